@@ -1,0 +1,216 @@
+"""The messages of Buttplug spec v4; a class's name is its name on the wire.
+
+Spec v4 is the only language inside the hub: `legacy` converts v0..v3 at the edge. Field names are
+snake_case here and PascalCase on the wire. Source: https://docs.buttplug.io/docs/spec and the
+reference server's JSON schema.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+MAX_U32 = 0xFFFFFFFF
+Id = Annotated[int, Meta(ge=0, le=MAX_U32)]
+U32 = Annotated[int, Meta(ge=0, le=MAX_U32)]
+I32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+
+
+class OutputType(StrEnum):
+    """What a feature can do. Position types move to a place; all others have a resting value 0."""
+
+    VIBRATE = "Vibrate"
+    ROTATE = "Rotate"
+    OSCILLATE = "Oscillate"
+    CONSTRICT = "Constrict"
+    TEMPERATURE = "Temperature"
+    LED = "Led"
+    SPRAY = "Spray"
+    POSITION = "Position"
+    HW_POSITION_WITH_DURATION = "HwPositionWithDuration"
+
+    @property
+    def is_position(self) -> bool:
+        return self in (OutputType.POSITION, OutputType.HW_POSITION_WITH_DURATION)
+
+
+class InputType(StrEnum):
+    BATTERY = "Battery"
+    RSSI = "RSSI"
+    BUTTON = "Button"
+    PRESSURE = "Pressure"
+    DEPTH = "Depth"
+    POSITION = "Position"
+
+
+class InputCommand(StrEnum):
+    READ = "Read"
+    SUBSCRIBE = "Subscribe"
+    UNSUBSCRIBE = "Unsubscribe"
+
+
+class _Wire(Struct, frozen=True, rename="pascal", omit_defaults=True, kw_only=True):
+    pass
+
+
+# --- inside messages ---------------------------------------------------------------------------
+
+
+class OutputValue(_Wire, frozen=True, omit_defaults=False):
+    """The value of one output command; `duration` in ms, only for HwPositionWithDuration."""
+
+    value: int
+    duration: U32 | UnsetType = UNSET
+
+
+class OutputRange(_Wire, frozen=True, omit_defaults=False):
+    """`value`: lowest and highest step offered; `duration` in ms likewise."""
+
+    value: tuple[int, int]
+    duration: tuple[int, int] | UnsetType = UNSET
+
+
+class InputRange(_Wire, frozen=True, omit_defaults=False):
+    """`value`: lowest and highest of each number in a reading; `command`: what may be asked."""
+
+    value: tuple[tuple[int, int], ...]
+    command: tuple[InputCommand, ...]
+
+
+class DeviceFeature(_Wire, frozen=True, omit_defaults=False):
+    feature_index: U32
+    feature_description: str
+    output: dict[OutputType, OutputRange] | UnsetType = UNSET
+    input: dict[InputType, InputRange] | UnsetType = UNSET
+
+
+class DeviceInfo(_Wire, frozen=True, omit_defaults=False):
+    """One device of a DeviceList. `device_message_timing_gap` in ms: the real one."""
+
+    device_index: U32
+    device_name: str
+    device_message_timing_gap: U32
+    device_features: dict[int, DeviceFeature]
+    device_display_name: str | UnsetType = UNSET
+
+
+class ReadingValue(_Wire, frozen=True, omit_defaults=False):
+    value: int
+
+
+# --- client → server ---------------------------------------------------------------------------
+
+
+class RequestServerInfo(_Wire, frozen=True):
+    id: Id
+    client_name: str
+    protocol_version_major: U32
+    protocol_version_minor: U32
+
+
+class Ping(_Wire, frozen=True):
+    id: Id
+
+
+class StartScanning(_Wire, frozen=True):
+    id: Id
+
+
+class StopScanning(_Wire, frozen=True):
+    id: Id
+
+
+class RequestDeviceList(_Wire, frozen=True):
+    id: Id
+
+
+class Disconnect(_Wire, frozen=True):
+    """SPEC only; the reference server does not know it."""
+
+    id: Id
+
+
+class StopCmd(_Wire, frozen=True):
+    """Absent indexes widen the scope: all features of a device, all devices."""
+
+    id: Id
+    device_index: U32 | UnsetType = UNSET
+    feature_index: U32 | UnsetType = UNSET
+    inputs: bool = True
+    outputs: bool = True
+
+
+class OutputCmd(_Wire, frozen=True):
+    """`command` has exactly one key; the session checks that."""
+
+    id: Id
+    device_index: U32
+    feature_index: U32
+    command: dict[OutputType, OutputValue]
+
+
+class InputCmd(_Wire, frozen=True):
+    id: Id
+    device_index: U32
+    feature_index: U32
+    type: InputType
+    command: InputCommand
+
+
+# --- server → client ---------------------------------------------------------------------------
+
+
+class Ok(_Wire, frozen=True, omit_defaults=False):
+    id: Id
+
+
+class Error(_Wire, frozen=True, omit_defaults=False):
+    id: Id
+    error_code: int
+    error_message: str
+
+
+class ServerInfo(_Wire, frozen=True, omit_defaults=False):
+    """`max_ping_time` in ms; 0: no pings wanted."""
+
+    id: Id
+    server_name: str
+    protocol_version_major: U32
+    protocol_version_minor: U32
+    max_ping_time: U32
+
+
+class DeviceList(_Wire, frozen=True, omit_defaults=False):
+    """Reply (its request's id) and event (id 0): all devices there are now."""
+
+    id: Id
+    devices: dict[int, DeviceInfo]
+
+
+class ScanningFinished(_Wire, frozen=True, omit_defaults=False):
+    id: Id = 0
+
+
+class InputReading(_Wire, frozen=True, omit_defaults=False):
+    """`reading` has exactly one key. Id 0: from a subscription."""
+
+    id: Id
+    device_index: U32
+    feature_index: U32
+    reading: dict[InputType, ReadingValue]
+
+
+ClientMessage = (
+    RequestServerInfo
+    | Ping
+    | StartScanning
+    | StopScanning
+    | RequestDeviceList
+    | Disconnect
+    | StopCmd
+    | OutputCmd
+    | InputCmd
+)
+ServerMessage = Ok | Error | ServerInfo | DeviceList | ScanningFinished | InputReading

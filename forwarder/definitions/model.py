@@ -1,0 +1,55 @@
+"""What the hub knows about a device after recognising it: plain values, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from forwarder.buttplug.messages import InputCommand, InputType, OutputType
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """The device's own steps, before any limit: `low` is 0, or -high for both directions.
+
+    `duration` in ms is only there for HwPositionWithDuration.
+    """
+
+    low: int
+    high: int
+    duration: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """`ranges`: one pair per number of a reading."""
+
+    ranges: tuple[tuple[int, int], ...]
+    commands: tuple[InputCommand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """One feature; `id` is the UUID that the official configuration gives it, "" if it has none."""
+
+    index: int
+    description: str = ""
+    outputs: dict[OutputType, OutputSpec] = field(default_factory=dict)
+    inputs: dict[InputType, InputSpec] = field(default_factory=dict)
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A model: what it is called, what it has, how fast it may be written to.
+
+    `identifier` is what told this model from others of the same protocol, None for the default.
+    `gap_ms`: the least time between two writes; None leaves it to the kind of radio.
+    """
+
+    protocol: str
+    identifier: str | None
+    name: str
+    features: tuple[FeatureSpec, ...]
+    gap_ms: int | None = None
+    id: str = ""
+    variant: str | None = None

@@ -1,0 +1,57 @@
+"""The seam between a device and the way to it: a relay's peripheral, or a websocket device."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from forwarder.protocols.base import KeepAlive, Packet
+
+OnNotification = Callable[[bytes], None]
+
+
+class Hardware(Protocol):
+    """One connected peripheral, addressed by endpoints. Failures are HardwareError.
+
+    `output` and `stop` put their packets on their way before they return, in the order of the
+    calls; the future is done when the radio has taken them, or a newer value took their place.
+    """
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def endpoints(self) -> frozenset[str]: ...
+
+    @property
+    def gap_ms(self) -> int:
+        """The gap this kind of radio wants when the definition names none."""
+        ...
+
+    def output(
+        self, packets: Sequence[Packet], *, merge: bool, at_rest: bool
+    ) -> asyncio.Future[None]:
+        """`merge`: other features' values may follow in the same packet; `at_rest`: all are off."""
+        ...
+
+    def stop(self, packets: Sequence[Packet], *, everything: bool) -> asyncio.Future[None]:
+        """Overtakes everything; `everything`: nothing that is queued survives."""
+        ...
+
+    async def write(self, endpoint: str, data: bytes, response: bool) -> None: ...
+
+    async def read(self, endpoint: str) -> bytes: ...
+
+    async def subscribe(self, endpoint: str, on_value: OnNotification) -> None: ...
+
+    async def unsubscribe(self, endpoint: str) -> None: ...
+
+    async def arm(
+        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
+    ) -> None:
+        """Hand over what stops the device without us. None: nothing is known yet, so let it go.
+        An empty sequence: silence is its stop."""
+        ...
+
+    async def disconnect(self) -> None: ...

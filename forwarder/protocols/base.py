@@ -1,0 +1,159 @@
+"""The values and seams between a device's meaning and its bytes. Sans-I/O.
+
+Handshakes and queries are generators: they yield a `Step`, and are sent what the step brought
+(bytes for ReadStep and WaitStep, None for the others). A step that fails is thrown into the
+generator as `StepFailed`; a generator that cannot go on raises `ProtocolError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from forwarder.buttplug.messages import InputType, OutputType
+
+
+class ProtocolError(Exception):
+    """The device did not answer as its protocol demands; the text names device and step."""
+
+
+class StepFailed(Exception):
+    """Thrown into a generator whose step could not be carried out or timed out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Byte `at` counts up with every packet; `xor_at` is an xor checksum over it, if any."""
+
+    at: int
+    xor_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One write to an endpoint. `keys`: slots it fills; newer packets replace queued ones that
+    share a key, never packets of their own command. `after_ms`: delay behind the packet before."""
+
+    endpoint: str
+    data: bytes
+    response: bool = False
+    keys: tuple[str, ...] = ()
+    after_ms: int = 0
+    counter: Counter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """Repeat `packet`, or what was written last (one per key), every `every_ms`.
+
+    `only_running`: only while a value is not at rest. `only_demanded`: only where the transport
+    demands traffic (phones in the background). `primed`: send the stop once after the handshake,
+    so that there is something to repeat.
+    """
+
+    every_ms: int
+    packet: Packet | None = None
+    only_running: bool = False
+    only_demanded: bool = False
+    primed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStep:
+    endpoint: str
+    data: bytes
+    response: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStep:
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeStep:
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeStep:
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStep:
+    """Wait for the next notification of `endpoint` since the last step; brings its bytes."""
+
+    endpoint: str
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SleepStep:
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeStep:
+    """Tell the user something they must do ("press the power button")."""
+
+    text: str
+
+
+Step = WriteStep | ReadStep | SubscribeStep | UnsubscribeStep | WaitStep | SleepStep | NoticeStep
+T = TypeVar("T")
+Steps = Generator[Step, bytes | None, T]
+
+
+class DeviceProtocol(Protocol):
+    """Makes the bytes of one connected device; remembers what its packets need to know.
+
+    Values are in the device's own steps (the definition's ranges), already limited. All methods
+    are cheap and synchronous. The memory starts at rest on every connect.
+    """
+
+    @property
+    def keepalive(self) -> KeepAlive | None: ...
+
+    def handshake(self) -> Steps[None]:
+        """What must happen after connecting, before the device is announced."""
+        ...
+
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
+    ) -> tuple[Packet, ...]:
+        """Packets that bring `feature` to `value`. Raises ProtocolError without such an output."""
+        ...
+
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+        """Packets that bring these features (None: all) to rest, merged; empty if none exist.
+
+        Also resets the memory of those features.
+        """
+        ...
+
+    def shares_packets(self, feature: int) -> bool:
+        """Whether a packet of this feature also carries other features' values."""
+        ...
+
+    def read(self, feature: int, kind: InputType) -> Steps[int]:
+        """Ask once for a reading."""
+        ...
+
+    def subscription(self, feature: int, kind: InputType) -> str:
+        """The endpoint whose notifications carry this input."""
+        ...
+
+    def reading(self, feature: int, kind: InputType, data: bytes) -> int | None:
+        """The reading inside a notification of `subscription`, None if it holds none."""
+        ...
+
+    @property
+    def tick_ms(self) -> int | None:
+        """How soon `tick` wants to be called; None while there is nothing to do by the clock."""
+        ...
+
+    def tick(self) -> tuple[Packet, ...]:
+        """Packets that time alone makes due."""
+        ...

@@ -1,0 +1,432 @@
+"""What hub and relay say to each other. The wire form and the rules are in README.md here.
+
+Every message is a MessagePack map whose key `t` holds the class name; keys that hold their default
+are left out. Times are milliseconds, and microseconds where the name ends in `_us`. Byte strings
+are MessagePack `bin`. A peripheral is named by a number `p` that the hub chooses when it connects;
+a characteristic by the number `h` that the relay chooses when it reports the services.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+VERSION = 1
+
+U8 = Annotated[int, Meta(ge=0, le=255)]
+U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
+U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+Micros = Annotated[int, Meta(ge=0, le=2**53)]
+Millis = Annotated[int, Meta(ge=0, le=3_600_000)]
+# Names and texts come from a peer: bounded here, neutralised where they are shown.
+Name = Annotated[str, Meta(max_length=128)]
+Text = Annotated[str, Meta(max_length=512)]
+Address = Annotated[str, Meta(min_length=1, max_length=64)]
+Uuid = Annotated[str, Meta(min_length=36, max_length=36)]
+# ATT limits an attribute value to 512 bytes (Bluetooth core, vol 3 part F, 3.2.9).
+Bytes = Annotated[bytes, Meta(max_length=512)]
+
+
+class _Message(Struct, frozen=True, tag_field="t", omit_defaults=True):
+    pass
+
+
+class ErrorCode(StrEnum):
+    """Why a request failed; decides what the hub does next."""
+
+    NOT_FOUND = "not_found"  # the peripheral is not in range; ask again after an advertisement
+    BUSY = "busy"  # no free connection slot, or the radio is occupied; try again later
+    TIMEOUT = "timeout"  # the peripheral did not answer in time
+    GONE = "gone"  # the peripheral is not connected
+    REFUSED = "refused"  # the peripheral or the radio said no; the same request fails again
+    GATE = "gate"  # not armed, not leased, paused or stopped: see the gate's states
+    CONGESTED = "congested"  # a queue is full
+    UNSUPPORTED = "unsupported"  # this relay cannot do that
+    RADIO = "radio"  # the radio itself is in trouble
+
+
+class StopCause(StrEnum):
+    """Why a relay stopped a peripheral on its own."""
+
+    LEASE = "lease"
+    LINK = "link"
+    PAUSE = "pause"
+    EMERGENCY = "emergency"
+    SHUTDOWN = "shutdown"
+    RADIO = "radio"
+    STALL = "stall"
+    RUN_TIME = "run_time"
+
+
+class Fallback(StrEnum):
+    """What an armed stop does when it has no packets, or when the radio will not take them."""
+
+    DISCONNECT = "disconnect"
+    HOLD = "hold"  # silence stops this device, or it ends its last move and holds
+
+
+# --- values inside messages --------------------------------------------------------------------
+
+
+class Counter(Struct, frozen=True, omit_defaults=True):
+    """A running number inside a packet: byte `at` is replaced by the last one sent plus one.
+
+    `xor_at` is a checksum byte that is xored with old ^ new, so that it stays right.
+    """
+
+    at: U8
+    xor_at: U8 | None = None
+
+
+class Packet(Struct, frozen=True, omit_defaults=True):
+    """One GATT write. `k`: slot keys; a newer packet replaces a queued one that shares a key.
+
+    `after_ms` delays it behind the packet before it; `rest` says that every output is off after it.
+    """
+
+    h: U16
+    d: Bytes
+    r: bool = False  # write with response
+    k: tuple[U16, ...] = ()
+    after_ms: Millis = 0
+    rest: bool = False
+    counter: Counter | None = None
+
+
+class KeepAlive(Struct, frozen=True, omit_defaults=True):
+    """What the relay repeats while the lease runs: `packet`, or the last ones written, one per key.
+
+    `only_running`: only while an output is on. `only_demanded`: only on radios that need traffic.
+    """
+
+    every_ms: Annotated[int, Meta(ge=20, le=60_000)]
+    packet: Packet | None = None
+    only_running: bool = False
+    only_demanded: bool = False
+
+
+class Characteristic(Struct, frozen=True, omit_defaults=True):
+    """`properties`: of read, write, write-without-response, notify, indicate."""
+
+    h: U16
+    uuid: Uuid
+    properties: tuple[Name, ...] = ()
+
+
+class Service(Struct, frozen=True, omit_defaults=True):
+    uuid: Uuid
+    characteristics: tuple[Characteristic, ...] = ()
+
+
+class Advertisement(Struct, frozen=True, omit_defaults=True):
+    """`manufacturer`: company number → data without the number. `rssi` in dBm, 0 when unknown."""
+
+    address: Address
+    name: Name | None = None
+    rssi: Annotated[int, Meta(ge=-128, le=127)] = 0
+    services: tuple[Uuid, ...] = ()
+    manufacturer: dict[U16, Bytes] = {}
+
+
+class Held(Struct, frozen=True, omit_defaults=True):
+    """A peripheral that the relay kept connected while the link was down."""
+
+    address: Address
+
+
+class Ceiling(Struct, frozen=True, omit_defaults=True):
+    """The wearer's limit: outputs of type `output` (all if absent) go to `level` of 1 at most.
+
+    `address` names one peripheral; absent means all of this relay. `level` 0 takes the output away.
+    """
+
+    level: Annotated[float, Meta(ge=0, le=1)]
+    output: Name | None = None
+    address: Address | None = None
+
+
+class RadioInfo(Struct, frozen=True, omit_defaults=True):
+    """`kind`: bleak, simulated, web. `slots`: connections it can still take, None if unknown."""
+
+    kind: Name
+    name: Name = ""
+    on: bool = True
+    slots: U8 | None = None
+    text: Text = ""
+
+
+# --- relay → hub -------------------------------------------------------------------------------
+
+
+class Hello(_Message, frozen=True, tag=True):
+    """First message of a relay. `capabilities`: what this relay can do beyond the core.
+
+    scan     finds peripherals by itself (else: a person chooses them, see Interests)
+    chooser  needs Interests before a person can choose
+    """
+
+    version: U16
+    name: Name
+    software: Name = ""
+    platform: Name = ""
+    capabilities: tuple[Name, ...] = ()
+    radio: RadioInfo | None = None
+    held: tuple[Held, ...] = ()
+    max_peripherals: U8 = 16
+
+
+class Advertisements(_Message, frozen=True, tag=True):
+    items: tuple[Advertisement, ...]
+
+
+class Connected(_Message, frozen=True, tag=True):
+    """Answer to Connect. `resumed`: it was still connected, subscriptions and handshake hold."""
+
+    id: U32
+    services: tuple[Service, ...]
+    mtu: U16 = 23
+    resumed: bool = False
+
+
+class Done(_Message, frozen=True, tag=True):
+    """The request was carried out. `superseded`: a newer value took its place before the radio."""
+
+    id: U32
+    superseded: bool = False
+
+
+class Value(_Message, frozen=True, tag=True):
+    """Answer to Read."""
+
+    id: U32
+    d: Bytes
+
+
+class Failed(_Message, frozen=True, tag=True):
+    id: U32
+    code: ErrorCode
+    text: Text = ""
+
+
+class Notification(_Message, frozen=True, tag=True):
+    p: U16
+    h: U16
+    d: Bytes
+
+
+class Disconnected(_Message, frozen=True, tag=True):
+    """The peripheral is gone without having been asked to go."""
+
+    p: U16
+    text: Text = ""
+
+
+class Stopped(_Message, frozen=True, tag=True):
+    """The relay ran the armed stop by itself; outputs are refused until armed and leased again.
+
+    `ok` is false while the radio has not taken the stop; it is retried and reported again.
+    """
+
+    p: U16
+    cause: StopCause
+    ok: bool = True
+    text: Text = ""
+
+
+class Echo(_Message, frozen=True, tag=True):
+    """Answer to Beat, at once: the hub's `time_us` back, and the relay's own clock."""
+
+    n: U32
+    time_us: Micros
+    relay_us: Micros
+
+
+class RadioState(_Message, frozen=True, tag=True):
+    radio: RadioInfo
+
+
+class Wearer(_Message, frozen=True, tag=True):
+    """What the person at the relay wants. Sent after Hello and at each change."""
+
+    paused: bool = False
+    stopped: bool = False  # emergency stop: holds until resumed at the relay
+    ceilings: tuple[Ceiling, ...] = ()
+    max_run_s: Annotated[int, Meta(ge=0, le=86_400)] = 0  # 0: no limit
+
+
+class Stats(_Message, frozen=True, tag=True):
+    """Counters since the relay started, for people; unknown keys are allowed."""
+
+    values: dict[Name, int | float]
+
+
+# --- hub → relay -------------------------------------------------------------------------------
+
+
+class Welcome(_Message, frozen=True, tag=True):
+    """Answer to Hello. `active_ms`: lease of a device with an output on; `idle_ms`: else."""
+
+    version: U16
+    hub: Name
+    capabilities: tuple[Name, ...] = ()
+    active_ms: Annotated[int, Meta(ge=100, le=10_000)] = 900
+    idle_ms: Annotated[int, Meta(ge=1_000, le=60_000)] = 10_000
+
+
+class Interests(_Message, frozen=True, tag=True):
+    """What the hub knows how to drive, for relays whose person chooses the peripheral."""
+
+    services: tuple[Uuid, ...]
+    names: tuple[Name, ...] = ()  # a trailing * makes it a prefix
+    companies: tuple[U16, ...] = ()
+
+
+class Scan(_Message, frozen=True, tag=True):
+    on: bool
+
+
+class Connect(_Message, frozen=True, tag=True):
+    """Connect `address` and call it `p`; answered by Connected or Failed."""
+
+    id: U32
+    p: U16
+    address: Address
+    timeout_ms: Millis = 20_000
+
+
+class Disconnect(_Message, frozen=True, tag=True):
+    """Stop the peripheral, then let it go."""
+
+    id: U32
+    p: U16
+
+
+class Arm(_Message, frozen=True, tag=True):
+    """Hand over what stops this peripheral. Replaces what was armed before.
+
+    `gap_ms`: the least time between two writes. Empty `stop` means: run `fallback` at once.
+    """
+
+    id: U32
+    p: U16
+    stop: Annotated[tuple[Packet, ...], Meta(max_length=32)] = ()
+    fallback: Fallback = Fallback.DISCONNECT
+    gap_ms: Millis = 0
+    keepalive: KeepAlive | None = None
+
+
+class Write(_Message, frozen=True, tag=True):
+    """One write in order, never merged: handshakes and queries. Passes the gate like an Output."""
+
+    id: U32
+    p: U16
+    h: U16
+    d: Bytes
+    r: bool = False
+
+
+class Output(_Message, frozen=True, tag=True):
+    """New values. Packets are written in order, newest per slot, the device's gap between writes.
+
+    `merge`: other features share a packet with this one, so an idle peripheral waits a moment
+    for their values. Done once the last packet was written, or something newer took its place.
+    """
+
+    id: U32
+    p: U16
+    packets: Annotated[tuple[Packet, ...], Meta(max_length=32)]
+    merge: bool = False
+
+
+class Stop(_Message, frozen=True, tag=True):
+    """Write these at once, before anything queued. `all`: nothing queued survives; else only what
+    shares a slot with these packets is dropped. Always passes the gate."""
+
+    id: U32
+    p: U16
+    packets: Annotated[tuple[Packet, ...], Meta(max_length=32)]
+    all: bool = True
+
+
+class StopAll(_Message, frozen=True, tag=True):
+    """Run every armed stop. Outputs are refused until armed and leased again."""
+
+    id: U32
+
+
+class Read(_Message, frozen=True, tag=True):
+    id: U32
+    p: U16
+    h: U16
+
+
+class Subscribe(_Message, frozen=True, tag=True):
+    id: U32
+    p: U16
+    h: U16
+
+
+class Unsubscribe(_Message, frozen=True, tag=True):
+    id: U32
+    p: U16
+    h: U16
+
+
+class Beat(_Message, frozen=True, tag=True):
+    """Heartbeat of the hub. `leases`: peripheral → milliseconds for which outputs may go on."""
+
+    n: U32
+    time_us: Micros
+    leases: dict[U16, Millis] = {}
+
+
+# --- either way --------------------------------------------------------------------------------
+
+
+class Bye(_Message, frozen=True, tag=True):
+    """The last message before an orderly close. `retry` false: do not come back by yourself."""
+
+    text: Text = ""
+    retry: bool = True
+
+
+FromRelay = (
+    Hello
+    | Advertisements
+    | Connected
+    | Done
+    | Value
+    | Failed
+    | Notification
+    | Disconnected
+    | Stopped
+    | Echo
+    | RadioState
+    | Wearer
+    | Stats
+    | Bye
+)
+FromHub = (
+    Welcome
+    | Interests
+    | Scan
+    | Connect
+    | Disconnect
+    | Arm
+    | Write
+    | Output
+    | Stop
+    | StopAll
+    | Read
+    | Subscribe
+    | Unsubscribe
+    | Beat
+    | Bye
+)
+Request = (
+    Connect | Disconnect | Arm | Write | Output | Stop | StopAll | Read | Subscribe | Unsubscribe
+)
+Reply = Connected | Done | Value | Failed
+Plain = dict[str, Any]

@@ -1,0 +1,77 @@
+"""The seam to radios: `Radio` finds and connects peripherals, `Connection` is one of them.
+
+Everything above works alike with bleak, with simulated toys and with whatever comes later. Errors
+of a radio's library are translated into `RadioError` in the file that imports the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from relay.link.messages import Advertisement, ErrorCode, RadioInfo, Service
+
+OnAdvertisement = Callable[[Advertisement], None]
+OnGone = Callable[[str], None]
+OnValue = Callable[[bytes], None]
+
+
+class RadioError(Exception):
+    """A radio operation failed; `code` says what kind of failure, the text is one plain line."""
+
+    def __init__(self, code: ErrorCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class Connection(Protocol):
+    """A connected peripheral. One operation at a time; the caller (Peripheral) sees to that.
+
+    Every operation raises RadioError, and leaves the connection usable unless the code is GONE.
+    """
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """What discovery found; characteristic handles are unique within this connection."""
+        ...
+
+    @property
+    def mtu(self) -> int: ...
+
+    async def write(self, handle: int, data: bytes, response: bool) -> None:
+        """Return once the radio (or, with `response`, the peripheral) has taken the bytes."""
+        ...
+
+    async def read(self, handle: int) -> bytes: ...
+
+    async def subscribe(self, handle: int, on_value: OnValue) -> None: ...
+
+    async def unsubscribe(self, handle: int) -> None: ...
+
+    async def disconnect(self) -> None:
+        """Let the peripheral go. Idempotent; `on_gone` is not called for it."""
+        ...
+
+
+class Radio(Protocol):
+    """One radio of this machine."""
+
+    @property
+    def info(self) -> RadioInfo: ...
+
+    async def scan(self, on_advertisement: OnAdvertisement) -> None:
+        """Report every advertisement until cancelled. Raises RadioError if scanning fails."""
+        ...
+
+    async def connect(self, address: str, on_gone: OnGone) -> Connection:
+        """Connect and discover services; the caller sets the deadline.
+
+        `on_gone(reason)` is called once if the peripheral goes away by itself after this returned.
+        A failed or cancelled connect leaves nothing connected.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Disconnect everything and give the radio back."""
+        ...
