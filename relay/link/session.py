@@ -1,0 +1,284 @@
+"""The two ends of a link as state machines: `HubSession` and `RelaySession`. Sans-I/O.
+
+Rules of this file: everything about the state of a link lives here; time comes in as `now` (seconds
+of any monotonic clock); whoever drives a session calls `tick` no later than `deadline`.
+
+    relay                      hub
+    Hello            →
+                     ←         Welcome
+    … messages of either side, requests answered by id …
+                     ←         Beat     every 250 ms while an output is on, else every 2.5 s
+    Echo             →
+    Bye              ↔         Bye      the last message of an orderly end
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+from relay.link.codec import decode_from_hub, decode_from_relay, encode
+from relay.link.errors import LinkError, LinkRefused, LinkViolation
+from relay.link.messages import (
+    VERSION,
+    Advertisements,
+    Arm,
+    Beat,
+    Bye,
+    Connect,
+    Connected,
+    Disconnect,
+    Disconnected,
+    Done,
+    Echo,
+    Failed,
+    FromHub,
+    FromRelay,
+    Hello,
+    Interests,
+    Notification,
+    Output,
+    RadioState,
+    Read,
+    Scan,
+    Stats,
+    Stop,
+    StopAll,
+    Stopped,
+    Subscribe,
+    Unsubscribe,
+    Value,
+    Wearer,
+    Welcome,
+    Write,
+)
+
+# A device with an output on is leased for Welcome.active_ms (900 ms) and renewed every 250 ms: two
+# beats may be lost or late before the relay stops it, and off-within-a-second still holds.
+BEAT_ACTIVE_S = 0.25
+# Idle: keeps address translators and phones awake at little cost.
+BEAT_IDLE_S = 2.5
+# The first message must follow the connection at once; weak Wi-Fi has been seen to take seconds.
+GREETING_S = 5.0
+# Hub: an unanswered beat means a dead relay after this. The relay has long stopped its toys then.
+ECHO_ACTIVE_S = 2.0
+ECHO_IDLE_S = 7.5
+# Relay: nothing heard for this long means a dead link; idle beats come four times as often.
+SILENCE_S = 10.0
+# Weight of a new round trip in the running mean: follows a change within about ten beats.
+_RTT_WEIGHT = 0.2
+
+
+class LinkSilent(LinkError):
+    """The other end has said nothing for too long."""
+
+
+class State(Enum):
+    GREETING = "greeting"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+_REQUESTS: Final = (
+    Connect, Disconnect, Arm, Write, Output, Stop, StopAll, Read, Subscribe, Unsubscribe,
+)  # fmt: skip
+_NEWS: Final = (
+    Advertisements, Connected, Done, Value, Failed, Notification, Disconnected, Stopped, Echo,
+    RadioState, Wearer, Stats,
+)  # fmt: skip
+
+# (state, message) → next state. What is absent is a violation.
+RELAY_SAYS: Final[Mapping[tuple[State, type], State]] = {
+    (State.GREETING, Hello): State.OPEN,
+    **{(State.OPEN, kind): State.OPEN for kind in _NEWS},
+    (State.GREETING, Bye): State.CLOSED,
+    (State.OPEN, Bye): State.CLOSED,
+}
+HUB_SAYS: Final[Mapping[tuple[State, type], State]] = {
+    (State.GREETING, Welcome): State.OPEN,
+    **{(State.OPEN, kind): State.OPEN for kind in (*_REQUESTS, Beat, Scan, Interests)},
+    (State.GREETING, Bye): State.CLOSED,
+    (State.OPEN, Bye): State.CLOSED,
+}
+
+
+def _next(
+    table: Mapping[tuple[State, type], State], state: State, message: object, who: str
+) -> State:
+    try:
+        return table[state, type(message)]
+    except KeyError:
+        name = type(message).__name__
+        raise LinkViolation(f"{who} sent {name} while the link was {state.value}") from None
+
+
+class HubSession:
+    """The hub's end of one link.
+
+    `heard` is the state of what the relay says, and the link is open once it said Hello. Frames
+    are made by `send` and `beat`, read by `receive`; LinkViolation means: close the channel.
+    """
+
+    def __init__(
+        self, hub: str, now: float, *, active_ms: int = 900, idle_ms: int = 10_000
+    ) -> None:
+        self.state = State.GREETING
+        self.hello: Hello | None = None
+        self.round_trip_ms: float | None = None
+        self.clock_offset_us: int | None = None
+        self.active_ms = active_ms
+        self.idle_ms = idle_ms
+        self._hub = hub
+        self._last_id = 0
+        self._beats = 0
+        self._unanswered: dict[int, float] = {}
+        self._active = False
+        self._beat_due = now
+        self._greeting_ends = now + GREETING_S
+
+    def receive(self, frame: str | bytes, now: float) -> tuple[FromRelay, bytes | None]:
+        """Return the relay's message, and the frame to answer with at once (Welcome to Hello).
+
+        Raises LinkViolation, and LinkRefused if the relay speaks a version of the link we do not.
+        """
+        message = decode_from_relay(frame)
+        self.state = _next(RELAY_SAYS, self.state, message, "the relay")
+        if isinstance(message, Hello):
+            if message.version != VERSION:
+                self.state = State.CLOSED
+                raise LinkRefused(
+                    f"the relay speaks version {message.version} of the link, this hub {VERSION}:"
+                    " update the older one"
+                )
+            self.hello = message
+            welcome = Welcome(VERSION, self._hub, active_ms=self.active_ms, idle_ms=self.idle_ms)
+            return message, encode(welcome)
+        if isinstance(message, Echo):
+            self._echo(message, now)
+        return message, None
+
+    def _echo(self, echo: Echo, now: float) -> None:
+        sent = self._unanswered.pop(echo.n, None)
+        if sent is None:
+            raise LinkViolation(f"the relay answered beat {echo.n}, which is not waited for")
+        # Answers come in order, so what was sent before this one will not be answered any more.
+        for n in [n for n in self._unanswered if n < echo.n]:
+            del self._unanswered[n]
+        trip_ms = (now - sent) * 1000
+        if self.round_trip_ms is None:
+            self.round_trip_ms = trip_ms
+        else:
+            self.round_trip_ms += (trip_ms - self.round_trip_ms) * _RTT_WEIGHT
+        self.clock_offset_us = echo.relay_us - int((sent + now) / 2 * 1e6)
+
+    def request_id(self) -> int:
+        """A number that no request still under way has."""
+        self._last_id = self._last_id % 0xFFFFFFFF + 1
+        return self._last_id
+
+    def send(self, message: FromHub) -> bytes:
+        """Return the frame of `message`. Raises LinkViolation if it may not be sent now."""
+        state = _next(HUB_SAYS, self.state, message, "this hub")
+        frame = encode(message)
+        self.state = state
+        return frame
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` must be called."""
+        if self.state is not State.OPEN:
+            return self._greeting_ends
+        if not self._unanswered:
+            return self._beat_due
+        return min(self._beat_due, next(iter(self._unanswered.values())) + self._patience)
+
+    @property
+    def _patience(self) -> float:
+        return ECHO_ACTIVE_S if self._active else ECHO_IDLE_S
+
+    def tick(self, now: float, leases: Mapping[int, int], *, active: bool) -> bytes | None:
+        """Return a Beat frame if one is due. Raises LinkSilent if the relay has stopped answering.
+
+        `leases`: peripheral → ms; `active`: an output is on, so beats come at the fast rate.
+        """
+        if self.state is not State.OPEN:
+            if now >= self._greeting_ends:
+                raise LinkSilent(f"the relay did not greet within {GREETING_S:g} s")
+            return None
+        if active != self._active:
+            self._active = active
+            self._beat_due = min(self._beat_due, now) if active else self._beat_due
+        if self._unanswered:
+            oldest = next(iter(self._unanswered.values()))
+            if now - oldest >= self._patience:
+                raise LinkSilent(f"the relay has not answered for {now - oldest:.1f} s")
+        if now < self._beat_due:
+            return None
+        return self.beat(now, leases)
+
+    def beat(self, now: float, leases: Mapping[int, int]) -> bytes:
+        """Return a Beat frame now, whatever is due: a lease must not wait for the next one."""
+        self._beats = self._beats % 0xFFFFFFFF + 1
+        self._unanswered[self._beats] = now
+        self._beat_due = now + (BEAT_ACTIVE_S if self._active else BEAT_IDLE_S)
+        return self.send(Beat(self._beats, int(now * 1e6), dict(leases)))
+
+    def rouse(self, now: float) -> None:
+        """An output was just sent: beats are wanted at the fast rate from now on."""
+        if not self._active:
+            self._active = True
+            self._beat_due = min(self._beat_due, now + BEAT_ACTIVE_S)
+
+
+class RelaySession:
+    """The relay's end of one link; the mirror of HubSession."""
+
+    def __init__(self, now: float) -> None:
+        self.state = State.GREETING
+        self.welcome: Welcome | None = None
+        self._said = State.GREETING
+        self._heard_at = now
+        self._greeting_ends = now + GREETING_S
+
+    def receive(self, frame: str | bytes, now: float) -> tuple[FromHub, bytes | None]:
+        """Return the hub's message, and the frame to answer with at once (Echo to Beat).
+
+        Raises LinkViolation, and LinkRefused if the hub speaks a version of the link we do not.
+        """
+        message = decode_from_hub(frame)
+        self.state = _next(HUB_SAYS, self.state, message, "the hub")
+        self._heard_at = now
+        if isinstance(message, Welcome):
+            if message.version != VERSION:
+                self.state = State.CLOSED
+                raise LinkRefused(
+                    f"the hub speaks version {message.version} of the link, this relay {VERSION}:"
+                    " update the older one"
+                )
+            self.welcome = message
+        elif isinstance(message, Beat):
+            return message, self.send(Echo(message.n, message.time_us, int(now * 1e6)))
+        return message, None
+
+    def send(self, message: FromRelay) -> bytes:
+        """Return the frame of `message`. Raises LinkViolation if it may not be sent now."""
+        said = _next(RELAY_SAYS, self._said, message, "this relay")
+        frame = encode(message)
+        self._said = said
+        return frame
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` must be called."""
+        if self.state is not State.OPEN:
+            return self._greeting_ends
+        return self._heard_at + SILENCE_S
+
+    def tick(self, now: float) -> None:
+        """Raises LinkSilent if the hub has been silent for too long."""
+        if now < self.deadline:
+            return
+        if self.state is State.GREETING:
+            raise LinkSilent(f"the hub did not answer the greeting within {GREETING_S:g} s")
+        raise LinkSilent(f"the hub has been silent for {now - self._heard_at:.1f} s")
