@@ -1,0 +1,174 @@
+"""One device as clients see it: checks ranges, drops repeats, knows its levels. Its driver moves it.
+
+Sans-I/O but for the futures a driver returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from forwarder.buttplug.messages import (
+    DeviceFeature,
+    DeviceInfo,
+    InputCommand,
+    InputType,
+    OutputType,
+)
+from forwarder.definitions.limits import VisibleFeature
+from forwarder.driver import Driver, OnReading
+from forwarder.errors import UnknownFeature, Unsupported
+
+Level = tuple[OutputType, int, int]
+"""Output type, value in visible steps, duration in ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes a device the same one next time: `identifier` is the protocol's, if it has one."""
+
+    address: str
+    protocol: str
+    identifier: str | None = None
+
+
+class Device:
+    """A device that clients can drive.
+
+    `features` is the one filtered table for all spec versions: limits applied, disabled outputs
+    gone. `source` names where it comes from, for people. `index` is given by the hub.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        name: str,
+        features: Sequence[VisibleFeature],
+        driver: Driver,
+        *,
+        gap_ms: int = 0,
+        source: str = "",
+        display_name: str | None = None,
+    ) -> None:
+        self.identity = identity
+        self.name = name
+        self.display_name = display_name
+        self.gap_ms = gap_ms
+        self.source = source
+        self.index = -1
+        self._driver = driver
+        self._features: dict[int, VisibleFeature] = {}
+        # feature → what it was last told, in visible steps; the repeat filter and the levels.
+        self._last: dict[int, Level] = {}
+        self.replace_features(features)
+
+    def __repr__(self) -> str:
+        return f"<Device {self.index} {self.shown_name}>"
+
+    @property
+    def shown_name(self) -> str:
+        return self.display_name or self.name
+
+    @property
+    def features(self) -> tuple[DeviceFeature, ...]:
+        return tuple(feature.info for feature in self._features.values())
+
+    @property
+    def levels(self) -> dict[int, Level]:
+        """What each feature was last told; features never driven are absent."""
+        return dict(self._last)
+
+    @property
+    def running(self) -> bool:
+        """Whether an output is on. Positions hold by themselves and do not count."""
+        return any(value and not kind.is_position for kind, value, _ in self._last.values())
+
+    def replace_features(self, features: Sequence[VisibleFeature]) -> None:
+        """Limits or ceilings changed: the next command is checked against the new ranges."""
+        self._features = {feature.info.feature_index: feature for feature in features}
+        self._last.clear()
+
+    def info(self) -> DeviceInfo:
+        """The device as DeviceList shows it."""
+        return DeviceInfo(
+            device_index=self.index,
+            device_name=self.name,
+            device_message_timing_gap=self.gap_ms,
+            device_features={index: feature.info for index, feature in self._features.items()},
+            device_display_name=self.display_name or UNSET,
+        )
+
+    def _feature(self, feature_index: int) -> VisibleFeature:
+        try:
+            return self._features[feature_index]
+        except KeyError:
+            raise UnknownFeature(self.shown_name, feature_index) from None
+
+    def output(
+        self, feature_index: int, kind: OutputType, value: int, duration_ms: int = 0
+    ) -> asyncio.Future[None] | None:
+        """Bring a feature to `value` (visible steps); None if it was told the same just before.
+
+        Raises UnknownFeature, Unsupported, OutOfRange. The future fails with HardwareError.
+        """
+        feature = self._feature(feature_index)
+        steps, duration = feature.to_device(kind, value, duration_ms)
+        level = (kind, value, duration_ms)
+        if self._last.get(feature_index) == level:
+            return None
+        self._last[feature_index] = level
+        outcome = self._driver.output(feature_index, kind, steps, duration)
+        outcome.add_done_callback(lambda done: self._written(feature_index, level, done))
+        return outcome
+
+    def _written(self, feature_index: int, level: Level, done: asyncio.Future[None]) -> None:
+        # A value that never reached the device must not filter out the next try.
+        if (done.cancelled() or done.exception()) and self._last.get(feature_index) == level:
+            del self._last[feature_index]
+
+    def stop(self, features: Collection[int] | None = None) -> asyncio.Future[None]:
+        """Bring these features, or all, to rest. Never filtered. Raises UnknownFeature."""
+        for index in features or ():
+            self._feature(index)
+        self.at_rest(features)
+        return self._driver.stop(features)
+
+    def at_rest(self, features: Collection[int] | None = None) -> None:
+        """Note that these features, or all, are off: told by a stop, here or at the relay."""
+        for index in self._features if features is None else features:
+            kind = next(
+                (kind for kind in self._features[index].outputs if not kind.is_position), None
+            )
+            if kind is None:
+                self._last.pop(index, None)
+            else:
+                self._last[index] = (kind, 0, 0)
+
+    async def read(self, feature_index: int, kind: InputType) -> int:
+        """Ask the device for a reading. Raises UnknownFeature, Unsupported, HardwareError."""
+        self._check_input(feature_index, kind, InputCommand.READ)
+        return await self._driver.read(feature_index, kind)
+
+    async def subscribe(self, feature_index: int, kind: InputType, on_reading: OnReading) -> None:
+        """Have each reading passed to `on_reading`; the hub shares one subscription."""
+        self._check_input(feature_index, kind, InputCommand.SUBSCRIBE)
+        await self._driver.subscribe(feature_index, kind, on_reading)
+
+    async def unsubscribe(self, feature_index: int, kind: InputType) -> None:
+        self._check_input(feature_index, kind, InputCommand.SUBSCRIBE)
+        await self._driver.unsubscribe(feature_index, kind)
+
+    def _check_input(self, feature_index: int, kind: InputType, command: InputCommand) -> None:
+        inputs = self._feature(feature_index).info.input
+        offered = inputs.get(kind) if inputs else None
+        if offered is None or command not in offered.command:
+            raise Unsupported(
+                f"{self.shown_name}: feature {feature_index} offers no {kind} {command}."
+            )
+
+    async def close(self) -> None:
+        """Stop the device and let it go."""
+        await self._driver.close()
