@@ -53,3 +53,48 @@ class Definition:
     gap_ms: int | None = None
     id: str = ""
     variant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLimit:
+    """What the user allows of one output, in the device's own steps (never negative).
+
+    `value`: lowest and highest step while on; `duration` in ms; `reverse` only for positions.
+    """
+
+    value: tuple[int, int] | None = None
+    duration: tuple[int, int] | None = None
+    reverse: bool = False
+    disabled: bool = False
+
+    @property
+    def restricts(self) -> bool:
+        """Whether losing this limit would let a device do more than the user allowed."""
+        return self.disabled or self.value is not None or self.duration is not None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureLimits:
+    """Limits of one feature, bound to it by `base_id`, the id of the feature that they refine."""
+
+    base_id: str
+    outputs: dict[OutputType, OutputLimit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UserDevice:
+    """What the user decided about one device, as Intiface's user configuration (v4) holds it.
+
+    `base_id` is the id of the model that it refines; `gap_ms` overrides the definition's.
+    """
+
+    protocol: str
+    address: str
+    identifier: str | None = None
+    index: int | None = None
+    display_name: str | None = None
+    gap_ms: int | None = None
+    allow: bool = False
+    deny: bool = False
+    base_id: str = ""
+    features: tuple[FeatureLimits, ...] = ()
