@@ -165,6 +165,7 @@ class Hello(_Message, frozen=True, tag=True):
 
     scan     finds peripherals by itself (else: a person chooses them, see Interests)
     chooser  needs Interests before a person can choose
+    status   shows Status to the person at the relay
     """
 
     version: U16
@@ -382,6 +383,25 @@ class Beat(_Message, frozen=True, tag=True):
     leases: dict[U16, Millis] = {}
 
 
+class Driven(Struct, frozen=True, omit_defaults=True):
+    """`name`: as clients see the device. `level`: its strongest output now, 0 to 1. `clients`: whose
+    commands it runs. `battery` in percent."""
+
+    p: U16
+    name: Name = ""
+    level: Annotated[float, Meta(ge=0, le=1)] = 0
+    clients: tuple[Name, ...] = ()
+    battery: Annotated[int, Meta(ge=0, le=100)] | None = None
+
+
+class Status(_Message, frozen=True, tag=True):
+    """What happens to this relay's peripherals, for the person there: all of them, at a change, twice
+    a second at most. Only sent to relays with the capability `status`. `rtt_us`: of the last Beat."""
+
+    items: tuple[Driven, ...] = ()
+    rtt_us: Micros = 0
+
+
 # --- either way --------------------------------------------------------------------------------
 
 
@@ -423,6 +443,7 @@ FromHub = (
     | Subscribe
     | Unsubscribe
     | Beat
+    | Status
     | Bye
 )
 Request = (
