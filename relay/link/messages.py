@@ -384,8 +384,10 @@ class Beat(_Message, frozen=True, tag=True):
 
 
 class Driven(Struct, frozen=True, omit_defaults=True):
-    """`name`: as clients see the device. `level`: its strongest output now, 0 to 1. `clients`: whose
-    commands it runs. `battery` in percent."""
+    """`name`: as clients see the device. `level`: its strongest output now, 0 to 1.
+
+    `clients`: whose commands it runs. `battery` in percent.
+    """
 
     p: U16
     name: Name = ""
@@ -395,8 +397,11 @@ class Driven(Struct, frozen=True, omit_defaults=True):
 
 
 class Status(_Message, frozen=True, tag=True):
-    """What happens to this relay's peripherals, for the person there: all of them, at a change, twice
-    a second at most. Only sent to relays with the capability `status`. `rtt_us`: of the last Beat."""
+    """What happens to this relay's peripherals, for the person there: all of them, at a change.
+
+    Twice a second at most, and only to relays with the capability `status`. `rtt_us`: the round
+    trip of the last Beat.
+    """
 
     items: tuple[Driven, ...] = ()
     rtt_us: Micros = 0
