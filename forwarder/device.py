@@ -1,4 +1,4 @@
-"""One device as clients see it: checks ranges, drops repeats, knows its levels. Its driver moves it.
+"""One device as clients see it: checks ranges, drops repeats, knows levels. Its driver moves it.
 
 Sans-I/O but for the futures a driver returns.
 """

@@ -1,4 +1,4 @@
-"""The seam between a device and what moves it: packets over hardware, or another Buttplug server."""
+"""The seam between a device and what moves it: packets over hardware, or another server."""
 
 from __future__ import annotations
 

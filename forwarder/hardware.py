@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from forwarder.protocols.base import KeepAlive, Packet
+from relay.link.messages import Service
 
 OnNotification = Callable[[bytes], None]
+EndpointsOf = Callable[[tuple[Service, ...]], dict[str, int]]
+"""Finds a definition's endpoints among discovered services: endpoint → characteristic handle."""
 
 
 class Hardware(Protocol):
@@ -20,6 +23,10 @@ class Hardware(Protocol):
 
     @property
     def address(self) -> str: ...
+
+    def bind(self, endpoints_of: EndpointsOf) -> None:
+        """Give the characteristics the role names that this definition uses."""
+        ...
 
     @property
     def endpoints(self) -> frozenset[str]: ...

@@ -11,7 +11,7 @@ class DeviceSink(Protocol):
     """What a source tells about devices; the hub implements it. All calls are synchronous."""
 
     def add(self, device: Device) -> int:
-        """Announce `device` to clients; returns the index it got, the one it had before if known."""
+        """Announce `device` to clients; returns its index, the one it had before if known."""
         ...
 
     def remove(self, device: Device, reason: str) -> None:

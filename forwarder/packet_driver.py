@@ -1,0 +1,141 @@
+"""`PacketDriver`: moves a device by packets, made by its protocol and carried by its hardware."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+
+from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.driver import OnReading
+from forwarder.errors import DeviceError, HardwareError, Unsupported
+from forwarder.hardware import Hardware
+from forwarder.protocols.base import DeviceProtocol, Packet, ProtocolError
+from forwarder.steps import Notifications, StepRunner
+from relay.link.messages import ErrorCode
+
+log = logging.getLogger(__name__)
+
+# A toy that answers at all answers within a second; buttplug clients give up after 30 s.
+READ_S = 5.0
+
+
+class PacketDriver:
+    """One device over one hardware. Made and armed by `sources.opening`."""
+
+    def __init__(
+        self,
+        name: str,
+        hardware: Hardware,
+        protocol: DeviceProtocol,
+        notifications: Notifications,
+        on_failed: Callable[[DeviceError], None],
+    ) -> None:
+        self._name = name
+        self._hardware = hardware
+        self._protocol = protocol
+        self._notifications = notifications
+        self._runner = StepRunner(hardware, notifications, name)
+        self._on_failed = on_failed
+        # Features whose output is on: decides about the lease and about some keep-alives.
+        self._running: set[int] = set()
+        self._listeners: dict[tuple[int, InputType], Callable[[bytes], None]] = {}
+        self._tick: asyncio.TimerHandle | None = None
+        # One query at a time: their answers carry no number to tell them apart.
+        self._querying = asyncio.Lock()
+
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int
+    ) -> asyncio.Future[None]:
+        try:
+            packets = self._protocol.output(feature, kind, value, duration_ms)
+        except ProtocolError as error:
+            raise Unsupported(f"{self._name}: {error}") from error
+        if value and not kind.is_position:
+            self._running.add(feature)
+        else:
+            self._running.discard(feature)
+        self._schedule_tick()
+        return self._send(packets, merge=self._protocol.shares_packets(feature))
+
+    def _send(self, packets: Sequence[Packet], *, merge: bool) -> asyncio.Future[None]:
+        if not packets:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+        return self._hardware.output(packets, merge=merge, at_rest=not self._running)
+
+    def stop(self, features: Collection[int] | None) -> asyncio.Future[None]:
+        packets = self._protocol.stop(features)
+        if features is None:
+            self._running.clear()
+        else:
+            self._running.difference_update(features)
+        self._schedule_tick()
+        return self._hardware.stop(packets, everything=features is None)
+
+    def stopped(self) -> None:
+        """The hardware was stopped without us: what the protocol remembers is at rest again."""
+        self._protocol.stop(None)
+        self._running.clear()
+        self._schedule_tick()
+
+    def _schedule_tick(self) -> None:
+        wanted = self._protocol.tick_ms
+        if wanted is None:
+            if self._tick is not None:
+                self._tick.cancel()
+                self._tick = None
+        elif self._tick is None:
+            loop = asyncio.get_running_loop()
+            self._tick = loop.call_later(wanted / 1000, self._ticked)
+
+    def _ticked(self) -> None:
+        self._tick = None
+        try:
+            outcome = self._send(self._protocol.tick(), merge=False)
+        except DeviceError as error:
+            self._on_failed(error)
+            return
+        outcome.add_done_callback(self._tick_written)
+        self._schedule_tick()
+
+    def _tick_written(self, outcome: asyncio.Future[None]) -> None:
+        error = None if outcome.cancelled() else outcome.exception()
+        if isinstance(error, DeviceError):
+            self._on_failed(error)
+
+    async def read(self, feature: int, kind: InputType) -> int:
+        async with self._querying:
+            try:
+                return await self._runner.run(self._protocol.read(feature, kind), READ_S)
+            except ProtocolError as error:
+                raise HardwareError(ErrorCode.REFUSED, f"{self._name}: {error}") from error
+            except TimeoutError:
+                raise HardwareError(
+                    ErrorCode.TIMEOUT, f"{self._name} did not answer within {READ_S:g} s."
+                ) from None
+
+    async def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> None:
+        endpoint = self._protocol.subscription(feature, kind)
+
+        def heard(data: bytes) -> None:
+            value = self._protocol.reading(feature, kind, data)
+            if value is not None:
+                on_reading(value)
+
+        await self._notifications.subscribe(endpoint)
+        self._listeners[feature, kind] = heard
+        self._notifications.listen(endpoint, heard)
+
+    async def unsubscribe(self, feature: int, kind: InputType) -> None:
+        # The peripheral goes on notifying: a handshake or another input may share the endpoint.
+        heard = self._listeners.pop((feature, kind), None)
+        if heard is not None:
+            self._notifications.unlisten(self._protocol.subscription(feature, kind), heard)
+
+    async def close(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        await self._hardware.disconnect()

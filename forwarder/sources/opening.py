@@ -1,0 +1,110 @@
+"""From a connected peripheral to a device: identify, look up, handshake, arm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from forwarder.definitions.catalogue import Candidate
+from forwarder.definitions.limits import build_features
+from forwarder.definitions.model import Definition
+from forwarder.definitions.user import UserConfig, UserDevice
+from forwarder.device import Device, Identity
+from forwarder.errors import DeviceError, HardwareError
+from forwarder.hardware import Hardware
+from forwarder.packet_driver import PacketDriver
+from forwarder.protocols.base import DeviceProtocol, ProtocolError
+from forwarder.steps import Notifications, StepRunner
+from relay.link.messages import Advertisement, Ceiling, ErrorCode
+
+log = logging.getLogger(__name__)
+
+# Lovense asks up to six times half a second apart; Lelo waits for a person to press a button.
+IDENTIFY_S = 10.0
+HANDSHAKE_S = 40.0
+
+
+@dataclass(slots=True)
+class Opened:
+    """A device over hardware, with what its source needs to keep it."""
+
+    device: Device
+    driver: PacketDriver
+    definition: Definition
+    user: UserDevice | None
+    hardware: Hardware
+
+    def apply_ceilings(self, ceilings: Sequence[Ceiling]) -> None:
+        """The wearer's limits changed: rebuild the ranges that clients see."""
+        self.device.replace_features(build_features(self.definition, self.user, ceilings))
+
+
+async def open_device(
+    hardware: Hardware,
+    candidates: Sequence[Candidate],
+    advertisement: Advertisement,
+    user: UserConfig,
+    *,
+    ceilings: Sequence[Ceiling] = (),
+    source: str = "",
+    on_failed: Callable[[DeviceError], None],
+) -> Opened:
+    """Make a device of connected `hardware`, by the first candidate that fits its services.
+
+    Until the device's own stop is armed, whatever ends this lets the peripheral go. Raises
+    HardwareError (it did not answer; another try may work), Denied never: the caller checks that.
+    """
+    name = advertisement.name or advertisement.address
+    await hardware.arm(None, gap_ms=0, keepalive=None)
+    for candidate in candidates:
+        hardware.bind(candidate.endpoints)
+        if hardware.endpoints:
+            break
+    else:
+        raise HardwareError(
+            ErrorCode.REFUSED, f"{name} has none of the services that its kind should have."
+        )
+    notifications = Notifications(hardware)
+    runner = StepRunner(hardware, notifications, name)
+    try:
+        identifier = await runner.run(candidate.identify(advertisement), IDENTIFY_S)
+        model = candidate.resolve(identifier, advertisement)
+        hardware.bind(model.endpoints)
+        protocol = model.open(
+            endpoints=hardware.endpoints,
+            address=hardware.address,
+            advertised_name=advertisement.name or "",
+        )
+        await runner.run(protocol.handshake(), HANDSHAKE_S)
+    except ProtocolError as error:
+        raise HardwareError(ErrorCode.REFUSED, f"{name}: {error}") from error
+    except TimeoutError:
+        raise HardwareError(ErrorCode.TIMEOUT, f"{name} did not finish its handshake.") from None
+    definition = model.definition
+    identity = Identity(hardware.address, definition.protocol, definition.identifier)
+    settings = user.device(identity.address, identity.protocol, identity.identifier)
+    gap_ms = hardware.gap_ms if definition.gap_ms is None else definition.gap_ms
+    if settings is not None and settings.message_gap_ms is not None:
+        gap_ms = settings.message_gap_ms
+    await arm(hardware, protocol, gap_ms)
+    driver = PacketDriver(definition.name, hardware, protocol, notifications, on_failed)
+    device = Device(
+        identity,
+        definition.name,
+        build_features(definition, settings, ceilings),
+        driver,
+        gap_ms=gap_ms,
+        source=source,
+        display_name=settings.display_name if settings is not None else None,
+    )
+    return Opened(device, driver, definition, settings, hardware)
+
+
+async def arm(hardware: Hardware, protocol: DeviceProtocol, gap_ms: int) -> None:
+    """Hand over the device's stop; with a keep-alive that repeats the last packet, send it once."""
+    keepalive = protocol.keepalive
+    stop = protocol.stop(None)
+    await hardware.arm(stop, gap_ms=gap_ms, keepalive=keepalive)
+    if keepalive is not None and keepalive.primed:
+        await hardware.stop(stop, everything=True)
