@@ -43,6 +43,7 @@ from relay.link.messages import (
     Read,
     Scan,
     Stats,
+    Status,
     Stop,
     StopAll,
     Stopped,
@@ -97,7 +98,7 @@ RELAY_SAYS: Final[Mapping[tuple[State, type], State]] = {
 }
 HUB_SAYS: Final[Mapping[tuple[State, type], State]] = {
     (State.GREETING, Welcome): State.OPEN,
-    **{(State.OPEN, kind): State.OPEN for kind in (*_REQUESTS, Beat, Scan, Interests)},
+    **{(State.OPEN, kind): State.OPEN for kind in (*_REQUESTS, Beat, Scan, Interests, Status)},
     (State.GREETING, Bye): State.CLOSED,
     (State.OPEN, Bye): State.CLOSED,
 }
