@@ -228,12 +228,14 @@ class Stopped(_Message, frozen=True, tag=True):
     """The relay ran the armed stop by itself; outputs are refused until armed and leased again.
 
     `ok` is false while the radio has not taken the stop; it is retried and reported again.
+    `n` counts these stops since the Connect, for Arm's `seen`.
     """
 
     p: U16
     cause: StopCause
     ok: bool = True
     text: Text = ""
+    n: U32 = 0
 
 
 class Echo(_Message, frozen=True, tag=True):
@@ -308,6 +310,8 @@ class Arm(_Message, frozen=True, tag=True):
     """Hand over what stops this peripheral. Replaces what was armed before.
 
     `gap_ms`: the least time between two writes. Empty `stop` means: run `fallback` at once.
+    `seen`: the newest Stopped.n that the hub knows of; an Arm that was on its way while the relay
+    stopped the peripheral does not count. Absent: the hub cannot say, so it counts.
     """
 
     id: U32
@@ -316,6 +320,7 @@ class Arm(_Message, frozen=True, tag=True):
     fallback: Fallback = Fallback.DISCONNECT
     gap_ms: Millis = 0
     keepalive: KeepAlive | None = None
+    seen: U32 | None = None
 
 
 class Write(_Message, frozen=True, tag=True):

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
+from msgspec.structs import replace
+
 from relay.link.codec import decode_from_hub, decode_from_relay, encode
 from relay.link.errors import LinkError, LinkRefused, LinkViolation
 from relay.link.messages import (
@@ -135,6 +137,7 @@ class HubSession:
         self._beats = 0
         self._unanswered: dict[int, float] = {}
         self._active = False
+        self._stops: dict[int, int] = {}
         self._beat_due = now
         self._greeting_ends = now + GREETING_S
 
@@ -157,6 +160,8 @@ class HubSession:
             return message, encode(welcome)
         if isinstance(message, Echo):
             self._echo(message, now)
+        elif isinstance(message, Stopped):
+            self._stops[message.p] = message.n
         return message, None
 
     def _echo(self, echo: Echo, now: float) -> None:
@@ -181,6 +186,10 @@ class HubSession:
     def send(self, message: FromHub) -> bytes:
         """Return the frame of `message`. Raises LinkViolation if it may not be sent now."""
         state = _next(HUB_SAYS, self.state, message, "this hub")
+        if isinstance(message, Connect):
+            self._stops.pop(message.p, None)
+        elif isinstance(message, Arm) and message.seen is None:
+            message = replace(message, seen=self._stops.get(message.p, 0))
         frame = encode(message)
         self.state = state
         return frame

@@ -1,0 +1,23 @@
+"""What can go wrong at a relay, by whose fault it is. Texts are one line, made for a person."""
+
+from __future__ import annotations
+
+
+class RelayError(Exception):
+    """Base of the relay's own errors. `exit_code`: what the program ends with because of it."""
+
+    exit_code = 1
+
+
+class UsageError(RelayError):
+    """The command line or the configuration asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class GateShut(RelayError):
+    """The gate does not let this through; says in which state it is, and what opens it."""
+
+
+class ControlError(RelayError):
+    """The control socket of a running relay cannot be reached, or it answered with an error."""
