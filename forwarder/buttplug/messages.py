@@ -16,6 +16,7 @@ MAX_U32 = 0xFFFFFFFF
 Id = Annotated[int, Meta(ge=0, le=MAX_U32)]
 U32 = Annotated[int, Meta(ge=0, le=MAX_U32)]
 I32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+ClientId = Annotated[int, Meta(ge=1, le=MAX_U32)]  # 0 is the server's, for events
 
 
 class OutputType(StrEnum):
@@ -61,7 +62,7 @@ class _Wire(Struct, frozen=True, rename="pascal", omit_defaults=True, kw_only=Tr
 class OutputValue(_Wire, frozen=True, omit_defaults=False):
     """The value of one output command; `duration` in ms, only for HwPositionWithDuration."""
 
-    value: int
+    value: I32
     duration: U32 | UnsetType = UNSET
 
 
@@ -103,56 +104,56 @@ class ReadingValue(_Wire, frozen=True, omit_defaults=False):
 # --- client → server ---------------------------------------------------------------------------
 
 
-class RequestServerInfo(_Wire, frozen=True):
-    id: Id
+class _Request(_Wire, frozen=True, forbid_unknown_fields=True):
+    """The specification allows no other fields in what a client sends."""
+
+    id: ClientId
+
+
+class RequestServerInfo(_Request, frozen=True):
     client_name: str
     protocol_version_major: U32
     protocol_version_minor: U32
 
 
-class Ping(_Wire, frozen=True):
-    id: Id
+class Ping(_Request, frozen=True):
+    pass
 
 
-class StartScanning(_Wire, frozen=True):
-    id: Id
+class StartScanning(_Request, frozen=True):
+    pass
 
 
-class StopScanning(_Wire, frozen=True):
-    id: Id
+class StopScanning(_Request, frozen=True):
+    pass
 
 
-class RequestDeviceList(_Wire, frozen=True):
-    id: Id
+class RequestDeviceList(_Request, frozen=True):
+    pass
 
 
-class Disconnect(_Wire, frozen=True):
+class Disconnect(_Request, frozen=True):
     """SPEC only; the reference server does not know it."""
 
-    id: Id
 
-
-class StopCmd(_Wire, frozen=True):
+class StopCmd(_Request, frozen=True):
     """Absent indexes widen the scope: all features of a device, all devices."""
 
-    id: Id
     device_index: U32 | UnsetType = UNSET
     feature_index: U32 | UnsetType = UNSET
     inputs: bool = True
     outputs: bool = True
 
 
-class OutputCmd(_Wire, frozen=True):
+class OutputCmd(_Request, frozen=True):
     """`command` has exactly one key; the session checks that."""
 
-    id: Id
     device_index: U32
     feature_index: U32
     command: dict[OutputType, OutputValue]
 
 
-class InputCmd(_Wire, frozen=True):
-    id: Id
+class InputCmd(_Request, frozen=True):
     device_index: U32
     feature_index: U32
     type: InputType

@@ -1,0 +1,239 @@
+"""Text ↔ messages: opens frames, reads each object by itself, and salvages the Id of a bad one.
+
+Accepts more than the specification asks for: a lone object, arrays one behind the other, integral
+floats, null for absent, the spellings of all known clients. Emits one message per frame with no
+field too many, because strict clients drop a whole frame for one surprise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, NoReturn, TypeVar
+
+import msgspec
+
+from forwarder.buttplug.messages import MAX_U32
+from forwarder.errors import Code
+
+# A frame full of rubbish must not be answered with a hundred times its size.
+MAX_ANONYMOUS_ERRORS: Final = 16
+MAX_TEXT: Final = 240  # characters of an error text; what a peer sent may be part of it
+_BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
+
+Body = msgspec.Raw | object
+Fields = dict[str, object]
+M = TypeVar("M", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One object of a frame, name taken off; `body` is JSON text or already parsed."""
+
+    name: str
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What is no message. `id`: its Id, or 0 if it has none that can be read."""
+
+    id: int
+    text: str
+    code: Code = Code.MESSAGE
+
+
+def one_line(text: str) -> str:
+    """Make `text` fit for an ErrorMessage or a log line: one line, bounded, printable."""
+    line = " ".join(text.split())
+    if len(line) > MAX_TEXT:
+        line = line[: MAX_TEXT - 1] + "…"
+    # A lone surrogate cannot be sent as UTF-8.
+    return line.encode("utf-8", "backslashreplace").decode()
+
+
+# --- outgoing ------------------------------------------------------------------------------------
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: msgspec.Struct) -> str:
+    """One message as one frame: an array of one object with one key."""
+    name: str = getattr(message, "wire_name", type(message).__name__)
+    return _encoder.encode([{name: message}]).decode()
+
+
+# --- incoming ------------------------------------------------------------------------------------
+
+_frame_decoder = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+
+
+def open_frame(frame: str | bytes) -> list[Envelope | Unreadable]:
+    """Split a frame into its objects, in order. Never raises; [] for an empty frame."""
+    try:
+        objects = _frame_decoder.decode(frame)
+    except _BROKEN:
+        return _open_unusual(frame)
+    opened: list[Envelope | Unreadable] = []
+    for item in objects:
+        if len(item) == 1:
+            ((name, body),) = item.items()
+            opened.append(Envelope(name, body))
+        else:
+            return _open_unusual(frame)
+    return opened
+
+
+def _open_unusual(frame: str | bytes) -> list[Envelope | Unreadable]:
+    values, complaint = _values(frame)
+    opened: list[Envelope | Unreadable] = []
+    for value in values:
+        for item in value if isinstance(value, list) else [value]:
+            opened.extend(_open_object(item))
+    if complaint is not None:
+        opened.append(Unreadable(0, complaint))
+    return _bounded(opened)
+
+
+def _values(frame: str | bytes) -> tuple[list[object], str | None]:
+    """All JSON values that stand one behind the other, and what is wrong after the last."""
+    values: list[object] = []
+    try:
+        text = frame.decode() if isinstance(frame, bytes) else frame
+    except UnicodeDecodeError:
+        return values, "The frame is neither text nor UTF-8."
+    text = text.lstrip("\ufeff \t\r\n")
+    at = 0
+    while at < len(text):
+        try:
+            value, at = _json.raw_decode(text, at)
+        except RecursionError:
+            return values, "The frame is nested too deeply."
+        except ValueError:
+            return values, "The frame is not valid JSON, or was cut off."
+        values.append(value)
+        while at < len(text) and text[at] in " \t\r\n":
+            at += 1
+    return values, None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_json = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _open_object(item: object) -> list[Envelope | Unreadable]:
+    if not isinstance(item, dict) or not item:
+        return [Unreadable(0, "Expected an object with one key, the name of a message.")]
+    if len(item) == 1:
+        ((name, body),) = item.items()
+        return [Envelope(name, body)]
+    # Every Id in it may have somebody waiting.
+    ids = {salvage_id(body) for body in item.values()} - {0}
+    text = "An object must have one key, the name of a message; this one has several."
+    return [Unreadable(id, text) for id in sorted(ids) or [0]]
+
+
+def _bounded(opened: list[Envelope | Unreadable]) -> list[Envelope | Unreadable]:
+    anonymous = 0
+    kept: list[Envelope | Unreadable] = []
+    for item in opened:
+        if isinstance(item, Unreadable) and item.id == 0:
+            anonymous += 1
+            if anonymous > MAX_ANONYMOUS_ERRORS:
+                continue
+        kept.append(item)
+    return kept
+
+
+def salvage_id(body: Body) -> int:
+    """The Id of a message that may be wrong in any way; 0 if it cannot be answered by Id."""
+    fields = parsed(body)
+    if not isinstance(fields, dict):
+        return 0
+    id = fields.get("Id")
+    if isinstance(id, float) and id.is_integer():
+        id = int(id)
+    if isinstance(id, int) and not isinstance(id, bool) and 1 <= id <= MAX_U32:
+        return id
+    return 0
+
+
+def parsed(body: Body) -> object:
+    """The body as plain Python values; None if it is no JSON that Python can hold."""
+    if not isinstance(body, msgspec.Raw):
+        return body
+    try:
+        return _json.decode(bytes(body).decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+def tidy(value: object) -> Any:
+    """Integral floats become integers, null fields disappear; at any depth."""
+    if isinstance(value, dict):
+        return {key: tidy(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [tidy(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+class Reader(Generic[M]):
+    """Reads bodies into one message type: at once if they are exact, else after tidying up."""
+
+    def __init__(self, type: type[M], spelling: Callable[[Fields], Fields] | None = None) -> None:
+        self._type = type
+        self._decoder = msgspec.json.Decoder(type)
+        self._spelling = spelling
+
+    def read(self, body: Body) -> M:
+        """Raises ValueError with what is wrong, in words of the wire."""
+        if isinstance(body, msgspec.Raw):
+            try:
+                return self._decoder.decode(body)
+            except _BROKEN:
+                pass  # nearly always our more patient way can read it or say why not
+        try:
+            fields = tidy(parsed(body))
+            if self._spelling is not None and isinstance(fields, dict):
+                fields = self._spelling(fields)
+            return msgspec.convert(fields, self._type, str_keys=True)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+        except OverflowError as error:
+            raise ValueError("a number is out of range") from error
+
+
+class Vocabulary(Generic[M]):
+    """The messages that one side understands in one version, and why it refuses others."""
+
+    def __init__(
+        self, readers: Mapping[str, Reader[Any]], refusals: Mapping[str, str], where: str
+    ) -> None:
+        """`refusals`: known names that are not served, with the reason; `where`: for texts."""
+        self._readers = readers
+        self._refusals = refusals
+        self._where = where
+
+    def read(self, envelope: Envelope) -> M | Unreadable:
+        """Never raises."""
+        reader = self._readers.get(envelope.name)
+        if reader is None:
+            return Unreadable(salvage_id(envelope.body), self._refusal(envelope.name))
+        try:
+            message: M = reader.read(envelope.body)
+        except ValueError as error:
+            text = one_line(f"{envelope.name} cannot be read: {error}.")
+            return Unreadable(salvage_id(envelope.body), text)
+        return message
+
+    def _refusal(self, name: str) -> str:
+        known = self._refusals.get(name)
+        if known is not None:
+            return known
+        return one_line(f"{name[:64]!r} is no message of {self._where}.")

@@ -1,0 +1,181 @@
+"""What differs between spec versions, as one seam: `Dialect`; and v4, where little is to be done.
+
+The older versions stand in `legacy`. A dialect belongs to one session, because what a client was
+told (devices) and asked for (sensors) is part of how it must be spoken to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from forwarder.buttplug import spelling
+from forwarder.buttplug.codec import Reader, Vocabulary
+from forwarder.buttplug.messages import (
+    ClientMessage,
+    DeviceInfo,
+    DeviceList,
+    Disconnect,
+    Error,
+    InputCmd,
+    InputReading,
+    InputType,
+    Ok,
+    OutputCmd,
+    OutputType,
+    OutputValue,
+    Ping,
+    ReadingValue,
+    RequestDeviceList,
+    ServerInfo,
+    ServerMessage,
+    StartScanning,
+    StopCmd,
+    StopScanning,
+)
+from forwarder.errors import MessageError
+
+Devices = Mapping[int, DeviceInfo]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One client request the hub must carry out; answered once through ServerSession.reply/fail.
+
+    `commands` are v4 messages to be carried out in order; several only for what old versions say
+    in one message, and then all of them were converted before any is here. `original` is for the
+    session: what the client really sent, if that was not v4.
+    """
+
+    id: int
+    commands: tuple[ClientMessage, ...]
+    original: msgspec.Struct | None = None
+
+
+class Dialect(Protocol):
+    """How to speak with one client in its version."""
+
+    version: int
+    vocabulary: Vocabulary[msgspec.Struct]
+
+    def server_info(self, id: int, server_name: str, max_ping_ms: int) -> msgspec.Struct: ...
+
+    def understand(self, message: msgspec.Struct, devices: Devices) -> Request | msgspec.Struct:
+        """A request for the hub, or the answer if there is nothing to do.
+
+        Raises ForwarderError for what cannot be asked for.
+        """
+        ...
+
+    def device_list(self, id: int, devices: Devices) -> msgspec.Struct: ...
+
+    def changes(self, devices: Devices) -> list[msgspec.Struct]:
+        """What tells the client how the devices differ from those it was last told of."""
+        ...
+
+    def reply(self, request: Request, outcome: ServerMessage | None) -> msgspec.Struct: ...
+
+    def reading(
+        self, device_index: int, feature_index: int, kind: InputType, value: int
+    ) -> msgspec.Struct | None:
+        """An event of a subscription; None if this client cannot be told."""
+        ...
+
+
+# Understood alike in every version.
+COMMON: Final[dict[str, Reader[msgspec.Struct]]] = {
+    type.__name__: Reader(type) for type in (Ping, StartScanning, StopScanning, RequestDeviceList)
+}
+_READERS: Final[dict[str, Reader[msgspec.Struct]]] = {
+    **COMMON,
+    "Disconnect": Reader(Disconnect),
+    "StopCmd": Reader(StopCmd),
+    "OutputCmd": Reader(OutputCmd, spelling.output_cmd),
+    "InputCmd": Reader(InputCmd, spelling.input_cmd),
+}
+
+
+class V4Dialect:
+    """Spec v4: the hub's own language."""
+
+    version = 4
+
+    def __init__(self, refusals: Mapping[str, str]) -> None:
+        self.vocabulary: Vocabulary[msgspec.Struct] = Vocabulary(
+            _READERS, refusals, "Buttplug spec v4"
+        )
+        self._told: dict[int, DeviceInfo] = {}
+
+    def server_info(self, id: int, server_name: str, max_ping_ms: int) -> msgspec.Struct:
+        return ServerInfo(
+            id=id,
+            server_name=server_name,
+            protocol_version_major=4,
+            protocol_version_minor=0,
+            max_ping_time=max_ping_ms,
+        )
+
+    def understand(self, message: msgspec.Struct, devices: Devices) -> Request | msgspec.Struct:
+        match message:
+            case OutputCmd():
+                message = _checked(message)
+            case StopCmd(device_index=device, feature_index=feature):
+                if device is UNSET and feature is not UNSET:
+                    # A feature of no device; the wider stop is the safe reading.
+                    message = msgspec.structs.replace(message, feature_index=UNSET)
+            case InputCmd() | StartScanning() | StopScanning() | Disconnect():
+                pass
+            case _:
+                raise AssertionError(f"not in the vocabulary: {type(message).__name__}")
+        return Request(message.id, (message,))
+
+    def device_list(self, id: int, devices: Devices) -> msgspec.Struct:
+        self._told = dict(devices)
+        return DeviceList(id=id, devices=self._told)
+
+    def changes(self, devices: Devices) -> list[msgspec.Struct]:
+        if devices == self._told:
+            return []
+        return [self.device_list(0, devices)]
+
+    def reply(self, request: Request, outcome: ServerMessage | None) -> msgspec.Struct:
+        return answer(request.id, outcome)
+
+    def reading(
+        self, device_index: int, feature_index: int, kind: InputType, value: int
+    ) -> msgspec.Struct | None:
+        return InputReading(
+            id=0,
+            device_index=device_index,
+            feature_index=feature_index,
+            reading={kind: ReadingValue(value=value)},
+        )
+
+
+def _checked(message: OutputCmd) -> OutputCmd:
+    """Exactly one command, with a duration if and only if it needs one."""
+    if len(message.command) != 1:
+        raise MessageError(
+            f"The Command of an OutputCmd must have one key, not {len(message.command)}."
+        )
+    ((type, value),) = message.command.items()
+    timed = type is OutputType.HW_POSITION_WITH_DURATION
+    if timed is (value.duration is not UNSET):
+        return message
+    if timed:
+        raise MessageError("OutputCmd HwPositionWithDuration needs a Duration, in milliseconds.")
+    # The schema allows other keys beside Value; they mean nothing.
+    return msgspec.structs.replace(message, command={type: OutputValue(value=value.value)})
+
+
+def answer(id: int, outcome: ServerMessage | None) -> msgspec.Struct:
+    """A reply as every version has it: Ok, or the outcome with the client's own Id."""
+    if outcome is None:
+        return Ok(id=id)
+    if isinstance(outcome, Ok | Error | InputReading) and outcome.id == id:
+        return outcome
+    return msgspec.structs.replace(outcome, id=id)

@@ -1,0 +1,251 @@
+"""ServerSession: what a Buttplug server says to one client, in the client's version; no I/O.
+
+Rules: a message that can be read gets exactly one reply with its Id. Nothing is sent of its own
+accord before the handshake. What is wrong with one message of a frame does not touch the others.
+A version is taken on only with a handshake that is right as a whole. Only a missed ping, a
+version that is too new and the client's own Disconnect end a session from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+import msgspec
+
+from forwarder.buttplug.codec import Envelope, Unreadable, encode, one_line, open_frame, salvage_id
+from forwarder.buttplug.dialect import Devices, Dialect, Request
+from forwarder.buttplug.legacy.dialects import dialect
+from forwarder.buttplug.legacy.handshake import UnreadableHandshake, UnservedVersion, read_handshake
+from forwarder.buttplug.messages import (
+    Disconnect,
+    Error,
+    InputType,
+    Ok,
+    Ping,
+    RequestDeviceList,
+    ScanningFinished,
+    ServerMessage,
+)
+from forwarder.errors import Code, ForwarderError, HandshakeError, PingTimeout
+
+# RFC 6455 §7.4: what the end of a session looks like on a websocket.
+NORMAL_CLOSURE: Final = 1000
+PROTOCOL_ERROR: Final = 1002
+POLICY_VIOLATION: Final = 1008
+
+
+class State(Enum):
+    AWAITING_HANDSHAKE = auto()
+    READY = auto()
+    CLOSED = auto()
+
+
+class Event(Enum):
+    """What happens to a session; a message of the client, but for the last."""
+
+    HANDSHAKE = auto()
+    TOO_NEW = auto()
+    REQUEST = auto()
+    DISCONNECT = auto()
+    PING_MISSED = auto()
+
+
+# What is absent is refused with a HandshakeError and changes nothing.
+TRANSITIONS: Final = {
+    (State.AWAITING_HANDSHAKE, Event.HANDSHAKE): State.READY,
+    (State.AWAITING_HANDSHAKE, Event.TOO_NEW): State.CLOSED,
+    (State.READY, Event.REQUEST): State.READY,
+    (State.READY, Event.DISCONNECT): State.CLOSED,
+    (State.READY, Event.PING_MISSED): State.CLOSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Close the channel, after what precedes; and after the reply to `request`, if there is one."""
+
+    code: int
+    reason: str
+    request: Request | None = None
+
+
+Action = str | Request | Closing
+
+
+class ServerSession:
+    """One client. Times are seconds of one monotonic clock, given by the caller.
+
+    The driver sends each `str` as a frame, in order, and stops this client's devices on any end.
+    """
+
+    def __init__(
+        self, server_name: str, *, max_ping_ms: int = 0, devices: Callable[[], Devices]
+    ) -> None:
+        """`max_ping_ms`: longest time between two Pings, 0 for no limit; `devices`: those there
+        are at the moment of the call, by index, as v4 shows them."""
+        self.state = State.AWAITING_HANDSHAKE
+        self.client_name = ""
+        self.deadline: float | None = None
+        self._server_name = server_name
+        self._max_ping_ms = max_ping_ms
+        self._devices = devices
+        self._dialect: Dialect | None = None
+        self._closing: Closing | None = None
+        self._end: ForwarderError | None = None
+
+    @property
+    def version(self) -> int | None:
+        """The client's spec version, once it has told."""
+        return None if self._dialect is None else self._dialect.version
+
+    def __repr__(self) -> str:
+        return f"<ServerSession {self.state.name} {self.client_name!r} v{self.version}>"
+
+    # --- from the client -------------------------------------------------------------------------
+
+    def receive(self, frame: str | bytes, now: float) -> list[Action]:
+        """Take one frame; returns what to send and do, in the client's order. Never raises."""
+        actions = self._lapse(now)
+        for item in open_frame(frame):
+            actions.extend(self._receive(item, now))
+        return self._ended(actions)
+
+    def tick(self, now: float) -> list[str | Closing]:
+        """Call when `deadline` has come; returns the end of the session if no Ping has."""
+        actions: list[str | Closing] = []
+        for action in self._ended(self._lapse(now)):
+            assert not isinstance(action, Request)  # no client message, no request
+            actions.append(action)
+        return actions
+
+    def _receive(self, item: Envelope | Unreadable, now: float) -> list[Action]:
+        if isinstance(item, Unreadable):
+            return [_error(item.id, item.code, item.text)]
+        if item.name == "RequestServerInfo":
+            return [self._handshake(item, now)]
+        if self._dialect is None or self.state is not State.READY:
+            return [self._refusal(salvage_id(item.body))]
+        message = self._dialect.vocabulary.read(item)
+        if isinstance(message, Unreadable):
+            return [_error(message.id, message.code, message.text)]
+        return [self._request(message, self._dialect, now)]
+
+    def _handshake(self, item: Envelope, now: float) -> str:
+        if (self.state, Event.HANDSHAKE) not in TRANSITIONS:
+            return self._refusal(salvage_id(item.body))
+        try:
+            hello = read_handshake(item)
+        except UnreadableHandshake as error:
+            return _failure(error.id, error)
+        except UnservedVersion as error:
+            self._finish(Event.TOO_NEW, Closing(PROTOCOL_ERROR, str(error)), error)
+            return _failure(error.id, error)
+        self._step(Event.HANDSHAKE)
+        self._dialect = dialect(hello.version)
+        self.client_name = hello.client_name
+        self._expect_ping(now)
+        return encode(self._dialect.server_info(hello.id, self._server_name, self._max_ping_ms))
+
+    def _request(self, message: msgspec.Struct, dialect: Dialect, now: float) -> str | Request:
+        match message:
+            case Ping(id=id):
+                self._expect_ping(now)
+                return encode(Ok(id=id))
+            case RequestDeviceList(id=id):
+                return encode(dialect.device_list(id, self._devices()))
+        try:
+            understood = dialect.understand(message, self._devices())
+        except ForwarderError as error:
+            return _failure(getattr(message, "id", 0), error)
+        if not isinstance(understood, Request):
+            return encode(understood)
+        if isinstance(message, Disconnect):
+            farewell = Closing(NORMAL_CLOSURE, "The client disconnects.", understood)
+            self._finish(Event.DISCONNECT, farewell, HandshakeError("This client disconnected."))
+        return understood
+
+    def _refusal(self, id: int) -> str:
+        """Why a message is out of place in this state."""
+        if self.state is State.AWAITING_HANDSHAKE:
+            return _failure(id, HandshakeError("RequestServerInfo must be the first message."))
+        if self._end is not None:
+            return _failure(id, self._end)
+        text = "The handshake was already done; a session keeps its version and name."
+        return _failure(id, HandshakeError(text))
+
+    # --- time and end ----------------------------------------------------------------------------
+
+    def _expect_ping(self, now: float) -> None:
+        if self._max_ping_ms:
+            self.deadline = now + self._max_ping_ms / 1000
+
+    def _lapse(self, now: float) -> list[Action]:
+        if self.deadline is None or now < self.deadline:
+            return []
+        error = PingTimeout(f"No Ping within {self._max_ping_ms} ms; all is stopped.")
+        self._finish(Event.PING_MISSED, Closing(POLICY_VIOLATION, str(error)), error)
+        return [_failure(0, error)]
+
+    def _step(self, event: Event) -> None:
+        self.state = TRANSITIONS[self.state, event]
+
+    def _finish(self, event: Event, closing: Closing, why: ForwarderError) -> None:
+        self._step(event)
+        self.deadline = None
+        self._closing, self._end = closing, why
+
+    def _ended(self, actions: list[Action]) -> list[Action]:
+        """Closing comes once, and after everything that this frame still gets."""
+        if self._closing is not None:
+            actions.append(self._closing)
+            self._closing = None
+        return actions
+
+    # --- from the hub ----------------------------------------------------------------------------
+
+    def reply(self, request: Request, outcome: ServerMessage | None) -> str:
+        """The frame that answers `request`: `outcome`, or Ok for None."""
+        assert self._dialect is not None  # no request without a handshake
+        return encode(self._dialect.reply(request, outcome))
+
+    def fail(self, request: Request, error: ForwarderError) -> str:
+        """The frame that answers `request` with what went wrong."""
+        return _failure(request.id, error)
+
+    def device_list(self) -> list[str]:
+        """Frames that tell how the devices differ from what this client knows; often none."""
+        ready = self._ready
+        return [] if ready is None else [encode(item) for item in ready.changes(self._devices())]
+
+    def scanning_finished(self) -> list[str]:
+        return [] if self._ready is None else [encode(ScanningFinished())]
+
+    def reading(
+        self, device_index: int, feature_index: int, kind: InputType, value: int
+    ) -> list[str]:
+        """Frames for one value of a subscribed input; none for versions without such events."""
+        ready = self._ready
+        if ready is None:
+            return []
+        message = ready.reading(device_index, feature_index, kind, value)
+        return [] if message is None else [encode(message)]
+
+    def error(self, error: ForwarderError) -> list[str]:
+        """What went wrong without being the answer to anything."""
+        return [] if self._ready is None else [_failure(0, error)]
+
+    @property
+    def _ready(self) -> Dialect | None:
+        """Events go to nobody before the handshake or after the end."""
+        return self._dialect if self.state is State.READY else None
+
+
+def _failure(id: int, error: ForwarderError) -> str:
+    return _error(id, error.code, str(error))
+
+
+def _error(id: int, code: Code, text: str) -> str:
+    return encode(Error(id=id, error_code=int(code), error_message=one_line(text)))
