@@ -53,7 +53,7 @@ class Request:
 
     id: int
     commands: tuple[ClientMessage, ...]
-    original: msgspec.Struct | None = None
+    original: object = None
 
 
 class Dialect(Protocol):
