@@ -52,12 +52,14 @@ class Device:
         gap_ms: int = 0,
         source: str = "",
         display_name: str | None = None,
+        wished_index: int | None = None,
     ) -> None:
         self.identity = identity
         self.name = name
         self.display_name = display_name
         self.gap_ms = gap_ms
         self.source = source
+        self.wished_index = wished_index
         self.index = -1
         self._driver = driver
         self._features: dict[int, VisibleFeature] = {}
@@ -75,6 +77,17 @@ class Device:
     @property
     def features(self) -> tuple[DeviceFeature, ...]:
         return tuple(feature.info for feature in self._features.values())
+
+    @property
+    def feature_indexes(self) -> tuple[int, ...]:
+        return tuple(self._features)
+
+    def highest(self, feature_index: int, kind: OutputType) -> int:
+        """The top of the range that clients see. Raises UnknownFeature, Unsupported."""
+        scale = self._feature(feature_index).scales.get(kind)
+        if scale is None:
+            raise Unsupported(f"{self.shown_name}: feature {feature_index} has no output {kind}.")
+        return scale.steps
 
     @property
     def levels(self) -> dict[int, Level]:
@@ -140,7 +153,7 @@ class Device:
         """Note that these features, or all, are off: told by a stop, here or at the relay."""
         for index in self._features if features is None else features:
             kind = next(
-                (kind for kind in self._features[index].outputs if not kind.is_position), None
+                (kind for kind in self._features[index].scales if not kind.is_position), None
             )
             if kind is None:
                 self._last.pop(index, None)

@@ -125,6 +125,7 @@ class PacketDriver:
                 on_reading(value)
 
         await self._notifications.subscribe(endpoint)
+        await self.unsubscribe(feature, kind)
         self._listeners[feature, kind] = heard
         self._notifications.listen(endpoint, heard)
 

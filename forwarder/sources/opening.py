@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from forwarder.definitions.catalogue import Candidate
 from forwarder.definitions.limits import build_features
-from forwarder.definitions.model import Definition
-from forwarder.definitions.user import UserConfig, UserDevice
+from forwarder.definitions.model import Definition, UserDevice
+from forwarder.definitions.user import UserConfig
 from forwarder.device import Device, Identity
 from forwarder.errors import DeviceError, HardwareError
 from forwarder.hardware import Hardware
@@ -37,7 +37,10 @@ class Opened:
 
     def apply_ceilings(self, ceilings: Sequence[Ceiling]) -> None:
         """The wearer's limits changed: rebuild the ranges that clients see."""
-        self.device.replace_features(build_features(self.definition, self.user, ceilings))
+        address = self.hardware.address
+        self.device.replace_features(
+            build_features(self.definition, self.user, ceilings, address=address)
+        )
 
 
 async def open_device(
@@ -85,18 +88,19 @@ async def open_device(
     identity = Identity(hardware.address, definition.protocol, definition.identifier)
     settings = user.device(identity.address, identity.protocol, identity.identifier)
     gap_ms = hardware.gap_ms if definition.gap_ms is None else definition.gap_ms
-    if settings is not None and settings.message_gap_ms is not None:
-        gap_ms = settings.message_gap_ms
+    if settings is not None and settings.gap_ms is not None:
+        gap_ms = settings.gap_ms
     await arm(hardware, protocol, gap_ms)
     driver = PacketDriver(definition.name, hardware, protocol, notifications, on_failed)
     device = Device(
         identity,
         definition.name,
-        build_features(definition, settings, ceilings),
+        build_features(definition, settings, ceilings, address=hardware.address),
         driver,
         gap_ms=gap_ms,
         source=source,
         display_name=settings.display_name if settings is not None else None,
+        wished_index=settings.index if settings is not None else None,
     )
     return Opened(device, driver, definition, settings, hardware)
 

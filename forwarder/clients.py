@@ -1,0 +1,358 @@
+"""Drives one client's session over a channel: the role "server", whatever the socket's role is.
+
+The read loop decides the order of everything; answers come back through callbacks, so that no task
+is made for an output. Only inputs wait in tasks of their own, a bounded number of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from forwarder.buttplug.dialect import Request
+from forwarder.buttplug.messages import (
+    Disconnect,
+    InputCmd,
+    InputCommand,
+    InputReading,
+    InputType,
+    OutputCmd,
+    ReadingValue,
+    ServerMessage,
+    StartScanning,
+    StopCmd,
+    StopScanning,
+)
+from forwarder.buttplug.server import Closing, ServerSession
+from forwarder.device import Device
+from forwarder.errors import DeviceError, ForwarderError, HardwareError, MessageError
+from forwarder.hub import Grant, Hub, Outcome
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed
+from relay.link.messages import ErrorCode
+
+log = logging.getLogger(__name__)
+
+# A client that connected and says nothing holds a place for so long.
+HANDSHAKE_S = 10.0
+# A client that does not take a frame for so long is stuck; stops have left long before.
+SEND_S = 5.0
+# Replies waiting for a client that reads slowly; beyond it the client is dropped.
+OUTBOX_FRAMES = 1024
+# Inputs that one client may have under way; beyond it its next message waits.
+INPUTS_UNDER_WAY = 16
+# Outputs that one client may have under way; beyond it they fail at once, so that a stop behind
+# them is still read.
+OUTPUTS_UNDER_WAY = 512
+# Time for the stops of a client that leaves; the relay's lease ends what they do not reach.
+LEAVE_S = 2.0
+
+# RFC 6455, 7.4.1 and the registry of close codes.
+CLOSE_TRY_AGAIN = 1013
+CLOSE_GOING_AWAY = 1001
+CLOSE_POLICY = 1008
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """`max_ping_ms`: 0, or how often clients must ping at least."""
+
+    server_name: str = "Buttplug Forwarder"
+    max_ping_ms: int = 0
+
+
+class _Leave(Exception):
+    """Ends the session from inside: close the channel with this code and reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class ClientDriver:
+    """One client. Implements hub.Client; made and run by `serve`."""
+
+    def __init__(
+        self, channel: Channel, hub: Hub, options: ClientOptions, grant: Grant | None
+    ) -> None:
+        self._channel = channel
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+        self.grant = grant
+        self.session = ServerSession(
+            options.server_name,
+            max_ping_ms=options.max_ping_ms,
+            devices=lambda: hub.visible(self),
+        )
+        # Replies in order. Device lists and readings are made when there is room to send them, so
+        # a slow client gets the newest instead of a backlog.
+        self._outbox: deque[str] = deque()
+        self._list_changed = False
+        self._readings: dict[tuple[int, int, InputType], int] = {}
+        self._wake = asyncio.Event()
+        self._inputs = asyncio.Semaphore(INPUTS_UNDER_WAY)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._ending: _Leave | None = None
+        self._greeted = asyncio.Event()
+        self.under_way = 0
+
+    def __repr__(self) -> str:
+        return f"<client {self.name} v{self.session.version} {self._channel.peer}>"
+
+    @property
+    def name(self) -> str:
+        return self.session.client_name or self._channel.peer
+
+    @property
+    def peer(self) -> str:
+        return self._channel.peer
+
+    # --- told by the hub ------------------------------------------------------------------------
+
+    def devices_changed(self) -> None:
+        self._list_changed = True
+        self._wake.set()
+
+    def scanning_finished(self) -> None:
+        self._send(self.session.scanning_finished())
+
+    def reading(self, device: Device, feature: int, kind: InputType, value: int) -> None:
+        self._readings[device.index, feature, kind] = value
+        self._wake.set()
+
+    def trouble(self, error: DeviceError) -> None:
+        self._send(self.session.error(error))
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until either end closes, or this client breaks a deadline."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._write(), name="client writer")
+                tasks.create_task(self._watch(), name="client deadlines")
+                await self._read()
+        except* _Leave as group:
+            leave = _first(group)
+            assert isinstance(leave, _Leave)
+            await self._channel.close(leave.code, leave.reason)
+        except* ChannelClosed as group:
+            log.debug("%r: %s", self, _first(group))
+        finally:
+            self._tasks = None
+            # Synchronous: the stops are on their way whatever happens to this task.
+            self._hub.leave(self)
+
+    async def _read(self) -> None:
+        try:
+            async with asyncio.timeout(HANDSHAKE_S) as handshake:
+                while True:
+                    await self._receive()
+                    if self.session.version is not None and handshake.when() is not None:
+                        handshake.reschedule(None)
+                        self._greeted.set()
+                        self._hub.join(self)
+                        log.info("%r connected", self)
+        except TimeoutError:
+            raise _Leave(CLOSE_POLICY, "no RequestServerInfo came") from None
+
+    async def _receive(self) -> None:
+        frame = await self._channel.receive()
+        for action in self.session.receive(frame, self._loop.time()):
+            if isinstance(action, str):
+                self._send((action,))
+            elif isinstance(action, Closing):
+                await self._end(_Leave(action.code, action.reason))
+            else:
+                await self._carry_out(action)
+
+    async def _end(self, leave: _Leave) -> None:
+        """Let what is queued leave, then end the session: the writer does both."""
+        self._ending = leave
+        self._wake.set()
+        await self._loop.create_future()
+
+    async def _watch(self) -> None:
+        """Keep the ping deadline, exactly. It only ever moves away from us, or goes for good."""
+        await self._greeted.wait()
+        while (deadline := self.session.deadline) is not None:
+            await asyncio.sleep(deadline - self._loop.time())
+            for action in self.session.tick(self._loop.time()):
+                if isinstance(action, str):
+                    self._send((action,))
+                    continue
+                # The devices first: the client may be gone, they are not.
+                self._hub.leave(self)
+                await self._end(_Leave(action.code, action.reason))
+
+    async def _write(self) -> None:
+        while True:
+            for frame in self._due():
+                try:
+                    async with asyncio.timeout(SEND_S):
+                        await self._channel.send(frame)
+                except TimeoutError:
+                    raise _Leave(CLOSE_TRY_AGAIN, "the client does not read") from None
+            if self._outbox or self._list_changed or self._readings:
+                continue
+            if self._ending is not None:
+                raise self._ending
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _due(self) -> list[str]:
+        """What is to be sent now; replies before news."""
+        if self._outbox:
+            return [self._outbox.popleft()]
+        frames: list[str] = []
+        if self._list_changed:
+            self._list_changed = False
+            frames += self.session.device_list()
+        readings, self._readings = self._readings, {}
+        for (device, feature, kind), value in readings.items():
+            frames += self.session.reading(device, feature, kind, value)
+        return frames
+
+    def _send(self, frames: Sequence[str]) -> None:
+        self._outbox.extend(frames)
+        if len(self._outbox) > OUTBOX_FRAMES:
+            # Its caller may be anybody, so the writer ends the session. Replies are never dropped
+            # while it goes on.
+            self._outbox.clear()
+            self._ending = _Leave(CLOSE_TRY_AGAIN, "the client does not read its replies")
+        self._wake.set()
+
+    # --- requests -------------------------------------------------------------------------------
+
+    async def _carry_out(self, request: Request) -> None:
+        command = request.commands[0] if request.commands else None
+        if isinstance(command, InputCmd):
+            await self._inputs.acquire()
+            assert self._tasks is not None  # set while run() runs
+            self._tasks.create_task(self._input(request, command), name="client input")
+            return
+        try:
+            outcomes = self._start(request)
+        except ForwarderError as error:
+            self._send((self.session.fail(request, error),))
+            return
+        if isinstance(command, Disconnect):
+            await self._last_stops(outcomes)
+            self._send((self.session.reply(request, None),))
+        else:
+            _Answer(self, request, outcomes)
+
+    def _start(self, request: Request) -> list[Outcome]:
+        """Put everything the request asks for on its way. Raises what is the client's fault."""
+        outcomes: list[Outcome] = []
+        for command in request.commands:
+            match command:
+                case OutputCmd():
+                    if self.under_way >= OUTPUTS_UNDER_WAY:
+                        raise HardwareError(
+                            ErrorCode.CONGESTED, "Too many commands are under way; send fewer."
+                        )
+                    outcome = self._hub.output(self, command)
+                    if outcome is not None:
+                        outcomes.append(outcome)
+                case StopCmd():
+                    outcomes += self._hub.stop(self, command)
+                case StartScanning():
+                    self._hub.start_scanning(self)
+                case StopScanning():
+                    self._hub.stop_scanning(self)
+                case Disconnect():
+                    outcomes += self._hub.leave(self)
+                case _:
+                    raise MessageError(f"{type(command).__name__} is not carried out here.")
+        return outcomes
+
+    async def _last_stops(self, outcomes: Sequence[Outcome]) -> None:
+        if outcomes:
+            await asyncio.wait(outcomes, timeout=LEAVE_S)
+
+    async def _input(self, request: Request, command: InputCmd) -> None:
+        answer: ServerMessage | None = None
+        try:
+            match command.command:
+                case InputCommand.READ:
+                    value = await self._hub.read(self, command)
+                    answer = InputReading(
+                        id=command.id,
+                        device_index=command.device_index,
+                        feature_index=command.feature_index,
+                        reading={command.type: ReadingValue(value=value)},
+                    )
+                case InputCommand.SUBSCRIBE:
+                    await self._hub.subscribe(self, command)
+                case InputCommand.UNSUBSCRIBE:
+                    await self._hub.unsubscribe(self, command)
+            self.answer(request, answer)
+        except ForwarderError as error:
+            self.fail(request, error)
+        finally:
+            self._inputs.release()
+
+    def answer(self, request: Request, outcome: ServerMessage | None) -> None:
+        self._send((self.session.reply(request, outcome),))
+
+    def fail(self, request: Request, error: ForwarderError) -> None:
+        self._send((self.session.fail(request, error),))
+
+
+class _Answer:
+    """Answers one request once all its outcomes are known: Ok, or the first thing that failed."""
+
+    __slots__ = ("_client", "_error", "_missing", "_request")
+
+    def __init__(self, client: ClientDriver, request: Request, outcomes: Sequence[Outcome]) -> None:
+        self._client = client
+        self._request = request
+        self._missing = len(outcomes)
+        self._error: ForwarderError | None = None
+        client.under_way += self._missing
+        if not outcomes:
+            client.answer(request, None)
+        for outcome in outcomes:
+            outcome.add_done_callback(self._settled)
+
+    def _settled(self, outcome: Outcome) -> None:
+        self._client.under_way -= 1
+        self._missing -= 1
+        error = (
+            HardwareError(ErrorCode.GONE, "The hub is shutting down.")
+            if outcome.cancelled()
+            else outcome.exception()
+        )
+        if self._error is None and isinstance(error, ForwarderError):
+            self._error = error
+        if self._missing:
+            return
+        if self._error is None:
+            self._client.answer(self._request, None)
+        else:
+            self._client.fail(self._request, self._error)
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+async def serve(
+    channel: Channel, hub: Hub, options: ClientOptions, grant: Grant | None = None
+) -> None:
+    """Serve one client over `channel` until it ends; closes the channel.
+
+    Whatever ends it, the outputs that this client drove last are stopped.
+    """
+    try:
+        await ClientDriver(channel, hub, options, grant).run()
+    finally:
+        await channel.close(CLOSE_GOING_AWAY, "the hub is done")

@@ -1,0 +1,323 @@
+"""The device table and who may do what: routing, scanning, arbitration between clients.
+
+Everything here decides synchronously and returns futures; only inputs are awaited. The rules for
+several clients: the newest command wins, per feature; a stop from anyone always works; when a
+client leaves, what it drove last is stopped and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from msgspec import UNSET
+
+from forwarder.buttplug.messages import (
+    DeviceInfo,
+    InputCmd,
+    InputType,
+    OutputCmd,
+    OutputType,
+    StopCmd,
+)
+from forwarder.device import Device
+from forwarder.errors import Denied, DeviceError, UnknownDevice
+from forwarder.sources.base import Source
+from forwarder.store import Store
+
+log = logging.getLogger(__name__)
+
+Outcome = asyncio.Future[None]
+
+
+class Grant(Protocol):
+    """What a client beyond loopback was allowed by its token."""
+
+    def sees(self, device: Device) -> bool: ...
+
+    def allows(self, device: Device, kind: OutputType) -> bool: ...
+
+    def ceiling(self, device: Device, kind: OutputType) -> float:
+        """The highest fraction of the range that this client may use, 0..1."""
+        ...
+
+
+class Client(Protocol):
+    """A client as the hub sees it; all calls are synchronous and never block."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def grant(self) -> Grant | None: ...
+
+    def devices_changed(self) -> None: ...
+
+    def scanning_finished(self) -> None: ...
+
+    def reading(self, device: Device, feature: int, kind: InputType, value: int) -> None: ...
+
+    def trouble(self, error: DeviceError) -> None:
+        """Something the client did not ask about went wrong with a device it drives."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscribed:
+    device: int
+    feature: int
+    kind: InputType
+
+
+class Hub:
+    """Implements DeviceSink for sources and serves `Client`s."""
+
+    def __init__(self, store: Store) -> None:
+        self.devices: dict[int, Device] = {}
+        self.sources: list[Source] = []
+        self._store = store
+        self._clients: set[Client] = set()
+        self._scanning: set[Client] = set()
+        self._still_scanning: set[str] = set()
+        # Who gave the newest command, per device and feature.
+        self._owners: dict[tuple[int, int], Client] = {}
+        self._subscribers: dict[_Subscribed, set[Client]] = {}
+        self._subscribing = asyncio.Lock()
+
+    # --- for sources ----------------------------------------------------------------------------
+
+    def add(self, device: Device) -> int:
+        index = self._store.index(device.identity, device.name, device.wished_index)
+        stale = self.devices.get(index)
+        if stale is not None:
+            self.remove(stale, "it came in by another way")
+        device.index = index
+        self.devices[index] = device
+        log.info("device %d: %s connected (%s)", index, device.shown_name, device.source)
+        self._devices_changed()
+        return index
+
+    def remove(self, device: Device, reason: str) -> None:
+        if self.devices.get(device.index) is not device:
+            return
+        del self.devices[device.index]
+        self._forget_owners(device.index)
+        for key in [key for key in self._subscribers if key.device == device.index]:
+            del self._subscribers[key]
+        log.info("device %d: %s is gone: %s", device.index, device.shown_name, reason)
+        self._devices_changed()
+
+    def changed(self, device: Device) -> None:
+        self._devices_changed()
+
+    def stopped(self, device: Device, reason: str) -> None:
+        owners = {self._owners.get((device.index, index)) for index in device.feature_indexes}
+        self._forget_owners(device.index)
+        log.warning("device %d: %s was stopped: %s", device.index, device.shown_name, reason)
+        for client in owners - {None}:
+            assert client is not None
+            client.trouble(DeviceError(f"{device.shown_name} was stopped: {reason}."))
+
+    def scan_ended(self, source: Source) -> None:
+        self._still_scanning.discard(source.name)
+        if self._scanning and not self._still_scanning:
+            for client in self._scanning:
+                client.scanning_finished()
+            self._scanning.clear()
+
+    def _devices_changed(self) -> None:
+        for client in self._clients:
+            client.devices_changed()
+
+    def _forget_owners(self, index: int) -> None:
+        for key in [key for key in self._owners if key[0] == index]:
+            del self._owners[key]
+
+    # --- clients come and go --------------------------------------------------------------------
+
+    def join(self, client: Client) -> None:
+        self._clients.add(client)
+
+    def leave(self, client: Client) -> list[Outcome]:
+        """Forget `client`: what it alone drove is stopped, its scan and subscriptions end.
+
+        The stops are on their way when this returns; the futures tell how they went.
+        """
+        self._clients.discard(client)
+        self._end_scan(client)
+        for clients in self._subscribers.values():
+            clients.discard(client)
+        driven: dict[int, set[int]] = {}
+        for (index, feature), owner in self._owners.items():
+            if owner is client:
+                driven.setdefault(index, set()).add(feature)
+        outcomes = []
+        for index, features in driven.items():
+            for feature in features:
+                del self._owners[index, feature]
+            device = self.devices[index]
+            # A device that nobody else drives is stopped as a whole: exact, and one packet fewer.
+            others = any(key[0] == index for key in self._owners)
+            outcomes += self._stop(device, features if others else None)
+        return outcomes
+
+    def visible(self, client: Client) -> dict[int, DeviceInfo]:
+        """The devices as this client's DeviceList shows them."""
+        grant = client.grant
+        return {
+            index: device.info()
+            for index, device in sorted(self.devices.items())
+            if grant is None or grant.sees(device)
+        }
+
+    def owners(self, device: Device) -> dict[int, Client]:
+        """Feature → who drives it now."""
+        return {
+            feature: client
+            for (index, feature), client in self._owners.items()
+            if index == device.index
+        }
+
+    # --- scanning -------------------------------------------------------------------------------
+
+    def start_scanning(self, client: Client) -> None:
+        was_scanning = bool(self._scanning)
+        self._scanning.add(client)
+        if not was_scanning:
+            self._still_scanning = {source.name for source in self.sources}
+            for source in self.sources:
+                source.scan(True)
+
+    def stop_scanning(self, client: Client) -> None:
+        self._end_scan(client)
+
+    def _end_scan(self, client: Client) -> None:
+        if client in self._scanning:
+            self._scanning.discard(client)
+            if not self._scanning:
+                for source in self.sources:
+                    source.scan(False)
+
+    # --- outputs --------------------------------------------------------------------------------
+
+    def output(self, client: Client, command: OutputCmd) -> Outcome | None:
+        """Carry out one command; None if the device was told the same just before.
+
+        Raises DeviceError that is the client's fault. The future fails with HardwareError.
+        """
+        device = self._device(client, command.device_index)
+        ((kind, value),) = command.command.items()
+        duration_ms = 0 if value.duration is UNSET else value.duration
+        self._check_grant(client, device, command.feature_index, kind, value.value)
+        outcome = device.output(command.feature_index, kind, value.value, duration_ms)
+        self._owners[device.index, command.feature_index] = client
+        return outcome
+
+    def _check_grant(
+        self, client: Client, device: Device, feature: int, kind: OutputType, value: int
+    ) -> None:
+        grant = client.grant
+        if grant is None:
+            return
+        if not grant.allows(device, kind):
+            raise Denied(f"{client.name} may not use {kind} of {device.shown_name}.")
+        highest = device.highest(feature, kind) * grant.ceiling(device, kind)
+        if abs(value) > highest:
+            raise Denied(f"{client.name} may use {kind} of {device.shown_name} up to {highest:g}.")
+
+    def stop(self, client: Client | None, command: StopCmd) -> list[Outcome]:
+        """Carry out a stop with its exact scope, for anyone. Raises UnknownDevice, UnknownFeature."""
+        if command.device_index is UNSET:
+            # SPEC: a FeatureIndex without a DeviceIndex means nothing.
+            devices: Iterable[Device] = tuple(self.devices.values())
+            features = None
+        else:
+            device = self.devices.get(command.device_index)
+            if device is None:
+                raise UnknownDevice(command.device_index)
+            devices = (device,)
+            features = None if command.feature_index is UNSET else {command.feature_index}
+        outcomes: list[Outcome] = []
+        for device in devices:
+            if command.outputs:
+                outcomes += self._stop(device, features)
+                for index in device.feature_indexes if features is None else features:
+                    self._owners.pop((device.index, index), None)
+            if command.inputs and client is not None:
+                for key, clients in self._subscribers.items():
+                    if key.device == device.index and (features is None or key.feature in features):
+                        clients.discard(client)
+        return outcomes
+
+    def stop_all(self) -> list[Outcome]:
+        """Stop every output of every device."""
+        return self.stop(None, StopCmd(id=0, inputs=False))
+
+    def _stop(self, device: Device, features: Collection[int] | None) -> list[Outcome]:
+        try:
+            outcome = device.stop(features)
+        except DeviceError as error:
+            # The way to it is gone: its relay stops it by itself, and says so.
+            log.error("%s could not be told to stop: %s", device.shown_name, error)
+            return []
+        outcome.add_done_callback(lambda done: _report_stop(device, done))
+        return [outcome]
+
+    # --- inputs ---------------------------------------------------------------------------------
+
+    async def read(self, client: Client, command: InputCmd) -> int:
+        """Ask a device for a reading. Raises DeviceError."""
+        device = self._device(client, command.device_index)
+        return await device.read(command.feature_index, command.type)
+
+    async def subscribe(self, client: Client, command: InputCmd) -> None:
+        """Send readings to `client` from now on; a second subscription changes nothing."""
+        device = self._device(client, command.device_index)
+        key = _Subscribed(device.index, command.feature_index, command.type)
+        async with self._subscribing:
+            clients = self._subscribers.setdefault(key, set())
+            if not clients:
+                try:
+                    await device.subscribe(
+                        key.feature,
+                        key.kind,
+                        lambda value: self._reading(device, key, value),
+                    )
+                except DeviceError:
+                    self._subscribers.pop(key, None)
+                    raise
+            clients.add(client)
+
+    async def unsubscribe(self, client: Client, command: InputCmd) -> None:
+        """End it; nothing happens if there was none."""
+        device = self._device(client, command.device_index)
+        key = _Subscribed(device.index, command.feature_index, command.type)
+        async with self._subscribing:
+            clients = self._subscribers.get(key)
+            if clients is None:
+                return
+            clients.discard(client)
+            if not clients:
+                del self._subscribers[key]
+                await device.unsubscribe(key.feature, key.kind)
+
+    def _reading(self, device: Device, key: _Subscribed, value: int) -> None:
+        for client in tuple(self._subscribers.get(key, ())):
+            client.reading(device, key.feature, key.kind, value)
+
+    def _device(self, client: Client, index: int) -> Device:
+        device = self.devices.get(index)
+        grant = client.grant
+        if device is None or (grant is not None and not grant.sees(device)):
+            raise UnknownDevice(index)
+        return device
+
+
+def _report_stop(device: Device, done: Outcome) -> None:
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        # A failed stop is the loudest error there is; the relay goes on trying.
+        log.error("STOP of %s did not reach it yet: %s", device.shown_name, error)

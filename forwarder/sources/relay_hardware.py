@@ -1,0 +1,262 @@
+"""`RelayHardware`: one peripheral on a relay's radio, as the hub reaches it over the link."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from forwarder.errors import Denied, HardwareError
+from forwarder.hardware import EndpointsOf, OnNotification
+from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.sources.relay_link import Outcome, RelayLink
+from relay.link import messages as wire
+from relay.link.messages import Connected, ErrorCode, Fallback, Reply, Service, Value
+
+log = logging.getLogger(__name__)
+
+# The hub's patience beyond the relay's own limits for the same thing.
+CONNECT_S = 25.0
+STOP_S = 3.0
+# Bluetooth LE takes a write per connection event; phones use events of 15 to 50 ms, and toys drop
+# what comes faster than they can run. Definitions that know better say so.
+BLE_GAP_MS = 50
+
+
+class RelayHardware:
+    """A peripheral that stays the same one while its relay's link comes and goes.
+
+    `link` is None while the relay is away. `blocked` says why outputs are refused right now.
+    """
+
+    def __init__(self, p: int, address: str, gap_ms: int, relay_name: str) -> None:
+        self.p = p
+        self.gap_ms = gap_ms
+        self.services: tuple[Service, ...] = ()
+        self.link: RelayLink | None = None
+        self.blocked: str | None = None
+        self.running = False
+        self.armed = False
+        self._address = address
+        self._relay_name = relay_name
+        self._handles: dict[str, int] = {}
+        self._keys: dict[str, int] = {}
+        self._listeners: dict[int, OnNotification] = {}
+        self._arming: tuple[tuple[wire.Packet, ...], Fallback, int, wire.KeepAlive | None] | None
+        self._arming = None
+        # Stops that the relay ran by itself, as far as we know: an Arm names them, so that one
+        # that was under way meanwhile does not count.
+        self._stops_seen = 0
+
+    def __repr__(self) -> str:
+        return f"<RelayHardware {self.p} {self._address} at {self._relay_name}>"
+
+    @property
+    def address(self) -> str:
+        return self._address
+
+    @property
+    def endpoints(self) -> frozenset[str]:
+        return frozenset(self._handles)
+
+    def bind(self, endpoints_of: EndpointsOf) -> None:
+        self._handles = endpoints_of(self.services)
+
+    # --- connecting -----------------------------------------------------------------------------
+
+    async def connect(self, link: RelayLink) -> bool:
+        """Connect over `link`; returns whether the relay had kept the connection."""
+        reply = await link.request(
+            lambda id: wire.Connect(id, self.p, self._address), deadline_s=CONNECT_S
+        )
+        if not isinstance(reply, Connected):
+            raise HardwareError(ErrorCode.RADIO, f"{self._relay_name} gave a wrong answer")
+        self.services = reply.services
+        self.link = link
+        self._stops_seen = 0
+        return reply.resumed
+
+    def detach(self) -> None:
+        """The link is gone; the relay stops the peripheral by itself and may keep it connected."""
+        self.link = None
+        self.running = False
+        self.armed = False
+
+    async def disconnect(self) -> None:
+        if self.link is not None:
+            await self._request(lambda id: wire.Disconnect(id, self.p), deadline_s=STOP_S)
+
+    # --- safety ---------------------------------------------------------------------------------
+
+    async def arm(
+        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
+    ) -> None:
+        if stop is None:
+            fallback = Fallback.DISCONNECT
+        else:
+            # A stop that the radio will not take leaves one way: let the toy go.
+            fallback = Fallback.DISCONNECT if stop else Fallback.HOLD
+        alive = None
+        if keepalive is not None:
+            alive = wire.KeepAlive(
+                keepalive.every_ms,
+                None if keepalive.packet is None else self._packet(keepalive.packet),
+                only_running=keepalive.only_running,
+                only_demanded=keepalive.only_demanded,
+            )
+        packets = tuple(self._packet(packet, rest=True) for packet in stop or ())
+        self._arming = (packets, fallback, gap_ms, alive)
+        await self._rearm()
+
+    def rearm(self) -> None:
+        """Arm again what was armed last, and renew the lease: after the relay stopped on its own.
+
+        Does not wait; outputs may be sent at once behind it, the link keeps the order.
+        """
+        if self._arming is not None and self.link is not None:
+            self._rearm().add_done_callback(self._armed_again)
+
+    def _rearm(self) -> Outcome:
+        assert self._arming is not None
+        packets, fallback, gap_ms, alive = self._arming
+        seen = self._stops_seen
+        outcome = self._request(
+            lambda id: wire.Arm(id, self.p, packets, fallback, gap_ms, alive, seen=seen)
+        )
+        self.armed = True
+        if self.link is not None:
+            self.link.renew()
+        return outcome
+
+    def _armed_again(self, outcome: Outcome) -> None:
+        error = None if outcome.cancelled() else outcome.exception()
+        if error is not None:
+            self.armed = False
+            log.warning("%r could not be armed again: %s", self, error)
+
+    def stopped(self, news: wire.Stopped) -> None:
+        """The relay stopped the peripheral on its own: nothing is on, nothing is armed."""
+        self._stops_seen = max(self._stops_seen, news.n)
+        self.running = False
+        self.armed = False
+
+    # --- moving ---------------------------------------------------------------------------------
+
+    def output(
+        self, packets: Sequence[Packet], *, merge: bool, at_rest: bool
+    ) -> asyncio.Future[None]:
+        if self.blocked is not None:
+            raise Denied(self.blocked)
+        link = self._reachable()
+        last = len(packets) - 1
+        frames = tuple(
+            self._packet(packet, rest=at_rest and number == last)
+            for number, packet in enumerate(packets)
+        )
+        was_running, self.running = self.running, not at_rest
+        if not self.armed:
+            self.rearm()
+        outcome = link.request(lambda id: wire.Output(id, self.p, frames, merge=merge))
+        if self.running and not was_running:
+            link.rouse()
+        return _without_value(outcome)
+
+    def stop(self, packets: Sequence[Packet], *, everything: bool) -> asyncio.Future[None]:
+        link = self._reachable()
+        frames = tuple(self._packet(packet, rest=everything) for packet in packets)
+        if everything:
+            self.running = False
+        return _without_value(
+            link.request(
+                lambda id: wire.Stop(id, self.p, frames, all=everything), deadline_s=STOP_S
+            )
+        )
+
+    async def write(self, endpoint: str, data: bytes, response: bool) -> None:
+        h = self._handle(endpoint)
+        await self._request(lambda id: wire.Write(id, self.p, h, data, response))
+
+    async def read(self, endpoint: str) -> bytes:
+        h = self._handle(endpoint)
+        reply = await self._request(lambda id: wire.Read(id, self.p, h))
+        if not isinstance(reply, Value):
+            raise HardwareError(ErrorCode.RADIO, f"{self._relay_name} gave a wrong answer")
+        return reply.d
+
+    async def subscribe(self, endpoint: str, on_value: OnNotification) -> None:
+        h = self._handle(endpoint)
+        self._listeners[h] = on_value
+        await self._request(lambda id: wire.Subscribe(id, self.p, h))
+
+    async def unsubscribe(self, endpoint: str) -> None:
+        h = self._handle(endpoint)
+        await self._request(lambda id: wire.Unsubscribe(id, self.p, h))
+        self._listeners.pop(h, None)
+
+    def heard(self, h: int, data: bytes) -> None:
+        """A notification came."""
+        listener = self._listeners.get(h)
+        if listener is not None:
+            listener(data)
+
+    # --- helpers --------------------------------------------------------------------------------
+
+    def _reachable(self) -> RelayLink:
+        if self.link is None:
+            raise HardwareError(
+                ErrorCode.GONE, f"The relay {self._relay_name} is away; it has stopped the device."
+            )
+        return self.link
+
+    def _request(
+        self, make: Callable[[int], wire.Request], *, deadline_s: float | None = None
+    ) -> Outcome:
+        link = self._reachable()
+        return (
+            link.request(make) if deadline_s is None else link.request(make, deadline_s=deadline_s)
+        )
+
+    def _handle(self, endpoint: str) -> int:
+        try:
+            return self._handles[endpoint]
+        except KeyError:
+            raise HardwareError(
+                ErrorCode.UNSUPPORTED, f"The device has no endpoint {endpoint}."
+            ) from None
+
+    def _packet(self, packet: Packet, *, rest: bool = False) -> wire.Packet:
+        counter = packet.counter
+        return wire.Packet(
+            self._handle(packet.endpoint),
+            packet.data,
+            r=packet.response,
+            k=tuple(self._key(key) for key in packet.keys),
+            after_ms=packet.after_ms,
+            rest=rest,
+            counter=None if counter is None else wire.Counter(counter.at, counter.xor_at),
+        )
+
+    def _key(self, key: str) -> int:
+        return self._keys.setdefault(key, len(self._keys))
+
+
+def _without_value(outcome: asyncio.Future[Reply]) -> asyncio.Future[None]:
+    """The same outcome for callers that only want to know whether it worked."""
+    plain: asyncio.Future[None] = outcome.get_loop().create_future()
+
+    def settle(done: asyncio.Future[Reply]) -> None:
+        if plain.done():
+            return
+        if done.cancelled():
+            plain.cancel()
+        elif (error := done.exception()) is not None:
+            plain.set_exception(error)
+            plain.exception()  # nobody has to look
+        else:
+            plain.set_result(None)
+
+    if outcome.done():
+        settle(outcome)
+    else:
+        outcome.add_done_callback(settle)
+    return plain

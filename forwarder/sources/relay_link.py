@@ -1,0 +1,228 @@
+"""One live link to a relay: frames out through a bounded outbox, requests matched with replies.
+
+Frames are made and queued synchronously, in the order of the calls; only the network is awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from forwarder.errors import HardwareError
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed, LinkError
+from relay.link.messages import (
+    Bye,
+    Connected,
+    Done,
+    ErrorCode,
+    Failed,
+    FromHub,
+    FromRelay,
+    Hello,
+    Output,
+    Reply,
+    Request,
+    Stop,
+    StopAll,
+    Value,
+)
+from relay.link.session import HubSession
+
+log = logging.getLogger(__name__)
+
+# Frames waiting for the network; a relay that is this far behind gets no more values. Stops have
+# places of their own, so that a flood cannot keep them out.
+OUTBOX_FRAMES = 256
+OUTBOX_STOP_FRAMES = 64
+# A relay gives up a write after 5 s; its answer needs the way back.
+REQUEST_S = 6.5
+# How long one frame may take to leave; the lease has stopped the toys long before.
+SEND_S = 5.0
+
+Outcome = asyncio.Future[Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    outcome: Outcome
+    until: float
+    peripheral: int | None
+
+
+class RelayLink:
+    """Drives the hub's end of one link until it ends.
+
+    `leases()` says what to renew with each beat, and `running()` whether an output is on;
+    `on_message` gets everything that is no reply.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        hub_name: str,
+        *,
+        leases: Callable[[], Mapping[int, int]],
+        running: Callable[[], bool],
+    ) -> None:
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self.session = HubSession(hub_name, self._loop.time())
+        self._leases = leases
+        self._running = running
+        self._outbox: deque[bytes] = deque()
+        self._outbox_filled = asyncio.Event()
+        self._beat_wanted = asyncio.Event()
+        self._waiting: dict[int, _Waiting] = {}
+        self.ended: str | None = None
+
+    @property
+    def peer(self) -> str:
+        return self._channel.peer
+
+    async def greet(self) -> Hello:
+        """Wait for the relay's Hello and welcome it. Raises LinkError; the channel stays open."""
+        async with asyncio.timeout_at(self.session.deadline):
+            frame = await self._channel.receive()
+        message, answer = self.session.receive(frame, self._loop.time())
+        if not isinstance(message, Hello):  # a Bye: nothing else is legal here
+            raise ChannelClosed(1000, "the relay left before it greeted")
+        if answer is not None:
+            self._queue(answer)
+        return message
+
+    async def run(self, on_message: Callable[[FromRelay], None]) -> None:
+        """Carry frames both ways until the link ends; raises what ended it (LinkError)."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write(), name="link writer")
+                tasks.create_task(self._beat(), name="link beats")
+                await self._read(on_message)
+        except* LinkError as group:
+            # One fault ends the link; the others are its echo.
+            first = group.exceptions[0]
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise first from None
+        finally:
+            self.fail_all("the link to the relay ended")
+
+    def fail_all(self, why: str) -> None:
+        """End every wait: the link is gone. Further requests fail at once."""
+        self.ended = self.ended or why
+        waiting, self._waiting = self._waiting, {}
+        for entry in waiting.values():
+            _fail(entry.outcome, ErrorCode.GONE, why)
+
+    def fail_peripheral(self, p: int, why: str) -> None:
+        """End every wait on one peripheral: it is gone."""
+        for number in [n for n, entry in self._waiting.items() if entry.peripheral == p]:
+            _fail(self._waiting.pop(number).outcome, ErrorCode.GONE, why)
+
+    # --- out ------------------------------------------------------------------------------------
+
+    def request(self, make: Callable[[int], Request], *, deadline_s: float = REQUEST_S) -> Outcome:
+        """Queue the request that `make` builds for an id; the future brings its reply.
+
+        The future fails with HardwareError: refused by the relay, timed out, link gone, congested.
+        """
+        outcome: Outcome = self._loop.create_future()
+        if self.ended is not None:
+            _fail(outcome, ErrorCode.GONE, self.ended)
+            return outcome
+        request = make(self.session.request_id())
+        if not self._room_for(request):
+            _fail(outcome, ErrorCode.CONGESTED, "the relay does not keep up; the value was dropped")
+            return outcome
+        peripheral = None if isinstance(request, StopAll) else request.p
+        # No await between registering and queueing: a reply always finds its waiter.
+        self._waiting[request.id] = _Waiting(outcome, self._loop.time() + deadline_s, peripheral)
+        self._queue(self.session.send(request))
+        return outcome
+
+    def send(self, message: FromHub) -> None:
+        """Queue a message that has no reply; dropped once the link has ended."""
+        if self.ended is None:
+            self._queue(self.session.send(message))
+
+    def renew(self) -> None:
+        """Send a beat now: leases must not wait for the next one."""
+        if self.ended is None:
+            self._queue(self.session.beat(self._loop.time(), self._leases()))
+
+    def rouse(self) -> None:
+        """An output is on its way: beat at the fast rate from now on."""
+        self.session.rouse(self._loop.time())
+        self._beat_wanted.set()
+
+    def _room_for(self, request: Request) -> bool:
+        if isinstance(request, Output):
+            return len(self._outbox) < OUTBOX_FRAMES
+        if isinstance(request, Stop | StopAll):
+            return True  # their number is bounded by the devices, and each must leave
+        return len(self._outbox) < OUTBOX_FRAMES + OUTBOX_STOP_FRAMES
+
+    def _queue(self, frame: bytes) -> None:
+        self._outbox.append(frame)
+        self._outbox_filled.set()
+
+    async def _write(self) -> None:
+        while True:
+            while self._outbox:
+                async with asyncio.timeout(SEND_S):
+                    await self._channel.send(self._outbox.popleft())
+            self._outbox_filled.clear()
+            await self._outbox_filled.wait()
+
+    async def _beat(self) -> None:
+        while True:
+            now = self._loop.time()
+            beat = self.session.tick(now, self._leases(), active=self._running())
+            if beat is not None:
+                self._queue(beat)
+            self._expire(now)
+            self._beat_wanted.clear()
+            try:
+                async with asyncio.timeout_at(self.session.deadline):
+                    await self._beat_wanted.wait()
+            except TimeoutError:
+                continue
+
+    def _expire(self, now: float) -> None:
+        for number in [n for n, entry in self._waiting.items() if entry.until <= now]:
+            entry = self._waiting.pop(number)
+            _fail(entry.outcome, ErrorCode.TIMEOUT, "the relay did not answer in time")
+
+    # --- in -------------------------------------------------------------------------------------
+
+    async def _read(self, on_message: Callable[[FromRelay], None]) -> None:
+        while True:
+            frame = await self._channel.receive()
+            message, answer = self.session.receive(frame, self._loop.time())
+            if answer is not None:
+                self._queue(answer)
+            if isinstance(message, Done | Connected | Value | Failed):
+                self._settle(message)
+            elif isinstance(message, Bye):
+                raise ChannelClosed(1000, message.text or "the relay said goodbye")
+            else:
+                on_message(message)
+
+    def _settle(self, reply: Reply) -> None:
+        entry = self._waiting.pop(reply.id, None)
+        if entry is None or entry.outcome.done():
+            return  # it came after its deadline, and was reported as such
+        if isinstance(reply, Failed):
+            _fail(entry.outcome, reply.code, reply.text or f"the relay says: {reply.code.value}")
+        else:
+            entry.outcome.set_result(reply)
+
+
+def _fail(outcome: Outcome, code: ErrorCode, text: str) -> None:
+    if not outcome.done():
+        outcome.set_exception(HardwareError(code, text))
+        # Whoever needs the outcome awaits it; nobody has to.
+        outcome.exception()
