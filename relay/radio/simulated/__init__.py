@@ -1,0 +1,1 @@
+"""Virtual toys at GATT level, and a radio that finds them."""

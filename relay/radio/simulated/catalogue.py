@@ -1,0 +1,88 @@
+"""The toys that can be simulated, and how a user names them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+
+from relay.radio.simulated.models import ToyModel, decode
+from relay.radio.simulated.toy import Toy
+
+_FILE = Path(__file__).with_name("toys.json")
+
+# The two highest bits of a static random address are ones (Bluetooth core, vol 6 part B, 1.3.2.1).
+_STATIC_RANDOM = 0xC0
+
+
+class UnknownToy(ValueError):
+    """Nobody can simulate that; the text names it and suggests others."""
+
+    def __init__(self, name: str, close: Sequence[str]) -> None:
+        hint = f" Did you mean {', '.join(close)}?" if close else ""
+        super().__init__(f"There is no toy called {name!r} to simulate.{hint}")
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> tuple[ToyModel, ...]:
+    """Every toy that comes with the relay; read once, when first needed."""
+    return decode(_FILE.read_bytes())
+
+
+def find(name: str, models: Sequence[ToyModel]) -> tuple[ToyModel, str | None]:
+    """Return the model called `name`, and the advertised name if it was that.
+
+    Device names come before advertised names, whole names before those with a `*`; case does not
+    matter. Raises UnknownToy.
+    """
+    wanted = name.casefold()
+    for model in models:
+        if model.name.casefold() == wanted:
+            return model, None
+    for model in models:
+        for advertised in model.advertised:
+            if advertised.casefold() == wanted:
+                return model, advertised
+    for model in models:
+        for advertised in model.advertised:
+            start = advertised.removesuffix("*").casefold()
+            if start != advertised.casefold() and wanted.startswith(start):
+                return model, name
+    raise UnknownToy(name, _close(name, models))
+
+
+def address_of(model: ToyModel, ordinal: int) -> str:
+    """The address of the `ordinal`th toy of a model: the same on every run and every machine."""
+    digest = hashlib.sha256(f"{model.name}/{ordinal}".encode()).digest()
+    octets = bytes([digest[0] | _STATIC_RANDOM]) + digest[1:6]
+    return octets.hex(":").upper()
+
+
+def toys_by_name(names: str, models: Sequence[ToyModel] | None = None) -> list[Toy]:
+    """Make the toys of a comma separated list; one that is named twice is there twice.
+
+    Raises UnknownToy.
+    """
+    known = catalogue() if models is None else models
+    seen: Counter[str] = Counter()
+    toys = []
+    for name in filter(None, (part.strip() for part in names.split(","))):
+        model, advertised = find(name, known)
+        toys.append(Toy(model, address_of(model, seen[model.name]), advertised=advertised))
+        seen[model.name] += 1
+    return toys
+
+
+def _close(name: str, models: Sequence[ToyModel]) -> list[str]:
+    """Up to three names like `name`: those that contain it, else by spelling."""
+    known = {model.name.casefold(): model.name for model in models}
+    for model in models:
+        for advertised in model.advertised:
+            if not advertised.endswith("*"):
+                known.setdefault(advertised.casefold(), advertised)
+    wanted = name.casefold()
+    alike = [text for text in known if wanted in text] or get_close_matches(wanted, known, n=3)
+    return [known[text] for text in alike[:3]]

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from relay.radio.simulated.models import (
+    Answer,
+    Characteristic,
+    Cue,
+    ModelError,
+    Motor,
+    ToyModel,
+    check,
+    decode,
+    encode,
+    level,
+    matches,
+    render,
+)
+from relay.radio.simulated.toy import Toy
+
+SERVICE = "0000fff0-0000-1000-8000-00805f9b34fb"
+TX = "0000fff1-0000-1000-8000-00805f9b34fb"
+RX = "0000fff2-0000-1000-8000-00805f9b34fb"
+MODEL = ToyModel(
+    name="Model",
+    protocol="proto",
+    advertised=("MODEL", "MODEL*"),
+    services={SERVICE: (Characteristic("tx", TX), Characteristic("rx", RX, "n"))},
+    manufacturer={620: "ff21"},
+    answers=(Answer("tx", "'Battery;", "rx", "'{battery};"),),
+    motors=(Motor("vibrate", (Cue("tx", "a0*", 1),), (Cue("tx", "a000"),), 10, silence_ms=100),),
+)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "data", "fits"),
+    [
+        ("f100", b"\xf1\x00", True),
+        ("f100", b"\xf1\x00\x00", False),
+        ("f1*", b"\xf1", True),
+        ("??00", b"\xab\x00", True),
+        ("a?00", b"\xbb\x00", False),
+        ("*", b"", True),
+        ("'Vibrate:*;", b"Vibrate:20;", True),
+        ("'Vibrate:0;", b"Vibrate:0;", True),
+        ("'Vibrate:0;", b"Vibrate:10;", False),
+        ("'V?.", b"V1.", True),
+        ("'V?.", b"V11", False),
+    ],
+)
+def test_patterns(pattern: str, data: bytes, *, fits: bool) -> None:
+    assert matches(pattern, data) is fits
+
+
+@pytest.mark.parametrize(
+    ("cue", "data", "expected"),
+    [
+        (Cue("tx", "*", 1), b"\x01\x7f", 0x7F),
+        (Cue("tx", "*", 1, 0xF0), b"\x01\x7f", 7),
+        (Cue("tx", "*", 5), b"\x01", None),
+        (Cue("tx", "*"), b"\x01", None),
+        (Cue("tx", "'*", 1), b"Vibrate1:20;", 20),
+        (Cue("tx", "'*", 2), b"Mply:1:2:3;", 3),
+        (Cue("tx", "'*", 2), b"Vibrate1:20;", None),
+    ],
+)
+def test_levels(cue: Cue, data: bytes, expected: int | None) -> None:
+    assert level(cue, data) == expected
+
+
+def test_answers_carry_the_toys_own_facts() -> None:
+    assert render("'Z:11:{mac};", mac="0082059AD3BD", battery=9) == b"Z:11:0082059AD3BD;"
+    assert render("00{battery}ff", mac="", battery=85) == b"\x00\x55\xff"
+
+
+def test_a_file_survives_writing_and_reading() -> None:
+    assert decode(encode((MODEL, MODEL))) == (MODEL, MODEL)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reads": {"rx2": "00"}},
+        {"reads": {"rx": "0"}},
+        {"manufacturer": {1: "zz"}},
+        {"motors": (Motor("m", (Cue("tx", "XY"),)),)},
+        {"motors": (Motor("m", (Cue("ty", "00"),)),)},
+        {"answers": (Answer("tx", "00", "ry", "00"),)},
+        {"advertised": ("MODEL*",)},
+        {"services": {SERVICE: (Characteristic("tx", TX), Characteristic("tx", RX))}},
+        {"services": {SERVICE: (Characteristic("tx", TX, "q"), Characteristic("rx", RX))}},
+    ],
+)
+def test_contradictions_are_found_and_name_the_toy(change: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match="^Model"):
+        check(msgspec.structs.replace(MODEL, **change))
+
+
+def test_something_else_than_a_list_of_toys_is_refused() -> None:
+    with pytest.raises(ModelError, match="list of toys"):
+        decode(b'{"toys": [{"name": 1}]}')
+
+
+def test_a_motor_that_stops_in_silence_is_at_rest_after_it() -> None:
+    now = 0
+    toy = Toy(MODEL, "AA")
+    toy.clock = lambda: now
+    toy.take("tx", b"\xa0\x05", response=False)
+    assert toy.levels == {"vibrate": 0.5}
+    now = 99_999_999
+    assert not toy.at_rest
+    now = 100_000_000
+    assert toy.at_rest
