@@ -1,0 +1,176 @@
+"""The hub's configuration: a TOML file whose every key has a default and one sentence of meaning.
+
+Secrets are never values here, only paths to files. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import platformdirs
+from msgspec import Meta, Struct
+
+from forwarder.errors import ConfigError
+
+CLIENT_PORT = 12345
+LINK_PORT = 12346
+HTTPS_PORT = 12347
+WEBSOCKET_DEVICE_PORT = 54817
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Url = Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+class _Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Tls(_Table, frozen=True):
+    """A certificate of the user's. `certificate` and `key`: PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+class Clients(_Table, frozen=True):
+    """How Buttplug clients reach the hub.
+
+    port           where clients connect; 0 takes a free one
+    hosts          addresses to listen on; whoever is not on this machine needs a token
+    tls            serve wss with this certificate, or with a generated one if `wss` is true
+    wss            serve wss instead of ws on this port
+    origins        web pages that may connect, besides those of this machine
+    ask_origins    other pages wait to be allowed on the dashboard instead of being refused
+    max_ping_ms    0, or how often clients must ping at least
+    server_name    what clients show
+    dial           websocket servers of apps that the hub calls, instead of being called
+    """
+
+    port: Port = CLIENT_PORT
+    hosts: tuple[str, ...] = ("127.0.0.1", "::1")
+    tls: Tls | None = None
+    wss: bool = False
+    origins: tuple[str, ...] = ()
+    ask_origins: bool = True
+    max_ping_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 0
+    server_name: Annotated[str, Meta(min_length=1, max_length=64)] = "Buttplug Forwarder"
+    dial: tuple[Url, ...] = ()
+
+
+class Link(_Table, frozen=True):
+    """How relays reach the hub, and the dashboard and the API.
+
+    port           0 takes a free one
+    lan            listen on all addresses, for relays elsewhere; they must be paired
+    https_port     https for the phone page, with a certificate of its own; 0: none
+    tls            the certificate for it, instead of the generated one
+    names          host names that this machine is called by, besides its addresses
+    """
+
+    port: Port = LINK_PORT
+    lan: bool = False
+    https_port: Port = HTTPS_PORT
+    tls: Tls | None = None
+    names: tuple[str, ...] = ()
+
+
+class Radio(_Table, frozen=True):
+    """A radio of this machine, without a relay of its own.
+
+    simulate       toys to simulate: device names or advertised names
+    local          use this machine's Bluetooth
+    adapter        which one, by the name that the system has for it
+    """
+
+    simulate: tuple[str, ...] = ()
+    local: bool = False
+    adapter: str | None = None
+
+
+class Upstream(_Table, frozen=True):
+    """Another Buttplug server whose devices appear here.
+
+    dial           its address, if the hub calls it
+    listen         a port where it calls us, instead
+    fingerprint    SHA-256 of its certificate, if it is not a public one
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    dial: Url | None = None
+    listen: Port | None = None
+    fingerprint: str | None = None
+
+
+class WebsocketDevices(_Table, frozen=True):
+    """Devices that dial in by themselves (Buttplug's device websocket server).
+
+    enabled        off unless wanted: these devices cannot prove who they are
+    hosts          addresses to listen on
+    """
+
+    enabled: bool = False
+    port: Port = WEBSOCKET_DEVICE_PORT
+    hosts: tuple[str, ...] = ("127.0.0.1", "::1")
+
+
+class Devices(_Table, frozen=True):
+    """What is known about devices.
+
+    official       a buttplug-device-config-v4.json that is newer than what is built in
+    user           Intiface's user device configuration; default: devices.json in the state folder
+    catalogue      a folder of more protocol files
+    """
+
+    official: Path | None = None
+    user: Path | None = None
+    catalogue: Path | None = None
+
+
+class Config(_Table, frozen=True):
+    """Everything. `name`: what relays and people call this hub; `mdns`: announce it."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)] = "hub"
+    state: Path | None = None
+    trace: Path | None = None
+    mdns: bool = False
+    clients: Clients = Clients()
+    link: Link = Link()
+    radio: Radio = Radio()
+    upstream: tuple[Upstream, ...] = ()
+    websocket_devices: WebsocketDevices = WebsocketDevices()
+    devices: Devices = Devices()
+
+    @property
+    def state_dir(self) -> Path:
+        """Where keys, tokens and indexes live."""
+        if self.state is not None:
+            return self.state
+        return Path(platformdirs.user_state_dir("buttplug-forwarder", appauthor=False))
+
+
+def load(path: Path | None) -> Config:
+    """Read the file, or the default one if it exists. Raises ConfigError, with file and key."""
+    chosen = path or Path(platformdirs.user_config_dir("buttplug-forwarder", False)) / "hub.toml"
+    try:
+        data = tomllib.loads(chosen.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if path is None:
+            return Config()
+        raise ConfigError(f"There is no configuration file {chosen}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration file {chosen} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{chosen}: {error}.") from error
+    try:
+        return msgspec.convert(data, Config, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{chosen}: {error}.") from error
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    raise NotImplementedError(kind)
