@@ -118,8 +118,8 @@ class Trust(Protocol):
         """Return the secret of a live pairing code, or why there is none. Counts an attempt."""
         ...
 
-    def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str | Refusal:
-        """Spend the code and store the relay; return the name it got, or why it is too late."""
+    def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str:
+        """Spend the code and store the relay; return the name it got. Raises Refused."""
         ...
 
     def known(self, relay_key: bytes) -> str | None:
@@ -300,7 +300,7 @@ class HubHandshake:
         if name is None:
             # Told inside the handshake, so that nobody but this hub can send a relay away.
             bye = noise.write_message(_pack(Bye(REVOKED, retry=False)))
-            return Step(bytes([ANSWER]) + bye, refused=Refused(None, certain=True))
+            return Step(bytes([ANSWER]) + bye, None, Refused(None, certain=True))
         self._name = name
         frame = bytes([ANSWER]) + noise.write_message()
         self._transport = Transport(*noise.split())
@@ -313,11 +313,11 @@ class HubHandshake:
         name = _greeting(noise.read_message(data))
         assert noise.remote_static is not None
         self._transport = Transport(*noise.split())
-        filed = self._trust.file(self._code, noise.remote_static, name, now)
-        if isinstance(filed, Refusal):
-            bye = self._transport.seal(_pack(Bye(_TEXTS[filed], retry=False)))
-            return Step(bye, refused=Refused(filed, certain=True))
-        self._name = filed
+        try:
+            self._name = self._trust.file(self._code, noise.remote_static, name, now)
+        except Refused as refused:
+            refused.certain = True
+            return Step(self._transport.seal(_pack(Bye(str(refused), retry=False))), None, refused)
         return Step(self._transport.seal(b""), self._opened(Mode.PAIR))
 
     def _proof(self, data: bytes) -> Step:
@@ -325,6 +325,11 @@ class HubHandshake:
         assert self._transport is not None
         if self._transport.open(data):
             raise LinkViolation("the first frame after the handshake was not empty")
+        assert self._noise is not None
+        assert self._noise.remote_static is not None
+        if self._trust.known(self._noise.remote_static) is None:  # revoked a moment ago
+            bye = self._transport.seal(_pack(Bye(REVOKED, retry=False)))
+            return Step(bye, None, Refused(None, certain=True))
         return Step(opened=self._opened(Mode.KNOWN))
 
     def _opened(self, mode: Mode) -> Opened:
