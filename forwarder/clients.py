@@ -108,6 +108,10 @@ class ClientDriver:
         return self.session.client_name or self._channel.peer
 
     @property
+    def version(self) -> int | None:
+        return self.session.version
+
+    @property
     def peer(self) -> str:
         return self._channel.peer
 

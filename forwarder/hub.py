@@ -52,6 +52,9 @@ class Client(Protocol):
     def name(self) -> str: ...
 
     @property
+    def version(self) -> int | None: ...
+
+    @property
     def grant(self) -> Grant | None: ...
 
     def devices_changed(self) -> None: ...
@@ -137,6 +140,10 @@ class Hub:
             del self._owners[key]
 
     # --- clients come and go --------------------------------------------------------------------
+
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        return tuple(self._clients)
 
     def join(self, client: Client) -> None:
         self._clients.add(client)
@@ -229,7 +236,7 @@ class Hub:
             raise Denied(f"{client.name} may use {kind} of {device.shown_name} up to {highest:g}.")
 
     def stop(self, client: Client | None, command: StopCmd) -> list[Outcome]:
-        """Carry out a stop with its exact scope, for anyone. Raises UnknownDevice, UnknownFeature."""
+        """Carry out a stop, exactly its scope, for anyone. Raises UnknownDevice, UnknownFeature."""
         if command.device_index is UNSET:
             # SPEC: a FeatureIndex without a DeviceIndex means nothing.
             devices: Iterable[Device] = tuple(self.devices.values())

@@ -20,7 +20,7 @@ from forwarder.sources.opening import Opened, open_device
 from forwarder.sources.relay_hardware import BLE_GAP_MS, RelayHardware
 from forwarder.sources.relay_link import Outcome, RelayLink
 from relay.link.channel import Channel
-from relay.link.errors import LinkError
+from relay.link.errors import LinkError, LinkRefused
 from relay.link.messages import (
     Advertisement,
     Advertisements,
@@ -165,10 +165,11 @@ class RelaySource:
             finally:
                 self._openings = None
 
-    async def drive(self, channel: Channel, key: str, name: str | None = None) -> None:
+    async def drive(self, channel: Channel, key: str | None, name: str | None = None) -> None:
         """Drive the hub end of one link until it ends; `key` and `name` come from pairing.
 
-        Raises LinkError that says why it ended; the caller closes the channel.
+        Without a key (a relay on this machine that was not paired) the relay's own name stands in
+        for it. Raises LinkError that says why it ended; the caller closes the channel.
         """
         link = RelayLink(
             channel,
@@ -177,7 +178,7 @@ class RelaySource:
             running=lambda: any(h.running for h in relay.all_hardware()),
         )
         hello = await link.greet()
-        relay = self._welcome(key, name or hello.name, hello, link)
+        relay = self._welcome(key or self._free_key(hello.name), name or hello.name, hello, link)
         try:
             await link.run(lambda message: self._heard(relay, link, message))
         except LinkError as error:
@@ -185,6 +186,16 @@ class RelaySource:
             raise
         finally:
             self._link_ended(relay, link)
+
+    def _free_key(self, name: str) -> str:
+        # Two relays on one machine have the same name unless the user gave them others. A link on
+        # this machine never lingers after its end, so a taken key means another relay.
+        for number in range(1, 1000):
+            key = f"local:{name}" if number == 1 else f"local:{name}#{number}"
+            relay = self.relays.get(key)
+            if relay is None or relay.link is None:
+                return key
+        raise LinkRefused("too many relays have the same name")
 
     def _welcome(self, key: str, name: str, hello: Hello, link: RelayLink) -> Relay:
         relay = self.relays.get(key)

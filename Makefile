@@ -1,0 +1,38 @@
+# Everything runs in a private virtual environment, made when it is first needed.
+#
+#   make run     the hub with two simulated toys
+#   make test    the whole test suite
+#   make check   what must be clean: style, types, tests of the import rules
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TOYS ?= Lovense Hush,Lovense Edge
+SECONDS ?= 60
+
+.PHONY: run test check lint bench faults fuzz soak clean
+
+run: $(BIN)/.ready
+	$(BIN)/forwarder run --simulate "$(TOYS)"
+
+test: $(BIN)/.ready
+	$(BIN)/python -m pytest
+
+check: lint
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+lint: $(BIN)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+# One stamp for interpreter and packages: whatever changes pyproject.toml brings them up to date.
+$(BIN)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "This needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@

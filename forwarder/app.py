@@ -1,0 +1,170 @@
+"""The composition root: builds everything a hub is made of, and owns the tasks that keep it going.
+
+Programs embed a hub by `App(config)`, `run` and `open_client`; `forwarder run` does the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from aiohttp import web
+
+from forwarder import clients
+from forwarder.clients import ClientOptions
+from forwarder.config import Config
+from forwarder.connectors.admission import Admitted, Gatekeeper, OriginPolicy, Refused, Visitor
+from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
+from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
+from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.user import UserConfig
+from forwarder.hub import Hub
+from forwarder.sources.relays import RelaySource
+from forwarder.store import Store
+from relay.embedded import embedded_agents
+from relay.link.channel import Channel, channel_pair
+from relay.link.errors import LinkError
+
+log = logging.getLogger(__name__)
+
+# Every device is told to stop, and the radios get this long to say that they did.
+STOP_S = 1.5
+# Then the relays hear a goodbye and connections close.
+GOODBYE_S = 0.2
+
+
+class LinkGate(Gatekeeper):
+    """Lets any relay knock: who it is, the handshake inside the websocket decides."""
+
+    def admit(self, visitor: Visitor) -> Admitted | Refused:
+        return Admitted(visitor)
+
+
+class App:
+    """One hub. `bind` takes the ports, `run` serves until `stop` is called or it is cancelled."""
+
+    def __init__(self, config: Config) -> None:
+        """Read state and catalogue. Raises ConfigError for what the user can repair."""
+        self.config = config
+        state = config.state_dir
+        self.user = UserConfig.load(config.devices.user or state / "devices.json")
+        self.catalogue = Catalogue.load(
+            official=config.devices.official, user=self.user, data=config.devices.catalogue
+        )
+        self.store = Store(state / "indexes.json")
+        self.hub = Hub(self.store)
+        self.relays = RelaySource(config.name, self.catalogue, self.user, self.hub)
+        self.hub.sources.append(self.relays)
+        self.origins = OriginPolicy(config.clients.origins)
+        self.options = ClientOptions(config.clients.server_name, config.clients.max_ping_ms)
+        self.agents = embedded_agents(
+            simulate=config.radio.simulate,
+            local=config.radio.local,
+            adapter=config.radio.adapter,
+            trace=config.trace,
+        )
+        self._clients = WebSocketServer(
+            port=config.clients.port,
+            hosts=config.clients.hosts,
+            gatekeeper=Gatekeeper(self.origins),
+        )
+        self.web = web.Application()
+        self._routes()
+        self._link = Listener(
+            self.web,
+            port=config.link.port,
+            hosts=EVERYWHERE if config.link.lan else LOOPBACK,
+            option="--link-port",
+        )
+        self._stop = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def _routes(self) -> None:
+        add_websocket_route(self.web, "/link/plain", self._plain_link)
+
+    # --- life -----------------------------------------------------------------------------------
+
+    def bind(self) -> tuple[int, int]:
+        """Take the ports; returns (client port, link port). Raises ConfigError."""
+        return self._clients.bind(), self._link.bind()
+
+    @property
+    def client_url(self) -> str:
+        """Where apps on this machine connect."""
+        return f"{'wss' if self.config.clients.wss else 'ws'}://127.0.0.1:{self._clients.port}"
+
+    @property
+    def link_url(self) -> str:
+        """Where relays and browsers on this machine connect."""
+        return f"http://127.0.0.1:{self._link.port}"
+
+    def stop(self) -> None:
+        """Have `run` stop every device and end. May be called from a signal handler."""
+        self._stop.set()
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until `stop`. However this ends, devices are stopped first, within two seconds."""
+        self.bind()
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            running = [
+                tasks.create_task(work, name=name)
+                for name, work in (
+                    ("relays", self.relays.run()),
+                    ("clients", self._clients.run_visits(self._client)),
+                    ("links", self._link.run()),
+                )
+            ]
+            for agent in self.agents:
+                running.append(tasks.create_task(agent.run(), name="embedded relay"))
+                here, there = channel_pair(names=("embedded relay", "hub"))
+                running.append(tasks.create_task(agent.serve_link(there), name="link, relay end"))
+                running.append(tasks.create_task(self._embedded(here), name="link, hub end"))
+            await self._clients.ready.wait()
+            await self._link.ready.wait()
+            ready()
+            try:
+                await self._stop.wait()
+            finally:
+                # Synchronous: the stops leave even if this task is being cancelled.
+                stops = [*self.hub.stop_all(), *self.relays.stop_all()]
+                try:
+                    await self._wind_down(stops)
+                finally:
+                    self._tasks = None
+                    for task in running:
+                        task.cancel()
+
+    async def _wind_down(self, stops: Sequence[asyncio.Future[object]]) -> None:
+        if stops:
+            _, late = await asyncio.wait(stops, timeout=STOP_S)
+            if late:
+                log.error("%d stops were not confirmed; the relays go on trying", len(late))
+        self.relays.say_goodbye("the hub is shutting down")
+        await asyncio.sleep(GOODBYE_S)
+
+    # --- channels -------------------------------------------------------------------------------
+
+    def open_client(self) -> Channel:
+        """A channel to this hub's Buttplug server, within the process; the caller closes it."""
+        if self._tasks is None:
+            raise RuntimeError("open_client() needs a running hub")
+        here, there = channel_pair(names=("hub", "in-process client"))
+        self._tasks.create_task(self.serve_client(there), name="in-process client")
+        return here
+
+    async def serve_client(self, channel: Channel) -> None:
+        """Serve a client over any channel: the role "server" on whatever made the channel."""
+        await clients.serve(channel, self.hub, self.options)
+
+    async def _client(self, channel: Channel, admitted: Admitted) -> None:
+        await self.serve_client(channel)
+
+    async def _plain_link(self, channel: Channel, admitted: Admitted) -> None:
+        await self.relays.drive(channel, None)
+
+    async def _embedded(self, channel: Channel) -> None:
+        with suppress(LinkError):  # the end of the link is the end of the agent, which says why
+            await self.relays.drive(channel, "embedded")

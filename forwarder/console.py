@@ -1,0 +1,67 @@
+"""What a person sees at the terminal where the hub runs: what is connected, and what moves."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+from forwarder.app import App
+from forwarder.device import Device
+from relay.link.names import neutralise
+
+# Often enough to look live, seldom enough to be read and to cost nothing.
+REFRESH_S = 0.5
+
+
+class Console:
+    """Prints the hub's state when it changes: in place on a terminal, else a line per change."""
+
+    def __init__(self, app: App, stream: TextIO | None = None) -> None:
+        self._app = app
+        self._stream = stream or sys.stdout
+        self._live = self._stream.isatty()
+        self._shown: list[str] = []
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            lines = list(self._lines())
+            if lines != self._shown:
+                self._show(lines)
+            await asyncio.sleep(REFRESH_S)
+
+    def _show(self, lines: list[str]) -> None:
+        if self._live and self._shown:
+            # Up to where the last block began, and clear to the end of the screen.
+            self._stream.write(f"\x1b[{len(self._shown)}F\x1b[J")
+        news = lines if self._live else [line for line in lines if line not in self._shown]
+        for line in news:
+            self._stream.write(line + "\n")
+        self._stream.flush()
+        self._shown = lines
+
+    def _lines(self) -> Iterator[str]:
+        app = self._app
+        yield f"Buttplug clients   {app.client_url}   ({len(app.hub.clients)} connected)"
+        yield f"Relays, dashboard  {app.link_url}"
+        for client in app.hub.clients:
+            yield f"  app     {neutralise(client.name)} (v{client.version})"
+        for relay in app.relays.relays.values():
+            state = "connected" if relay.link is not None else "away, its toys are stopped"
+            trip = None if relay.link is None else relay.link.session.round_trip_ms
+            shown = "" if trip is None else f", {trip:.1f} ms"
+            yield f"  relay   {neutralise(relay.name)}: {relay.blocked or state}{shown}"
+        for index, device in sorted(app.hub.devices.items()):
+            yield f"  device  {index} {neutralise(device.shown_name)}: {_levels(device)}"
+
+
+def _levels(device: Device) -> str:
+    """The outputs in words: "vibrate 40 %, rotate off"."""
+    words = []
+    for index, (kind, value, _) in sorted(device.levels.items()):
+        highest = device.highest(index, kind)
+        share = f"{value / highest:.0%}" if value and highest else "off"
+        words.append(f"{kind.value.lower()} {share}")
+    return ", ".join(words) or "ready"
