@@ -20,6 +20,7 @@ from forwarder.errors import Code
 # A frame full of rubbish must not be answered with a hundred times its size.
 MAX_ANONYMOUS_ERRORS: Final = 16
 MAX_TEXT: Final = 240  # characters of an error text; what a peer sent may be part of it
+MAX_DIGITS: Final = 20  # of an integer of 64 bits
 _BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 
 Body = msgspec.Raw | object
@@ -49,8 +50,8 @@ def one_line(text: str) -> str:
     line = " ".join(text.split())
     if len(line) > MAX_TEXT:
         line = line[: MAX_TEXT - 1] + "…"
-    # A lone surrogate cannot be sent as UTF-8.
-    return line.encode("utf-8", "backslashreplace").decode()
+    # Lone surrogates, which UTF-8 cannot carry, count as not printable.
+    return line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
 
 
 # --- outgoing ------------------------------------------------------------------------------------
@@ -122,7 +123,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_json = json.JSONDecoder(parse_constant=_refuse_constant)
+def _integer(digits: str) -> float:
+    """No field takes more than 64 bits; Python's own integers have no end, and int() has one."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)
+
+
+_json = json.JSONDecoder(parse_int=_integer, parse_constant=_refuse_constant)
 
 
 def _open_object(item: object) -> list[Envelope | Unreadable]:
@@ -173,13 +179,18 @@ def parsed(body: Body) -> object:
 
 
 def tidy(value: object) -> Any:
-    """Integral floats become integers, null fields disappear; at any depth."""
+    """Integral floats become integers, null fields disappear; at any depth.
+
+    Half a surrogate pair, which JSON can write and UTF-8 cannot, becomes U+FFFD.
+    """
     if isinstance(value, dict):
         return {key: tidy(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         return [tidy(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
 
 

@@ -145,7 +145,7 @@ class ServerSession:
             return _failure(error.id, error)
         self._step(Event.HANDSHAKE)
         self._dialect = dialect(hello.version)
-        self.client_name = hello.client_name
+        self.client_name = one_line(hello.client_name)
         self._expect_ping(now)
         return encode(self._dialect.server_info(hello.id, self._server_name, self._max_ping_ms))
 

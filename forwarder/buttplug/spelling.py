@@ -57,3 +57,57 @@ def input_cmd(fields: Fields) -> Fields:
     if isinstance(command, str):
         fields = fields | {"Command": _COMMANDS.get(_folded(command), command)}
     return fields
+
+
+# --- what servers say ----------------------------------------------------------------------------
+
+
+def server_info(fields: Fields) -> Fields:
+    """ServerName may be absent, and MaxPingTime with it."""
+    return {"ServerName": "", "MaxPingTime": 0, "ProtocolVersionMinor": 0} | fields
+
+
+def device_list(fields: Fields) -> Fields:
+    """Leaves out outputs, inputs and commands that we do not know; fills in what may lack."""
+    devices = fields.get("Devices")
+    if not isinstance(devices, dict):
+        return fields
+    return fields | {"Devices": {index: _device(item) for index, item in devices.items()}}
+
+
+def _device(item: object) -> object:
+    if not isinstance(item, dict):
+        return item
+    item = {"DeviceMessageTimingGap": 0, "DeviceFeatures": {}} | item
+    features = item["DeviceFeatures"]
+    if isinstance(features, dict):
+        item["DeviceFeatures"] = {index: _feature(part) for index, part in features.items()}
+    return item
+
+
+def _feature(item: object) -> object:
+    if not isinstance(item, dict):
+        return item
+    item = {"FeatureDescription": ""} | item
+    for key, known in (("Output", _OUTPUTS), ("Input", _INPUTS)):
+        if isinstance(kinds := item.get(key), dict):
+            item[key] = {
+                known[_folded(name)]: _range(value)
+                for name, value in kinds.items()
+                if _folded(name) in known
+            }
+    return item
+
+
+def _range(value: object) -> object:
+    if isinstance(value, dict) and isinstance(commands := value.get("Command"), list):
+        names = [_COMMANDS.get(_folded(name)) for name in commands if isinstance(name, str)]
+        return value | {"Command": [name for name in names if name is not None]}
+    return value
+
+
+def input_reading(fields: Fields) -> Fields:
+    reading = fields.get("Reading")
+    if not isinstance(reading, dict):
+        return fields
+    return fields | {"Reading": {input_type(name): value for name, value in reading.items()}}
