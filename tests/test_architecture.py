@@ -1,0 +1,132 @@
+"""The import rules of docs/architecture.md, read from the source and checked."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("relay", "forwarder")
+
+# Sans-I/O: none of these may be reached from there, not even through other modules of ours.
+IO = ("asyncio", "aiohttp", "bleak", "socket", "threading", "subprocess", "selectors", "uvloop")
+SANS_IO = (
+    "forwarder.buttplug",
+    "forwarder.definitions",
+    "forwarder.protocols",
+    "forwarder.config",
+    "forwarder.errors",
+    "forwarder.tokens",
+    "forwarder.trust",
+    "relay.gate",
+    "relay.slots",
+    "relay.link.codec",
+    "relay.link.errors",
+    "relay.link.handshake",
+    "relay.link.messages",
+    "relay.link.noise",
+    "relay.link.pairing",
+    "relay.link.session",
+    "relay.link.transport",
+)
+# The only modules that may import a library, because they translate its errors.
+SOLE_IMPORTERS = {"bleak": ("relay.radio.",), "zeroconf": ("forwarder.mdns",)}
+# The embedded relay is the one thing of the relay, beside the link, that the hub may use.
+EMBEDDING = ("relay.embedded",)
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            assert node.module is not None
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module
+
+
+IMPORTS = {name: sorted(set(_imports(path))) for name, path in MODULES.items()}
+
+
+def _inside(name: str, parent: str) -> bool:
+    return name == parent or name.startswith(parent + ".")
+
+
+def _way_to(start: str, targets: tuple[str, ...]) -> list[str] | None:
+    """The chain of imports from `start` to one of `targets`, if there is one."""
+    ways = [[start]]
+    seen = {start}
+    while ways:
+        way = ways.pop()
+        for name in IMPORTS.get(way[-1], ()):
+            if any(_inside(name, target) for target in targets):
+                return [*way, name]
+            if name in MODULES and name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return None
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if _inside(name, "relay")])
+def test_the_relay_imports_nothing_of_the_forwarder(module: str) -> None:
+    assert not [name for name in IMPORTS[module] if _inside(name, "forwarder")]
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if _inside(name, "forwarder")])
+def test_the_forwarder_imports_only_the_link_of_the_relay(module: str) -> None:
+    allowed = ("relay.link", *(EMBEDDING if module == "forwarder.app" else ()))
+    foreign = [name for name in IMPORTS[module] if _inside(name, "relay")]
+    assert not [name for name in foreign if not any(_inside(name, part) for part in allowed)]
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if any(_inside(name, part) for part in SANS_IO)]
+)
+def test_a_sans_io_module_reaches_no_io(module: str) -> None:
+    assert _way_to(module, IO) is None
+
+
+@pytest.mark.parametrize("library", SOLE_IMPORTERS)
+def test_a_library_is_imported_only_where_its_errors_are_translated(library: str) -> None:
+    users = [name for name in MODULES if any(_inside(each, library) for each in IMPORTS[name])]
+    assert not [name for name in users if not name.startswith(SOLE_IMPORTERS[library])]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_imported_inside_a_function(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    inside = [
+        f"{function.name}:{node.lineno}"
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert not inside
+
+
+def test_no_two_modules_import_each_other() -> None:
+    loops = [
+        name for name in MODULES if _way_to(name, (name,)) and MODULES[name].stem != "__init__"
+    ]
+    assert not loops
