@@ -1,0 +1,232 @@
+"""Who may come in: browser origins, host names, tokens. Decisions only; sans-I/O.
+
+A program on this machine may do as it likes anyway, so it comes in as every app expects. A page in
+a browser is no such program: any site can make the browser call this machine. It comes in if its
+origin is of this machine, or allowed. Whoever is not on this machine needs a token; a token also
+speaks for a page, for only the user can have given it one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+# Enough for a person to look through; whoever asks more often pushes out the oldest.
+MAX_ASKED = 32
+
+
+class Verdict(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+    ASK = "ask"  # not now, but the user is asked for the next time
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks to come in, as its HTTP request says.
+
+    `address`: of the other end of the TCP connection. `tokens`: what may be one, from header, query
+    and path. `forwarded`: a proxy says that it asks for somebody else.
+    """
+
+    address: str
+    host: str = ""
+    origin: str | None = None
+    tokens: tuple[str, ...] = ()
+    forwarded: bool = False
+    secure: bool = False
+
+    @property
+    def loopback(self) -> bool:
+        return not self.forwarded and is_loopback(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """`grant`: what `authorise` returned for the token, None without one."""
+
+    visitor: Visitor
+    grant: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`status`: of HTTP. `text` is for the log: browsers show it to nobody."""
+
+    status: int
+    text: str
+
+
+Authorise = Callable[[Visitor], object | None]
+OnOrigin = Callable[[str], Verdict]
+
+
+class HostNames:
+    """The names under which this machine may be called by a browser.
+
+    The guard against DNS rebinding: a site whose name suddenly means this machine is same-origin
+    for the browser, but it still says its own name. IP addresses cannot be rebound.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = {name.lower().rstrip(".") for name in names}
+
+    def accepts(self, host: str) -> bool:
+        """`host`: as in the Host header, with or without a port."""
+        name = host_name(host)
+        return is_local_name(name) or is_address(name) or name in self._names
+
+
+class OriginPolicy:
+    """Which web pages may connect. Not thread-safe, like everything here.
+
+    `allowed`: origins like `https://example.com`, `https://*.example.com` for its subdomains, `*`
+    for all, `null` for files opened in a browser. `on_origin` decides about all others.
+    """
+
+    def __init__(
+        self,
+        allowed: Iterable[str] = (),
+        *,
+        hosts: HostNames | None = None,
+        on_origin: OnOrigin | None = None,
+    ) -> None:
+        self.hosts = hosts or HostNames()
+        self._allowed = {_normal(origin) for origin in allowed}
+        self._on_origin = on_origin
+        self._asked: OrderedDict[str, int] = OrderedDict()
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        return frozenset(self._allowed)
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """Origins that wait for the user's answer, the latest last → how often each came."""
+        return dict(self._asked)
+
+    def allow(self, origin: str) -> None:
+        """The user said yes; it counts from the next attempt on."""
+        self._allowed.add(_normal(origin))
+        self._asked.pop(_normal(origin), None)
+
+    def forget(self, origin: str) -> None:
+        """The user said no, or takes a yes back."""
+        self._allowed.discard(_normal(origin))
+        self._asked.pop(_normal(origin), None)
+
+    def judge(self, origin: str, host: str) -> Verdict:
+        """Decide about a page from `origin` that called this machine `host`."""
+        origin = _normal(origin)
+        if self._is_allowed(origin):
+            return Verdict.ALLOW
+        if not self.hosts.accepts(host):
+            return Verdict.DENY
+        scheme, _, place = origin.partition("://")
+        if scheme in ("http", "https") and (
+            _is_loopback_name(host_name(place)) or place == host.lower()
+        ):
+            return Verdict.ALLOW
+        verdict = self._on_origin(origin) if self._on_origin else Verdict.DENY
+        if verdict is Verdict.ASK:
+            self._asked[origin] = self._asked.pop(origin, 0) + 1
+            while len(self._asked) > MAX_ASKED:
+                self._asked.popitem(last=False)
+        return verdict
+
+    def _is_allowed(self, origin: str) -> bool:
+        if origin in self._allowed or "*" in self._allowed:
+            return True
+        scheme, _, rest = origin.partition("://")
+        # A wildcard stands for at least one label: https://*.example.com, not example.com itself.
+        labels = rest.split(".")
+        return any(
+            f"{scheme}://*.{'.'.join(labels[i:])}" in self._allowed for i in range(1, len(labels))
+        )
+
+
+class Gatekeeper:
+    """Decides about visitors. `authorise` knows the tokens; without it only loopback comes in."""
+
+    def __init__(
+        self, origins: OriginPolicy | None = None, authorise: Authorise | None = None
+    ) -> None:
+        self.origins = origins or OriginPolicy()
+        self._authorise = authorise
+
+    def admit(self, visitor: Visitor) -> Admitted | Refused:
+        grant = self._authorise(visitor) if self._authorise and visitor.tokens else None
+        if grant is not None:
+            return Admitted(visitor, grant)
+        if not visitor.loopback:
+            if self._authorise is None:
+                return Refused(403, "only programs on this machine may connect here")
+            return Refused(401, "whoever is not on this machine needs a token")
+        return self._judge(visitor)
+
+    def _judge(self, visitor: Visitor) -> Admitted | Refused:
+        if visitor.origin is None:
+            return Admitted(visitor)
+        match self.origins.judge(visitor.origin, visitor.host):
+            case Verdict.ALLOW:
+                return Admitted(visitor)
+            case Verdict.ASK:
+                return Refused(403, f"the web page {visitor.origin} waits to be allowed")
+            case Verdict.DENY:
+                return Refused(403, f"the web page {visitor.origin} is not allowed")
+
+    def admit_page(self, visitor: Visitor) -> bool:
+        """Whether a preflight of this visitor is answered with yes.
+
+        A preflight has no token: from beyond this machine it is the request after it that counts.
+        """
+        if visitor.origin is None:
+            return False
+        if not visitor.loopback:
+            return self._authorise is not None
+        return self.origins.judge(visitor.origin, visitor.host) is Verdict.ALLOW
+
+
+def is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address, in text, is of this machine only."""
+    try:
+        # Link-local addresses come with a zone: fe80::1%eth0
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return ip.is_loopback
+
+
+def is_local_name(name: str) -> bool:
+    # RFC 6761, 6.3: localhost and what ends in it is always the loopback address.
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _is_loopback_name(name: str) -> bool:
+    return is_local_name(name) or is_loopback(name)
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header: without port and brackets, in lower case."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _normal(origin: str) -> str:
+    return origin.strip().lower().rstrip("/")

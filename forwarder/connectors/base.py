@@ -1,0 +1,64 @@
+"""The seam of connectors, and the fault boundary around what they start.
+
+A connector makes channels and hands each to a handler: the role, such as serving a client. It knows
+no message, and the role knows no socket; that is why every pair of them works.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from forwarder.errors import ForwarderError
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed, LinkError
+
+Handler = Callable[[Channel], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+# RFC 6455, 7.4.1
+NORMAL = 1000
+GOING_AWAY = 1001
+INTERNAL_ERROR = 1011
+
+
+class Connector(Protocol):
+    async def run(self, handler: Handler) -> None:
+        """Make channels until cancelled, and run `handler` once for each."""
+        ...
+
+
+async def serve(handler: Handler, channel: Channel) -> None:
+    """Run `handler` on `channel` and close it at the end. A fault boundary: only cancellation gets
+    out, so what goes wrong with one channel ends that channel and nothing else."""
+    code, reason = INTERNAL_ERROR, "internal error"
+    try:
+        await handler(channel)
+        code, reason = NORMAL, ""
+    except Exception as error:
+        rest = _unexpected(error)
+        if isinstance(rest, ForwarderError | LinkError):
+            log.warning("%s: %s", channel.peer, rest)
+            reason = str(rest)
+        elif rest is not None:
+            log.error("%s: a bug ended this connection", channel.peer, exc_info=rest)
+        else:
+            code, reason = NORMAL, ""
+    except BaseException:
+        code, reason = GOING_AWAY, "this end is shutting down"
+        raise
+    finally:
+        await channel.close(code, reason)
+
+
+def _unexpected(error: Exception) -> Exception | None:
+    """Return what is left of `error` without the normal end of a channel, out of its group if
+    there is only one."""
+    if isinstance(error, ExceptionGroup):
+        _, rest = error.split(ChannelClosed)
+        while isinstance(rest, ExceptionGroup) and len(rest.exceptions) == 1:
+            rest = rest.exceptions[0]
+        return rest
+    return None if isinstance(error, ChannelClosed) else error

@@ -1,0 +1,255 @@
+"""Listens for websockets: `WebSocketServer`, and `add_websocket_route` beside other routes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from aiohttp import web
+
+from forwarder.connectors.admission import Admitted, Gatekeeper, Refused, Visitor
+from forwarder.connectors.base import Handler, serve
+from forwarder.connectors.listener import (
+    LOOPBACK,
+    MAX_HALF_OPEN,
+    MAX_OPEN,
+    OPEN,
+    UPGRADE_S,
+    Listener,
+)
+from relay.link.channel import Channel
+from relay.link.names import neutralise
+from relay.link.websocket import CLOSE_S, HEARTBEAT_S, MAX_FRAME_BYTES, WebSocketChannel
+
+log = logging.getLogger(__name__)
+
+OnVisit = Callable[[Channel, Admitted], Awaitable[None]]
+
+ANY_PATH = "/{path:.*}"
+# How long a browser may remember the answer to a preflight: an origin can be disallowed again.
+_PREFLIGHT_S = 60
+# Pages that are refused try again every second or so; the log says it once in a while.
+_SAY_AGAIN_S = 60.0
+_MAX_SAID = 64
+_MAX_SAID_CHARS = 240
+# What a proxy adds when it passes on somebody's request.
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+# A page asks with one of these, by the draft its browser follows: Private Network Access (Chrome
+# 94 and later), Local Network Access (its successor).
+_NETWORK_ACCESS = {
+    "Access-Control-Request-Private-Network": "Access-Control-Allow-Private-Network",
+    "Access-Control-Request-Local-Network": "Access-Control-Allow-Local-Network",
+}
+
+
+def visitor_of(request: web.Request) -> Visitor:
+    """Who sent `request`. Tokens may be a bearer token, `?token=…` or a part of the path."""
+    header = request.headers.get("Authorization", "")
+    scheme, _, bearer = header.partition(" ")
+    tokens = [bearer.strip()] if scheme.lower() == "bearer" else []
+    tokens += request.query.getall("token", [])
+    tokens += request.path.split("/")
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    return Visitor(
+        address=str(peer[0]) if isinstance(peer, tuple) else "",
+        host=request.headers.get("Host", ""),
+        origin=request.headers.get("Origin"),
+        tokens=tuple(token for token in tokens if token),
+        forwarded=any(name in request.headers for name in _FORWARDED),
+        secure=request.secure,
+    )
+
+
+def add_websocket_route(
+    app: web.Application,
+    path: str,
+    handler: OnVisit,
+    *,
+    gatekeeper: Gatekeeper | None = None,
+    greeting: str = "This is a websocket server; it has no page for browsers.",
+    heartbeat_s: float | None = HEARTBEAT_S,
+    max_frame_bytes: int = MAX_FRAME_BYTES,
+    max_open: int = MAX_OPEN,
+) -> None:
+    """Have `handler` called with a channel for each websocket opened at `path` of `app`.
+
+    The channel is closed when the handler ends, and the other way round. `gatekeeper` decides who
+    comes in; the default is whoever is on this machine. `greeting` is for people who open the
+    address in a browser. `max_open` counts all websockets of `app`. Serve `app` with a `Listener`.
+    """
+    route = _Route(
+        handler, gatekeeper or Gatekeeper(), greeting, heartbeat_s, max_frame_bytes, max_open
+    )
+    if OPEN not in app:
+        app[OPEN] = {}
+    app.router.add_get(path, route.upgrade, allow_head=False)
+    app.router.add_options(path, route.preflight)
+
+
+class _Route:
+    def __init__(
+        self,
+        handler: OnVisit,
+        gatekeeper: Gatekeeper,
+        greeting: str,
+        heartbeat_s: float | None,
+        max_frame_bytes: int,
+        max_open: int,
+    ) -> None:
+        self._handler = handler
+        self._gatekeeper = gatekeeper
+        self._greeting = greeting
+        self._heartbeat_s = heartbeat_s
+        self._max_frame_bytes = max_frame_bytes
+        self._max_open = max_open
+        self._said: OrderedDict[str, float] = OrderedDict()
+
+    async def upgrade(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return web.Response(
+                status=426, headers={"Upgrade": "websocket"}, text=self._greeting + "\n"
+            )
+        visitor = visitor_of(request)
+        decision = self._gatekeeper.admit(visitor)
+        if isinstance(decision, Refused):
+            return self._refuse(visitor, decision)
+        opened = request.app[OPEN]
+        if len(opened) >= self._max_open:
+            return self._refuse(visitor, Refused(503, "there are too many connections"))
+        ws = web.WebSocketResponse(
+            timeout=CLOSE_S,
+            heartbeat=self._heartbeat_s,
+            compress=False,
+            max_msg_size=self._max_frame_bytes,
+        )
+        async with asyncio.timeout(UPGRADE_S):
+            await ws.prepare(request)
+        if request.transport is None:
+            return ws  # it has gone again
+        channel = WebSocketChannel(ws, request.transport, peer=visitor.address)
+        opened[request.protocol] = channel
+        try:
+            await serve(lambda channel: self._handler(channel, decision), channel)
+        finally:
+            del opened[request.protocol]
+        return ws
+
+    async def preflight(self, request: web.Request) -> web.Response:
+        visitor = visitor_of(request)
+        if visitor.origin is None or not self._gatekeeper.admit_page(visitor):
+            return self._refuse(visitor, Refused(403, f"the web page {visitor.origin} asked"))
+        return web.Response(status=204, headers=_preflight_headers(request.headers, visitor.origin))
+
+    def _refuse(self, visitor: Visitor, refused: Refused) -> web.Response:
+        self._say(visitor, refused)
+        headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else None
+        return web.Response(status=refused.status, text=refused.text + "\n", headers=headers)
+
+    def _say(self, visitor: Visitor, refused: Refused) -> None:
+        """Log the refusal, unless the log has it from a moment ago."""
+        now = asyncio.get_running_loop().time()
+        text = neutralise(f"{visitor.address}: {refused.text}", _MAX_SAID_CHARS)
+        if now - self._said.get(text, now - _SAY_AGAIN_S) < _SAY_AGAIN_S:
+            log.debug("refused a connection from %s", text)
+            return
+        self._said[text] = now
+        self._said.move_to_end(text)
+        while len(self._said) > _MAX_SAID:
+            self._said.popitem(last=False)
+        hint = ""
+        if visitor.origin is not None and visitor.loopback:
+            hint = "; if it is an app of yours, add it to the allowed origins"
+        log.warning("refused a connection from %s%s", text, hint)
+
+
+def _preflight_headers(asked: Mapping[str, str], origin: str) -> dict[str, str]:
+    headers = {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "GET",
+        "Access-Control-Max-Age": str(_PREFLIGHT_S),
+        "Vary": "Origin",
+    }
+    if "Access-Control-Request-Headers" in asked:
+        headers["Access-Control-Allow-Headers"] = "Authorization"
+    for question, answer in _NETWORK_ACCESS.items():
+        if asked.get(question, "").lower() == "true":
+            headers[answer] = "true"
+    return headers
+
+
+class WebSocketServer:
+    """A connector that listens for websockets at any path; no subprotocol; ws, or wss with `tls`.
+
+    `await server.run(handler)` serves until cancelled; `bind` takes the port before that, for a
+    program that wants to know early. `ready` is set while connections are accepted.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int,
+        hosts: Sequence[str] = LOOPBACK,
+        tls: ssl.SSLContext | None = None,
+        gatekeeper: Gatekeeper | None = None,
+        option: str = "--port",
+        greeting: str = "This is a websocket server: give its address to an app.",
+        heartbeat_s: float | None = HEARTBEAT_S,
+        max_frame_bytes: int = MAX_FRAME_BYTES,
+        max_open: int = MAX_OPEN,
+        max_half_open: int = MAX_HALF_OPEN,
+        upgrade_s: float = UPGRADE_S,
+    ) -> None:
+        self._handler: OnVisit | None = None
+        app = web.Application()
+        add_websocket_route(
+            app,
+            ANY_PATH,
+            self._visit,
+            gatekeeper=gatekeeper,
+            greeting=greeting,
+            heartbeat_s=heartbeat_s,
+            max_frame_bytes=max_frame_bytes,
+            max_open=max_open,
+        )
+        self._listener = Listener(
+            app,
+            port=port,
+            hosts=hosts,
+            tls=tls,
+            option=option,
+            max_half_open=max_half_open,
+            upgrade_s=upgrade_s,
+        )
+
+    @property
+    def port(self) -> int:
+        """The real one, once bound."""
+        return self._listener.port
+
+    @property
+    def ready(self) -> asyncio.Event:
+        return self._listener.ready
+
+    def bind(self) -> int:
+        """Take the port and return its number. Raises ConfigError. Idempotent."""
+        return self._listener.bind()
+
+    def close(self) -> None:
+        """Give a bound port back; only needed where `run` is not called."""
+        self._listener.close()
+
+    async def run(self, handler: Handler) -> None:
+        """Serve until cancelled. Raises ConfigError if the port cannot be had."""
+        await self.run_visits(lambda channel, _: handler(channel))
+
+    async def run_visits(self, handler: OnVisit) -> None:
+        """Like `run`, for a handler that wants to know who was admitted, and by which grant."""
+        self._handler = handler
+        await self._listener.run()
+
+    async def _visit(self, channel: Channel, admitted: Admitted) -> None:
+        assert self._handler is not None
+        await self._handler(channel, admitted)

@@ -1,0 +1,250 @@
+"""`WebSocketChannel`: the Channel over an aiohttp websocket of either side, and `dial`.
+
+Text frames stay `str`, binary frames stay `bytes`. What was read ahead of `receive` is bounded by
+aiohttp (512 KiB, then TCP makes the peer wait); what `send` has not got rid of by the transport's
+high-water mark (64 KiB), above which `send` waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from relay.link.channel import Frame
+from relay.link.errors import ChannelClosed, LinkError, LinkRefused
+
+# From the first packet to the upgrade; 10 s is what browsers and websocket libraries allow, and
+# covers one lost SYN (1 s), a TLS handshake and a phone whose Wi-Fi has to wake up.
+OPEN_S = 10.0
+# A peer that takes nothing off a full socket for this long is stuck, not slow.
+SEND_S = 10.0
+# For the peer's closing frame. Programs must end within 2 s of a signal, and close last.
+CLOSE_S = 1.0
+# Address translators forget silent TCP connections, some home routers after 60 s.
+HEARTBEAT_S = 20.0
+# A DeviceList of 100 devices with 10 features each has about 200 KiB.
+MAX_FRAME_BYTES = 1 << 20
+# RFC 6455, 5.5: a control frame holds 125 bytes, two of them are the code.
+_MAX_REASON_BYTES = 123
+# RFC 6455, 7.4.1: set aside for programs to say "no code" and "no closing frame".
+_NO_CODE = 1005
+_NO_CLOSE = 1006
+
+
+class DialFailed(LinkError):
+    """Nobody answered, or not with a websocket. Trying again later may help."""
+
+
+class _ClientSocket(aiohttp.ClientWebSocketResponse):
+    """Remembers its transport, which aiohttp shows on the server's side only."""
+
+    def __init__(self, reader: Any, writer: Any, *args: Any, **options: Any) -> None:
+        super().__init__(reader, writer, *args, **options)
+        self.transport: asyncio.Transport = writer.transport
+
+
+class _Flow(asyncio.Protocol):
+    """Stands between a transport and aiohttp's protocol, and knows whether there is room to write.
+
+    aiohttp (3.14, BaseProtocol._drain_helper) has everyone who waits for room await one future: a
+    send that is cancelled there cancels all others, and leaves every later one unable to wait. So
+    aiohttp never hears that there is no room.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        inner = transport.get_protocol()
+        assert isinstance(inner, asyncio.Protocol)
+        self._inner = inner
+        self.room = asyncio.Event()
+        self.room.set()
+        transport.set_protocol(self)
+
+    def pause_writing(self) -> None:
+        self.room.clear()
+
+    def resume_writing(self) -> None:
+        self.room.set()
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.room.set()
+        self._inner.connection_lost(exc)
+
+
+class WebSocketChannel:
+    """A Channel over `ws`, which is open on `transport`. Whoever is given the channel closes it.
+
+    `session`, if any, is closed with it. One task may receive at a time.
+    """
+
+    def __init__(
+        self,
+        ws: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+        transport: asyncio.Transport,
+        *,
+        peer: str,
+        session: aiohttp.ClientSession | None = None,
+        send_s: float = SEND_S,
+    ) -> None:
+        self.peer = peer
+        self._ws = ws
+        self.transport = transport
+        self._flow = _Flow(transport)
+        self._session = session
+        self._send_s = send_s
+        self._end: ChannelClosed | None = None
+        self._released = False
+
+    def __repr__(self) -> str:
+        return f"<WebSocketChannel {self.peer} {'open' if self._end is None else 'closed'}>"
+
+    async def send(self, frame: Frame) -> None:
+        """Queue `frame`; waits while the peer is slow, 10 s at most. Cancelled, it sends nothing.
+
+        Raises ChannelClosed once closed, and when the peer is stuck, which closes the channel.
+        """
+        self._check()
+        if not self._flow.room.is_set():
+            try:
+                async with asyncio.timeout(self._send_s):
+                    await self._flow.room.wait()
+            except TimeoutError:
+                raise self._lost(f"the peer has not read for {self._send_s:g} s") from None
+            self._check()
+        try:
+            if isinstance(frame, str):
+                await self._ws.send_str(frame)
+            else:
+                await self._ws.send_bytes(frame)
+        except ConnectionError:
+            raise self._lost("the connection was lost") from None
+
+    async def receive(self) -> Frame:
+        """Return the next frame. Raises ChannelClosed at the end; cancelling it loses nothing."""
+        self._check()
+        message = await self._ws.receive()
+        match message.type:
+            case aiohttp.WSMsgType.TEXT:
+                return str(message.data)
+            case aiohttp.WSMsgType.BINARY:
+                return bytes(message.data)
+            case aiohttp.WSMsgType.CLOSE:
+                end = ChannelClosed(message.data or _NO_CODE, str(message.extra or ""))
+            case aiohttp.WSMsgType.ERROR if isinstance(message.data, aiohttp.WebSocketError):
+                end = ChannelClosed(message.data.code, f"bad websocket data: {message.data}")
+            case aiohttp.WSMsgType.ERROR:
+                raise self._lost("the connection was lost")
+            case _:
+                end = ChannelClosed(_NO_CLOSE)
+        raise self._ended(end)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye and end the channel, within a second even if the peer is stuck."""
+        self._ended(ChannelClosed(code, reason))
+        if self._released:
+            return
+        self._released = True
+        text = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._ws.close(code=code, message=text.encode())
+        except TimeoutError:
+            self.transport.abort()
+        finally:
+            # What was sent last may still be under way; a stuck peer must not hold the socket.
+            asyncio.get_running_loop().call_later(CLOSE_S, self.transport.abort)
+            if self._session is not None:
+                await self._session.close()
+
+    def _check(self) -> None:
+        if self._end is not None:
+            raise ChannelClosed(self._end.code, self._end.reason)
+
+    def _ended(self, end: ChannelClosed) -> ChannelClosed:
+        """Note how the channel ended, the first time, and return that."""
+        self._end = self._end or end
+        self._flow.room.set()
+        return ChannelClosed(self._end.code, self._end.reason)
+
+    def _lost(self, reason: str) -> ChannelClosed:
+        """Give the connection up: whoever waits in send or receive finds it closed."""
+        self.transport.abort()
+        return self._ended(ChannelClosed(_NO_CLOSE, reason))
+
+
+async def dial(
+    url: str,
+    *,
+    tls: ssl.SSLContext | aiohttp.Fingerprint | bool = True,
+    headers: Mapping[str, str] | None = None,
+    heartbeat_s: float | None = HEARTBEAT_S,
+    max_frame_bytes: int = MAX_FRAME_BYTES,
+    open_s: float = OPEN_S,
+) -> WebSocketChannel:
+    """Open a websocket to `url` (ws or wss) and return it as a channel.
+
+    `tls` true verifies with the system's certificates. Raises LinkRefused when the other end said
+    no or is not who it should be, and DialFailed for anything that may pass.
+    """
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=1, force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        ws_response_class=_ClientSocket,
+    )
+    try:
+        async with asyncio.timeout(open_s):
+            ws = await session.ws_connect(
+                url,
+                ssl=tls,
+                headers=dict(headers or {}),
+                heartbeat=heartbeat_s,
+                max_msg_size=max_frame_bytes,
+                compress=0,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+            )
+    except BaseException as error:
+        await session.close()
+        failure = _dial_error(url, error, open_s)
+        if failure is None:
+            raise
+        raise failure from error
+    assert isinstance(ws, _ClientSocket)
+    return WebSocketChannel(ws, ws.transport, peer=_shown(url), session=session)
+
+
+def _shown(url: str) -> str:
+    """`url` for logs: a token may be in the path or in the query."""
+    scheme, separator, rest = url.partition("://")
+    host = rest.split("/")[0].split("?")[0].rpartition("@")[2]
+    return f"{scheme}{separator}{host}"
+
+
+def _dial_error(url: str, error: BaseException, open_s: float) -> LinkError | None:
+    where = _shown(url)
+    match error:
+        case TimeoutError():
+            return DialFailed(f"{where} did not answer within {open_s:g} s")
+        case aiohttp.WSServerHandshakeError(status=401 | 403 as status):
+            return LinkRefused(f"{where} refused this program (HTTP {status}): check the token")
+        case aiohttp.WSServerHandshakeError(status=status):
+            return DialFailed(f"{where} is no websocket server (HTTP {status})")
+        case aiohttp.ServerFingerprintMismatch():
+            return LinkRefused(f"{where} has another certificate than the one that was pinned")
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return LinkRefused(f"{where}: its certificate cannot be trusted: {error}")
+        case aiohttp.InvalidURL() | ValueError():
+            return LinkRefused(f"{where} is not an address of the form ws://HOST:PORT")
+        case aiohttp.ClientError() | OSError():
+            return DialFailed(f"{where} cannot be reached: {error}")
+        case _:
+            return None
