@@ -1,0 +1,111 @@
+"""The relay's configuration: a TOML file, its defaults, and what an agent needs to know."""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from platformdirs import user_state_path
+
+from relay.errors import UsageError
+from relay.link.messages import Ceiling, Name
+
+# How long (s) a peripheral stays connected, stopped, while no hub is there: as long as the hub
+# keeps its device for a client (design: a short link loss goes unnoticed).
+GRACE_S = 60.0
+
+
+class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a configuration file may say. Options of the command line win over it.
+
+    hub: where to dial, ws://HOST:12346. name: what the hub calls this relay. adapter: which radio.
+    max_run_s: an output that has been on for so long is stopped, 0 means never; pauses of less
+    than 10 s do not count as pauses. ceiling: the wearer's limits.
+    """
+
+    hub: str | None = None
+    name: Name | None = None
+    adapter: str | None = None
+    max_run_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+    ceiling: tuple[CeilingConfig, ...] = ()
+
+
+class CeilingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`level` 0 to 1 of an output type ("Vibrate"; all if absent) of one device (all if absent)."""
+
+    level: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    output: Name | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """`state` and `audit`: files for the wearer's switches and the audit log, None for neither."""
+
+    name: str = field(default_factory=lambda: platform.node() or "relay")
+    ceilings: tuple[Ceiling, ...] = ()
+    max_run_s: int = 0
+    max_peripherals: int = 16
+    grace_s: float = GRACE_S
+    demands_traffic: bool = False
+    state: Path | None = None
+    audit: Path | None = None
+
+
+def load(path: Path) -> FileConfig:
+    """Read a configuration file. Raises UsageError, which names the file and the key."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(content, FileConfig)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: is not TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path}: {_plain(str(error))}") from error
+
+
+def agent_config(file: FileConfig, name: str | None, state: Path | None) -> AgentConfig:
+    """Put together what an agent needs; `name` of the command line wins."""
+    ceilings = tuple(Ceiling(c.level, c.output, c.address) for c in file.ceiling)
+    config = AgentConfig(
+        ceilings=ceilings,
+        max_run_s=file.max_run_s,
+        state=None if state is None else state / "wearer.json",
+        audit=None if state is None else state / "audit.log",
+    )
+    chosen = name or file.name
+    if chosen is None:
+        return config
+    return AgentConfig(
+        name=chosen,
+        ceilings=config.ceilings,
+        max_run_s=config.max_run_s,
+        state=config.state,
+        audit=config.audit,
+    )
+
+
+def default_state() -> Path:
+    """Where a relay keeps its state if nothing else is said."""
+    return user_state_path("buttplug-relay", appauthor=False)
+
+
+def make_state(path: Path) -> Path:
+    """Make the state folder, for this user only. Raises UsageError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    return path
+
+
+def _plain(text: str) -> str:
+    """msgspec's text, with the key the way TOML writes it."""
+    return text.replace("Object contains unknown field", "unknown key").replace("`$.", "`")

@@ -1,0 +1,221 @@
+"""What waits to be written to one peripheral, and in which order. Sans-I/O.
+
+Rules: entries leave in the order in which they came. Packets of one Output stay together and in
+order; a newer Output takes away queued packets that share a key with one of its own, and steps
+into the place of the first Output that it emptied, so that a flood of one slot starves no other.
+Reads, writes and subscriptions are barriers: nothing steps in ahead of them. A packet that is
+delayed (`after_ms`) lets others pass.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from relay.link.messages import Packet, Read, Subscribe, Unsubscribe, Write
+
+# Packets and requests that may wait for one peripheral. At the 20 writes a second of a typical
+# toy that is 13 s of work: who has sent more than that without an answer is not waiting for any.
+MOST = 256
+# How long (s) a packet that other features share waits on an idle peripheral for their values:
+# commands of one client message arrive within it, and nobody feels it.
+MERGE_S = 0.002
+
+
+class Congested(Exception):
+    """The queue of this peripheral is full."""
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """The packets of one Output (`id` None: of the keep-alive) that are still to be written.
+
+    `window_ends`: until then it waits to be merged. `superseded`: something newer took from it.
+    """
+
+    id: int | None
+    packets: deque[Packet]
+    ready_at: float
+    window_ends: float = 0.0
+    superseded: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """A request that is carried out alone, in order."""
+
+    message: Write | Read | Subscribe | Unsubscribe
+    ready_at: float = 0.0
+
+
+Entry = Group | Request
+
+
+@dataclass(slots=True)
+class Slots:
+    """The queue of one peripheral. `gap_s`: least time between two writes, from start to start.
+
+    Whoever takes an entry tells `finished` before taking the next one.
+    """
+
+    gap_s: float = 0.0
+    _entries: deque[Entry] = field(default_factory=deque)
+    _size: int = 0
+    _clear_at: float = 0.0
+    _taken: Entry | None = None
+
+    def __len__(self) -> int:
+        return self._size
+
+    def output(self, id: int, packets: Sequence[Packet], now: float, *, merge: bool) -> list[int]:
+        """Queue the packets of an Output; return the ids of those that it leaves nothing of.
+
+        Raises Congested, and then has changed nothing.
+        """
+        keys = frozenset(key for packet in packets for key in packet.k)
+        going = sum(1 for group in self._groups() for p in group.packets if keys & set(p.k))
+        if self._size - going + len(packets) > MOST:
+            raise Congested
+        idle = self._taken is None and not self._entries and now >= self._clear_at
+        group = Group(id, deque(packets), now + packets[0].after_ms / 1000)
+        if merge and idle:
+            group.window_ends = now + MERGE_S
+        gone, place = self._supersede(keys, now)
+        if place is None:
+            self._entries.append(group)
+        else:
+            group.window_ends = place.window_ends
+            self._entries[self._entries.index(place)] = group
+        group.ready_at = max(group.ready_at, group.window_ends)
+        self._size += len(packets)
+        self._entries = deque(e for e in self._entries if isinstance(e, Request) or e.packets)
+        return [g.id for g in gone if g.id is not None]
+
+    def request(self, message: Write | Read | Subscribe | Unsubscribe) -> None:
+        """Queue a request behind everything. Raises Congested."""
+        if self._size >= MOST:
+            raise Congested
+        self._entries.append(Request(message))
+        self._size += 1
+
+    def repeat(self, packets: Iterable[Packet], now: float) -> None:
+        """Queue a keep-alive: any newer value of the same slot takes its place."""
+        group = Group(None, deque(packets), now)
+        self._entries.append(group)
+        self._size += len(group.packets)
+
+    def drop_keys(self, keys: Collection[int], now: float) -> list[int]:
+        """Take away queued packets of these slots; return the Outputs that nothing is left of."""
+        gone, _ = self._supersede(frozenset(keys), now)
+        self._entries = deque(e for e in self._entries if isinstance(e, Request) or e.packets)
+        return [g.id for g in gone if g.id is not None]
+
+    def drop_writes(self) -> tuple[list[int], list[int]]:
+        """Take away everything that writes; return ids of Outputs and of Writes. Reads stay."""
+        outputs: list[int] = []
+        writes: list[int] = []
+        kept: deque[Entry] = deque()
+        for entry in self._entries:
+            if isinstance(entry, Group):
+                self._size -= len(entry.packets)
+                entry.packets.clear()
+                if entry is self._taken:
+                    entry.superseded = True
+                elif entry.id is not None:
+                    outputs.append(entry.id)
+            elif isinstance(entry.message, Write) and entry is not self._taken:
+                self._size -= 1
+                writes.append(entry.message.id)
+            else:
+                kept.append(entry)
+        self._entries = kept
+        return outputs, writes
+
+    def drop_all(self) -> list[int]:
+        """Take away everything that is queued; return every id that is still to be answered."""
+        outputs, writes = self.drop_writes()
+        rest = [e.message.id for e in self._entries if isinstance(e, Request)]
+        self._entries.clear()
+        self._size = 0
+        return [*outputs, *writes, *rest]
+
+    def take(self, now: float) -> tuple[Group, Packet] | Request | None:
+        """Return what is to be carried out now, if anything is."""
+        for entry in self._entries:
+            if entry.ready_at > now:
+                continue
+            if _writes(entry) and now < self._clear_at:
+                return None
+            self._taken = entry
+            self._size -= 1
+            if isinstance(entry, Request):
+                self._entries.remove(entry)
+                return entry
+            return entry, entry.packets.popleft()
+        return None
+
+    def wrote(self, now: float) -> None:
+        """A write, of whatever kind, is starting: the gap counts from here."""
+        self._clear_at = now + self.gap_s
+
+    def finished(self, now: float, *, failed: bool = False) -> bool:
+        """What was taken is over; True if nothing is left of its command, so that it is answered.
+
+        A command one of whose packets failed is not continued.
+        """
+        entry, self._taken = self._taken, None
+        if not isinstance(entry, Group):
+            return True
+        if entry.packets and not failed:
+            entry.ready_at = now + entry.packets[0].after_ms / 1000
+            return False
+        self._size -= len(entry.packets)
+        entry.packets.clear()
+        if entry in self._entries:
+            self._entries.remove(entry)
+        return True
+
+    def due(self, now: float) -> float | None:
+        """When to ask `take` again after it had nothing at `now`; None: when something comes in."""
+        due = float("inf")
+        for entry in self._entries:
+            if entry.ready_at <= now:
+                # It waits for the gap, and everything behind it waits for it.
+                due = min(due, self._clear_at)
+                break
+            due = min(due, max(entry.ready_at, self._clear_at))
+        return due if self._entries else None
+
+    def _groups(self) -> Iterable[Group]:
+        return (entry for entry in self._entries if isinstance(entry, Group))
+
+    def _supersede(self, keys: frozenset[int], now: float) -> tuple[list[Group], Group | None]:
+        """Take queued packets of these slots away, leaving empty groups in their places.
+
+        Returns the groups to be answered, and the first place that something newer may step into.
+        """
+        gone: list[Group] = []
+        place: Group | None = None
+        for entry in self._entries:
+            if isinstance(entry, Request):
+                place = None
+                continue
+            kept = deque(p for p in entry.packets if not keys & set(p.k))
+            if len(kept) == len(entry.packets):
+                continue
+            self._size -= len(entry.packets) - len(kept)
+            if kept and kept[0] is not entry.packets[0]:
+                entry.ready_at = now + kept[0].after_ms / 1000
+            entry.packets = kept
+            entry.superseded = True
+            if kept:
+                continue
+            place = place or entry
+            if entry is not self._taken:
+                gone.append(entry)
+        return gone, place
+
+
+def _writes(entry: Entry) -> bool:
+    return isinstance(entry, Group) or isinstance(entry.message, Write)

@@ -1,0 +1,91 @@
+"""What the wearer wants, kept over restarts: paused, or stopped until they resume."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from relay.errors import UsageError
+from relay.link.messages import StopCause
+
+log = logging.getLogger(__name__)
+
+
+class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    paused: bool = False
+    stopped: bool = False
+
+
+class WearersWill:
+    """The two switches of the person at this relay. `path` None: they last as long as we do.
+
+    Setting one holds at once, and in memory even when it cannot be written down. A file that
+    cannot be read counts as paused: better to ask once too often.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._state = _State() if path is None else _load(path)
+
+    @property
+    def paused(self) -> bool:
+        return self._state.paused
+
+    @property
+    def stopped(self) -> bool:
+        return self._state.stopped
+
+    @property
+    def cause(self) -> StopCause | None:
+        """Why nothing may run, if so."""
+        if self._state.stopped:
+            return StopCause.EMERGENCY
+        return StopCause.PAUSE if self._state.paused else None
+
+    def pause(self) -> None:
+        self._set(_State(paused=True, stopped=self._state.stopped))
+
+    def stop(self) -> None:
+        self._set(_State(paused=self._state.paused, stopped=True))
+
+    def resume(self) -> None:
+        self._set(_State())
+
+    def _set(self, state: _State) -> None:
+        self._state = state
+        if self._path is None:
+            return
+        try:
+            _replace(self._path, msgspec.json.encode(state))
+        except OSError as error:
+            log.error("this will not survive a restart, %s: %s", self._path, error.strerror)
+
+
+def _load(path: Path) -> _State:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_State)
+    except FileNotFoundError:
+        return _State()
+    except msgspec.DecodeError as error:
+        log.error("%s is damaged (%s): paused until you say resume", path, error)
+        return _State(paused=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write `path` so that after a crash at any time it holds the old or the new content."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
