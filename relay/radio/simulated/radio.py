@@ -72,7 +72,7 @@ class SimulatedRadio:
             raise RadioError(ErrorCode.NOT_FOUND, f"There is no simulated toy {address}.")
         self._demand_reachable(toy)
         fault = toy.faults.draw(Op.CONNECT)
-        await _spend(toy, Op.CONNECT)
+        await toy.spend(Op.CONNECT)
         if fault is not None:
             raise RadioError(fault.code, f"{toy.name}: {fault.text}.")
         # The world may have changed meanwhile; from here on nothing waits.
@@ -175,7 +175,7 @@ class SimulatedConnection:
             return
         # Not an operation among others: it may end one that hangs.
         fault = self._toy.faults.draw(Op.DISCONNECT)
-        await _spend(self._toy, Op.DISCONNECT)
+        await self._toy.spend(Op.DISCONNECT)
         if fault is None or fault.applied:
             self.let_go()
         if fault is not None and not fault.silent:
@@ -224,7 +224,7 @@ class SimulatedConnection:
         fault = self._toy.faults.draw(op)
         self._current = asyncio.get_running_loop().create_future()
         try:
-            await _spend(self._toy, op, self._current)
+            await self._toy.spend(op, self._current)
             if fault is None or fault.applied:
                 await act()
             if not self._up:
@@ -236,28 +236,3 @@ class SimulatedConnection:
 
     def _failure(self, fault: Fault) -> RadioError:
         return RadioError(fault.code, f"{self._toy.name}: {fault.text}.")
-
-
-async def _spend(toy: Toy, op: Op, ended: asyncio.Future[None] | None = None) -> None:
-    """Let an operation take its time. `ended` may fail meanwhile, when the link is lost."""
-    loop = asyncio.get_running_loop()
-    ended = ended or loop.create_future()
-    duration_s = toy.faults.duration_s(op)
-
-    def finish() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    if duration_s is None:
-        toy.faults.when_healed(finish)
-        await ended
-    elif duration_s > 0:
-        timer = loop.call_later(duration_s, finish)
-        try:
-            await ended
-        finally:
-            timer.cancel()
-    else:
-        # Even at once means: not before the event loop had a turn.
-        loop.call_soon(finish)
-        await ended

@@ -191,6 +191,30 @@ class Toy:
 
     # --- what the radio does with it -----------------------------------------------------------
 
+    async def spend(self, op: Op, ended: asyncio.Future[None] | None = None) -> None:
+        """Let an operation take its time. `ended` may fail meanwhile, when the link is lost."""
+        loop = asyncio.get_running_loop()
+        ended = ended or loop.create_future()
+        duration_s = self.faults.duration_s(op)
+
+        def finish() -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        if duration_s is None:
+            self.faults.when_healed(finish)
+            await ended
+        elif duration_s > 0:
+            timer = loop.call_later(duration_s, finish)
+            try:
+                await ended
+            finally:
+                timer.cancel()
+        else:
+            # Even at once means: not before the event loop had a turn.
+            loop.call_soon(finish)
+            await ended
+
     def link_up(self) -> None:
         self.connected = True
         self._note(Op.CONNECT)

@@ -93,7 +93,7 @@ def test_a_file_survives_writing_and_reading() -> None:
     ],
 )
 def test_contradictions_are_found_and_name_the_toy(change: dict[str, object]) -> None:
-    with pytest.raises(ModelError, match="^Model"):
+    with pytest.raises(ModelError, match=r"^Model"):
         check(msgspec.structs.replace(MODEL, **change))
 
 

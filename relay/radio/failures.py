@@ -1,0 +1,76 @@
+"""What the errors of Bluetooth stacks mean: by their names and words, since they have no numbers.
+
+Sources: BlueZ doc/org.bluez.Device.rst and src/error.h (`le-connection-…`), the HCI and ATT error
+names of the Bluetooth core specification, and what bleak says in its own words on each platform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from relay.link.messages import ErrorCode
+
+# Waits before the next attempt to connect. Most failures are over at once; a stack that is busy
+# with the last attempt, and a radio without free slots, need a moment to notice that it ended.
+AT_ONCE_S = 0.1
+SOON_S = 0.5
+LATER_S = 1.0
+NO_SLOT_S = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`again_s`: how long to wait before another attempt; None: another would fail as well."""
+
+    code: ErrorCode
+    again_s: float | None = None
+
+
+# The first entry of which a part occurs in the error decides. Lower case.
+_MEANINGS: tuple[tuple[tuple[str, ...], Failure], ...] = (
+    (
+        ("not powered", "not-powered", "notready", "not ready", "turn on bluetooth", "no powered"),
+        Failure(ErrorCode.RADIO),
+    ),
+    (
+        ("no bluetooth adapter", "serviceunknown", "namehasnoowner", "not available"),
+        Failure(ErrorCode.RADIO),
+    ),
+    (("connection-limit", "connection slot", "limit exceeded"), Failure(ErrorCode.BUSY, NO_SLOT_S)),
+    (("memory-allocation", "memory capacity"), Failure(ErrorCode.BUSY, NO_SLOT_S)),
+    (
+        ("inprogress", "in progress", "already-connected", "already connected", "busy"),
+        Failure(ErrorCode.BUSY, LATER_S),
+    ),
+    (
+        ("unknownobject", "doesnotexist", "was not found", "not found"),
+        Failure(ErrorCode.NOT_FOUND, SOON_S),
+    ),
+    (("timed out", "timeout", "noreply", "no reply"), Failure(ErrorCode.TIMEOUT, SOON_S)),
+    (
+        ("notpermitted", "not permitted", "notauthorized", "not authorized", "authentication"),
+        Failure(ErrorCode.REFUSED),
+    ),
+    (("notsupported", "not supported", "invalidargument"), Failure(ErrorCode.REFUSED)),
+    (("invalid", "gatt protocol error", "encryption"), Failure(ErrorCode.REFUSED)),
+    (
+        ("not connected", "notconnected", "disconnected", "unreachable", "abort"),
+        Failure(ErrorCode.GONE, AT_ONCE_S),
+    ),
+)
+# What nobody has seen before is taken to be the radio's fault and worth another try.
+_UNKNOWN = Failure(ErrorCode.RADIO, SOON_S)
+
+
+def classify(*words: str) -> Failure:
+    """Return what an error means that carries these words (its name, its text)."""
+    said = " ".join(words).lower()
+    for parts, failure in _MEANINGS:
+        if any(part in said for part in parts):
+            return failure
+    return _UNKNOWN
+
+
+def in_operation(failure: Failure) -> ErrorCode:
+    """What the failure of a read, write or subscription means: its object is missing, so is it."""
+    return ErrorCode.GONE if failure.code is ErrorCode.NOT_FOUND else failure.code
