@@ -24,7 +24,7 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.device import Device
-from forwarder.errors import Denied, DeviceError, UnknownDevice
+from forwarder.errors import Denied, DeviceError, HardwareError, UnknownDevice
 from forwarder.sources.base import Source
 from forwarder.store import Store
 
@@ -266,7 +266,7 @@ class Hub:
     def _stop(self, device: Device, features: Collection[int] | None) -> list[Outcome]:
         try:
             outcome = device.stop(features)
-        except DeviceError as error:
+        except HardwareError as error:
             # The way to it is gone: its relay stops it by itself, and says so.
             log.error("%s could not be told to stop: %s", device.shown_name, error)
             return []

@@ -1,0 +1,119 @@
+"""`RecordingDriver`: a driver that writes down what it is told, and answers as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from forwarder.buttplug.messages import InputCommand, InputType, OutputType
+from forwarder.definitions.limits import build_features
+from forwarder.definitions.model import Definition, FeatureSpec, InputSpec, OutputSpec
+from forwarder.device import Device, Identity
+from forwarder.driver import OnReading
+from forwarder.errors import HardwareError
+from relay.link.messages import ErrorCode
+
+Call = tuple[object, ...]
+
+
+class RecordingDriver:
+    """`calls` is everything in order. `slow`: outcomes wait for `finish`. `broken`: all fails."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.slow = False
+        self.broken = False
+        self.listeners: dict[tuple[int, InputType], OnReading] = {}
+        self.waiting: list[asyncio.Future[None]] = []
+
+    def _outcome(self) -> asyncio.Future[None]:
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.broken:
+            outcome.set_exception(HardwareError(ErrorCode.REFUSED, "the radio said no"))
+            outcome.exception()
+        elif self.slow:
+            self.waiting.append(outcome)
+        else:
+            outcome.set_result(None)
+        return outcome
+
+    def finish(self) -> None:
+        """All that waits is done now."""
+        waiting, self.waiting = self.waiting, []
+        for outcome in waiting:
+            outcome.set_result(None)
+
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int
+    ) -> asyncio.Future[None]:
+        self.calls.append(("output", feature, kind.value, value, duration_ms))
+        return self._outcome()
+
+    def stop(self, features: Collection[int] | None) -> asyncio.Future[None]:
+        self.calls.append(("stop", None if features is None else tuple(sorted(features))))
+        return self._outcome()
+
+    async def read(self, feature: int, kind: InputType) -> int:
+        self.calls.append(("read", feature, kind.value))
+        await self._outcome()
+        return 87
+
+    async def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> None:
+        self.calls.append(("subscribe", feature, kind.value))
+        await self._outcome()
+        self.listeners[feature, kind] = on_reading
+
+    async def unsubscribe(self, feature: int, kind: InputType) -> None:
+        self.calls.append(("unsubscribe", feature, kind.value))
+        self.listeners.pop((feature, kind), None)
+
+    async def close(self) -> None:
+        self.calls.append(("close",))
+
+
+NORA = Definition(
+    "lovense",
+    "A",
+    "Lovense Nora",
+    (
+        FeatureSpec(0, outputs={OutputType.VIBRATE: OutputSpec(0, 20)}),
+        FeatureSpec(1, outputs={OutputType.ROTATE: OutputSpec(-20, 20)}),
+        FeatureSpec(
+            2,
+            "battery",
+            inputs={InputType.BATTERY: InputSpec(((0, 100),), (InputCommand.READ,))},
+        ),
+        FeatureSpec(
+            3,
+            "squeeze",
+            inputs={
+                InputType.PRESSURE: InputSpec(((0, 1000),), (InputCommand.SUBSCRIBE,)),
+            },
+        ),
+    ),
+)
+STROKER = Definition(
+    "tcode-v03",
+    None,
+    "Stroker",
+    (
+        FeatureSpec(
+            0,
+            outputs={OutputType.HW_POSITION_WITH_DURATION: OutputSpec(0, 100, (0, 10_000))},
+        ),
+    ),
+)
+
+
+def device(
+    driver: RecordingDriver | None = None, definition: Definition = NORA, address: str = "A1"
+) -> Device:
+    """A device made of `definition` over a recording driver."""
+    return Device(
+        Identity(address, definition.protocol, definition.identifier),
+        definition.name,
+        build_features(definition),
+        driver or RecordingDriver(),
+        gap_ms=50,
+        source="a test",
+    )

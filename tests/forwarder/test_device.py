@@ -1,0 +1,133 @@
+"""One device: ranges, the repeat filter, levels, what a stop leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.errors import HardwareError, OutOfRange, UnknownFeature, Unsupported
+from relay.link.messages import ErrorCode
+from tests.doubles.driver import STROKER, RecordingDriver, device
+
+VIBRATE, ROTATE = OutputType.VIBRATE, OutputType.ROTATE
+
+
+async def test_an_output_reaches_the_driver_in_the_devices_steps() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    outcome = toy.output(1, ROTATE, -7)
+    assert outcome is not None
+    await outcome
+    assert driver.calls == [("output", 1, "Rotate", -7, 0)]
+    assert toy.levels == {1: (ROTATE, -7, 0)}
+    assert toy.running
+
+
+async def test_the_same_value_again_is_not_sent_again() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    assert toy.output(0, VIBRATE, 5) is not None
+    assert toy.output(0, VIBRATE, 5) is None
+    assert toy.output(0, VIBRATE, 6) is not None
+    assert [call[3] for call in driver.calls] == [5, 6]
+
+
+async def test_a_value_that_did_not_arrive_may_be_sent_again() -> None:
+    driver = RecordingDriver()
+    driver.broken = True
+    toy = device(driver)
+    first = toy.output(0, VIBRATE, 5)
+    assert first is not None
+    with pytest.raises(HardwareError):
+        await first
+    await asyncio.sleep(0)
+    driver.broken = False
+    assert toy.output(0, VIBRATE, 5) is not None
+
+
+async def test_a_late_failure_does_not_unlearn_a_newer_value() -> None:
+    driver = RecordingDriver()
+    driver.slow = True
+    toy = device(driver)
+    toy.output(0, VIBRATE, 5)
+    toy.output(0, VIBRATE, 6)
+    driver.waiting[0].set_exception(HardwareError(ErrorCode.REFUSED, "no"))
+    driver.waiting[1].set_result(None)
+    with pytest.raises(HardwareError):
+        await driver.waiting[0]
+    await asyncio.sleep(0)
+    assert toy.output(0, VIBRATE, 6) is None
+
+
+async def test_a_stop_is_always_sent_and_silences_a_zero_behind_it() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    await toy.stop()
+    await toy.stop()
+    assert driver.calls == [("stop", None), ("stop", None)]
+    assert not toy.running
+    assert toy.output(0, VIBRATE, 0) is None
+
+
+async def test_a_stop_of_one_feature_leaves_the_others() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    toy.output(0, VIBRATE, 5)
+    toy.output(1, ROTATE, 5)
+    await toy.stop({0})
+    assert driver.calls[-1] == ("stop", (0,))
+    assert toy.levels == {0: (VIBRATE, 0, 0), 1: (ROTATE, 5, 0)}
+
+
+async def test_after_a_stop_a_stroker_may_go_to_the_same_place_again() -> None:
+    toy = device(definition=STROKER)
+    position = OutputType.HW_POSITION_WITH_DURATION
+    assert toy.output(0, position, 80, 500) is not None
+    assert not toy.running
+    await toy.stop()
+    assert toy.output(0, position, 80, 500) is not None
+
+
+@pytest.mark.parametrize(
+    ("feature", "kind", "value", "error"),
+    [
+        (9, VIBRATE, 1, UnknownFeature),
+        (0, ROTATE, 1, Unsupported),
+        (0, VIBRATE, 21, OutOfRange),
+        (0, VIBRATE, -1, OutOfRange),
+        (1, ROTATE, -21, OutOfRange),
+        (2, VIBRATE, 1, Unsupported),
+    ],
+)
+async def test_what_the_device_cannot_do_is_refused_and_not_sent(
+    feature: int, kind: OutputType, value: int, error: type[Exception]
+) -> None:
+    driver = RecordingDriver()
+    with pytest.raises(error, match="Nora"):
+        device(driver).output(feature, kind, value)
+    assert driver.calls == []
+
+
+async def test_inputs_are_checked_against_what_is_offered() -> None:
+    toy = device()
+    assert await toy.read(2, InputType.BATTERY) == 87
+    with pytest.raises(Unsupported):
+        await toy.read(3, InputType.PRESSURE)
+    with pytest.raises(Unsupported):
+        await toy.subscribe(2, InputType.BATTERY, print)
+    with pytest.raises(UnknownFeature):
+        await toy.read(9, InputType.BATTERY)
+
+
+async def test_a_device_is_listed_with_its_own_gap() -> None:
+    toy = device()
+    toy.index = 4
+    info = toy.info()
+    assert (info.device_index, info.device_name, info.device_message_timing_gap) == (
+        4,
+        "Lovense Nora",
+        50,
+    )
+    assert list(info.device_features) == [0, 1, 2, 3]
