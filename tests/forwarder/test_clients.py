@@ -1,0 +1,297 @@
+"""One client over a channel, in virtual time: every request is answered, every end stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from forwarder.clients import (
+    HANDSHAKE_S,
+    OUTBOX_FRAMES,
+    OUTPUTS_UNDER_WAY,
+    SEND_S,
+    ClientOptions,
+    serve,
+)
+from forwarder.hub import Hub
+from forwarder.store import Store
+from relay.link.channel import Channel, channel_pair
+from relay.link.errors import ChannelClosed
+from tests.doubles.clock import run_virtual
+from tests.doubles.driver import RecordingDriver, device
+
+Fields = dict[str, object]
+
+
+class App:
+    """The client's end: speaks JSON over one channel."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self._id = 0
+
+    async def send(self, name: str, **fields: object) -> int:
+        self._id += 1
+        await self.channel.send(json.dumps([{name: {"Id": self._id, **fields}}]))
+        return self._id
+
+    async def receive(self) -> tuple[str, Fields]:
+        frame = await self.channel.receive()
+        ((name, fields),) = json.loads(frame)[0].items()
+        return name, fields
+
+    async def ask(self, name: str, **fields: object) -> tuple[str, Fields]:
+        id = await self.send(name, **fields)
+        while True:
+            answer, got = await self.receive()
+            if got["Id"] == id:
+                return answer, got
+
+    async def greet(self) -> App:
+        version = {"ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
+        name, _ = await self.ask("RequestServerInfo", ClientName="app", **version)
+        assert name == "ServerInfo"
+        return self
+
+    async def vibrate(self, value: int, device: int = 0) -> tuple[str, Fields]:
+        return await self.ask("OutputCmd", **_vibrate(value, device))
+
+
+def _vibrate(value: int, device: int = 0) -> Fields:
+    command = {"Vibrate": {"Value": value}}
+    return {"DeviceIndex": device, "FeatureIndex": 0, "Command": command}
+
+
+class House:
+    """A hub with one toy, and apps that connect to it."""
+
+    def __init__(self, **options: int) -> None:
+        self.hub = Hub(Store(None))
+        self.driver = RecordingDriver()
+        self.hub.add(device(self.driver))
+        self.options = ClientOptions("hub", **options)
+        self.tasks: asyncio.TaskGroup
+
+    @asynccontextmanager
+    async def app(self, bound: int = 64) -> AsyncIterator[App]:
+        here, there = channel_pair(bound)
+        async with asyncio.TaskGroup() as tasks:
+            self.served = tasks.create_task(serve(there, self.hub, self.options))
+            yield App(here)
+            await here.close()
+
+
+Scene = Callable[[House, App], Awaitable[None]]
+
+
+def play(scene: Scene, **options: int) -> House:
+    """Run `scene` with a house and a greeted app; returns the house for a look round."""
+
+    async def run() -> House:
+        house = House(**options)
+        async with house.app() as app:
+            await scene(house, await app.greet())
+        return house
+
+    return run_virtual(run())
+
+
+def test_an_ok_says_that_the_radio_took_it() -> None:
+    async def scene(house: House, app: App) -> None:
+        house.driver.slow = True
+        id = await app.send("OutputCmd", **_vibrate(7))
+        ping = await app.send("Ping")
+        # The ping behind it is answered at once, the output only when it is written.
+        assert await app.receive() == ("Ok", {"Id": ping})
+        house.driver.finish()
+        assert await app.receive() == ("Ok", {"Id": id})
+
+    house = play(scene)
+    assert house.driver.calls[0] == ("output", 0, "Vibrate", 7, 0)
+
+
+def test_a_failed_write_is_reported() -> None:
+    async def scene(house: House, app: App) -> None:
+        house.driver.broken = True
+        name, error = await app.vibrate(7)
+        assert (name, error["ErrorCode"]) == ("Error", 4)
+        assert error["ErrorMessage"] == "the radio said no"
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "code"),
+    [
+        ("OutputCmd", _vibrate(21), 4),
+        ("OutputCmd", _vibrate(1, device=9), 4),
+        ("StopCmd", {"DeviceIndex": 9}, 4),
+        ("Nonsense", {}, 3),
+        (
+            "InputCmd",
+            {"DeviceIndex": 0, "FeatureIndex": 0, "Type": "Battery", "Command": "Read"},
+            4,
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_answered_with_its_number(
+    name: str, fields: Fields, code: int
+) -> None:
+    async def scene(house: House, app: App) -> None:
+        answer, error = await app.ask(name, **fields)
+        assert (answer, error["ErrorCode"]) == ("Error", code)
+        assert (await app.vibrate(1))[0] == "Ok"
+
+    play(scene)
+
+
+def test_a_battery_is_read_while_outputs_go_on() -> None:
+    async def scene(house: House, app: App) -> None:
+        house.driver.slow = True
+        battery = {"DeviceIndex": 0, "FeatureIndex": 2, "Type": "Battery", "Command": "Read"}
+        id = await app.send("InputCmd", **battery)
+        assert await app.ask("Ping") == ("Ok", {"Id": 3})
+        house.driver.finish()
+        assert await app.receive() == (
+            "InputReading",
+            {
+                "Id": id,
+                "DeviceIndex": 0,
+                "FeatureIndex": 2,
+                "Reading": {"Battery": {"Value": 87}},
+            },
+        )
+
+    play(scene)
+
+
+@pytest.mark.parametrize("how", ["close", "cancel"])
+def test_whatever_ends_a_client_stops_what_it_drove(how: str) -> None:
+    async def scene(house: House, app: App) -> None:
+        await app.vibrate(7)
+        if how == "close":
+            await app.channel.close()
+        else:
+            house.served.cancel()
+
+    assert play(scene).driver.calls[-1] == ("stop", None)
+
+
+def test_a_disconnect_stops_then_answers_then_closes() -> None:
+    async def scene(house: House, app: App) -> None:
+        await app.vibrate(7)
+        assert (await app.ask("Disconnect"))[0] == "Ok"
+        assert house.driver.calls[-1] == ("stop", None)
+        with pytest.raises(ChannelClosed) as ended:
+            await app.receive()
+        assert ended.value.code == 1000
+
+    play(scene)
+
+
+def test_a_missed_ping_stops_then_says_why_then_closes() -> None:
+    async def scene(house: House, app: App) -> None:
+        loop = asyncio.get_running_loop()
+        greeted = loop.time()
+        await app.vibrate(7)
+        name, error = await app.receive()
+        assert loop.time() - greeted == pytest.approx(0.2, abs=0.001)
+        assert (name, error["Id"], error["ErrorCode"]) == ("Error", 0, 2)
+        assert house.driver.calls[-1] == ("stop", None)
+        with pytest.raises(ChannelClosed):
+            await app.receive()
+
+    play(scene, max_ping_ms=200)
+
+
+def test_pings_keep_a_session_alive() -> None:
+    async def scene(house: House, app: App) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0.15)
+            assert (await app.ask("Ping"))[0] == "Ok"
+
+    play(scene, max_ping_ms=200)
+
+
+def test_who_never_greets_is_sent_away() -> None:
+    async def run() -> None:
+        async with House().app() as app:
+            with pytest.raises(ChannelClosed) as ended:
+                await app.receive()
+            assert ended.value.code == 1008
+            assert asyncio.get_running_loop().time() == pytest.approx(HANDSHAKE_S, abs=0.01)
+
+    run_virtual(run())
+
+
+def test_a_client_that_does_not_read_is_dropped_and_its_devices_stop() -> None:
+    async def run() -> None:
+        house = House()
+        async with house.app(bound=4) as app:
+            await app.greet()
+            await app.vibrate(7)
+            for _ in range(20):
+                await app.send("Ping")
+            await asyncio.sleep(SEND_S + 1)
+            assert house.served.done()
+            assert house.driver.calls[-1] == ("stop", None)
+
+    run_virtual(run())
+
+
+def test_a_client_that_asks_without_reading_is_dropped_at_a_bound() -> None:
+    async def run() -> None:
+        house = House()
+        async with house.app(bound=4) as app:
+            await app.greet()
+            for _ in range(OUTBOX_FRAMES + 10):
+                await app.send("Ping")
+            await asyncio.sleep(SEND_S + 1)
+            assert house.served.done()
+
+    run_virtual(run())
+
+
+def test_a_stop_behind_a_flood_is_still_read() -> None:
+    async def scene(house: House, app: App) -> None:
+        house.driver.slow = True
+        for number in range(OUTPUTS_UNDER_WAY + 50):
+            await app.send("OutputCmd", **_vibrate(1 + number % 20))
+        stop = await app.send("StopCmd")
+        refused = [await app.receive() for _ in range(50)]
+        assert {fields["ErrorCode"] for _, fields in refused} == {4}
+        assert house.driver.calls[-1] == ("stop", None)
+        assert len(house.driver.calls) == OUTPUTS_UNDER_WAY + 1
+        house.driver.finish()
+        ids = [(await app.receive())[1]["Id"] for _ in range(OUTPUTS_UNDER_WAY + 1)]
+        assert stop in ids
+
+    play(scene)
+
+
+def test_device_changes_reach_a_greeted_client_as_events() -> None:
+    async def scene(house: House, app: App) -> None:
+        house.hub.add(device(address="A2"))
+        name, fields = await app.receive()
+        assert (name, fields["Id"]) == ("DeviceList", 0)
+        assert isinstance(fields["Devices"], dict)
+        assert list(fields["Devices"]) == ["0", "1"]
+
+    play(scene)
+
+
+def test_two_clients_do_not_hear_of_each_others_requests() -> None:
+    async def run() -> None:
+        house = House()
+        async with house.app() as first, house.app() as second:
+            await first.greet()
+            await second.greet()
+            await first.vibrate(7)
+            id = await second.send("Ping")
+            assert await second.receive() == ("Ok", {"Id": id})
+
+    run_virtual(run())
