@@ -46,10 +46,13 @@ def read_private(path: Path) -> bytes:
         raise
     except OSError as error:
         raise PrivateFileError(f"{path} cannot be read: {error.strerror}") from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         # The open file is asked, not the path: nobody can swap it in between.
-        _check_private(path, os.fstat(file.fileno()))
-        data = file.read(_MAX_FILE_BYTES + 1)
+        _check_private(path, os.fstat(handle))
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
+    finally:
+        os.close(handle)
     if len(data) > _MAX_FILE_BYTES:
         raise PrivateFileError(f"{path} is far too large to be what it should be")
     return data

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from relay.link.keys import (
+    PrivateFileError,
+    load_key,
+    load_or_create_key,
+    read_private,
+    write_private,
+)
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no file modes")
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_key_is_made_once_and_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "hub.key"
+    key = load_or_create_key(path)
+    assert load_or_create_key(path).public == key.public == load_key(path).public
+    assert [entry.name for entry in path.parent.iterdir()] == ["hub.key"]
+
+
+@posix
+def test_only_the_owner_can_read_what_is_written(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        load_or_create_key(tmp_path / "state" / "hub.key")
+        write_private(tmp_path / "state" / "tokens.json", b"{}")
+    finally:
+        os.umask(before)
+    assert _mode(tmp_path / "state") == 0o700
+    assert _mode(tmp_path / "state" / "hub.key") == 0o600
+    assert _mode(tmp_path / "state" / "tokens.json") == 0o600
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o644, 0o601])
+def test_a_key_that_others_can_reach_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "hub.key"
+    load_or_create_key(path)
+    path.chmod(mode)
+    with pytest.raises(PrivateFileError, match=f"chmod 600 {path}"):
+        load_or_create_key(path)
+    path.chmod(0o600)
+    load_key(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"bpforward key 1\n",
+        b"bpforward key 2\n" + b"A" * 43 + b"=\n",
+        b"bpforward key 1\nAAAA\n",
+        b"bpforward key 1\n" + b"*" * 44 + b"\n",
+        b"\xff" * 60,
+    ],
+)
+def test_a_damaged_key_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "hub.key"
+    write_private(path, content)
+    with pytest.raises(PrivateFileError, match="damaged"):
+        load_or_create_key(path)
+    assert path.read_bytes() == content
+
+
+def test_an_error_does_not_show_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "hub.key"
+    load_or_create_key(path)
+    secret = path.read_text().splitlines()[1]
+    path.write_text("bpforward key 1\n" + secret[:-4] + "\n")
+    with pytest.raises(PrivateFileError) as caught:
+        load_key(path)
+    assert secret[:8] not in str(caught.value)
+
+
+def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PrivateFileError):
+        read_private(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read_private(tmp_path / "absent")
+
+
+@posix
+def test_a_pipe_in_the_place_of_a_key_does_not_hold_anyone_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hub.key", 0o600)
+    with pytest.raises(PrivateFileError, match="not a file"):
+        load_key(tmp_path / "hub.key")
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "hub.key"
+    write_private(path, bytes((4 << 20) + 1))
+    with pytest.raises(PrivateFileError, match="too large"):
+        read_private(path)
+
+
+def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "book"
+    write_private(path, b"old")
+    with pytest.raises(TypeError):
+        write_private(path, "text")  # type: ignore[arg-type]  # fails after the file was opened
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["book"]
+
+
+def test_what_a_killed_writer_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / f".book.{os.getpid()}.new").write_bytes(b"half")
+    write_private(tmp_path / "book", b"whole")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["book"]
+
+
+@posix
+def test_a_link_laid_in_the_way_is_replaced_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"mine")
+    (tmp_path / f".book.{os.getpid()}.new").symlink_to(target)
+    write_private(tmp_path / "book", b"secret")
+    assert target.read_bytes() == b"mine"
