@@ -189,8 +189,9 @@ class ClientSession:
         """The frame that asks for `message` (its own Id does not matter), and the Id to wait for.
 
         Exactly one Reply with that Id will come out of `receive` or `tick`, unless `forget` is
-        called. Raises HandshakeError before Ready, Unsupported or UnknownDevice for what cannot be
-        said in the server's version, ForwarderError if too much is unanswered; a StopCmd always goes.
+        called. Raises HandshakeError before Ready; Unsupported, OutOfRange or UnknownDevice for
+        what cannot be said in the server's version; ForwarderError if too much is unanswered,
+        though never for a StopCmd.
         """
         self._step(Event.REQUEST)
         return self._ask(message, now, ours=False)
