@@ -73,7 +73,8 @@ SCAN_RETRY_MOST_S = 15.0
 # At the end every armed stop has this long (s) before the workers are cancelled, which stop once
 # more on their own; see peripheral.LAST_STOP_S.
 CLOSE_STOP_S = 0.4
-CLOSE_RADIO_S = 0.5
+CLOSE_LINK_S = 0.2
+CLOSE_RADIO_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class Agent:
         self._group: asyncio.TaskGroup | None = None
         self._started = asyncio.Event()
         self._closing = asyncio.Event()
+        self._unlinked = asyncio.Event()
 
     # --- for whoever runs it -------------------------------------------------------------------
 
@@ -153,9 +155,10 @@ class Agent:
                     await self._closing.wait()
                 finally:
                     self._block.cause = StopCause.SHUTDOWN
-                    await self._stop_everything(StopCause.SHUTDOWN, CLOSE_STOP_S)
-                    if self._line is not None:
-                        self._line.put(Bye("the relay was shut down"))
+                    self._strike_all(StopCause.SHUTDOWN)
+                    if not await self.stopped(CLOSE_STOP_S):
+                        log.error("a device has not taken its stop yet, trying on")
+                    await self._say_bye()
                 raise _Closed
         except* _Closed:
             pass
@@ -178,6 +181,7 @@ class Agent:
         if self._line is not None:
             raise AgentBusy("one hub at a time")
         line = self._line = Line(channel, self, self._around.tally)
+        self._unlinked.clear()
         try:
             await line.run(self._hello())
         finally:
@@ -283,6 +287,7 @@ class Agent:
     def _line_lost(self) -> None:
         """Synchronous: when a link ends, every stop is under way before anything else happens."""
         self._line = None
+        self._unlinked.set()
         self._numbers.clear()
         self._driven.clear()
         for peripheral in self._peripherals.values():
@@ -455,26 +460,39 @@ class Agent:
         for peripheral in tuple(self._peripherals.values()):
             peripheral.strike(None, stopped)
 
-    async def _stop_everything(self, cause: StopCause, limit_s: float) -> None:
-        """Run every armed stop; returns when all are written, or after `limit_s`."""
+    async def stopped(self, limit_s: float) -> bool:
+        """Wait until no stop is under way; False if the radio has not taken one of them by then."""
         left = len(self._peripherals)
+        failed = False
         over = asyncio.Event()
 
-        def stopped(_: RadioError | None) -> None:
-            nonlocal left
+        def stopped(error: RadioError | None) -> None:
+            nonlocal left, failed
             left -= 1
+            failed = failed or error is not None
             if not left:
                 over.set()
 
         for peripheral in tuple(self._peripherals.values()):
-            peripheral.strike(cause, stopped)
+            peripheral.after_stop(stopped)
         if not left:
-            return
+            return not failed
         try:
             async with asyncio.timeout(limit_s):
                 await over.wait()
         except TimeoutError:
-            log.error("%d devices have not taken their stop yet", left)
+            return False
+        return not failed
+
+    async def _say_bye(self) -> None:
+        if self._line is None:
+            return
+        self._line.put(Bye("the relay was shut down"))
+        try:
+            async with asyncio.timeout(CLOSE_LINK_S):
+                await self._unlinked.wait()
+        except TimeoutError:
+            log.info("the hub does not take our farewell")
 
     async def _close_radio(self) -> None:
         try:

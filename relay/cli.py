@@ -1,0 +1,220 @@
+"""The command line: `relay run`, `relay scan`, and what the wearer says to a running relay."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from relay.agent import Agent
+from relay.config import FileConfig, agent_config, default_state, load, make_state
+from relay.console import Console, picture
+from relay.control import Command, Control, ask
+from relay.errors import RelayError, UsageError
+from relay.link.messages import Advertisement
+from relay.link.names import neutralise
+from relay.radio.base import Radio, RadioError
+from relay.radios import open_radio
+from relay.trace import Trace
+from relay.uplink import Uplink
+
+log = logging.getLogger(__name__)
+
+SCAN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """One word of the command line. `run` returns the exit code, or raises RelayError."""
+
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code: 0 fine, 2 usage or configuration, 1 else."""
+    parser = _Parser(prog="relay", description="Lends this machine's radio to a hub.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=command.help)
+        command.add(sub)
+        sub.set_defaults(run=command.run)
+    chosen = parser.parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen)
+    except RelayError as error:
+        print(f"relay: {neutralise(str(error), 500)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 1
+    return code
+
+
+# --- run ---------------------------------------------------------------------------------------
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hub", metavar="URL", help="where the hub is: ws://HOST:12346")
+    parser.add_argument("--name", help="what the hub calls this relay (default: the host's name)")
+    _add_radio(parser)
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="note each radio operation there"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file, see the README")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    _add_state(parser)
+
+
+def _run(options: argparse.Namespace) -> int:
+    file = load(options.config) if options.config else FileConfig()
+    hub = options.hub or file.hub
+    if hub is None:
+        raise UsageError("which hub? say --hub ws://HOST:12346")
+    state = make_state(options.state or default_state())
+    trace = Trace(options.trace) if options.trace else None
+    radio = open_radio(options.simulate, options.adapter or file.adapter, trace)
+    console = Console(sys.stderr)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO, handlers=[console]
+    )
+    try:
+        asyncio.run(_relay(radio, file, options.name, state, hub, console))
+    finally:
+        if trace is not None:
+            trace.close()
+    return 0
+
+
+async def _relay(
+    radio: Radio, file: FileConfig, name: str | None, state: Path, hub: str, console: Console
+) -> None:
+    """The whole relay, until a signal ends it. Raises RelayError for what a user can put right."""
+    agent = Agent(radio, agent_config(file, name, state))
+    uplink = Uplink(agent, hub)
+    control = Control(agent, state)
+    try:
+        async with asyncio.TaskGroup() as group:
+            _on_signals(agent)
+            group.create_task(control.run(), name="control")
+            group.create_task(uplink.run(), name="uplink")
+            group.create_task(console.run(agent, lambda: uplink.trouble), name="console")
+            await agent.run()
+            raise _Ended
+    except* _Ended:
+        log.info("everything is stopped")
+
+
+class _Ended(Exception):
+    """The agent has ended, so the rest may."""
+
+
+def _on_signals(agent: Agent) -> None:
+    """Interrupt and termination end the relay; the user signals are for buttons and scripts."""
+    loop = asyncio.get_running_loop()
+    wanted: dict[str, Callable[[], None]] = {
+        "SIGINT": agent.close,
+        "SIGTERM": agent.close,
+        "SIGHUP": agent.close,
+        "SIGUSR1": agent.pause,
+        "SIGUSR2": agent.resume,
+    }
+    for name, act in wanted.items():
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        try:
+            loop.add_signal_handler(number, act)
+        except NotImplementedError:
+            # Windows: the loop knows no signals; the handler runs between two byte codes.
+            signal.signal(number, lambda *_, act=act: loop.call_soon_threadsafe(act))
+
+
+# --- scan --------------------------------------------------------------------------------------
+
+
+def _add_scan(parser: argparse.ArgumentParser) -> None:
+    _add_radio(parser)
+    parser.add_argument("--seconds", type=float, default=SCAN_S, help="how long (default: 10)")
+
+
+def _scan(options: argparse.Namespace) -> int:
+    radio = open_radio(options.simulate, options.adapter)
+    try:
+        found = asyncio.run(_look_around(radio, options.seconds))
+    except RadioError as error:
+        raise RelayError(error.text) from error
+    print(f"{found} devices in range" if found != 1 else "1 device in range", file=sys.stderr)
+    return 0
+
+
+async def _look_around(radio: Radio, seconds: float) -> int:
+    seen: dict[str, str] = {}
+
+    def sighted(advertisement: Advertisement) -> None:
+        name = neutralise(advertisement.name or "")
+        if seen.get(advertisement.address, "") in ("", name) and advertisement.address in seen:
+            return
+        seen[advertisement.address] = name
+        print(f"{advertisement.address}  {advertisement.rssi:4} dBm  {name}", flush=True)
+
+    try:
+        async with asyncio.timeout(seconds):
+            await radio.scan(sighted)
+    except TimeoutError:
+        return len(seen)
+    finally:
+        await radio.close()
+    return len(seen)
+
+
+# --- what the wearer says ----------------------------------------------------------------------
+
+
+def _wearer(do: Command) -> Callable[[argparse.Namespace], int]:
+    def run(options: argparse.Namespace) -> int:
+        answer = ask(options.state or default_state(), do)
+        if answer.status is not None:
+            print("\n".join(picture(answer.status, "")))
+        if answer.stopped is False:
+            raise RelayError("a device has not taken its stop; the relay goes on trying")
+        return 0
+
+    return run
+
+
+# --- shared ------------------------------------------------------------------------------------
+
+
+def _add_state(parser: argparse.ArgumentParser) -> None:
+    text = "folder for keys, switches and the audit log"
+    parser.add_argument("--state", type=Path, metavar="DIR", help=text)
+
+
+def _add_radio(parser: argparse.ArgumentParser) -> None:
+    text = "simulated toys instead of a radio, by device or advertised names, separated by commas"
+    parser.add_argument("--simulate", metavar="NAMES", help=text)
+    parser.add_argument("--adapter", metavar="NAME", help="which Bluetooth adapter, such as hci1")
+
+
+COMMANDS: dict[str, Subcommand] = {
+    "run": Subcommand("lend this machine's radio to a hub", _add_run, _run),
+    "scan": Subcommand("show which devices are in range", _add_scan, _scan),
+    "status": Subcommand("show what the running relay does", _add_state, _wearer("status")),
+    "pause": Subcommand("stop everything until resume", _add_state, _wearer("pause")),
+    "resume": Subcommand("let things run again", _add_state, _wearer("resume")),
+    "stop": Subcommand("emergency stop, until resume", _add_state, _wearer("stop")),
+}

@@ -1,0 +1,23 @@
+"""Which radio a relay uses: this machine's, or a simulated one."""
+
+from __future__ import annotations
+
+from relay.errors import UsageError
+from relay.radio.base import Radio
+from relay.radio.bleak_radio import BleakRadio
+from relay.radio.simulated.catalogue import UnknownToy, toys_by_name
+from relay.radio.simulated.radio import SimulatedRadio
+from relay.trace import Trace, TracedRadio
+
+
+def open_radio(simulate: str | None, adapter: str | None, trace: Trace | None = None) -> Radio:
+    """`simulate`: names of toys, separated by commas. Raises UsageError for an unknown one."""
+    radio: Radio
+    if simulate is not None:
+        try:
+            radio = SimulatedRadio(toys_by_name(simulate))
+        except UnknownToy as error:
+            raise UsageError(str(error)) from error
+    else:
+        radio = BleakRadio(adapter)
+    return radio if trace is None else TracedRadio(radio, trace)
