@@ -233,7 +233,6 @@ class HubHandshake:
         self._noise: HandshakeState | None = None
         self._code = b""
         self._name = ""
-        self._transport: Transport | None = None
         self._state = _State.AWAIT_FIRST
 
     def receive(self, frame: bytes | str, now: float) -> Step:
@@ -302,40 +301,38 @@ class HubHandshake:
             bye = noise.write_message(_pack(Bye(REVOKED, retry=False)))
             return Step(bytes([ANSWER]) + bye, None, Refused(None, certain=True))
         self._name = name
-        frame = bytes([ANSWER]) + noise.write_message()
-        self._transport = Transport(*noise.split())
         self._state = _State.AWAIT_PROOF
-        return Step(frame)
+        return Step(bytes([ANSWER]) + noise.write_message())
 
     def _key(self, data: bytes, now: float) -> Step:
         noise = self._noise
         assert noise is not None
         name = _greeting(noise.read_message(data))
         assert noise.remote_static is not None
-        self._transport = Transport(*noise.split())
+        transport = Transport(*noise.split())
         try:
             self._name = self._trust.file(self._code, noise.remote_static, name, now)
         except Refused as refused:
             refused.certain = True
-            return Step(self._transport.seal(_pack(Bye(str(refused), retry=False))), None, refused)
-        return Step(self._transport.seal(b""), self._opened(Mode.PAIR))
+            return Step(transport.seal(_pack(Bye(str(refused), retry=False))), None, refused)
+        return Step(transport.seal(b""), self._opened(transport, Mode.PAIR))
 
     def _proof(self, data: bytes) -> Step:
         # The first message of IK can be a recording. Only this shows that its sender is here now.
-        assert self._transport is not None
-        if self._transport.open(data):
-            raise LinkViolation("the first frame after the handshake was not empty")
-        assert self._noise is not None
-        assert self._noise.remote_static is not None
-        if self._trust.known(self._noise.remote_static) is None:  # revoked a moment ago
-            bye = self._transport.seal(_pack(Bye(REVOKED, retry=False)))
-            return Step(bye, None, Refused(None, certain=True))
-        return Step(opened=self._opened(Mode.KNOWN))
-
-    def _opened(self, mode: Mode) -> Opened:
-        noise, transport = self._noise, self._transport
+        noise = self._noise
         assert noise is not None
-        assert transport is not None
+        assert noise.remote_static is not None
+        transport = Transport(*noise.split())  # not before: ciphers are most of what a peer costs
+        if transport.open(data):
+            raise LinkViolation("the first frame after the handshake was not empty")
+        if self._trust.known(noise.remote_static) is None:  # revoked a moment ago
+            bye = transport.seal(_pack(Bye(REVOKED, retry=False)))
+            return Step(bye, None, Refused(None, certain=True))
+        return Step(opened=self._opened(transport, Mode.KNOWN))
+
+    def _opened(self, transport: Transport, mode: Mode) -> Opened:
+        noise = self._noise
+        assert noise is not None
         assert noise.remote_static is not None
         return Opened(transport, noise.remote_static, self._name, mode, noise.handshake_hash)
 
