@@ -1,0 +1,337 @@
+// The link to the hub: dials, proves both ends, greets, and then carries messages; comes back by
+// itself after a loss. relay/link/README.md is normative.
+
+import { clock, now, within } from './clock.js';
+import { Refused, Violation, clean, shake } from './handshake.js';
+import { decode, encode } from './msgpack.js';
+import { placeName } from './places.js';
+
+const VERSION = 1;
+const CONNECT_MS = 5000; // weak Wi-Fi has been seen to take seconds
+const HANDSHAKE_MS = 5000;
+const GREETING_MS = 5000;
+// Nothing heard for this long means a dead link; the hub's idle beats come four times as often.
+const SILENCE_S = 10;
+// Pauses between attempts (s): doubled from the first to the last; slow after a refusal that was
+// not authenticated (README, 3.2).
+const RETRY_FIRST_S = 0.25;
+const RETRY_MOST_S = 15;
+const RETRY_REFUSED_S = 30;
+// Bytes waiting in the websocket above which readings of sensors are left out.
+const CONGESTED_BYTES = 262144;
+
+// One websocket as a channel of frames.
+class Pipe {
+  #arrived = [];
+  #reader = null;
+  #closed = false;
+  onFrame = null;
+  onClose = null;
+
+  static async open(url, ms) {
+    const pipe = new Pipe();
+    const socket = new WebSocket(url);
+    pipe.socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = event => pipe.#take(event.data);
+    try {
+      await within(ms, new Promise((resolve, reject) => {
+        socket.onopen = resolve;
+        socket.onclose = () => reject(new Error('unreachable'));
+      }), () => new Error('unreachable'));
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    socket.onclose = () => pipe.#end();
+    return pipe;
+  }
+
+  get waiting() { return this.socket.bufferedAmount; }
+
+  send(frame) { if (this.socket.readyState === WebSocket.OPEN) this.socket.send(frame); }
+
+  receive() {
+    return new Promise((resolve, reject) => {
+      if (this.#arrived.length) resolve(this.#arrived.shift());
+      else if (this.#closed) reject(new Error('closed'));
+      else this.#reader = { resolve, reject };
+    });
+  }
+
+  // From now on every frame goes to `onFrame`, those that have come already first.
+  flow(onFrame, onClose) {
+    this.onFrame = onFrame;
+    this.onClose = onClose;
+    for (const frame of this.#arrived.splice(0)) onFrame(frame);
+    if (this.#closed) onClose();
+  }
+
+  close(code = 1000) {
+    this.socket.close(code);
+    this.#end();
+  }
+
+  #take(data) {
+    const frame = typeof data === 'string' ? data : new Uint8Array(data);
+    const reader = this.#reader;
+    this.#reader = null;
+    if (this.onFrame) this.onFrame(frame);
+    else if (reader) reader.resolve(frame);
+    else this.#arrived.push(frame);
+  }
+
+  #end() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#reader?.reject(new Error('closed'));
+    this.onClose?.();
+  }
+}
+
+// `key`: this page's key pair. Calls back: `hello()` returns the Hello to send; `opened(welcome)`;
+// `message(m)` for each message after Welcome; `closed()` when an opened link is gone; `paired(hub)`
+// before opened(), once a pairing link has become a hub; `changed()` when `state` has.
+export class Link {
+  // phase: idle, dialing, open, waiting, refused. problem: why the last attempt failed.
+  state = { phase: 'idle', problem: null, text: '', place: null, retryAt: null, roundTripMs: null, heardAt: null };
+  #target = null;
+  #pipe = null;
+  #send = null;
+  #timer = null;
+  #failures = 0;
+  #round = 0;
+  session = 0; // counts opened links
+
+  constructor(key, callbacks) {
+    this.key = key;
+    this.on = callbacks;
+  }
+
+  // Go to `target` and stay with it: a hub { key, name, places } or a pairing { secret, places }.
+  use(target) {
+    this.stop();
+    this.#target = target;
+    this.#failures = 0;
+    this.#attempt();
+  }
+
+  // Leave, and do not come back by itself.
+  stop(text = '') {
+    this.#round++;
+    this.#cancelTimer();
+    this.#target = null;
+    if (this.#send) this.#say({ t: 'Bye', text });
+    this.#drop();
+    this.#set({ phase: 'idle', problem: null, text: '', place: null, retryAt: null });
+  }
+
+  // Do not wait any longer before the next attempt.
+  retry() {
+    if (this.state.phase !== 'waiting' && this.state.phase !== 'refused') return;
+    this.#cancelTimer();
+    this.#attempt();
+  }
+
+  // The page goes to sleep or away: the hub is to see that at once.
+  hangUp() { this.#pipe?.close(1001); }
+
+  get open() { return this.state.phase === 'open'; }
+
+  // Attempts that failed since the last link, or since use().
+  get failures() { return this.#failures; }
+
+  // Send a message. Once the link is gone it is dropped: nobody waits for it.
+  send(message) {
+    if (!this.#send) return;
+    if (message.t === 'Notification' && this.#pipe.waiting > CONGESTED_BYTES) return;
+    this.#say(message);
+  }
+
+  #say(message) { this.#send(message); }
+
+  #set(changes) {
+    Object.assign(this.state, changes);
+    this.on.changed();
+  }
+
+  #cancelTimer() {
+    if (this.#timer !== null) clock.cancel(this.#timer);
+    this.#timer = null;
+  }
+
+  async #attempt() {
+    const round = ++this.#round;
+    const target = this.#target;
+    let failure = null;
+    for (const place of target.places) {
+      this.#set({ phase: 'dialing', place, retryAt: null });
+      try {
+        await this.#session(target, place, round);
+        failure = null;
+        break;
+      } catch (error) {
+        if (round !== this.#round) return;
+        // Another place may do better, unless this one is the hub and has said no, or it has just
+        // become the hub: the next attempt is made with its key.
+        failure = error;
+        if ((error instanceof Refused && error.certain) || this.#target !== target) break;
+      }
+    }
+    if (round !== this.#round) return;
+    if (failure) this.#failed(failure);
+  }
+
+  #failed(error) {
+    this.#drop();
+    if (error instanceof Refused) {
+      const gaveUp = error.certain;
+      this.#set({ phase: 'refused', problem: error.reason, text: error.message });
+      if (gaveUp) return;
+      this.#later(RETRY_REFUSED_S);
+      return;
+    }
+    const known = ['unreachable', 'silent'].includes(error.message);
+    if (!known) console.warn(error);
+    this.#set({ phase: 'waiting', problem: known ? error.message : 'broken', text: '' });
+    this.#later(Math.min(RETRY_FIRST_S * 2 ** this.#failures++, RETRY_MOST_S) * (0.75 + Math.random() / 2));
+  }
+
+  #later(seconds) {
+    this.#cancelTimer();
+    const at = now() + seconds;
+    this.#timer = clock.set(at, () => { this.#timer = null; this.#attempt(); });
+    this.#set({ retryAt: at });
+  }
+
+  // Dial and greet; returns once the link is open.
+  async #session(target, place, round) {
+    const pipe = await Pipe.open(place, await patience(place));
+    if (round !== this.#round) {
+      pipe.close();
+      return;
+    }
+    this.#pipe = pipe;
+    try {
+      const trust = target.secret
+        ? { secret: target.secret, name: this.on.name() } : { hubKey: target.key };
+      const shaken = await within(HANDSHAKE_MS, shake(pipe, { key: this.key, ...trust }), () => new Error('silent'));
+      if (round !== this.#round) throw new Error('left');
+      if (target.secret) {
+        // The one-time secret is spent: from here on the hub's key is what this page knows it by.
+        const places = [place, ...target.places.filter(other => other !== place)];
+        this.#target = { key: shaken.hubKey, name: shaken.hubName || placeName(place), places };
+        await this.on.paired(this.#target);
+      }
+      await this.#greet(pipe, shaken.transport, round);
+    } catch (error) {
+      pipe.close(error instanceof Violation ? 1008 : 1000);
+      throw error;
+    }
+  }
+
+  // Hello and Welcome, then messages as they come.
+  #greet(pipe, transport, round) {
+    let order = Promise.resolve();
+    let arrivals = Promise.resolve();
+    let welcomed = false;
+    const began = now();
+    const opening = new Promise((resolve, reject) => {
+      const fail = error => {
+        if (!welcomed) reject(error);
+        else if (round === this.#round && this.#pipe === pipe) this.#lost(error);
+      };
+      // The number of a frame is taken when it is handed over, so encryption may overlap; the
+      // chain keeps the frames in order.
+      this.#send = message => {
+        const sealed = transport.seal(encode(message));
+        order = order.then(() => sealed).then(frame => pipe.send(frame)).catch(fail);
+      };
+      const take = plain => {
+        if (round !== this.#round || this.#pipe !== pipe) return;
+        const message = decode(plain);
+        if (typeof message?.t !== 'string') throw new Violation('the hub sent no message');
+        this.state.heardAt = now();
+        if (message.t === 'Beat') {
+          this.#send({ t: 'Echo', n: message.n, time_us: message.time_us, relay_us: Math.round(now() * 1e6) });
+        }
+        if (welcomed) this.#heard(message);
+        else if (message.t === 'Welcome') {
+          if (message.version !== VERSION) throw new Refused('version', true);
+          welcomed = true;
+          this.#opened(message, now() - began);
+          resolve();
+        } else if (message.t === 'Bye') throw new Refused(message.retry === false ? 'revoked' : 'busy', message.retry === false, clean(message.text ?? '', 512));
+        else throw new Violation(`the hub sent ${message.t} before Welcome`);
+      };
+      pipe.flow(frame => {
+        if (typeof frame === 'string') {
+          fail(new Violation('the hub sent text'));
+          return;
+        }
+        const plain = transport.open(frame);
+        plain.catch(() => {}); // told below, in its turn
+        arrivals = arrivals.then(() => plain).then(take).catch(fail);
+      }, () => fail(new Error('unreachable')));
+    });
+    this.#send(this.on.hello());
+    return within(GREETING_MS, opening, () => new Error('silent'));
+  }
+
+  #opened(welcome, trip) {
+    this.#failures = 0;
+    this.session++;
+    this.#set({ phase: 'open', problem: null, text: '', retryAt: null, roundTripMs: trip * 1000 });
+    this.#watch();
+    this.on.opened(welcome);
+  }
+
+  #heard(message) {
+    if (message.t === 'Bye') {
+      const again = message.retry ?? true;
+      const text = clean(message.text ?? '', 512);
+      this.#lost(again ? new Error('unreachable') : new Refused('revoked', true, text));
+    } else this.on.message(message);
+  }
+
+  // The hub has to be heard from time to time.
+  #watch() {
+    this.#cancelTimer();
+    this.#timer = clock.set(this.state.heardAt + SILENCE_S, () => {
+      if (now() - this.state.heardAt >= SILENCE_S) this.#lost(new Error('silent'));
+      else this.#watch();
+    });
+  }
+
+  #lost(error) {
+    this.#cancelTimer();
+    this.#round++;
+    const code = error instanceof Violation ? 1008 : 1000;
+    this.#drop(code);
+    this.#failed(error);
+  }
+
+  #drop(code = 1000) {
+    const pipe = this.#pipe;
+    const wasOpen = this.open;
+    this.#pipe = this.#send = null;
+    pipe?.close(code);
+    if (!wasOpen) return;
+    this.state.phase = 'waiting';
+    this.on.closed();
+  }
+}
+
+// How long to wait for a websocket. While Chrome asks whether this page may reach the local
+// network, a person has to answer first.
+async function patience(url) {
+  if (!url.startsWith('ws:') || location.protocol !== 'https:') return CONNECT_MS;
+  for (const name of ['local-network', 'local-network-access']) {
+    try {
+      const { state } = await navigator.permissions.query({ name });
+      if (state === 'prompt') return 60000;
+      break;
+    } catch { /* not a permission of this browser */ }
+  }
+  return CONNECT_MS;
+}

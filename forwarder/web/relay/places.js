@@ -1,0 +1,70 @@
+// Pairing links and the places where a hub may be found (relay/link/README.md, 9).
+//
+//     https://HUB:12347/PATH?h=HOST2#SECRET             the page comes from the hub itself
+//     https://SITE/PATH#SECRET&h=HOST:12346&h=…         the page comes from elsewhere
+//
+// bpforward:// is for other relays; pasted here it works where the browser allows ws.
+// In the second form the places stand in the fragment, which browsers keep to themselves, so that
+// the site never learns where the hub is; the site itself is then not one of them. There a place is
+// HOST:PORT, meaning ws, or begins with ws:// or wss://.
+
+const MOST_PLACES = 8;
+const MOST_CHARACTERS = 1024;
+const LINK_PORT = 12346;
+
+export class BadLink extends Error {}
+
+// The 32 bytes of a secret. Throws BadLink.
+export function secretBytes(text) {
+  if (!/^[A-Za-z0-9_-]{43}$/.test(text)) throw new BadLink('secret');
+  const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0));
+  if (bytes.length !== 32) throw new BadLink('secret');
+  return bytes;
+}
+
+// { secret, places } of a pairing link as a person pasted it, where places are websocket URLs.
+// White space, also within, is of no account. Throws BadLink.
+export function readLink(text) {
+  const link = text.replaceAll(/\s/g, '');
+  if (link.length > MOST_CHARACTERS) throw new BadLink('long');
+  const parts = /^(bpforward|https?):\/\/([^/?#]+)[^?#]*(?:\?([^#]*))?#([^&]*)(?:&(.*))?$/.exec(link);
+  if (!parts) throw new BadLink('shape');
+  const [, scheme, first, query = '', secret, fragment = ''] = parts;
+  const elsewhere = places(fragment).map(place => address(place, 'ws', LINK_PORT));
+  const usual = { bpforward: LINK_PORT, http: 80, https: 443 }[scheme];
+  const home = address(first, scheme === 'https' ? 'wss' : 'ws', usual);
+  const port = new URL(home).port || usual;
+  const all = elsewhere.length ? elsewhere
+    : [home, ...places(query).map(place => address(place, scheme === 'https' ? 'wss' : 'ws', port))];
+  const urls = [...new Set(all)];
+  if (urls.length > MOST_PLACES) throw new BadLink('places');
+  return { secret: secretBytes(secret), places: urls };
+}
+
+const places = query => new URLSearchParams(query).getAll('h');
+
+// The websocket URL of HOST, HOST:PORT or ws(s)://HOST:PORT. Throws BadLink.
+function address(place, scheme, usualPort) {
+  const [, given = scheme, host, port] = /^(?:(wss?):\/\/)?(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i.exec(place) ?? [];
+  if (!host || Number(port) > 65535 || port === '0') throw new BadLink('shape');
+  try {
+    return new URL(`${given}://${host}:${port ?? usualPort}/link`).href;
+  } catch {
+    throw new BadLink('shape');
+  }
+}
+
+// Take the pairing link out of the page's own address, which is shown, kept in the history and
+// easily shared. Returns { secret, places } or null. Throws BadLink.
+export function takeLink(place = location, past = history) {
+  if (!place.hash || place.hash.length < 2) return null;
+  const link = place.href;
+  past.replaceState(null, '', place.pathname);
+  return readLink(link);
+}
+
+// What to call a place: its host, and the port unless it is the usual one.
+export function placeName(url) {
+  const { hostname, port } = new URL(url);
+  return port && port !== `${LINK_PORT}` && port !== '12347' ? `${hostname}:${port}` : hostname;
+}

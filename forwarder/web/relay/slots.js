@@ -1,0 +1,175 @@
+// What waits to be written to one peripheral, and in which order. Knows no browser.
+//
+// The rules and figures of relay/slots.py: entries leave in the order in which they came. Packets
+// of one Output stay together; a newer Output takes away queued packets that share a key with one of
+// its own, and steps into the place of the first Output that it emptied. Reads, writes and
+// subscriptions are barriers. A packet that is delayed (`after_ms`) lets others pass.
+
+export const MOST = 256;
+export const MERGE_S = 0.002;
+
+export class Congested extends Error {}
+
+const share = (packet, keys) => (packet.k ?? []).some(key => keys.has(key));
+const delay = packet => (packet.after_ms ?? 0) / 1000;
+
+export class Slots {
+  gapS = 0; // least time between two writes, from start to start
+  #entries = [];
+  #size = 0;
+  #clearAt = 0;
+  #taken = null;
+
+  get length() { return this.#size; }
+
+  // Queue the packets of an Output; returns the ids of those that it leaves nothing of. Throws
+  // Congested, and then has changed nothing.
+  output(id, packets, now, merge) {
+    const keys = new Set(packets.flatMap(packet => packet.k ?? []));
+    let going = 0;
+    for (const entry of this.#entries) going += entry.packets?.filter(p => share(p, keys)).length ?? 0;
+    if (this.#size - going + packets.length > MOST) throw new Congested();
+    const idle = this.#taken === null && !this.#entries.length && now >= this.#clearAt;
+    const group = {
+      id, packets: [...packets], readyAt: now + delay(packets[0]), windowEnds: 0, superseded: false,
+    };
+    if (merge && idle) group.windowEnds = now + MERGE_S;
+    const { gone, place } = this.#supersede(keys, now);
+    if (place === null) this.#entries.push(group);
+    else {
+      group.windowEnds = place.windowEnds;
+      this.#entries[this.#entries.indexOf(place)] = group;
+    }
+    group.readyAt = Math.max(group.readyAt, group.windowEnds);
+    this.#size += packets.length;
+    this.#sweep();
+    return gone;
+  }
+
+  // Queue a Write, Read, Subscribe or Unsubscribe behind everything. Throws Congested.
+  request(message) {
+    if (this.#size >= MOST) throw new Congested();
+    this.#entries.push({ message, readyAt: 0 });
+    this.#size++;
+  }
+
+  // Queue a keep-alive: any newer value of the same slot takes its place.
+  repeat(packets, now) {
+    this.#entries.push({ id: null, packets: [...packets], readyAt: now, windowEnds: 0, superseded: false });
+    this.#size += packets.length;
+  }
+
+  // Take away queued packets of these slots; returns the Outputs that nothing is left of.
+  dropKeys(keys, now) {
+    const { gone } = this.#supersede(new Set(keys), now);
+    this.#sweep();
+    return gone;
+  }
+
+  // Take away everything that writes; returns the ids of Outputs and of Writes. Reads stay.
+  dropWrites() {
+    const outputs = [];
+    const writes = [];
+    const kept = [];
+    for (const entry of this.#entries) {
+      if (entry.packets) {
+        this.#size -= entry.packets.length;
+        entry.packets = [];
+        if (entry === this.#taken) entry.superseded = true;
+        else if (entry.id !== null) outputs.push(entry.id);
+      } else if (entry.message.t === 'Write') {
+        this.#size--;
+        writes.push(entry.message.id);
+      } else kept.push(entry);
+    }
+    this.#entries = kept;
+    return { outputs, writes };
+  }
+
+  // Take away everything that is queued; returns every id that is still to be answered.
+  dropAll() {
+    const { outputs, writes } = this.dropWrites();
+    const rest = this.#entries.map(entry => entry.message.id);
+    this.#entries = [];
+    this.#size = 0;
+    return [...outputs, ...writes, ...rest];
+  }
+
+  // What is to be carried out now: { group, packet }, { message }, or null. Whoever takes an entry
+  // tells finished() before taking the next one.
+  take(now) {
+    for (const entry of this.#entries) {
+      if (entry.readyAt > now) continue;
+      if ((entry.packets || entry.message.t === 'Write') && now < this.#clearAt) return null;
+      this.#taken = entry;
+      this.#size--;
+      if (entry.packets) return { group: entry, packet: entry.packets.shift() };
+      this.#entries.splice(this.#entries.indexOf(entry), 1);
+      return entry;
+    }
+    return null;
+  }
+
+  // A write, of whatever kind, is starting: the gap counts from here.
+  wrote(now) { this.#clearAt = now + this.gapS; }
+
+  // When the gap is over.
+  get clearAt() { return this.#clearAt; }
+
+  // What was taken is over; true if nothing is left of its command, so that it is answered.
+  finished(now, failed = false) {
+    const entry = this.#taken;
+    this.#taken = null;
+    if (!entry?.packets) return true;
+    if (entry.packets.length && !failed) {
+      entry.readyAt = now + delay(entry.packets[0]);
+      return false;
+    }
+    this.#size -= entry.packets.length;
+    entry.packets = [];
+    const place = this.#entries.indexOf(entry);
+    if (place >= 0) this.#entries.splice(place, 1);
+    return true;
+  }
+
+  // When to ask take() again after it had nothing at `now`; null: when something comes in.
+  due(now) {
+    let due = Infinity;
+    for (const entry of this.#entries) {
+      if (entry.readyAt <= now) {
+        // It waits for the gap, and everything behind it waits for it.
+        due = Math.min(due, this.#clearAt);
+        break;
+      }
+      due = Math.min(due, Math.max(entry.readyAt, this.#clearAt));
+    }
+    return this.#entries.length ? due : null;
+  }
+
+  #sweep() {
+    this.#entries = this.#entries.filter(entry => !entry.packets || entry.packets.length);
+  }
+
+  // Take queued packets of these slots away, leaving empty groups in their places. Returns the ids
+  // to be answered, and the first place that something newer may step into.
+  #supersede(keys, now) {
+    const gone = [];
+    let place = null;
+    for (const entry of this.#entries) {
+      if (!entry.packets) {
+        place = null;
+        continue;
+      }
+      const kept = entry.packets.filter(packet => !share(packet, keys));
+      if (kept.length === entry.packets.length) continue;
+      this.#size -= entry.packets.length - kept.length;
+      if (kept.length && kept[0] !== entry.packets[0]) entry.readyAt = now + delay(kept[0]);
+      entry.packets = kept;
+      entry.superseded = true;
+      if (kept.length) continue;
+      place ??= entry;
+      if (entry !== this.#taken && entry.id !== null) gone.push(entry.id);
+    }
+    return { gone, place };
+  }
+}

@@ -1,0 +1,338 @@
+// What people see and touch. Draws from the relay's state, at most once per frame, and changes only
+// what has changed, so that focus and screen readers are left in peace.
+
+import { now } from './clock.js';
+import { BadLink, placeName, readLink } from './places.js';
+import {
+  ADD_HINT, BAD_LINK, ELSEWHERE, RADIO_OFF, chooserProblem, linkLine, linkNotice, toyLine, unsupported, wearerNotice,
+} from './texts.js';
+
+const $ = id => document.getElementById(id);
+
+function say(element, text) { if (element.textContent !== text) element.textContent = text; }
+function show(element, visible) { if (element.hidden === visible) element.hidden = !visible; }
+
+const ACTIONS = { retry: 'Try now', resume: 'Resume', reload: 'Load again', takeover: 'Use this tab', back: 'Back to my hub', dismiss: 'OK' };
+
+export class Ui {
+  #relay = null;
+  #awake = null;
+  #drawing = false;
+  #cards = new Map();
+  #told = null; // a message that stays until it is tapped away
+  #fixed = null;
+  #localNetwork = null;
+  #asked = new Map(); // button → time until which a second tap means yes
+
+  // `take()`: become the one tab that is the relay.
+  constructor(take) {
+    this.take = take;
+    $('pair-form').addEventListener('submit', event => {
+      event.preventDefault();
+      this.#pair($('pair-link').value);
+    });
+    $('notice-action').addEventListener('click', () => this.#act($('notice-action').dataset.action));
+    $('notice-other').addEventListener('click', () => this.#forgetHub($('notice-other')));
+    $('add').addEventListener('click', () => this.#add(false));
+    $('add-any').addEventListener('click', () => this.#add(true));
+    $('stop').addEventListener('click', () => this.#relay.want({ stopped: true }));
+    $('pause').addEventListener('click', () => this.#pauseOrResume());
+    $('limit').addEventListener('input', () => say($('limit-text'), `${$('limit').value} %`));
+    $('limit').addEventListener('change', () => this.#relay.set({ limit: $('limit').value / 100 }));
+    $('run-time').addEventListener('change', () => this.#relay.set({ maxRunS: Number($('run-time').value) }));
+    $('leave-stops').addEventListener('change', () => this.#relay.set({ leaveStops: $('leave-stops').checked }));
+    $('forget-hub').addEventListener('click', () => this.#forgetHub($('forget-hub')));
+    $('forget-all').addEventListener('click', () => this.#forgetAll());
+    addEventListener('keydown', event => {
+      if (event.key === 'Escape' && this.#relay) this.#relay.want({ stopped: true });
+    });
+    setInterval(() => this.changed(), 1000); // countdowns
+  }
+
+  start(relay, awake) {
+    this.#relay = relay;
+    this.#awake = awake;
+    const { limit = 1, maxRunS = 0, leaveStops = true } = relay.choices;
+    $('limit').value = Math.round(limit * 100);
+    say($('limit-text'), `${$('limit').value} %`);
+    $('run-time').value = String(maxRunS);
+    $('leave-stops').checked = leaveStops;
+    this.#watchLocalNetwork();
+    this.changed();
+  }
+
+  // --- states without a relay --------------------------------------------------------------------
+
+  unsupported(reason) { this.#fix(unsupported(reason)); }
+  elsewhere() { this.#fix(ELSEWHERE); }
+
+  #fix(notice) {
+    this.#fixed = notice;
+    for (const id of ['pairing', 'toys', 'front', 'settings', 'hub-details', 'cannot', 'bar']) show($(id), false);
+    say($('link-text'), 'Not running');
+    $('dot').className = '';
+    this.#notice(notice);
+  }
+
+  // A message that stays until it is tapped away.
+  tell(notice) {
+    this.#told = { ...notice, action: notice.action ?? 'dismiss' };
+    this.changed();
+  }
+
+  complain(text) { say($('pair-error'), text); }
+
+  // --- drawing -----------------------------------------------------------------------------------
+
+  changed() {
+    if (this.#drawing || !this.#relay || this.#fixed) return;
+    this.#drawing = true;
+    requestAnimationFrame(() => {
+      this.#drawing = false;
+      if (!this.#fixed) this.#draw();
+    });
+  }
+
+  #draw() {
+    const relay = this.#relay;
+    const { link, hub, wearer } = relay;
+    const { state } = link;
+    const paired = Boolean(hub?.key);
+    const known = paired || Boolean(hub);
+    const seconds = state.retryAt === null ? 0 : Math.max(0, Math.ceil(state.retryAt - now()));
+
+    say($('hub'), paired ? hub.name : known ? 'Pairing…' : 'Relay');
+    document.title = paired ? `${hub.name} · Relay` : 'Relay';
+    say($('link-text'), linkLine(state, seconds, wearer));
+    const tone = link.open ? (wearer.stopped ? 'bad' : wearer.paused || wearer.away ? 'wait' : 'good') : state.phase === 'refused' ? 'bad' : 'wait';
+    if ($('dot').className !== tone) $('dot').className = tone;
+
+    this.#notice(this.#mostImportant(paired));
+    show($('pairing'), !known);
+    show($('toys'), paired);
+    show($('settings'), paired);
+    show($('hub-details'), known);
+    show($('cannot'), known);
+    show($('bar'), paired);
+    this.#drawToys();
+    this.#drawFront();
+    this.#drawFacts();
+
+    const held = wearer.paused || wearer.stopped;
+    say($('pause'), held ? 'Resume' : 'Pause');
+    $('stop').setAttribute('aria-pressed', String(wearer.stopped));
+    say($('stop'), wearer.stopped ? 'Stopped' : 'Stop');
+    document.body.classList.toggle('stopped', wearer.stopped);
+  }
+
+  #mostImportant(paired) {
+    const relay = this.#relay;
+    const failing = [...relay.toys.values()].some(toy => toy.peripheral?.stopFailing);
+    const wearer = wearerNotice(relay.wearer, failing);
+    if (failing) return wearer;
+    const view = {
+      hub: relay.hub?.name ?? 'The hub', pairing: !paired && relay.known.length > 0,
+      online: navigator.onLine, localNetwork: this.#localNetwork,
+    };
+    const link = relay.hub && linkNotice(relay.link.state, view);
+    // A single failed attempt is no news; the line under the name says it.
+    const settled = link && (relay.link.state.problem !== 'unreachable' || relay.link.failures > 1);
+    return (settled ? link : null) ?? (relay.radioOn ? null : RADIO_OFF) ?? wearer ?? this.#told;
+  }
+
+  #notice(notice) {
+    const box = $('notice');
+    show(box, Boolean(notice));
+    if (!notice) return;
+    box.classList.toggle('bad', notice.tone === 'bad');
+    box.setAttribute('role', notice.urgent ? 'alert' : 'status');
+    say($('notice-title'), notice.title);
+    say($('notice-text'), notice.text);
+    const action = notice.action ?? null;
+    show($('notice-action'), action !== null);
+    if (action !== null) say($('notice-action'), ACTIONS[action]);
+    $('notice-action').dataset.action = action ?? '';
+    const stuck = this.#relay?.link.state.phase === 'refused' || (action === 'retry' && !this.#relay?.hub?.key);
+    show($('notice-other'), stuck);
+    if (stuck && !this.#asked.has($('notice-other'))) {
+      say($('notice-other'), this.#relay.hub.key ? 'Forget this hub' : 'Use another link');
+    }
+  }
+
+  #drawToys() {
+    const relay = this.#relay;
+    const { interests, link, radioOn } = relay;
+    const toys = [...relay.toys.values()];
+    for (const [address, card] of this.#cards) {
+      if (!relay.toys.has(address)) {
+        card.element.remove();
+        this.#cards.delete(address);
+      }
+    }
+    for (const toy of toys) this.#card(toy).draw(relay);
+    show($('no-toys'), !toys.length);
+    const possible = Boolean(interests) && link.open && radioOn;
+    if ($('add').disabled === possible) $('add').disabled = !possible;
+    const forgotten = toys.some(toy => toy.phase === 'forgotten');
+    $('add').classList.toggle('main', !toys.some(toy => toy.device) || forgotten);
+  }
+
+  #card(toy) {
+    let card = this.#cards.get(toy.address);
+    if (!card) {
+      card = new Card(toy, this.#relay, (button, hint) => this.#sure(button, hint));
+      this.#cards.set(toy.address, card);
+      $('toy-list').append(card.element);
+    }
+    return card;
+  }
+
+  #drawFront() {
+    const { link, choices } = this.#relay;
+    show($('front'), link.open);
+    const leaving = choices.leaveStops ?? true ? ' Toys pause when you leave it.' : '';
+    say($('front-text'), this.#awake.held
+      ? `Keep this page in front; the screen stays on.${leaving}`
+      : `Keep this page in front. This phone may switch its screen off: set a longer screen timeout.${leaving}`);
+  }
+
+  #drawFacts() {
+    const { hub, identity, link } = this.#relay;
+    const places = (hub?.places ?? []).map(placeName).join(', ');
+    const trip = link.open && link.state.roundTripMs !== null ? `${Math.max(1, Math.round(link.state.roundTripMs))} ms there and back` : 'not connected';
+    const facts = [['Hub', hub?.name ?? ''], ['Looked for at', places], ['Delay', trip], ['This phone', identity.name]];
+    const text = facts.flat().join('\n');
+    if ($('facts').dataset.text === text) return;
+    $('facts').dataset.text = text;
+    $('facts').replaceChildren(...facts.filter(([, fact]) => fact).flatMap(([name, fact]) => {
+      const term = document.createElement('dt');
+      const detail = document.createElement('dd');
+      term.textContent = name;
+      detail.textContent = fact;
+      return [term, detail];
+    }));
+  }
+
+  // --- what people do ----------------------------------------------------------------------------
+
+  #pauseOrResume() {
+    const { paused, stopped } = this.#relay.wearer;
+    if (paused || stopped) this.#relay.resume();
+    else this.#relay.want({ paused: true });
+  }
+
+  #pair(text) {
+    try {
+      const pairing = readLink(text);
+      this.complain('');
+      this.#relay.use(pairing);
+      this.changed();
+    } catch (error) {
+      if (!(error instanceof BadLink)) throw error;
+      this.complain(BAD_LINK);
+    }
+  }
+
+  async #add(all) {
+    say($('add-hint'), '');
+    show($('add-hint'), false);
+    try {
+      const toy = await this.#relay.choose(all);
+      show($('add-any'), !toy && !all);
+      if (!toy) this.#hint(ADD_HINT);
+    } catch (error) {
+      this.#hint(chooserProblem(error));
+    }
+    this.changed();
+  }
+
+  #hint(text) {
+    say($('add-hint'), text);
+    show($('add-hint'), true);
+  }
+
+  #act(action) {
+    const relay = this.#relay; // none while another tab has it
+    switch (action) {
+      case 'retry': relay.link.retry(); break;
+      case 'resume': relay.resume(); break;
+      case 'reload': location.reload(); break;
+      case 'takeover': this.take(); break;
+      case 'back': relay.use(relay.known[0]); break;
+      case 'dismiss': this.#told = null; break;
+    }
+    this.changed();
+  }
+
+  // Destructive buttons want a second tap within five seconds.
+  #sure(button, question) {
+    if ((this.#asked.get(button) ?? 0) > now()) {
+      this.#asked.delete(button);
+      return true;
+    }
+    const label = button.textContent;
+    this.#asked.set(button, now() + 5);
+    say(button, question);
+    setTimeout(() => { say(button, label); this.#asked.delete(button); }, 5000);
+    return false;
+  }
+
+  async #forgetHub(button) {
+    if (this.#relay.hub?.key && !this.#sure(button, 'Tap again to forget')) return;
+    await this.#relay.forgetHub();
+    this.changed();
+  }
+
+  async #forgetAll() {
+    if (!this.#sure($('forget-all'), 'Tap again: everything')) return;
+    await this.#relay.forgetAll();
+    location.reload();
+  }
+
+  async #watchLocalNetwork() {
+    for (const name of ['local-network', 'local-network-access']) {
+      try {
+        const status = await navigator.permissions.query({ name });
+        this.#localNetwork = status.state;
+        status.addEventListener('change', () => {
+          this.#localNetwork = status.state;
+          this.changed();
+        });
+        return;
+      } catch { /* not a permission of this browser */ }
+    }
+  }
+}
+
+// One toy on the page.
+class Card {
+  constructor(toy, relay, sure) {
+    this.toy = toy;
+    this.element = $('toy').content.firstElementChild.cloneNode(true);
+    const part = name => this.element.querySelector(name);
+    Object.assign(this, {
+      name: part('h3'), battery: part('.battery'), text: part('.toy-text'), level: part('meter'), again: part('.toy-retry'), remove: part('.toy-forget'),
+    });
+    this.name.id = `name-${toy.address}`;
+    for (const button of [this.again, this.remove]) button.setAttribute('aria-describedby', this.name.id);
+    this.again.addEventListener('click', () => relay.retry(toy));
+    this.remove.addEventListener('click', () => { if (sure(this.remove, 'Tap again to remove')) relay.forget(toy); });
+  }
+
+  draw(relay) {
+    const { toy } = this;
+    const driven = relay.driven(toy);
+    const name = driven?.name || toy.name || 'Toy without a name';
+    say(this.name, name);
+    say(this.text, toyLine(toy, driven, { open: relay.link.open, wearer: relay.wearer }));
+    const battery = driven?.battery ?? toy.battery;
+    say(this.battery, battery === null ? '' : `Battery ${battery} %`);
+    this.battery.classList.toggle('low', battery !== null && battery <= 15);
+    const running = toy.phase === 'ready' && Boolean(driven?.level || toy.peripheral.running);
+    show(this.level, toy.phase === 'ready' && driven !== null);
+    if (driven && this.level.value !== driven.level) this.level.value = driven.level;
+    this.level.setAttribute('aria-label', `Level of ${name}`);
+    show(this.again, toy.phase === 'lost' && relay.link.open);
+    this.element.className = `toy ${toy.phase}${running ? ' running' : ''}${toy.peripheral?.stopFailing ? ' failing' : ''}`;
+  }
+}
