@@ -12,10 +12,9 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Protocol
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -29,7 +28,6 @@ PREFIX: Final = "bpft_"
 TOKEN_BYTES: Final = 32
 MAX_TOKENS: Final = 256
 _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
-_BEARER: Final = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _SELECTORS: Final = 64
 
 Level = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -176,9 +174,9 @@ class TokenBook:
         self._write(self._tokens)
         return grant
 
-    def check(self, token: str | None, now: float) -> Grant | None:
+    def check(self, token: str, now: float) -> Grant | None:
         """Return what `token` grants at `now`, None for one that is unknown, revoked or over."""
-        if token is None or _TOKEN.fullmatch(token) is None:
+        if _TOKEN.fullmatch(token) is None:
             return None
         presented = _hash(token)
         found = None
@@ -189,6 +187,11 @@ class TokenBook:
             return None
         return found
 
+    def check_any(self, tokens: Iterable[str], now: float) -> Grant | None:
+        """The same for whatever in a request may be a token: from header, query and path."""
+        grants = (self.check(token, now) for token in tokens)
+        return next((grant for grant in grants if grant is not None), None)
+
     def holds(self, grant: Grant, now: float) -> bool:
         """Whether a client that came with `grant` may stay."""
         return grant in self._tokens.values() and (grant.expires is None or now < grant.expires)
@@ -198,27 +201,6 @@ class TokenBook:
             stored = tuple(_Stored(known, grant) for known, grant in tokens.items())
             data = msgspec.json.encode(_File(1, stored))
             write_private(self._path, msgspec.json.format(data) + b"\n")
-
-
-def find_token(target: str, authorization: str | None = None) -> str | None:
-    """Return the token in a request, wherever clients can put one: an `Authorization: Bearer`
-    header, a `token` in the query, `/token/TOKEN` or TOKEN as the first part of the path.
-
-    `target`: path and query of the request, as received. The header wins, then the query.
-    """
-    if authorization is not None and (bearer := _BEARER.fullmatch(authorization.strip())):
-        return bearer[1]
-    try:
-        parts = urlsplit(target)
-        query = parse_qs(parts.query, max_num_fields=32)
-    except ValueError:
-        return None
-    if "token" in query:
-        return query["token"][0]
-    segments = parts.path.lstrip("/").split("/")
-    if segments[0] == "token" and len(segments) > 1:
-        return segments[1]
-    return segments[0] if segments[0].startswith(PREFIX) else None
 
 
 def without_tokens(text: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.errors import ConfigError
-from forwarder.tokens import MAX_TOKENS, Grant, TokenBook, find_token, without_tokens
+from forwarder.tokens import MAX_TOKENS, Grant, TokenBook, without_tokens
 
 _TOKEN = "bpft_" + "A" * 43
 
@@ -65,8 +65,8 @@ def test_every_token_is_its_own() -> None:
     assert sorted(grant.name for grant in book) == sorted(f"app {n}" for n in range(20))
 
 
-@pytest.mark.parametrize("token", [None, "", "x", _TOKEN, "bpft_", _TOKEN + "A", _TOKEN + "\n"])
-def test_what_is_no_token_of_ours_grants_nothing(token: str | None) -> None:
+@pytest.mark.parametrize("token", ["", "x", _TOKEN, "bpft_", _TOKEN + "A", _TOKEN + "\n"])
+def test_what_is_no_token_of_ours_grants_nothing(token: str) -> None:
     book = TokenBook(None)
     book.new("app", 0.0)
     assert book.check(token, 1.0) is None
@@ -155,38 +155,20 @@ def test_a_damaged_or_open_file_is_explained(tmp_path: Path) -> None:
         TokenBook(path)
 
 
-@pytest.mark.parametrize(
-    ("target", "authorization", "found"),
-    [
-        (f"/token/{_TOKEN}", None, _TOKEN),
-        (f"/token/{_TOKEN}/", None, _TOKEN),
-        (f"/{_TOKEN}", None, _TOKEN),
-        (f"/{_TOKEN}/buttplug", None, _TOKEN),
-        (f"/?token={_TOKEN}", None, _TOKEN),
-        (f"/buttplug?x=1&token={_TOKEN}", None, _TOKEN),
-        ("/", f"Bearer {_TOKEN}", _TOKEN),
-        ("/", f"bearer   {_TOKEN} ", _TOKEN),
-        ("/?token=other", f"Bearer {_TOKEN}", _TOKEN),
-        ("/", f"Basic {_TOKEN}", None),
-        ("/", None, None),
-        ("", None, None),
-        ("/token", None, None),
-        ("/buttplug", None, None),
-    ],
-)
-def test_a_token_is_found_wherever_clients_can_put_it(
-    target: str, authorization: str | None, found: str | None
-) -> None:
-    assert find_token(target, authorization) == found
+def test_of_all_that_may_be_a_token_the_first_that_is_one_counts() -> None:
+    book = TokenBook(None)
+    one, two = book.new("one", 0.0), book.new("two", 0.0, valid_s=5)
+    assert book.check_any(["", "token", two, one], 1.0) == Grant("two", expires=5.0)
+    assert book.check_any(["", "token", two, one], 9.0) == Grant("one")
+    assert book.check_any([], 9.0) is None
 
 
-@given(st.text(st.characters()), st.none() | st.text(st.characters()))
-@example("//[", None)
-@example("/?" + "&" * 100, None)
-def test_no_request_does_anything_but_grant_or_not(target: str, authorization: str | None) -> None:
+@given(st.lists(st.text(st.characters()) | st.just(_TOKEN)))
+@example(["\ud800", "bpft_" + "é" * 43])
+def test_nothing_else_is_a_token(tokens: list[str]) -> None:
     book = TokenBook(None)
     book.new("app", 0.0)
-    assert book.check(find_token(target, authorization), 0.0) is None
+    assert book.check_any(tokens, 0.0) is None
 
 
 def test_logs_do_not_show_tokens() -> None:
