@@ -6,6 +6,29 @@ from dataclasses import dataclass, field
 
 from forwarder.buttplug.messages import InputCommand, InputType, OutputType
 
+# Output types and inputs as files spell them.
+OUTPUT_NAMES: dict[str, OutputType] = {
+    "vibrate": OutputType.VIBRATE,
+    "rotate": OutputType.ROTATE,
+    "oscillate": OutputType.OSCILLATE,
+    "constrict": OutputType.CONSTRICT,
+    "temperature": OutputType.TEMPERATURE,
+    "led": OutputType.LED,
+    "spray": OutputType.SPRAY,
+    "position": OutputType.POSITION,
+    "hw_position_with_duration": OutputType.HW_POSITION_WITH_DURATION,
+}
+TYPES = tuple(OUTPUT_NAMES)
+NAME_OF = {kind: name for name, kind in OUTPUT_NAMES.items()}
+INPUT_NAMES: dict[str, InputType] = {
+    "battery": InputType.BATTERY,
+    "rssi": InputType.RSSI,
+    "button": InputType.BUTTON,
+    "pressure": InputType.PRESSURE,
+    "depth": InputType.DEPTH,
+    "position": InputType.POSITION,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:

@@ -1,0 +1,316 @@
+"""All devices that the hub can drive: recognise one, identify it, open its protocol.
+
+Start-up reads one compact index; a protocol's file is parsed when a device of it is first seen.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import msgspec
+
+from forwarder.definitions.loader import Ids, LoadedProtocol, ModelEntry, load
+from forwarder.definitions.model import Definition
+from forwarder.definitions.official import Official, Overlay
+from forwarder.definitions.recognition import Block, Recogniser
+from forwarder.definitions.user import UserConfig
+from forwarder.protocols import connecting
+from forwarder.protocols.base import DeviceProtocol, ProtocolError, Steps
+from forwarder.protocols.classes import CLASSES
+from forwarder.protocols.connecting import Seen
+from forwarder.protocols.memory import Opening
+from forwarder.protocols.template import TemplateProtocol
+from relay.link.messages import Advertisement, Interests, Service
+
+log = logging.getLogger(__name__)
+
+DATA = resources.files("forwarder.definitions") / "data"
+INDEX = "index.json"
+IDS = "ids.json"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """A model, for people: `identifiers` are what tells it from its siblings."""
+
+    definition: Definition
+    identifiers: tuple[str, ...]
+
+
+class Index(msgspec.Struct, frozen=True):
+    """Recognition of all files in one, so that a start need not parse them."""
+
+    protocols: tuple[str, ...]
+    blocks: tuple[Block, ...]
+
+
+@dataclass(slots=True)
+class Files:
+    """The protocol files of one folder, parsed when asked for."""
+
+    folder: Traversable
+    _loaded: dict[str, LoadedProtocol] = field(default_factory=dict)
+    _ids: Ids | None = None
+
+    def names(self) -> list[str]:
+        names = (file.name for file in self.folder.iterdir())
+        return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+    def has(self, protocol: str) -> bool:
+        return protocol in self._loaded or (self.folder / f"{protocol}.toml").is_file()
+
+    def get(self, protocol: str) -> LoadedProtocol:
+        """Raises DefinitionError if the file is wrong, KeyError if there is none."""
+        if protocol not in self._loaded:
+            file = self.folder / f"{protocol}.toml"
+            if not file.is_file():
+                raise KeyError(protocol)
+            text = file.read_text(encoding="utf-8")
+            self._loaded[protocol] = load(text, file.name, self.ids)
+        return self._loaded[protocol]
+
+    def all(self) -> Iterator[LoadedProtocol]:
+        return (self.get(name) for name in self.names())
+
+    @property
+    def ids(self) -> Ids:
+        if self._ids is None:
+            file = self.folder / IDS
+            self._ids = msgspec.json.decode(file.read_bytes(), type=Ids) if file.is_file() else {}
+        return self._ids
+
+    def blocks(self) -> list[Block]:
+        """Recognition of all files, from the index if it was made for them."""
+        file = self.folder / INDEX
+        if file.is_file():
+            index = msgspec.json.decode(file.read_bytes(), type=Index)
+            if list(index.protocols) == self.names():
+                return list(index.blocks)
+        return self.parsed_blocks()
+
+    def parsed_blocks(self) -> list[Block]:
+        return [block for protocol in self.all() for block in protocol.blocks]
+
+    def index(self) -> bytes:
+        """What the index should hold; a test sees to it that it does."""
+        blocks = [block for block in self.parsed_blocks() if block.services or block.websocket]
+        encoded = msgspec.json.encode(Index(tuple(self.names()), tuple(blocks)))
+        return msgspec.json.format(encoded, indent=1) + b"\n"
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a connected device turned out to be."""
+
+    definition: Definition
+    _loaded: LoadedProtocol = field(repr=False)
+    _constants: dict[str, int | str] = field(repr=False)
+    _blocks: tuple[Block, ...] = field(repr=False)
+    _seen: Seen = field(repr=False)
+
+    def endpoints(self, services: tuple[Service, ...]) -> dict[str, int]:
+        """Endpoint → characteristic handle, as this model's own protocol names them."""
+        return _endpoints(self._blocks, services)
+
+    def open(
+        self, *, endpoints: frozenset[str], address: str = "", advertised_name: str = ""
+    ) -> DeviceProtocol:
+        """A fresh protocol, its memory at rest. Raises ProtocolError if it cannot be driven."""
+        opening = Opening(
+            definition=self.definition,
+            endpoints=endpoints,
+            address=address or self._seen.address,
+            name=advertised_name or self._seen.name,
+            manufacturer=self._seen.manufacturer,
+            constants=self._constants,
+        )
+        return open_protocol(self._loaded, opening)
+
+
+def open_protocol(loaded: LoadedProtocol, opening: Opening) -> DeviceProtocol:
+    """The protocol object of one device. Raises ProtocolError if its class is not there."""
+    if loaded.code is None:
+        return TemplateProtocol(loaded.behaviour, opening)
+    if loaded.code not in CLASSES:
+        raise ProtocolError(f"{opening.definition.name}: its protocol {loaded.code} is not there")
+    return CLASSES[loaded.code](opening)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A protocol that an advertisement may speak of; `why` says by what it was recognised."""
+
+    protocol: str
+    why: str
+    _block: Block = field(repr=False)
+    _catalogue: Catalogue = field(repr=False)
+
+    def endpoints(self, services: tuple[Service, ...]) -> dict[str, int]:
+        """Endpoint → characteristic handle; empty if the services do not fit."""
+        return self._block.endpoints(services)
+
+    @property
+    def services(self) -> dict[str, dict[str, str]]:
+        """Service UUID → endpoint → characteristic UUID, as its file describes such devices."""
+        return self._block.services
+
+    def identify(self, advertisement: Advertisement) -> Steps[str | None]:
+        """Find out which model it is; brings its identifier, None if the device does not tell."""
+        loaded = self._catalogue.files.get(self.protocol)
+        return connecting.identify(loaded.behaviour, _seen(advertisement), loaded.companies)
+
+    def resolve(self, identifier: str | None, advertisement: Advertisement) -> Model:
+        """The model behind an identifier, perhaps of another protocol. Raises ProtocolError."""
+        return self._catalogue.resolve(self.protocol, identifier, advertisement, self._block)
+
+
+@dataclass(repr=False)
+class Catalogue:
+    """`unknown_protocols`: in official or user files, but not driven by us; listed, not fatal."""
+
+    files: Files
+    _recogniser: Recogniser
+    _overlays: tuple[Overlay, ...] = ()
+    unknown_protocols: tuple[str, ...] = ()
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        official: Path | None = None,
+        user: UserConfig | None = None,
+        data: Traversable | Path | None = None,
+    ) -> Catalogue:
+        """Raises ConfigError for an official file that cannot be read, DefinitionError for ours."""
+        files = Files(DATA if data is None else data)
+        overlays: list[Overlay] = []
+        if user is not None:
+            overlays.append(user.overlay())
+        if official is not None:
+            overlays.append(Official.load(official).overlay())
+        recogniser = Recogniser()
+        unknown: set[str] = set()
+        for overlay in overlays:
+            for block in overlay.blocks:
+                if files.has(block.protocol):
+                    recogniser.add(block)
+                else:
+                    unknown.add(block.protocol)
+        for block in files.blocks():
+            recogniser.add(block)
+        if unknown:
+            log.info("protocols in configuration files that we do not drive: %s", sorted(unknown))
+        return cls(files, recogniser, tuple(overlays), tuple(sorted(unknown)))
+
+    def match(self, advertisement: Advertisement) -> tuple[Candidate, ...]:
+        """Best first: exact name, longest wildcard, manufacturer data, service."""
+        return tuple(
+            Candidate(hit.block.protocol, hit.why, hit.block, self)
+            for hit in self._recogniser.hits(advertisement)
+        )
+
+    def match_websocket(self, identifier: str) -> tuple[Candidate, ...]:
+        """For devices that dial in and say what they are."""
+        return tuple(
+            Candidate(block.protocol, f"it says that it is {identifier}", block, self)
+            for block in self._recogniser.match_websocket(identifier)
+        )
+
+    def interests(self) -> Interests:
+        return self._recogniser.interests()
+
+    def entries(self) -> tuple[CatalogueEntry, ...]:
+        """Every model there is, by protocol; parses all files."""
+        return tuple(entry for loaded in self.files.all() for entry in self._entries(loaded))
+
+    def search(self, text: str) -> list[CatalogueEntry]:
+        """Models whose name, protocol or identifiers contain every word of `text`."""
+        words = text.casefold().split()
+        return [
+            entry for entry in self.entries() if all(word in _searchable(entry) for word in words)
+        ]
+
+    def _entries(self, loaded: LoadedProtocol) -> Iterable[CatalogueEntry]:
+        models = dict(loaded.models)
+        for overlay in reversed(self._overlays):
+            models |= overlay.models.get(loaded.name, {})
+        grouped: dict[int, tuple[Definition, list[str]]] = {}
+        for identifier, entry in models.items():
+            definition = entry.definition
+            grouped.setdefault(id(entry), (definition, []))[1].append(identifier)
+        for definition, identifiers in grouped.values():
+            yield CatalogueEntry(definition, tuple(identifiers))
+        if loaded.default is not None:
+            yield CatalogueEntry(loaded.default.definition, ())
+
+    def resolve(
+        self,
+        protocol: str,
+        identifier: str | None,
+        advertisement: Advertisement,
+        block: Block | None = None,
+    ) -> Model:
+        """The model, after a redirect if its file has one. Raises ProtocolError."""
+        seen = _seen(advertisement)
+        loaded = self.files.get(protocol)
+        target = connecting.redirected(loaded.behaviour, identifier, seen)
+        if target != protocol:
+            try:
+                loaded = self.files.get(target)
+            except KeyError:
+                raise ProtocolError(f"{protocol}: there is no protocol {target}") from None
+            block = None
+        entry = self._entry(loaded, identifier)
+        if entry is None:
+            raise ProtocolError(f"{loaded.name}: no model of it is known as {identifier!r}")
+        blocks = (block,) if block is not None else self._blocks(loaded)
+        return Model(entry.definition, loaded, entry.constants, blocks, seen)
+
+    def _blocks(self, loaded: LoadedProtocol) -> tuple[Block, ...]:
+        extra = [
+            block
+            for overlay in self._overlays
+            for block in overlay.blocks
+            if block.protocol == loaded.name
+        ]
+        return (*extra, *loaded.blocks)
+
+    def _entry(self, loaded: LoadedProtocol, identifier: str | None) -> ModelEntry | None:
+        own = loaded.models.get(identifier) if identifier is not None else None
+        constants = own.constants if own is not None else dict(loaded.file.set)
+        variant = own.definition.variant if own is not None else loaded.file.variant
+        for overlay in self._overlays:
+            definition = overlay.get(loaded.name, identifier)
+            if definition is not None:
+                if definition.variant is None and variant is not None:
+                    definition = replace(definition, variant=variant)
+                return ModelEntry(definition, constants)
+        if own is not None:
+            return own
+        for overlay in self._overlays:
+            definition = overlay.default(loaded.name)
+            if definition is not None:
+                return ModelEntry(definition, constants)
+        return loaded.default
+
+
+def _endpoints(blocks: Iterable[Block], services: tuple[Service, ...]) -> dict[str, int]:
+    for block in blocks:
+        found = block.endpoints(services)
+        if found:
+            return found
+    return {}
+
+
+def _seen(advertisement: Advertisement) -> Seen:
+    return Seen(advertisement.name or "", advertisement.address, advertisement.manufacturer)
+
+
+def _searchable(entry: CatalogueEntry) -> str:
+    definition = entry.definition
+    return " ".join((definition.name, definition.protocol, *entry.identifiers)).casefold()

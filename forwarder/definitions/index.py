@@ -1,0 +1,47 @@
+"""`python -m forwarder.definitions.index`: write data/index.json anew after a change of the files.
+
+With the path of an official device configuration it also writes data/ids.json: the UUIDs by which
+Intiface's files name models and features, so that limits in such files find their features.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from forwarder.definitions.catalogue import IDS, INDEX, Files
+from forwarder.definitions.loader import MODEL_KEY, Ids
+from forwarder.definitions.official import Configuration, Official
+
+
+def ids_of(official: Official) -> Ids:
+    found: Ids = {}
+    for protocol, config in sorted(official.protocols.items()):
+        table = found.setdefault(protocol, {})
+        if config.defaults is not None:
+            table[""] = _ids(config.defaults)
+        for one in (*config.configurations, *config.configuration):
+            for identifier in one.identifier:
+                table[identifier] = _ids(one)
+    return found
+
+
+def _ids(config: Configuration) -> dict[str, str]:
+    ids = {MODEL_KEY: config.id}
+    for number, feature in enumerate(config.features or ()):
+        ids[str(number if feature.index is None else feature.index)] = feature.id
+    return ids
+
+
+def main(arguments: list[str]) -> None:
+    folder = Path(__file__).parent / "data"
+    if arguments:
+        ids = msgspec.json.encode(ids_of(Official.load(Path(arguments[0]))))
+        (folder / IDS).write_bytes(msgspec.json.format(ids, indent=1) + b"\n")
+    (folder / INDEX).write_bytes(Files(folder).index())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

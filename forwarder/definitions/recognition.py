@@ -1,0 +1,143 @@
+"""Which protocol an advertisement speaks of. Deterministic; wildcards count only on our side.
+
+An exact name beats the longest wildcard, that beats manufacturer data, that beats an advertised
+service. Between equals, what the user configured beats an official file, that beats our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from operator import attrgetter
+
+from msgspec import Struct
+
+from relay.link.messages import Advertisement, Interests, Service
+
+
+class Origin(IntEnum):
+    USER = 0
+    OFFICIAL = 1
+    OWN = 2
+
+
+class Manufacturer(Struct, frozen=True, array_like=True):
+    """Matches data of `company` that contains `data`."""
+
+    company: int
+    data: bytes = b""
+
+
+class Block(Struct, frozen=True, omit_defaults=True):
+    """One way to recognise devices of a protocol, and where their endpoints are then."""
+
+    protocol: str
+    names: tuple[str, ...] = ()
+    manufacturer: tuple[Manufacturer, ...] = ()
+    advertised: tuple[str, ...] = ()
+    # service UUID → endpoint → characteristic UUID
+    services: dict[str, dict[str, str]] = {}
+    websocket: str | None = None
+    origin: Origin = Origin.OWN
+
+    def endpoints(self, services: Iterable[Service]) -> dict[str, int]:
+        """Endpoint → characteristic handle; the first service of the block that has it wins."""
+        present: dict[str, dict[str, int]] = {}
+        for service in services:
+            handles = present.setdefault(service.uuid.lower(), {})
+            for one in service.characteristics:
+                handles.setdefault(one.uuid.lower(), one.h)
+        found: dict[str, int] = {}
+        for uuid, endpoints in self.services.items():
+            handles = present.get(uuid, {})
+            for endpoint, characteristic in endpoints.items():
+                if characteristic in handles:
+                    found.setdefault(endpoint, handles[characteristic])
+        return found
+
+
+class Rank(IntEnum):
+    NAME = 0
+    WILDCARD = 1
+    MANUFACTURER = 2
+    SERVICE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """`order` sorts hits, best first; `why` is for people."""
+
+    block: Block
+    rank: Rank
+    length: int
+    why: str
+
+    @property
+    def order(self) -> tuple[int, int, int, str]:
+        return (self.rank, -self.length, self.block.origin, self.block.protocol)
+
+
+@dataclass(slots=True)
+class Recogniser:
+    """All blocks, arranged for looking up."""
+
+    _names: dict[str, list[Block]] = field(default_factory=dict)
+    _prefixes: dict[str, list[Block]] = field(default_factory=dict)
+    _companies: dict[int, list[tuple[Manufacturer, Block]]] = field(default_factory=dict)
+    _services: dict[str, list[Block]] = field(default_factory=dict)
+    _websockets: dict[str, list[Block]] = field(default_factory=dict)
+    _uuids: set[str] = field(default_factory=set)
+
+    def add(self, block: Block) -> None:
+        for name in block.names:
+            table = self._prefixes if name.endswith("*") else self._names
+            table.setdefault(name.removesuffix("*"), []).append(block)
+        for rule in block.manufacturer:
+            self._companies.setdefault(rule.company, []).append((rule, block))
+        for uuid in block.advertised:
+            self._services.setdefault(uuid, []).append(block)
+        if block.websocket is not None:
+            self._websockets.setdefault(block.websocket, []).append(block)
+        self._uuids |= block.services.keys()
+
+    def match(self, advertisement: Advertisement) -> tuple[Block, ...]:
+        return tuple(hit.block for hit in self.hits(advertisement))
+
+    def hits(self, advertisement: Advertisement) -> tuple[Hit, ...]:
+        """Best first, each protocol once."""
+        found = sorted(self._all(advertisement), key=attrgetter("order"))
+        best: dict[str, Hit] = {}
+        for hit in found:
+            best.setdefault(hit.block.protocol, hit)
+        return tuple(best.values())
+
+    def _all(self, advertisement: Advertisement) -> Iterable[Hit]:
+        name = advertisement.name
+        if name:
+            for block in self._names.get(name, ()):
+                yield Hit(block, Rank.NAME, len(name), f"its name is {name}")
+            for end in range(len(name), -1, -1):
+                for block in self._prefixes.get(name[:end], ()):
+                    yield Hit(block, Rank.WILDCARD, end, f"its name begins with {name[:end]}")
+        for company, data in advertisement.manufacturer.items():
+            for rule, block in self._companies.get(company, ()):
+                if rule.data in data:
+                    why = f"manufacturer {company} with {rule.data.hex(' ') or 'any data'}"
+                    yield Hit(block, Rank.MANUFACTURER, len(rule.data), why)
+        for uuid in advertisement.services:
+            for block in self._services.get(uuid.lower(), ()):
+                yield Hit(block, Rank.SERVICE, 0, f"it offers service {uuid}")
+
+    def match_websocket(self, identifier: str) -> tuple[Block, ...]:
+        return tuple(
+            sorted(self._websockets.get(identifier, ()), key=lambda b: (b.origin, b.protocol))
+        )
+
+    def interests(self) -> Interests:
+        """All that we could drive; for relays whose person chooses the peripheral."""
+        return Interests(
+            services=tuple(sorted(self._uuids)),
+            names=(*sorted(self._names), *sorted(f"{one}*" for one in self._prefixes)),
+            companies=tuple(sorted(self._companies)),
+        )

@@ -1,0 +1,345 @@
+"""The shape of a protocol file. What its keys mean is written in data/README.md.
+
+Only shape is checked here; what depends on other keys is checked where it is used (`check_*`
+functions raise SchemaError with the path of the culprit).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from forwarder.definitions.lines import Path, locate
+from forwarder.definitions.model import TYPES
+
+U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
+Uuid = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+Endpoint = Annotated[
+    str,
+    Meta(
+        pattern=r"^(command|firmware|rx|rxaccel|rxblebattery|rxblemodel|rxpressure|rxtouch|tx|txmode"
+        r"|txshock|txvibrate|txvendorcontrol|whitelist|generic([12]?[0-9]|3[01]))$"
+    ),
+]
+Millis = Annotated[int, Meta(ge=0, le=60_000)]
+Text = Annotated[str, Meta(max_length=2000)]
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Key = Annotated[str, Meta(pattern=r"^[a-z][a-z_0-9-]{0,31}$")]
+Constant = Annotated[str, Meta(pattern=r"^[a-z][a-z_0-9]{0,31}$")]
+# Plain strings, checked in __post_init__: msgspec 0.22 corrupts memory over a union of an array
+# with a Literal, or with a string that has a long pattern.
+Types = str | tuple[str, ...]
+Keys = str | tuple[str, ...] | None
+_KEY = re.compile(r"[a-z][a-z_0-9-]{0,31}")
+InputName = Annotated[str, Meta(pattern="^(battery|rssi|button|pressure|depth|position)$")]
+Form = Annotated[str, Meta(pattern="^(hex|text|u32be)$")]
+OnTimeout = Annotated[str, Meta(pattern="^(fail|continue)$")]
+InputForm = Annotated[str, Meta(pattern="^(read|subscribe)$")]
+Range = tuple[int, int]
+
+
+class DefinitionError(Exception):
+    """A file is wrong; the text is `file:line: reason`."""
+
+
+class SchemaError(Exception):
+    """The value at `path` of a file is wrong."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.reason = reason
+
+
+class _Strict(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Manufacturer(_Strict, frozen=True):
+    company: U16
+    data: Text = ""
+
+
+class Ble(_Strict, frozen=True):
+    names: tuple[Name, ...] = ()
+    manufacturer: tuple[Manufacturer, ...] = ()
+    advertised: tuple[Uuid, ...] = ()
+
+
+class Serial(_Strict, frozen=True):
+    baud: int
+    bits: int = 8
+    parity: str = "N"
+    stop: int = 1
+    port: str = "default"
+
+
+class Match(_Strict, frozen=True):
+    ble: Ble | None = None
+    services: dict[Uuid, dict[Endpoint, Uuid]] = {}
+    serial: Serial | None = None
+    hid: tuple[tuple[U16, U16], ...] = ()
+    usb: tuple[tuple[U16, U16], ...] = ()
+    xinput: bool = False
+    http: bool = False
+    websocket: Name | None = None
+    ws: bool = False
+
+
+def listed(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """One or several, as a tuple."""
+    return (value,) if isinstance(value, str) else value or ()
+
+
+def _check_keys(keys: Keys) -> None:
+    for key in listed(keys):
+        if not _KEY.fullmatch(key) or re.fullmatch(r"f\d+", key):
+            raise ValueError(f"{key!r} is not a name for a key")
+
+
+def _check_types(types: Types) -> None:
+    for one in listed(types):
+        if one not in TYPES:
+            raise ValueError(f"{one!r} is not an output type (known: {', '.join(TYPES)})")
+
+
+class Packet(_Strict, frozen=True):
+    bytes: Text | None = None
+    text: Text | None = None
+    to: Endpoint = "tx"
+    response: bool = False
+    when: Text | None = None
+    key: Keys = None
+    codec: str | None = None
+    after_ms: Millis = 0
+
+    def __post_init__(self) -> None:
+        _check_keys(self.key)
+
+
+class Identify(_Strict, frozen=True):
+    name: Text | None = None
+    const: Text | None = None
+    mfg: Annotated[str, Meta(pattern="^u32be$")] | None = None
+    company: U16 | None = None
+    read: Endpoint | None = None
+    form: Form | None = msgspec.field(default=None, name="as")
+    subscribe: Endpoint | None = None
+    ask: Packet | None = None
+    on: Endpoint | None = None
+    match: Text | None = None
+    rename: Text | None = None
+    timeout_ms: Millis = 500
+    tries: Annotated[int, Meta(ge=1, le=20)] = 1
+
+
+class Redirect(_Strict, frozen=True):
+    when: Text
+    protocol: Name
+
+
+class Init(_Strict, frozen=True):
+    write: Text | None = None
+    text: Text | None = None
+    to: Endpoint = "tx"
+    response: bool = False
+    codec: str | None = None
+    read: Endpoint | None = None
+    capture: Constant | None = msgspec.field(default=None, name="as")
+    let: dict[Constant, Text] = {}
+    subscribe: Endpoint | None = None
+    unsubscribe: Endpoint | None = None
+    wait: Endpoint | None = None
+    timeout_ms: Millis = 500
+    match: Text | None = None
+    on_timeout: OnTimeout = "fail"
+    sleep_ms: Millis | None = None
+    hook: Name | None = None
+    on: Endpoint | None = None
+    when: Text | None = None
+
+
+class KeepAlive(_Strict, frozen=True):
+    every_ms: Annotated[int, Meta(ge=20, le=60_000)] | None = None
+    resend: Annotated[str, Meta(pattern="^last$")] | None = None
+    while_: Text | None = msgspec.field(default=None, name="while")
+    mode: Annotated[str, Meta(pattern="^os$")] | None = None
+    bytes: Text | None = None
+    text: Text | None = None
+    to: Endpoint = "tx"
+    response: bool = False
+
+
+class Input(_Strict, frozen=True):
+    command: InputForm
+    range: Range = (0, 100)
+
+
+InputOf = InputForm | Input
+
+
+class Feature(_Strict, frozen=True):
+    index: Annotated[int, Meta(ge=0, le=255)] | None = None
+    id: Uuid | None = None
+    description: Name | None = None
+    vibrate: Range | UnsetType = UNSET
+    rotate: Range | UnsetType = UNSET
+    oscillate: Range | UnsetType = UNSET
+    constrict: Range | UnsetType = UNSET
+    temperature: Range | UnsetType = UNSET
+    led: Range | UnsetType = UNSET
+    spray: Range | UnsetType = UNSET
+    position: Range | UnsetType = UNSET
+    hw_position_with_duration: Range | UnsetType = UNSET
+    duration: Range | None = None
+    battery: InputOf | UnsetType = UNSET
+    rssi: InputOf | UnsetType = UNSET
+    button: InputOf | UnsetType = UNSET
+    pressure: InputOf | UnsetType = UNSET
+    depth: InputOf | UnsetType = UNSET
+
+
+class Device(_Strict, frozen=True):
+    ids: Annotated[tuple[str, ...], Meta(min_length=1)]
+    name: Name
+    id: Uuid | None = None
+    variant: Key | None = None
+    set: dict[Constant, int | str] = {}
+    message_gap_ms: Millis | None = None
+    feature: tuple[Feature, ...] | None = None
+
+
+class Output(_Strict, frozen=True):
+    on: Types
+    when: Text | None = None
+    remember: bool = True
+    send: tuple[Packet, ...] | None = None
+    ticks: Name | None = None
+    bytes: Text | None = None
+    text: Text | None = None
+    to: Endpoint = "tx"
+    response: bool = False
+    key: Keys = None
+    codec: str | None = None
+    after_ms: Millis = 0
+
+    def __post_init__(self) -> None:
+        _check_types(self.on)
+        _check_keys(self.key)
+
+    @property
+    def packets(self) -> tuple[Packet, ...]:
+        """What is sent: `send`, or the one packet that stands in the rule itself."""
+        if self.send is not None:
+            return self.send
+        if self.bytes is None and self.text is None:
+            return ()
+        return (
+            Packet(
+                bytes=self.bytes,
+                text=self.text,
+                to=self.to,
+                response=self.response,
+                key=self.key,
+                codec=self.codec,
+                after_ms=self.after_ms,
+            ),
+        )
+
+
+class Stop(_Strict, frozen=True):
+    on: Types
+    when: Text | None = None
+    bytes: Text | None = None
+    text: Text | None = None
+    to: Endpoint = "tx"
+    response: bool = False
+    codec: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_types(self.on)
+
+    @property
+    def packet(self) -> Packet:
+        return Packet(
+            bytes=self.bytes,
+            text=self.text,
+            to=self.to,
+            response=self.response,
+            codec=self.codec,
+        )
+
+
+class Reading(_Strict, frozen=True):
+    on: InputName
+    value: Text
+    feature: int | None = None
+    read: Endpoint | None = None
+    ask: Packet | None = None
+    from_: Endpoint | None = msgspec.field(default=None, name="from")
+    subscribe: Endpoint | None = None
+    match: Text | None = None
+    when: Text | None = None
+    timeout_ms: Millis = 2000
+
+
+class File(_Strict, frozen=True):
+    """One protocol file."""
+
+    protocol: Key
+    match: tuple[Match, ...]
+    name: Name | None = None
+    variant: Key | None = None
+    id: Uuid | None = None
+    set: dict[Constant, int | str] = {}
+    message_gap_ms: Millis | None = None
+    code: Name | None = None
+    codec: str | None = None
+    identify: tuple[Identify, ...] = ()
+    redirect: Redirect | None = None
+    init: tuple[Init, ...] = ()
+    keepalive: KeepAlive | None = None
+    feature: tuple[Feature, ...] = ()
+    device: tuple[Device, ...] = ()
+    output: tuple[Output, ...] = ()
+    stop: tuple[Stop, ...] = ()
+    input: tuple[Reading, ...] = ()
+
+
+def decode(text: str, source: str) -> File:
+    """The file's structs. Raises DefinitionError with `source`, line and reason."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"line (\d+)", str(error))
+        line = int(where[1]) if where else 1
+        raise DefinitionError(f"{source}:{line}: {error}") from error
+    try:
+        return msgspec.convert(table, File)
+    except msgspec.ValidationError as error:
+        reason, path = _split(str(error))
+        raise locate_error(text, source, path, reason) from error
+
+
+def locate_error(text: str, source: str, path: Path, reason: str) -> DefinitionError:
+    where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    line = locate(text, path)
+    return DefinitionError(f"{source}:{line}: {where.removeprefix('.') or 'file'}: {reason}")
+
+
+def _split(message: str) -> tuple[str, Path]:
+    """msgspec ends its messages with ` - at `$.output[3].bytes``."""
+    reason, _, where = message.partition(" - at `$")
+    path: list[str | int] = []
+    for key, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", where):
+        path.append(int(index) if index else key)
+    unknown = re.search(r"unknown field `([^`]+)`", reason)
+    if unknown:
+        path.append(unknown[1])
+    return reason, tuple(path)

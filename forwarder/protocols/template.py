@@ -1,0 +1,286 @@
+"""The interpreter of protocol files: outputs, stop, inputs and clock of one connected device."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.definitions.model import NAME_OF, FeatureSpec
+from forwarder.protocols.base import (
+    Counter,
+    KeepAlive,
+    Packet,
+    ProtocolError,
+    ReadStep,
+    StepFailed,
+    Steps,
+    SubscribeStep,
+    WaitStep,
+    WriteStep,
+)
+from forwarder.protocols.compiled import Behaviour, InputRule, OutputRule, PacketRule
+from forwarder.protocols.connecting import FAULTS, MAX_NOTIFICATIONS, handshake, search
+from forwarder.protocols.memory import Memory, Opening
+from forwarder.protocols.registry import TICKERS
+from forwarder.protocols.tickers import Ticker
+
+SHARED_KEY = ("all",)
+_COUNTER_MASK = 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one output of one feature is encoded: its rules, those ruled out already removed."""
+
+    feature: int
+    type: str
+    top: int
+    own_keys: tuple[str, ...]
+    rules: tuple[OutputRule, ...]
+
+
+class TemplateProtocol:
+    """One connected device that a protocol file describes. See DeviceProtocol for the contract."""
+
+    def __init__(self, behaviour: Behaviour, opening: Opening) -> None:
+        self._behaviour = behaviour
+        self._opening = opening
+        self._name = opening.definition.name
+        self._memory = Memory(opening)
+        self._memory.names = {**behaviour.captures, **opening.constants}
+        # Where each feature was sent last; positions are measured from here, also after a stop.
+        self._before: dict[int, int] = {}
+        self._features = {one.index: one for one in opening.definition.features}
+        self._plans = {
+            (feature.index, kind): self._plan(feature, kind)
+            for feature in self._features.values()
+            for kind in feature.outputs
+        }
+        self._tickers: dict[int, tuple[Ticker, _Plan]] = {}
+
+    def __repr__(self) -> str:
+        return f"<TemplateProtocol {self._behaviour.protocol} {self._name}>"
+
+    def _plan(self, feature: FeatureSpec, kind: OutputType) -> _Plan:
+        type_ = NAME_OF[kind]
+        top = feature.outputs[kind].high
+        rules = []
+        for rule in self._behaviour.outputs:
+            if kind not in rule.types:
+                continue
+            if rule.when is None:
+                rules.append(rule)
+                break
+            if not rule.static:
+                rules.append(rule)
+            elif rule.when(self._memory, feature.index, type_, 0, 0, 0, top):
+                rules.append(rule)
+                break
+        return _Plan(feature.index, type_, top, (f"f{feature.index}",), tuple(rules))
+
+    @property
+    def keepalive(self) -> KeepAlive | None:
+        rule = self._behaviour.keepalive
+        if rule is None:
+            return None
+        packet = None
+        if rule.packet is not None:
+            packet = Packet(
+                rule.packet.endpoint, self._bytes(rule.packet, ()), rule.packet.response
+            )
+        return KeepAlive(rule.every_ms, packet, rule.only_running, rule.only_demanded, rule.primed)
+
+    def handshake(self) -> Steps[None]:
+        return handshake(self._behaviour.init, self._memory, self._opening)
+
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
+    ) -> tuple[Packet, ...]:
+        try:
+            plan = self._plans[feature, kind]
+        except KeyError:
+            raise ProtocolError(f"{self._name}: feature {feature} has no {kind}") from None
+        remembered = self._memory.s[feature]
+        try:
+            return self._encode(plan, value, duration_ms)
+        except FAULTS as error:
+            self._memory.s[feature] = remembered
+            what = f"{self._name}: {kind} {value} cannot be encoded"
+            raise ProtocolError(f"{what}: {error}") from error
+
+    def _encode(self, plan: _Plan, value: int, duration_ms: int) -> tuple[Packet, ...]:
+        memory = self._memory
+        feature = plan.feature
+        remembered = memory.s[feature]
+        # Rules see the new value in s[]; one that must not leak into other packets is taken back.
+        memory.s[feature] = value
+        call = (feature, plan.type, value, self._before.get(feature, 0), duration_ms, plan.top)
+        for rule in plan.rules:
+            if rule.when is None or rule.static or rule.when(memory, *call):
+                break
+        else:
+            raise ValueError("no rule of the protocol's file covers it")
+        if not rule.remember:
+            memory.s[feature] = remembered
+        if rule.ticks is not None:
+            self._ticker(plan, rule.ticks).go(value, duration_ms)
+        packets = tuple(
+            self._packet(packet, plan, call)
+            for packet in rule.packets
+            if packet.when is None or packet.when(memory, *call)
+        )
+        self._before[feature] = value
+        return packets
+
+    def _packet(self, rule: PacketRule, plan: _Plan, call: tuple[object, ...]) -> Packet:
+        memory = self._memory
+        data = self._bytes(rule, call)
+        counter = None
+        if rule.encoder.counts:
+            counter = Counter(memory.counter_at, memory.counter_xor_at)
+            memory.seq = (memory.seq + 1) & _COUNTER_MASK
+        keys = rule.keys or (SHARED_KEY if rule.encoder.shared else plan.own_keys)
+        return Packet(rule.endpoint, data, rule.response, keys, rule.after_ms, counter)
+
+    def _bytes(self, rule: PacketRule, call: tuple[object, ...]) -> bytes:
+        self._memory.counter_xor_at = None
+        data = rule.encoder.encode(self._memory, *call)
+        return data if rule.codec is None else rule.codec(data)
+
+    def _ticker(self, plan: _Plan, name: str) -> Ticker:
+        if plan.feature not in self._tickers:
+            self._tickers[plan.feature] = (TICKERS[name](), plan)
+        return self._tickers[plan.feature][0]
+
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+        indexes = [i for i in sorted(self._features) if features is None or i in features]
+        for index in indexes:
+            if index in self._tickers:
+                self._tickers[index][0].halt()
+            if any(not kind.is_position for kind in self._features[index].outputs):
+                self._memory.s[index] = 0
+        commands = [
+            self.output(index, kind, 0)
+            for index in indexes
+            for kind in self._features[index].outputs
+            if not kind.is_position
+        ]
+        for index in indexes:
+            commands += self._position_stops(self._features[index])
+        return merge(commands)
+
+    def _position_stops(self, feature: FeatureSpec) -> list[tuple[Packet, ...]]:
+        found: list[tuple[Packet, ...]] = []
+        for kind in feature.outputs:
+            plan = self._plans[feature.index, kind]
+            call = (feature.index, plan.type, 0, 0, 0, plan.top)
+            for rule in self._behaviour.stops:
+                if kind in rule.types and (rule.when is None or rule.when(self._memory, *call)):
+                    found.append((self._packet(rule.packet, plan, call),))
+                    break
+        return found
+
+    def shares_packets(self, feature: int) -> bool:
+        return any(
+            packet.keys is not None or packet.encoder.shared
+            for (index, _), plan in self._plans.items()
+            if index == feature
+            for rule in plan.rules
+            for packet in rule.packets
+        )
+
+    def _input(self, feature: int, kind: InputType) -> InputRule | None:
+        if feature not in self._features or kind not in self._features[feature].inputs:
+            raise ProtocolError(f"{self._name}: feature {feature} has no {kind}")
+        for rule in self._behaviour.inputs:
+            if rule.kind is kind and rule.feature in (None, feature):
+                return rule
+        return None
+
+    def read(self, feature: int, kind: InputType) -> Steps[int]:
+        rule = self._input(feature, kind)
+        what = f"{self._name}: its {kind} could not be read"
+        try:
+            if rule is None:
+                return (yield from self._standard_battery(kind))
+            if rule.read is not None:
+                value = self.reading(feature, kind, (yield ReadStep(rule.read)) or b"")
+            else:
+                value = yield from self._ask(rule, feature, kind)
+        except StepFailed as error:
+            raise ProtocolError(f"{what}: {error}") from error
+        if value is None:
+            raise ProtocolError(f"{what}: the answer makes no sense")
+        return value
+
+    def _standard_battery(self, kind: InputType) -> Steps[int]:
+        """Bluetooth's own battery level: one byte, percent."""
+        if kind is not InputType.BATTERY or "rxblebattery" not in self._opening.endpoints:
+            raise ProtocolError(f"{self._name}: its protocol does not say how to read {kind}")
+        data = yield ReadStep("rxblebattery")
+        if not data:
+            raise ProtocolError(f"{self._name}: its battery answered with nothing")
+        return data[0]
+
+    def _ask(self, rule: InputRule, feature: int, kind: InputType) -> Steps[int | None]:
+        if rule.subscribe is not None:
+            yield SubscribeStep(rule.subscribe)
+        if rule.ask is not None:
+            data = self._bytes(rule.ask, ())
+            yield WriteStep(rule.ask.endpoint, data, rule.ask.response)
+        assert rule.listen is not None
+        for _ in range(MAX_NOTIFICATIONS):
+            data = (yield WaitStep(rule.listen, rule.timeout_ms)) or b""
+            value = self.reading(feature, kind, data)
+            if value is not None:
+                return value
+        return None
+
+    def subscription(self, feature: int, kind: InputType) -> str:
+        rule = self._input(feature, kind)
+        if rule is None or rule.subscribe is None or rule.ask is not None:
+            raise ProtocolError(f"{self._name}: {kind} cannot be subscribed to")
+        return rule.subscribe
+
+    def reading(self, feature: int, kind: InputType, data: bytes) -> int | None:
+        rule = self._input(feature, kind)
+        if rule is None:
+            return data[0] if data else None
+        groups = search(rule.pattern, data)
+        if groups is None:
+            return None
+        try:
+            call = {"i": feature, "r": data, "g": groups}
+            if rule.when is not None and not rule.when(self._memory, **call):
+                return None
+            value = rule.value(self._memory, **call)
+        except FAULTS:
+            # What a device sends is not ours to trust: too short or out of place is no reading.
+            return None
+        return int(value) if isinstance(value, (int, float)) else None
+
+    @property
+    def tick_ms(self) -> int | None:
+        return min(
+            (ticker.every_ms for ticker, _ in self._tickers.values() if ticker.active),
+            default=None,
+        )
+
+    def tick(self) -> tuple[Packet, ...]:
+        packets = []
+        for ticker, plan in self._tickers.values():
+            data = ticker.tick() if ticker.active else None
+            if data is not None:
+                packets.append(Packet("tx", data, keys=plan.own_keys))
+        return tuple(packets)
+
+
+def merge(commands: Iterable[tuple[Packet, ...]]) -> tuple[Packet, ...]:
+    """What is left of several commands when newer packets replace older ones that share a key."""
+    kept: list[Packet] = []
+    for packets in commands:
+        keys = {key for packet in packets for key in packet.keys}
+        kept = [packet for packet in kept if keys.isdisjoint(packet.keys)]
+        kept += packets
+    return tuple(kept)
