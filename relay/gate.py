@@ -147,7 +147,7 @@ class Gate:
         Here, and not when the radio writes, because the hub counts from when it sent this.
         """
         self.tick(now)
-        if self.state is not State.OPEN:
+        if self.state is not State.OPEN or self._block.cause is not None:
             raise GateShut(self._refusal())
         if not rest:
             self._lease_ends = min(self._lease_ends, now + self.active_s)
@@ -157,7 +157,7 @@ class Gate:
     def passes(self, now: float) -> bool:
         """Whether anything other than a stop may be handed to the radio at this moment."""
         self.tick(now)
-        return self.state is State.OPEN
+        return self.state is State.OPEN and self._block.cause is None
 
     def wrote(self, now: float, *, rest: bool) -> None:
         """A packet is being written; `rest`: every output is off after it."""
