@@ -20,10 +20,12 @@ from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
+from forwarder.errors import ConfigError
 from forwarder.hub import Hub
+from forwarder.sources.relay_link import Outcome
 from forwarder.sources.relays import RelaySource
 from forwarder.store import Store
-from relay.embedded import embedded_agents
+from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
 
@@ -59,12 +61,7 @@ class App:
         self.hub.sources.append(self.relays)
         self.origins = OriginPolicy(config.clients.origins)
         self.options = ClientOptions(config.clients.server_name, config.clients.max_ping_ms)
-        self.agents = embedded_agents(
-            simulate=config.radio.simulate,
-            local=config.radio.local,
-            adapter=config.radio.adapter,
-            trace=config.trace,
-        )
+        self.agents = _agents(config)
         self._clients = WebSocketServer(
             port=config.clients.port,
             hosts=config.clients.hosts,
@@ -82,7 +79,8 @@ class App:
         self._tasks: asyncio.TaskGroup | None = None
 
     def _routes(self) -> None:
-        add_websocket_route(self.web, "/link/plain", self._plain_link)
+        for path in ("/link", "/link/plain"):
+            add_websocket_route(self.web, path, self._plain_link)
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -129,7 +127,9 @@ class App:
                 await self._stop.wait()
             finally:
                 # Synchronous: the stops leave even if this task is being cancelled.
-                stops = [*self.hub.stop_all(), *self.relays.stop_all()]
+                stops: list[asyncio.Future[None] | Outcome] = []
+                stops += self.hub.stop_all()
+                stops += self.relays.stop_all()
                 try:
                     await self._wind_down(stops)
                 finally:
@@ -137,7 +137,7 @@ class App:
                     for task in running:
                         task.cancel()
 
-    async def _wind_down(self, stops: Sequence[asyncio.Future[object]]) -> None:
+    async def _wind_down(self, stops: Sequence[asyncio.Future[None] | Outcome]) -> None:
         if stops:
             _, late = await asyncio.wait(stops, timeout=STOP_S)
             if late:
@@ -168,3 +168,15 @@ class App:
     async def _embedded(self, channel: Channel) -> None:
         with suppress(LinkError):  # the end of the link is the end of the agent, which says why
             await self.relays.drive(channel, "embedded")
+
+
+def _agents(config: Config) -> list[Agent]:
+    try:
+        return embedded_agents(
+            simulate=config.radio.simulate,
+            local=config.radio.local,
+            adapter=config.radio.adapter,
+            trace=config.trace,
+        )
+    except (ValueError, RelayError) as error:
+        raise ConfigError(str(error)) from error

@@ -20,9 +20,9 @@ from forwarder.console import Console
 from forwarder.errors import ConfigError, ForwarderError
 
 try:
-    import uvloop
+    from uvloop import new_event_loop
 except ImportError:  # Windows, and Pythons for which nobody has built it
-    uvloop = None  # type: ignore[assignment]
+    from asyncio import new_event_loop  # type: ignore[assignment]  # both make event loops
 
 FINE, FAILED, USAGE = 0, 1, 2
 
@@ -119,7 +119,7 @@ def merged(options: argparse.Namespace) -> Config:
 
 def _run(options: argparse.Namespace) -> int:
     app = App(merged(options))
-    with asyncio.Runner(loop_factory=uvloop and uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_serve(app))
 
 

@@ -384,7 +384,7 @@ class RelaySource:
             return
         if not self._catalogue.match(sighting.advertisement):
             return
-        if self._user.denied(address):
+        if not self._user.allowed(address):
             log.info("%s is denied by the user's configuration", address)
             sighting.not_before = now + RETRY_LIMIT_S
             return
