@@ -133,6 +133,10 @@ class DeviceProtocol(Protocol):
         """
         ...
 
+    def armed(self) -> tuple[Packet, ...]:
+        """The packets of `stop(None)` for somebody else to keep: no counter goes on for them."""
+        ...
+
     def shares_packets(self, feature: int) -> bool:
         """Whether a packet of this feature also carries other features' values."""
         ...

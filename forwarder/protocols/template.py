@@ -170,6 +170,12 @@ class TemplateProtocol:
             commands += self._position_stops(self._features[index])
         return merge(commands)
 
+    def armed(self) -> tuple[Packet, ...]:
+        counter = self._memory.seq
+        packets = self.stop(None)
+        self._memory.seq = counter
+        return packets
+
     def _position_stops(self, feature: FeatureSpec) -> list[tuple[Packet, ...]]:
         found: list[tuple[Packet, ...]] = []
         for kind in feature.outputs:

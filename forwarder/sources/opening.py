@@ -108,7 +108,6 @@ async def open_device(
 async def arm(hardware: Hardware, protocol: DeviceProtocol, gap_ms: int) -> None:
     """Hand over the device's stop; with a keep-alive that repeats the last packet, send it once."""
     keepalive = protocol.keepalive
-    stop = protocol.stop(None)
-    await hardware.arm(stop, gap_ms=gap_ms, keepalive=keepalive)
+    await hardware.arm(protocol.armed(), gap_ms=gap_ms, keepalive=keepalive)
     if keepalive is not None and keepalive.primed:
-        await hardware.stop(stop, everything=True)
+        await hardware.stop(protocol.stop(None), everything=True)

@@ -174,7 +174,10 @@ class RelayHardware:
 
     async def write(self, endpoint: str, data: bytes, response: bool) -> None:
         h = self._handle(endpoint)
-        await self._request(lambda id: wire.Write(id, self.p, h, data, response))
+        outcome = self._request(lambda id: wire.Write(id, self.p, h, data, response))
+        # A write shortens the lease like an output; the next beat must come before it lapses.
+        self._reachable().rouse()
+        await outcome
 
     async def read(self, endpoint: str) -> bytes:
         h = self._handle(endpoint)
