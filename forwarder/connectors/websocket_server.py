@@ -35,6 +35,8 @@ _PREFLIGHT_S = 60
 _SAY_AGAIN_S = 60.0
 _MAX_SAID = 64
 _MAX_SAID_CHARS = 240
+# Each is looked up; nobody has a reason to offer more.
+_MAX_TOKENS = 8
 # What a proxy adds when it passes on somebody's request.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 # A page asks with one of these, by the draft its browser follows: Private Network Access (Chrome
@@ -51,13 +53,13 @@ def visitor_of(request: web.Request) -> Visitor:
     scheme, _, bearer = header.partition(" ")
     tokens = [bearer.strip()] if scheme.lower() == "bearer" else []
     tokens += request.query.getall("token", [])
-    tokens += request.path.split("/")
+    tokens += request.path.split("/")[:_MAX_TOKENS]
     peer = request.transport.get_extra_info("peername") if request.transport else None
     return Visitor(
         address=str(peer[0]) if isinstance(peer, tuple) else "",
         host=request.headers.get("Host", ""),
         origin=request.headers.get("Origin"),
-        tokens=tuple(token for token in tokens if token),
+        tokens=tuple(token for token in tokens if token)[:_MAX_TOKENS],
         forwarded=any(name in request.headers for name in _FORWARDED),
         secure=request.secure,
     )

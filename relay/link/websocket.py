@@ -142,10 +142,9 @@ class WebSocketChannel:
                 end = ChannelClosed(message.data or _NO_CODE, str(message.extra or ""))
             case aiohttp.WSMsgType.ERROR if isinstance(message.data, aiohttp.WebSocketError):
                 end = ChannelClosed(message.data.code, f"bad websocket data: {message.data}")
-            case aiohttp.WSMsgType.ERROR:
-                raise self._lost("the connection was lost")
             case _:
-                end = ChannelClosed(_NO_CLOSE)
+                # Lost, or closed by this end: then that is the reason given.
+                raise self._lost("the connection was lost")
         raise self._ended(end)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
@@ -219,10 +218,10 @@ async def dial(
             raise
         raise failure from error
     assert isinstance(ws, _ClientSocket)
-    return WebSocketChannel(ws, ws.transport, peer=_shown(url), session=session)
+    return WebSocketChannel(ws, ws.transport, peer=shown_url(url), session=session)
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """`url` for logs: a token may be in the path or in the query."""
     scheme, separator, rest = url.partition("://")
     host = rest.split("/")[0].split("?")[0].rpartition("@")[2]
@@ -230,7 +229,7 @@ def _shown(url: str) -> str:
 
 
 def _dial_error(url: str, error: BaseException, open_s: float) -> LinkError | None:
-    where = _shown(url)
+    where = shown_url(url)
     match error:
         case TimeoutError():
             return DialFailed(f"{where} did not answer within {open_s:g} s")

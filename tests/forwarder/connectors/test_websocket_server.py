@@ -60,12 +60,12 @@ async def test_a_bound_port_keeps_connections_until_the_server_runs() -> None:
 
 
 async def test_addresses_this_machine_does_not_have_are_left_out() -> None:
-    # 192.0.2.0/24 is for documentation: nobody has such an address.
-    async with serving(WebSocketServer(port=0, hosts=("192.0.2.1", "127.0.0.1"))) as address:
+    # 203.0.113.0/24 is for documentation: nobody has such an address.
+    async with serving(WebSocketServer(port=0, hosts=("203.0.113.1", "127.0.0.1"))) as address:
         channel = await dial(f"ws://{address}")
         await channel.close()
     with pytest.raises(ConfigError, match="none of the addresses"):
-        WebSocketServer(port=0, hosts=("192.0.2.1",)).bind()
+        WebSocketServer(port=0, hosts=("203.0.113.1",)).bind()
 
 
 async def test_a_handler_that_fails_ends_its_own_channel_only(

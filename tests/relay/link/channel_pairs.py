@@ -9,6 +9,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from aiohttp import web
 
 from relay.link.channel import Channel, channel_pair
+from relay.link.handshake import Refusal
+from relay.link.noise import KeyPair
+from relay.link.secure import secure_as_hub, secure_as_relay
 from relay.link.websocket import MAX_FRAME_BYTES, WebSocketChannel, dial
 
 Ends = tuple[Channel, Channel]
@@ -61,6 +64,40 @@ async def websocket(
             group.create_task(listened.close())
         done.set()
         await runner.cleanup()
+
+
+class _KnowsOne:
+    """A hub's trust with one relay in it."""
+
+    hub_name = "hub"
+
+    def __init__(self, key: KeyPair, relay: bytes) -> None:
+        self.key = key
+        self._relay = relay
+
+    def known(self, relay_key: bytes) -> str | None:
+        return "relay" if relay_key == self._relay else None
+
+    def offer(self, code_id: bytes, now: float) -> bytes | Refusal:
+        raise NotImplementedError
+
+    def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str:
+        raise NotImplementedError
+
+
+def secured(make: Maker) -> Maker:
+    """The relay's and the hub's end of an encrypted channel inside a channel of `make`."""
+
+    @asynccontextmanager
+    async def ends() -> AsyncIterator[Ends]:
+        hub, relay = KeyPair.generate(), KeyPair.generate()
+        async with make() as (one, other), asyncio.TaskGroup() as group:
+            trust = _KnowsOne(hub, relay.public)
+            there = group.create_task(secure_as_hub(other, trust))
+            here, _ = await secure_as_relay(one, relay, hub_key=hub.public)
+            yield here, (await there)[0]
+
+    return ends
 
 
 def reversed_ends(make: Maker) -> Maker:

@@ -1,0 +1,47 @@
+"""Channels without a socket: `InProcess` connects two parts of one program."""
+
+from __future__ import annotations
+
+import asyncio
+
+from forwarder.connectors.base import Handler, serve
+from relay.link.channel import Channel, channel_pair
+from relay.link.errors import ChannelClosed
+
+# Calls of `open` that the handlers have not taken up yet; only a program that opens channels
+# without waiting for anything gets there.
+MAX_WAITING = 64
+
+
+class InProcess:
+    """A connector whose channels come from `open`, in this process. Frames are encoded as on a
+    socket, so whatever works here works there."""
+
+    def __init__(self, name: str = "in-process") -> None:
+        """`name` is what the handlers' side calls the other."""
+        self._name = name
+        self._opened: asyncio.Queue[Channel] = asyncio.Queue(MAX_WAITING)
+        self._ended = False
+
+    async def open(self) -> Channel:
+        """Return a channel whose other end is handed to a handler; may be called before `run`.
+
+        Waits while too many are waiting. Raises ChannelClosed once `run` has ended.
+        """
+        if self._ended:
+            raise ChannelClosed(1001, f"{self._name} has ended")
+        here, there = channel_pair(names=("in-process", self._name))
+        await self._opened.put(there)
+        return here
+
+    async def run(self, handler: Handler) -> None:
+        """Run `handler` on each channel until cancelled; may be called once."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    channel = await self._opened.get()
+                    tasks.create_task(serve(handler, channel), name=f"{self._name} channel")
+        finally:
+            self._ended = True
+            while not self._opened.empty():
+                await self._opened.get_nowait().close(1001, f"{self._name} has ended")

@@ -1,0 +1,170 @@
+"""What only websockets can do wrong; the promises of every channel are in the conformance suite."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from relay.link.errors import ChannelClosed
+from relay.link.websocket import WebSocketChannel, shown_url
+from tests.relay.link.channel_pairs import websocket
+
+SOON_S = 5.0
+
+
+async def ended(channel: WebSocketChannel) -> ChannelClosed:
+    """How the channel ends; what arrives before that does not matter."""
+    async with asyncio.timeout(SOON_S):
+        while True:
+            try:
+                await channel.receive()
+            except ChannelClosed as closed:
+                return closed
+
+
+async def fill(channel: WebSocketChannel) -> int:
+    """Send until the peer, which does not read, holds it up; returns how many frames left."""
+    taken = 0
+    while True:
+        try:
+            async with asyncio.timeout(0.2):
+                await channel.send(bytes(1 << 16))
+        except TimeoutError:
+            return taken
+        taken += 1
+
+
+async def test_a_peer_that_does_not_read_is_given_up_after_the_deadline() -> None:
+    async with websocket(send_s=0.2) as (listened, dialed):
+        frame = bytes(1 << 16)
+        with pytest.raises(ChannelClosed, match=r"has not read for 0\.2 s"):
+            await asyncio.gather(*(listened.send(frame) for _ in range(1000)))
+        assert (await ended(listened)).code == 1006
+        assert dialed.peer
+
+
+async def test_a_send_that_is_given_up_does_not_spoil_the_next_one() -> None:
+    # aiohttp 3.14 lets it: every later send raises CancelledError, or waits for nothing.
+    async with websocket() as (listened, dialed):
+        taken = await fill(listened)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await listened.send("held up, too")
+        for _ in range(taken):
+            await dialed.receive()
+        await listened.send("through")
+        assert await dialed.receive() == "through"
+
+
+async def test_a_stuck_peer_does_not_keep_the_socket_after_a_close() -> None:
+    async with websocket() as (listened, dialed):
+        await fill(listened)
+        async with asyncio.timeout(SOON_S):
+            await listened.close()
+            # What was under way when the socket went down is all that the peer ever gets.
+            assert (await ended(dialed)).code == 1006
+
+
+async def test_a_lost_connection_ends_the_channel_at_both_ends() -> None:
+    async with websocket() as (listened, dialed):
+        dialed.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        assert (await ended(listened)).code == 1006
+        assert (await ended(dialed)).code == 1006
+
+
+async def test_a_peer_that_falls_silent_is_noticed_by_pings() -> None:
+    async with websocket(heartbeat_s=0.2) as (listened, dialed):
+        # The other end goes on, but it reads nothing any more: no pong.
+        dialed.transport.pause_reading()
+        closed = await ended(listened)
+        assert (closed.code, closed.reason) == (1006, "the connection was lost")
+
+
+async def test_pings_keep_a_channel_alive_that_has_nothing_to_say() -> None:
+    async with websocket(heartbeat_s=0.1) as (listened, dialed):
+        receiving = [asyncio.create_task(end.receive()) for end in (listened, dialed)]
+        done, _ = await asyncio.wait(receiving, timeout=0.5)
+        assert not done
+        await listened.send("still")
+        assert await receiving[1] == "still"
+        receiving[0].cancel()
+
+
+async def test_a_frame_beyond_the_cap_ends_the_channel_with_the_code_for_it() -> None:
+    async with websocket(max_frame_bytes=1000) as (listened, dialed):
+        await dialed.send("x" * 1001)
+        async with asyncio.TaskGroup() as group:
+            end = group.create_task(ended(listened))
+            assert (await ended(dialed)).code == 1009
+        assert end.result().code == 1009
+        assert "bad websocket data" in end.result().reason
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\x81\x81\0\0\0\0\xff", 1007),  # text that is not UTF-8
+        (b"\x83\x80\0\0\0\0", 1002),  # an opcode that does not exist
+        (b"\xf1\x80\0\0\0\0", 1002),  # bits of extensions that were not agreed to
+        (b"\x80\x80\0\0\0\0", 1002),  # the continuation of nothing
+    ],
+)
+async def test_bad_websocket_data_ends_the_channel(data: bytes, code: int) -> None:
+    async with websocket() as (listened, dialed):
+        dialed.transport.write(data)
+        async with asyncio.TaskGroup() as group:
+            end = group.create_task(ended(listened))
+            assert (await ended(dialed)).code == code
+        assert end.result().code == code
+
+
+async def test_a_close_without_a_code_is_one() -> None:
+    async with websocket() as (listened, dialed):
+        dialed.transport.write(b"\x88\x80\0\0\0\0")
+        assert (await ended(listened)).code == 1005
+
+
+async def test_a_long_reason_is_cut_between_characters() -> None:
+    async with websocket() as (listened, dialed), asyncio.TaskGroup() as group:
+        group.create_task(listened.close(1001, "x" + "é" * 100))
+        closed = await ended(dialed)
+        assert closed.reason == "x" + "é" * 61
+
+
+async def test_a_channel_says_whether_it_is_open() -> None:
+    async with websocket() as (listened, _):
+        assert repr(listened) == "<WebSocketChannel dialer open>"
+        await listened.close()
+        assert repr(listened) == "<WebSocketChannel dialer closed>"
+
+
+async def test_many_senders_at_once_are_all_served_or_all_told() -> None:
+    async with websocket() as (listened, dialed):
+        sending = [asyncio.create_task(listened.send(bytes(1 << 16))) for _ in range(200)]
+        await asyncio.wait(sending, timeout=0.2)
+        sending[-1].cancel()
+        for _ in range(150):
+            await dialed.receive()
+        await dialed.close()
+        done, pending = await asyncio.wait(sending, timeout=SOON_S)
+        assert not pending
+        assert {type(task.exception()) for task in done if not task.cancelled()} <= {
+            ChannelClosed,
+            type(None),
+        }
+        assert sum(task.cancelled() for task in done) <= 1
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ws://host:1/secret", "ws://host:1"),
+        ("wss://user:secret@host/?token=secret", "wss://host"),
+        ("ws://[::1]:1?token=secret", "ws://[::1]:1"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_addresses_are_shown_without_secrets(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
