@@ -239,10 +239,12 @@ class Catalogue:
         models = dict(loaded.models)
         for overlay in reversed(self._overlays):
             models |= overlay.models.get(loaded.name, {})
-        grouped: dict[int, tuple[Definition, list[str]]] = {}
+        grouped: dict[tuple[str, str], tuple[Definition, list[str]]] = {}
         for identifier, entry in models.items():
             definition = entry.definition
-            grouped.setdefault(id(entry), (definition, []))[1].append(identifier)
+            grouped.setdefault((definition.id, definition.name), (definition, []))[1].append(
+                identifier
+            )
         for definition, identifiers in grouped.values():
             yield CatalogueEntry(definition, tuple(identifiers))
         if loaded.default is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from msgspec import UNSET
 
@@ -54,9 +54,8 @@ class LoadedProtocol:
         return frozenset(rule.company for block in self.blocks for rule in block.manufacturer)
 
     def entries(self) -> tuple[ModelEntry, ...]:
-        """Each model once, the default last."""
-        unique = {id(entry): entry for entry in self.models.values()}
-        return (*unique.values(), *((self.default,) if self.default else ()))
+        """Each identifier's model, the default last."""
+        return (*self.models.values(), *((self.default,) if self.default else ()))
 
 
 def load(text: str, source: str, ids: Ids) -> LoadedProtocol:
@@ -95,7 +94,9 @@ def _load(file: schema.File, ids: dict[str, dict[str, str]]) -> LoadedProtocol:
         for identifier in device.ids:
             if identifier in models:
                 raise SchemaError(("device", number, "ids"), f"{identifier!r} is listed twice")
-            models[identifier] = entry
+            models[identifier] = replace(
+                entry, definition=replace(entry.definition, identifier=identifier)
+            )
     blocks = tuple(
         _block(("match", number), match, file.protocol) for number, match in enumerate(file.match)
     )

@@ -6,7 +6,7 @@ stay ours. Protocols that we do not know are listed by the catalogue and otherwi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -170,7 +170,7 @@ def overlay(protocols: dict[str, ProtocolConfig], origin: Origin) -> Overlay:
         for one in (*config.configurations, *config.configuration):
             entry = ModelEntry(definition(protocol, one.identifier, one, base))
             for identifier in one.identifier:
-                table[identifier] = entry
+                table[identifier] = ModelEntry(replace(entry.definition, identifier=identifier))
     kept = [one for one in blocks if one.services or one.websocket]
     return Overlay(tuple(kept), models, defaults)
 

@@ -158,8 +158,6 @@ class TemplateProtocol:
         for index in indexes:
             if index in self._tickers:
                 self._tickers[index][0].halt()
-            if any(not kind.is_position for kind in self._features[index].outputs):
-                self._memory.s[index] = 0
         commands = [
             self.output(index, kind, 0)
             for index in indexes
