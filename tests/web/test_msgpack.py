@@ -39,7 +39,9 @@ def _plain(value: Any) -> Any:
             pairs = [[key, _plain(item)] for key, item in value.items()]
             return {"$object" if all(isinstance(k, str) for k in value) else "$map": pairs}
         case float() if not math.isfinite(value):
-            return {"$number": "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"}
+            return {
+                "$number": "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+            }
         case float() if value.is_integer() and abs(value) < 2**53:
             return int(value)
     return value
@@ -132,7 +134,9 @@ async def test_ten_thousand_random_bytes_never_do_more_than_raise_format_error(
 async def test_malformed_input_is_refused(modules: Page, data: bytes, complaint: str) -> None:
     text = base64.b64encode(data).decode()
     with pytest.raises(DevToolsError, match=complaint):
-        await modules.evaluate(f"(() => {{ {_TO_PAGE} return modules.decode(bytes('{text}')); }})()")
+        await modules.evaluate(
+            f"(() => {{ {_TO_PAGE} return modules.decode(bytes('{text}')); }})()"
+        )
 
 
 async def test_an_advertisement_with_numbered_keys_is_what_the_hub_reads(modules: Page) -> None:
@@ -159,5 +163,3 @@ async def test_the_leases_of_a_beat_come_as_a_map(modules: Page) -> None:
         "time_us": 2**53 - 1,
         "leases": {"$map": [[7, 900]]},
     }
-
-

@@ -81,7 +81,7 @@ export class Gate {
   // to the active one, because the hub renews it that often while an output is on.
   admit(now, rest) {
     this.tick(now);
-    if (this.state !== OPEN) throw new GateShut(this.#refusal());
+    if (!this.#open) throw new GateShut(this.#refusal());
     if (!rest) this.#leaseEnds = Math.min(this.#leaseEnds, now + this.activeS);
   }
 
@@ -90,7 +90,7 @@ export class Gate {
   // Whether anything other than a stop may be handed to the radio at this moment.
   passes(now) {
     this.tick(now);
-    return this.state === OPEN;
+    return this.#open;
   }
 
   // A packet is being written; `rest`: every output is off after it.
@@ -150,6 +150,8 @@ export class Gate {
     if (now - deadline >= STALL_S) return this.strike(now, 'stall');
     return this.strike(now, this.#runEnds <= this.#leaseEnds ? 'run_time' : 'lease');
   }
+
+  get #open() { return this.state === OPEN && this.#block.cause === null; }
 
   #take(event) {
     const next = TRANSITIONS[this.state][event];

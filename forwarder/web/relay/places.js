@@ -18,7 +18,9 @@ export class BadLink extends Error {}
 export function secretBytes(text) {
   if (!/^[A-Za-z0-9_-]{43}$/.test(text)) throw new BadLink('secret');
   const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0));
-  if (bytes.length !== 32) throw new BadLink('secret');
+  // 43 characters hold two bits more than 32 bytes; one way to write a secret is enough.
+  const again = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_');
+  if (again !== `${text}=`) throw new BadLink('secret');
   return bytes;
 }
 
@@ -31,6 +33,7 @@ export function readLink(text) {
   if (!parts) throw new BadLink('shape');
   const [, scheme, first, query = '', secret, fragment = ''] = parts;
   const elsewhere = places(fragment).map(place => address(place, 'ws', LINK_PORT));
+  if (scheme === 'http' && !/^(localhost|127\.0\.0\.1|\[::1\])(:|$)/i.test(first)) throw new BadLink('shape');
   const usual = { bpforward: LINK_PORT, http: 80, https: 443 }[scheme];
   const home = address(first, scheme === 'https' ? 'wss' : 'ws', usual);
   const port = new URL(home).port || usual;
