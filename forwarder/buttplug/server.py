@@ -16,7 +16,8 @@ from typing import Final
 import msgspec
 
 from forwarder.buttplug.codec import Envelope, Unreadable, encode, one_line, open_frame, salvage_id
-from forwarder.buttplug.dialect import Devices, Dialect, Request
+from forwarder.buttplug.dialect import Devices, Dialect
+from forwarder.buttplug.dialect import Request as Request  # part of the contract here
 from forwarder.buttplug.legacy.dialects import dialect
 from forwarder.buttplug.legacy.handshake import UnreadableHandshake, UnservedVersion, read_handshake
 from forwarder.buttplug.messages import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # for one call
 
 from tests.shared import shared
 

@@ -105,7 +105,7 @@ def dumped(value: object) -> str:
 
 
 @given(version=st.sampled_from([None, 0, 1, 2, 3, 4]), items=frames)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_every_object_with_an_id_is_answered(version: int | None, items: list[object]) -> None:
     served = Served(version, DEVICES)
     before = len(served.frames)

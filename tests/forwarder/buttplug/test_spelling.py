@@ -68,7 +68,7 @@ def test_list_of_a_later_server_is_read_as_far_as_we_know_it() -> None:
         },
         "FeatureIndex": 0,
     }
-    fields = {
+    fields: dict[str, object] = {
         "Devices": {"3": {"DeviceName": "x", "DeviceFeatures": {"0": listed, "1": 5}}, "4": 5}
     }
     expected = {

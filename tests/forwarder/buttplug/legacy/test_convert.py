@@ -206,7 +206,8 @@ def test_vorze_turns_every_rotator(clockwise: bool, value: int) -> None:
 
 def _launch_speed(distance: float, duration_ms: float) -> float:
     """The other direction, as the drivers of such toys compute it; speed in 0..1."""
-    return 250.0 * float(duration_ms * 90 / (distance * 100)) ** -1.05
+    speed: float = 250.0 * (duration_ms * 90 / (distance * 100)) ** -1.05
+    return speed
 
 
 @pytest.mark.parametrize("speed", [5, 20, 50, 80, 99])
