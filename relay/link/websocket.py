@@ -117,7 +117,9 @@ class WebSocketChannel:
         if not self._flow.room.is_set():
             try:
                 async with asyncio.timeout(self._send_s):
-                    await self._flow.room.wait()
+                    # Whoever else waited may have used up the room again.
+                    while not self._flow.room.is_set():
+                        await self._flow.room.wait()
             except TimeoutError:
                 raise self._lost(f"the peer has not read for {self._send_s:g} s") from None
             self._check()

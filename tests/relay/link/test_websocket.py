@@ -69,7 +69,8 @@ async def test_a_stuck_peer_does_not_keep_the_socket_after_a_close() -> None:
 
 async def test_a_lost_connection_ends_the_channel_at_both_ends() -> None:
     async with websocket() as (listened, dialed):
-        dialed.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        with dialed.transport.get_extra_info("socket").dup() as sock:
+            sock.shutdown(socket.SHUT_RDWR)
         assert (await ended(listened)).code == 1006
         assert (await ended(dialed)).code == 1006
 
