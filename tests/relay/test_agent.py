@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,26 +9,22 @@ from dataclasses import dataclass
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.channel import MemoryChannel, channel_pair
+from relay.link.errors import LinkError
 from relay.link.messages import (
     Advertisements,
     Connected,
-    Disconnected,
     Done,
-    ErrorCode,
-    Failed,
     Packet,
     Scan,
-    StopAll,
-    StopCause,
-    Stopped,
     Wearer,
 )
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import Fault, Op
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.linkhub import LinkHub
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -55,8 +52,8 @@ class Bed:
 async def serve(agent: Agent, channel: MemoryChannel) -> None:
     try:
         await agent.serve_link(channel)
-    except Exception as error:
-        print("link ended:", error)
+    except LinkError as error:
+        log.info("the link ended: %s", error)
 
 
 @asynccontextmanager
