@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -25,9 +26,12 @@ from forwarder.hub import Hub
 from forwarder.sources.relay_link import Outcome
 from forwarder.sources.relays import RelaySource
 from forwarder.store import Store
+from forwarder.tokens import Grant, TokenBook
+from forwarder.trust import HubTrust
 from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
+from relay.link.secure import secure_as_hub
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +59,8 @@ class App:
         self.catalogue = Catalogue.load(
             official=config.devices.official, user=self.user, data=config.devices.catalogue
         )
+        self.trust = HubTrust.open(state, config.name)
+        self.tokens = TokenBook(state / "tokens.json")
         self.store = Store(state / "indexes.json")
         self.hub = Hub(self.store)
         self.relays = RelaySource(config.name, self.catalogue, self.user, self.hub)
@@ -65,7 +71,7 @@ class App:
         self._clients = WebSocketServer(
             port=config.clients.port,
             hosts=config.clients.hosts,
-            gatekeeper=Gatekeeper(self.origins),
+            gatekeeper=Gatekeeper(self.origins, self._grant),
         )
         self.web = web.Application()
         self._routes()
@@ -79,8 +85,8 @@ class App:
         self._tasks: asyncio.TaskGroup | None = None
 
     def _routes(self) -> None:
-        for path in ("/link", "/link/plain"):
-            add_websocket_route(self.web, path, self._plain_link)
+        add_websocket_route(self.web, "/link", self._secure_link, gatekeeper=LinkGate())
+        add_websocket_route(self.web, "/link/plain", self._plain_link)
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -160,7 +166,16 @@ class App:
         await clients.serve(channel, self.hub, self.options)
 
     async def _client(self, channel: Channel, admitted: Admitted) -> None:
-        await self.serve_client(channel)
+        grant = admitted.grant
+        assert grant is None or isinstance(grant, Grant)
+        await clients.serve(channel, self.hub, self.options, grant)
+
+    def _grant(self, visitor: Visitor) -> Grant | None:
+        return self.tokens.check_any(visitor.tokens, time.time())
+
+    async def _secure_link(self, channel: Channel, admitted: Admitted) -> None:
+        secure, relay = await secure_as_hub(channel, self.trust, self.trust)
+        await self.relays.drive(secure, relay.key.hex(), relay.name)
 
     async def _plain_link(self, channel: Channel, admitted: Admitted) -> None:
         await self.relays.drive(channel, None)
@@ -178,5 +193,5 @@ def _agents(config: Config) -> list[Agent]:
             adapter=config.radio.adapter,
             trace=config.trace,
         )
-    except (ValueError, RelayError) as error:
+    except RelayError as error:
         raise ConfigError(str(error)) from error

@@ -51,10 +51,12 @@ class Console:
         for relay in app.relays.relays.values():
             state = "connected" if relay.link is not None else "away, its toys are stopped"
             trip = None if relay.link is None else relay.link.session.round_trip_ms
-            shown = "" if trip is None else f", {trip:.1f} ms"
+            # What changes all the time is for a screen; a journal gets what comes and goes.
+            shown = f", {trip:.1f} ms" if self._live and trip is not None else ""
             yield f"  relay   {neutralise(relay.name)}: {relay.blocked or state}{shown}"
         for index, device in sorted(app.hub.devices.items()):
-            yield f"  device  {index} {neutralise(device.shown_name)}: {_levels(device)}"
+            levels = _levels(device) if self._live else "connected"
+            yield f"  device  {index} {neutralise(device.shown_name)}: {levels}"
 
 
 def _levels(device: Device) -> str:

@@ -9,10 +9,8 @@ from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.errors import RelayError
 from relay.radio.base import Radio
-from relay.radio.bleak_radio import BleakRadio
-from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.radio import SimulatedRadio
-from relay.trace import Trace, TracedRadio
+from relay.radios import open_radio
+from relay.trace import Trace
 
 __all__ = ["Agent", "RelayError", "embedded_agents"]
 
@@ -27,17 +25,13 @@ def embedded_agents(
 ) -> list[Agent]:
     """One agent for the simulated toys, if any are named, and one for this machine's Bluetooth.
 
-    `trace`: a file that gets one JSON line per radio operation. Raises UnknownToy (ValueError) for
-    a toy that nobody can simulate, UsageError for a trace that cannot be written.
+    `trace`: a file that gets one JSON line per radio operation. Raises UsageError for a toy that
+    nobody can simulate, and for a trace that cannot be written.
     """
     radios: list[tuple[str, Radio]] = []
+    written = Trace(trace) if trace is not None else None
     if simulate:
-        radios.append(("simulated toys", SimulatedRadio(toys_by_name(",".join(simulate)))))
+        radios.append(("simulated toys", open_radio(",".join(simulate), None, written)))
     if local:
-        radios.append(("this machine", BleakRadio(adapter)))
-    agents = []
-    written = Trace(trace) if trace is not None and radios else None
-    for name, radio in radios:
-        traced: Radio = radio if written is None else TracedRadio(radio, written)
-        agents.append(Agent(traced, config or AgentConfig(name=name)))
-    return agents
+        radios.append(("this machine", open_radio(None, adapter, written)))
+    return [Agent(radio, config or AgentConfig(name=name)) for name, radio in radios]

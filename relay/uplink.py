@@ -47,7 +47,8 @@ class Uplink:
         dial: Dial = dial,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.url = link_url(url)
+        # Without a secured channel only a hub on this machine lets us in, at a path of its own.
+        self.url = link_url(url) + ("" if secure is not None else "/plain")
         self.trouble = ""
         self._agent = agent
         self._secure = secure

@@ -78,6 +78,7 @@ class RelayLink:
         self._beat_wanted = asyncio.Event()
         self._waiting: dict[int, _Waiting] = {}
         self.ended: str | None = None
+        self._leaving = False
 
     @property
     def peer(self) -> str:
@@ -148,6 +149,13 @@ class RelayLink:
         if self.ended is None:
             self._queue(self.session.send(message))
 
+    def end(self, text: str, *, retry: bool = True) -> None:
+        """Say goodbye and end the link once that has left; `retry`: the relay may come back."""
+        if self.ended is None:
+            self._queue(self.session.send(Bye(text, retry)))
+            self.fail_all(text)
+            self._leaving = True
+
     def renew(self) -> None:
         """Send a beat now: leases must not wait for the next one."""
         if self.ended is None:
@@ -174,6 +182,8 @@ class RelayLink:
             while self._outbox:
                 async with asyncio.timeout(SEND_S):
                     await self._channel.send(self._outbox.popleft())
+            if self._leaving:
+                raise ChannelClosed(1000, self.ended or "")
             self._outbox_filled.clear()
             await self._outbox_filled.wait()
 

@@ -24,7 +24,6 @@ from relay.link.errors import LinkError, LinkRefused
 from relay.link.messages import (
     Advertisement,
     Advertisements,
-    Bye,
     Disconnect,
     Disconnected,
     ErrorCode,
@@ -270,14 +269,14 @@ class RelaySource:
         self._stopping = True
         for relay in self.relays.values():
             if relay.link is not None:
-                relay.link.send(Bye(text))
+                relay.link.end(text)
 
     def revoke(self, key: str) -> bool:
         """Cut the link of this relay for good; returns whether it was here."""
         relay = self.relays.get(key)
         if relay is None or relay.link is None:
             return False
-        relay.link.send(Bye("revoked by the hub", retry=False))
+        relay.link.end("revoked by the hub", retry=False)
         return True
 
     # --- news from a relay ----------------------------------------------------------------------
