@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from relay.link.channel import Channel, Frame, MemoryChannel, channel_pair
+from relay.link.errors import ChannelClosed, LinkError
+from relay.link.handshake import Refusal, Refused
+from relay.link.noise import KeyPair
+from relay.link.pairing import KnownHub, advertised
+from relay.link.reach import connect, pair, reach
+from relay.link.secure import secure_as_hub
+from tests.doubles.clock import run_virtual
+from tests.relay.link.test_handshake import Hub
+
+_RELAY = KeyPair.generate()
+_SECRET = bytes(range(32))
+
+
+class Net:
+    """Places by URL: a hub, an error, or None for one that swallows every packet."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, places: dict[str, Hub | LinkError | None]) -> None:
+        self._tasks = tasks
+        self._places = places
+        self.dialed: list[tuple[float, str]] = []
+        self.ends: list[MemoryChannel] = []
+
+    async def dial(self, url: str) -> Channel:
+        self.dialed.append((round(asyncio.get_running_loop().time(), 2), url))
+        place = self._places[url]
+        if isinstance(place, LinkError):
+            raise place
+        if place is None:
+            await asyncio.sleep(10)
+            raise LinkError(f"{url} did not answer")
+        ours, theirs = channel_pair()
+        self.ends.append(theirs)
+        self._tasks.create_task(self._serve(theirs, place))
+        return ours
+
+    async def _serve(self, channel: MemoryChannel, hub: Hub) -> None:
+        try:
+            secure, _ = await secure_as_hub(channel, hub)
+            await secure.receive()
+        except LinkError:
+            return
+
+
+def test_the_first_place_that_answers_well_is_taken() -> None:
+    async def main() -> None:
+        hub, other = Hub(), Hub()
+        other.secret = Refusal.WRONG_CODE
+        link = advertised(_SECRET, ["silent", "closed", "other", "right", "never"], 1)
+        urls = link.urls()
+        async with asyncio.TaskGroup() as tasks:
+            net = Net(tasks, dict(zip(urls, [None, LinkError("no"), other, hub, hub], strict=True)))
+            known = await pair(link, _RELAY, "attic", net.dial)
+        assert known.key == hub.key.public
+        assert known.name == "desk"
+        assert known.urls[0] == urls[3]
+        assert set(known.urls) == set(urls)
+        assert net.dialed == [(0.25 * n, url) for n, url in enumerate(urls[:4])]
+        assert hub.relays == {_RELAY.public: "attic"}
+
+    run_virtual(main())
+
+
+def test_coming_back_needs_no_code() -> None:
+    async def main() -> None:
+        hub = Hub()
+        hub.relays[_RELAY.public] = "attic"
+        known = KnownHub(hub.key.public, "desk", ("ws://a/link", "ws://b/link"))
+        async with asyncio.TaskGroup() as tasks:
+            net = Net(tasks, {"ws://a/link": hub, "ws://b/link": hub})
+            channel = await connect(known, _RELAY, net.dial)
+            assert len(net.dialed) == 1
+            await channel.send(b"hello")
+
+    run_virtual(main())
+
+
+def test_a_refusal_says_more_than_silence() -> None:
+    async def main() -> None:
+        hub = Hub()
+        hub.secret = Refusal.CODE_SPENT
+        link = advertised(_SECRET, ["right", "silent"], 1)
+        async with asyncio.TaskGroup() as tasks:
+            net = Net(tasks, dict(zip(link.urls(), [hub, None], strict=True)))
+            with pytest.raises(Refused, match="already used"):
+                await pair(link, _RELAY, "attic", net.dial)
+
+    run_virtual(main())
+
+
+def test_without_any_answer_the_last_error_is_told() -> None:
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            net = Net(tasks, {"a": LinkError("first"), "b": LinkError("second")})
+            with pytest.raises(LinkError, match="second"):
+                await reach(["a", "b"], net.dial, _never)
+
+    run_virtual(main())
+
+
+def test_connections_that_lost_the_race_are_closed() -> None:
+    async def main() -> None:
+        kept: list[MemoryChannel] = []
+
+        async def dial(url: str) -> Channel:
+            ours, theirs = channel_pair()
+            kept.append(theirs)
+            return ours
+
+        async def greet(channel: Channel) -> Frame:
+            return await channel.receive()
+
+        async with asyncio.TaskGroup() as tasks:
+            reaching = tasks.create_task(reach(["a", "b", "c"], dial, greet))
+            await asyncio.sleep(1)
+            await kept[0].send(b"here")
+            assert await reaching == (b"here", "a")
+        for loser in kept[1:]:
+            with pytest.raises(ChannelClosed):
+                await loser.receive()
+
+    run_virtual(main())
+
+
+def test_cancelled_it_leaves_nothing_open() -> None:
+    async def main() -> None:
+        kept: list[MemoryChannel] = []
+
+        async def dial(url: str) -> Channel:
+            if "//b" in url:
+                await asyncio.sleep(99)
+            ours, theirs = channel_pair()
+            kept.append(theirs)
+            return ours
+
+        task = asyncio.ensure_future(
+            pair(advertised(_SECRET, ["a", "b", "c"], 1), _RELAY, "attic", dial)
+        )
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert len(kept) == 2
+        for end in kept:
+            with pytest.raises(ChannelClosed):
+                await end.send(b"")
+
+    run_virtual(main())
+
+
+async def _never(channel: Channel) -> None:
+    raise AssertionError(channel)
