@@ -57,6 +57,7 @@ class Event(Enum):
     REFUSED = auto()
     REQUEST = auto()
     NEWS = auto()
+    END = auto()
 
 
 # What is absent is out of place: raised if we did it, Ignored if the server did.
@@ -66,6 +67,7 @@ TRANSITIONS: Final = {
     (State.GREETING, Event.REFUSED): State.CLOSED,
     (State.READY, Event.REQUEST): State.READY,
     (State.READY, Event.NEWS): State.READY,
+    **{(state, Event.END): State.CLOSED for state in State},
 }
 
 
@@ -199,6 +201,17 @@ class ClientSession:
     def forget(self, request_id: int) -> None:
         """No longer wait for an answer; one that still comes is Ignored."""
         self._pending.pop(request_id, None)
+
+    def end(self, text: str) -> list[ClientAction]:
+        """The channel is gone, says `text`: every open request fails now. May be called again."""
+        self._step(Event.END)
+        self._greeting_deadline = self._ping_due = None
+        open_requests, self._pending = self._pending, {}
+        return [
+            Reply(id, _own_error(id, text))
+            for id, pending in open_requests.items()
+            if not pending.ours
+        ]
 
     def _ask(self, message: ClientMessage, now: float, *, ours: bool) -> tuple[int, str]:
         if len(self._pending) >= MAX_PENDING and not isinstance(message, StopCmd):

@@ -214,10 +214,8 @@ class Reader(Generic[M]):
             if self._spelling is not None and isinstance(fields, dict):
                 fields = self._spelling(fields)
             return msgspec.convert(fields, self._type, str_keys=True)
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
-        except OverflowError as error:
-            raise ValueError("a number is out of range") from error
+        except (RecursionError, OverflowError) as error:
+            raise ValueError("nested too deeply, or a number is out of range") from error
 
 
 class Vocabulary(Generic[M]):

@@ -6,7 +6,7 @@ told (devices) and asked for (sensors) is part of how it must be spoken to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -64,7 +64,9 @@ class Dialect(Protocol):
 
     def server_info(self, id: int, server_name: str, max_ping_ms: int) -> msgspec.Struct: ...
 
-    def understand(self, message: msgspec.Struct, devices: Devices) -> Request | msgspec.Struct:
+    def understand(
+        self, message: msgspec.Struct, devices: Callable[[], Devices]
+    ) -> Request | msgspec.Struct:
         """A request for the hub, or the answer if there is nothing to do.
 
         Raises ForwarderError for what cannot be asked for.
@@ -119,7 +121,9 @@ class V4Dialect:
             max_ping_time=max_ping_ms,
         )
 
-    def understand(self, message: msgspec.Struct, devices: Devices) -> Request | msgspec.Struct:
+    def understand(
+        self, message: msgspec.Struct, devices: Callable[[], Devices]
+    ) -> Request | msgspec.Struct:
         match message:
             case OutputCmd():
                 message = _checked(message)

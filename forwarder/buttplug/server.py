@@ -158,7 +158,7 @@ class ServerSession:
             case RequestDeviceList(id=id):
                 return encode(dialect.device_list(id, self._devices()))
         try:
-            understood = dialect.understand(message, self._devices())
+            understood = dialect.understand(message, self._devices)
         except ForwarderError as error:
             return _failure(getattr(message, "id", 0), error)
         if not isinstance(understood, Request):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -127,7 +127,9 @@ class OldDialect:
 
     # --- requests --------------------------------------------------------------------------------
 
-    def understand(self, message: msgspec.Struct, devices: Devices) -> Request | msgspec.Struct:
+    def understand(
+        self, message: msgspec.Struct, devices: Callable[[], Devices]
+    ) -> Request | msgspec.Struct:
         match message:
             case StartScanning() | StopScanning():
                 return Request(message.id, (message,))
@@ -142,7 +144,7 @@ class OldDialect:
             case RequestLog(id=id):
                 return Ok(id=id)  # and no Log is ever sent: logs are not for clients
             case Command():
-                return self._command(message, devices)
+                return self._command(message, devices())
         raise AssertionError(f"not in the vocabulary: {type(message).__name__}")
 
     def _command(self, message: Command, devices: Devices) -> Request:

@@ -117,6 +117,10 @@ def test_requests_wait_for_the_welcome() -> None:
         session.hello(0)
     (event,) = session.receive(frame("ScanningFinished", Id=0), 0)
     assert isinstance(event, Ignored)
+    session.receive(frame("Error", Id=0, ErrorCode=1, ErrorMessage="no"), 0)
+    assert session.state is State.CLOSED
+    (event,) = session.receive(server_info(), 0)
+    assert isinstance(event, Ignored)
 
 
 # --- requests ------------------------------------------------------------------------------------
@@ -191,6 +195,30 @@ def test_ids_start_again_at_the_end() -> None:
     assert [session.request(StopCmd(id=1), 0)[0] for _ in range(2)] == [MAX_U32, 1]
 
 
+def test_end_fails_whatever_is_open_and_nothing_is_due_any_more() -> None:
+    session = ready(max_ping_ms=1000)
+    session.tick(0.5)
+    first, _ = session.request(StartScanning(id=1), 0.5)
+    second, _ = session.request(StopCmd(id=1), 0.5)
+    assert session.end("The server is gone.") == [
+        Reply(id, Error(id=id, error_code=0, error_message="The server is gone."))
+        for id in (first, second)
+    ]
+    assert (session.state, session.deadline) == (State.CLOSED, None)
+    assert session.end("again") == []
+    with pytest.raises(HandshakeError):
+        session.request(StopCmd(id=1), 1)
+
+
+@pytest.mark.parametrize("greeting", [False, True])
+def test_end_may_come_before_the_welcome(greeting: bool) -> None:
+    session = ClientSession("me")
+    if greeting:
+        session.hello(0)
+    assert session.end("gone") == []
+    assert session.deadline is None
+
+
 # --- events --------------------------------------------------------------------------------------
 
 
@@ -248,6 +276,13 @@ def test_pings_keep_a_session_alive_and_their_absence_ends_it() -> None:
         wired.carry(wired.client.tick(deadline))
     assert wired.served.closing is None
     assert wired.served.session.tick(wired.served.now + 1) != []
+
+
+def test_a_server_that_answers_nothing_is_not_pinged_without_bound() -> None:
+    session = ready(max_ping_ms=1000)
+    for _ in range(MAX_PENDING):
+        session.request(StartScanning(id=1), 0)
+    assert session.tick(0.5) == []
 
 
 def test_unanswered_ping_is_reported() -> None:

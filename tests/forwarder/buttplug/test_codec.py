@@ -142,6 +142,18 @@ def test_texts_are_one_bounded_printable_line(text: str, line: str) -> None:
     assert one_line(text) == line
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"Id":3,"X":' + b"[" * 700 + b"]" * 700 + b"}", b'{"Id":3,"X":"\xff"}']
+)
+def test_body_that_python_cannot_hold_is_refused_in_words(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        Reader(Ping).read(msgspec.Raw(body))
+
+
+def test_deep_nesting_hides_no_id() -> None:
+    assert salvage_id(msgspec.Raw(b'{"X":' + b"[" * 700 + b"]" * 700 + b',"Id":3}')) == 3
+
+
 def test_unreadable_carries_the_message_code() -> None:
     (item,) = open_frame("x")
     assert isinstance(item, Unreadable)

@@ -26,4 +26,4 @@ def test_answer_is_ok_or_the_outcome_under_the_requests_id() -> None:
 
 def test_only_what_is_in_the_vocabulary_is_understood() -> None:
     with pytest.raises(AssertionError, match="Ping"):
-        V4Dialect({}).understand(Ping(id=1), {})
+        V4Dialect({}).understand(Ping(id=1), dict)
