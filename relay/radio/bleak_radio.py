@@ -1,28 +1,33 @@
-"""The radio of this machine, through bleak: BlueZ, Windows, macOS. Only this file imports it."""
+"""The radio of this machine, through bleak: BlueZ, Windows, macOS."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
 
 from bleak import BleakAdapter, BleakClient, BleakScanner
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
-from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakError
+from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
+from bleak.uuids import normalize_uuid_str
 
-from relay.link.messages import Advertisement, Characteristic, ErrorCode, RadioInfo, Service
-from relay.radio.base import OnAdvertisement, OnGone, OnValue, RadioError
-from relay.radio.failures import SOON_S, Failure, classify, in_operation
-from relay.radio.gatt import ATT_OVERHEAD, DEFAULT_MTU, canonical_address, with_response
+from relay.link.messages import Advertisement, ErrorCode, RadioInfo
+from relay.radio.base import OnAdvertisement, OnGone, RadioError
+from relay.radio.bleak_connection import (
+    DISCONNECT_S,
+    LIBRARY_ERRORS,
+    BleakConnection,
+    in_one_line,
+    own_cancellations,
+)
+from relay.radio.failures import SOON_S, Failure, classify
+from relay.radio.gatt import canonical_address
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 # Attempts per connect: on a busy BlueZ the second or third always helped (failed discovery, stale
 # connections); more would only hide that the peripheral is out of range.
@@ -32,21 +37,15 @@ ATTEMPT_S = 20.0
 # How long to listen for a peripheral that this process has not heard yet. Toys advertise at least
 # once a second; scanners listen only part of the time.
 FIND_S = 10.0
-# Scanners die without a word (adapter reset, bluetoothd restarted): start a silent one anew.
-SCAN_SILENCE_S = 30.0
+# Scanners die without a word (adapter reset or switched off, bluetoothd restarted): start a silent
+# one anew, which also tells whether the radio still works. Costs little where nobody advertises.
+SCAN_SILENCE_S = 15.0
 # BlueZ answers within milliseconds unless it is stuck.
 SCAN_STOP_S = 5.0
-# BlueZ takes 2 s for a disconnect.
-DISCONNECT_S = 10.0
 # Addresses that change every 15 minutes make a busy place look like thousands of devices.
 DEVICES_KEPT = 1000
-# Bounds of the link's messages.
+# Bound of the link's messages.
 NAME_LENGTH = 128
-UUID_LENGTH = 36
-
-# What bleak lets through on a lost race with the link or the bus: its own errors, broken sockets
-# and timeouts (OSError, EOFError), and its `assert self._bus` and `None.call` after a disconnect.
-_LIBRARY_ERRORS = (BleakError, OSError, EOFError, AssertionError, AttributeError, KeyError)
 
 _REASONS = BleakBluetoothNotAvailableReason
 _HELP = {
@@ -60,7 +59,6 @@ _HELP = {
     "On Linux add the user to the group bluetooth.",
 }
 _NO_BLUEZ = "BlueZ is not running. Install and start it: sudo systemctl enable --now bluetooth"
-
 
 # Every peripheral has Generic Access; asking for connected ones demands to name a service.
 _ANY_SERVICE = ["1800", "1801"]
@@ -87,12 +85,14 @@ class BleakRadio:
         client: type[BaseBleakClient] | None = None,
         pause_scan: bool = sys.platform == "linux",
         scan_silence_s: float = SCAN_SILENCE_S,
+        find_s: float = FIND_S,
     ) -> None:
         self._adapter = adapter
         self._scanner_backend = scanner
         self._client_backend = client
         self._pause_scan = pause_scan
         self._scan_silence_s = scan_silence_s
+        self._find_s = find_s
         self._trouble = ""
         self._listener: OnAdvertisement | None = None
         # Oldest first, so that the bound drops what was not heard for longest.
@@ -148,9 +148,10 @@ class BleakRadio:
         raise AssertionError("the last attempt returns or raises")
 
     async def close(self) -> None:
-        for connection in tuple(self._connections):
-            with suppress(RadioError):
-                await connection.disconnect()
+        # BlueZ takes seconds for each, so all at once.
+        async with asyncio.TaskGroup() as tasks:
+            for connection in tuple(self._connections):
+                tasks.create_task(_let_go(connection))
 
     # --- scanning ------------------------------------------------------------------------------
 
@@ -178,7 +179,7 @@ class BleakRadio:
         )
         try:
             await scanner.start()
-        except _LIBRARY_ERRORS as exc:
+        except LIBRARY_ERRORS as exc:
             self._trouble = _help(exc)
             raise RadioError(ErrorCode.RADIO, self._trouble) from exc
         self._trouble = ""
@@ -186,7 +187,7 @@ class BleakRadio:
             yield
         finally:
             # A scanner that will not stop is abandoned: the next start shows whether that matters.
-            with suppress(*_LIBRARY_ERRORS):
+            with suppress(*LIBRARY_ERRORS):
                 async with asyncio.timeout(SCAN_STOP_S):
                     await scanner.stop()
 
@@ -210,7 +211,7 @@ class BleakRadio:
                 return held
             heard = self._sought[address] = asyncio.Event()
             try:
-                async with asyncio.timeout(FIND_S):
+                async with asyncio.timeout(self._find_s):
                     if self._listener is not None:
                         await heard.wait()
                     while address not in self._devices:
@@ -234,8 +235,8 @@ class BleakRadio:
                 bluez={"adapter": self._adapter} if self._adapter else {}
             )
             held = await adapter.get_connected_devices(_ANY_SERVICE)
-        except _LIBRARY_ERRORS as exc:
-            log.debug("no list of connected devices: %s", _line(exc))
+        except LIBRARY_ERRORS as exc:
+            log.debug("no list of connected devices: %s", in_one_line(exc))
             return None
         return next((one for one in held if canonical_address(one.address) == address), None)
 
@@ -265,131 +266,31 @@ class BleakRadio:
         )
         try:
             async with asyncio.timeout(ATTEMPT_S):
-                await client.connect()
+                with own_cancellations():
+                    await client.connect()
         except TimeoutError as exc:
             text = f"{address} did not answer within {ATTEMPT_S:g} s."
             raise _AttemptFailed(Failure(ErrorCode.TIMEOUT, SOON_S), text) from exc
-        except _LIBRARY_ERRORS as exc:
+        except LIBRARY_ERRORS as exc:
             failure = classify(type(exc).__name__, str(exc))
             if failure.code is ErrorCode.RADIO and failure.again_s is None:
                 self._trouble = _help(exc)
-            raise _AttemptFailed(failure, f"{address}: {_line(exc)}") from exc
+            raise _AttemptFailed(failure, f"{address}: {in_one_line(exc)}") from exc
         # From here to the return nothing waits, unless what was found is no use.
         if client.is_connected and connection.begin(client):
             self._connections.add(connection)
             return connection
         # Seen on BlueZ with several connects in a row: connected, but services are missing.
-        with suppress(*_LIBRARY_ERRORS):
+        with suppress(*LIBRARY_ERRORS):
             async with asyncio.timeout(DISCONNECT_S):
                 await client.disconnect()
         text = f"{address} was lost while its services were being looked up."
         raise _AttemptFailed(Failure(ErrorCode.GONE, SOON_S), text)
 
 
-class BleakConnection:
-    """One peripheral that bleak has connected."""
-
-    def __init__(
-        self, address: str, on_gone: OnGone, forget: Callable[[BleakConnection], None]
-    ) -> None:
-        self._address = address
-        self._on_gone = on_gone
-        self._forget = forget
-        self._client: BleakClient | None = None
-        self._characteristics: dict[int, Any] = {}
-        self._services: tuple[Service, ...] = ()
-
-    @property
-    def services(self) -> tuple[Service, ...]:
-        return self._services
-
-    @property
-    def mtu(self) -> int:
-        # Of all characteristics the greatest: BlueZ updates each of them when it next touches it.
-        sizes = [one.max_write_without_response_size for one in self._characteristics.values()]
-        return max(sizes, default=DEFAULT_MTU - ATT_OVERHEAD) + ATT_OVERHEAD
-
-    def begin(self, client: BleakClient) -> bool:
-        """Take over a connected client; False if it has no characteristics at all."""
-        services = []
-        for service in client.services:
-            found = []
-            for one in service.characteristics:
-                self._characteristics[one.handle] = one
-                properties = tuple(one.properties)
-                found.append(
-                    Characteristic(h=one.handle, uuid=one.uuid.lower(), properties=properties)
-                )
-            services.append(Service(uuid=service.uuid.lower(), characteristics=tuple(found)))
-        self._services = tuple(services)
-        if self._characteristics:
-            self._client = client
-        return self._client is not None
-
-    def lost(self) -> None:
-        """The link went down. bleak also says so for connects that failed and for `disconnect`."""
-        if self._client is not None:
-            self._client = None
-            self._forget(self)
-            self._on_gone("the link was lost")
-
-    async def write(self, handle: int, data: bytes, response: bool) -> None:
-        one = self._characteristic(handle)
-        response = with_response(one.properties, response)
-        await self._do(self._live().write_gatt_char(one, data, response=response))
-
-    async def read(self, handle: int) -> bytes:
-        one = self._characteristic(handle)
-        return bytes(await self._do(self._live().read_gatt_char(one)))
-
-    async def subscribe(self, handle: int, on_value: OnValue) -> None:
-        one = self._characteristic(handle)
-
-        def notified(_: object, value: bytearray) -> None:
-            on_value(bytes(value))
-
-        await self._do(self._live().start_notify(one, notified))
-
-    async def unsubscribe(self, handle: int) -> None:
-        await self._do(self._live().stop_notify(self._characteristic(handle)))
-
-    async def disconnect(self) -> None:
-        client, self._client = self._client, None
-        if client is None:
-            return
-        self._forget(self)
-        try:
-            async with asyncio.timeout(DISCONNECT_S):
-                await client.disconnect()
-        except _LIBRARY_ERRORS as exc:
-            raise self._error(exc) from exc
-
-    def _live(self) -> BleakClient:
-        if self._client is None:
-            raise RadioError(ErrorCode.GONE, f"{self._address} is not connected.")
-        return self._client
-
-    def _characteristic(self, handle: int) -> Any:
-        one = self._characteristics.get(handle)
-        if one is None:
-            text = f"{self._address} has no characteristic with handle {handle}."
-            raise RadioError(ErrorCode.REFUSED, text)
-        return one
-
-    async def _do(self, operation: Awaitable[T]) -> T:
-        try:
-            return await operation
-        except _LIBRARY_ERRORS as exc:
-            raise self._error(exc) from exc
-
-    def _error(self, exc: Exception) -> RadioError:
-        client = self._client
-        if client is None or not client.is_connected:
-            # The error may be the first to prove it.
-            self.lost()
-            return RadioError(ErrorCode.GONE, f"{self._address} was lost meanwhile.")
-        code = in_operation(classify(type(exc).__name__, str(exc)))
-        return RadioError(code, f"{self._address}: {_line(exc)}")
+async def _let_go(connection: BleakConnection) -> None:
+    with suppress(RadioError):
+        await connection.disconnect()
 
 
 def _advertisement(address: str, data: AdvertisementData) -> Advertisement:
@@ -398,21 +299,16 @@ def _advertisement(address: str, data: AdvertisementData) -> Advertisement:
         address=address,
         name=name[:NAME_LENGTH] if name else None,
         rssi=max(-128, min(127, data.rssi)),
-        services=tuple(one.lower() for one in data.service_uuids if len(one) == UUID_LENGTH),
+        services=tuple(map(normalize_uuid_str, data.service_uuids)),
         manufacturer={company: bytes(value) for company, value in data.manufacturer_data.items()},
     )
-
-
-def _line(exc: Exception) -> str:
-    """The error in one line; some have no text at all."""
-    return " ".join(str(exc).split()) or type(exc).__name__
 
 
 def _help(exc: Exception) -> str:
     """What a user can do about a radio that does not work."""
     if isinstance(exc, BleakBluetoothNotAvailableError):
-        return _HELP.get(exc.reason, f"Bluetooth is not available: {_line(exc)}")
-    text = _line(exc)
+        return _HELP.get(exc.reason, f"Bluetooth is not available: {in_one_line(exc)}")
+    text = in_one_line(exc)
     no_bluez = isinstance(exc, FileNotFoundError | ConnectionError) or "ServiceUnknown" in text
     if sys.platform == "linux" and (no_bluez or "NameHasNoOwner" in text):
         return _NO_BLUEZ

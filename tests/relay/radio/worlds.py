@@ -1,0 +1,76 @@
+"""The three radios under one contract, each with the toys it can reach and what befalls them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from relay.radio.base import Radio
+from relay.radio.bleak_radio import BleakRadio
+from relay.radio.simulated.radio import SimulatedRadio
+from relay.radio.simulated.toy import Toy
+from tests.doubles.bumble_air import Air
+from tests.doubles.bumble_backend import client_for, scanner_for
+from tests.doubles.fake_bluez_bus import private_bus
+from tests.doubles.fake_bluez_daemon import FakeBluez
+
+# How long a radio under test listens for a toy that is not there.
+FIND_S = 0.5
+
+
+@dataclass(slots=True)
+class World:
+    """A radio, its toys, and how they come and go."""
+
+    radio: Radio
+    toys: Sequence[Toy]
+    vanish: Callable[[Toy], None]
+    drop: Callable[[Toy], None]
+    appear: Callable[[Toy], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def simulated(toys: Sequence[Toy], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async def appear(toy: Toy) -> None:
+        toy.appear()
+
+    radio = SimulatedRadio(toys)
+    yield World(radio, toys, Toy.vanish, Toy.drop, appear)
+    await radio.close()
+
+
+@contextlib.asynccontextmanager
+async def bumble(toys: Sequence[Toy], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    air = await Air.with_toys(toys)
+    radio = BleakRadio(scanner=scanner_for(air), client=client_for(air), find_s=FIND_S)
+    yield World(
+        radio,
+        toys,
+        lambda toy: air.peripherals[toy.address].vanish(),
+        lambda toy: air.peripherals[toy.address].drop(),
+        lambda toy: air.peripherals[toy.address].appear(),
+    )
+    await radio.close()
+    air.close()
+
+
+@contextlib.asynccontextmanager
+async def fake_bluez(toys: Sequence[Toy], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    if shutil.which("dbus-daemon") is None:
+        pytest.skip("needs dbus-daemon (Debian: apt-get install dbus-daemon)")
+
+    async def appear(toy: Toy) -> None:
+        toy.appear()
+
+    async with private_bus() as address, FakeBluez.on(address, toys):
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        radio = BleakRadio(find_s=FIND_S)
+        yield World(radio, toys, Toy.vanish, Toy.drop, appear)
+        await radio.close()
+
+
+WORLDS = (simulated, bumble, fake_bluez)
