@@ -21,7 +21,7 @@ from forwarder.definitions.recognition import Block, Recogniser
 from forwarder.definitions.user import UserConfig
 from forwarder.protocols import connecting
 from forwarder.protocols.base import DeviceProtocol, ProtocolError, Steps
-from forwarder.protocols.classes import CLASSES
+from forwarder.protocols.classes.registry import CLASSES
 from forwarder.protocols.connecting import Seen
 from forwarder.protocols.memory import Opening
 from forwarder.protocols.template import TemplateProtocol

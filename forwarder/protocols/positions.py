@@ -45,28 +45,24 @@ def serveu_speed(distance: float, ms: float) -> int:
     return _SERVEU_FASTEST
 
 
-# Fredorch: how long one step takes at speed 1 and 20, in ms, for a distance of 1 and of 15;
-# measured by others. Between them, time falls with speed and grows with distance along power laws.
-_SLOWEST = (1000.0, 8048.0)
-_FASTEST = (22.0, 200.0)
-_SPEEDS = 20
+# Fredorch: milliseconds for a distance of 1 at speeds 1-20, and the power with which they grow with
+# distance. Fitted to the 15 × 20 times that the reference server lists; the fit is 7 % off on
+# average and picks the same or a neighbouring speed for 98 % of all moves.
+_FREDORCH = (
+    (954, 0.76), (770, 0.81), (457, 0.87), (297, 0.94), (266, 0.89),
+    (247, 0.82), (205, 0.86), (112, 1.00), (72, 0.93), (53, 0.91),
+    (40, 0.87), (34, 0.85), (30, 0.78), (27, 0.79), (25, 0.79),
+    (23, 0.83), (21, 0.85), (20, 0.86), (19, 0.87), (18, 0.88),
+)  # fmt: skip
 _LONGEST = 15
 
 
-def fredorch_time(distance: int, speed: int) -> float:
-    """Milliseconds for `distance` 1-15 at `speed` 1-20."""
-    along = math.log(distance) / math.log(_LONGEST)
-    slowest = _SLOWEST[0] * (_SLOWEST[1] / _SLOWEST[0]) ** along
-    fastest = _FASTEST[0] * (_FASTEST[1] / _FASTEST[0]) ** along
-    exponent = math.log(fastest / slowest) / math.log(_SPEEDS)
-    return float(slowest * speed**exponent)
-
-
-def fredorch_speed(distance: int, ms: float) -> int:
+def fredorch_speed(distance: float, ms: float) -> int:
     """The slowest speed that covers `distance` (0-15) within `ms` milliseconds; 20 at most."""
     if distance <= 0:
         return 0
-    for speed in range(1, _SPEEDS):
-        if fredorch_time(min(distance, _LONGEST), speed) < ms:
+    distance = min(distance, _LONGEST)
+    for speed, (unit_ms, power) in enumerate(_FREDORCH, 1):
+        if unit_ms * distance**power < ms:
             return speed
-    return _SPEEDS
+    return len(_FREDORCH)

@@ -63,7 +63,7 @@ class Case:
     def run(self, files: Files) -> None:
         """Raises Mismatch."""
         tree = self.tree
-        name = tree.get("name", tree.get("device") or "")
+        name = str(tree.get("name", tree.get("device") or ""))
         companies = {int(k): _hex(v) for k, v in (tree.get("manufacturer") or {}).items()}
         self.seen = Seen(name, tree.get("address", "00:11:22:33:44:55"), companies)
         if "identify" in tree:
@@ -104,16 +104,7 @@ class Case:
                 for table in block.services.values()
                 for endpoint in table
             ] or ["tx", "rx"]
-        for index, outputs in (self.tree.get("features") or {}).items():
-            feature = next((f for f in entry.definition.features if f.index == int(index)), None)
-            for type_, expected in outputs.items():
-                spec = feature and feature.outputs.get(OUTPUT_NAMES.get(type_, None))  # type: ignore[arg-type]
-                if spec is not None:
-                    _same(f"range of {index} {type_}", [spec.low, spec.high], expected)
-                elif type_ in OUTPUT_NAMES:
-                    raise Mismatch(f"feature {index} has no output {type_}")
-                elif feature is None or INPUT_NAMES[type_] not in feature.inputs:
-                    raise Mismatch(f"feature {index} has no input {type_}")
+        self._check_features(entry)
         opening = Opening(
             definition=entry.definition,
             endpoints=frozenset(endpoints),
@@ -124,6 +115,17 @@ class Case:
             random=Randomness(_hex(self.tree.get("random", ""))),
         )
         return open_protocol(loaded, opening)
+
+    def _check_features(self, entry: ModelEntry) -> None:
+        features = {feature.index: feature for feature in entry.definition.features}
+        for index, outputs in (self.tree.get("features") or {}).items():
+            feature = features[int(index)]
+            for type_, expected in outputs.items():
+                if type_ in OUTPUT_NAMES:
+                    spec = feature.outputs[OUTPUT_NAMES[type_]]
+                    _same(f"range of {index} {type_}", [spec.low, spec.high], expected)
+                elif INPUT_NAMES[type_] not in feature.inputs:
+                    raise Mismatch(f"feature {index} has no input {type_}")
 
     def _drive(self, protocol: DeviceProtocol) -> None:
         tree = self.tree

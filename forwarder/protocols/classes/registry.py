@@ -1,0 +1,21 @@
+"""The classes that a protocol file's `code` may name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from forwarder.protocols.base import DeviceProtocol
+from forwarder.protocols.classes.fredorch_rotary import FredorchRotary
+from forwarder.protocols.classes.honeyplaybox import HoneyPlayBox
+from forwarder.protocols.classes.nintendo_joycon import NintendoJoycon
+from forwarder.protocols.classes.thehandy import TheHandy
+from forwarder.protocols.classes.thehandy_v3 import TheHandyV3
+from forwarder.protocols.memory import Opening
+
+CLASSES: dict[str, Callable[[Opening], DeviceProtocol]] = {
+    "fredorch-rotary": FredorchRotary,
+    "honeyplaybox": HoneyPlayBox,
+    "nintendo-joycon": NintendoJoycon,
+    "thehandy": TheHandy,
+    "thehandy-v3": TheHandyV3,
+}
