@@ -1,8 +1,8 @@
 """`WebHub`: a hub as the relay page sees it. Serves the page, pairs, and plays the hub's end of links.
 
-    async with WebHub() as hub:
-        page = await browser.page(hub.pairing_page())
-        link = await hub.link()          # a LinkHub, once the page has come
+async with WebHub() as hub:
+    page = await browser.page(hub.pairing_page())
+    link = await hub.link()          # a LinkHub, once the page has come
 """
 
 from __future__ import annotations

@@ -98,6 +98,7 @@ export class Link {
   #target = null;
   #pipe = null;
   #send = null;
+  #sent = Promise.resolve(); // settles once everything handed over so far has gone out
   #timer = null;
   #failures = 0;
   #round = 0;
@@ -121,8 +122,14 @@ export class Link {
     this.#round++;
     this.#cancelTimer();
     this.#target = null;
-    if (this.#send) this.#say({ t: 'Bye', text });
-    this.#drop();
+    const wasOpen = this.open;
+    const pipe = this.#pipe;
+    if (wasOpen) this.#send({ t: 'Bye', text });
+    // Encryption takes a moment; what was said last is still to go out.
+    this.#sent.then(() => pipe?.close());
+    this.#pipe = this.#send = null;
+    this.state.phase = 'idle';
+    if (wasOpen) this.on.closed();
     this.#set({ phase: 'idle', problem: null, text: '', place: null, retryAt: null });
   }
 
@@ -145,10 +152,8 @@ export class Link {
   send(message) {
     if (!this.#send) return;
     if (message.t === 'Notification' && this.#pipe.waiting > CONGESTED_BYTES) return;
-    this.#say(message);
+    this.#send(message);
   }
-
-  #say(message) { this.#send(message); }
 
   #set(changes) {
     Object.assign(this.state, changes);
@@ -232,7 +237,6 @@ export class Link {
 
   // Hello and Welcome, then messages as they come.
   #greet(pipe, transport, round) {
-    let order = Promise.resolve();
     let arrivals = Promise.resolve();
     let welcomed = false;
     const began = now();
@@ -245,7 +249,7 @@ export class Link {
       // chain keeps the frames in order.
       this.#send = message => {
         const sealed = transport.seal(encode(message));
-        order = order.then(() => sealed).then(frame => pipe.send(frame)).catch(fail);
+        this.#sent = this.#sent.then(() => sealed).then(frame => pipe.send(frame)).catch(fail);
       };
       const take = plain => {
         if (round !== this.#round || this.#pipe !== pipe) return;
