@@ -72,9 +72,9 @@ SCAN_RETRY_S = 1.0
 SCAN_RETRY_MOST_S = 15.0
 # At the end every armed stop has this long (s) before the workers are cancelled, which stop once
 # more on their own; see peripheral.LAST_STOP_S.
-CLOSE_STOP_S = 0.4
-CLOSE_LINK_S = 0.2
-CLOSE_RADIO_S = 0.3
+CLOSE_STOP_S = 0.3
+CLOSE_LINK_S = 0.15
+CLOSE_RADIO_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ STOP_S = 1.0
 # A peripheral that is let go in order answers at once, but BlueZ waits 2 s before it says so.
 LET_GO_S = 2.5
 # When the program ends, everything together has to be over within two seconds.
-LAST_STOP_S = 0.9
-LAST_LET_GO_S = 0.5
+LAST_STOP_S = 0.7
+LAST_LET_GO_S = 0.4
 # The least pause (s) before an armed stop without response is written for the second time, and
 # the longest (s) that a stop may ask for between two of its packets.
 SECOND_ROUND_S = 0.02
@@ -123,10 +123,12 @@ class Peripheral:
         self._stopping = False
         self._complained = False
         self._waiting: list[OnStopped] = []
+        self._under_way: int | None = None
         self.leaving = False
         self._farewells: list[int] = []
         self._over: str | None = None
         self._asked_to_go = False
+        self._ending = False
 
     def __repr__(self) -> str:
         return f"<Peripheral {self.address} {self.gate.state.value}, {len(self._slots)} queued>"
@@ -149,6 +151,7 @@ class Peripheral:
         self._sink = None
         self.strike(StopCause.LINK)
         self._slots.drop_all()
+        self._under_way = None
         self._farewells.clear()
         for stop in self._stops:
             stop.ids.clear()
@@ -351,12 +354,14 @@ class Peripheral:
 
     async def _write_packet(self, group: Group, packet: Packet) -> None:
         sink = self._sink
+        self._under_way = group.id
         try:
             await self._write(packet, counts=group.id is not None)
         except RadioError as error:
             self._slots.finished(self._loop.time(), failed=True)
             self._failed(sink, group.id, error)
             return
+        self._under_way = None
         if self._slots.finished(self._loop.time()) and group.id is not None:
             self._answer(sink, Done(group.id, superseded=group.superseded))
 
@@ -380,6 +385,7 @@ class Peripheral:
 
     async def _carry_out(self, request: Request) -> None:
         message, sink = request.message, self._sink
+        self._under_way = message.id
         try:
             answer = await self._request(message)
         except RadioError as error:
@@ -545,7 +551,7 @@ class Peripheral:
             self._say(Stopped(self.p, cause, ok=False, text=error.text, n=self.gate.stops))
             self._tell_waiting(error)
         wanted = self._armed.fallback is Fallback.DISCONNECT or self.leaving
-        if hopeless and wanted and self._over is None:
+        if hopeless and wanted and not self._ending and self._over is None:
             try:
                 await self._let_go("it could not be stopped otherwise", LET_GO_S)
             except RadioError as worse:
@@ -564,7 +570,16 @@ class Peripheral:
 
     async def _leave_now(self) -> None:
         """The worker is ending although the peripheral is there: stop it, then let it go."""
+        self._ending = True
         self.strike(StopCause.SHUTDOWN)
+        try:
+            await self._last_stop()
+        finally:
+            if self._over is None:
+                self._asked_to_go = True
+                await self._let_go("the relay ended", LAST_LET_GO_S)
+
+    async def _last_stop(self) -> None:
         ends = self._loop.time() + LAST_STOP_S
         while self.gate.state is State.STOPPING and self._over is None:
             now = self._loop.time()
@@ -573,9 +588,6 @@ class Peripheral:
             if self.gate.stop_due is not None and self.gate.stop_due > now:
                 await asyncio.sleep(self.gate.stop_due - now)
             await self._armed_stop(ends - now)
-        if self._over is None:
-            self._asked_to_go = True
-            await self._let_go("the relay ended", LAST_LET_GO_S)
 
     def _finish(self) -> None:
         """Nothing more will happen: answer everybody who still waits."""
@@ -587,7 +599,9 @@ class Peripheral:
             cause = self.gate.cause or StopCause.RADIO
             self._say(Stopped(self.p, cause, ok=False, text=reason, n=self.gate.stops))
         self._tell_waiting(gone)
-        for id in (*self._slots.drop_all(), *(id for stop in self._stops for id in stop.ids)):
+        left = [] if self._under_way is None else [self._under_way]
+        left += self._slots.drop_all()
+        for id in (*left, *(id for stop in self._stops for id in stop.ids)):
             self._fail(id, ErrorCode.GONE, reason)
         for id in self._farewells:
             self._say(Done(id))
@@ -616,6 +630,7 @@ class Peripheral:
 
     def _answer(self, sink: Sink | None, message: FromRelay) -> None:
         """Answer the link that asked, unless another one has taken its place in the meantime."""
+        self._under_way = None
         if sink is self._sink:
             self._say(message)
 

@@ -69,6 +69,9 @@ class Uplink:
                 continue
             except LinkError as error:
                 self._report(str(error))
+            except Exception:
+                # A fault boundary: one bad link must not be the last one. Everything was stopped.
+                log.exception("the link to %s failed", self.url)
             else:
                 self._report("the hub closed the link")
             if loop.time() - started >= GOOD_S:

@@ -10,6 +10,7 @@ from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 from relay.link.messages import (
     Arm,
+    Bye,
     Connect,
     Connected,
     Done,
@@ -35,6 +36,7 @@ class LinkHub:
         self.heard: list[FromRelay] = []
         self.leases: dict[int, int] = {}
         self.beating = True
+        self._left = False
         self._loop = asyncio.get_running_loop()
         self._session = HubSession("the hub", self._loop.time())
         self._changed = asyncio.Event()
@@ -48,6 +50,8 @@ class LinkHub:
                 group.create_task(self._beat())
                 while True:
                     frame = await self.channel.receive()
+                    if self._left:
+                        continue  # What was under way when we said Bye.
                     message, answer = self._session.receive(frame, self._loop.time())
                     if answer is not None:
                         self._sent.put_nowait(answer)
@@ -68,6 +72,8 @@ class LinkHub:
             await asyncio.sleep(0.25)
 
     def tell(self, message: FromHub) -> None:
+        if isinstance(message, Bye):
+            self._left, self.beating = True, False
         self._sent.put_nowait(self._session.send(message))
 
     def beat(self) -> None:
@@ -124,4 +130,3 @@ class LinkHub:
         id = self.id()
         self.tell(Stop(id, p, packets, everything))
         return await self.reply(id)
-

@@ -48,9 +48,10 @@ def on(level: int, *keys: int, after_ms: int = 0) -> Packet:
 class Rig:
     """A peripheral on a recording connection; `said` is what its hub would get."""
 
-    def __init__(self, connection: RecordingConnection, gate: Gate) -> None:
+    def __init__(self, connection: RecordingConnection, max_run_s: float = 0) -> None:
         self.connection = connection
-        self.gate = gate
+        self.block = Block()
+        self.gate = gate = Gate(self.block, max_run_s=max_run_s)
         self.around = Surroundings(Audit())
         self.peripheral = Peripheral("AA", connection, gate, self.around)
         self.said: list[FromRelay] = []
@@ -109,13 +110,8 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(
-    connection: RecordingConnection | None = None,
-    *,
-    block: Block | None = None,
-    max_run_s: float = 0,
-) -> AsyncIterator[Rig]:
-    it = Rig(connection or RecordingConnection(), Gate(block or Block(), max_run_s=max_run_s))
+async def rig(connection: RecordingConnection | None, max_run_s: float) -> AsyncIterator[Rig]:
+    it = Rig(connection or RecordingConnection(), max_run_s)
     async with asyncio.TaskGroup() as group:
         it.worker = group.create_task(it.peripheral.run())
         yield it
@@ -129,7 +125,7 @@ def play(body: Body, connection: RecordingConnection | None = None, max_run_s: f
     """Run `body` with an open rig in virtual time; return the rig after its end."""
 
     async def main() -> Rig:
-        async with rig(connection, max_run_s=max_run_s) as it:
+        async with rig(connection, max_run_s) as it:
             await body(it)
         return it
 
@@ -507,6 +503,22 @@ def test_without_a_beat_it_is_off_within_a_second() -> None:
     play(body)
 
 
+def test_the_gate_is_asked_once_more_at_the_radio() -> None:
+    async def body(it: Rig) -> None:
+        it.open(keepalive=KeepAlive(100, packet=Packet(1, b"k")))
+        id = it.output(on(5))
+        it.peripheral.request(Write(90, 7, 1, b"w"))
+        # As if the wearer's switch had moved between the queue and the radio.
+        it.block.cause = StopCause.PAUSE
+        await asyncio.sleep(0.5)
+        assert it.connection.written == []
+        for answer in (it.answer(id), it.answer(90)):
+            assert isinstance(answer, Failed)
+            assert answer.code is ErrorCode.GATE
+
+    play(body)
+
+
 def test_a_lapse_during_a_write_that_hangs_still_stops_in_time() -> None:
     async def body(it: Rig) -> None:
         it.open(lease_ms=900)
@@ -781,7 +793,7 @@ def test_cancelled_at_any_moment_nothing_is_left_on(takes_s: float) -> None:
 
     async def main(turns: int) -> bool:
         connection = RecordingConnection(takes_s=takes_s)
-        it = Rig(connection, Gate(Block()))
+        it = Rig(connection)
         worker = asyncio.create_task(it.peripheral.run())
         it.open(Packet(1, b"\x00", r=True, rest=True), gap_ms=10)
         it.output(on(1), on(2, after_ms=20))
@@ -811,7 +823,7 @@ def test_cancelled_at_any_moment_nothing_is_left_on(takes_s: float) -> None:
 def test_a_bug_in_the_radio_still_stops_the_device() -> None:
     async def main() -> None:
         connection = RecordingConnection()
-        it = Rig(connection, Gate(Block()))
+        it = Rig(connection)
         it.open()
         it.output(on(5))
         connection.failures = [ZeroDivisionError()]  # type: ignore[list-item]  # that is the bug
@@ -826,7 +838,7 @@ def test_a_bug_in_the_radio_still_stops_the_device() -> None:
 def test_the_last_stop_ends_within_the_time_that_a_program_has() -> None:
     async def main() -> float:
         connection = RecordingConnection()
-        it = Rig(connection, Gate(Block()))
+        it = Rig(connection)
         worker = asyncio.create_task(it.peripheral.run())
         it.open()
         await asyncio.sleep(0.1)
