@@ -20,7 +20,7 @@ from forwarder.sources.opening import Opened, open_device
 from forwarder.sources.relay_hardware import BLE_GAP_MS, RelayHardware
 from forwarder.sources.relay_link import Outcome, RelayLink
 from relay.link.channel import Channel
-from relay.link.errors import LinkError, LinkRefused
+from relay.link.errors import ChannelClosed, LinkError, LinkRefused
 from relay.link.messages import (
     Advertisement,
     Advertisements,
@@ -170,6 +170,8 @@ class RelaySource:
         Without a key (a relay on this machine that was not paired) the relay's own name stands in
         for it. Raises LinkError that says why it ended; the caller closes the channel.
         """
+        if self._stopping:
+            raise ChannelClosed(1001, "the hub is shutting down")
         link = RelayLink(
             channel,
             self._hub_name,

@@ -1,0 +1,170 @@
+"""Hubs and relays as operating-system processes, and the traces they leave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# A loaded machine of two cores takes a second to start Python with all its imports.
+START_S = 20.0
+END_S = 10.0
+POLL_S = 0.005
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
+async def until(holds: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:
+    """Return once `holds()`; fails with `what` after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {timeout_s:g} s still not: {what}")
+        await asyncio.sleep(POLL_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a trace."""
+
+    t_ns: int
+    address: str
+    characteristic: str
+    op: str
+    data: bytes
+
+    @property
+    def write(self) -> bool:
+        return self.op in ("write", "write_no_response")
+
+
+class Trace:
+    """A trace file that another process is writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def lines(self) -> list[Line]:
+        if not self.path.exists():
+            return []
+        found = []
+        for text in self.path.read_text().splitlines():
+            fields = json.loads(text)
+            found.append(Line(**{**fields, "data": bytes.fromhex(fields["data"])}))
+        return found
+
+    def writes(self, address: str | None = None) -> list[bytes]:
+        return [
+            line.data for line in self.lines() if line.write and address in (None, line.address)
+        ]
+
+    async def until_write(self, data: bytes, timeout_s: float = END_S) -> Line:
+        """The newest line that wrote `data`, once there is one."""
+        await until(lambda: data in self.writes(), f"{data!r} in the trace", timeout_s)
+        return [line for line in self.lines() if line.write and line.data == data][-1]
+
+
+class Program:
+    """One process of ours. `output` is where its standard output and error go."""
+
+    def __init__(self, module: str, arguments: list[str], folder: Path, name: str) -> None:
+        self._module = module
+        self._arguments = arguments
+        self.output = folder / f"{name}.log"
+        self.process: asyncio.subprocess.Process
+
+    async def start(self) -> None:
+        with self.output.open("wb") as output:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", self._module, *self._arguments,
+                stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    def send(self, number: signal.Signals) -> int:
+        """Send a signal; returns the monotonic nanoseconds just before it."""
+        now = time.monotonic_ns()
+        self.process.send_signal(number)
+        return now
+
+    async def wait(self, timeout_s: float = END_S) -> int:
+        async with asyncio.timeout(timeout_s):
+            return await self.process.wait()
+
+    async def end(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+
+@dataclass(slots=True)
+class House:
+    """A hub and a relay, two processes. The relay's toys are simulated and traced."""
+
+    hub: Program
+    relay: Program | None
+    trace: Trace
+    client_port: int
+    link_port: int
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.client_port}"
+
+
+def hub_program(folder: Path, client_port: int, link_port: int, *more: str) -> Program:
+    ports = ["--port", str(client_port), "--link-port", str(link_port)]
+    state = ["--state", str(folder / "hub")]
+    return Program("forwarder", ["--log", "info", "run", *ports, *state, *more], folder, "hub")
+
+
+def relay_program(folder: Path, link_port: int, toys: str, *more: str) -> Program:
+    return Program(
+        "relay",
+        [
+            "run", "--hub", f"ws://127.0.0.1:{link_port}", "--simulate", toys,
+            "--state", str(folder / "relay"), "--trace", str(folder / "trace.jsonl"), *more,
+        ],
+        folder,
+        "relay",
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def house(folder: Path, toys: str, *, embedded: bool = False) -> AsyncIterator[House]:
+    """A hub and a relay with `toys`, linked; `embedded`: the relay inside the hub's process."""
+    client_port, link_port = free_ports(2)
+    trace = Trace(folder / "trace.jsonl")
+    more = ["--simulate", toys, "--trace", str(trace.path)] if embedded else []
+    hub = hub_program(folder, client_port, link_port, *more)
+    relay = None if embedded else relay_program(folder, link_port, toys)
+    try:
+        await hub.start()
+        if relay is not None:
+            await relay.start()
+        await until(lambda: "relay" in hub.text and "connected (" in hub.text, "a relay's link")
+        yield House(hub, relay, trace, client_port, link_port, folder)
+    finally:
+        for program in (relay, hub):
+            if program is not None:
+                await program.end()
