@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import handshake, link_messages, pairing_links
+from tests.fuzz import buttplug_json, handshake, link_messages, pairing_links
 from tests.fuzz.engine import Target, fuzz
 
 _TARGETS: list[tuple[Target, tuple[bytes, ...]]] = [
+    (buttplug_json.buttplug_json, buttplug_json.SEEDS),
     (handshake.handshake, handshake.SEEDS),
     (link_messages.link_messages, link_messages.SEEDS),
     (pairing_links.pairing_links, pairing_links.SEEDS),
