@@ -92,6 +92,12 @@ def test_v4_layout_with_an_older_major_means_that_version(major: int) -> None:
     "fields",
     [
         {"ClientName": "x", "MessageVersion": 3, "ProtocolVersionMajor": 4},
+        {
+            "ClientName": "x",
+            "MessageVersion": 3,
+            "ProtocolVersionMajor": 4,
+            "ProtocolVersionMinor": 0,
+        },
         {"ClientName": "x", "ProtocolVersionMajor": 4},
         {"ClientName": "x", "ProtocolVersionMinor": 0},
         {"ClientName": "x", "MessageVersion": 4},

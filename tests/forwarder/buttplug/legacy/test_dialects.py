@@ -7,6 +7,7 @@ import pytest
 
 from forwarder.buttplug.legacy.dialects import dialect
 from forwarder.buttplug.messages import (
+    Error,
     InputCmd,
     InputCommand,
     InputType,
@@ -331,9 +332,14 @@ def test_subscription_ends_with_its_device() -> None:
 
 def test_refused_subscription_is_none() -> None:
     served = Served(3, ALL)
-    (request,) = served.session.receive(frame("SensorSubscribeCmd", Id=7, **PRESSURE), 0)
+    subscribe = frame("SensorSubscribeCmd", Id=7, **PRESSURE)
+    (request,) = served.session.receive(subscribe, 0)
     assert isinstance(request, Request)
     served.session.fail(request, Denied("no"))
+    assert pressure(served) == 0
+    (request,) = served.session.receive(subscribe, 0)
+    assert isinstance(request, Request)
+    served.session.reply(request, Error(id=7, error_code=4, error_message="no"))
     assert pressure(served) == 0
 
 
