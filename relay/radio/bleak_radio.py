@@ -177,19 +177,20 @@ class BleakRadio:
             bluez={"adapter": self._adapter} if self._adapter else {},
             backend=self._scanner_backend,
         )
+        # A task of its own: bleak cannot stop a scan whose start was cancelled, and BlueZ would go
+        # on with it and refuse the next one.
+        starting = asyncio.create_task(scanner.start(), name="start scanner")
         try:
-            await scanner.start()
-        except LIBRARY_ERRORS as exc:
-            self._trouble = _help(exc)
-            raise RadioError(ErrorCode.RADIO, self._trouble) from exc
-        self._trouble = ""
-        try:
+            await asyncio.wait({starting})
+            try:
+                starting.result()
+            except LIBRARY_ERRORS as exc:
+                self._trouble = _help(exc)
+                raise RadioError(ErrorCode.RADIO, self._trouble) from exc
+            self._trouble = ""
             yield
         finally:
-            # A scanner that will not stop is abandoned: the next start shows whether that matters.
-            with suppress(*LIBRARY_ERRORS):
-                async with asyncio.timeout(SCAN_STOP_S):
-                    await scanner.stop()
+            await _stop(scanner, starting)
 
     def _heard(self, device: BLEDevice, data: AdvertisementData) -> None:
         self._heard_at = asyncio.get_running_loop().time()
@@ -286,6 +287,17 @@ class BleakRadio:
                 await client.disconnect()
         text = f"{address} was lost while its services were being looked up."
         raise _AttemptFailed(Failure(ErrorCode.GONE, SOON_S), text)
+
+
+async def _stop(scanner: BleakScanner, starting: asyncio.Task[None]) -> None:
+    """Stop a scanner, once it has started if need be. One that will not stop is abandoned: the next
+    start shows whether that matters."""
+    if starting.done() and starting.exception() is not None:
+        return
+    with suppress(*LIBRARY_ERRORS):
+        async with asyncio.timeout(SCAN_STOP_S):
+            await starting
+            await scanner.stop()
 
 
 async def _let_go(connection: BleakConnection) -> None:

@@ -2,6 +2,8 @@
 
     python -m tests.doubles.fake_bluez --names "Lovense Hush" --record FILE [--toys toys.json]
 
+Tests start it with `tests.doubles.fake_bluez_process`.
+
 It prints `DBUS_SYSTEM_BUS_ADDRESS=…` and takes commands, one per line: `drop`, `vanish`, `appear`,
 `stall`, `heal`, `fail`, each followed by a toy's device name, advertised name or address, and
 `power on`, `power off`. Each is answered by `ok` or `error: …`. The end of its input ends it.

@@ -57,13 +57,16 @@ ERRORS = {
 class FakeBluez:
     """Owns org.bluez on a bus. `toys` carry faults and records; `calls` is what clients asked for.
 
-    `connect_errors`: the next calls of Connect fail with these.
+    `connect_errors`: the next calls of Connect fail with these. `lost_discoveries`: so many next
+    connections break while services are looked up; `empty_discoveries`: so many find none.
     """
 
     def __init__(self, bus: MessageBus, tasks: asyncio.TaskGroup, toys: Sequence[Toy]) -> None:
         self.toys = tuple(toys)
         self.calls: list[tuple[str, str]] = []
         self.connect_errors: list[BluezError] = []
+        self.lost_discoveries = 0
+        self.empty_discoveries = 0
         self.tree = Tree(bus)
         self._bus = bus
         self._tasks = tasks
@@ -95,6 +98,8 @@ class FakeBluez:
                     call.cancel()
         finally:
             bus.disconnect()
+            with contextlib.suppress(EOFError):
+                await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
     # --- what tests do to it -------------------------------------------------------------------
 
@@ -149,8 +154,8 @@ class FakeBluez:
             current.set_exception(RadioError(ErrorCode.GONE, "Not connected"))
         path = _path(toy)
         self.tree.change(path, DEVICE, ServicesResolved=Variant("b", False))
-        for service in toy.services:
-            self.tree.remove(f"{path}/service{_service_handle(toy, service.uuid):04x}")
+        for service in [one for one in self.tree.objects if one.startswith(f"{path}/")]:
+            self.tree.remove(service)
         self.tree.change(path, DEVICE, Connected=Variant("b", False))
 
     def _expose(self, toy: Toy) -> None:
@@ -264,7 +269,14 @@ class FakeBluez:
             self._connecting = None
         toy.link_up()
         self.tree.change(_path(toy), DEVICE, Connected=Variant("b", True))
-        self._expose(toy)
+        if self.lost_discoveries:
+            self.lost_discoveries -= 1
+            asyncio.get_running_loop().call_soon(toy.drop)
+            return
+        if self.empty_discoveries:
+            self.empty_discoveries -= 1
+        else:
+            self._expose(toy)
         self.tree.change(_path(toy), DEVICE, ServicesResolved=Variant("b", True))
 
     async def _gatt_call(self, toy: Toy, path: str, member: str, body: list[object]) -> Answer:
