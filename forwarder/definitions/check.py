@@ -1,7 +1,7 @@
 """Whether every model of a protocol file can be driven: what a file can get wrong beyond its shape.
 
-Each output is encoded at both ends of its range, at 0 and at 1; the connect steps are walked through
-with a device that answers with zeros; the stop is computed.
+Each output is encoded at both ends of its range, at 0 and at 1; the connect steps are walked
+through with a device that answers with zeros; the stop is computed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from forwarder.buttplug.messages import InputCommand, InputType
+from forwarder.buttplug.messages import InputCommand, InputType, OutputType
 from forwarder.definitions.lines import Path
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import NAME_OF, FeatureSpec, OutputSpec
@@ -40,6 +40,7 @@ class Stopping(Enum):
     PACKETS = "by packets"
     SILENCE = "by silence: it turns itself off when packets cease"
     HOLDS = "not at all: it ends its last move and holds"
+    SINGLE_SHOTS = "needs none: its outputs end by themselves"
     NOTHING = "needs none: it has no outputs"
 
 
@@ -81,6 +82,8 @@ def stop_plan(definition_features: Collection[FeatureSpec], protocol: DeviceProt
         return StopPlan(Stopping.NOTHING, ())
     if all(kind.is_position for kind in kinds):
         return StopPlan(Stopping.HOLDS, ())
+    if kinds == {OutputType.SPRAY}:
+        return StopPlan(Stopping.SINGLE_SHOTS, ())
     return StopPlan(Stopping.SILENCE, ())
 
 

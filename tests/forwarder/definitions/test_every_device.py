@@ -19,11 +19,14 @@ FILES = Files(DATA)
 
 # Positions only: these end their last move and hold; hgod turns itself off when packets cease.
 HOLD = {
-    "fleshy-thrust", "fredorch", "kiiroo-v2", "kiiroo-v21", "kiiroo-v21-initialized", "kiiroo-v3",
+    "fleshy-thrust", "fredorch", "kiiroo-v1", "kiiroo-v2", "kiiroo-v21", "kiiroo-v21-initialized", "kiiroo-v3",
     "loob", "serveu", "thehandy", "vorze-sa",
 }  # fmt: skip
 SILENT = {"hgod"}
-LONG = {"ankni", "honeyplaybox", "nintendo-joycon", "sensee-v2"}
+SHOOT = {"hismith-mini"}
+LONG = {
+    "ankni", "honeyplaybox", "lovense-connect-service", "nintendo-joycon", "sensee-v2", "thehandy",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES.names())
@@ -48,6 +51,8 @@ def test_every_model_has_a_stop_or_is_listed_as_having_none(name: str) -> None:
                 assert name in HOLD, entry.definition.name
             case Stopping.SILENCE:
                 assert name in SILENT, entry.definition.name
+            case Stopping.SINGLE_SHOTS:
+                assert name in SHOOT, entry.definition.name
             case Stopping.PACKETS:
                 assert all(packet.data for packet in plan.packets)
 
