@@ -52,7 +52,7 @@ class BleakConnection:
     def __init__(
         self, address: str, on_gone: OnGone, forget: Callable[[BleakConnection], None]
     ) -> None:
-        self._address = address
+        self.address = address
         self._on_gone = on_gone
         self._forget = forget
         self._client: BleakClient | None = None
@@ -130,13 +130,13 @@ class BleakConnection:
 
     def _live(self) -> BleakClient:
         if self._client is None:
-            raise RadioError(ErrorCode.GONE, f"{self._address} is not connected.")
+            raise RadioError(ErrorCode.GONE, f"{self.address} is not connected.")
         return self._client
 
     def _characteristic(self, handle: int) -> Any:
         one = self._characteristics.get(handle)
         if one is None:
-            text = f"{self._address} has no characteristic with handle {handle}."
+            text = f"{self.address} has no characteristic with handle {handle}."
             raise RadioError(ErrorCode.REFUSED, text)
         return one
 
@@ -152,6 +152,6 @@ class BleakConnection:
         if client is None or not client.is_connected:
             # The error may be the first to prove it.
             self.lost()
-            return RadioError(ErrorCode.GONE, f"{self._address} was lost meanwhile.")
+            return RadioError(ErrorCode.GONE, f"{self.address} was lost meanwhile.")
         code = in_operation(classify(type(exc).__name__, str(exc)))
-        return RadioError(code, f"{self._address}: {in_one_line(exc)}")
+        return RadioError(code, f"{self.address}: {in_one_line(exc)}")

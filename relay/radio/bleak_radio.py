@@ -97,7 +97,7 @@ class BleakRadio:
         self._listener: OnAdvertisement | None = None
         # Oldest first, so that the bound drops what was not heard for longest.
         self._devices: dict[str, BLEDevice] = {}
-        self._sought: dict[str, asyncio.Event] = {}
+        self._sought: list[tuple[str, asyncio.Event]] = []
         self._connections: set[BleakConnection] = set()
         self._heard_at = 0.0
         # Whoever holds it may scan or, with `pause_scan`, connect; a program has only one scan.
@@ -131,20 +131,19 @@ class BleakRadio:
 
     async def connect(self, address: str, on_gone: OnGone) -> BleakConnection:
         address = canonical_address(address)
-        async with self._connecting:
-            for attempt in range(1, ATTEMPTS + 1):
-                device = await self._find(address)
-                try:
-                    async with self._quiet():
-                        return await self._attempt(address, device, on_gone)
-                except _AttemptFailed as failed:
-                    again_s = failed.failure.again_s
-                    if again_s is None or attempt == ATTEMPTS:
-                        raise RadioError(failed.failure.code, failed.text) from failed.__cause__
-                    log.debug("connecting %s, attempt %d: %s", address, attempt, failed.text)
-                    if failed.failure.code is ErrorCode.NOT_FOUND:
-                        self._devices.pop(address, None)
-                    await asyncio.sleep(again_s)
+        for attempt in range(1, ATTEMPTS + 1):
+            device = await self._find(address)
+            try:
+                async with self._connecting, self._quiet():
+                    return await self._attempt(address, device, on_gone)
+            except _AttemptFailed as failed:
+                again_s = failed.failure.again_s
+                if again_s is None or attempt == ATTEMPTS:
+                    raise RadioError(failed.failure.code, failed.text) from failed.__cause__
+                log.debug("connecting %s, attempt %d: %s", address, attempt, failed.text)
+                if failed.failure.code is ErrorCode.NOT_FOUND:
+                    self._devices.pop(address, None)
+                await asyncio.sleep(again_s)
         raise AssertionError("the last attempt returns or raises")
 
     async def close(self) -> None:
@@ -199,8 +198,9 @@ class BleakRadio:
         self._devices[address] = device
         if len(self._devices) > DEVICES_KEPT:
             del self._devices[next(iter(self._devices))]
-        if address in self._sought:
-            self._sought[address].set()
+        for sought, heard in self._sought:
+            if sought == address:
+                heard.set()
         if self._listener is not None:
             self._listener(_advertisement(address, data))
 
@@ -210,7 +210,8 @@ class BleakRadio:
             held = await self._held(address)
             if held is not None:
                 return held
-            heard = self._sought[address] = asyncio.Event()
+            heard = asyncio.Event()
+            self._sought.append((address, heard))
             try:
                 async with asyncio.timeout(self._find_s):
                     if self._listener is not None:
@@ -221,7 +222,7 @@ class BleakRadio:
                 text = f"{address} is not in range, or connected to something else."
                 raise RadioError(ErrorCode.NOT_FOUND, text) from None
             finally:
-                del self._sought[address]
+                self._sought.remove((address, heard))
         return self._devices[address]
 
     async def _held(self, address: str) -> BLEDevice | None:
@@ -257,6 +258,9 @@ class BleakRadio:
             self._hush.clear()
 
     async def _attempt(self, address: str, device: BLEDevice, on_gone: OnGone) -> BleakConnection:
+        if any(one.address == address for one in self._connections):
+            failure = Failure(ErrorCode.BUSY)
+            raise _AttemptFailed(failure, f"{address} is already connected by this relay.")
         connection = BleakConnection(address, on_gone, self._connections.discard)
         client = BleakClient(
             device,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import shutil
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -12,10 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
+
+# Set where everything that tests need has been installed: then nothing may be missing.
+NEED_ALL = "FORWARDER_TESTS_NEED_ALL"
 
 # Interpreter and imports on a loaded machine.
 START_S = 20
+
+
+def require_dbus_daemon() -> None:
+    """Skip the calling test where there is no dbus-daemon."""
+    if shutil.which("dbus-daemon") is None:
+        missing = pytest.fail if os.environ.get(NEED_ALL) else pytest.skip
+        missing("needs dbus-daemon (Debian: apt-get install dbus)")
 
 
 @dataclass(slots=True)
@@ -44,6 +58,7 @@ class BluezProcess:
 @contextlib.asynccontextmanager
 async def bluez_process(names: str, file: Path) -> AsyncIterator[BluezProcess]:
     """BlueZ with the toys `names`, as a process; `file` gets its record."""
+    require_dbus_daemon()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.doubles.fake_bluez", "--names", names, "--record", str(file)),

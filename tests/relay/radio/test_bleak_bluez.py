@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -16,15 +15,12 @@ from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.toy import Toy
 from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.fake_bluez_daemon import BluezError, FakeBluez
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("dbus-daemon") is None,
-    reason="needs dbus-daemon (Debian: apt-get install dbus-daemon)",
-)
+from tests.doubles.fake_bluez_process import require_dbus_daemon
 
 
 @pytest.fixture
 async def bus(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    require_dbus_daemon()
     async with asyncio.timeout(20), private_bus() as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         yield address

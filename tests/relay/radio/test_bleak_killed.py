@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,11 +12,6 @@ import pytest
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.simulated.catalogue import toys_by_name
 from tests.doubles.fake_bluez_process import ROOT, BluezProcess, bluez_process
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("dbus-daemon") is None,
-    reason="needs dbus-daemon (Debian: apt-get install dbus-daemon)",
-)
 
 TOY = toys_by_name("Lovense Hush")[0]
 

@@ -254,6 +254,25 @@ async def test_connecting_to_a_stranger_fails(world: World) -> None:
     assert await error_of(connect) is ErrorCode.NOT_FOUND
 
 
+async def test_a_toy_is_connected_only_once(world: World, toy: Toy) -> None:
+    connection = await world.radio.connect(toy.address, lambda _: None)
+    again = world.radio.connect(toy.address, lambda _: None)
+    assert await error_of(again) is ErrorCode.BUSY
+    await connection.write(handle(connection, toy, "tx"), b"x", response=True)
+
+
+async def test_a_toy_that_is_looked_for_in_vain_holds_nobody_up(world: World, toy: Toy) -> None:
+    async with scanning(world) as heard:
+        await from_toy(heard, toy)
+    absent = [
+        asyncio.create_task(world.radio.connect(address, lambda _: None))
+        for address in ("C0:00:00:00:00:98", "C0:00:00:00:00:98", "C0:00:00:00:00:99")
+    ]
+    await world.radio.connect(toy.address, lambda _: None)
+    for one in absent:
+        assert await error_of(one) is ErrorCode.NOT_FOUND
+
+
 async def test_a_connect_given_up_leaves_nothing_connected(world: World, toy: Toy) -> None:
     async with scanning(world) as heard:
         await from_toy(heard, toy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from tests.doubles.bumble_air import Air
 from tests.doubles.bumble_backend import client_for, scanner_for
 from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.fake_bluez_daemon import FakeBluez
+from tests.doubles.fake_bluez_process import require_dbus_daemon
 
 # How long a radio under test listens for a toy that is not there.
 FIND_S = 0.5
@@ -60,8 +60,7 @@ async def bumble(toys: Sequence[Toy], monkeypatch: pytest.MonkeyPatch) -> AsyncI
 
 @contextlib.asynccontextmanager
 async def fake_bluez(toys: Sequence[Toy], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    if shutil.which("dbus-daemon") is None:
-        pytest.skip("needs dbus-daemon (Debian: apt-get install dbus-daemon)")
+    require_dbus_daemon()
 
     async def appear(toy: Toy) -> None:
         toy.appear()
