@@ -30,6 +30,7 @@ from forwarder.buttplug.server import Closing, ServerSession
 from forwarder.device import Device
 from forwarder.errors import DeviceError, ForwarderError, HardwareError, MessageError
 from forwarder.hub import Grant, Hub, Outcome
+from forwarder.hub_ids import hub_id_of, plain_name
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode
@@ -105,7 +106,11 @@ class ClientDriver:
 
     @property
     def name(self) -> str:
-        return self.session.client_name or self._channel.peer
+        return plain_name(self.session.client_name or self._channel.peer)
+
+    @property
+    def hub_id(self) -> str | None:
+        return hub_id_of(self.session.client_name or "")
 
     @property
     def version(self) -> int | None:

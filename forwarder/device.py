@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from forwarder.buttplug.messages import (
     DeviceFeature,
@@ -39,7 +40,8 @@ class Device:
     """A device that clients can drive.
 
     `features` is the one filtered table for all spec versions: limits applied, disabled outputs
-    gone. `source` names where it comes from, for people. `index` is given by the hub.
+    gone. `source` names where it comes from, for people. `index` is given by the hub. `via`: the
+    other hubs that it came through, the farthest last, see forwarder.hub_ids.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Device:
         self.source = source
         self.wished_index = wished_index
         self.index = -1
+        self.via: tuple[str, ...] = ()
         self._driver = driver
         self._features: dict[int, VisibleFeature] = {}
         # feature → what it was last told, in visible steps; the repeat filter and the levels.
@@ -104,13 +107,16 @@ class Device:
         self._features = {feature.info.feature_index: feature for feature in features}
         self._last.clear()
 
-    def info(self) -> DeviceInfo:
-        """The device as DeviceList shows it."""
+    def info(self, via: tuple[str, ...] | UnsetType = UNSET) -> DeviceInfo:
+        """The device as DeviceList shows it; to hubs together with its way."""
+        features = {index: feature.info for index, feature in self._features.items()}
+        if via is not UNSET:
+            features = {i: replace(feature, via=via) for i, feature in features.items()}
         return DeviceInfo(
             device_index=self.index,
             device_name=self.name,
             device_message_timing_gap=self.gap_ms,
-            device_features={index: feature.info for index, feature in self._features.items()},
+            device_features=features,
             device_display_name=self.display_name or UNSET,
         )
 

@@ -25,6 +25,7 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.device import Device
 from forwarder.errors import Denied, DeviceError, HardwareError, UnknownDevice
+from forwarder.hub_ids import MAX_HUBS, new_hub_id
 from forwarder.sources.base import Source
 from forwarder.store import Store
 
@@ -57,6 +58,11 @@ class Client(Protocol):
     @property
     def grant(self) -> Grant | None: ...
 
+    @property
+    def hub_id(self) -> str | None:
+        """Set if this client is another hub."""
+        ...
+
     def devices_changed(self) -> None: ...
 
     def scanning_finished(self) -> None: ...
@@ -79,6 +85,7 @@ class Hub:
     """Implements DeviceSink for sources and serves `Client`s."""
 
     def __init__(self, store: Store) -> None:
+        self.id = new_hub_id()
         self.devices: dict[int, Device] = {}
         self.sources: list[Source] = []
         self._store = store
@@ -174,10 +181,19 @@ class Hub:
     def visible(self, client: Client) -> dict[int, DeviceInfo]:
         """The devices as this client's DeviceList shows them."""
         grant = client.grant
-        return {
-            index: device.info()
+        seen = {
+            index: device
             for index, device in sorted(self.devices.items())
             if grant is None or grant.sees(device)
+        }
+        if client.hub_id is None:
+            return {index: device.info() for index, device in seen.items()}
+        # Another hub: what came by way of it must not come back to it.
+        ways = {index: (self.id, *device.via) for index, device in seen.items()}
+        return {
+            index: seen[index].info(way)
+            for index, way in ways.items()
+            if client.hub_id not in way and len(way) < MAX_HUBS
         }
 
     def owners(self, device: Device) -> dict[int, Client]:

@@ -81,10 +81,13 @@ class InputRange(_Wire, frozen=True, omit_defaults=False):
 
 
 class DeviceFeature(_Wire, frozen=True, omit_defaults=False):
+    """`via` is ours, not the spec's, and only for clients that are hubs: see forwarder.hub_ids."""
+
     feature_index: U32
     feature_description: str
     output: dict[OutputType, OutputRange] | UnsetType = UNSET
     input: dict[InputType, InputRange] | UnsetType = UNSET
+    via: tuple[str, ...] | UnsetType = UNSET
 
 
 class DeviceInfo(_Wire, frozen=True, omit_defaults=False):

@@ -27,6 +27,7 @@ class FakeClient:
     """Writes down what the hub tells it."""
 
     version = 4
+    hub_id: str | None = None
 
     def __init__(self, name: str = "app", grant: Grant | None = None) -> None:
         self.name = name
