@@ -26,8 +26,9 @@ from relay.link.handshake import (
 from relay.link.noise import KeyPair
 from relay.link.transport import MAX_PLAINTEXT_BYTES, Transport
 
-# Two round trips over the worst mobile network, and what a hub spends on a silent peer at most.
-HANDSHAKE_S: Final = 5.0
+# Two round trips over the worst mobile network. With the second below these are the 5 s that a
+# stranger may cost a hub.
+HANDSHAKE_S: Final = 4.0
 # An unauthenticated refusal goes out this long after the frame it answers, whatever the reason,
 # so that its timing says nothing; it also slows down whoever tries codes.
 REFUSAL_S: Final = 0.25

@@ -19,7 +19,7 @@ _SECRET = bytes(range(32))
 _RELAY = KeyPair.generate()
 
 
-def _resident() -> int:
+def resident() -> int:
     """Bytes of this process in memory, OpenSSL's own included."""
     status = Path("/proc/self/status")
     if not status.exists():
@@ -64,12 +64,12 @@ def test_a_half_open_peer_costs_four_kibibytes_at_most(
     warm = [half_open(hub) for _ in range(50)]
     del warm
     gc.collect()
-    before = _resident()
+    before = resident()
     started = time.perf_counter()
     peers = [half_open(hub) for _ in range(_PEERS)]
     seconds = time.perf_counter() - started
     gc.collect()
-    each = (_resident() - before) / _PEERS
+    each = (resident() - before) / _PEERS
     print(
         f"{half_open.__name__[1:]}: {each:.0f} bytes, {seconds / _PEERS * 1e6:.0f} µs (both ends)"
     )
