@@ -23,6 +23,7 @@ from relay.link.errors import ChannelClosed, LinkError
 from relay.link.handshake import Refusal, code_id
 from relay.link.noise import KeyPair
 from relay.link.secure import SecureChannel, secure_as_hub
+from relay.link.session import HubSession
 from relay.link.websocket import WebSocketChannel
 from tests.doubles.linkhub import LinkHub
 
@@ -127,6 +128,7 @@ class WebHub:
 
     async def _drive(self, secure: SecureChannel) -> None:
         link = LinkHub(secure)
+        link._session = HubSession(self.hub_name, asyncio.get_running_loop().time())
         async with asyncio.TaskGroup() as group:
             driver = group.create_task(link.run())
             await link.wait(lambda: bool(link.heard) or driver.done())

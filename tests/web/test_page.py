@@ -97,14 +97,17 @@ async def test_the_toy_goes_out_of_range_and_comes_back() -> None:
         gone = await rig.link.hear(Disconnected)
         assert gone.p == 1
         await rig.page.until(
-            "document.querySelector('.toy-text').innerText.startsWith('Not there')"
+            "document.querySelector('.toy-text').innerText.startsWith('Went away')"
         )
+        assert not rig.toy.at_rest, "nobody can reach it"
         refused = await rig.link.connect(2, address)
         assert isinstance(refused, Failed)
         rig.toy.appear()
         rig.link.heard.clear()
         assert await rig.offered() == address, "the page offers it again by itself"
+        mark = rig.mark
         await rig.connect(address)
+        assert rig.since(mark)[:2] == ["connect", STOP.decode()], "it had left while it ran"
         await rig.set_level(0.25)
         assert rig.toy.levels == {"vibrate": 0.25}
         await rig.request(Write(rig.link.id(), 1, rig.tx, b"Battery;"))

@@ -50,7 +50,8 @@ export class Peripheral {
   #abandoned = false;
 
   // Owns `connection` from now on. `changed()` is called when something to show has changed,
-  // `gone(text)` once, when the peripheral has left.
+  // `gone(text, asked, loose)` once, when the peripheral has left: whether the hub asked for it, and
+  // whether it may still be running.
   constructor({ connection, block, changed, gone }) {
     Object.assign(this, { connection, gone });
     this.#block = block;
@@ -61,6 +62,15 @@ export class Peripheral {
   get over() { return this.#over; }
   get running() { return this.gate.state === OPEN && this.gate.running; }
   get stopFailing() { return this.#complained; }
+
+  // The armed stop as { uuid, service, d, r }, which holds beyond this connection.
+  get armedStop() {
+    const found = new Map();
+    for (const service of this.connection.services) {
+      for (const { h, uuid } of service.characteristics) found.set(h, { uuid, service: service.uuid });
+    }
+    return this.#armed.stop.map(({ h, d, r = false }) => ({ ...found.get(h), d, r }));
+  }
 
   // --- who it belongs to -------------------------------------------------------------------------
 
@@ -475,9 +485,10 @@ export class Peripheral {
   async #armedStop() {
     const { stop, fallback } = this.#armed;
     const straggler = this.#abandoned;
+    const going = !stop.length && fallback === 'disconnect';
     try {
       if (stop.length) await this.#writeArmed(stop);
-      else if (fallback === 'disconnect') this.#letGo('letting it go is its stop');
+      else if (going) this.connection.disconnect();
     } catch (error) {
       this.#armedStopFailed(error);
       return;
@@ -492,6 +503,7 @@ export class Peripheral {
     if (cause !== null || this.#complained) this.#stopped(cause, true);
     this.#complained = false;
     this.#tellWaiting(null);
+    if (going) this.left('letting it go is its stop');
     this.#changed();
   }
 
@@ -536,6 +548,8 @@ export class Peripheral {
   // Nothing more will happen: answer everybody who still waits.
   #finish() {
     const reason = this.#over;
+    // What was not stopped may go on without us: most toys stop when they lose the link, not all.
+    const loose = this.#stopping || this.gate.running;
     for (const timer of [this.#timer, this.#watch]) if (timer) clock.cancel(timer.id);
     if (this.#stopping) {
       this.#stopping = false;
@@ -549,7 +563,7 @@ export class Peripheral {
     else this.#say({ t: 'Disconnected', p: this.p, text: reason });
     const asked = this.#leaving !== null;
     this.#tell = null;
-    this.gone(reason, asked);
+    this.gone(reason, asked, loose);
     this.#changed();
   }
 

@@ -275,7 +275,7 @@ export class Connection {
   #disconnected = () => {
     const onGone = this.#onGone;
     this.#end();
-    onGone?.('the toy is out of reach, switched off, or taken by another app');
+    onGone?.('it is out of reach or switched off, or Bluetooth is');
   };
 
   // Every object of this connection is dead now; a new connection discovers again.

@@ -18,6 +18,8 @@ const RETURN_FIRST_S = 2;
 const RETURN_MOST_S = 60;
 // How long toys stay connected (and stopped) while the hub is away (s): a router's restart.
 const HOLD_S = 180;
+// How often to look for a radio that is not there (s).
+const RADIO_S = 5;
 const BATTERY_LEVEL = '00002a19-0000-1000-8000-00805f9b34fb';
 
 export class Relay {
@@ -54,7 +56,7 @@ export class Relay {
   // Find out what there is; then go to the hub, if one is known.
   async start(pairing) {
     this.radio.watch(on => this.#radioChanged(on));
-    this.radio.on().then(on => this.#radioChanged(on), () => this.#radioChanged(false));
+    this.#askRadio();
     for (const toy of await this.store.toys()) this.#remember(toy);
     for (const device of await this.radio.remembered()) await this.adopt(device);
     this.known = await this.store.hubs();
@@ -90,8 +92,9 @@ export class Relay {
   // --- toys --------------------------------------------------------------------------------------
 
   // phase: forgotten (the browser wants it chosen again), offered, connecting, ready, lost, failed.
+  // loose: it went away before it could be stopped.
   #remember({ address, id, name }) {
-    const toy = { address, id, name, device: null, peripheral: null, phase: 'forgotten', text: '', failures: 0, timer: null, battery: null };
+    const toy = { address, id, name, device: null, peripheral: null, phase: 'forgotten', text: '', failures: 0, timer: null, battery: null, loose: false, armedStop: [] };
     this.toys.set(address, toy);
     return toy;
   }
@@ -259,9 +262,10 @@ export class Relay {
     let peripheral = null;
     try {
       const connection = await this.radio.connect(toy.device, limit, text => peripheral?.left(text));
+      if (toy.loose) await stopAgain(connection, toy.armedStop);
       peripheral = new Peripheral({
         connection: this.#listening(connection, toy), block: this.#block, changed: this.changed,
-        gone: (text, asked) => this.#gone(toy, peripheral, text, asked),
+        gone: (text, asked, loose) => this.#gone(toy, peripheral, text, asked, loose),
       });
     } catch (error) {
       if (!(error instanceof RadioError)) console.error(error); // ours, and the hub is told all the same
@@ -271,7 +275,7 @@ export class Relay {
       return fail(error instanceof RadioError ? error.code : 'radio', error.message);
     }
     peripheral.gate.maxRunS = this.choices.maxRunS ?? 0;
-    Object.assign(toy, { peripheral, phase: 'ready', text: '', failures: 0 });
+    Object.assign(toy, { peripheral, phase: 'ready', text: '', failures: 0, loose: false });
     // The link may have gone meanwhile; the next Hello then lists this toy as held.
     if (this.link.open && session === this.link.session) this.#bind(toy, id, p, false);
     this.changed();
@@ -304,11 +308,12 @@ export class Relay {
     return connection;
   }
 
-  #gone(toy, peripheral, text, asked) {
+  #gone(toy, peripheral, text, asked, loose) {
     if (toy.peripheral !== peripheral) return;
     this.#byNumber.delete(peripheral.p);
     this.#status.delete(peripheral.p);
-    Object.assign(toy, { peripheral: null, phase: asked ? 'offered' : 'lost', text: asked ? '' : text });
+    Object.assign(toy, { peripheral: null, phase: asked ? 'offered' : 'lost', text: asked ? '' : text, loose });
+    toy.armedStop = peripheral.armedStop;
     if (!asked && this.toys.has(toy.address)) this.#offerLater(toy);
     this.changed();
   }
@@ -373,12 +378,28 @@ export class Relay {
     this.link.send({ t: 'Wearer', paused: paused || away, stopped, ceilings, max_run_s: maxRunS });
   }
 
+  // Not every browser tells when a radio comes.
+  async #askRadio() {
+    const on = await this.radio.on().catch(() => false);
+    this.#radioChanged(on);
+    if (!on) clock.set(now() + RADIO_S, () => this.#askRadio());
+  }
+
   #radioChanged(on) {
     if (on === this.radioOn) return;
     this.radioOn = on;
     this.link.send({ t: 'RadioState', radio: this.#radioInfo() });
     if (on) for (const toy of this.toys.values()) this.#offer(toy);
     this.changed();
+  }
+}
+
+// A toy that left while it ran may still do so: stop it before anybody else gets it.
+async function stopAgain(connection, packets) {
+  for (const { uuid, service, d, r } of packets) {
+    const characteristics = connection.services.find(one => one.uuid === service)?.characteristics ?? [];
+    const found = characteristics.find(one => one.uuid === uuid);
+    if (found) await connection.write(found.h, d, r);
   }
 }
 

@@ -54,17 +54,20 @@ export function linkNotice({ phase, problem, text, place }, { hub, pairing, onli
 }
 
 // The box for the wearer's own pause and stop, or null.
-export function wearerNotice({ paused, stopped, away }, failing) {
+export function wearerNotice({ paused, stopped, away }, failing, loose) {
   if (failing) {
     return { ...bad('A toy does not take the stop', 'Switch it off by hand now. The page goes on trying.', null), urgent: true };
   }
-  if (stopped) return { tone: 'calm', title: 'Everything is stopped', text: 'Nothing moves until you resume, whatever an app asks for.', action: 'resume' };
-  if (paused) return { tone: 'calm', title: 'Paused', text: 'Apps stay connected, but nothing moves until you resume.', action: 'resume' };
+  if (loose) {
+    return { ...bad(`${loose} went away before it could be stopped`, 'If it still runs, switch it off by hand. When it comes back, it is stopped first.', 'seen'), urgent: true };
+  }
+  if (stopped) return { tone: 'calm', title: 'Everything is stopped', text: 'Nothing moves until you tap Resume, whatever an app asks for.', action: null };
+  if (paused) return { tone: 'calm', title: 'Paused', text: 'Apps stay connected, but nothing moves until you tap Resume.', action: null };
   if (away) return { tone: 'calm', title: 'Paused while you are away', text: 'It goes on when this page is in front again.', action: null };
   return null;
 }
 
-export const RADIO_OFF = bad('Bluetooth is off', 'Switch it on in the phone\'s settings. Toys come back by themselves.', null);
+export const RADIO_OFF = bad('There is no Bluetooth', 'Switch Bluetooth on in the settings, and allow Chrome to find nearby devices. The page goes on by itself.');
 
 export const ELSEWHERE = {
   tone: 'calm', title: 'Open in another tab', text: 'This phone\'s relay runs in another tab or window. Only one can be the radio.', action: 'takeover',
@@ -105,7 +108,9 @@ export function toyLine(toy, driven, { open, wearer }) {
       return who ? `Ready · ${who} is using it` : 'Ready';
     }
     case 'connecting': return 'Connecting…';
-    case 'lost': return `Not there: ${toy.text}. It comes back by itself when it can.`;
+    case 'lost':
+      if (toy.loose) return 'Went away while it ran. If it still runs, switch it off by hand.';
+      return `Not there: ${toy.text}. It comes back by itself when it can.`;
     case 'failed': return `Cannot be used: ${toy.text}`;
     case 'forgotten': return 'Chrome wants you to choose it again: tap Add a toy.';
     default:

@@ -12,7 +12,7 @@ const $ = id => document.getElementById(id);
 function say(element, text) { if (element.textContent !== text) element.textContent = text; }
 function show(element, visible) { if (element.hidden === visible) element.hidden = !visible; }
 
-const ACTIONS = { retry: 'Try now', resume: 'Resume', reload: 'Load again', takeover: 'Use this tab', back: 'Back to my hub', dismiss: 'OK' };
+const ACTIONS = { retry: 'Try now', reload: 'Load again', takeover: 'Use this tab', back: 'Back to my hub', dismiss: 'OK', seen: 'It is off' };
 
 export class Ui {
   #relay = null;
@@ -101,9 +101,10 @@ export class Ui {
     const known = paired || Boolean(hub);
     const seconds = state.retryAt === null ? 0 : Math.max(0, Math.ceil(state.retryAt - now()));
 
-    say($('hub'), paired ? hub.name : known ? 'Pairing…' : 'Relay');
+    const pairing = known && state.phase === 'dialing';
+    say($('hub'), paired ? hub.name : pairing ? 'Pairing…' : 'Relay');
     document.title = paired ? `${hub.name} · Relay` : 'Relay';
-    say($('link-text'), linkLine(state, seconds, wearer));
+    say($('link-text'), linkLine(state, seconds, this.#failing ? {} : wearer));
     const tone = link.open ? (wearer.stopped ? 'bad' : wearer.paused || wearer.away ? 'wait' : 'good') : state.phase === 'refused' ? 'bad' : 'wait';
     if ($('dot').className !== tone) $('dot').className = tone;
 
@@ -111,8 +112,8 @@ export class Ui {
     show($('pairing'), !known);
     show($('toys'), paired);
     show($('settings'), paired);
-    show($('hub-details'), known);
-    show($('cannot'), known);
+    show($('hub-details'), paired);
+    show($('cannot'), paired);
     show($('bar'), paired);
     this.#drawToys();
     this.#drawFront();
@@ -120,16 +121,19 @@ export class Ui {
 
     const held = wearer.paused || wearer.stopped;
     say($('pause'), held ? 'Resume' : 'Pause');
-    $('stop').setAttribute('aria-pressed', String(wearer.stopped));
-    say($('stop'), wearer.stopped ? 'Stopped' : 'Stop');
-    document.body.classList.toggle('stopped', wearer.stopped);
+    const stopped = wearer.stopped && !this.#failing;
+    $('stop').setAttribute('aria-pressed', String(stopped));
+    say($('stop'), stopped ? 'Stopped' : 'Stop');
+    document.body.classList.toggle('stopped', stopped);
   }
+
+  get #failing() { return [...this.#relay.toys.values()].some(toy => toy.peripheral?.stopFailing); }
 
   #mostImportant(paired) {
     const relay = this.#relay;
-    const failing = [...relay.toys.values()].some(toy => toy.peripheral?.stopFailing);
-    const wearer = wearerNotice(relay.wearer, failing);
-    if (failing) return wearer;
+    const loose = [...relay.toys.values()].find(toy => toy.loose);
+    const wearer = wearerNotice(relay.wearer, this.#failing, loose && (loose.name || 'A toy'));
+    if (this.#failing || loose) return wearer;
     const view = {
       hub: relay.hub?.name ?? 'The hub', pairing: !paired && relay.known.length > 0,
       online: navigator.onLine, localNetwork: this.#localNetwork,
@@ -255,7 +259,7 @@ export class Ui {
     const relay = this.#relay; // none while another tab has it
     switch (action) {
       case 'retry': relay.link.retry(); break;
-      case 'resume': relay.resume(); break;
+      case 'seen': for (const toy of relay.toys.values()) toy.loose = false; break;
       case 'reload': location.reload(); break;
       case 'takeover': this.take(); break;
       case 'back': relay.use(relay.known[0]); break;
@@ -328,9 +332,11 @@ class Card {
     const battery = driven?.battery ?? toy.battery;
     say(this.battery, battery === null ? '' : `Battery ${battery} %`);
     this.battery.classList.toggle('low', battery !== null && battery <= 15);
-    const running = toy.phase === 'ready' && Boolean(driven?.level || toy.peripheral.running);
+    const moving = toy.phase === 'ready' && (toy.peripheral.gate.state === 'open' || toy.peripheral.stopFailing);
+    const level = moving ? driven?.level ?? 0 : 0;
+    const running = moving && Boolean(level || toy.peripheral.running);
     show(this.level, toy.phase === 'ready' && driven !== null);
-    if (driven && this.level.value !== driven.level) this.level.value = driven.level;
+    if (this.level.value !== level) this.level.value = level;
     this.level.setAttribute('aria-label', `Level of ${name}`);
     show(this.again, toy.phase === 'lost' && relay.link.open);
     this.element.className = `toy ${toy.phase}${running ? ' running' : ''}${toy.peripheral?.stopFailing ? ' failing' : ''}`;
