@@ -49,10 +49,11 @@ from relay.link.messages import (
     Welcome,
     Write,
 )
-from relay.peripheral import Peripheral, Surroundings
+from relay.peripheral import Peripheral
 from relay.radio.base import Radio, RadioError
 from relay.roster import Roster
 from relay.scanner import Scanner
+from relay.surroundings import Surroundings
 from relay.wearer import WearersWill
 
 log = logging.getLogger(__name__)

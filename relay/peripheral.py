@@ -11,16 +11,11 @@ nothing else), stops of the hub, leaving, the queue, the keep-alive.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import Counter as Tally
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Protocol
 
-from relay.audit import Audit
 from relay.errors import GateShut
-from relay.gate import RETRY_FIRST_S, Gate, State
+from relay.gate import Gate, State
 from relay.link.messages import (
     Arm,
     Disconnect,
@@ -28,7 +23,6 @@ from relay.link.messages import (
     Done,
     ErrorCode,
     Failed,
-    Fallback,
     FromRelay,
     Notification,
     Output,
@@ -36,64 +30,26 @@ from relay.link.messages import (
     Read,
     Stop,
     StopCause,
-    Stopped,
     Subscribe,
     Unsubscribe,
     Value,
     Write,
 )
-from relay.operation import Operation
 from relay.radio.base import Connection, RadioError
-from relay.repeat import Written
 from relay.slots import MOST, Congested, Group, Request, Slots
+from relay.stopper import LET_GO_S, OnStopped, Stopper
+from relay.surroundings import Surroundings
+from relay.wire import Wire
 
-log = logging.getLogger(__name__)
-
-# Seconds one operation may take. A write with response is answered within the supervision timeout
-# of the connection, 4 to 6 s with the usual hosts; a stop that takes a second has failed.
-OPERATION_S = 5.0
-STOP_S = 1.0
-# A peripheral that is let go in order answers at once, but BlueZ waits 2 s before it says so.
-LET_GO_S = 2.5
 # When the program ends, everything together has to be over within two seconds.
 LAST_STOP_S = 0.7
 LAST_LET_GO_S = 0.4
-# The least pause (s) before an armed stop without response is written for the second time, and
-# the longest (s) that a stop may ask for between two of its packets.
-SECOND_ROUND_S = 0.02
-STOP_DELAY_MOST_S = 0.5
-# An operation that was cut short may still reach the device; the stop is repeated after this (s).
-STRAGGLER_S = 0.5
-
-OnStopped = Callable[[RadioError | None], None]
 
 
 class Sink(Protocol):
     """Where messages for the hub go. Never waits."""
 
     def put(self, message: FromRelay) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class _Stop:
-    """A Stop of the hub that is being written; `next` is the first packet still to be."""
-
-    ids: list[int]
-    packets: tuple[Packet, ...]
-    everything: bool
-    since: float
-    ready_at: float
-    next: int = 0
-    attempts: int = 0
-
-
-@dataclass(slots=True)
-class Surroundings:
-    """What a peripheral shares with the other ones of its relay."""
-
-    audit: Audit
-    tally: Tally[str] = field(default_factory=Tally)
-    demands_traffic: bool = False
 
 
 class Peripheral:
@@ -112,23 +68,13 @@ class Peripheral:
         self._sink: Sink | None = None
         self._around = around
         self._loop = asyncio.get_running_loop()
-        self._operation = Operation()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._slots = Slots()
-        self._written = Written()
-        self._armed = Arm(0, 0)
-        self._stops: deque[_Stop] = deque()
-        self._again: tuple[float, tuple[Packet, ...]] | None = None
-        self._stopping = False
-        self._complained = False
-        self._waiting: list[OnStopped] = []
+        self._wire = Wire(address, connection, around.tally, self._wake.set)
+        self._stopper = Stopper(self._wire, gate, around, self._say)
         self._under_way: int | None = None
-        self.leaving = False
         self._farewells: list[int] = []
-        self._over: str | None = None
-        self._asked_to_go = False
-        self._ending = False
 
     def __repr__(self) -> str:
         return f"<Peripheral {self.address} {self.gate.state.value}, {len(self._slots)} queued>"
@@ -137,11 +83,15 @@ class Peripheral:
     def bound(self) -> bool:
         return self._sink is not None
 
+    @property
+    def leaving(self) -> bool:
+        return self._stopper.leaving
+
     # --- who it belongs to ---------------------------------------------------------------------
 
     def bind(self, p: int, sink: Sink, *, active_s: float, idle_s: float) -> None:
         """It belongs to this link from now on, under the number `p`."""
-        self.p = p
+        self.p = self._stopper.p = p
         self._sink = sink
         self.gate.active_s, self.gate.idle_s = active_s, idle_s
         self.gate.stops = 0
@@ -151,17 +101,13 @@ class Peripheral:
         self._sink = None
         self.strike(StopCause.LINK)
         self._slots.drop_all()
+        self._stopper.forget_hub()
         self._under_way = None
         self._farewells.clear()
-        for stop in self._stops:
-            stop.ids.clear()
 
     def on_gone(self, reason: str) -> None:
         """The radio says that the peripheral went away."""
-        if self._over is None:
-            self._over = reason or "the device disconnected"
-            self._operation.cut()
-            self._wake.set()
+        self._wire.gone(reason)
 
     # --- what the hub wants --------------------------------------------------------------------
 
@@ -173,9 +119,9 @@ class Peripheral:
             self._settle()
             self._fail(message.id, ErrorCode.GATE, str(error))
             return
-        self._armed = message
+        self._stopper.armed = message
         self._slots.gap_s = message.gap_ms / 1000
-        self._written.armed(now)
+        self._wire.written.armed(now)
         self._settle()
         self._say(Done(message.id))
 
@@ -184,14 +130,14 @@ class Peripheral:
         self._settle()
 
     def output(self, message: Output) -> None:
-        now = self._loop.time()
-        if not self._admit(message.id, now, rest=_at_rest(message.packets)):
+        now, packets = self._loop.time(), message.packets
+        if not self._admit(message.id, now, rest=bool(packets) and packets[-1].rest):
             return
-        if not message.packets:
+        if not packets:
             self._say(Done(message.id))
             return
         try:
-            gone = self._slots.output(message.id, message.packets, now, merge=message.merge)
+            gone = self._slots.output(message.id, packets, now, merge=message.merge)
         except Congested:
             self._congested(message.id)
             return
@@ -199,7 +145,8 @@ class Peripheral:
         self._wake.set()
 
     def request(self, message: Write | Read | Subscribe | Unsubscribe) -> None:
-        if isinstance(message, Write) and not self._admit(message.id, self._loop.time()):
+        now = self._loop.time()
+        if isinstance(message, Write) and not self._admit(message.id, now, rest=False):
             return
         try:
             self._slots.request(message)
@@ -221,17 +168,9 @@ class Peripheral:
         if not message.packets:
             self._say(Done(message.id))
             return
-        for waiting in self._stops:
-            same = waiting.packets == message.packets and waiting.everything == message.all
-            if same and waiting.next == 0 and len(waiting.ids) < MOST:
-                waiting.ids.append(message.id)
-                break
-        else:
-            delay = min(message.packets[0].after_ms / 1000, STOP_DELAY_MOST_S)
-            self._stops.append(_Stop([message.id], message.packets, message.all, now, now + delay))
-            if len(self._stops) > MOST:
-                self.strike(StopCause.RADIO)
-        self._operation.hurry()
+        self._stopper.add(message, now)
+        self._settle()
+        self._wire.hurry()
         self._wake.set()
 
     def disconnect(self, message: Disconnect) -> None:
@@ -242,43 +181,34 @@ class Peripheral:
     def leave(self) -> None:
         """Nobody wants it any more: stop it, then let it go."""
         if not self.leaving:
-            self.leaving = True
+            self._stopper.leaving = True
             self.strike(None)
-            self._operation.hurry()
+            self._wire.hurry()
             self._wake.set()
 
     # --- what stops it -------------------------------------------------------------------------
 
-    def strike(self, cause: StopCause | None, then: OnStopped | None = None) -> None:
-        """Run the armed stop because of `cause` (None: the hub asked for it).
-
-        `then` is called once: with None when it was written (or there was nothing to stop), with
-        the first error if the radio did not take it; it is retried nevertheless.
-        """
+    def strike(self, cause: StopCause | None) -> None:
+        """Run the armed stop because of `cause` (None: the hub asked for it)."""
         self.gate.strike(self._loop.time(), cause)
         self._settle()
-        if then is not None:
-            self.after_stop(then)
 
     def after_stop(self, then: OnStopped) -> None:
-        """Call `then` as `strike` would, when no stop is under way: maybe at once."""
-        self._waiting.append(then)
-        if self.gate.state is not State.STOPPING:
-            self._tell_waiting(None)
+        """Call `then` when no armed stop is under way, maybe at once.
+
+        With None if the radio took it, with the error if its first attempt failed.
+        """
+        self._stopper.after(then)
 
     def _settle(self) -> None:
         """Bring everything here in line with the gate; called after each word with it."""
-        gate = self.gate
-        if gate.state is State.STOPPING and not self._stopping:
-            self._stopping = True
-            self._complained = False
+        if self._stopper.begins():
             outputs, writes = self._slots.drop_writes()
             for id in (*outputs, *writes):
                 self._fail(id, ErrorCode.GATE, "this device was stopped")
-            log.info("%s: stopping (%s)", self.address, gate.cause or "asked to")
-            self._operation.hurry()
+            self._wire.hurry()
             self._wake.set()
-        deadline = gate.deadline
+        deadline = self.gate.deadline
         if deadline is not None and (self._timer is None or deadline < self._timer.when()):
             if self._timer is not None:
                 self._timer.cancel()
@@ -294,34 +224,28 @@ class Peripheral:
     async def run(self) -> None:
         """Work until the peripheral is gone. Cancelling it stops the peripheral and lets it go."""
         try:
-            while self._over is None:
+            while self._wire.over is None:
                 await self._step()
         finally:
             try:
-                if self._over is None:
-                    await self._leave_now()
+                if self._wire.over is None:
+                    await self._end()
             finally:
-                if self._timer is not None:
-                    self._timer.cancel()
                 self._finish()
 
     async def _step(self) -> None:
         now = self._loop.time()
         self.gate.tick(now)
         self._settle()
-        if self.gate.state is State.STOPPING:
-            due = self.gate.stop_due
-            if due is not None and now < due:
-                await self._wait(due)
-            else:
-                await self._armed_stop(STOP_S)
-        elif self._stops:
-            await self._stop_packet(self._stops[0], now)
+        stop_due = self._stopper.due()
+        if stop_due is not None and stop_due <= now:
+            await self._stopper.step()
+            self._slots.wrote(self._loop.time())
+            self._settle()
+        elif self._stopper.waits:
+            await self._wait(stop_due)
         elif self.leaving:
-            self._asked_to_go = True
-            await self._let_go("the hub let it go", LET_GO_S)
-        elif self._again is not None and now >= self._again[0]:
-            await self._stop_again(self._again[1])
+            await self._wire.let_go("nobody wants it any more", LET_GO_S, trust=True)
         else:
             self._queue_repetition(now)
             taken = self._slots.take(now)
@@ -342,15 +266,8 @@ class Peripheral:
             return
 
     def _due(self, now: float) -> float | None:
-        dues = [self._slots.due(now)]
-        if self._again is not None:
-            dues.append(self._again[0])
-        keepalive = self._armed.keepalive
-        if keepalive is not None and self._may_repeat():
-            dues.append(self._written.due(keepalive))
+        dues = (self._stopper.due(), self._slots.due(now), self._repetition_due())
         return min((due for due in dues if due is not None), default=None)
-
-    # --- writing -------------------------------------------------------------------------------
 
     async def _write_packet(self, group: Group, packet: Packet) -> None:
         sink = self._sink
@@ -365,24 +282,6 @@ class Peripheral:
         if self._slots.finished(self._loop.time()) and group.id is not None:
             self._answer(sink, Done(group.id, superseded=group.superseded))
 
-    async def _write(self, packet: Packet, *, counts: bool) -> None:
-        """Write something other than a stop. A repetition does not count as a new value."""
-        now = self._loop.time()
-        # The last question before the radio: nothing is awaited between it and the write.
-        if not self.gate.passes(now):
-            self._settle()
-            raise RadioError(ErrorCode.GATE, "this device was stopped")
-        self._again = None
-        self._slots.wrote(now)
-        if counts:
-            self.gate.wrote(now, rest=packet.rest)
-            self._written.note(packet, now)
-            self._settle()
-        data = self._written.number(packet)
-        self._around.tally["writes"] += 1
-        work = self.connection.write(packet.h, data, packet.r)
-        await self._operation.run(work, OPERATION_S, urgent=False)
-
     async def _carry_out(self, request: Request) -> None:
         message, sink = request.message, self._sink
         self._under_way = message.id
@@ -396,212 +295,73 @@ class Peripheral:
             self._slots.finished(self._loop.time())
 
     async def _request(self, message: Write | Read | Subscribe | Unsubscribe) -> Done | Value:
-        work: Coroutine[None, None, None]
+        handle = message.h
         match message:
             case Write():
-                packet = Packet(message.h, message.d, message.r)
-                await self._write(packet, counts=False)
-                return Done(message.id)
+                await self._write(Packet(handle, message.d, message.r), counts=False)
             case Read():
-                reading = self.connection.read(message.h)
-                data = await self._operation.run(reading, OPERATION_S, urgent=False)
-                return Value(message.id, data)
+                return Value(message.id, await self._wire.run(self.connection.read(handle)))
             case Subscribe():
-                handle = message.h
-                work = self.connection.subscribe(handle, lambda data: self._notify(handle, data))
+
+                def notified(data: bytes) -> None:
+                    self._say(Notification(self.p, handle, data))
+
+                await self._wire.run(self.connection.subscribe(handle, notified))
             case Unsubscribe():
-                work = self.connection.unsubscribe(message.h)
-        await self._operation.run(work, OPERATION_S, urgent=False)
+                await self._wire.run(self.connection.unsubscribe(handle))
         return Done(message.id)
 
-    def _queue_repetition(self, now: float) -> None:
-        keepalive = self._armed.keepalive
-        if keepalive is None or not self._may_repeat():
-            return
-        due = self._written.due(keepalive)
-        if due is not None and due <= now:
-            self._around.tally["repetitions"] += 1
-            self._slots.repeat(self._written.repetition(keepalive, now), now)
-
-    def _may_repeat(self) -> bool:
-        keepalive = self._armed.keepalive
-        return (
-            keepalive is not None
-            and self.gate.state is State.OPEN
-            and not len(self._slots)
-            and (self._around.demands_traffic or not keepalive.only_demanded)
-        )
-
-    # --- stopping ------------------------------------------------------------------------------
-
-    async def _stop_packet(self, stop: _Stop, now: float) -> None:
-        """Write the next packet of a Stop. Retried for STOP_S, then the armed stop takes over."""
-        if now < stop.ready_at:
-            await self._wait(stop.ready_at)
-            return
-        straggler = self._operation.abandoned
-        try:
-            await self._write_stop(stop.packets[stop.next], STOP_S)
-        except RadioError as error:
-            self._stop_refused(stop, error)
-            return
-        stop.next += 1
-        stop.attempts = 0
+    async def _write(self, packet: Packet, *, counts: bool) -> None:
+        """Write something other than a stop. `counts`: it is a value, and a new one."""
         now = self._loop.time()
-        if straggler:
-            self._again = (now + STRAGGLER_S, stop.packets)
-        if stop.next < len(stop.packets):
-            delay = min(stop.packets[stop.next].after_ms / 1000, STOP_DELAY_MOST_S)
-            stop.ready_at = now + delay
-            return
-        self._stops.popleft()
-        for packet in stop.packets:
+        # The last question before the radio: nothing is awaited between it and the write.
+        if not self.gate.passes(now):
+            self._settle()
+            raise RadioError(ErrorCode.GATE, "this device was stopped")
+        self._stopper.overtaken()
+        self._slots.wrote(now)
+        if counts:
             self.gate.wrote(now, rest=packet.rest)
-            self._written.note(packet, now)
-        if stop.everything:
-            self._written.stopped(stop.packets, now)
-        self._settle()
-        for id in stop.ids:
-            self._say(Done(id))
+            self._wire.written.note(packet, now)
+            self._settle()
+        await self._wire.write(packet)
 
-    def _stop_refused(self, stop: _Stop, error: RadioError) -> None:
-        now = self._loop.time()
-        self._around.tally["failed stops"] += 1
-        if error.code is ErrorCode.GONE:
-            self.on_gone(error.text)
-            return
-        log.error("%s: the radio did not take a stop: %s", self.address, error.text)
-        if now - stop.since < STOP_S:
-            stop.ready_at = now + RETRY_FIRST_S * 2**stop.attempts
-            stop.attempts += 1
-            return
-        self._stops.popleft()
-        for id in stop.ids:
-            self._fail(id, error.code, error.text)
-        self.strike(StopCause.RADIO)
+    # --- keep-alive ----------------------------------------------------------------------------
 
-    async def _stop_again(self, packets: tuple[Packet, ...]) -> None:
-        self._again = None
-        try:
-            for packet in packets:
-                await self._write_stop(packet, STOP_S)
-        except RadioError as error:
-            log.error("%s: the radio did not take a stop: %s", self.address, error.text)
-            if error.code is ErrorCode.GONE:
-                self.on_gone(error.text)
-            else:
-                self.strike(StopCause.RADIO)
+    def _repetition_due(self) -> float | None:
+        keepalive = self._stopper.armed.keepalive
+        if keepalive is None or self.gate.state is not State.OPEN or len(self._slots):
+            return None
+        if keepalive.only_demanded and not self._around.demands_traffic:
+            return None
+        return self._wire.written.due(keepalive)
 
-    async def _write_stop(self, packet: Packet, limit_s: float) -> None:
-        self._slots.wrote(self._loop.time())
-        self._around.tally["stops"] += 1
-        work = self.connection.write(packet.h, self._written.number(packet), packet.r)
-        await self._operation.run(work, limit_s, urgent=True)
+    def _queue_repetition(self, now: float) -> None:
+        keepalive, due = self._stopper.armed.keepalive, self._repetition_due()
+        if keepalive is not None and due is not None and due <= now:
+            self._around.tally["repetitions"] += 1
+            self._slots.repeat(self._wire.written.repetition(keepalive, now), now)
 
-    async def _armed_stop(self, limit_s: float) -> None:
-        """Try once to write the armed stop, and tell everybody how that went."""
-        armed = self._armed
-        straggler = self._operation.abandoned
-        try:
-            if armed.stop:
-                async with asyncio.timeout(limit_s + sum(_delays(armed.stop))):
-                    await self._write_armed(armed, limit_s)
-            elif armed.fallback is Fallback.DISCONNECT:
-                await self._let_go("letting it go is its stop", limit_s)
-        except RadioError as error:
-            await self._armed_stop_failed(error)
-            return
-        except TimeoutError:
-            late = RadioError(ErrorCode.TIMEOUT, f"the stop took longer than {limit_s:g} s")
-            await self._armed_stop_failed(late)
-            return
-        now = self._loop.time()
-        cause, asked = self.gate.cause, self.gate.cause is None
-        self.gate.stop_written()
-        self._stopping = False
-        self._written.stopped(armed.stop, now)
-        self._again = (now + STRAGGLER_S, armed.stop) if straggler and armed.stop else None
-        self._around.audit.note("stopped", self.address, cause=cause)
-        if not asked or self._complained:
-            self._say(Stopped(self.p, cause or StopCause.RADIO, n=self.gate.stops))
-        self._tell_waiting(None)
+    # --- the end -------------------------------------------------------------------------------
 
-    async def _write_armed(self, armed: Arm, limit_s: float) -> None:
-        """Every packet once; then those again that nobody acknowledges, for one may be lost."""
-        for packet, delay_s in zip(armed.stop, _delays(armed.stop), strict=True):
-            if delay_s:
-                await asyncio.sleep(delay_s)
-            await self._write_stop(packet, limit_s)
-        unanswered = [packet for packet in armed.stop if not packet.r]
-        if unanswered:
-            await asyncio.sleep(min(max(self._slots.gap_s, SECOND_ROUND_S), STOP_DELAY_MOST_S))
-        for packet in unanswered:
-            await self._write_stop(packet, limit_s)
-
-    async def _armed_stop_failed(self, error: RadioError) -> None:
-        self._around.tally["failed stops"] += 1
-        hopeless = self.gate.stop_failed(self._loop.time())
-        if error.code is ErrorCode.GONE:
-            self.on_gone(error.text)
-        if not self._complained:
-            self._complained = True
-            cause = self.gate.cause or StopCause.RADIO
-            log.error("%s: could not be stopped, trying again: %s", self.address, error.text)
-            self._around.audit.note("stop failed", self.address, cause=cause)
-            self._say(Stopped(self.p, cause, ok=False, text=error.text, n=self.gate.stops))
-            self._tell_waiting(error)
-        wanted = self._armed.fallback is Fallback.DISCONNECT or self.leaving
-        if hopeless and wanted and not self._ending and self._over is None:
-            try:
-                await self._let_go("it could not be stopped otherwise", LET_GO_S)
-            except RadioError as worse:
-                log.error("%s: could not be let go either: %s", self.address, worse.text)
-
-    # --- leaving -------------------------------------------------------------------------------
-
-    async def _let_go(self, why: str, limit_s: float) -> None:
-        try:
-            await self._operation.run(self.connection.disconnect(), limit_s, urgent=True)
-        except RadioError as error:
-            if error.code is not ErrorCode.GONE and not self._asked_to_go:
-                raise
-            log.warning("%s: did not go in order: %s", self.address, error.text)
-        self._over = self._over or why
-
-    async def _leave_now(self) -> None:
+    async def _end(self) -> None:
         """The worker is ending although the peripheral is there: stop it, then let it go."""
-        self._ending = True
         self.strike(StopCause.SHUTDOWN)
         try:
-            await self._last_stop()
+            await self._stopper.last(LAST_STOP_S)
         finally:
-            if self._over is None:
-                self._asked_to_go = True
-                await self._let_go("the relay ended", LAST_LET_GO_S)
-
-    async def _last_stop(self) -> None:
-        ends = self._loop.time() + LAST_STOP_S
-        while self.gate.state is State.STOPPING and self._over is None:
-            now = self._loop.time()
-            if now >= ends:
-                break
-            if self.gate.stop_due is not None and self.gate.stop_due > now:
-                await asyncio.sleep(self.gate.stop_due - now)
-            await self._armed_stop(ends - now)
+            if self._wire.over is None:
+                await self._wire.let_go("the relay ended", LAST_LET_GO_S, trust=True)
 
     def _finish(self) -> None:
         """Nothing more will happen: answer everybody who still waits."""
-        reason = self._over or "the relay ended"
-        self._over = reason
-        gone = RadioError(ErrorCode.GONE, reason)
-        if self._stopping:
-            self._stopping = False
-            cause = self.gate.cause or StopCause.RADIO
-            self._say(Stopped(self.p, cause, ok=False, text=reason, n=self.gate.stops))
-        self._tell_waiting(gone)
+        if self._timer is not None:
+            self._timer.cancel()
+        reason = self._wire.over = self._wire.over or "the relay ended"
         left = [] if self._under_way is None else [self._under_way]
         left += self._slots.drop_all()
-        for id in (*left, *(id for stop in self._stops for id in stop.ids)):
+        left += self._stopper.finish(reason)
+        for id in left:
             self._fail(id, ErrorCode.GONE, reason)
         for id in self._farewells:
             self._say(Done(id))
@@ -611,7 +371,7 @@ class Peripheral:
 
     # --- telling the hub -----------------------------------------------------------------------
 
-    def _admit(self, id: int, now: float, *, rest: bool = False) -> bool:
+    def _admit(self, id: int, now: float, *, rest: bool) -> bool:
         try:
             self.gate.admit(now, rest=rest)
         except GateShut as error:
@@ -624,7 +384,7 @@ class Peripheral:
     def _failed(self, sink: Sink | None, id: int | None, error: RadioError) -> None:
         self._around.tally["failed"] += 1
         if error.code is ErrorCode.GONE:
-            self.on_gone(error.text)
+            self._wire.gone(error.text)
         if id is not None:
             self._answer(sink, Failed(id, error.code, error.text[:512]))
 
@@ -643,25 +403,9 @@ class Peripheral:
         for id in ids:
             self._say(Done(id, superseded=True))
 
-    def _notify(self, handle: int, data: bytes) -> None:
-        self._say(Notification(self.p, handle, data))
-
-    def _tell_waiting(self, error: RadioError | None) -> None:
-        waiting, self._waiting = self._waiting, []
-        for then in waiting:
-            then(error)
-
     def _fail(self, id: int, code: ErrorCode, text: str) -> None:
         self._say(Failed(id, code, text[:512]))
 
     def _say(self, message: FromRelay) -> None:
         if self._sink is not None:
             self._sink.put(message)
-
-
-def _at_rest(packets: Sequence[Packet]) -> bool:
-    return bool(packets) and packets[-1].rest
-
-
-def _delays(packets: Sequence[Packet]) -> Iterator[float]:
-    return (min(packet.after_ms / 1000, STOP_DELAY_MOST_S) for packet in packets)

@@ -19,9 +19,11 @@ from relay.link.messages import (
     StopCause,
     Welcome,
 )
-from relay.peripheral import OnStopped, Peripheral, Sink, Surroundings
+from relay.peripheral import Peripheral, Sink
 from relay.radio.base import Connection, Radio, RadioError
 from relay.scanner import give_up
+from relay.stopper import OnStopped
+from relay.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 

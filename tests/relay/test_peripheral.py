@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from relay.audit import Audit
 from relay.gate import Block, Gate, State
 from relay.link.messages import (
     Arm,
@@ -32,9 +34,12 @@ from relay.link.messages import (
     Write,
 )
 from relay.operation import PATIENCE_S
-from relay.peripheral import OPERATION_S, SECOND_ROUND_S, STOP_S, Peripheral, Surroundings
+from relay.peripheral import Peripheral
 from relay.radio.base import RadioError
 from relay.slots import MERGE_S, MOST
+from relay.stopper import SECOND_ROUND_S, STOP_S
+from relay.surroundings import Surroundings
+from relay.wire import OPERATION_S
 from tests.doubles.clock import run_virtual
 from tests.doubles.radio import RecordingConnection, gone, refused
 
@@ -52,7 +57,7 @@ class Rig:
         self.connection = connection
         self.block = Block()
         self.gate = gate = Gate(self.block, max_run_s=max_run_s)
-        self.around = Surroundings(Audit())
+        self.around = Surroundings()
         self.peripheral = Peripheral("AA", connection, gate, self.around)
         self.said: list[FromRelay] = []
         self.at: list[float] = []
@@ -362,6 +367,19 @@ def test_a_stop_overtakes_everything_without_a_gap() -> None:
     play(body)
 
 
+def test_what_follows_a_stop_keeps_the_gap() -> None:
+    async def body(it: Rig) -> None:
+        it.open(gap_ms=100)
+        it.stop()
+        await asyncio.sleep(0.01)
+        it.output(on(5))
+        await asyncio.sleep(0.2)
+        stop, output = it.connection.took
+        assert output.at - stop.at == pytest.approx(0.1, abs=1e-3)
+
+    play(body)
+
+
 def test_a_stop_of_one_slot_leaves_the_others() -> None:
     async def body(it: Rig) -> None:
         it.open(gap_ms=50)
@@ -642,11 +660,13 @@ def test_a_stop_that_the_hub_asked_for_is_not_reported_as_ours() -> None:
     async def body(it: Rig) -> None:
         it.open()
         outcome: list[RadioError | None] = []
-        it.peripheral.strike(None, outcome.append)
+        it.peripheral.strike(None)
+        it.peripheral.after_stop(outcome.append)
         await asyncio.sleep(0.1)
         assert outcome == [None]
         assert it.said == []
-        it.peripheral.strike(None, outcome.append)
+        it.peripheral.strike(None)
+        it.peripheral.after_stop(outcome.append)
         assert outcome == [None, None]
 
     play(body)
@@ -865,3 +885,124 @@ def test_a_stop_takes_a_second_at_most_before_it_has_failed() -> None:
         assert it.gate.state is State.SHUT
 
     play(body)
+
+
+# --- an adversarial hub and radio --------------------------------------------------------------
+
+_words = (
+    "write", "read", "stop", "arm", "stale arm", "lease", "pause", "resume", "link",
+    "strike", "fail", "hang", "heal",
+)  # fmt: skip
+_actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("output"), st.just(0.0)),
+        st.tuples(st.sampled_from(_words), st.just(0.0)),
+        st.tuples(st.just("wait"), st.sampled_from([0.0, 0.001, 0.03, 0.2, 1.0, 3.0])),
+    ),
+    min_size=5,
+    max_size=60,
+)
+# FUZZ_EXAMPLES=30000 is the nightly setting: about 10^6 actions.
+_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
+
+
+class Witness(RecordingConnection):
+    """Looks at the gate whenever something reaches the radio."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.it: Rig | None = None
+        self.issued: dict[bytes, int] = {}
+        self.stopped_at = 0
+        self.ready = False
+
+    async def write(self, handle: int, data: bytes, response: bool) -> None:
+        assert self.it is not None
+        if data != OFF.d:
+            assert self.it.gate.state is State.OPEN
+            assert self.it.block.cause is None
+            assert self.ready, "written without an Arm and a lease since the last stop"
+            assert self.issued[data] > self.stopped_at, "it was queued before a stop"
+        await super().write(handle, data, response)
+
+
+@settings(max_examples=_EXAMPLES, deadline=None)
+@given(_actions)
+def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_leased(
+    actions: list[tuple[str, float]],
+) -> None:
+    async def main() -> None:
+        connection = Witness()
+        it = connection.it = Rig(connection)
+        worker = asyncio.create_task(it.peripheral.run())
+        armed = False
+        asked: set[int] = set()
+
+        for step, (kind, seconds) in enumerate(actions, 1):
+            if worker.done():
+                break
+            data = step.to_bytes(2, "big")
+            match kind:
+                case "output":
+                    connection.issued[data] = step
+                    asked.add(it.output(Packet(1, data, k=(step % 3,), after_ms=step % 2 * 20)))
+                case "write":
+                    connection.issued[data] = step
+                    asked.add(id := it.id())
+                    it.peripheral.request(Write(id, 7, 1, data))
+                case "read":
+                    asked.add(id := it.id())
+                    it.peripheral.request(Read(id, 7, 2))
+                case "stop":
+                    connection.stopped_at = step
+                    asked.add(it.stop())
+                case "arm" | "stale arm":
+                    asked.add(id := it.id())
+                    stale, stops = kind != "arm", it.gate.stops
+                    it.peripheral.arm(Arm(id, 7, (OFF,), Fallback.HOLD, 5, seen=stops + stale))
+                    taken = isinstance(it.answer(id), Done)
+                    assert not (taken and stale)
+                    armed = armed or taken
+                case "lease":
+                    it.peripheral.lease(900)
+                    connection.ready = armed and it.block.cause is None
+                case "pause":
+                    it.block.cause = StopCause.PAUSE
+                    it.peripheral.strike(StopCause.PAUSE)
+                case "resume":
+                    it.block.cause = None
+                case "strike":
+                    it.peripheral.strike(StopCause.RADIO)
+                case "link":
+                    it.peripheral.unbind()
+                    asked -= {id for id in asked if it.answer(id) is None}
+                    it.peripheral.bind(7, it, active_s=0.9, idle_s=10)
+                case "fail":
+                    connection.failures = [refused(), refused()]
+                case "hang":
+                    connection.takes_s = None
+                case "heal":
+                    connection.takes_s = 0.0
+                case "wait":
+                    await asyncio.sleep(seconds)
+            if kind in ("pause", "strike", "link") or it.gate.state is State.STOPPING:
+                connection.stopped_at = step
+                connection.ready = armed = False
+            elif it.gate.state is State.SHUT:
+                connection.ready = armed = False
+        connection.takes_s = 0.0
+        connection.failures = []
+        await asyncio.sleep(15)
+        worker.cancel()
+        await asyncio.wait([worker])
+        if not worker.cancelled():
+            worker.result()
+
+        assert max((took.at_once for took in connection.took), default=1) == 1
+        assert not connection.written or connection.written[-1] == OFF.d
+        answered = [m.id for m in it.said if isinstance(m, Done | Failed | Value)]
+        assert len(answered) == len(set(answered)), "answered twice"
+        assert asked <= set(answered)
+        assert len(asyncio.all_tasks()) == 1
+
+    run_virtual(main())

@@ -1,0 +1,17 @@
+"""What all peripherals of one relay share."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from dataclasses import dataclass, field
+
+from relay.audit import Audit
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """`tally` counts for people. `demands_traffic`: this radio loses devices that are silent."""
+
+    audit: Audit = field(default_factory=Audit)
+    tally: Tally[str] = field(default_factory=Tally)
+    demands_traffic: bool = False
