@@ -68,6 +68,9 @@ class Device:
         self._features: dict[int, VisibleFeature] = {}
         # feature → what it was last told, in visible steps; the repeat filter and the levels.
         self._last: dict[int, Level] = {}
+        # How long the newest value took from here to the radio and back, and how many there were.
+        self.took_ms: float | None = None
+        self.commands = 0
         self.replace_features(features)
 
     def __repr__(self) -> str:
@@ -140,13 +143,20 @@ class Device:
             return None
         self._last[feature_index] = level
         outcome = self._driver.output(feature_index, kind, steps, duration)
-        outcome.add_done_callback(lambda done: self._written(feature_index, level, done))
+        started = outcome.get_loop().time()
+        outcome.add_done_callback(lambda done: self._written(feature_index, level, started, done))
         return outcome
 
-    def _written(self, feature_index: int, level: Level, done: asyncio.Future[None]) -> None:
+    def _written(
+        self, feature_index: int, level: Level, started: float, done: asyncio.Future[None]
+    ) -> None:
         # A value that never reached the device must not filter out the next try.
-        if (done.cancelled() or done.exception()) and self._last.get(feature_index) == level:
-            del self._last[feature_index]
+        if done.cancelled() or done.exception():
+            if self._last.get(feature_index) == level:
+                del self._last[feature_index]
+        else:
+            self.took_ms = (done.get_loop().time() - started) * 1000
+            self.commands += 1
 
     def stop(self, features: Collection[int] | None = None) -> asyncio.Future[None]:
         """Bring these features, or all, to rest. Never filtered. Raises UnknownFeature."""

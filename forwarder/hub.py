@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from forwarder.buttplug.messages import (
     DeviceInfo,
@@ -25,6 +25,7 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.device import Device
 from forwarder.errors import Denied, DeviceError, HardwareError, UnknownDevice
+from forwarder.granted import reduced, steps
 from forwarder.hub_ids import MAX_HUBS, new_hub_id
 from forwarder.sources.base import Source
 from forwarder.store import Store
@@ -187,11 +188,11 @@ class Hub:
             if grant is None or grant.sees(device)
         }
         if client.hub_id is None:
-            return {index: device.info() for index, device in seen.items()}
+            return {index: _shown_to(grant, device) for index, device in seen.items()}
         # Another hub: what came by way of it must not come back to it.
         ways = {index: (self.id, *device.via) for index, device in seen.items()}
         return {
-            index: seen[index].info(way)
+            index: _shown_to(grant, seen[index], way)
             for index, way in ways.items()
             if client.hub_id not in way and len(way) < MAX_HUBS
         }
@@ -203,6 +204,10 @@ class Hub:
             for (index, feature), client in self._owners.items()
             if index == device.index
         }
+
+    @property
+    def scanning(self) -> bool:
+        return bool(self._scanning)
 
     # --- scanning -------------------------------------------------------------------------------
 
@@ -247,9 +252,9 @@ class Hub:
             return
         if not grant.allows(device, kind):
             raise Denied(f"{client.name} may not use {kind} of {device.shown_name}.")
-        highest = device.highest(feature, kind) * grant.ceiling(device, kind)
+        highest = steps(device.highest(feature, kind), grant.ceiling(device, kind))
         if abs(value) > highest:
-            raise Denied(f"{client.name} may use {kind} of {device.shown_name} up to {highest:g}.")
+            raise Denied(f"{client.name} may use {kind} of {device.shown_name} up to {highest}.")
 
     def stop(self, client: Client | None, command: StopCmd) -> list[Outcome]:
         """Carry out a stop, exactly its scope, for anyone. Raises UnknownDevice, UnknownFeature."""
@@ -337,6 +342,19 @@ class Hub:
         if device is None or (grant is not None and not grant.sees(device)):
             raise UnknownDevice(index)
         return device
+
+
+def _shown_to(
+    grant: Grant | None, device: Device, way: tuple[str, ...] | UnsetType = UNSET
+) -> DeviceInfo:
+    """The device with the ranges that the grant leaves of it."""
+    info = device.info(way)
+    if grant is None:
+        return info
+    return reduced(
+        info,
+        lambda kind: grant.ceiling(device, kind) if grant.allows(device, kind) else 0.0,
+    )
 
 
 def _report_stop(device: Device, done: Outcome) -> None:

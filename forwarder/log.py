@@ -17,6 +17,8 @@ def set_up(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(shape, datefmt="%H:%M:%S"))
     root = logging.getLogger()
+    # On the handler too: the dashboard's log wants more than a terminal, see forwarder.api.log.
+    handler.setLevel(level.upper())
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # Their normal business is no news.

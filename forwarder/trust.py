@@ -296,6 +296,8 @@ class HubTrust:
         self.hub_name = neutralise(hub_name)
         self.book = book
         self.desk = PairingDesk()
+        # Which code brought which relay, for whoever shows the code.
+        self.joined: dict[bytes, str] = {}
         self._door = Doorkeeper()
 
     @classmethod
@@ -329,6 +331,9 @@ class HubTrust:
             log.error("a relay could not be paired, because relays.json: %s", error)
             raise Refused(None, "the hub cannot store the pairing; see the hub's log") from error
         log.info("paired with relay %s", relay.name)
+        self.joined[code_id] = relay.name
+        while len(self.joined) > MAX_SPENT:
+            del self.joined[next(iter(self.joined))]
         return relay.name
 
     def known(self, relay_key: bytes) -> str | None:

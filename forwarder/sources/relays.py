@@ -85,6 +85,7 @@ class Relay:
     opening: dict[int, RelayHardware] = field(default_factory=dict)
     last_p: int = 0
     grace: asyncio.TimerHandle | None = None
+    revoked: bool = False
 
     def hardware(self, p: int) -> RelayHardware | None:
         opened = self.devices.get(p)
@@ -140,6 +141,8 @@ class RelaySource:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.relays: dict[str, Relay] = {}
+        # Address → key of the only relay that may connect it, by the user's choice.
+        self.pins: dict[str, str] = {}
         self._hub_name = hub_name
         self._catalogue = catalogue
         self._user = user
@@ -231,9 +234,12 @@ class RelaySource:
         self._detach(relay, link, f"the link to {relay.name} broke")
         if not relay.devices:
             self.relays.pop(relay.key, None)
+        elif relay.revoked:
+            self._grace_over(relay, "its relay was revoked")
         elif relay.grace is None:
             loop = asyncio.get_running_loop()
-            relay.grace = loop.call_later(GRACE_S, self._grace_over, relay)
+            why = f"{relay.name} did not come back"
+            relay.grace = loop.call_later(GRACE_S, self._grace_over, relay, why)
         self._on_change()
 
     def _detach(self, relay: Relay, link: RelayLink, why: str) -> None:
@@ -246,10 +252,12 @@ class RelaySource:
             if was_running:
                 self._sink.stopped(opened.device, why)
 
-    def _grace_over(self, relay: Relay) -> None:
-        relay.grace = None
+    def _grace_over(self, relay: Relay, why: str) -> None:
+        if relay.grace is not None:
+            relay.grace.cancel()
+            relay.grace = None
         for opened in tuple(relay.devices.values()):
-            self._gone(relay, opened, f"{relay.name} did not come back")
+            self._gone(relay, opened, why)
         self.relays.pop(relay.key, None)
         self._on_change()
 
@@ -276,10 +284,41 @@ class RelaySource:
     def revoke(self, key: str) -> bool:
         """Cut the link of this relay for good; returns whether it was here."""
         relay = self.relays.get(key)
-        if relay is None or relay.link is None:
+        if relay is None:
+            return False
+        relay.revoked = True
+        if relay.link is None:
+            self._grace_over(relay, "its relay was revoked")
             return False
         relay.link.end("revoked by the hub", retry=False)
         return True
+
+    def found(self, device: Device) -> tuple[Relay, Opened] | None:
+        """Which relay has `device`, and what is known of it; None if another source has it."""
+        for relay in self.relays.values():
+            for opened in relay.devices.values():
+                if opened.device is device:
+                    return relay, opened
+        return None
+
+    def rssi(self, relay: Relay, address: str) -> int | None:
+        """How well `relay` heard the toy's last advertisement, in dBm. Most toys are silent while
+        they are connected, so this is what it was then."""
+        sighting = self._sightings.get(address)
+        _, rssi = (0.0, None) if sighting is None else sighting.seen.get(relay.key, (0.0, None))
+        return rssi if rssi is not None and rssi > -127 else None
+
+    def let_go(self, device: Device, why: str) -> None:
+        """Stop and disconnect a device. It comes back if it is seen, allowed, and not denied."""
+        found = self.found(device)
+        if found is None:
+            return
+        relay, opened = found
+        hardware = opened.hardware
+        if relay.link is not None and isinstance(hardware, RelayHardware):
+            # The relay stops what it lets go.
+            relay.link.request(lambda id: Disconnect(id, hardware.p))
+        self._gone(relay, opened, why)
 
     # --- news from a relay ----------------------------------------------------------------------
 
@@ -402,7 +441,10 @@ class RelaySource:
         """The relay that hears the toy best, among those that can take another one."""
         now = asyncio.get_running_loop().time()
         best: tuple[int, Relay] | None = None
+        pinned = self.pins.get(sighting.advertisement.address)
         for key, (when, rssi) in sighting.seen.items():
+            if pinned is not None and key != pinned:
+                continue
             relay = self.relays.get(key)
             if relay is None or relay.link is None or relay.free_slots <= 0:
                 continue
