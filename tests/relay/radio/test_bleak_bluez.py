@@ -37,6 +37,10 @@ def toy(bluez: FakeBluez) -> Toy:
     return bluez.toys[0]
 
 
+def tx(toy: Toy) -> int:
+    return next(handle for handle, role in toy.handles.items() if role == "tx")
+
+
 def count(bluez: FakeBluez, member: str) -> int:
     return sum(called == member for _, called in bluez.calls)
 
@@ -44,7 +48,7 @@ def count(bluez: FakeBluez, member: str) -> int:
 async def connect(radio: BleakRadio, toy: Toy) -> None:
     gone: list[str] = []
     connection = await radio.connect(toy.address, gone.append)
-    await connection.write(3, b"Vibrate:1;", response=False)
+    await connection.write(tx(toy), b"Vibrate:1;", response=False)
     assert toy.writes[-1:] == [b"Vibrate:1;"]
     assert gone == []
     await connection.disconnect()
@@ -114,8 +118,8 @@ async def test_busy_bluez_is_waited_for(bluez: FakeBluez, toy: Toy) -> None:
     toy.faults.latency_s = 0.05
     # Two at once: BlueZ refuses the second with InProgress, which bleak repeats.
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(connection.write(3, b"1", response=False))
-        tasks.create_task(connection.write(3, b"2", response=False))
+        tasks.create_task(connection.write(tx(toy), b"1", response=False))
+        tasks.create_task(connection.write(tx(toy), b"2", response=False))
     assert sorted(toy.writes) == [b"1", b"2"]
 
 

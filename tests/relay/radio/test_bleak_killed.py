@@ -14,6 +14,7 @@ from relay.radio.simulated.catalogue import toys_by_name
 from tests.doubles.fake_bluez_process import ROOT, BluezProcess, bluez_process
 
 TOY = toys_by_name("Lovense Hush")[0]
+TX = next(handle for handle, role in TOY.handles.items() if role == "tx")
 
 DRIVE = """
 import asyncio, sys
@@ -21,7 +22,7 @@ from relay.radio.bleak_radio import BleakRadio
 
 async def drive():
     connection = await BleakRadio().connect(sys.argv[1], print)
-    await connection.write(3, b"Vibrate:20;", response=True)
+    await connection.write(int(sys.argv[2]), b"Vibrate:20;", response=True)
     print("driving", flush=True)
     await asyncio.Event().wait()
 
@@ -32,7 +33,7 @@ asyncio.run(drive())
 async def drive_and_be_killed(bluez: BluezProcess) -> None:
     driver = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-c", DRIVE, TOY.address),
+        *("-c", DRIVE, TOY.address, str(TX)),
         cwd=ROOT,
         env=os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": bluez.address},
         stdout=asyncio.subprocess.PIPE,
@@ -56,7 +57,7 @@ async def test_a_toy_of_a_killed_relay_runs_on_and_its_successor_can_stop_it(
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
         # It is connected, so it does not advertise; only BlueZ knows of it.
         connection = await BleakRadio(find_s=1).connect(TOY.address, lambda _: None)
-        await connection.write(3, b"Vibrate:0;", response=True)
+        await connection.write(TX, b"Vibrate:0;", response=True)
         last = bluez.record()[-1]
         assert (last["connected"], last["at_rest"]) == (True, True)
         assert [one["op"] for one in bluez.record()].count("connect") == 1

@@ -107,7 +107,7 @@ def test_motors_go_on_when_the_link_is_lost_unless_the_toy_says_otherwise() -> N
         for stops in (False, True):
             bench.toy.stops_when_disconnected = stops
             connection = await bench.connect()
-            await connection.write(handle(bench.toy, "tx"), b"Vibrate:5;", response=False)
+            await connection.write(handle(bench.toy, "tx"), b"Vibrate1:5;", response=False)
             bench.toy.drop()
             assert bench.toy.at_rest is stops
         assert len(bench.gone) == 2
@@ -348,7 +348,7 @@ def test_until_waits_for_what_the_record_shows() -> None:
         waiting = asyncio.create_task(bench.toy.until(lambda toy: not toy.at_rest))
         await asyncio.sleep(1)
         assert not waiting.done()
-        await connection.write(handle(bench.toy, "tx"), b"Vibrate:1;", response=False)
+        await connection.write(handle(bench.toy, "tx"), b"Vibrate1:1;", response=False)
         await waiting
 
     virtually(test)
