@@ -175,7 +175,10 @@ class PhoneRig:
 async def phone_rig(
     names: str = "Lovense Hush", *flags: str, hub: WebHub | None = None
 ) -> AsyncIterator[PhoneRig]:
-    """Skips where there is no dbus-daemon. The page is phone-sized and not yet loaded."""
+    """Skips where there is no dbus-daemon. The page is phone-sized and not yet loaded.
+
+    On the way out of a test that passed, the page's scripts must not have complained.
+    """
     if shutil.which("dbus-daemon") is None:
         pytest.skip("dbus-daemon is not installed")
     toys = toys_by_name(names)
@@ -193,4 +196,6 @@ async def phone_rig(
         await page.phone()
         chooser = await Chooser(page).start()
         nobody = LinkHub.__new__(LinkHub)
-        yield PhoneRig(server, bluez, toys[0], browser, page, chooser, nobody)
+        rig = PhoneRig(server, bluez, toys[0], browser, page, chooser, nobody)
+        yield rig
+        assert rig.page.errors == [], "the page's scripts complained"

@@ -19,6 +19,8 @@ const RETRY_MOST_S = 15;
 const RETRY_REFUSED_S = 30;
 // Bytes waiting in the websocket above which readings of sensors are left out.
 const CONGESTED_BYTES = 262144;
+// Pages may not send 1008 themselves; 4000 and up are theirs.
+const POLICY = 4008;
 
 // One websocket as a channel of frames.
 class Pipe {
@@ -141,7 +143,7 @@ export class Link {
   }
 
   // The page goes to sleep or away: the hub is to see that at once.
-  hangUp() { this.#pipe?.close(1001); }
+  hangUp() { this.#pipe?.close(); }
 
   get open() { return this.state.phase === 'open'; }
 
@@ -230,7 +232,7 @@ export class Link {
       }
       await this.#greet(pipe, shaken.transport, round);
     } catch (error) {
-      pipe.close(error instanceof Violation ? 1008 : 1000);
+      pipe.close(error instanceof Violation ? POLICY : 1000);
       throw error;
     }
   }
@@ -310,7 +312,7 @@ export class Link {
   #lost(error) {
     this.#cancelTimer();
     this.#round++;
-    const code = error instanceof Violation ? 1008 : 1000;
+    const code = error instanceof Violation ? POLICY : 1000;
     this.#drop(code);
     this.#failed(error);
   }

@@ -94,7 +94,7 @@ export class Relay {
   // phase: forgotten (the browser wants it chosen again), offered, connecting, ready, lost, failed.
   // loose: it went away before it could be stopped.
   #remember({ address, id, name }) {
-    const toy = { address, id, name, device: null, peripheral: null, phase: 'forgotten', text: '', failures: 0, timer: null, battery: null, loose: false, armedStop: [] };
+    const toy = { address, id, name, device: null, peripheral: null, phase: 'forgotten', text: '', failures: 0, timer: null, battery: null, loose: false, armedStop: [], shown: name };
     this.toys.set(address, toy);
     return toy;
   }
@@ -109,7 +109,7 @@ export class Relay {
     let toy = known.find(other => other.id === device.id) ?? (alike.length === 1 ? alike[0] : null);
     toy ??= this.#remember({ address: await this.#address(device.id), id: device.id, name });
     const same = toy.device === device;
-    Object.assign(toy, { id: device.id, name: name || toy.name, device });
+    Object.assign(toy, { id: device.id, name: name || toy.name, shown: toy.shown || name, device });
     if (!same || !toy.peripheral) this.#offer(toy);
     await this.store.keepToy({ address: toy.address, id: toy.id, name: toy.name, used: Date.now() });
     return toy;
@@ -240,12 +240,13 @@ export class Relay {
     if (roundTrip) this.link.state.roundTripMs = roundTrip / 1000;
   }
 
-  // What the hub says about a toy: { name, level, clients, battery } or null.
+  // What the hub says about a toy: { level, clients, battery } or null; its name becomes `shown`.
   driven(toy) {
     const item = toy.peripheral && this.#status.get(toy.peripheral.p);
     if (!item) return null;
     const clients = (item.clients ?? []).map(name => clean(name));
-    return { name: clean(item.name ?? ''), level: item.level ?? 0, clients, battery: item.battery ?? null };
+    toy.shown = clean(item.name ?? '') || toy.shown;
+    return { level: item.level ?? 0, clients, battery: item.battery ?? null };
   }
 
   async #connect({ id, p, address, timeout_ms: limit = 20000 }) {

@@ -74,7 +74,7 @@ export const ELSEWHERE = {
 };
 
 export const RELOADED = {
-  tone: 'calm', title: 'Bluetooth had got stuck', text: 'Chrome did not answer any more, so this page loaded itself again.', action: null,
+  tone: 'calm', title: 'Bluetooth had got stuck', text: 'Chrome did not answer any more, so this page loaded itself again. If a toy is still running, switch it off by hand.', action: null,
 };
 
 // Why this browser cannot be a relay at all, and what to do.

@@ -132,7 +132,7 @@ export class Ui {
   #mostImportant(paired) {
     const relay = this.#relay;
     const loose = [...relay.toys.values()].find(toy => toy.loose);
-    const wearer = wearerNotice(relay.wearer, this.#failing, loose && (loose.name || 'A toy'));
+    const wearer = wearerNotice(relay.wearer, this.#failing, loose && (loose.shown || 'A toy'));
     if (this.#failing || loose) return wearer;
     const view = {
       hub: relay.hub?.name ?? 'The hub', pairing: !paired && relay.known.length > 0,
@@ -326,7 +326,7 @@ class Card {
   draw(relay) {
     const { toy } = this;
     const driven = relay.driven(toy);
-    const name = driven?.name || toy.name || 'Toy without a name';
+    const name = toy.shown || 'Toy without a name';
     say(this.name, name);
     say(this.text, toyLine(toy, driven, { open: relay.link.open, wearer: relay.wearer }));
     const battery = driven?.battery ?? toy.battery;
