@@ -113,8 +113,7 @@ def test_a_device_that_dials_in_is_opened_like_any_other() -> None:
         assert house.device.identity == Identity("8A3D9FAC2A45", "lovense", "S")
         assert await outcome(house.device.output(0, OutputType.VIBRATE, 10)) == "done"
         battery = next(feature.feature_index for feature in house.device.features if feature.input)
-        (kind,) = house.device.features[battery].input or ()
-        assert await house.device.read(battery, kind) == 77
+        assert await house.device.read(battery, InputType.BATTERY) == 77
         assert await outcome(house.device.stop()) == "done"
         assert toy.written == ["DeviceType;", "Vibrate:10;", "Battery;", "Vibrate:0;"]
 
