@@ -82,6 +82,7 @@ class ClientDriver:
     ) -> None:
         self._channel = channel
         self._hub = hub
+        self._options = options
         self._loop = asyncio.get_running_loop()
         self.grant = grant
         self.session = ServerSession(
@@ -144,7 +145,8 @@ class ClientDriver:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._write(), name="client writer")
-                tasks.create_task(self._watch(), name="client deadlines")
+                if self._options.max_ping_ms:
+                    tasks.create_task(self._watch(), name="client deadlines")
                 await self._read()
         except* _Leave as group:
             leave = _first(group)

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from relay.agent import Agent
-from relay.config import FileConfig, agent_config, default_state, load, make_state
+from relay.config import AgentConfig, FileConfig, agent_config, default_state, load, make_state
 from relay.console import Console, picture
 from relay.control import Command, Control, ask
-from relay.errors import RelayError, UsageError
+from relay.errors import RelayError
+from relay.hubs import Target, pair_with, target, unpair
 from relay.link.messages import Advertisement
 from relay.link.names import neutralise
 from relay.radio.base import Radio, RadioError
@@ -81,10 +82,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     file = load(options.config) if options.config else FileConfig()
-    hub = options.hub or file.hub
-    if hub is None:
-        raise UsageError("which hub? say --hub ws://HOST:12346")
     state = make_state(options.state or default_state())
+    hub = target(options.hub or file.hub, state)
     trace = Trace(options.trace) if options.trace else None
     radio = open_radio(options.simulate, options.adapter or file.adapter, trace)
     console = Console(sys.stderr)
@@ -100,7 +99,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 async def _relay(
-    radio: Radio, file: FileConfig, name: str | None, state: Path, hub: str, console: Console
+    radio: Radio, file: FileConfig, name: str | None, state: Path, hub: Target, console: Console
 ) -> None:
     """The whole relay, until a signal ends it. Raises RelayError for what a user can put right."""
     agent = Agent(radio, agent_config(file, name, state))
@@ -141,6 +140,33 @@ def _on_signals(agent: Agent) -> None:
         except NotImplementedError:
             # Windows: the loop knows no signals; the handler runs between two byte codes.
             signal.signal(number, lambda *_, act=act: loop.call_soon_threadsafe(act))
+
+
+# --- pairing -----------------------------------------------------------------------------------
+
+
+def _add_pair(parser: argparse.ArgumentParser) -> None:
+    text = "what `forwarder pair` printed, or - to read it from standard input"
+    parser.add_argument("link", metavar="LINK", help=text)
+    parser.add_argument("--name", help="what the hub calls this relay (default: the host's name)")
+    _add_state(parser)
+
+
+def _pair(options: argparse.Namespace) -> int:
+    # A link in the arguments is in the shell's history and the process list, for the two minutes
+    # in which it is worth something; whoever minds uses standard input.
+    link = sys.stdin.readline() if options.link == "-" else options.link
+    state = make_state(options.state or default_state())
+    hub = pair_with(link, state, options.name or AgentConfig().name)
+    print(f"Paired with {neutralise(hub.name)}. Start this relay with: relay run")
+    return 0
+
+
+def _unpair(options: argparse.Namespace) -> int:
+    if not unpair(options.state or default_state()):
+        raise RelayError("this relay is not paired with any hub")
+    print("Unpaired. The hub still lists this relay until it is revoked there.")
+    return 0
 
 
 # --- scan --------------------------------------------------------------------------------------
@@ -212,6 +238,8 @@ def _add_radio(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS: dict[str, Subcommand] = {
     "run": Subcommand("lend this machine's radio to a hub", _add_run, _run),
+    "pair": Subcommand("pair with a hub, once", _add_pair, _pair),
+    "unpair": Subcommand("forget the hub", _add_state, _unpair),
     "scan": Subcommand("show which devices are in range", _add_scan, _scan),
     "status": Subcommand("show what the running relay does", _add_state, _wearer("status")),
     "pause": Subcommand("stop everything until resume", _add_state, _wearer("pause")),

@@ -63,8 +63,10 @@ async def test_a_client_that_vanishes_stops_its_toy(tmp_path: Path) -> None:
         client = await connect(home.url, 1)
         await client.devices[0].run_output(FULL)
         line = await home.trace.until_write(ON)
-        websocket = client._connector._ws
-        websocket.transport.abort()
+        connector = client._connector
+        assert connector is not None
+        assert connector._ws is not None
+        connector._ws.transport.abort()
         assert await off_ms(home, line.t_ns) <= LIMIT_MS
 
 
