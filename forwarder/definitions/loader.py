@@ -98,7 +98,7 @@ def _load(file: schema.File, ids: dict[str, dict[str, str]]) -> LoadedProtocol:
                 entry, definition=replace(entry.definition, identifier=identifier)
             )
     blocks = tuple(
-        _block(("match", number), match, file.protocol) for number, match in enumerate(file.match)
+        _block(("match", number), match, file) for number, match in enumerate(file.match)
     )
     return LoadedProtocol(file.protocol, blocks, models, default, behaviour, file.code, file)
 
@@ -188,7 +188,7 @@ def _inputs(path: Path, feature: schema.Feature) -> dict[InputType, InputSpec]:
     return found
 
 
-def _block(path: Path, match: schema.Match, protocol: str) -> Block:
+def _block(path: Path, match: schema.Match, file: schema.File) -> Block:
     ble = match.ble or schema.Ble()
     rules = []
     for number, rule in enumerate(ble.manufacturer):
@@ -201,13 +201,15 @@ def _block(path: Path, match: schema.Match, protocol: str) -> Block:
             raise SchemaError((*path, "ble", "names", number), "a * may only stand at the end")
     if match.ble is not None and not match.services:
         raise SchemaError(path, "a Bluetooth device needs services")
+    identifiers = (identifier for device in file.device for identifier in device.ids)
     return Block(
-        protocol=protocol,
+        protocol=file.protocol,
         names=ble.names,
         manufacturer=tuple(rules),
         advertised=ble.advertised,
         services=match.services,
         websocket=match.websocket,
+        ids=tuple(identifiers) if ble.advertised and not file.identify else (),
     )
 
 

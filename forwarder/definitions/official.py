@@ -161,7 +161,8 @@ def overlay(protocols: dict[str, ProtocolConfig], origin: Origin) -> Overlay:
     models: dict[str, dict[str, ModelEntry]] = {}
     defaults: dict[str, ModelEntry] = {}
     for protocol, config in protocols.items():
-        blocks += [block(protocol, one, origin) for one in config.communication]
+        ids = tuple(identifier for one in config.configurations for identifier in one.identifier)
+        blocks += [block(protocol, one, ids, origin) for one in config.communication]
         base = None
         if config.defaults is not None:
             base = definition(protocol, None, config.defaults, None)
@@ -175,7 +176,9 @@ def overlay(protocols: dict[str, ProtocolConfig], origin: Origin) -> Overlay:
     return Overlay(tuple(kept), models, defaults)
 
 
-def block(protocol: str, communication: Communication, origin: Origin) -> Block:
+def block(
+    protocol: str, communication: Communication, ids: tuple[str, ...], origin: Origin
+) -> Block:
     btle = communication.btle or Btle()
     return Block(
         protocol=protocol,
@@ -189,6 +192,7 @@ def block(protocol: str, communication: Communication, origin: Origin) -> Block:
             for service, endpoints in btle.services.items()
         },
         websocket=communication.websocket.name if communication.websocket else None,
+        ids=ids if btle.advertised_services else (),
         origin=origin,
     )
 

@@ -1,7 +1,8 @@
 """Which protocol an advertisement speaks of. Deterministic; wildcards count only on our side.
 
 An exact name beats the longest wildcard, that beats manufacturer data, that beats an advertised
-service. Between equals, what the user configured beats an official file, that beats our own.
+service; a model's name together with an advertised service of its protocol beats them all.
+Between equals, what the user configured beats an official file, that beats our own.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Block(Struct, frozen=True, omit_defaults=True):
     # service UUID → endpoint → characteristic UUID
     services: dict[str, dict[str, str]] = {}
     websocket: str | None = None
+    # Models that tell themselves by a name that other protocols use too, and by a service.
+    ids: tuple[str, ...] = ()
     origin: Origin = Origin.OWN
 
     def endpoints(self, services: Iterable[Service]) -> dict[str, int]:
@@ -58,10 +61,11 @@ class Block(Struct, frozen=True, omit_defaults=True):
 
 
 class Rank(IntEnum):
-    NAME = 0
-    WILDCARD = 1
-    MANUFACTURER = 2
-    SERVICE = 3
+    MODEL = 0
+    NAME = 1
+    WILDCARD = 2
+    MANUFACTURER = 3
+    SERVICE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,10 @@ class Recogniser:
                     yield Hit(block, Rank.MANUFACTURER, len(rule.data), why)
         for uuid in advertisement.services:
             for block in self._services.get(uuid.lower(), ()):
-                yield Hit(block, Rank.SERVICE, 0, f"it offers service {uuid}")
+                why = f"it offers service {uuid}"
+                if name in block.ids:
+                    yield Hit(block, Rank.MODEL, 0, f"{why} and is called {name}")
+                yield Hit(block, Rank.SERVICE, 0, why)
 
     def match_websocket(self, identifier: str) -> tuple[Block, ...]:
         return tuple(

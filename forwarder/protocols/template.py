@@ -30,7 +30,7 @@ _COUNTER_MASK = 0xFF
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """How one output of one feature is encoded: its rules, those ruled out already removed."""
 
     feature: int
@@ -57,12 +57,12 @@ class TemplateProtocol:
             for feature in self._features.values()
             for kind in feature.outputs
         }
-        self._tickers: dict[int, tuple[Ticker, _Plan]] = {}
+        self._tickers: dict[int, tuple[Ticker, Plan]] = {}
 
     def __repr__(self) -> str:
         return f"<TemplateProtocol {self._behaviour.protocol} {self._name}>"
 
-    def _plan(self, feature: FeatureSpec, kind: OutputType) -> _Plan:
+    def _plan(self, feature: FeatureSpec, kind: OutputType) -> Plan:
         type_ = NAME_OF[kind]
         top = feature.outputs[kind].high
         rules = []
@@ -77,7 +77,7 @@ class TemplateProtocol:
             elif rule.when(self._memory, feature.index, type_, 0, 0, 0, top):
                 rules.append(rule)
                 break
-        return _Plan(feature.index, type_, top, (f"f{feature.index}",), tuple(rules))
+        return Plan(feature.index, type_, top, (f"f{feature.index}",), tuple(rules))
 
     @property
     def keepalive(self) -> KeepAlive | None:
@@ -109,7 +109,7 @@ class TemplateProtocol:
             what = f"{self._name}: {kind} {value} cannot be encoded"
             raise ProtocolError(f"{what}: {error}") from error
 
-    def _encode(self, plan: _Plan, value: int, duration_ms: int) -> tuple[Packet, ...]:
+    def _encode(self, plan: Plan, value: int, duration_ms: int) -> tuple[Packet, ...]:
         memory = self._memory
         feature = plan.feature
         remembered = memory.s[feature]
@@ -133,7 +133,7 @@ class TemplateProtocol:
         self._before[feature] = value
         return packets
 
-    def _packet(self, rule: PacketRule, plan: _Plan, call: tuple[object, ...]) -> Packet:
+    def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> Packet:
         memory = self._memory
         data = self._bytes(rule, call)
         counter = None
@@ -148,7 +148,7 @@ class TemplateProtocol:
         data = rule.encoder.encode(self._memory, *call)
         return data if rule.codec is None else rule.codec(data)
 
-    def _ticker(self, plan: _Plan, name: str) -> Ticker:
+    def _ticker(self, plan: Plan, name: str) -> Ticker:
         if plan.feature not in self._tickers:
             self._tickers[plan.feature] = (TICKERS[name](), plan)
         return self._tickers[plan.feature][0]

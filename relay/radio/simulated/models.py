@@ -93,7 +93,8 @@ class ToyModel(Struct, frozen=True, omit_defaults=True):
     """`advertised`: the names it can have, the first by default; a `*` is for finding it only.
 
     `services`: UUID → characteristics. `uuids`: service UUIDs in its advertisements.
-    `manufacturer`: company number (decimal) → bytes. `reads`: role → bytes. `mtu`: what it grants.
+    `manufacturer`: company number (decimal) → bytes. `reads`: role → bytes. `greets`: role → bytes
+    that it notifies once somebody has subscribed. `mtu`: what it grants.
     """
 
     name: str
@@ -104,6 +105,7 @@ class ToyModel(Struct, frozen=True, omit_defaults=True):
     manufacturer: dict[U16, str] = {}
     reads: dict[str, str] = {}
     answers: tuple[Answer, ...] = ()
+    greets: dict[str, str] = {}
     motors: tuple[Motor, ...] = ()
     mtu: Annotated[int, Meta(ge=23, le=517)] = 247
 
@@ -168,6 +170,7 @@ def check(model: ToyModel) -> None:
     cues = [cue for motor in model.motors for cue in (*motor.drives, *motor.rest)]
     named = [
         *model.reads,
+        *model.greets,
         *(cue.role for cue in cues),
         *(role for answer in model.answers for role in (answer.role, answer.via)),
     ]
@@ -184,7 +187,8 @@ def check(model: ToyModel) -> None:
     try:
         for pattern in patterns:
             matches(pattern, b"")
-        for text in (*model.reads.values(), *model.manufacturer.values(), *said):
+        silent = (*model.reads.values(), *model.greets.values(), *model.manufacturer.values())
+        for text in (*silent, *said):
             render(text, mac="000000000000", battery=0)
     except ModelError as exc:
         raise ModelError(f"{model.name}: {exc}") from exc

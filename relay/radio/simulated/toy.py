@@ -251,6 +251,9 @@ class Toy:
     def subscribe(self, role: str, send: OnNotify) -> None:
         self._subscribed[role] = send
         self._note(Op.SUBSCRIBE, role)
+        if role in self.model.greets:
+            greeting = self._render(self.model.greets[role])
+            asyncio.get_running_loop().call_soon(self.notify, role, greeting)
 
     def unsubscribe(self, role: str) -> None:
         self._subscribed.pop(role, None)

@@ -19,8 +19,8 @@ FILES = Files(DATA)
 
 # Positions only: these end their last move and hold; hgod turns itself off when packets cease.
 HOLD = {
-    "fleshy-thrust", "fredorch", "kiiroo-v1", "kiiroo-v2", "kiiroo-v21", "kiiroo-v21-initialized", "kiiroo-v3",
-    "loob", "serveu", "thehandy", "vorze-sa",
+    "fleshy-thrust", "fredorch", "kiiroo-v1", "kiiroo-v2", "kiiroo-v21", "kiiroo-v21-initialized",
+    "kiiroo-v3", "loob", "serveu", "thehandy", "vorze-sa",
 }  # fmt: skip
 SILENT = {"hgod"}
 SHOOT = {"hismith-mini"}

@@ -1,0 +1,411 @@
+"""`python -m forwarder.definitions.toys`: make the relay's simulated toys from the protocol files.
+
+Each model becomes a peripheral that answers what its protocol asks while connecting, so that it is
+recognised as itself, and that knows from the packets whether it is at rest. The format belongs to
+relay/radio/simulated/models.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from forwarder.definitions.catalogue import DATA, Files, open_protocol
+from forwarder.definitions.check import opening_of
+from forwarder.definitions.loader import LoadedProtocol, ModelEntry
+from forwarder.definitions.model import Definition, FeatureSpec
+from forwarder.definitions.recognition import Block, Recogniser
+from forwarder.definitions.toy_motors import Cue, MotorData, TracedProtocol, motors_of
+from forwarder.protocols import codecs
+from forwarder.protocols.base import (
+    DeviceProtocol,
+    ProtocolError,
+    ReadStep,
+    StepFailed,
+    Steps,
+    SubscribeStep,
+    WaitStep,
+    WriteStep,
+)
+from forwarder.protocols.classes import honeyplaybox
+from relay.link.messages import Advertisement
+
+Answer = tuple[str, str, str, str]
+
+# What devices answer when nothing is known about it: enough bytes for every file's expressions.
+_ZEROS = bytes(20)
+_BATTERY = 85
+_NONCE = bytes(range(16, 32))
+# Answers that cannot be taken from the question: protocol → (pattern of the write, answer).
+_ANSWERS: dict[str, tuple[str, str]] = {
+    "honeyplaybox": (
+        "02a55a55aaf0??b10100020010033686",
+        honeyplaybox.frame(1, b"\x90\x00" + _NONCE, 0).hex(),
+    ),
+    "thehandy-v3": ("080112*", "0802"),
+    "vibcrafter": ("*", codecs.vibcrafter(b"OK;").hex()),
+}
+# Sent as soon as somebody listens: "the button has been pressed".
+# Fluffer: "your proof is right", whatever was sent.
+_ANSWERS["fluffer"] = ("*", codecs.fluffer(bytes((0xA5, 1, 1, 0))).hex())
+_GREETINGS = {"lelo-harmony": "01" + "00" * 7, "lelo-f1sv2": "01" + "00" * 7}
+# Ankni: six bytes, so that its authentication is walked through.
+_READS = {("ankni", "generic0"): "010203040506"}
+# Protocols whose packets cannot be told by trying: counters grow, steps are relative.
+_MOTORS: dict[str, tuple[tuple[Cue, ...], tuple[Cue, ...]]] = {
+    "thehandy-v3": ((("tx", "080112*a238*"),), (("tx", "080112*aa3800"),)),
+    "fredorch-rotary": ((("tx", "55030104aa"),), (("tx", "55032427aa"),)),
+}
+_LOVENSE_OK = ("Vibrate*", "Rotate*", "Air:*", "Mply:*", "PowerOff;")
+
+
+class ToyData(Struct, omit_defaults=True):
+    """One entry of toys.json."""
+
+    name: str
+    protocol: str
+    advertised: tuple[str, ...]
+    services: dict[str, tuple[tuple[str, str, str], ...]]
+    uuids: tuple[str, ...] = ()
+    manufacturer: dict[str, str] = {}
+    reads: dict[str, str] = {}
+    answers: tuple[Answer, ...] = ()
+    greets: dict[str, str] = {}
+    motors: tuple[dict[str, object], ...] = ()
+
+
+@dataclass(slots=True)
+class _Rehearsal:
+    """What a device must do for a protocol to be content with it."""
+
+    protocol: str
+    reads: dict[str, str] = field(default_factory=dict)
+    answers: dict[Answer, None] = field(default_factory=dict)
+    notifies: set[str] = field(default_factory=set)
+    writes: set[str] = field(default_factory=set)
+
+    def play(self, steps: Steps[None]) -> None:
+        written: tuple[str, str] | None = None
+        try:
+            step = next(steps)
+            while True:
+                answer: bytes | None = None
+                match step:
+                    case WriteStep(endpoint, data, _):
+                        written = (endpoint, data.hex())
+                        self.writes.add(endpoint)
+                    case SubscribeStep(endpoint):
+                        self.notifies.add(endpoint)
+                    case ReadStep(endpoint):
+                        known = _READS.get((self.protocol, endpoint), _ZEROS.hex())
+                        answer = bytes.fromhex(self.reads.setdefault(endpoint, known))
+                    case WaitStep(endpoint, _):
+                        answer = self._notify(endpoint, written)
+                        if answer is None:
+                            step = steps.throw(StepFailed("nothing to say"))
+                            continue
+                    case _:
+                        pass
+                step = steps.send(answer)
+        except StopIteration:
+            return
+
+    def _notify(self, endpoint: str, written: tuple[str, str] | None) -> bytes | None:
+        self.notifies.add(endpoint)
+        if self.protocol in _GREETINGS:
+            return bytes.fromhex(_GREETINGS[self.protocol])
+        if written is None:
+            return None
+        # A device that is only waited for may well repeat what it was told.
+        pattern, said = _ANSWERS.get(self.protocol, (written[1], written[1]))
+        self.answers[written[0], pattern, endpoint, said] = None
+        return bytes.fromhex(said)
+
+
+def toys_of(loaded: LoadedProtocol, recogniser: Recogniser) -> list[ToyData]:
+    """One toy per model that Bluetooth can carry and that can make itself known.
+
+    Some models of Intiface's configuration cannot: nothing that recognises their protocol leads to
+    the identifier that they are listed under.
+    """
+    block = next((block for block in loaded.blocks if block.services), None)
+    if block is None:
+        return []
+    groups: dict[str, list[ModelEntry]] = {}
+    for entry in loaded.models.values():
+        groups.setdefault(f"{entry.definition.id} {entry.definition.name}", []).append(entry)
+    toys = [_toy(loaded, entries) for entries in groups.values()]
+    if loaded.default is not None and _default_name(loaded) is not None:
+        toys.append(_toy(loaded, [loaded.default]))
+    return [toy for toy in toys if _recognised(toy, recogniser)]
+
+
+def _recognised(toy: ToyData, recogniser: Recogniser) -> bool:
+    """Leaves only the names by which the toy is taken for one of its protocol."""
+    manufacturer = {int(key): bytes.fromhex(data) for key, data in toy.manufacturer.items()}
+
+    def fits(name: str) -> bool:
+        seen = Advertisement("toy", name, services=toy.uuids, manufacturer=manufacturer)
+        hits = recogniser.hits(seen)
+        return bool(hits) and hits[0].block.protocol == toy.protocol
+
+    toy.advertised = tuple(name for name in toy.advertised if name.endswith("*") or fits(name))
+    return bool(toy.advertised) and not toy.advertised[0].endswith("*")
+
+
+def _default_name(loaded: LoadedProtocol) -> str | None:
+    """A name under which the default model advertises, None if no device can be it."""
+    if loaded.behaviour.redirect is not None:
+        return None
+    told = [rule.step for rule in loaded.behaviour.identify]
+    if any(step.const in loaded.models for step in told if step.const is not None):
+        return None
+    return next((name for name in _concrete(loaded) if name not in loaded.models), None)
+
+
+def _toy(loaded: LoadedProtocol, entries: list[ModelEntry]) -> ToyData:
+    entry = entries[0]
+    definition = entry.definition
+    rehearsal = _Rehearsal(loaded.name)
+    toy = ToyData(definition.name, loaded.name, (), {})
+    _identity(loaded, entries, toy, rehearsal)
+    manufacturer = {int(key): bytes.fromhex(data) for key, data in toy.manufacturer.items()}
+    opening = replace(opening_of(loaded, entry), manufacturer=manufacturer)
+    protocol = (
+        open_protocol(loaded, opening)
+        if loaded.code is not None
+        else TracedProtocol(loaded.behaviour, opening)
+    )
+    rehearsal.play(protocol.handshake())
+    _inputs(definition, protocol, rehearsal)
+    toy.motors = tuple(_shown(motor) for motor in _motors(definition, loaded.name, protocol))
+    toy.greets = (
+        {role: _GREETINGS[loaded.name] for role in rehearsal.notifies if role != "rx"}
+        if loaded.name in _GREETINGS
+        else {}
+    )
+    toy.services = _services(loaded, definition, rehearsal)
+    roles = {role for table in toy.services.values() for role, _, _ in table}
+    toy.reads = {role: data for role, data in rehearsal.reads.items() if role in roles}
+    toy.answers = tuple(one for one in rehearsal.answers if {one[0], one[2]} <= roles)
+    return toy
+
+
+def _motors(definition: Definition, name: str, protocol: DeviceProtocol) -> tuple[MotorData, ...]:
+    if name in _MOTORS:
+        kinds = [kind for one in definition.features for kind in one.outputs]
+        drives, rest = _MOTORS[name]
+        names = [kind.value.lower() for kind in kinds if not kind.is_position]
+        return tuple(MotorData(name, drives, rest) for name in names)
+    return motors_of(definition, protocol)
+
+
+def _shown(motor: MotorData) -> dict[str, object]:
+    shown: dict[str, object] = {"name": motor.name, "drives": motor.drives}
+    if motor.rest:
+        shown["rest"] = motor.rest
+    if motor.top:
+        shown["top"] = motor.top
+    if motor.silence_ms is not None:
+        shown["silence_ms"] = motor.silence_ms
+    return shown
+
+
+def _inputs(definition: Definition, protocol: DeviceProtocol, rehearsal: _Rehearsal) -> None:
+    for feature in definition.features:
+        for kind in feature.inputs:
+            try:
+                rehearsal.notifies.add(protocol.subscription(feature.index, kind))
+            except ProtocolError:
+                # It is read, not subscribed to.
+                _battery(feature, protocol, rehearsal)
+
+
+def _battery(feature: FeatureSpec, protocol: DeviceProtocol, rehearsal: _Rehearsal) -> None:
+    """Find the answer that reads as the battery's level, by trying."""
+    kind = next(iter(feature.inputs))
+    for answer, shown in _readings():
+        steps = protocol.read(feature.index, kind)
+        asked: tuple[str, str] | None = None
+        try:
+            step = next(steps)
+            while True:
+                match step:
+                    case WriteStep(endpoint, data, _):
+                        asked = (endpoint, _text(data) or data.hex())
+                        step = steps.send(None)
+                    case ReadStep(endpoint):
+                        role = endpoint
+                        step = steps.send(answer)
+                    case WaitStep(endpoint, _):
+                        role = endpoint
+                        step = steps.send(answer)
+                    case _:
+                        step = steps.send(None)
+        except ProtocolError:
+            continue
+        except StopIteration as end:
+            if end.value == _BATTERY and asked is None:
+                rehearsal.reads[role] = shown
+                return
+            if end.value == _BATTERY and asked is not None:
+                rehearsal.notifies.add(role)
+                rehearsal.answers[asked[0], asked[1], role, shown] = None
+                return
+
+
+def _readings() -> list[tuple[bytes, str]]:
+    found = [(bytes((_BATTERY,)), "{battery}"), (f"{_BATTERY};".encode(), "'{battery};")]
+    for at in range(len(_ZEROS)):
+        data = bytes(at) + bytes((_BATTERY,)) + bytes(len(_ZEROS) - at - 1)
+        found.append((data, "00" * at + "{battery}" + "00" * (len(_ZEROS) - at - 1)))
+    return found
+
+
+def _text(data: bytes) -> str | None:
+    return "'" + data.decode("ascii") if data.isascii() and data[-1:] == b";" else None
+
+
+def _identity(
+    loaded: LoadedProtocol, entries: list[ModelEntry], toy: ToyData, rehearsal: _Rehearsal
+) -> None:
+    """How this model tells itself from the others of its protocol."""
+    identifiers = [one.definition.identifier for one in entries]
+    names = [name for name in identifiers if name is not None]
+    block = next(block for block in loaded.blocks if block.services)
+    toy.advertised = tuple(names) or (_default_name(loaded) or toy.name,)
+    if block.advertised:
+        toy.uuids = block.advertised[:1]
+    if not (loaded.behaviour.identify or any(name in block.names for name in names)):
+        toy.manufacturer = _manufacturer(block)
+    for rule in loaded.behaviour.identify:
+        step = rule.step
+        if step.ask is not None:
+            _lovense(loaded, names, toy, rehearsal)
+            return
+        if step.mfg is not None and names:
+            company = min(loaded.companies)
+            toy.manufacturer = {str(company): int(names[0]).to_bytes(4, "big").hex()}
+            toy.advertised = (f"SF {toy.name.removeprefix('Satisfyer ')}",)
+        if step.read is not None:
+            told = names[0] if names else None
+            rehearsal.reads[step.read] = _told(told, step.form)
+            if not any(other.step.mfg for other in loaded.behaviour.identify):
+                toy.advertised = _concrete(loaded)
+        if step.name is not None and rule.pattern is not None and "*" in "".join(block.names):
+            toy.advertised = tuple(_spelled(name, loaded, rule.pattern) for name in names or [""])
+
+
+def _spelled(identifier: str, loaded: LoadedProtocol, pattern: re.Pattern[str]) -> str:
+    """A name that holds the identifier where the pattern looks for it; "" stands for none known."""
+    for name in _names(loaded):
+        start = name.removesuffix("*")
+        for end in (identifier, f"{identifier}_toy", f"toy_{identifier}", "_toy", "1"):
+            found = pattern.search(start + end)
+            told = None if found is None else found[found.lastindex or 0]
+            if told == identifier or (identifier == "" and told not in (None, *loaded.models)):
+                return start + end
+    return identifier
+
+
+def _manufacturer(block: Block) -> dict[str, str]:
+    """Data by which the protocol is recognised when names do not tell, and some more."""
+    return {str(rule.company): (rule.data + bytes(8)).hex() for rule in block.manufacturer[:1]}
+
+
+def _names(loaded: LoadedProtocol) -> list[str]:
+    return [name for block in loaded.blocks for name in block.names]
+
+
+def _concrete(loaded: LoadedProtocol) -> tuple[str, ...]:
+    """The names of a protocol whose models tell themselves otherwise."""
+    names = _names(loaded)
+    return tuple(f"{name[:-1]}Toy" if name.endswith("*") else name for name in names)
+
+
+def _told(identifier: str | None, form: str | None) -> str:
+    if identifier is None:
+        return "00000000" if form == "u32be" else "0000"
+    if form == "hex":
+        return identifier
+    if form == "u32be":
+        return int(identifier).to_bytes(4, "big").hex()
+    return identifier.encode().hex()
+
+
+def _lovense(loaded: LoadedProtocol, names: list[str], toy: ToyData, rehearsal: _Rehearsal) -> None:
+    """Lovense: the letter of its DeviceType answer, which old firmware also puts into the name."""
+    block = next(block for block in loaded.blocks if block.services)
+    letter, firmware = (names or ["TOY"])[0], 11
+    if letter.startswith("EI"):
+        letter, firmware = "EI", 3 if letter == "EI-FW3" else 2
+    word = toy.name.split()[-1]
+    toy.advertised = ()
+    for name in dict.fromkeys(one.removesuffix("-FW3") for one in names or ["TOY"]):
+        found = (f"LVS-{name}{firmware:03}", f"LVS-{name}{firmware:02}*", f"LVS-{name}0*")
+        toy.advertised += (*found, f"LVS-{word}*") if not toy.advertised else found
+    first = f"{letter.encode()[:1].hex()}300001-0023-4bd4-bbd5-a6920e4c5653"
+    service = first if first in block.services else next(iter(block.services))
+    toy.uuids = (service,)
+    rehearsal.answers = {
+        ("tx", "'DeviceType;", "rx", f"'{letter}:{firmware}:{{mac}};"): None,
+        **rehearsal.answers,
+        **{("tx", f"'{text}", "rx", "'OK;"): None for text in _LOVENSE_OK},
+    }
+
+
+def _services(
+    loaded: LoadedProtocol, definition: Definition, rehearsal: _Rehearsal
+) -> dict[str, tuple[tuple[str, str, str], ...]]:
+    """Each endpoint once; of services that are alternatives, the advertised or first one."""
+    block = next(block for block in loaded.blocks if block.services)
+    order = list(block.services)
+    if loaded.name == "lovense":
+        letter = (definition.identifier or "P").encode()[:1].hex()
+        wanted = f"{letter}300001-0023-4bd4-bbd5-a6920e4c5653"
+        order.sort(key=lambda uuid: uuid != wanted)
+    roles: set[str] = set()
+    found: dict[str, tuple[tuple[str, str, str], ...]] = {}
+    for uuid in order:
+        table = block.services[uuid]
+        if roles & table.keys():
+            continue
+        roles |= table.keys()
+        found[uuid] = tuple(
+            (role, characteristic, _properties(role, rehearsal))
+            for role, characteristic in table.items()
+        )
+    return found
+
+
+def _properties(role: str, rehearsal: _Rehearsal) -> str:
+    letters = "r" if role in rehearsal.reads else ""
+    notifies = role in rehearsal.notifies or role.startswith("rx")
+    if role not in ("rxblebattery", "rxblemodel") and (not notifies or role in rehearsal.writes):
+        letters += "wW"
+    if notifies and role != "rxblemodel":
+        letters += "n"
+    return letters or "r"
+
+
+def export(files: Files) -> bytes:
+    """The contents of toys.json: one toy per line."""
+    recogniser = Recogniser()
+    for block in files.parsed_blocks():
+        recogniser.add(block)
+    toys = [toy for loaded in files.all() for toy in toys_of(loaded, recogniser)]
+    lines = b",\n".join(msgspec.json.encode(toy) for toy in toys)
+    return b'{"toys": [\n' + lines + b"\n]}\n"
+
+
+def main() -> None:
+    root = Path(__file__).parents[2]
+    (root / "relay" / "radio" / "simulated" / "toys.json").write_bytes(export(Files(DATA)))
+
+
+if __name__ == "__main__":
+    main()
