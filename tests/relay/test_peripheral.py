@@ -891,16 +891,19 @@ def test_a_stop_takes_a_second_at_most_before_it_has_failed() -> None:
 
 _words = (
     "write", "read", "stop", "arm", "stale arm", "lease", "pause", "resume", "link",
-    "strike", "fail", "hang", "heal",
+    "strike", "fail", "hang", "heal", "slow",
 )  # fmt: skip
+# What makes things move comes often, so that there is something to be stopped.
+_busy = ("output", "output", "write", "open", "open")
 _actions = st.lists(
     st.one_of(
-        st.tuples(st.just("output"), st.just(0.0)),
+        st.tuples(st.sampled_from(_busy), st.just(0.0)),
         st.tuples(st.sampled_from(_words), st.just(0.0)),
-        st.tuples(st.just("wait"), st.sampled_from([0.0, 0.001, 0.03, 0.2, 1.0, 3.0])),
+        st.tuples(st.just("wait"), st.sampled_from([0.001, 0.01, 0.03, 0.2, 1.0, 3.0])),
+        st.tuples(st.just("wait"), st.sampled_from([0.01, 0.03])),
     ),
-    min_size=5,
-    max_size=60,
+    min_size=40,
+    max_size=80,
 )
 # FUZZ_EXAMPLES=30000 is the nightly setting: about 10^6 actions.
 _EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
@@ -956,16 +959,19 @@ def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_l
                 case "stop":
                     connection.stopped_at = step
                     asked.add(it.stop())
-                case "arm" | "stale arm":
+                case "arm" | "stale arm" | "open":
                     asked.add(id := it.id())
-                    stale, stops = kind != "arm", it.gate.stops
+                    stale, stops = kind == "stale arm", it.gate.stops
                     it.peripheral.arm(Arm(id, 7, (OFF,), Fallback.HOLD, 5, seen=stops + stale))
                     taken = isinstance(it.answer(id), Done)
                     assert not (taken and stale)
                     armed = armed or taken
+                    if kind == "open":
+                        connection.ready = armed and it.block.cause is None
+                        it.peripheral.lease(900)
                 case "lease":
-                    it.peripheral.lease(900)
                     connection.ready = armed and it.block.cause is None
+                    it.peripheral.lease(900)
                 case "pause":
                     it.block.cause = StopCause.PAUSE
                     it.peripheral.strike(StopCause.PAUSE)
@@ -983,6 +989,8 @@ def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_l
                     connection.takes_s = None
                 case "heal":
                     connection.takes_s = 0.0
+                case "slow":
+                    connection.takes_s = 0.05
                 case "wait":
                     await asyncio.sleep(seconds)
             if kind in ("pause", "strike", "link") or it.gate.state is State.STOPPING:
