@@ -21,7 +21,7 @@ from forwarder.protocols.base import (
 )
 from forwarder.protocols.compiled import Behaviour, InputRule, OutputRule, PacketRule
 from forwarder.protocols.connecting import FAULTS, MAX_NOTIFICATIONS, handshake, search
-from forwarder.protocols.memory import Memory, Opening
+from forwarder.protocols.memory import Memory, Opening, State
 from forwarder.protocols.registry import TICKERS
 from forwarder.protocols.tickers import Ticker
 
@@ -158,6 +158,9 @@ class TemplateProtocol:
         for index in indexes:
             if index in self._tickers:
                 self._tickers[index][0].halt()
+        return merge(self._stops(indexes))
+
+    def _stops(self, indexes: list[int]) -> list[tuple[Packet, ...]]:
         commands = [
             self.output(index, kind, 0)
             for index in indexes
@@ -166,13 +169,17 @@ class TemplateProtocol:
         ]
         for index in indexes:
             commands += self._position_stops(self._features[index])
-        return merge(commands)
+        return commands
 
     def armed(self) -> tuple[Packet, ...]:
-        counter = self._memory.seq
-        packets = self.stop(None)
-        self._memory.seq = counter
-        return packets
+        memory = self._memory
+        state, counter, before = State(memory.s), memory.seq, self._before
+        memory.s = State(dict.fromkeys(state.keys(), 0))
+        self._before = {}
+        try:
+            return merge(self._stops(sorted(self._features)))
+        finally:
+            memory.s, memory.seq, self._before = state, counter, before
 
     def _position_stops(self, feature: FeatureSpec) -> list[tuple[Packet, ...]]:
         found: list[tuple[Packet, ...]] = []

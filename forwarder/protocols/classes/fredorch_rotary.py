@@ -48,14 +48,14 @@ class FredorchRotary(PlainProtocol):
         if value:
             return ()
         self._current = 0
-        return (Packet("tx", frame(_STOP), keys=(f"f{feature}",)),)
+        return self.armed()
 
     def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         chosen = self._chosen(features)
         return self.output(chosen[0], OutputType.OSCILLATE, 0) if chosen else ()
 
     def armed(self) -> tuple[Packet, ...]:
-        return self.stop(None)
+        return (Packet("tx", frame(_STOP), keys=("speed",)),)
 
     @property
     def tick_ms(self) -> int | None:

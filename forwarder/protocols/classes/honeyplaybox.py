@@ -8,8 +8,8 @@ The CRC is CRC-16/MODBUS over type…data. Connect: type b1, cmd 01, data 00 10;
     motor<<4|1  00 05  003c (time)  0000  strength 0-100
 
 then the first 8 bytes of MD5(b1 03, u16be(length), groups, secret, nonce). The device wants
-traffic: without any for half a second it must be told its values again, also at rest. Source: the reference
-server's handler (facts).
+traffic: without any for half a second it must be told its values again, also at rest. Source: the
+reference server's handler (facts).
 """
 
 from __future__ import annotations
@@ -106,10 +106,12 @@ class HoneyPlayBox(PlainProtocol):
         return (self._packet(),)
 
     def armed(self) -> tuple[Packet, ...]:
-        counter = self._counter
-        packets = self.stop(None)
-        self._counter = counter
-        return packets
+        counter, values = self._counter, self._values
+        self._values = dict.fromkeys(values, 0)
+        try:
+            return (self._packet(),)
+        finally:
+            self._counter, self._values = counter, values
 
     def _packet(self) -> Packet:
         self._counter = self._counter + 1 & 0xFF
