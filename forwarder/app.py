@@ -7,25 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from aiohttp import web
 
 from forwarder import clients
 from forwarder.clients import ClientOptions
-from forwarder.config import Config
+from forwarder.config import Config, Tls, Upstream
 from forwarder.connectors.admission import Admitted, Gatekeeper, OriginPolicy, Refused, Visitor
+from forwarder.connectors.base import Connector
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
+from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from forwarder.errors import ConfigError
 from forwarder.hub import Hub
+from forwarder.local_names import addresses, host_names
+from forwarder.mdns import announce, buttplug_server, relay_port
 from forwarder.sources.relay_link import Outcome
 from forwarder.sources.relays import RelaySource
+from forwarder.sources.upstream import UpstreamSource
+from forwarder.sources.websocket_devices import DeviceGate, WebsocketDeviceSource
 from forwarder.store import Store
+from forwarder.tls import client_tls, own_certificate, users_certificate
 from forwarder.tokens import Grant, TokenBook
 from forwarder.trust import HubTrust
 from relay.embedded import Agent, RelayError, embedded_agents
@@ -35,6 +44,8 @@ from relay.link.secure import secure_as_hub
 
 log = logging.getLogger(__name__)
 
+# The largest message of the Noise protocol (revision 34, section 3): one websocket frame.
+NOISE_MESSAGE_BYTES = 65_535
 # Every device is told to stop, and the radios get this long to say that they did.
 STOP_S = 1.5
 # Then the relays hear a goodbye and connections close.
@@ -72,7 +83,11 @@ class App:
             port=config.clients.port,
             hosts=config.clients.hosts,
             gatekeeper=Gatekeeper(self.origins, self._grant),
+            tls=self._tls(config.clients.tls) if config.clients.wss else None,
         )
+        self._apps = [WebSocketClient(url) for url in config.clients.dial]
+        self._upstreams = [self._upstream(entry) for entry in config.upstream]
+        self._devices = self._device_server()
         self.web = web.Application()
         self._routes()
         self._link = Listener(
@@ -85,8 +100,79 @@ class App:
         self._tasks: asyncio.TaskGroup | None = None
 
     def _routes(self) -> None:
-        add_websocket_route(self.web, "/link", self._secure_link, gatekeeper=LinkGate())
-        add_websocket_route(self.web, "/link/plain", self._plain_link)
+        # Strangers may fill no larger buffer than a link frame needs.
+        cap = NOISE_MESSAGE_BYTES
+        add_websocket_route(
+            self.web, "/link", self._secure_link, gatekeeper=LinkGate(), max_frame_bytes=cap
+        )
+        add_websocket_route(self.web, "/link/plain", self._plain_link, max_frame_bytes=cap)
+
+    def _tls(self, files: Tls | None) -> ssl.SSLContext:
+        """The user's certificate, or the hub's own."""
+        if files is not None:
+            return users_certificate(files.certificate, files.key).server_context()
+        names = [*host_names(), *map(str, addresses()), *self.config.link.names]
+        own = own_certificate(self.config.state_dir, names, datetime.now(UTC))
+        return own.server_context()
+
+    def _upstream(self, entry: Upstream) -> tuple[Connector, UpstreamSource]:
+        """Another server, and what makes channels to it."""
+        source = UpstreamSource(
+            entry.name,
+            self.hub,
+            client_name=self.config.clients.server_name,
+            hub_id=self.hub.id,
+            settings=lambda who: self.user.device(who.address, who.protocol, who.identifier),
+        )
+        self.hub.sources.append(source)
+        if entry.dial is not None:
+            return WebSocketClient(entry.dial, tls=client_tls(entry.fingerprint)), source
+        if entry.listen is not None:
+            return WebSocketServer(port=entry.listen, option="upstream.listen"), source
+        raise ConfigError(f"The upstream {entry.name} needs `dial` or `listen`.")
+
+    def _device_server(self) -> tuple[Connector, WebsocketDeviceSource] | None:
+        wanted = self.config.websocket_devices
+        if not wanted.enabled:
+            return None
+        source = WebsocketDeviceSource(self.catalogue, self.user, self.hub)
+        self.hub.sources.append(source)
+        server = WebSocketServer(
+            port=wanted.port,
+            hosts=wanted.hosts,
+            gatekeeper=DeviceGate(),
+            option="websocket_devices.port",
+        )
+        return server, source
+
+    def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
+        """Everything that runs as long as the hub does."""
+        yield "relays", self.relays.run()
+        yield "clients", self._clients.run_visits(self._client)
+        yield "links", self._link.run()
+        for app in self._apps:
+            yield f"app at {app.url}", app.run(self.serve_client)
+        for connector, upstream in self._upstreams:
+            yield f"upstream {upstream.name}", connector.run(upstream.drive)
+        if self._devices is not None:
+            connector, devices = self._devices
+            yield devices.name, connector.run(devices.drive)
+        if self.config.mdns:
+            wss = self.config.clients.wss
+            yield (
+                "mDNS",
+                announce(
+                    [
+                        buttplug_server(self._clients.port, tls=wss),
+                        relay_port(self._link.port, self.config.name),
+                    ]
+                ),
+            )
+        for agent in self.agents:
+            here, there = channel_pair(names=("embedded relay", "hub"))
+            yield "embedded relay", agent.run()
+            yield "link, relay end", agent.serve_link(there)
+            yield "link, hub end", self._embedded(here)
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -113,19 +199,7 @@ class App:
         self.bind()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            running = [
-                tasks.create_task(work, name=name)
-                for name, work in (
-                    ("relays", self.relays.run()),
-                    ("clients", self._clients.run_visits(self._client)),
-                    ("links", self._link.run()),
-                )
-            ]
-            for agent in self.agents:
-                running.append(tasks.create_task(agent.run(), name="embedded relay"))
-                here, there = channel_pair(names=("embedded relay", "hub"))
-                running.append(tasks.create_task(agent.serve_link(there), name="link, relay end"))
-                running.append(tasks.create_task(self._embedded(here), name="link, hub end"))
+            running = [tasks.create_task(work, name=name) for name, work in self._work()]
             await self._clients.ready.wait()
             await self._link.ready.wait()
             ready()

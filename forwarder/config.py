@@ -94,7 +94,7 @@ class Upstream(_Table, frozen=True):
     """Another Buttplug server whose devices appear here.
 
     dial           its address, if the hub calls it
-    listen         a port where it calls us, instead
+    listen         a port where it calls us, instead; on this machine only
     fingerprint    SHA-256 of its certificate, if it is not a public one
     """
 
