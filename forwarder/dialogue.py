@@ -77,6 +77,10 @@ class Dialogue:
     def __repr__(self) -> str:
         return f"<Dialogue {self._channel.peer} {self.session!r}>"
 
+    @property
+    def ended(self) -> bool:
+        return self._end is not None
+
     def ask(self, message: ClientMessage, *, urgent: bool = False) -> Asked:
         """Put a request on its way. Raises ServerGone, and what ClientSession.request raises."""
         if self._end is not None:

@@ -26,6 +26,7 @@ class SomeHub:
         self.options = ClientOptions(name, max_ping_ms)
         self.server = InProcess(name)
         self.toys: list[RecordingDriver] = []
+        self.running: asyncio.Task[None]
 
     def add_toy(self, definition: Definition = NORA) -> Device:
         driver = RecordingDriver()
