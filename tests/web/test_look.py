@@ -1,6 +1,7 @@
 """How the page looks and reads in each state: phone-sized, light and dark, nothing cut off.
 
-With `FORWARDER_SCREENSHOTS` set to a folder, every state is also kept there as a picture.
+With `FORWARDER_SCREENSHOTS` set to a folder, every state is also kept there as a picture. With
+`AXE_CORE` set to an axe.min.js (npm pack axe-core), axe judges every state as well.
 """
 
 from __future__ import annotations
@@ -71,6 +72,19 @@ async def look(page: Page, name: str) -> None:
             path = Path(folder, f"{name}-{'dark' if dark else 'light'}.png")
             await page.screenshot(path)
         assert faults == [], f"{name}, {'dark' if dark else 'light'}"
+        if "AXE_CORE" in os.environ:
+            assert await axe(page) == [], f"{name}, {'dark' if dark else 'light'}"
+
+
+async def axe(page: Page) -> list[str]:
+    """What axe finds, moderate things included."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(Path(os.environ["AXE_CORE"]).read_text() + "; 0")
+    found: list[str] = await page.evaluate(
+        "axe.run().then(result => result.violations.map(one =>"
+        " `${one.impact} ${one.id}: ${one.nodes.map(node => node.html).join(' ')}`))"
+    )
+    return found
 
 
 async def notice(page: Page, text: str, limit_s: float = 15) -> None:

@@ -60,6 +60,7 @@ export class Peripheral {
   }
 
   get over() { return this.#over; }
+  get bound() { return this.#tell !== null; }
   get running() { return this.gate.state === OPEN && this.gate.running; }
   get stopFailing() { return this.#complained; }
 

@@ -137,8 +137,9 @@ export class Relay {
   // Tell the hub that this toy is there; it connects when it wants to.
   #offer(toy) {
     clearOf(toy);
-    if (!toy.device || toy.peripheral) return;
-    if (toy.phase !== 'lost' || !toy.text) Object.assign(toy, { phase: 'offered', text: '' });
+    // One that was kept while the hub was away is offered too: after a restart the hub has forgotten it.
+    if (!toy.device || toy.peripheral?.bound || toy.phase === 'connecting') return;
+    if (!toy.peripheral && (toy.phase !== 'lost' || !toy.text)) Object.assign(toy, { phase: 'offered', text: '' });
     this.link.send({ t: 'Advertisements', items: [{ address: toy.address, name: toy.name || undefined }] });
     this.changed();
   }
