@@ -53,6 +53,7 @@ from relay.peripheral import Peripheral
 from relay.radio.base import Radio, RadioError
 from relay.roster import Roster
 from relay.scanner import Scanner
+from relay.supervisor import Supervisor, outlives_its_relay
 from relay.surroundings import Surroundings
 from relay.wearer import WearersWill
 
@@ -107,6 +108,11 @@ class Agent:
         self._block = Block(self.will.cause)
         self._roster = Roster(radio, config, self._block, self._around)
         self._scanner = Scanner(radio, self._tell)
+        self._supervisor = (
+            Supervisor(self._roster, lambda: self._roster.strike(StopCause.STALL))
+            if outlives_its_relay(radio)
+            else None
+        )
         self._line: Line | None = None
         self._driven: dict[int, Driven] = {}
         self._started = asyncio.Event()
@@ -117,6 +123,16 @@ class Agent:
 
     async def run(self) -> None:
         """Work until `close` or cancellation; then stop and release every peripheral (≤ 2 s)."""
+        if self._supervisor is None:
+            await self._work()
+            return
+        self._around.armed = self._supervisor.changed
+        async with asyncio.TaskGroup() as group:
+            supervising = group.create_task(self._supervisor.run(), name="supervisor")
+            await self._work()
+            supervising.cancel()
+
+    async def _work(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 self._roster.group = group

@@ -38,6 +38,7 @@ from relay.link.messages import (
 from relay.radio.base import Connection, RadioError
 from relay.slots import MOST, Congested, Group, Request, Slots
 from relay.stopper import LET_GO_S, OnStopped, Stopper
+from relay.supervision.holds import Hold
 from relay.surroundings import Surroundings
 from relay.wire import Wire
 
@@ -105,6 +106,10 @@ class Peripheral:
         self._under_way = None
         self._farewells.clear()
 
+    def hold(self) -> Hold:
+        """How to stop it without us, as things are now."""
+        return self._stopper.hold()
+
     def on_gone(self, reason: str) -> None:
         """The radio says that the peripheral went away."""
         self._wire.gone(reason)
@@ -123,6 +128,7 @@ class Peripheral:
         self._slots.gap_s = message.gap_ms / 1000
         self._wire.written.armed(now)
         self._settle()
+        self._around.armed()
         self._say(Done(message.id))
 
     def lease(self, ms: int) -> None:

@@ -35,6 +35,12 @@ class Written:
             data[counter.xor_at] ^= old ^ new
         return bytes(data)
 
+    def preview(self, packets: Iterable[Packet]) -> tuple[bytes, ...]:
+        """Return what `number` would for each of `packets` in turn; nothing counts as written."""
+        ahead = Written()
+        ahead._numbers = dict(self._numbers)
+        return tuple(map(ahead.number, packets))
+
     def note(self, packet: Packet, now: float) -> None:
         """`packet` was written. Without keys it is the last one of its characteristic."""
         for key in packet.k or (-1,):

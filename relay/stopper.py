@@ -28,6 +28,7 @@ from relay.link.messages import (
 )
 from relay.radio.base import RadioError
 from relay.slots import MOST
+from relay.supervision.holds import HeldWrite, Hold
 from relay.surroundings import Surroundings
 from relay.wire import Wire
 
@@ -116,6 +117,17 @@ class Stopper:
         self._waiting.append(then)
         if self._gate.state is not State.STOPPING:
             self._tell(None)
+
+    def hold(self) -> Hold:
+        """The armed stop for whoever has to write it in our place."""
+        armed = self.armed
+        data = self._wire.written.preview(armed.stop)
+        writes = tuple(
+            HeldWrite(packet.h, each, packet.r, round(delay_s * 1000))
+            for packet, each, delay_s in zip(armed.stop, data, _delays(armed.stop), strict=True)
+        )
+        gap_ms = min(armed.gap_ms, round(STOP_DELAY_MOST_S * 1000))
+        return Hold(self._wire.address, writes, gap_ms, armed.fallback is Fallback.DISCONNECT)
 
     def overtaken(self) -> None:
         """Something newer is being written: the stop before it must not be repeated."""

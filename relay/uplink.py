@@ -57,6 +57,9 @@ class Uplink:
                 continue
             except LinkError as error:
                 self._report(str(error))
+            except Exception:
+                # A fault boundary: one bad link must not be the last one. Everything was stopped.
+                log.exception("%s: the link failed because of an error in the relay", self._target)
             else:
                 self._report("the hub closed the link")
             if loop.time() - started >= GOOD_S:

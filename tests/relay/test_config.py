@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relay.config import AgentConfig, FileConfig, agent_config, load, make_state
+from relay.errors import UsageError
+from relay.link.messages import Ceiling
+
+EVERYTHING = """
+hub = "ws://attic:12346"
+name = "bedside"
+adapter = "hci1"
+max_run_s = 1800
+
+[[ceiling]]
+output = "Vibrate"
+level = 0.6
+
+[[ceiling]]
+address = "AA:BB:CC:DD:EE:FF"
+level = 0
+"""
+
+
+def file(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "relay.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    config = load(file(tmp_path, EVERYTHING))
+    assert (config.hub, config.adapter) == ("ws://attic:12346", "hci1")
+    agent = agent_config(config, None, tmp_path)
+    assert agent.name == "bedside"
+    assert agent.max_run_s == 1800
+    assert agent.ceilings == (Ceiling(0.6, "Vibrate"), Ceiling(0, None, "AA:BB:CC:DD:EE:FF"))
+    assert agent.state == tmp_path / "wearer.json"
+    assert agent.audit == tmp_path / "audit.log"
+
+
+def test_the_command_line_names_the_relay_before_the_file_and_the_file_before_the_host() -> None:
+    assert agent_config(FileConfig(name="file"), "line", None).name == "line"
+    assert agent_config(FileConfig(name="file"), None, None).name == "file"
+    assert agent_config(FileConfig(), None, None).name == AgentConfig().name
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("colour = 1", "colour"),
+        ("max_run_s = -1", "max_run_s"),
+        ("max_run_s = 'long'", "max_run_s"),
+        ("name = 3", "name"),
+        ("[[ceiling]]\nlevel = 2", "ceiling[0].level"),
+        ("[[ceiling]]\noutput = 'Vibrate'", "level"),
+        ("[[ceiling]]\nlevel = 1\nlevle = 1", "levle"),
+        ("name = ", "TOML"),
+        (b"\xff", "UTF-8"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_key(
+    tmp_path: Path, text: str | bytes, key: str
+) -> None:
+    path = file(tmp_path, text)
+    with pytest.raises(UsageError) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert key in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_said() -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        load(Path("nowhere.toml"))
+
+
+def test_the_state_folder_is_for_this_user_only(tmp_path: Path) -> None:
+    assert make_state(tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UsageError, match="taken"):
+        make_state(tmp_path / "taken")

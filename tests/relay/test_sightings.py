@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+from relay.link.messages import Advertisement
+from relay.sightings import BATCH, BATCH_S, MOST, SAME_S, Sightings
+
+
+def test_the_first_sighting_is_told_within_a_batch() -> None:
+    sightings = Sightings()
+    assert sightings.due is None
+    sightings.add(Advertisement("A", "toy", -50), 1.0)
+    assert sightings.due == 1.0 + BATCH_S
+    sightings.add(Advertisement("B"), 1.05)
+    assert sightings.due == 1.0 + BATCH_S
+    assert [a.address for a in sightings.take(1.1)] == ["A", "B"]
+    assert sightings.due is None
+
+
+def test_the_same_content_is_told_once_a_second_and_news_at_once() -> None:
+    sightings = Sightings()
+    told = []
+    for tick in range(100):
+        now = tick / 20
+        name = "old" if tick < 50 else "new"
+        sightings.add(Advertisement("A", name, -50), now)
+        if sightings.due is not None and sightings.due <= now:
+            told += [(now, a.name) for a in sightings.take(now)]
+    times = [now for now, name in told if name == "old"]
+    assert len(times) in (2, 3)
+    assert all(b - a >= SAME_S for a, b in pairwise(times))
+    first_new = next(now for now, name in told if name == "new")
+    assert first_new <= 2.5 + BATCH_S + 0.05
+
+
+def test_signal_strength_is_smoothed_and_unknown_does_not_count() -> None:
+    sightings = Sightings()
+    for rssi in (-50, -90, 0, -50):
+        sightings.add(Advertisement("A", rssi=rssi), 0.0)
+    (told,) = sightings.take(1.0)
+    assert -65 < told.rssi < -50
+
+
+def test_a_batch_fits_a_frame_and_the_rest_follows_at_once() -> None:
+    sightings = Sightings()
+    for n in range(BATCH + 5):
+        sightings.add(Advertisement(f"{n}"), 0.0)
+    assert len(sightings.take(0.1)) == BATCH
+    assert sightings.due == 0.1
+    assert len(sightings.take(0.1)) == 5
+
+
+def test_who_was_not_seen_for_longest_is_forgotten() -> None:
+    sightings = Sightings()
+    for n in range(MOST + 1):
+        sightings.add(Advertisement(f"{n}"), 0.0)
+    told = []
+    while batch := sightings.take(0.1):
+        told += [a.address for a in batch]
+    assert len(told) == MOST
+    assert "0" not in told
+
+
+def test_a_new_hub_is_told_everything_again() -> None:
+    sightings = Sightings()
+    sightings.add(Advertisement("A"), 0.0)
+    sightings.take(0.1)
+    sightings.clear()
+    sightings.add(Advertisement("A"), 0.2)
+    assert len(sightings.take(0.3)) == 1

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relay.link.messages import StopCause
+from relay.wearer import WearersWill
+
+
+def test_the_switches_last(tmp_path: Path) -> None:
+    path = tmp_path / "wearer.json"
+    will = WearersWill(path)
+    assert (will.paused, will.stopped, will.cause) == (False, False, None)
+    will.pause()
+    assert WearersWill(path).cause is StopCause.PAUSE
+    will.stop()
+    assert (WearersWill(path).paused, WearersWill(path).stopped) == (True, True)
+    assert WearersWill(path).cause is StopCause.EMERGENCY
+    will.resume()
+    assert WearersWill(path).cause is None
+    assert [each.name for each in tmp_path.iterdir()] == ["wearer.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"paused": 3}', b'{"other": true}', b"\xff"])
+def test_a_damaged_file_counts_as_paused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "wearer.json"
+    path.write_bytes(content)
+    will = WearersWill(path)
+    assert will.paused
+    will.resume()
+    assert not WearersWill(path).paused
+
+
+def test_a_disk_that_refuses_costs_the_memory_and_not_the_pause(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    will = WearersWill(tmp_path / "gone" / "wearer.json")
+    will.pause()
+    assert will.paused
+    assert "will not survive a restart" in caplog.text
