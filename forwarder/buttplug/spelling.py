@@ -40,7 +40,15 @@ def output_cmd(fields: Fields) -> Fields:
     ((name, value),) = command.items()
     if _folded(name) in _DIRECTED and isinstance(value, dict):
         return fields | {"Command": {OutputType.ROTATE: _signed(value)}}
-    return fields | {"Command": {output_type(name): value}}
+    return fields | {"Command": {output_type(name): _lone(value)}}
+
+
+def _lone(value: object) -> object:
+    """npm's buttplug 4.0.x puts every value into an array of its own: `{"Value": [10]}`."""
+    match value:
+        case {"Value": [int() as only], **rest}:
+            return rest | {"Value": only}
+    return value
 
 
 def _signed(value: Fields) -> Fields:

@@ -24,6 +24,8 @@ from forwarder.buttplug.messages import InputType, OutputType
         ({"RotationWithDirection": {"Value": 3, "Clockwise": False}}, {"Rotate": {"Value": -3}}),
         ({"rotate_with_direction": {"Value": 3}}, {"Rotate": {"Value": 3}}),
         ({"RotateWithDirection": 3}, {"RotateWithDirection": 3}),
+        ({"Vibrate": {"Value": [1]}}, {"Vibrate": {"Value": 1}}),  # npm buttplug 4.0.x
+        ({"Vibrate": {"Value": [1, 2]}}, {"Vibrate": {"Value": [1, 2]}}),
         ({"Fly": {"Value": 1}}, {"Fly": {"Value": 1}}),
         ({"vibrate": 1, "Vibrate": 2}, {"vibrate": 1, "Vibrate": 2}),
         ({}, {}),
