@@ -33,7 +33,11 @@ SANS_IO = (
     "relay.link.transport",
 )
 # The only modules that may import a library, because they translate its errors.
-SOLE_IMPORTERS = {"bleak": ("relay.radio.",), "zeroconf": ("forwarder.mdns",)}
+SOLE_IMPORTERS = {
+    "bleak": ("relay.radio.",),
+    "dbus_fast": ("relay.supervision.",),
+    "zeroconf": ("forwarder.mdns",),
+}
 # The embedded relay is the one thing of the relay, beside the link, that the hub may use.
 EMBEDDING = ("relay.embedded",)
 

@@ -1,0 +1,82 @@
+"""What a relay tells its supervisor, one JSON object per packet of a SOCK_SEQPACKET pair.
+
+    {"hold": ADDRESS, "writes": [[HANDLE, HEX, RESPONSE, DELAY_MS], …], "gap_ms": N, "cut": BOOL}
+    {"release": ADDRESS}
+    {}                      the relay's event loop turns
+
+A hold replaces an earlier one for the same address. The end of the stream means that the relay is
+dead, or has ended in order if nothing is held any more.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+# How often (s) the relay says that it turns. A fifth of the silence below: four may be late.
+BEAT_S = 0.15
+# After this silence (s) a relay that holds something counts as frozen. Less than the active lease
+# (0.9 s), so that a frozen relay's toys are off within a second; three times what the gate calls
+# a stall, so that a busy machine is not one.
+SILENCE_S = 0.75
+# Bytes of the largest packet: a hold of 32 writes of 512 bytes each is 34 KiB.
+MOST_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class HeldWrite:
+    """One write of an armed stop. `delay_ms` after the one before it."""
+
+    handle: int
+    data: bytes
+    response: bool = False
+    delay_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How to stop one connected peripheral: with `writes`; `cut`: else by disconnecting it."""
+
+    address: str
+    writes: tuple[HeldWrite, ...] = ()
+    gap_ms: int = 0
+    cut: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """This peripheral is not connected any more."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The relay's event loop turns."""
+
+
+Said = Hold | Release | Beat
+
+
+def encode(said: Said) -> bytes:
+    """Return the packet for `said`."""
+    match said:
+        case Hold():
+            writes = [[w.handle, w.data.hex(), w.response, w.delay_ms] for w in said.writes]
+            rest = {"writes": writes, "gap_ms": said.gap_ms, "cut": said.cut}
+            return json.dumps({"hold": said.address, **rest}).encode()
+        case Release():
+            return json.dumps({"release": said.address}).encode()
+        case Beat():
+            return b"{}"
+
+
+def decode(packet: bytes) -> Said:
+    """Return what `encode` was given. The relay is trusted: anything else is a bug and raises."""
+    fields = json.loads(packet)
+    if "hold" in fields:
+        writes = tuple(HeldWrite(h, bytes.fromhex(d), r, ms) for h, d, r, ms in fields["writes"])
+        return Hold(fields["hold"], writes, fields["gap_ms"], fields["cut"])
+    if "release" in fields:
+        return Release(fields["release"])
+    return Beat()

@@ -1,0 +1,169 @@
+"""Stops what a relay has left running, when the relay is dead or stands still.
+
+the stream ends while something is held   every held stop, then every connection is cut
+silence while something is held           every held stop; a connection is cut if need be
+a word after the silence                  every held stop once more: a write of the relay may
+                                          have been on its way when it froze
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from typing import Protocol
+
+from relay.supervision.bluez import BluezError, Gone
+from relay.supervision.holds import (
+    MOST_BYTES,
+    SILENCE_S,
+    HeldWrite,
+    Hold,
+    Release,
+    decode,
+)
+
+# Seconds for all writes of a stop, beside the delays that it asks for; what is left of the two
+# seconds after a relay's death is for cutting the connection. An orderly stop takes 50 ms.
+STOP_S = 1.0
+CUT_S = 0.8
+# BlueZ carries out one operation per characteristic at a time, and the relay's last one may be
+# under way: the pause (s) before trying again is a short connection interval.
+RETRY_S = 0.03
+# What nobody acknowledges is written twice; the least pause (s) between the two rounds.
+SECOND_ROUND_S = 0.02
+# Seconds for finding a peripheral's objects when it is first held. BlueZ answers in milliseconds.
+LOOK_UP_S = 1.0
+
+
+class Bus(Protocol):
+    """How peripherals are reached. Every call raises BluezError, and Gone if there is none."""
+
+    async def look_up(self, address: str) -> None: ...
+
+    def forget(self, address: str) -> None: ...
+
+    async def write(self, address: str, write: HeldWrite) -> None: ...
+
+    async def disconnect(self, address: str) -> None: ...
+
+
+async def supervise(channel: socket.socket, bus: Bus) -> None:
+    """Until the stream ends and, if anything was held by then, has been dealt with."""
+    loop = asyncio.get_running_loop()
+    holds: dict[str, Hold] = {}
+    heard = loop.time()
+    silent = False
+    while True:
+        limit = heard + SILENCE_S if holds and not silent else None
+        try:
+            # What has arrived is read even if the limit has passed: then we were late ourselves.
+            async with asyncio.timeout_at(limit):
+                packet = await loop.sock_recv(channel, MOST_BYTES)
+        except TimeoutError:
+            silent = True
+            say(f"the relay has stood still for {SILENCE_S:g} s: stopping {_many(holds)}")
+            await stop_all(bus, holds, dead=False)
+            continue
+        except OSError:
+            packet = b""
+        if not packet:
+            break
+        if silent:
+            silent = False
+            say("the relay is back")
+            await stop_all(bus, holds, dead=False)
+        match decode(packet):
+            case Hold() as hold:
+                new = hold.address not in holds
+                holds[hold.address] = hold
+                if new:
+                    await _prepare(bus, hold)
+            case Release(address):
+                holds.pop(address, None)
+                bus.forget(address)
+        heard = loop.time()
+    if holds:
+        say(f"the relay is dead: stopping {_many(holds)}")
+        await stop_all(bus, holds, dead=True)
+
+
+async def stop_all(bus: Bus, holds: dict[str, Hold], *, dead: bool) -> None:
+    """Run every held stop, all at once."""
+    async with asyncio.TaskGroup() as group:
+        for hold in holds.values():
+            group.create_task(_stop(bus, hold, dead=dead))
+
+
+async def _stop(bus: Bus, hold: Hold, *, dead: bool) -> None:
+    stopped = not hold.cut
+    if hold.writes:
+        delays = sum(write.delay_ms for write in hold.writes) / 1000
+        try:
+            async with asyncio.timeout(STOP_S + delays):
+                await _write_all(bus, hold)
+            stopped = True
+        except Gone:
+            return
+        except TimeoutError:
+            stopped = False
+            say(f"{hold.address}: did not take its stop within {STOP_S:g} s, cutting it off")
+    if dead or not stopped:
+        await _cut(bus, hold.address)
+
+
+async def _write_all(bus: Bus, hold: Hold) -> None:
+    for write in hold.writes:
+        await asyncio.sleep(write.delay_ms / 1000)
+        await _write(bus, hold.address, write)
+    unanswered = [write for write in hold.writes if not write.response]
+    if unanswered:
+        await asyncio.sleep(max(hold.gap_ms / 1000, SECOND_ROUND_S))
+    for write in unanswered:
+        await _write(bus, hold.address, write)
+
+
+async def _write(bus: Bus, address: str, write: HeldWrite) -> None:
+    """Write it, however often that takes. Raises Gone."""
+    while True:
+        try:
+            await bus.write(address, write)
+        except Gone:
+            raise
+        except BluezError:
+            await asyncio.sleep(RETRY_S)
+        else:
+            return
+
+
+async def _cut(bus: Bus, address: str) -> None:
+    try:
+        async with asyncio.timeout(CUT_S):
+            await bus.disconnect(address)
+    except Gone:
+        return
+    except BluezError as error:
+        say(f"{address}: could not be cut off: {error}")
+    except TimeoutError:
+        return  # BlueZ answers after 2 s; it has the request.
+
+
+async def _prepare(bus: Bus, hold: Hold) -> None:
+    try:
+        async with asyncio.timeout(LOOK_UP_S):
+            await bus.look_up(hold.address)
+    except TimeoutError:
+        say(f"{hold.address}: D-Bus does not answer; it is asked again when that matters")
+    except BluezError as error:
+        say(f"{hold.address}: {error}; it is looked for again when that matters")
+
+
+def _many(holds: dict[str, Hold]) -> str:
+    return f"{len(holds)} device" + ("s" if len(holds) != 1 else "")
+
+
+def say(text: str) -> None:
+    """Tell the person whose terminal or journal this is. They may be gone, as the relay may."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"relay supervisor: {text}", file=sys.stderr, flush=True)

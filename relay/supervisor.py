@@ -1,0 +1,145 @@
+"""The relay's side of its supervisor: starts the process, and tells it what is held.
+
+See `relay.supervision`. Nothing here ever waits for the supervisor: what its socket does not take
+at once is sent with a later beat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from relay.radio.base import Radio
+from relay.supervision.holds import BEAT_S, SILENCE_S, Beat, Hold, Release, encode
+
+log = logging.getLogger(__name__)
+
+# A supervisor that ended although we are alive is replaced after this pause (s); a machine that
+# has no memory for it must not be kept busy with trying.
+AGAIN_S = 5.0
+# At the end it has nothing to do and goes at once; a loaded machine takes this long (s) at most.
+END_S = 0.5
+
+
+class Held(Protocol):
+    """A connected peripheral."""
+
+    address: str
+
+    def hold(self) -> Hold: ...
+
+
+def outlives_its_relay(radio: Radio) -> bool:
+    """Whether connections of `radio` survive the process. Windows and macOS end them with it."""
+    return radio.info.kind == "bleak" and sys.platform == "linux"
+
+
+class Supervisor:
+    """Tells a process of its own how to stop each of `devices`, and that our event loop turns.
+
+    `stalled` is called when the loop has stood still for so long that the supervisor may have
+    stopped everything.
+    """
+
+    def __init__(self, devices: Iterable[Held], stalled: Callable[[], None]) -> None:
+        self._devices = devices
+        self._stalled = stalled
+        self._channel: socket.socket | None = None
+        self._told: dict[str, bytes] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat_at = 0.0
+        self.pid: int | None = None
+
+    async def run(self) -> None:
+        """Keep a supervisor until cancelled. Without one the relay works on, and says so."""
+        while True:
+            try:
+                await self._keep_one()
+                log.error("the supervisor has ended by itself; starting another one")
+            except OSError as error:
+                log.error("no supervisor: devices run on if this relay is killed: %s", error)
+            await asyncio.sleep(AGAIN_S)
+
+    def changed(self) -> None:
+        """Something was armed: from here on it can be stopped without us."""
+        if self._channel is None:
+            return
+        self._tell()
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._beat_at = loop.time()
+            self._timer = loop.call_later(BEAT_S, self._beat)
+
+    async def _keep_one(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            ours.setblocking(False)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "relay.supervision", str(theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),), start_new_session=True,
+            )  # fmt: skip
+            theirs.close()
+            self._channel, self.pid = ours, process.pid
+            self._told.clear()
+            self.changed()
+            try:
+                await process.wait()
+            finally:
+                self._hang_up()
+                ours.close()
+                await _ended(process)
+
+    def _hang_up(self) -> None:
+        """The last words: without them, what is still held would be stopped by the supervisor."""
+        self._tell()
+        self._channel = self.pid = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _beat(self) -> None:
+        # A timer, not a task: after a stall, timers run before whatever else has become possible.
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        stood_s = now - self._beat_at
+        if stood_s > SILENCE_S:
+            log.warning("this relay stood still for %.1f s: stopping everything", stood_s)
+            self._stalled()
+        self._beat_at = now
+        self._tell()
+        self._send(encode(Beat()))
+        self._timer = loop.call_later(BEAT_S, self._beat) if self._told else None
+
+    def _tell(self) -> None:
+        """Send what has changed since it was last sent."""
+        holds = {device.address: encode(device.hold()) for device in self._devices}
+        for address, packet in holds.items():
+            if self._told.get(address) != packet and self._send(packet):
+                self._told[address] = packet
+        for address in [each for each in self._told if each not in holds]:
+            if self._send(encode(Release(address))):
+                del self._told[address]
+
+    def _send(self, packet: bytes) -> bool:
+        if self._channel is None:
+            return False
+        try:
+            self._channel.send(packet)
+        except OSError:
+            return False  # Full: later. Broken: its process has ended, which `_keep_one` sees.
+        return True
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(END_S):
+            await process.wait()
+    except TimeoutError:
+        log.warning("the supervisor took too long to end")
+        process.kill()
+        await process.wait()
