@@ -18,7 +18,15 @@ from aiohttp import web
 from forwarder import clients
 from forwarder.clients import ClientOptions
 from forwarder.config import Config, Tls, Upstream
-from forwarder.connectors.admission import Admitted, Gatekeeper, OriginPolicy, Refused, Visitor
+from forwarder.connectors.admission import (
+    Admitted,
+    Gatekeeper,
+    HostNames,
+    OriginPolicy,
+    Refused,
+    Verdict,
+    Visitor,
+)
 from forwarder.connectors.base import Connector
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.websocket_client import WebSocketClient
@@ -29,6 +37,7 @@ from forwarder.errors import ConfigError
 from forwarder.hub import Hub
 from forwarder.local_names import addresses, host_names
 from forwarder.mdns import announce, buttplug_server, relay_port
+from forwarder.sources import websocket_devices
 from forwarder.sources.relay_link import Outcome
 from forwarder.sources.relays import RelaySource
 from forwarder.sources.upstream import UpstreamSource
@@ -76,7 +85,11 @@ class App:
         self.hub = Hub(self.store)
         self.relays = RelaySource(config.name, self.catalogue, self.user, self.hub)
         self.hub.sources.append(self.relays)
-        self.origins = OriginPolicy(config.clients.origins)
+        self.origins = OriginPolicy(
+            config.clients.origins,
+            hosts=HostNames([*host_names(), *config.link.names]),
+            on_origin=lambda _: Verdict.ASK if config.clients.ask_origins else Verdict.DENY,
+        )
         self.options = ClientOptions(config.clients.server_name, config.clients.max_ping_ms)
         self.agents = _agents(config)
         self._clients = WebSocketServer(
@@ -142,6 +155,8 @@ class App:
             hosts=wanted.hosts,
             gatekeeper=DeviceGate(),
             option="websocket_devices.port",
+            heartbeat_s=websocket_devices.HEARTBEAT_S,
+            max_frame_bytes=websocket_devices.MAX_FRAME_BYTES,
         )
         return server, source
 
@@ -178,7 +193,14 @@ class App:
 
     def bind(self) -> tuple[int, int]:
         """Take the ports; returns (client port, link port). Raises ConfigError."""
+        for connector in self._other_listeners:
+            connector.bind()
         return self._clients.bind(), self._link.bind()
+
+    @property
+    def _other_listeners(self) -> list[WebSocketServer]:
+        sources = [*self._upstreams, *([] if self._devices is None else [self._devices])]
+        return [connector for connector, _ in sources if isinstance(connector, WebSocketServer)]
 
     @property
     def client_url(self) -> str:
