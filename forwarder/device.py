@@ -141,8 +141,9 @@ class Device:
         level = (kind, value, duration_ms)
         if self._last.get(feature_index) == level:
             return None
-        self._last[feature_index] = level
         outcome = self._driver.output(feature_index, kind, steps, duration)
+        # Only now: what the driver refused at once must not filter out the next try.
+        self._last[feature_index] = level
         started = outcome.get_loop().time()
         outcome.add_done_callback(lambda done: self._written(feature_index, level, started, done))
         return outcome

@@ -1,0 +1,389 @@
+"""Relays as a source, with real agents and simulated toys at the other end, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue, StopCmd
+from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.user import UserConfig
+from forwarder.device import Device
+from forwarder.errors import Denied, DeviceError, HardwareError
+from forwarder.hub import Hub
+from forwarder.sources.relays import GRACE_S, MISSING_S, RelaySource
+from forwarder.store import Store
+from relay.agent import Agent
+from relay.config import AgentConfig
+from relay.link.channel import Channel, channel_pair
+from relay.link.errors import LinkError
+from relay.link.messages import Ceiling
+from relay.radio.simulated.catalogue import toys_by_name
+from relay.radio.simulated.faults import Op
+from relay.radio.simulated.radio import SimulatedRadio
+from relay.radio.simulated.toy import Toy
+from tests.doubles.clock import VirtualLoop, run_virtual
+from tests.forwarder.test_hub import FakeClient
+
+
+@dataclass
+class Post:
+    """A relay agent with its toys, and its present link."""
+
+    name: str
+    toys: list[Toy]
+    agent: Agent
+    here: Channel | None = None
+    ends: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class World:
+    """A hub, a client that scans, and relays that come and go."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, user: UserConfig | None = None) -> None:
+        self.tasks = tasks
+        self.hub = Hub(Store(None))
+        self.user = user or UserConfig()
+        self.source = RelaySource("hub", Catalogue.load(user=self.user), self.user, self.hub)
+        self.hub.sources.append(self.source)
+        self.client = FakeClient()
+        self.hub.join(self.client)
+        self._running = [tasks.create_task(self.source.run())]
+
+    def post(self, name: str, toys: str, **config: object) -> Post:
+        return self.post_with(name, toys_by_name(toys), **config)
+
+    def post_with(self, name: str, toys: list[Toy], **config: object) -> Post:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        radio = SimulatedRadio(toys, clock=loop.time_ns)
+        agent = Agent(radio, AgentConfig(name=name, **config))  # type: ignore[arg-type]
+        self._running.append(self.tasks.create_task(agent.run()))
+        return Post(name, toys, agent)
+
+    def link(self, post: Post, key: str | None = "key") -> None:
+        here, there = channel_pair(names=(post.name, "hub"))
+        post.here = here
+        post.ends = [
+            self.tasks.create_task(_quietly(post.agent.serve_link(there))),
+            self.tasks.create_task(_quietly(self._drive(here, key))),
+        ]
+
+    async def _drive(self, channel: Channel, key: str | None) -> None:
+        try:
+            await self.source.drive(channel, key)
+        finally:
+            await channel.close()
+
+    async def cut(self, post: Post) -> None:
+        assert post.here is not None
+        await post.here.close()
+        await asyncio.wait(post.ends)
+
+    async def device(self, count: int = 1) -> Device:
+        self.hub.start_scanning(self.client)
+        async with asyncio.timeout(60):
+            while len(self.hub.devices) < count:  # noqa: ASYNC110  # virtual time is cheap
+                await asyncio.sleep(0.05)
+        return self.hub.devices[0]
+
+    def vibrate(self, value: int, device: int = 0) -> asyncio.Future[None] | None:
+        command = {OutputType.VIBRATE: OutputValue(value=value)}
+        return self.hub.output(
+            self.client, OutputCmd(id=1, device_index=device, feature_index=0, command=command)
+        )
+
+    async def vibrates(self, value: int, device: int = 0) -> None:
+        outcome = self.vibrate(value, device)
+        if outcome is not None:
+            await outcome
+
+    def end(self) -> None:
+        for task in self._running:
+            task.cancel()
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    with suppress(LinkError):
+        await work
+
+
+Scene = Callable[[World], Awaitable[None]]
+
+
+def play(scene: Scene, user: UserConfig | None = None) -> None:
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            world = World(tasks, user)
+            await scene(world)
+            world.end()
+
+    run_virtual(run())
+
+
+def test_a_toy_in_range_becomes_a_device_that_can_be_driven() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post)
+        device = await world.device()
+        assert (device.name, device.source) == ("Lovense Hush", "attic")
+        await world.vibrates(10)
+        assert post.toys[0].writes[-1] == b"Vibrate:10;"
+        (stop,) = world.hub.stop(world.client, StopCmd(id=1, device_index=0))
+        await stop
+        assert post.toys[0].at_rest
+
+    play(scene)
+
+
+def test_nothing_is_connected_before_somebody_scans() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post)
+        await asyncio.sleep(5)
+        assert not post.toys[0].connected
+
+    play(scene)
+
+
+def test_a_broken_link_stops_the_toy_and_a_short_one_goes_unnoticed() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post)
+        device = await world.device()
+        await world.vibrates(10)
+        await world.cut(post)
+        await asyncio.sleep(0.5)
+        assert post.toys[0].at_rest
+        assert world.hub.devices[0] is device
+        with pytest.raises(HardwareError, match="away"):
+            world.vibrate(5)
+        world.link(post)
+        await asyncio.sleep(1)
+        assert world.hub.devices[0] is device
+        assert post.toys[0].at_rest
+        await world.vibrates(7)
+        assert post.toys[0].writes[-1] == b"Vibrate:7;"
+        connects = [one for one in post.toys[0].record if one.op is Op.CONNECT]
+        assert len(connects) == 1
+
+    play(scene)
+
+
+def test_a_relay_that_stays_away_takes_its_devices_with_it() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post)
+        await world.device()
+        await world.cut(post)
+        await asyncio.sleep(GRACE_S - 1)
+        assert world.hub.devices
+        await asyncio.sleep(2)
+        assert not world.hub.devices
+        assert not world.source.relays
+        world.link(post)
+        await world.device()
+        assert list(world.hub.devices) == [0]
+
+    play(scene)
+
+
+def test_a_toy_that_was_lost_comes_back_without_a_scan() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post)
+        await world.device()
+        world.hub.stop_scanning(world.client)
+        post.toys[0].vanish()
+        await asyncio.sleep(2)
+        assert not world.hub.devices
+        await asyncio.sleep(20)
+        post.toys[0].appear()
+        await asyncio.sleep(5)
+        assert list(world.hub.devices) == [0]
+        post.toys[0].vanish()
+        await asyncio.sleep(MISSING_S + 5)
+        post.toys[0].appear()
+        await asyncio.sleep(20)
+        assert not world.hub.devices
+
+    play(scene)
+
+
+def test_the_better_of_two_radios_is_used_and_the_other_takes_over() -> None:
+    async def scene(world: World) -> None:
+        (near,), (far,) = toys_by_name("Lovense Hush"), toys_by_name("Lovense Hush")
+        near.rssi, far.rssi = -45, -80
+        attic, cellar = world.post_with("attic", [far]), world.post_with("cellar", [near])
+        world.link(attic, "a")
+        world.link(cellar, "b")
+        device = await world.device()
+        assert device.source == "cellar"
+        near.vanish()
+        await asyncio.sleep(10)
+        assert world.hub.devices[0].source == "attic"
+        await world.vibrates(3)
+        assert far.writes[-1] == b"Vibrate:3;"
+
+    play(scene)
+
+
+def test_a_full_relay_is_passed_over() -> None:
+    async def scene(world: World) -> None:
+        both = world.post("small", "Lovense Hush,Lovense Edge", max_peripherals=1)
+        world.link(both)
+        await world.device()
+        await asyncio.sleep(10)
+        assert len(world.hub.devices) == 1
+
+    play(scene)
+
+
+def test_the_wearers_pause_is_told_and_holds_until_resumed() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post)
+        await world.device()
+        await world.vibrates(10)
+        post.agent.pause()
+        await asyncio.sleep(0.5)
+        assert post.toys[0].at_rest
+        assert world.client.told[-1] == "Lovense Hush was stopped: the wearer paused."
+        with pytest.raises(Denied, match="paused attic"):
+            world.vibrate(5)
+        post.agent.resume()
+        await asyncio.sleep(0.5)
+        assert post.toys[0].at_rest
+        await world.vibrates(5)
+        assert not post.toys[0].at_rest
+
+    play(scene)
+
+
+def test_the_wearers_ceiling_shows_as_a_smaller_range() -> None:
+    async def scene(world: World) -> None:
+        ceiling = Ceiling(0.5, "Vibrate")
+        post = world.post("attic", "Lovense Hush", ceilings=(ceiling,))
+        world.link(post)
+        device = await world.device()
+        await asyncio.sleep(0.5)
+        assert device.highest(0, OutputType.VIBRATE) == 10
+        await world.vibrates(10)
+        assert post.toys[0].writes[-1] == b"Vibrate:10;"
+        with pytest.raises(DeviceError):
+            world.vibrate(11)
+
+    play(scene)
+
+
+def test_a_toy_that_will_not_connect_is_tried_again_with_pauses() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        post.toys[0].faults.refuse_connections(3)
+        world.link(post)
+        started = asyncio.get_running_loop().time()
+        await world.device()
+        assert asyncio.get_running_loop().time() - started >= 1 + 2 + 4
+
+    play(scene)
+
+
+def test_a_toy_that_does_not_answer_its_handshake_is_let_go() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        toy = post.toys[0]
+        toy.faults.fail(None, ops={Op.SUBSCRIBE})
+        world.link(post)
+        world.hub.start_scanning(world.client)
+        await asyncio.sleep(10)
+        assert not world.hub.devices
+        assert not toy.connected
+
+    play(scene)
+
+
+def test_a_denied_toy_is_left_alone(tmp_path: Path) -> None:
+    (hush,) = toys_by_name("Lovense Hush")
+    entry = {
+        "identifier": {"protocol": "lovense", "identifier": "Z", "address": hush.address},
+        "config": {"features": [], "user_config": {"allow": False, "deny": True, "index": 0}},
+    }
+    tree = {"version": {"major": 4, "minor": 0}, "user_configs": {"devices": [entry]}}
+
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush,Lovense Edge")
+        world.link(post)
+        await world.device()
+        await asyncio.sleep(5)
+        assert [device.name for device in world.hub.devices.values()] == ["Lovense Edge"]
+
+    play(scene, UserConfig.from_tree(tree))
+
+
+def test_a_revoked_relay_is_cut_within_a_second() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post, "its key")
+        await world.device()
+        await world.vibrates(10)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        assert world.source.revoke("its key")
+        await asyncio.wait(post.ends)
+        assert loop.time() - started < 1
+        await asyncio.sleep(0.5)
+        assert post.toys[0].at_rest
+        assert not world.source.revoke("its key")
+
+    play(scene)
+
+
+def test_a_relay_that_dials_again_takes_the_place_of_its_dead_link() -> None:
+    async def scene(world: World) -> None:
+        old = world.post("attic", "Lovense Hush")
+        world.link(old)
+        await world.device()
+        new = world.post_with("attic", toys_by_name("Lovense Edge"))
+        world.link(new)
+        await asyncio.sleep(5)
+        assert [relay.name for relay in world.source.relays.values()] == ["attic"]
+        assert [device.name for device in world.hub.devices.values()] == ["Lovense Edge"]
+
+    play(scene)
+
+
+def test_unpaired_relays_of_the_same_name_are_different_relays() -> None:
+    async def scene(world: World) -> None:
+        for toy in ("Lovense Hush", "Lovense Edge"):
+            world.link(world.post("pc", toy), None)
+        await world.device(2)
+        assert set(world.source.relays) == {"local:pc", "local:pc#2"}
+
+    play(scene)
+
+
+def test_a_flood_on_a_slow_radio_ends_with_the_newest_value() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post)
+        await world.device()
+        toy = post.toys[0]
+        toy.faults.latency_s = 0.03
+        before = len(toy.writes)
+        outcomes = []
+        for number in range(100):
+            outcome = world.vibrate(1 + number % 20)
+            assert outcome is not None
+            outcomes.append(outcome)
+            await asyncio.sleep(0.001)
+        await asyncio.wait(outcomes, timeout=10)
+        assert all(outcome.done() and outcome.exception() is None for outcome in outcomes)
+        assert toy.writes[-1] == b"Vibrate:20;"
+        assert len(toy.writes) - before < 10
+
+    play(scene)
