@@ -58,8 +58,12 @@ class Console(logging.Handler):
             # A line that wraps would make the next redraw start in the wrong place.
             self._drawn = [line[: width - 1] for line in lines]
             text += "".join(line + "\n" for line in self._drawn)
-        self._out.write(text)
-        self._out.flush()
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except (OSError, ValueError):
+            # The terminal has gone away, or was closed: nobody looks, and nothing else is wrong.
+            self._tty, self._drawn = False, []
 
 
 def picture(status: AgentStatus, trouble: str) -> list[str]:

@@ -105,6 +105,7 @@ class Control:
         before = os.umask(0o177)
         try:
             sock.bind(str(path))
+            sock.listen(MOST_CLIENTS)
         except OSError:
             sock.close()
             raise
