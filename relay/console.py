@@ -66,6 +66,10 @@ class Console(logging.Handler):
             self._tty, self._drawn = False, []
 
 
+# What the states of a gate mean to a person.
+_WORDS = {"shut": "stopped", "armed": "ready", "open": "ready"}
+
+
 def picture(status: AgentStatus, trouble: str) -> list[str]:
     """Return the lines of the block: first the relay, then each of its devices."""
     if status.stopped:
@@ -86,7 +90,7 @@ def _device(device: PeripheralStatus) -> str:
     if not device.bound:
         return f"{name}: stopped, kept for the hub to come back"
     if driven is None:
-        return f"{name}: {'running' if device.running else device.gate}"
+        return f"{name}: {'running' if device.running else _WORDS.get(device.gate, device.gate)}"
     who = ", ".join(neutralise(client) for client in driven.clients) or "nobody"
     battery = "" if driven.battery is None else f", battery {driven.battery} %"
     return f"{name}: {driven.level:.0%}, driven by {who}{battery}"

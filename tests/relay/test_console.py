@@ -43,7 +43,7 @@ def test_each_device_says_who_drives_it() -> None:
     assert picture(status(peripherals=devices), "")[1:] == [
         "  Hush: 50%, driven by Game, Chat, battery 80 %",
         "  BB: running",
-        "  CC: armed",
+        "  CC: ready",
         "  DD: stopped, kept for the hub to come back",
         "  EE: 0%, driven by nobody",
     ]

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from relay.cli import main
+from relay.link.messages import Advertisements, Connected, Packet, Scan, Stopped, Wearer
+from relay.link.websocket import WebSocketChannel
+from tests.doubles.linkhub import LinkHub
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error."""
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "required: COMMAND"),
+        (["dance"], "invalid choice: 'dance'"),
+        (["run", "--colour", "red"], "unrecognized arguments"),
+        (["run", "--name"], "expected one argument"),
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_code_two(
+    arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as error:
+        main(arguments)
+    assert error.value.code == 2
+    assert line in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run"], "which hub?"),
+        (["run", "--hub", "http://desk"], "looks like ws://HOST:12346"),
+        (["run", "--hub", "ws://127.0.0.1:1", "--simulate", "Nothing Like It"], "no toy called"),
+        (["run", "--hub", "ws://127.0.0.1:1", "--config", "nowhere.toml"], "nowhere.toml"),
+        (["run", "--hub", "ws://127.0.0.1:1", "--trace", "no/where"], "no/where"),
+        (["scan", "--simulate", "Nothing Like It"], "no toy called"),
+    ],
+)
+def test_what_a_user_can_put_right_is_one_line_and_exit_code_two(
+    arguments: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = [] if arguments[0] == "scan" else ["--state", str(tmp_path)]
+    assert main([*arguments, *state]) == 2
+    assert line in said(capsys)
+
+
+@pytest.mark.parametrize("command", ["status", "pause", "resume", "stop"])
+def test_without_a_running_relay_that_is_said(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--state", str(tmp_path)]) == 1
+    assert "no relay is running" in said(capsys)
+
+
+def test_scan_shows_what_is_in_range_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scan", "--simulate", "Aneros Vivi,Lovense Hush", "--seconds", "0.3"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert "Massage Demo" in out
+    assert err == "2 devices in range\n"
+
+
+# --- whole programs ----------------------------------------------------------------------------
+
+
+class Hub:
+    """A hub that a test plays, listening where a relay on this machine looks for it."""
+
+    def __init__(self) -> None:
+        self.links: asyncio.Queue[LinkHub] = asyncio.Queue()
+        self.url = ""
+
+    async def _accept(self, request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        transport = request.transport
+        assert isinstance(transport, asyncio.Transport)
+        hub = LinkHub(WebSocketChannel(ws, transport, peer="relay"))
+        self.links.put_nowait(hub)
+        await hub.run()
+        return ws
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncIterator[Hub]:
+        app = web.Application()
+        app.router.add_get("/link/plain", self._accept)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        server = site._server
+        assert isinstance(server, asyncio.Server)
+        self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def relay(hub: Hub, state: Path, *more: str) -> AsyncIterator[Process]:
+    arguments = ["run", "--hub", hub.url, "--state", str(state), *more]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "relay", *arguments, stderr=PIPE, stdout=PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def lines(trace: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in trace.read_text().splitlines()]
+
+
+async def driven(hub: LinkHub) -> Packet:
+    """Switch the first toy in range on; returns its stop."""
+    await hub.hear(Wearer)
+    hub.tell(Scan(True))
+    address = (await hub.hear(Advertisements)).items[0].address
+    connected = await hub.connect(1, address)
+    assert isinstance(connected, Connected)
+    tx = connected.services[0].characteristics[0].h
+    off = Packet(tx, b"\xf1\x00", k=(1,), rest=True)
+    await hub.arm(1, off)
+    await hub.output(1, Packet(tx, b"\xf1\x40", k=(1,)))
+    return off
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_every_device_first(number: signal.Signals, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    async with (
+        Hub().listen() as hub,
+        relay(hub, tmp_path, "--simulate", "Aneros Vivi", "--trace", str(trace)) as process,
+    ):
+        await driven(await hub.links.get())
+        signalled = time.monotonic_ns()
+        os.kill(process.pid, number)
+        async with asyncio.timeout(10):
+            code = await process.wait()
+        took_s = (time.monotonic_ns() - signalled) / 1e9
+        assert code == 0
+        found = lines(trace)
+        off = next(each for each in found if each["data"] == "f100")
+        assert (off["t_ns"] - signalled) / 1e9 < 1
+        assert found[-1]["op"] == "disconnect"
+        assert took_s < 2.5
+        assert process.stderr is not None
+        log = (await process.stderr.read()).decode()
+        assert "Traceback" not in log
+        assert "everything is stopped" in log
+
+
+async def test_the_user_signals_pause_and_resume(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    async with (
+        Hub().listen() as hub,
+        relay(hub, tmp_path, "--simulate", "Aneros Vivi", "--trace", str(trace)) as process,
+    ):
+        link = await hub.links.get()
+        off = await driven(link)
+        os.kill(process.pid, signal.SIGUSR1)
+        await link.hear(Stopped)
+        await link.wait(lambda: Wearer(paused=True) in link.heard)
+        assert lines(trace)[-1]["data"] == "f100"
+        os.kill(process.pid, signal.SIGUSR2)
+        await link.wait(lambda: link.heard.count(Wearer()) == 2)
+        await link.arm(1, off)
+
+
+async def test_the_wearers_commands_reach_the_running_relay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Hub().listen() as hub, relay(hub, tmp_path, "--simulate", "Aneros Vivi"):
+        link = await hub.links.get()
+        await driven(link)
+        state = ["--state", str(tmp_path)]
+        assert await asyncio.to_thread(main, ["stop", *state]) == 0
+        assert "STOPPED" in capsys.readouterr().out
+        await link.hear(Stopped)
+        assert await asyncio.to_thread(main, ["resume", *state]) == 0
+        assert await asyncio.to_thread(main, ["status", *state]) == 0
+        out = capsys.readouterr().out
+        assert "linked to the hub; scanning" in out
+        assert ": stopped" in out
+
+
+async def test_a_hub_that_comes_back_is_found_again(tmp_path: Path) -> None:
+    async with Hub().listen() as hub, relay(hub, tmp_path, "--simulate", "Aneros Vivi"):
+        first = await hub.links.get()
+        await first.hear(Wearer)
+        await first.channel.close(1001)
+        async with asyncio.timeout(10):
+            second = await hub.links.get()
+        await second.hear(Wearer)
