@@ -1,0 +1,1 @@
+"""The official JavaScript clients, unmodified, driven from Python in Node and in Chromium."""
