@@ -6,32 +6,26 @@ Start-up reads one compact index; a protocol's file is parsed when a device of i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import msgspec
-
-from forwarder.definitions.loader import Ids, LoadedProtocol, ModelEntry, load
+from forwarder.definitions.files import DATA, Files, open_protocol
+from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import Definition
 from forwarder.definitions.official import Official, Overlay
 from forwarder.definitions.recognition import Block, Recogniser
+from forwarder.definitions.schema import DefinitionError
 from forwarder.definitions.user import UserConfig
+from forwarder.errors import ConfigError
 from forwarder.protocols import connecting
 from forwarder.protocols.base import DeviceProtocol, ProtocolError, Steps
-from forwarder.protocols.classes.registry import CLASSES
 from forwarder.protocols.connecting import Seen
 from forwarder.protocols.memory import Opening
-from forwarder.protocols.template import TemplateProtocol
 from relay.link.messages import Advertisement, Interests, Service
 
 log = logging.getLogger(__name__)
-
-DATA = resources.files("forwarder.definitions") / "data"
-INDEX = "index.json"
-IDS = "ids.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,67 +34,6 @@ class CatalogueEntry:
 
     definition: Definition
     identifiers: tuple[str, ...]
-
-
-class Index(msgspec.Struct, frozen=True):
-    """Recognition of all files in one, so that a start need not parse them."""
-
-    protocols: tuple[str, ...]
-    blocks: tuple[Block, ...]
-
-
-@dataclass(slots=True)
-class Files:
-    """The protocol files of one folder, parsed when asked for."""
-
-    folder: Traversable
-    _loaded: dict[str, LoadedProtocol] = field(default_factory=dict)
-    _ids: Ids | None = None
-
-    def names(self) -> list[str]:
-        names = (file.name for file in self.folder.iterdir())
-        return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
-
-    def has(self, protocol: str) -> bool:
-        return protocol in self._loaded or (self.folder / f"{protocol}.toml").is_file()
-
-    def get(self, protocol: str) -> LoadedProtocol:
-        """Raises DefinitionError if the file is wrong, KeyError if there is none."""
-        if protocol not in self._loaded:
-            file = self.folder / f"{protocol}.toml"
-            if not file.is_file():
-                raise KeyError(protocol)
-            text = file.read_text(encoding="utf-8")
-            self._loaded[protocol] = load(text, file.name, self.ids)
-        return self._loaded[protocol]
-
-    def all(self) -> Iterator[LoadedProtocol]:
-        return (self.get(name) for name in self.names())
-
-    @property
-    def ids(self) -> Ids:
-        if self._ids is None:
-            file = self.folder / IDS
-            self._ids = msgspec.json.decode(file.read_bytes(), type=Ids) if file.is_file() else {}
-        return self._ids
-
-    def blocks(self) -> list[Block]:
-        """Recognition of all files, from the index if it was made for them."""
-        file = self.folder / INDEX
-        if file.is_file():
-            index = msgspec.json.decode(file.read_bytes(), type=Index)
-            if list(index.protocols) == self.names():
-                return list(index.blocks)
-        return self.parsed_blocks()
-
-    def parsed_blocks(self) -> list[Block]:
-        return [block for protocol in self.all() for block in protocol.blocks]
-
-    def index(self) -> bytes:
-        """What the index should hold; a test sees to it that it does."""
-        blocks = [block for block in self.parsed_blocks() if block.services or block.websocket]
-        encoded = msgspec.json.encode(Index(tuple(self.names()), tuple(blocks)))
-        return msgspec.json.format(encoded, indent=1) + b"\n"
 
 
 @dataclass(frozen=True)
@@ -130,15 +63,6 @@ class Model:
             constants=self._constants,
         )
         return open_protocol(self._loaded, opening)
-
-
-def open_protocol(loaded: LoadedProtocol, opening: Opening) -> DeviceProtocol:
-    """The protocol object of one device. Raises ProtocolError if its class is not there."""
-    if loaded.code is None:
-        return TemplateProtocol(loaded.behaviour, opening)
-    if loaded.code not in CLASSES:
-        raise ProtocolError(f"{opening.definition.name}: its protocol {loaded.code} is not there")
-    return CLASSES[loaded.code](opening)
 
 
 @dataclass(frozen=True)
@@ -185,9 +109,17 @@ class Catalogue:
         official: Path | None = None,
         user: UserConfig | None = None,
         data: Traversable | Path | None = None,
+        own: Path | None = None,
     ) -> Catalogue:
-        """Raises ConfigError for an official file that cannot be read, DefinitionError for ours."""
-        files = Files(DATA if data is None else data)
+        """`official`: an Intiface device configuration; `own`: a folder of protocol files.
+
+        Raises ConfigError that names file, line and reason if one of them cannot be used.
+        """
+        files = Files(DATA if data is None else data, own)
+        try:
+            files.check_own()
+        except DefinitionError as error:
+            raise ConfigError(str(error)) from error
         overlays: list[Overlay] = []
         if user is not None:
             overlays.append(user.overlay())

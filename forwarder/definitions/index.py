@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from forwarder.definitions.catalogue import IDS, INDEX, Files
+from forwarder.definitions.files import IDS, INDEX, Files
 from forwarder.definitions.loader import MODEL_KEY, Ids
 from forwarder.definitions.official import Configuration, Official
 

@@ -68,6 +68,7 @@ class _Scanner:
                 self.lines.setdefault(path, line)
             if path in self.counts:
                 path = (*path, self.counts[path])
+            self.lines.setdefault(path, line)
         self.lines.setdefault(path, line)
         return path
 

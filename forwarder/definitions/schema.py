@@ -17,16 +17,18 @@ from forwarder.definitions.lines import Path, locate
 from forwarder.definitions.model import TYPES
 
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
-Uuid = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
-]
-Endpoint = Annotated[
-    str,
-    Meta(
-        pattern=r"^(command|firmware|rx|rxaccel|rxblebattery|rxblemodel|rxpressure|rxtouch|tx|txmode"
-        r"|txshock|txvibrate|txvendorcontrol|whitelist|generic([12]?[0-9]|3[01]))$"
-    ),
-]
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_ENDPOINT = (
+    r"^(command|firmware|rx|rxaccel|rxblebattery|rxblemodel|rxpressure|rxtouch|tx|txmode"
+    r"|txshock|txvibrate|txvendorcontrol|whitelist|generic([12]?[0-9]|3[01]))$"
+)
+_MEANT = {
+    _UUID: "a UUID in lower case, like 0000ffe1-0000-1000-8000-00805f9b34fb",
+    _ENDPOINT: "an endpoint: tx, rx, txmode, txvibrate, command, firmware, whitelist, "
+    "rxblebattery, rxblemodel, rxpressure, rxaccel, rxtouch, generic0 … generic31",
+}
+Uuid = Annotated[str, Meta(pattern=_UUID)]
+Endpoint = Annotated[str, Meta(pattern=_ENDPOINT)]
 Millis = Annotated[int, Meta(ge=0, le=60_000)]
 Text = Annotated[str, Meta(max_length=2000)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -339,6 +341,9 @@ def _split(message: str) -> tuple[str, Path]:
     path: list[str | int] = []
     for key, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", where):
         path.append(int(index) if index else key)
+    for pattern, meant in _MEANT.items():
+        if f"matching regex '{pattern}'" in reason:
+            reason = f"expected {meant}"
     unknown = re.search(r"unknown field `([^`]+)`", reason)
     if unknown:
         path.append(unknown[1])

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from forwarder.definitions.catalogue import DATA, Files, open_protocol
 from forwarder.definitions.check import opening_of
+from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import Definition, FeatureSpec
 from forwarder.definitions.recognition import Block, Recogniser

@@ -170,6 +170,14 @@ class UserConfig:
         """A copy of the whole file."""
         return copy.deepcopy(self._tree)
 
+    def copy(self) -> UserConfig:
+        """Something to change and save, while this one stays as it is."""
+        return UserConfig(self.tree())
+
+    def adopt(self, changed: UserConfig) -> None:
+        """Become what a changed copy is."""
+        self._tree = changed.tree()
+
     # --- reading -------------------------------------------------------------------------------
 
     def devices(self) -> tuple[UserDevice, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.definitions.catalogue import DATA, INDEX, Files, open_protocol
 from forwarder.definitions.check import (
     SMALL_PACKET,
     Stopping,
@@ -14,6 +13,7 @@ from forwarder.definitions.check import (
     problems,
     stop_plan,
 )
+from forwarder.definitions.files import DATA, INDEX, Files, open_protocol
 
 FILES = Files(DATA)
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.definitions.catalogue import DATA, Files, open_protocol
 from forwarder.definitions.check import opening_of
+from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.model import OutputSpec
 from forwarder.protocols.base import DeviceProtocol, Packet
 from forwarder.protocols.template import merge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.definitions.catalogue import DATA, Files
+from forwarder.definitions.files import DATA, Files
 from tests.forwarder.protocols.vectors import FOLDER, Case, Mismatch, load
 
 FILES = Files(DATA)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from forwarder.definitions.catalogue import Files, open_protocol
+from forwarder.definitions.files import Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import INPUT_NAMES, OUTPUT_NAMES
 from forwarder.protocols import connecting
