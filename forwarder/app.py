@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +15,9 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from forwarder import clients
+from forwarder.api.allowed import allowed_origins
+from forwarder.api.server import ORIGINS_FILE, Api
+from forwarder.api.services import Services
 from forwarder.clients import ClientOptions
 from forwarder.config import Config, Tls, Upstream
 from forwarder.connectors.admission import (
@@ -34,6 +36,7 @@ from forwarder.connectors.websocket_server import WebSocketServer, add_websocket
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from forwarder.errors import ConfigError
+from forwarder.guests import Guests
 from forwarder.hub import Hub
 from forwarder.local_names import addresses, host_names
 from forwarder.mdns import announce, buttplug_server, relay_port
@@ -43,7 +46,7 @@ from forwarder.sources.relays import RelaySource
 from forwarder.sources.upstream import UpstreamSource
 from forwarder.sources.websocket_devices import DeviceGate, WebsocketDeviceSource
 from forwarder.store import Store
-from forwarder.tls import client_tls, own_certificate, users_certificate
+from forwarder.tls import Certificate, client_tls, own_certificate, users_certificate
 from forwarder.tokens import Grant, TokenBook
 from forwarder.trust import HubTrust
 from relay.embedded import Agent, RelayError, embedded_agents
@@ -75,7 +78,8 @@ class App:
         """Read state and catalogue. Raises ConfigError for what the user can repair."""
         self.config = config
         state = config.state_dir
-        self.user = UserConfig.load(config.devices.user or state / "devices.json")
+        user_file = config.devices.user or state / "devices.json"
+        self.user = UserConfig.load(user_file)
         self.catalogue = Catalogue.load(
             official=config.devices.official, user=self.user, data=config.devices.catalogue
         )
@@ -86,29 +90,49 @@ class App:
         self.relays = RelaySource(config.name, self.catalogue, self.user, self.hub)
         self.hub.sources.append(self.relays)
         self.origins = OriginPolicy(
-            config.clients.origins,
+            (*config.clients.origins, *allowed_origins(state / ORIGINS_FILE)),
             hosts=HostNames([*host_names(), *config.link.names]),
             on_origin=lambda _: Verdict.ASK if config.clients.ask_origins else Verdict.DENY,
         )
         self.options = ClientOptions(config.clients.server_name, config.clients.max_ping_ms)
+        self.guests = Guests(lambda grant: self.tokens.holds(grant, time.time()), time.time)
         self.agents = _agents(config)
         self._clients = WebSocketServer(
             port=config.clients.port,
             hosts=config.clients.hosts,
             gatekeeper=Gatekeeper(self.origins, self._grant),
-            tls=self._tls(config.clients.tls) if config.clients.wss else None,
+            tls=self._certificate(config.clients.tls).server_context()
+            if config.clients.wss
+            else None,
         )
         self._apps = [WebSocketClient(url) for url in config.clients.dial]
         self._upstreams = [self._upstream(entry) for entry in config.upstream]
         self._devices = self._device_server()
+        services = Services(
+            config=config,
+            hub=self.hub,
+            relays=self.relays,
+            user=self.user,
+            user_file=user_file,
+            catalogue=self.catalogue,
+            trust=self.trust,
+            tokens=self.tokens,
+            store=self.store,
+            origins=self.origins,
+            guests=self.guests,
+        )
+        self._places = services.places
+        self.api = Api(services)
         self.web = web.Application()
         self._routes()
+        self.api.mount(self.web)
         self._link = Listener(
             self.web,
             port=config.link.port,
             hosts=EVERYWHERE if config.link.lan else LOOPBACK,
             option="--link-port",
         )
+        self._https = self._https_listener()
         self._stop = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -120,13 +144,28 @@ class App:
         )
         add_websocket_route(self.web, "/link/plain", self._plain_link, max_frame_bytes=cap)
 
-    def _tls(self, files: Tls | None) -> ssl.SSLContext:
+    def _certificate(self, files: Tls | None) -> Certificate:
         """The user's certificate, or the hub's own."""
         if files is not None:
-            return users_certificate(files.certificate, files.key).server_context()
+            return users_certificate(files.certificate, files.key)
         names = [*host_names(), *map(str, addresses()), *self.config.link.names]
-        own = own_certificate(self.config.state_dir, names, datetime.now(UTC))
-        return own.server_context()
+        return own_certificate(self.config.state_dir, names, datetime.now(UTC))
+
+    def _https_listener(self) -> Listener | None:
+        """The same pages and the link over https, for phones: browsers give Bluetooth to no
+        page that comes by http from another machine."""
+        link = self.config.link
+        if link.https_port == 0:
+            return None
+        certificate = self._certificate(link.tls)
+        self._places.fingerprint = certificate.fingerprint
+        return Listener(
+            self.web,
+            port=link.https_port,
+            hosts=EVERYWHERE if link.lan else LOOPBACK,
+            tls=certificate.server_context(),
+            option="link.https_port",
+        )
 
     def _upstream(self, entry: Upstream) -> tuple[Connector, UpstreamSource]:
         """Another server, and what makes channels to it."""
@@ -165,6 +204,9 @@ class App:
         yield "relays", self.relays.run()
         yield "clients", self._clients.run_visits(self._client)
         yield "links", self._link.run()
+        if self._https is not None:
+            yield "https", self._https.run()
+        yield "API", self.api.run()
         for app in self._apps:
             yield f"app at {app.url}", app.run(self.serve_client)
         for connector, upstream in self._upstreams:
@@ -183,11 +225,11 @@ class App:
                     ]
                 ),
             )
-        for agent in self.agents:
+        for number, agent in enumerate(self.agents):
             here, there = channel_pair(names=("embedded relay", "hub"))
             yield "embedded relay", agent.run()
             yield "link, relay end", agent.serve_link(there)
-            yield "link, hub end", self._embedded(here)
+            yield "link, hub end", self._embedded(here, f"embedded:{number}")
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -195,7 +237,16 @@ class App:
         """Take the ports; returns (client port, link port). Raises ConfigError."""
         for connector in self._other_listeners:
             connector.bind()
-        return self._clients.bind(), self._link.bind()
+        places = self._places
+        places.client_port, places.link_port = self._clients.bind(), self._link.bind()
+        if self._https is not None and places.https_port is None:
+            try:
+                places.https_port = self._https.bind()
+            except ConfigError as error:
+                # Only phones need it: everything else works without.
+                log.warning("no https for phones: %s", error)
+                self._https = None
+        return places.client_port, places.link_port
 
     @property
     def _other_listeners(self) -> list[WebSocketServer]:
@@ -264,7 +315,12 @@ class App:
     async def _client(self, channel: Channel, admitted: Admitted) -> None:
         grant = admitted.grant
         assert grant is None or isinstance(grant, Grant)
-        await clients.serve(channel, self.hub, self.options, grant)
+        if grant is None:
+            await self.serve_client(channel)
+            return
+        await self.guests.serve(
+            channel, grant, lambda: clients.serve(channel, self.hub, self.options, grant)
+        )
 
     def _grant(self, visitor: Visitor) -> Grant | None:
         return self.tokens.check_any(visitor.tokens, time.time())
@@ -276,9 +332,9 @@ class App:
     async def _plain_link(self, channel: Channel, admitted: Admitted) -> None:
         await self.relays.drive(channel, None)
 
-    async def _embedded(self, channel: Channel) -> None:
+    async def _embedded(self, channel: Channel, key: str) -> None:
         with suppress(LinkError):  # the end of the link is the end of the agent, which says why
-            await self.relays.drive(channel, "embedded")
+            await self.relays.drive(channel, key)
 
 
 def _agents(config: Config) -> list[Agent]:

@@ -47,7 +47,9 @@ class Console:
         yield f"Buttplug clients   {app.client_url}   ({len(app.hub.clients)} connected)"
         yield f"Relays, dashboard  {app.link_url}"
         for client in app.hub.clients:
-            yield f"  app     {neutralise(client.name)} (v{client.version})"
+            # Dashboards and scripts speak no version of the protocol.
+            version = "" if client.version is None else f" (v{client.version})"
+            yield f"  app     {neutralise(client.name)}{version}"
         for relay in app.relays.relays.values():
             state = "connected" if relay.link is not None else "away, its toys are stopped"
             trip = None if relay.link is None else relay.link.session.round_trip_ms

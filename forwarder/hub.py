@@ -188,14 +188,26 @@ class Hub:
             if grant is None or grant.sees(device)
         }
         if client.hub_id is None:
-            return {index: _shown_to(grant, device) for index, device in seen.items()}
+            return {index: self.shown(device, grant) for index, device in seen.items()}
         # Another hub: what came by way of it must not come back to it.
         ways = {index: (self.id, *device.via) for index, device in seen.items()}
         return {
-            index: _shown_to(grant, seen[index], way)
+            index: self.shown(seen[index], grant, way)
             for index, way in ways.items()
             if client.hub_id not in way and len(way) < MAX_HUBS
         }
+
+    def shown(
+        self, device: Device, grant: Grant | None, way: tuple[str, ...] | UnsetType = UNSET
+    ) -> DeviceInfo:
+        """`device` with the ranges that the grant leaves of it."""
+        info = device.info(way)
+        if grant is None:
+            return info
+        return reduced(
+            info,
+            lambda kind: grant.ceiling(device, kind) if grant.allows(device, kind) else 0.0,
+        )
 
     def owners(self, device: Device) -> dict[int, Client]:
         """Feature → who drives it now."""
@@ -342,19 +354,6 @@ class Hub:
         if device is None or (grant is not None and not grant.sees(device)):
             raise UnknownDevice(index)
         return device
-
-
-def _shown_to(
-    grant: Grant | None, device: Device, way: tuple[str, ...] | UnsetType = UNSET
-) -> DeviceInfo:
-    """The device with the ranges that the grant leaves of it."""
-    info = device.info(way)
-    if grant is None:
-        return info
-    return reduced(
-        info,
-        lambda kind: grant.ceiling(device, kind) if grant.allows(device, kind) else 0.0,
-    )
 
 
 def _report_stop(device: Device, done: Outcome) -> None:

@@ -1,0 +1,303 @@
+"""What each route of the API does. Shapes in, documents out; errors are the hub's own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from msgspec import UNSET
+
+from forwarder.api.access import Caller
+from forwarder.api.allowed import Origins
+from forwarder.api.batteries import Batteries
+from forwarder.api.drivers import Driver, Scripts
+from forwarder.api.log import KEPT
+from forwarder.api.model import (
+    CatalogueView,
+    Device,
+    DeviceBody,
+    DeviceSet,
+    Known,
+    LogLine,
+    OriginBody,
+    OriginsView,
+    OutputBody,
+    PairingBody,
+    PairingState,
+    PairingView,
+    Reading,
+    RelayView,
+    Revoked,
+    ScanBody,
+    Sent,
+    Status,
+    StopBody,
+    Stopped,
+    TokenBody,
+    TokenMade,
+    TokenRevoked,
+    TokenView,
+)
+from forwarder.api.pairing import Pairing
+from forwarder.api.picture import Picture
+from forwarder.api.services import Services
+from forwarder.api.settings import Settings
+from forwarder.buttplug.messages import InputCmd, InputCommand, InputType, StopCmd
+from forwarder.definitions.catalogue import CatalogueEntry
+from forwarder.device import Device as HubDevice
+from forwarder.errors import ConfigError, HardwareError, MessageError, UnknownDevice
+from forwarder.hub import Outcome
+from relay.link.messages import ErrorCode
+from relay.link.names import neutralise
+
+# A relay answers a write within 6.5 s or is reported; see forwarder.sources.relay_link.
+OUTPUT_S = 7.0
+# What was not confirmed by then is said; the relays go on trying.
+STOP_S = 1.5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `path` and `query`: its parameters. `body`: what the route's table says."""
+
+    caller: Caller
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: object = None
+
+    def number(self, name: str) -> int:
+        text = self.path[name]
+        if not (text.isascii() and text.isdigit() and len(text) <= 10):
+            raise MessageError(f"{neutralise(text, 40)!r} is no index.")
+        return int(text)
+
+    def sent(self, kind: type[T]) -> T:
+        assert isinstance(self.body, kind)  # the table says which
+        return self.body
+
+
+class Actions:
+    """Every public method is one route's."""
+
+    def __init__(
+        self,
+        services: Services,
+        picture: Picture,
+        batteries: Batteries,
+        pairing: Pairing,
+        settings: Settings,
+        origins: Origins,
+        scripts: Scripts,
+    ) -> None:
+        self._services = services
+        self._hub = services.hub
+        self._picture = picture
+        self._batteries = batteries
+        self._pairing = pairing
+        self._settings = settings
+        self._origins = origins
+        self._scripts = scripts
+        self._scanner = Driver(services.hub, "API", "script")
+        self._scan_ends: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """The hub ends: no timer may act on it any more."""
+        self._end_scan()
+        self._scripts.end()
+
+    # --- hub ------------------------------------------------------------------------------------
+
+    async def status(self, call: Call) -> Status:
+        return self._picture.status()
+
+    async def stop(self, call: Call) -> Stopped:
+        body = call.sent(StopBody)
+        if body.device is None and body.feature is not None:
+            raise MessageError("A feature needs a device.")
+        device = UNSET if body.device is None else body.device
+        feature = UNSET if body.feature is None else body.feature
+        if body.device is not None:
+            self._device(call, body.device)
+        command = StopCmd(id=1, device_index=device, feature_index=feature, inputs=False)
+        return await _stopped(self._hub.stop(None, command))
+
+    async def scan(self, call: Call) -> None:
+        body = call.sent(ScanBody)
+        self._end_scan()
+        self._hub.start_scanning(self._scanner)
+        loop = asyncio.get_running_loop()
+        self._scan_ends = loop.call_later(body.for_s, self._end_scan)
+
+    async def end_scan(self, call: Call) -> None:
+        self._end_scan()
+
+    def _end_scan(self) -> None:
+        if self._scan_ends is not None:
+            self._scan_ends.cancel()
+            self._scan_ends = None
+        self._hub.stop_scanning(self._scanner)
+
+    async def log(self, call: Call) -> tuple[LogLine, ...]:
+        since = call.query.get("since", "0")
+        if not (since.isascii() and since.isdigit() and len(since) < 16):
+            raise MessageError("since is the number of a line.")
+        return self._services.log.since(int(since), KEPT)
+
+    async def catalogue(self, call: Call) -> list[CatalogueView]:
+        search = call.query.get("search", "")[:200]
+        # It reads some hundred files the first time: nothing that the loop should wait for.
+        found = await asyncio.to_thread(self._services.catalogue.search, search)
+        return [catalogue_view(entry) for entry in found]
+
+    # --- devices --------------------------------------------------------------------------------
+
+    def _device(self, call: Call, index: int) -> HubDevice:
+        device = self._hub.devices.get(index)
+        grant = call.caller.grant
+        if device is None or (grant is not None and not grant.sees(device)):
+            raise UnknownDevice(index)
+        return device
+
+    async def devices(self, call: Call) -> tuple[Device, ...]:
+        return self._picture.devices(call.caller.grant)
+
+    async def device(self, call: Call) -> Device:
+        return self._picture.device(self._device(call, call.number("index")), call.caller.grant)
+
+    async def output(self, call: Call) -> Sent:
+        index = call.number("index")
+        device = self._device(call, index)
+        features, outcomes = self._scripts.output(
+            call.caller.name, call.caller.grant, index, call.sent(OutputBody)
+        )
+        if outcomes:
+            done, late = await asyncio.wait(outcomes, timeout=OUTPUT_S)
+            for outcome in done:
+                if not outcome.cancelled() and (error := outcome.exception()) is not None:
+                    raise error
+            if late:
+                raise HardwareError(ErrorCode.TIMEOUT, f"{device.shown_name} did not answer.")
+        return Sent(features=features)
+
+    async def read(self, call: Call) -> Reading:
+        device = self._device(call, call.number("index"))
+        wanted = call.path["type"].casefold()
+        kind = next((kind for kind in InputType if kind.value.casefold() == wanted), None)
+        if kind is None:
+            raise MessageError(f"There is no input {neutralise(call.path['type'], 40)!r}.")
+        command = InputCmd(
+            id=1,
+            device_index=device.index,
+            feature_index=call.number("feature"),
+            type=kind,
+            command=InputCommand.READ,
+        )
+        reader = Driver(self._hub, call.caller.name, "script", call.caller.grant)
+        value = await self._hub.read(reader, command)
+        if kind is InputType.BATTERY:
+            self._batteries.learn(device, value)
+        return Reading(value=value)
+
+    async def change_device(self, call: Call) -> DeviceSet:
+        return DeviceSet(text=self._settings.change(call.number("index"), call.sent(DeviceBody)))
+
+    async def known(self, call: Call) -> tuple[Known, ...]:
+        return self._picture.known()
+
+    # --- relays and pairing ---------------------------------------------------------------------
+
+    async def relays(self, call: Call) -> tuple[RelayView, ...]:
+        return self._picture.relays()
+
+    async def revoke_relay(self, call: Call) -> Revoked:
+        relay = self._services.trust.book.revoke(call.path["name"])
+        cut = self._services.relays.revoke(relay.key.hex())
+        return Revoked(name=neutralise(relay.name), cut=cut)
+
+    async def pair(self, call: Call) -> PairingView:
+        return self._pairing.issue(call.sent(PairingBody))
+
+    async def pairing(self, call: Call) -> PairingState:
+        return self._pairing.state(call.path["id"])
+
+    async def withdraw(self, call: Call) -> None:
+        self._pairing.withdraw(call.path["id"])
+
+    # --- tokens ---------------------------------------------------------------------------------
+
+    async def tokens(self, call: Call) -> list[TokenView]:
+        return [
+            TokenView(
+                name=grant.name,
+                devices=grant.devices,
+                outputs=grant.outputs,
+                percent=round(100 * grant.level, 1),
+                expires=grant.expires,
+                clients=self._services.guests.count(grant),
+            )
+            for grant in self._services.tokens
+        ]
+
+    async def new_token(self, call: Call) -> TokenMade:
+        body = call.sent(TokenBody)
+        token = self._services.tokens.new(
+            body.name,
+            time.time(),
+            devices=body.devices,
+            outputs=body.outputs,
+            level=body.percent / 100,
+            valid_s=body.valid_s,
+        )
+        url = self._picture.hub().client_url
+        return TokenMade(name=neutralise(body.name, 64), token=token, url=f"{url}/{token}")
+
+    async def revoke_token(self, call: Call) -> TokenRevoked:
+        grant = self._services.tokens.revoke(call.path["name"])
+        self._scripts.end(grant.name)
+        return TokenRevoked(name=grant.name, clients=self._services.guests.end(grant))
+
+    # --- origins --------------------------------------------------------------------------------
+
+    async def origins(self, call: Call) -> OriginsView:
+        return self._picture.origins()
+
+    async def allow_origin(self, call: Call) -> OriginsView:
+        self._origins.allow(call.sent(OriginBody).origin)
+        return self._picture.origins()
+
+    async def forget_origin(self, call: Call) -> OriginsView:
+        if "origin" not in call.query:
+            raise ConfigError("Which origin? Say ?origin=…")
+        self._origins.forget(call.query["origin"])
+        return self._picture.origins()
+
+
+async def _stopped(outcomes: Sequence[Outcome]) -> Stopped:
+    failed: list[str] = []
+    if not outcomes:
+        return Stopped(told=0, confirmed=0, failed=())
+    done, late = await asyncio.wait(outcomes, timeout=STOP_S)
+    for outcome in done:
+        error = None if outcome.cancelled() else outcome.exception()
+        if error is not None:
+            failed.append(neutralise(str(error), 240))
+    if late:
+        failed.append(f"{len(late)} did not confirm in time; their relays go on trying.")
+    confirmed = len(done) - sum(1 for o in done if o.cancelled() or o.exception() is not None)
+    return Stopped(told=len(outcomes), confirmed=confirmed, failed=tuple(failed))
+
+
+def catalogue_view(entry: CatalogueEntry) -> CatalogueView:
+    features = entry.definition.features
+    return CatalogueView(
+        name=entry.definition.name,
+        protocol=entry.definition.protocol,
+        outputs=tuple(kind for feature in features for kind in feature.outputs),
+        inputs=tuple(kind for feature in features for kind in feature.inputs),
+        identifiers=entry.identifiers,
+    )

@@ -1,0 +1,186 @@
+"""One dashboard's websocket: changes out, test-drives in. Closing it stops what it drove."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+
+from forwarder.api.access import Access, Caller, Right
+from forwarder.api.drivers import Driver
+from forwarder.api.model import OutputBody
+from forwarder.api.services import Services
+from forwarder.api.stream import Alive, Drive, Feed, Hello, Release, Said, Watch, pace
+from forwarder.errors import DeviceError, ForwarderError
+from forwarder.hub import Hub, Outcome
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed
+
+log = logging.getLogger(__name__)
+
+HELLO_S = 5.0
+# A reader that does not take a change for so long is gone.
+SEND_S = 5.0
+# While it drives, a page speaks once a second; one that was frozen or covered does not.
+SILENCE_S = 3.0
+# Test-drive values under way: a hand on a slider, not a flood.
+UNDER_WAY = 64
+
+POLICY, TRY_AGAIN = 1008, 1013
+# Our own (RFC 6455, 7.4.2): the token is not known; load the page again, or ask for another.
+UNKNOWN_TOKEN = 4401
+
+_decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
+
+
+class _Leave(Exception):
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class DashboardSession:
+    """`caller`: by the upgrade's own header, None if that had none and it was not from here."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        services: Services,
+        watch: Watch,
+        access: Access,
+        caller: Caller | None,
+    ) -> None:
+        self._channel = channel
+        self._services = services
+        self._hub: Hub = services.hub
+        self._watch = watch
+        self._access = access
+        self._caller = caller
+        self._driver: Driver | None = None
+        self._heard = 0.0
+        self._under_way = 0
+
+    async def run(self) -> None:
+        """Serve until either end closes."""
+        try:
+            caller = await self._greeted()
+            if caller.grant is None:
+                await self._session(caller)
+            else:
+                await self._services.guests.serve(
+                    self._channel, caller.grant, lambda: self._session(caller)
+                )
+        except* _Leave as group:
+            leave = _first(group)
+            assert isinstance(leave, _Leave)
+            await self._channel.close(leave.code, leave.reason)
+        except* ChannelClosed:
+            pass  # the usual end: the page was closed
+
+    async def _greeted(self) -> Caller:
+        try:
+            async with asyncio.timeout(HELLO_S):
+                said = self._read(await self._channel.receive())
+        except TimeoutError:
+            raise _Leave(POLICY, "no hello came") from None
+        if not isinstance(said, Hello):
+            raise _Leave(POLICY, "the first message is a hello")
+        caller = self._access.by_token(said.token) if said.token else self._caller
+        if caller is None:
+            raise _Leave(UNKNOWN_TOKEN, "the token is unknown, revoked or expired")
+        return caller
+
+    async def _session(self, caller: Caller) -> None:
+        driver = Driver(self._hub, caller.name, "dashboard", caller.grant)
+        self._driver = driver if caller.may(Right.DRIVE) else None
+        self._watch.readers += 1
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write(caller, driver), name="dashboard writer")
+                tasks.create_task(self._listen(driver), name="dashboard silence")
+                while True:
+                    self._hear(self._read(await self._channel.receive()))
+        finally:
+            self._watch.readers -= 1
+            # Synchronous: the stops are on their way whatever happens to this task.
+            driver.leave()
+
+    def _read(self, frame: str | bytes) -> Said:
+        try:
+            return _decoder.decode(frame)
+        except msgspec.MsgspecError as error:
+            raise _Leave(POLICY, f"not understood: {error}"[:120]) from error
+
+    def _hear(self, said: Said) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        driver = self._driver
+        match said:
+            case Alive() | Hello():
+                return
+            case Release():
+                if driver is not None:
+                    driver.leave()
+            case Drive():
+                if driver is None:
+                    raise _Leave(POLICY, "this caller may only look")
+                self._drive(driver, said)
+
+    def _drive(self, driver: Driver, said: Drive) -> None:
+        if self._under_way >= UNDER_WAY:
+            return  # the hand is still moving: a newer value follows
+        body = OutputBody(
+            type=said.type, feature=said.feature, steps=said.steps, duration_ms=said.duration_ms
+        )
+        try:
+            _, outcomes = driver.output(said.device, body)
+        except ForwarderError as error:
+            driver.troubles.append(str(error))
+            return
+        for outcome in outcomes:
+            self._under_way += 1
+            outcome.add_done_callback(self._settled)
+
+    def _settled(self, outcome: Outcome) -> None:
+        self._under_way -= 1
+        error = None if outcome.cancelled() else outcome.exception()
+        if isinstance(error, DeviceError) and self._driver is not None:
+            self._driver.troubles.append(str(error))
+
+    async def _write(self, caller: Caller, driver: Driver) -> None:
+        clock = asyncio.get_running_loop().time
+
+        def troubles() -> tuple[str, ...]:
+            texts = tuple(driver.troubles)
+            driver.troubles.clear()
+            return texts
+
+        feed = Feed(self._watch, self._services, caller, troubles)
+        while True:
+            now = clock()
+            change = feed.next(now)
+            if change is not None:
+                try:
+                    async with asyncio.timeout(SEND_S):
+                        await self._channel.send(change.decode())
+                except TimeoutError:
+                    raise _Leave(TRY_AGAIN, "the dashboard does not read") from None
+            await pace(now)
+
+    async def _listen(self, driver: Driver) -> None:
+        """Stop what a page drives that is not heard any more, however its socket looks."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(SILENCE_S / 6)
+            if driver in self._hub.clients and clock() - self._heard > SILENCE_S:
+                driver.leave()
+                driver.troubles.append(
+                    "What you drove was stopped: this page was not heard for 3 seconds."
+                )
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

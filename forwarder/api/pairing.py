@@ -1,0 +1,238 @@
+"""Pairing codes for people: links, QR codes, the address of the phone's page, and what is in the
+way of it working.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+import segno
+
+from forwarder.api.model import PairingBody, PairingState, PairingView
+from forwarder.api.services import Places, Services
+from forwarder.errors import ConfigError
+from forwarder.local_names import Address, addresses, host_names
+from forwarder.trust import CODE_S, MAX_CODES
+from relay.link.handshake import code_id
+from relay.link.pairing import PairingLinkError, advertised
+
+PAGE_PATH = "/relay/"
+_WAYS = ("https", "lan", "localhost", "site")
+# Codes are shown to one person; a few more are remembered so that a slow look finds its answer.
+_REMEMBERED = 4 * MAX_CODES
+
+FindAddresses = Callable[[], tuple[Address, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Issued:
+    secret: bytes
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How a phone gets its page. `problems`: why that cannot work, and what to do about it."""
+
+    url: str | None
+    problems: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+
+class Pairing:
+    """Issues codes and says what became of them."""
+
+    def __init__(self, services: Services, find: FindAddresses = addresses) -> None:
+        self._services = services
+        self._find = find
+        self._issued: OrderedDict[str, _Issued] = OrderedDict()
+
+    def issue(self, body: PairingBody) -> PairingView:
+        """A new code, valid once and for two minutes. Raises ConfigError for an unknown way."""
+        if body.phone not in _WAYS:
+            raise ConfigError(f"A phone gets its page by one of {', '.join(_WAYS)}.")
+        now = asyncio.get_running_loop().time()
+        secret = self._services.trust.desk.issue(now)
+        id = code_id(secret).hex()
+        self._issued[id] = _Issued(secret, now + CODE_S)
+        while len(self._issued) > _REMEMBERED:
+            self._issued.popitem(last=False)
+        found = self._find()
+        config = self._services.config.link
+        hosts = places(found, config.names, lan=config.lan)
+        link = _link(secret, hosts, self._services.places.link_port)
+        page = phone_page(
+            body, secret, hosts, found, self._services.places, lan=config.lan, names=config.names
+        )
+        return PairingView(
+            id=id,
+            link=link,
+            link_qr=qr_svg(link),
+            page_url=page.url,
+            page_qr=None if page.url is None else qr_svg(page.url),
+            problems=page.problems,
+            hints=page.hints,
+            valid_s=CODE_S,
+        )
+
+    def state(self, id: str) -> PairingState:
+        """What became of a code."""
+        issued = self._issued.get(id)
+        now = asyncio.get_running_loop().time()
+        relay = self._services.trust.joined.get(bytes.fromhex(id)) if issued else None
+        if issued is not None and relay is not None:
+            return PairingState(state="joined", relay=relay, valid_s=0)
+        if issued is not None and self._services.trust.desk.is_open(issued.secret, now):
+            return PairingState(state="open", relay=None, valid_s=round(issued.until - now, 1))
+        return PairingState(state="over", relay=None, valid_s=0)
+
+    def withdraw(self, id: str) -> None:
+        """Nobody wants the code any more."""
+        issued = self._issued.pop(id, None)
+        if issued is not None:
+            self._services.trust.desk.withdraw(issued.secret)
+
+
+def places(found: Sequence[Address], names: Sequence[str], *, lan: bool) -> tuple[str, ...]:
+    """Where a relay finds this hub, best first: private addresses, then names, then the rest."""
+    if not lan:
+        return ("127.0.0.1",)
+    private = [str(address) for address in found if address.is_private]
+    public = [str(address) for address in found if not address.is_private]
+    local = [name for name in (*names, *host_names()) if "." in name]
+    return tuple(dict.fromkeys((*private, *local, *public))) or ("127.0.0.1",)
+
+
+def _link(secret: bytes, hosts: Sequence[str], port: int) -> str:
+    try:
+        return advertised(secret, hosts, port).text()
+    except PairingLinkError as error:
+        raise ConfigError(f"A name of this hub cannot stand in a link: {error}.") from error
+
+
+def phone_page(
+    body: PairingBody,
+    secret: bytes,
+    hosts: Sequence[str],
+    found: Sequence[Address],
+    ports: Places,
+    *,
+    lan: bool,
+    names: Sequence[str] = (),
+) -> Page:
+    """The address of the page for the chosen way, checked against the addresses there are."""
+    match body.phone:
+        case "https":
+            return _by_https(secret, hosts, found, ports, lan=lan)
+        case "localhost":
+            url = advertised(secret, ["localhost"], ports.link_port).page(PAGE_PATH)
+            port = ports.link_port
+            return Page(
+                url.replace("https://", "http://", 1),
+                hints=(
+                    "Connect the phone by USB with debugging on, and run"
+                    f" `adb reverse tcp:{port} tcp:{port}` on this machine first.",
+                ),
+            )
+        case "site":
+            return _by_site(body.site, secret, hosts, found, ports, lan=lan, names=names)
+        case _:
+            return Page(
+                None,
+                problems=(
+                    "Browsers give Bluetooth to no page that comes by plain http from another"
+                    " machine: choose https, localhost or site.",
+                ),
+            )
+
+
+def _by_https(
+    secret: bytes, hosts: Sequence[str], found: Sequence[Address], ports: Places, *, lan: bool
+) -> Page:
+    problems = []
+    if ports.https_port is None:
+        problems.append(
+            "This hub has no https port: another program has it, or link.https_port is 0 in the"
+            " configuration file."
+        )
+    problems += _out_of_reach(found, lan=lan)
+    port = ports.https_port or 0
+    url = advertised(secret, hosts, port, tls=True).page(PAGE_PATH) if port else None
+    hints = [
+        "The first time, Chrome warns about the hub's own certificate: tap Advanced, then Proceed."
+    ]
+    if found and not any(address.is_private for address in found):
+        hints.append("This machine has public addresses only: a firewall should guard it.")
+    return Page(url, tuple(problems), tuple(hints))
+
+
+def _by_site(
+    site: str | None,
+    secret: bytes,
+    hosts: Sequence[str],
+    found: Sequence[Address],
+    ports: Places,
+    *,
+    lan: bool,
+    names: Sequence[str],
+) -> Page:
+    try:
+        parts = urlsplit(site or "")
+        parts.port  # noqa: B018  raises for what is no port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme != "https" or not parts.hostname or parts.fragment or parts.query:
+        return Page(
+            None,
+            problems=("A site is given by its https address, like https://example.com/relay/.",),
+        )
+    problems = _out_of_reach(found, lan=lan)
+    # Chrome's Local Network Access lets an https page call private addresses and .local names.
+    reachable = [host for host in hosts if host in names or _is_private(host, found)]
+    if lan and not reachable:
+        problems.append(
+            "An https page may call private addresses only, and this machine has none: use https."
+        )
+    fragment = advertised(secret, ["localhost"], 1).page("/").partition("#")[2]
+    asked = [
+        f"[{host}]:{ports.link_port}" if ":" in host else f"{host}:{ports.link_port}"
+        for host in (reachable or hosts)[:8]
+    ]
+    query = urlencode([("h", place) for place in asked], safe="[]:")
+    path = parts.path if parts.path.endswith(("/", ".html")) else f"{parts.path}/"
+    return Page(
+        f"https://{parts.netloc}{path}#{fragment}&{query}",
+        tuple(problems),
+        ("Chrome asks once whether the site may reach devices on the local network: allow it.",),
+    )
+
+
+def _is_private(host: str, found: Sequence[Address]) -> bool:
+    if host.endswith(".local") or host == "127.0.0.1":
+        return True
+    return any(str(address) == host and address.is_private for address in found)
+
+
+def _out_of_reach(found: Sequence[Address], *, lan: bool) -> list[str]:
+    if not lan:
+        return [
+            "This hub listens on this machine only: start it with `forwarder run --lan`, so that"
+            " phones and relays can reach it."
+        ]
+    if not found:
+        return ["This machine has no address that others could reach: connect it to a network."]
+    return []
+
+
+def qr_svg(text: str) -> str:
+    """An SVG document, without a size of its own; black on white whatever the page's colours."""
+    out = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(
+        out, kind="svg", xmldecl=False, omitsize=True, light="#fff", border=4
+    )
+    return out.getvalue().decode()

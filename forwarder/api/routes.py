@@ -1,0 +1,89 @@
+"""The table of the API: every route, what it wants, what it answers, who may. Serving and the
+OpenAPI description are both made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from forwarder.api import model
+from forwarder.api.access import Right
+from forwarder.api.actions import Actions, Call
+
+PREFIX = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` after PREFIX. `answer`: None for an empty one. `query`: name → what it means."""
+
+    method: str
+    path: str
+    act: Callable[[Actions, Call], Awaitable[object]]
+    right: Right
+    summary: str
+    answer: object = None
+    body: type | None = None
+    query: tuple[tuple[str, str], ...] = ()
+    status: HTTPStatus = HTTPStatus.OK
+
+
+_NONE = HTTPStatus.NO_CONTENT
+_MADE = HTTPStatus.CREATED
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/status", Actions.status, Right.READ,
+          "Everything there is: hub, relays, devices, clients and what each drives",
+          model.Status),
+    Route("POST", "/stop", Actions.stop, Right.DRIVE,
+          "Stop everything, a device, or one feature; waits for the radios",
+          model.Stopped, model.StopBody),
+    Route("POST", "/scan", Actions.scan, Right.DRIVE,
+          "Look for devices for a while", None, model.ScanBody, status=_NONE),
+    Route("DELETE", "/scan", Actions.end_scan, Right.DRIVE,
+          "Stop looking; scans of apps go on", status=_NONE),
+    Route("GET", "/devices", Actions.devices, Right.LOOK,
+          "The devices that are connected", list[model.Device]),
+    Route("GET", "/devices/{index}", Actions.device, Right.LOOK,
+          "One device", model.Device),
+    Route("PUT", "/devices/{index}", Actions.change_device, Right.ADMIN,
+          "Name, limit, deny or pin a device", model.DeviceSet, model.DeviceBody),
+    Route("PUT", "/devices/{index}/outputs", Actions.output, Right.DRIVE,
+          "Set an output for a while; it is stopped after for_ms unless the value is repeated",
+          model.Sent, model.OutputBody),
+    Route("GET", "/devices/{index}/features/{feature}/inputs/{type}", Actions.read, Right.LOOK,
+          "Ask the device for a reading, such as its battery", model.Reading),
+    Route("GET", "/known", Actions.known, Right.READ,
+          "Devices that were here once, also those that are denied", list[model.Known]),
+    Route("GET", "/relays", Actions.relays, Right.READ,
+          "The relays that are here, and those that are paired", list[model.RelayView]),
+    Route("DELETE", "/relays/{name}", Actions.revoke_relay, Right.ADMIN,
+          "Take a relay's key off the list and cut its link", model.Revoked),
+    Route("POST", "/pairing", Actions.pair, Right.ADMIN,
+          "A code to pair one relay with: link, QR code, and the page for phones",
+          model.PairingView, model.PairingBody, status=_MADE),
+    Route("GET", "/pairing/{id}", Actions.pairing, Right.ADMIN,
+          "Whether the code is open, has been used, or is over", model.PairingState),
+    Route("DELETE", "/pairing/{id}", Actions.withdraw, Right.ADMIN,
+          "Withdraw a code", status=_NONE),
+    Route("GET", "/tokens", Actions.tokens, Right.READ,
+          "Tokens for clients beyond this machine; no secret in them", list[model.TokenView]),
+    Route("POST", "/tokens", Actions.new_token, Right.ADMIN,
+          "Make a token", model.TokenMade, model.TokenBody, status=_MADE),
+    Route("DELETE", "/tokens/{name}", Actions.revoke_token, Right.ADMIN,
+          "Revoke a token and end the clients that came with it", model.TokenRevoked),
+    Route("GET", "/origins", Actions.origins, Right.READ,
+          "Web pages that may connect, and those that wait for an answer", model.OriginsView),
+    Route("POST", "/origins", Actions.allow_origin, Right.ADMIN,
+          "Allow a web page", model.OriginsView, model.OriginBody),
+    Route("DELETE", "/origins", Actions.forget_origin, Right.ADMIN,
+          "Refuse a web page", model.OriginsView, query=(("origin", "such as https://a.example"),)),
+    Route("GET", "/log", Actions.log, Right.READ,
+          "The newest lines of the log", list[model.LogLine],
+          query=(("since", "only lines after this number"),)),
+    Route("GET", "/catalogue", Actions.catalogue, Right.LOOK,
+          "Models that can be driven", list[model.CatalogueView],
+          query=(("search", "words that all must occur in name, protocol or identifier"),)),
+)  # fmt: skip

@@ -1,0 +1,313 @@
+"""The API on aiohttp: turns requests into calls and answers into responses, and guards the door."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from forwarder.api import openapi
+from forwarder.api.access import (
+    ADMIN_PREFIX,
+    PAGE_PREFIX,
+    Access,
+    Caller,
+    Refusal,
+    admin_token,
+)
+from forwarder.api.actions import Actions, Call
+from forwarder.api.allowed import Origins
+from forwarder.api.batteries import Batteries
+from forwarder.api.dashboard_session import DashboardSession
+from forwarder.api.drivers import Scripts
+from forwarder.api.model import Problem
+from forwarder.api.pairing import Pairing
+from forwarder.api.picture import Picture
+from forwarder.api.routes import PREFIX, ROUTES, Route
+from forwarder.api.services import Services
+from forwarder.api.settings import Pins, Settings
+from forwarder.api.stream import Feed, Watch, pace
+from forwarder.connectors.admission import Admitted, Gatekeeper, HostNames, Refused, Visitor
+from forwarder.connectors.websocket_server import add_websocket_route, visitor_of
+from forwarder.errors import (
+    ConfigError,
+    Denied,
+    DeviceError,
+    ForwarderError,
+    HardwareError,
+    MessageError,
+    UnknownDevice,
+    UnknownFeature,
+)
+from forwarder.local_names import host_names
+from forwarder.tokens import PREFIX as GUEST_PREFIX
+from forwarder.web.headers import guard_headers
+from forwarder.web.pages import Pages
+from relay.link.channel import Channel
+from relay.link.keys import write_private
+from relay.link.messages import ErrorCode
+from relay.link.names import neutralise
+
+log = logging.getLogger(__name__)
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# The largest body is a list of limits, a few hundred bytes each.
+MAX_BODY_BYTES = 64 << 10
+BODY_S = 5.0
+# What a dashboard says is small: a slider's value.
+MAX_SAID_BYTES = 4 << 10
+# A reader of events that does not take one for so long is gone.
+SEND_S = 5.0
+MAX_STREAMS = 32
+# Comments that keep address translators and proxies from forgetting an idle stream.
+KEEPALIVE_S = 15.0
+
+ORIGINS_FILE = "origins.json"
+PINS_FILE = "pins.json"
+URL_FILE = "api.url"
+TOKEN_PREFIXES = (ADMIN_PREFIX, PAGE_PREFIX, GUEST_PREFIX)
+
+_STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
+    (UnknownDevice, HTTPStatus.NOT_FOUND),
+    (UnknownFeature, HTTPStatus.NOT_FOUND),
+    (Denied, HTTPStatus.FORBIDDEN),
+    (HardwareError, HTTPStatus.BAD_GATEWAY),
+    (DeviceError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (MessageError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ConfigError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ForwarderError, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+
+
+class EventsGate(Gatekeeper):
+    """Lets callers of the events open a websocket; who they are, their first message may say."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__()
+        self._access = access
+
+    def admit(self, visitor: Visitor) -> Admitted | Refused:
+        visitor = replace(visitor, tokens=_bearer(visitor.tokens))
+        refusal = self._access.refuse(visitor)
+        if refusal is not None:
+            return Refused(refusal.status, refusal.text)
+        caller = self._access.caller(visitor)
+        return Admitted(visitor, caller if isinstance(caller, Caller) else None)
+
+
+class Api:
+    """The API of one hub. `mount` adds it to an application; `run` does what it does by itself."""
+
+    def __init__(self, services: Services) -> None:
+        """Raises ConfigError for files in the state folder that are damaged or open to others."""
+        config = services.config
+        state = config.state_dir
+        self._services = services
+        hosts = HostNames((*config.link.names, *host_names()))
+        self.access = Access(
+            admin_token(state), hosts, lambda token: services.tokens.check(token, time.time())
+        )
+        self._batteries = Batteries(services.hub, lambda: self._watch.readers > 0)
+        self._picture = Picture(services, self._batteries)
+        self._watch = Watch(services, self._picture)
+        self._url_file = state / URL_FILE
+        self._streams = 0
+        self._description = ""
+        self._actions = Actions(
+            services,
+            self._picture,
+            self._batteries,
+            Pairing(services),
+            Settings(services, Pins(state / PINS_FILE, services.relays.pins)),
+            Origins(services.origins, state / ORIGINS_FILE, config.clients.origins),
+            Scripts(services.hub),
+        )
+
+    def mount(self, app: web.Application) -> None:
+        """Add the routes of the API, and the dashboard and the phone page beside them."""
+        app.on_response_prepare.append(guard_headers)
+        for route in ROUTES:
+            # Names may hold anything, also slashes.
+            path = (PREFIX + route.path).replace("{name}", "{name:.+}")
+            app.router.add_route(route.method, path, self._handler(route))
+        app.router.add_get(f"{PREFIX}/openapi.json", self._describe)
+        app.router.add_get(f"{PREFIX}/events/stream", self._stream)
+        add_websocket_route(
+            app,
+            f"{PREFIX}/events",
+            self._events,
+            gatekeeper=EventsGate(self.access),
+            greeting="This is a websocket; scripts may prefer events/stream.",
+            max_frame_bytes=MAX_SAID_BYTES,
+        )
+        app.router.add_route("*", PREFIX + "/{path:.*}", _unknown)
+        Pages(self.access).mount(app)
+
+    async def run(self) -> None:
+        """Keep the log and the batteries, and say in the state folder where the hub is. Runs
+        until cancelled, then stops what scripts drive."""
+        with self._services.log:
+            try:
+                write_private(self._url_file, f"{self._url}\n".encode())
+                await self._batteries.run()
+            except OSError as error:
+                log.error("commands will not find this hub: %s", error)
+                await self._batteries.run()
+            finally:
+                self._actions.close()
+                self._url_file.unlink(missing_ok=True)
+
+    @property
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self._services.places.link_port}"
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def _caller(self, request: web.Request) -> Caller | Refusal:
+        visitor = visitor_of(request)
+        visitor = replace(visitor, tokens=_bearer_of(request))
+        refusal = self.access.refuse(visitor, request.headers.get("Sec-Fetch-Site"))
+        return refusal or self.access.caller(visitor)
+
+    def _handler(self, route: Route) -> Answer:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            caller = self._caller(request)
+            if isinstance(caller, Refusal):
+                return _refused(caller)
+            if not caller.may(route.right):
+                return _refused(_not_allowed(caller))
+            try:
+                body = None if route.body is None else await _body(request, route.body)
+                call = Call(caller, request.match_info, request.query, body)
+                result = await route.act(self._actions, call)
+            except (ForwarderError, OSError) as error:
+                return _failed(error)
+            if route.answer is None:
+                return web.Response(status=route.status)
+            return _json(result, route.status)
+
+        return answer
+
+    async def _describe(self, request: web.Request) -> web.StreamResponse:
+        if not self._description:
+            self._description = openapi.text()
+        return web.Response(text=self._description, content_type="application/json")
+
+    # --- events ---------------------------------------------------------------------------------
+
+    async def _events(self, channel: Channel, admitted: Admitted) -> None:
+        caller = admitted.grant
+        assert caller is None or isinstance(caller, Caller)
+        await DashboardSession(channel, self._services, self._watch, self.access, caller).run()
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        caller = self._caller(request)
+        if isinstance(caller, Refusal):
+            return _refused(caller)
+        if self._streams >= MAX_STREAMS:
+            return _refused(Refusal(503, "There are too many readers of events."))
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        self._streams += 1
+        self._watch.readers += 1
+        try:
+            await self._send_events(response, caller)
+        except (TimeoutError, ConnectionError):
+            pass  # the usual end of a stream: the reader went away
+        finally:
+            self._streams -= 1
+            self._watch.readers -= 1
+        return response
+
+    async def _send_events(self, response: web.StreamResponse, caller: Caller) -> None:
+        clock = asyncio.get_running_loop().time
+        feed = Feed(self._watch, self._services, caller)
+        sent = clock()
+        while caller.grant is None or self._services.tokens.holds(caller.grant, time.time()):
+            now = clock()
+            change = feed.next(now)
+            frame = b"data: %b\n\n" % change if change else b""
+            if not frame and now - sent >= KEEPALIVE_S:
+                frame = b":\n\n"
+            if frame:
+                sent = now
+                async with asyncio.timeout(SEND_S):
+                    await response.write(frame)
+            await pace(now)
+
+
+async def _body(request: web.Request, kind: type) -> object:
+    """The request's body as `kind`. Raises MessageError; an empty body is an empty object."""
+    if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
+        raise MessageError(f"A body has {MAX_BODY_BYTES} bytes at most.")
+    chunks = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_any():
+                chunks += chunk
+                if len(chunks) > MAX_BODY_BYTES:
+                    raise MessageError(f"A body has {MAX_BODY_BYTES} bytes at most.")
+    except TimeoutError:
+        raise MessageError("The body did not come in time.") from None
+    if chunks and request.content_type != "application/json":
+        raise MessageError("The body has to be application/json.")
+    try:
+        return msgspec.json.decode(bytes(chunks) or b"{}", type=kind)
+    except msgspec.MsgspecError as error:
+        raise MessageError(f"The body does not fit: {neutralise(str(error), 200)}.") from error
+
+
+def _bearer_of(request: web.Request) -> tuple[str, ...]:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return (token.strip(),) if scheme.lower() == "bearer" and token.strip() else ()
+
+
+def _bearer(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    # A visitor's tokens may also be parts of the path, which are none here.
+    return tuple(token for token in tokens if token.startswith(TOKEN_PREFIXES))
+
+
+def _not_allowed(caller: Caller) -> Refusal:
+    if caller.grant is not None:
+        return Refusal(403, f"The token {caller.name} does not allow that.")
+    return Refusal(
+        401, "Changes need a token: the one in the file admin.token of the hub's state folder."
+    )
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    response = _json(Problem(error=refusal.text), HTTPStatus(refusal.status))
+    if refusal.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _failed(error: ForwarderError | OSError) -> web.Response:
+    status = next(
+        (status for kind, status in _STATUS if isinstance(error, kind)),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
+    if isinstance(error, HardwareError) and error.reason is ErrorCode.TIMEOUT:
+        status = HTTPStatus.GATEWAY_TIMEOUT
+    text = str(error)
+    if isinstance(error, OSError):
+        text = f"The hub could not save that: {error.strerror}."
+        log.error("a change could not be saved: %s", error)
+    return _json(Problem(error=neutralise(text, 400)), status)
+
+
+async def _unknown(request: web.Request) -> web.StreamResponse:
+    return _json(Problem(error="There is no such thing in this API."), HTTPStatus.NOT_FOUND)
+
+
+def _json(result: object, status: HTTPStatus) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(result), status=status, content_type="application/json"
+    )

@@ -1,0 +1,49 @@
+"""What the API works on: the parts of a running hub. The composition root puts them together."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from forwarder.api.log import LogTail
+from forwarder.config import Config
+from forwarder.connectors.admission import OriginPolicy
+from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.user import UserConfig
+from forwarder.guests import Guests
+from forwarder.hub import Hub
+from forwarder.sources.relays import RelaySource
+from forwarder.store import Store
+from forwarder.tokens import TokenBook
+from forwarder.trust import HubTrust
+
+
+@dataclass(slots=True)
+class Places:
+    """Where the hub listens, once it does. `https_port` is None if that one could not be had."""
+
+    client_port: int = 0
+    link_port: int = 0
+    https_port: int | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """`user_file`: where `user` is saved."""
+
+    config: Config
+    hub: Hub
+    relays: RelaySource
+    user: UserConfig
+    user_file: Path
+    catalogue: Catalogue
+    trust: HubTrust
+    tokens: TokenBook
+    store: Store
+    origins: OriginPolicy
+    guests: Guests
+    places: Places = field(default_factory=Places)
+    log: LogTail = field(default_factory=LogTail)
+    started: float = field(default_factory=time.monotonic)

@@ -1,0 +1,177 @@
+"""What the user decides about devices: checked, written to the user's file, applied at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from pathlib import Path
+
+from msgspec import UNSET
+
+from forwarder.api.model import DeviceBody, LimitBody
+from forwarder.api.services import Services
+from forwarder.buttplug.messages import StopCmd
+from forwarder.definitions.model import Definition, OutputLimit, UserDevice
+from forwarder.definitions.user import UserConfig, canonical_address
+from forwarder.device import Device
+from forwarder.errors import ConfigError, UnknownDevice
+from forwarder.sources.opening import Opened
+from forwarder.sources.relays import Relay
+from forwarder.store import write_atomically
+from relay.link.names import neutralise
+
+log = logging.getLogger(__name__)
+
+
+class Settings:
+    """Changes one device at a time, whether it is connected or not."""
+
+    def __init__(self, services: Services, pins: Pins) -> None:
+        self._services = services
+        self._pins = pins
+
+    def change(self, index: int, body: DeviceBody) -> str:
+        """Carry out `body`; returns what was done, in words.
+
+        Nothing has changed if it raises: UnknownDevice, ConfigError, OSError from the disk.
+        """
+        device = self._services.hub.devices.get(index)
+        if device is None:
+            return self._change_absent(index, body)
+        found = self._services.relays.found(device)
+        if found is None:
+            raise ConfigError(
+                f"{device.shown_name} comes from another server; change its settings there."
+            )
+        relay, opened = found
+        pinned = self._pin_target(body)
+        if body.display_name is not UNSET or body.limits is not UNSET or body.deny is not UNSET:
+            draft = self._services.user.copy()
+            draft.remember(
+                device.identity.address, device.identity.identifier, opened.definition, index
+            )
+            self._decide(draft, self._entry(draft, device), body, opened.definition)
+            self._save(draft)
+        if body.pin is not UNSET:
+            self._pins.set(device.identity.address, pinned)
+        return self._apply(device, relay, opened, body, pinned)
+
+    def _change_absent(self, index: int, body: DeviceBody) -> str:
+        """Only what needs no knowledge of the device: name, denial, pin."""
+        known = next((k for k in self._services.store.known if k.index == index), None)
+        if known is None:
+            raise UnknownDevice(index)
+        if body.limits is not UNSET:
+            raise ConfigError(f"{known.name} is not connected: its limits need it to be.")
+        pinned = self._pin_target(body)
+        if body.display_name is not UNSET or body.deny is not UNSET:
+            draft = self._services.user.copy()
+            entry = draft.device(known.address, known.protocol, known.identifier)
+            if entry is None:
+                raise ConfigError(f"{known.name} is not connected: connect it once for that.")
+            self._decide(draft, entry, body, None)
+            self._save(draft)
+        if body.pin is not UNSET:
+            self._pins.set(known.address, pinned)
+        return f"{neutralise(known.name)} is set; it is not connected now."
+
+    def _entry(self, user: UserConfig, device: Device) -> UserDevice:
+        identity = device.identity
+        entry = user.device(identity.address, identity.protocol, identity.identifier)
+        assert entry is not None  # remember() has just made sure of it
+        return entry
+
+    def _decide(
+        self, user: UserConfig, entry: UserDevice, body: DeviceBody, definition: Definition | None
+    ) -> None:
+        if body.display_name is not UNSET:
+            name = None if body.display_name is None else neutralise(body.display_name, 64)
+            user.set_choice(entry, display_name=name or None)
+        if body.deny is not UNSET:
+            user.set_choice(entry, deny=body.deny)
+        if body.limits is not UNSET:
+            assert definition is not None
+            for limit in body.limits:
+                steps = _steps(definition, limit)
+                user.set_limit(entry, definition, limit.feature, limit.type, steps)
+
+    def _save(self, draft: UserConfig) -> None:
+        draft.save(self._services.user_file)
+        self._services.user.adopt(draft)
+
+    def _pin_target(self, body: DeviceBody) -> str | None:
+        """The key of the relay that `body.pin` names. Raises ConfigError if there is none."""
+        if body.pin is UNSET or body.pin is None:
+            return None
+        wanted = neutralise(body.pin).casefold()
+        for relay in self._services.relays.relays.values():
+            if neutralise(relay.name).casefold() == wanted:
+                return relay.key
+        for paired in self._services.trust.book:
+            if neutralise(paired.name).casefold() == wanted:
+                return paired.key.hex()
+        raise ConfigError(f"There is no relay {neutralise(body.pin)!r}.")
+
+    def _apply(
+        self, device: Device, relay: Relay, opened: Opened, body: DeviceBody, pinned: str | None
+    ) -> str:
+        hub, relays = self._services.hub, self._services.relays
+        opened.user = self._services.user.device(
+            device.identity.address, device.identity.protocol, device.identity.identifier
+        )
+        if opened.user is not None:
+            device.display_name = opened.user.display_name
+        if body.limits is not UNSET:
+            # What runs now may be more than is allowed from now on.
+            hub.stop(None, StopCmd(id=1, device_index=device.index, inputs=False))
+            opened.apply_ceilings(relay.wearer.ceilings)
+        if body.deny is True:
+            relays.let_go(device, "the user denied it")
+            return f"{device.shown_name} is denied and was disconnected."
+        if pinned is not None and pinned != relay.key:
+            relays.let_go(device, "the user wants another relay to have it")
+            return f"{device.shown_name} moves to the relay it is pinned to."
+        hub.changed(device)
+        return f"{device.shown_name} is set."
+
+
+def _steps(definition: Definition, body: LimitBody) -> OutputLimit:
+    spec = next((one for one in definition.features if one.index == body.feature), None)
+    if spec is None or body.type not in spec.outputs:
+        raise ConfigError(f"{definition.name} has no output {body.type} at {body.feature}.")
+    if body.lowest >= body.highest and not body.disabled:
+        raise ConfigError("The lowest of a limit lies below the highest.")
+    high = spec.outputs[body.type].high
+    # The tiny addend keeps 7 % of 100 at 7.
+    highest = math.floor(high * body.highest / 100 + 1e-9)
+    lowest = math.floor(high * body.lowest / 100 + 1e-9)
+    if highest <= lowest and not body.disabled:
+        raise ConfigError(f"{definition.name}: nothing of its {high} steps is left by this limit.")
+    whole = (lowest, highest) == (0, high)
+    return OutputLimit(None if whole else (lowest, highest), disabled=body.disabled)
+
+
+class Pins:
+    """Which relay alone may connect a device: `pins` of the relay source, kept in a file."""
+
+    def __init__(self, path: Path, pins: dict[str, str]) -> None:
+        """Raises ConfigError if the file is damaged."""
+        self._path = path
+        self._pins = pins
+        try:
+            read = json.loads(path.read_text(encoding="utf-8"))
+            pins.update({str(address): str(key) for address, key in read["pins"].items()})
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ConfigError(f"{path} cannot be read ({error}); repair or remove it.") from error
+
+    def set(self, address: str, key: str | None) -> None:
+        """Pin the device, or with None let any relay have it. Raises OSError."""
+        pins = {known: pin for known, pin in self._pins.items() if known != address}
+        if key is not None:
+            pins[canonical_address(address)] = key
+        write_atomically(self._path, json.dumps({"version": 1, "pins": pins}, indent=1).encode())
+        self._pins.clear()
+        self._pins.update(pins)

@@ -1,0 +1,109 @@
+"""Serves the dashboard at / and the relay page at /relay/, from memory, by exact name."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from forwarder.connectors.admission import Visitor
+from forwarder.connectors.websocket_server import visitor_of
+
+RELAY_PATH: Final = "/relay"
+_WEB = resources.files("forwarder.web")
+DASHBOARD = _WEB / "dashboard"
+RELAY = _WEB / "relay"
+
+_TYPES: Final = {
+    "html": "text/html",
+    "js": "text/javascript",
+    "css": "text/css",
+    "svg": "image/svg+xml",
+    "webmanifest": "application/manifest+json",
+    "json": "application/json",
+    "png": "image/png",
+}
+# Where the dashboard looks for its token; empty in the file, and for whoever has to bring one.
+_TOKEN_PLACE: Final = '<meta name="token" content="">'
+
+
+class _Refusal(Protocol):
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+class Doorman(Protocol):
+    """What the pages need of forwarder.api.access."""
+
+    def refuse(self, visitor: Visitor, fetch_site: str | None = None) -> _Refusal | None: ...
+
+    def new_page(self) -> str: ...
+
+
+def page_files(folder: Traversable) -> dict[str, bytes]:
+    """Name → content of every file of a page that is served."""
+    files = (file for file in folder.iterdir() if file.is_file())
+    return {file.name: file.read_bytes() for file in files if _kind(file.name) is not None}
+
+
+def _kind(name: str) -> str | None:
+    return _TYPES.get(name.rpartition(".")[2])
+
+
+class Pages:
+    """The files are read when the first visitor comes."""
+
+    def __init__(self, door: Doorman) -> None:
+        self._door = door
+        self._read: dict[str, dict[str, bytes]] = {}
+
+    def mount(self, app: web.Application) -> None:
+        app.router.add_get("/", self._index)
+        app.router.add_get("/dashboard/{name}", self._dashboard)
+        app.router.add_get(RELAY_PATH, self._to_relay)
+        app.router.add_get(f"{RELAY_PATH}/", self._relay)
+        app.router.add_get(f"{RELAY_PATH}/{{name}}", self._relay)
+
+    async def _index(self, request: web.Request) -> web.StreamResponse:
+        visitor = visitor_of(request)
+        # A link on another site may lead here; what it must not do is read the answer, and it
+        # cannot. Other names than ours are another matter: there the page would be theirs.
+        refusal = self._door.refuse(visitor)
+        if refusal is not None:
+            return web.Response(status=refusal.status, text=refusal.text + "\n")
+        page = self._files("dashboard")["index.html"].decode()
+        if visitor.loopback:
+            assert _TOKEN_PLACE in page
+            filled = f'<meta name="token" content="{self._door.new_page()}">'
+            page = page.replace(_TOKEN_PLACE, filled)
+        return web.Response(text=page, content_type="text/html")
+
+    async def _dashboard(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        return self._file("dashboard", name if name != "index.html" else "")
+
+    async def _to_relay(self, request: web.Request) -> web.StreamResponse:
+        # Browsers keep the fragment, with the secret in it, to themselves.
+        query = f"?{request.query_string}" if request.query_string else ""
+        raise web.HTTPFound(f"{RELAY_PATH}/{query}")
+
+    async def _relay(self, request: web.Request) -> web.StreamResponse:
+        return self._file("relay", request.match_info.get("name", "index.html"))
+
+    def _file(self, page: str, name: str) -> web.Response:
+        content = self._files(page).get(name)
+        kind = _kind(name)
+        if content is None or kind is None:
+            return web.Response(status=404, text="There is no such page.\n")
+        charset = "utf-8" if not kind.startswith("image/png") else None
+        return web.Response(body=content, content_type=kind, charset=charset)
+
+    def _files(self, page: str) -> dict[str, bytes]:
+        if page not in self._read:
+            self._read[page] = page_files({"dashboard": DASHBOARD, "relay": RELAY}[page])
+        return self._read[page]
