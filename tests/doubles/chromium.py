@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 
@@ -49,6 +49,10 @@ def find_chromium() -> str | None:
     """The browser to drive, or None: tests then skip."""
     names = (os.environ.get("CHROMIUM"), "chromium", "google-chrome", "chromium-browser")
     return next((path for name in names if name and (path := shutil.which(name))), None)
+
+
+def open_log() -> BinaryIO:
+    return Path(os.environ.get("CHROMIUM_LOG", os.devnull)).open("ab")
 
 
 class Target:
@@ -169,7 +173,7 @@ class Page(Target):
 
     async def screenshot(self, path: Path) -> None:
         answer = await self.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(answer["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(answer["data"]))
 
     async def close(self) -> None:
         await self.browser.root.call("Target.closeTarget", targetId=self.target_id)
@@ -205,7 +209,7 @@ class Chromium:
         flags = [*_FLAGS, *self._flags, f"--user-data-dir={profile}"]
         if os.geteuid() == 0:
             flags.append("--no-sandbox")
-        with Path(os.environ.get("CHROMIUM_LOG", os.devnull)).open("ab") as log:
+        with open_log() as log:
             self._process = await asyncio.create_subprocess_exec(
                 executable,
                 *flags,

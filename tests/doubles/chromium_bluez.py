@@ -70,6 +70,7 @@ class PhoneRig:
     page: Page
     chooser: Chooser
     link: LinkHub
+    bus: str
     tx: int = 0
     rx: int = 0
 
@@ -173,7 +174,10 @@ class PhoneRig:
 
 @contextlib.asynccontextmanager
 async def phone_rig(
-    names: str = "Lovense Hush", *flags: str, hub: WebHub | None = None
+    names: str = "Lovense Hush",
+    *,
+    features: str = "WebBluetooth",
+    hub: WebHub | None = None,
 ) -> AsyncIterator[PhoneRig]:
     """Skips where there is no dbus-daemon. The page is phone-sized and not yet loaded.
 
@@ -187,7 +191,7 @@ async def phone_rig(
         private_bus() as address,
         ChromiumBluez.on(address, toys) as bluez,
         Chromium(
-            ["--enable-features=WebBluetooth", *flags],
+            [f"--enable-features={features}"],
             env={"DBUS_SYSTEM_BUS_ADDRESS": address},
         ) as browser,
     ):
@@ -196,6 +200,6 @@ async def phone_rig(
         await page.phone()
         chooser = await Chooser(page).start()
         nobody = LinkHub.__new__(LinkHub)
-        rig = PhoneRig(server, bluez, toys[0], browser, page, chooser, nobody)
+        rig = PhoneRig(server, bluez, toys[0], browser, page, chooser, nobody, address)
         yield rig
         assert rig.page.errors == [], "the page's scripts complained"

@@ -1,4 +1,4 @@
-"""What stands in for a toy inside the browser: CDP's simulated peripheral, and the chooser's answer.
+"""What stands in for a toy in the browser: CDP's simulated peripheral, and who answers the chooser.
 
 Replaces the browser's adapter; `fake_bluez` replaces only the daemon below it, and is the better
 double wherever notifications or link loss matter.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.doubles.chromium import Chromium, Page, Params
@@ -68,7 +68,7 @@ class Emulated:
     def __init__(
         self,
         browser: Chromium,
-        table: dict[str, dict[str, Sequence[str]]],
+        table: Mapping[str, Mapping[str, Sequence[str]]],
         address: str = "02:00:00:00:00:01",
         name: str = "LVS-Z001",
     ) -> None:

@@ -1,4 +1,4 @@
-"""`WebHub`: a hub as the relay page sees it. Serves the page, pairs, and plays the hub's end of links.
+"""`WebHub`: a hub as the relay page sees it. Serves the page, pairs, plays the hub's end of links.
 
 async with WebHub() as hub:
     page = await browser.page(hub.pairing_page())
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import secrets
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -150,11 +150,6 @@ class WebHub:
         return self.relays.get(relay_key)
 
 
-def web_address(page_key: bytes, device_id: str) -> str:
-    """How the page names a peripheral: by its own key and the browser's id."""
-    return "web-" + hashlib.sha256(page_key + device_id.encode()).hexdigest()[:16]
-
-
 async def _blank(request: web.Request) -> web.Response:
     return web.Response(text=_BLANK, content_type="text/html")
 
@@ -164,8 +159,10 @@ async def _index(request: web.Request) -> web.FileResponse:
 
 
 @web.middleware
-async def _strict(request: web.Request, handler: web.RequestHandler) -> web.StreamResponse:  # type: ignore[type-arg]
-    response = await handler(request)  # type: ignore[operator]
+async def _strict(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    response = await handler(request)
     if request.path.startswith("/relay"):
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["Cache-Control"] = "no-store"

@@ -42,8 +42,24 @@ def _gate_script(rng: random.Random) -> list[list[Any]]:
     for _ in range(60):
         now += rng.choice((0.0, 0.01, 0.3, 0.6, 0.95, 2.0, 11.0))
         call = rng.choice(
-            ("arm", "arm", "lease", "lease", "admit", "admit", "wrote", "wrote", "strike")
-            + ("written", "written", "failed", "tick", "passes", "block", "seen")
+            [
+                "arm",
+                "arm",
+                "lease",
+                "lease",
+                "admit",
+                "admit",
+                "wrote",
+                "wrote",
+                "strike",
+                "written",
+                "written",
+                "failed",
+                "tick",
+                "passes",
+                "block",
+                "seen",
+            ]
         )
         argument: Any = None
         match call:
@@ -135,7 +151,8 @@ _GATE = """const play = ([script, maxRunS]) => {
             if (!(error instanceof modules.GateShut)) throw error;
             said = error.message;
         }
-        return [said, gate.state, gate.cause, gate.stops, rounded(gate.stopDue), rounded(gate.deadline), gate.running];
+        return [said, gate.state, gate.cause, gate.stops, rounded(gate.stopDue),
+            rounded(gate.deadline), gate.running];
     });
 };"""
 
@@ -162,15 +179,14 @@ async def test_random_lives_of_a_gate_are_the_same_here_and_there(modules: Page)
 
 def _queue_script(rng: random.Random) -> list[list[Any]]:
     script: list[list[Any]] = []
-    now, id = 5.0, 0
-    for _ in range(80):
+    now = 5.0
+    for id in range(1, 81):
         now += rng.choice((0.0, 0.0, 0.001, 0.02, 0.2))
         call = rng.choice(
             ("output",) * 8 + ("request", "repeat", "take", "take", "take", "finish", "finish")
             + ("drop keys", "drop writes", "drop all", "gap")
         )  # fmt: skip
         argument: Any = None
-        id += 1
         match call:
             case "output" | "repeat":
                 packets = [
@@ -248,8 +264,12 @@ _QUEUE = """const play = script => {
         let said = null;
         switch (call) {
             case 'output':
-                try { said = slots.output(id, argument[0].map(packet), now, argument[1]); }
-                catch (error) { if (!(error instanceof modules.Congested)) throw error; said = 'congested'; }
+                try {
+                    said = slots.output(id, argument[0].map(packet), now, argument[1]);
+                } catch (error) {
+                    if (!(error instanceof modules.Congested)) throw error;
+                    said = 'congested';
+                }
                 break;
             case 'repeat': slots.repeat(argument[0].map(packet), now); break;
             case 'request': slots.request({ t: argument, id, p: 1, h: 1 }); break;
@@ -261,7 +281,7 @@ _QUEUE = """const play = script => {
             } break;
             case 'finish': if (busy) { said = slots.finished(now, argument); busy = false; } break;
             case 'drop keys': said = slots.dropKeys(argument, now); break;
-            case 'drop writes': { const { outputs, writes } = slots.dropWrites(); said = [outputs, writes]; break; }
+            case 'drop writes': said = Object.values(slots.dropWrites()); break;
             case 'drop all': said = slots.dropAll(); break;
             case 'gap': slots.gapS = argument; break;
         }

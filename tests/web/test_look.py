@@ -6,6 +6,7 @@ With `FORWARDER_SCREENSHOTS` set to a folder, every state is also kept there as 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -53,7 +54,8 @@ _FAULTS = """(() => {
         if (element.closest('script, option')) continue;
         const [a, b] = [colour(getComputedStyle(element).color), behind(element)].map(luminance);
         const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        if (ratio < 4.5) found.push(`contrast ${ratio.toFixed(1)}: ${walker.currentNode.textContent.trim()}`);
+        const text = walker.currentNode.textContent.trim();
+        if (ratio < 4.5) found.push(`contrast ${ratio.toFixed(1)}: ${text}`);
     }
     return found;
 })()"""
@@ -79,7 +81,8 @@ async def look(page: Page, name: str) -> None:
 async def axe(page: Page) -> list[str]:
     """What axe finds, moderate things included."""
     if not await page.evaluate("'axe' in window"):
-        await page.evaluate(Path(os.environ["AXE_CORE"]).read_text() + "; 0")
+        source = await asyncio.to_thread(Path(os.environ["AXE_CORE"]).read_text)
+        await page.evaluate(f"{source}; 0")
     found: list[str] = await page.evaluate(
         "axe.run().then(result => result.violations.map(one =>"
         " `${one.impact} ${one.id}: ${one.nodes.map(node => node.html).join(' ')}`))"

@@ -143,7 +143,8 @@ async def test_an_advertisement_with_numbered_keys_is_what_the_hub_reads(modules
     frame = await modules.evaluate(
         f"""(() => {{ {_TO_PAGE}
             return text(modules.encode({{ t: 'Advertisements', items: [{{
-                address: 'web-1', name: undefined, manufacturer: new Map([[301, Uint8Array.of(1, 2)]])
+                address: 'web-1', name: undefined,
+                manufacturer: new Map([[301, Uint8Array.of(1, 2)]]),
             }}] }}));
         }})()"""
     )

@@ -61,8 +61,9 @@ async def test_public_vector_of_ik(modules: Page, initiator: bool) -> None:
         """
         const side = initiator ? 'init' : 'resp';
         const state = await modules.Handshake.start('IK', {
-            initiator, prologue: bytes(vector[side + '_prologue']), s: await pair(vector[side + '_static']),
-            rs: initiator ? bytes(vector.init_remote_static) : null, e: await pair(vector[side + '_ephemeral']),
+            initiator, prologue: bytes(vector[side + '_prologue']),
+            s: await pair(vector[side + '_static']), e: await pair(vector[side + '_ephemeral']),
+            rs: initiator ? bytes(vector.init_remote_static) : null,
         });
         const out = [];
         let transport = null;
@@ -103,15 +104,17 @@ async def test_sessions_of_the_link(modules: Page, session: dict[str, Any]) -> N
         let shaken;
         try {
             shaken = await modules.shake(channel, {
-                key: await pair(session.relay_static), ephemeral: await pair(session.relay_ephemeral), ...trust });
+                key: await pair(session.relay_static),
+                ephemeral: await pair(session.relay_ephemeral), ...trust });
         } catch (error) {
             return [channel.sent, error.reason, null];
         }
         const plaintexts = [];
         for (const { from, frame, plaintext } of session.frames) {
             if (plaintext === undefined) continue;
-            if (from === 'relay') channel.sent.push(hex(await shaken.transport.seal(bytes(plaintext))));
-            else plaintexts.push(hex(await shaken.transport.open(bytes(frame))));
+            const { transport } = shaken;
+            if (from === 'relay') channel.sent.push(hex(await transport.seal(bytes(plaintext))));
+            else plaintexts.push(hex(await transport.open(bytes(frame))));
         }
         return [channel.sent, hex(shaken.hash), plaintexts];
         """,
@@ -185,9 +188,10 @@ async def test_the_page_pairs_with_a_python_hub_and_comes_back_as_known(modules:
         modules,
         """
         const arrived = [], waiting = [];
-        window.wire = { sent: [], put: text => waiting.length ? waiting.shift()(bytes(text)) : arrived.push(bytes(text)) };
-        const channel = { send: frame => wire.sent.push(hex(frame)),
-            receive: () => new Promise(yes => arrived.length ? yes(arrived.shift()) : waiting.push(yes)) };
+        window.wire = { sent: [], put: text =>
+            waiting.length ? waiting.shift()(bytes(text)) : arrived.push(bytes(text)) };
+        const channel = { send: frame => wire.sent.push(hex(frame)), receive: () =>
+            new Promise(yes => arrived.length ? yes(arrived.shift()) : waiting.push(yes)) };
         wire.key = await modules.generateKeyPair();
         wire.shake = options => modules.shake(channel, { key: wire.key, ...options }).then(done => {
             wire.done = done; wire.hash = hex(done.hash); });
@@ -232,8 +236,10 @@ async def test_the_page_pairs_with_a_python_hub_and_comes_back_as_known(modules:
     opened = await _run(
         modules,
         """
-        const plain = await Promise.all(frames.map(frame => wire.done.transport.open(bytes(frame))));
-        const back = plain.map((_, n) => wire.done.transport.seal(new TextEncoder().encode('to python ' + n)));
+        const { transport } = wire.done;
+        const plain = await Promise.all(frames.map(frame => transport.open(bytes(frame))));
+        const text = n => new TextEncoder().encode('to python ' + n);
+        const back = plain.map((_, n) => transport.seal(text(n)));
         return [plain.map(p => new TextDecoder().decode(p)), (await Promise.all(back)).map(hex)];
         """,
         frames=frames,
@@ -262,7 +268,8 @@ async def test_python_as_initiator_of_both_patterns(modules: Page) -> None:
             """
             const psk = name === 'IK' ? null : new Uint8Array(32);
             window.state = await modules.Handshake.start(name, {
-                initiator: false, prologue: new TextEncoder().encode('p'), s: await pair(key), psk });
+                initiator: false, prologue: new TextEncoder().encode('p'),
+                s: await pair(key), psk });
             const read = new TextDecoder().decode(await state.read(bytes(first)));
             return [read, hex(await state.write(new TextEncoder().encode('two')))];
             """,
@@ -280,7 +287,7 @@ async def test_python_as_initiator_of_both_patterns(modules: Page) -> None:
 
 @pytest.mark.parametrize("spoil", ["flip", "short", "again"])
 async def test_a_frame_that_is_not_the_next_one_is_refused(modules: Page, spoil: str) -> None:
-    with pytest.raises(DevToolsError, match="forged|too short"):
+    with pytest.raises(DevToolsError, match=r"forged|too short"):
         await _run(
             modules,
             """
@@ -325,7 +332,8 @@ async def test_answers_that_are_no_handshake(
     said = await _run(
         modules,
         """
-        const options = { key: await modules.generateKeyPair(), hubKey: (await modules.generateKeyPair()).public };
+        const hubKey = (await modules.generateKeyPair()).public;
+        const options = { key: await modules.generateKeyPair(), hubKey };
         try { await modules.shake(scripted(frames), options); return 'open'; }
         catch (error) { return `${error.reason ?? ''} ${error.certain ?? ''} ${error.message}`; }
         """,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from relay.link.messages import (
     ErrorCode,
     Failed,
     Hello,
+    Interests,
     Notification,
     Output,
     Packet,
@@ -22,7 +25,9 @@ from relay.link.messages import (
     Wearer,
     Write,
 )
+from tests.doubles.chromium import Chromium
 from tests.doubles.chromium_bluez import STOP, phone_rig
+from tests.doubles.chromium_emulation import Chooser
 
 pytestmark = pytest.mark.chromium
 
@@ -326,6 +331,71 @@ async def test_forgetting_everything_makes_a_stranger() -> None:
         await rig.pair()
         assert len(rig.hub.relays) == 2
         assert first in rig.hub.relays
+
+
+async def test_a_browser_that_remembers_toys_brings_them_back_without_a_choice() -> None:
+    async with phone_rig(features="WebBluetooth,WebBluetoothNewPermissionsBackend") as rig:
+        address = await rig.drive()
+        await rig.page.goto(rig.hub.url())
+        await rig.meet()
+        assert await rig.offered() == address
+        await rig.connect(address)
+        await rig.set_level(0.25)
+        assert rig.toy.levels == {"vibrate": 0.25}
+
+
+async def test_a_toy_that_the_browser_renamed_keeps_its_address(tmp_path: Path) -> None:
+    """Ids change when a browser restarts; key, hub and what the toy is called do not."""
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    async with phone_rig() as rig:
+        addresses = []
+        for start in range(2):
+            async with Chromium(
+                ["--enable-features=WebBluetooth"],
+                env={"DBUS_SYSTEM_BUS_ADDRESS": rig.bus},
+                profile=profile,
+            ) as browser:
+                page = await browser.page()
+                await page.phone()
+                chooser = await Chooser(page).start()
+                again = replace(rig, browser=browser, page=page, chooser=chooser)
+                await page.goto(rig.hub.pairing_page() if start == 0 else rig.hub.url())
+                await again.meet()
+                addresses.append(await again.choose())
+        assert len(rig.hub.relays) == 1
+        assert addresses[0] == addresses[1]
+
+
+async def test_the_screen_stays_on_while_the_page_is_in_front() -> None:
+    async with phone_rig() as rig:
+        await rig.browser.root.call(
+            "Browser.setPermission",
+            permission={"name": "screen-wake-lock"},
+            setting="granted",
+        )
+        await rig.pair()
+        await rig.page.until("document.getElementById('front').innerText.includes('stays on')")
+        await rig.page.evaluate(
+            "(() => { const { wakeLock } = navigator, ask = wakeLock.request.bind(wakeLock);"
+            " window.asked = 0; wakeLock.request = kind => { asked++; return ask(kind); }; })()"
+        )
+        await rig.hide()
+        await rig.show()
+        await rig.page.until("asked === 1")
+
+
+async def test_a_device_without_any_service_that_the_hub_knows_is_refused() -> None:
+    async with phone_rig() as rig:
+        await rig.pair()
+        rig.link.tell(Interests(("0000abcd-0000-1000-8000-00805f9b34fb",), ("LVS-*",)))
+        address = await rig.choose()
+        answer = await rig.link.connect(1, address)
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.UNSUPPORTED
+        await rig.page.until(
+            "document.querySelector('.toy-text').innerText.startsWith('Cannot be used')"
+        )
 
 
 async def test_only_one_tab_is_the_radio() -> None:

@@ -6,36 +6,57 @@
 export const now = () => performance.now() / 1000;
 
 class Clock {
-  #worker = null;
-  #due = new Map(); // number → [at, run]
+  #due = new Map(); // number → { at, action }
   #last = 0;
+  #armedAt = Infinity;
+  #turn = 0;
+  #worker = null; // one timer there, set to the earliest of all deadlines
 
   // Call `action` at `at` (seconds of now()). Returns a number for cancel().
   set(at, action) {
     const id = ++this.#last;
-    const run = () => { if (this.#due.delete(id)) action(); };
-    this.#due.set(id, [at, run]);
-    this.#start(id, at, run);
+    this.#due.set(id, { at, action });
+    if (at < this.#armedAt) this.#arm(at);
     return id;
   }
 
   cancel(id) { this.#due.delete(id); }
 
-  #start(id, at, run) {
+  #arm(at) {
+    this.#armedAt = at;
+    const turn = ++this.#turn;
     const ms = Math.max(0, (at - now()) * 1000);
-    if (this.#worker === null) this.#worker = this.#hire();
-    if (this.#worker) this.#worker.postMessage([id, ms]);
-    else setTimeout(run, ms);
+    this.#worker ??= this.#hire();
+    if (this.#worker) this.#worker.postMessage([turn, ms]);
+    else setTimeout(() => this.#rang(turn), ms);
+  }
+
+  #rang(turn) {
+    if (turn !== this.#turn) return;
+    this.#armedAt = Infinity;
+    const at = now();
+    const ripe = [...this.#due].filter(([, due]) => due.at <= at).sort((a, b) => a[1].at - b[1].at);
+    for (const [id, { action }] of ripe) {
+      // One action may cancel another; a mistake in one must not cost the others.
+      if (!this.#due.delete(id)) continue;
+      try {
+        action();
+      } catch (error) {
+        reportError(error);
+      }
+    }
+    const next = Math.min(...[...this.#due.values()].map(due => due.at), Infinity);
+    if (next < this.#armedAt) this.#arm(next);
   }
 
   // False where there are no workers: the page's own timers do, if more slowly when hidden.
   #hire() {
     try {
       const worker = new Worker(new URL('./timer.js', import.meta.url));
-      worker.onmessage = event => this.#due.get(event.data)?.[1]();
+      worker.onmessage = event => this.#rang(event.data);
       worker.onerror = () => {
         this.#worker = false;
-        for (const [id, [at, run]] of this.#due) this.#start(id, at, run);
+        this.#arm(this.#armedAt);
       };
       return worker;
     } catch {

@@ -118,4 +118,7 @@ function watchPage(relay) {
   lookAround();
 }
 
-main();
+main().catch(error => {
+  console.error(error);
+  new Ui(() => location.reload()).unsupported('broken');
+});

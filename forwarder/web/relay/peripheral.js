@@ -29,7 +29,6 @@ const patient = () => new RadioError('timeout', 'the radio operation gave way to
 export class Peripheral {
   p = 0;
   #tell = null;
-  #block;
   #changed;
   #slots = new Slots();
   #written = new Written();
@@ -54,7 +53,6 @@ export class Peripheral {
   // whether it may still be running.
   constructor({ connection, block, changed, gone }) {
     Object.assign(this, { connection, gone });
-    this.#block = block;
     this.#changed = changed;
     this.gate = new Gate(block);
   }

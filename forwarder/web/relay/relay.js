@@ -34,7 +34,6 @@ export class Relay {
   #block = new Block();
   #welcome = { activeS: 0.9, idleS: 10 };
   #holdTimer = null;
-  #capabilities = [];
 
   // `changed()` is called often; `identity`: { name, platform } of this phone.
   constructor({ store, key, radio, choices, identity, changed }) {
@@ -110,8 +109,10 @@ export class Relay {
     toy ??= this.#remember({ address: await this.#address(device.id), id: device.id, name });
     const same = toy.device === device;
     Object.assign(toy, { id: device.id, name: name || toy.name, shown: toy.shown || name, device });
+    // Kept before the hub hears of it: the address must be the same the next time.
+    await this.store.keepToy({ address: toy.address, id: toy.id, name: toy.name, used: Date.now() })
+      .catch(error => console.error(error));
     if (!same || !toy.peripheral) this.#offer(toy);
-    await this.store.keepToy({ address: toy.address, id: toy.id, name: toy.name, used: Date.now() });
     return toy;
   }
 
@@ -179,7 +180,6 @@ export class Relay {
 
   #opened(welcome) {
     this.#welcome = { activeS: (welcome.active_ms ?? 900) / 1000, idleS: (welcome.idle_ms ?? 10000) / 1000 };
-    this.#capabilities = welcome.capabilities ?? [];
     if (this.#holdTimer !== null) clock.cancel(this.#holdTimer);
     this.#holdTimer = null;
     this.#status.clear();

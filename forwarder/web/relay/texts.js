@@ -88,6 +88,8 @@ export function unsupported(reason) {
       return bad('This browser is too old', 'Update it: Chrome 133 or newer has what the encryption needs.');
     case 'storage':
       return bad('This browser keeps nothing', 'The page needs to store its key. Leave the private window, or allow site data for this page.');
+    case 'broken':
+      return bad('This page could not start', 'Load it again. If that does not help, update Chrome and the hub.', 'reload');
     default:
       return bad('This browser has no Bluetooth for pages', 'Open this address in Chrome or Edge on Android. In Brave, allow Web Bluetooth at brave://flags. On Linux, start Chrome with --enable-features=WebBluetooth.');
   }

@@ -1,2 +1,6 @@
-// The worker behind clock.js: it sends back a number after so many milliseconds.
-self.onmessage = ({ data: [id, ms] }) => { setTimeout(() => self.postMessage(id), ms); };
+// The worker behind clock.js: one timer, which sends back the number it was set with.
+let timer = 0;
+self.onmessage = ({ data: [turn, ms] }) => {
+  clearTimeout(timer);
+  timer = setTimeout(() => self.postMessage(turn), ms);
+};

@@ -118,6 +118,7 @@ export class Ui {
     this.#drawToys();
     this.#drawFront();
     this.#drawFacts();
+    this.#awake.check();
 
     const held = wearer.paused || wearer.stopped;
     say($('pause'), held ? 'Resume' : 'Pause');
