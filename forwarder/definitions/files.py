@@ -44,6 +44,11 @@ class Files:
     _loaded: dict[str, LoadedProtocol] = field(default_factory=dict)
     _ids: Ids | None = None
 
+    @property
+    def parsed(self) -> tuple[str, ...]:
+        """The protocols whose files have been parsed by now."""
+        return tuple(self._loaded)
+
     def names(self) -> list[str]:
         return sorted({*_protocols(self.folder), *self.own_names()})
 

@@ -166,10 +166,14 @@ def overlay(protocols: dict[str, ProtocolConfig], origin: Origin) -> Overlay:
         base = None
         if config.defaults is not None:
             base = definition(protocol, None, config.defaults, None)
-            defaults[protocol] = ModelEntry(base)
+            if base.features:
+                defaults[protocol] = ModelEntry(base)
         table = models.setdefault(protocol, {})
         for one in (*config.configurations, *config.configuration):
             entry = ModelEntry(definition(protocol, one.identifier, one, base))
+            if not entry.definition.features:
+                # Listed so that something is recognised; there is nothing to drive.
+                continue
             for identifier in one.identifier:
                 table[identifier] = ModelEntry(replace(entry.definition, identifier=identifier))
     kept = [one for one in blocks if one.services or one.websocket]

@@ -1,0 +1,115 @@
+"""Intiface's device configuration, read at run time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from forwarder.buttplug.messages import OutputType
+from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.official import Official
+from forwarder.errors import ConfigError
+from relay.link.messages import Advertisement
+from tests.shared import shared
+
+OFFICIAL = "buttplug-device-config-v4.json"
+V = OutputType.VIBRATE
+
+
+def write(folder: Path, protocols: object, major: int = 4) -> Path:
+    path = folder / "official.json"
+    path.write_text(json.dumps({"version": {"major": major, "minor": 999}, "protocols": protocols}))
+    return path
+
+
+ANEROS = {
+    "aneros": {
+        "communication": [
+            {
+                "btle": {
+                    "names": ["New Aneros"],
+                    "services": {
+                        "0000FF00-0000-1000-8000-00805F9B34FB": {
+                            "tx": "0000FF01-0000-1000-8000-00805F9B34FB"
+                        }
+                    },
+                }
+            }
+        ],
+        "defaults": {"id": "d", "name": "Aneros", "features": []},
+        "configurations": [
+            {
+                "identifier": ["New Aneros"],
+                "name": "Aneros New",
+                "id": "model-id",
+                "features": [
+                    {"id": "feature-id", "index": 0, "output": {"vibrate": {"value": [0, 50]}}},
+                    {"id": "other", "index": 1, "output": {"levitate": {"value": [0, 5]}}},
+                ],
+            }
+        ],
+    },
+    "brand-new": {
+        "communication": [{"btle": {"names": ["Nobody"], "services": {"a": {"tx": "b"}}}}],
+        "defaults": {"id": "x", "name": "Brand new", "features": []},
+    },
+}
+
+
+def test_a_new_model_of_a_known_protocol_works_and_an_unknown_protocol_is_listed(
+    tmp_path: Path,
+) -> None:
+    catalogue = Catalogue.load(official=write(tmp_path, ANEROS))
+    assert catalogue.unknown_protocols == ("brand-new",)
+    seen = Advertisement("AA", "New Aneros")
+    (candidate,) = catalogue.match(seen)
+    model = candidate.resolve("New Aneros", seen)
+    assert (model.definition.name, model.definition.id) == ("Aneros New", "model-id")
+    assert model.definition.features[0].outputs[V].high == 50
+    # An output of a kind that we do not know is left out, not fatal.
+    assert model.definition.features[1].outputs == {}
+    protocol = model.open(endpoints=frozenset({"tx"}))
+    assert protocol.output(0, V, 50)[0].data == b"\xf1\x32"
+    assert catalogue.match(Advertisement("AA", "Nobody")) == ()
+
+
+def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Official.load(tmp_path / "absent.json")
+    with pytest.raises(ConfigError, match="is a device configuration of version 3, we read"):
+        Official.load(write(tmp_path, {}, major=3))
+    (tmp_path / "official.json").write_text("{}")
+    with pytest.raises(ConfigError, match="is not a device configuration"):
+        Official.load(tmp_path / "official.json")
+
+
+def test_the_published_file_loads_and_leaves_only_unknown_protocols_out() -> None:
+    catalogue = Catalogue.load(official=shared("data", OFFICIAL))
+    assert set(catalogue.unknown_protocols) <= {"libo-karen", "realtouch", "twerkingbutt"}
+
+
+def test_our_files_hold_the_same_models_and_ranges_as_the_published_one() -> None:
+    official = Official.load(shared("data", OFFICIAL)).overlay()
+    ours = Catalogue.load().files
+    different = []
+    for protocol, models in official.models.items():
+        if not ours.has(protocol):
+            continue
+        loaded = ours.get(protocol)
+        for identifier, entry in models.items():
+            own = loaded.models.get(identifier)
+            if own is None:
+                different.append(f"{protocol} {identifier} is missing")
+                continue
+            theirs, mine = entry.definition, own.definition
+            if (theirs.name, theirs.id) != (mine.name, mine.id):
+                different.append(f"{protocol} {identifier}: {theirs.name} {mine.name}")
+            for one in (f for f in theirs.features if f.outputs or f.inputs):
+                match = [f for f in mine.features if f.index == one.index]
+                if not match or match[0].outputs != one.outputs or match[0].id != one.id:
+                    different.append(f"{protocol} {identifier} feature {one.index}")
+                elif match[0].inputs != one.inputs:
+                    different.append(f"{protocol} {identifier} input {one.index}")
+    assert different == []
