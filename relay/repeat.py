@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 from relay.link.messages import KeepAlive, Packet
 
+# Slots, and running numbers, that are remembered: the richest device has about a dozen. The bound
+# is for hubs that make them up; the oldest one is forgotten.
+MOST = 64
+
 
 class Written:
     """Remembers the last packet of each slot, and the running numbers of each characteristic."""
@@ -30,6 +34,8 @@ class Written:
         data = bytearray(packet.d)
         old = data[counter.at]
         new = (self._numbers[place] + 1) & 0xFF if place in self._numbers else old
+        if place not in self._numbers and len(self._numbers) >= MOST:
+            del self._numbers[next(iter(self._numbers))]
         self._numbers[place] = data[counter.at] = new
         if counter.xor_at is not None and counter.xor_at < len(data):
             data[counter.xor_at] ^= old ^ new
@@ -46,6 +52,8 @@ class Written:
         for key in packet.k or (-1,):
             self._last.pop((packet.h, key), None)
             self._last[packet.h, key] = packet
+        while len(self._last) > MOST:
+            del self._last[next(iter(self._last))]
         self._last_at = now
         self._running = not packet.rest
 

@@ -104,6 +104,8 @@ class Roster:
 
     def _refusal(self, message: Connect) -> Failed | None:
         """Why this Connect cannot be, if so."""
+        if self._block.cause is StopCause.SHUTDOWN:
+            return Failed(message.id, ErrorCode.BUSY, "this relay is shutting down")
         peripheral = self._peripherals.get(message.address)
         others = {attempt.p for attempt in self._attempts.values()}
         if message.p in self._numbers or message.p in others:

@@ -94,11 +94,14 @@ class Stopper:
             if same and waiting.next == 0 and len(waiting.ids) < MOST:
                 waiting.ids.append(message.id)
                 return
+        if len(self._stops) >= MOST:
+            # The radio takes none of them: the armed stop stands for all, and lets go in the end.
+            self._gate.strike(now, StopCause.RADIO)
+            text = f"{MOST} stops already wait for this device"
+            self._say(Failed(message.id, ErrorCode.CONGESTED, text))
+            return
         ready_at = now + min(message.packets[0].after_ms / 1000, STOP_DELAY_MOST_S)
         self._stops.append(_Stop([message.id], message.packets, message.all, now, ready_at))
-        if len(self._stops) > MOST:
-            # No stop is ever refused: this one stands for all of them.
-            self._gate.strike(now, StopCause.RADIO)
 
     def begins(self) -> bool:
         """Whether the gate has begun STOPPING since this was asked last."""

@@ -11,6 +11,7 @@ whatever comes of it; connect and disconnect once they are true.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ import msgspec
 from relay.errors import UsageError
 from relay.link.messages import RadioInfo, Service
 from relay.radio.base import Connection, OnAdvertisement, OnGone, OnValue, Radio
+
+log = logging.getLogger(__name__)
 
 
 class Trace:
@@ -31,6 +34,7 @@ class Trace:
             self._file = os.open(path, flags, 0o600)
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from error
+        self._complained = False
 
     def note(self, address: str, op: str, characteristic: str = "", data: bytes = b"") -> None:
         line = {
@@ -40,8 +44,14 @@ class Trace:
             "op": op,
             "data": data.hex(),
         }
-        # One write call per line: it is visible at once, and whole.
-        os.write(self._file, msgspec.json.encode(line) + b"\n")
+        try:
+            # One write call per line: it is visible at once, and whole.
+            os.write(self._file, msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            # A full disk must not keep a stop from the radio.
+            if not self._complained:
+                self._complained = True
+                log.error("the trace has gaps from here on: %s", error.strerror)
 
     def close(self) -> None:
         os.close(self._file)

@@ -43,6 +43,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    def stand_still(self, seconds: float) -> None:
+        """As if something had blocked the loop for so long."""
+        self._jumping.now += seconds
+
     def time_ns(self) -> int:
         return round(self._jumping.now * 1e9)
 

@@ -559,6 +559,20 @@ def test_stop_all_stops_all_and_is_answered_once() -> None:
     play(body, "Aneros Vivi,Aneros Vivi")
 
 
+def test_nothing_is_connected_while_shutting_down() -> None:
+    async def body(it: Bed) -> None:
+        toy = await running(it)
+        toy.faults.stall(WRITES)
+        it.agent.close()
+        await asyncio.sleep(0)
+        it.hub.tell(Connect(70, 2, it.radio.toys[1].address))
+        answer = await it.hub.reply(70)
+        assert isinstance(answer, Failed)
+        assert "shutting down" in answer.text
+
+    play(body, "Aneros Vivi,Aneros Vivi")
+
+
 def test_a_shut_down_agent_cannot_be_resumed() -> None:
     async def body(it: Bed) -> None:
         toy = await running(it)

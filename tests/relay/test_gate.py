@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 from collections import deque
 from dataclasses import dataclass
 
@@ -255,6 +256,7 @@ class Adversary(RuleBasedStateMachine):
         self.stopped = 0
         self.armed_again = False
         self.lease_ends: float | None = None
+        self.passed = 0
 
     def _struck(self, was: State) -> None:
         if was is not State.STOPPING and self.gate.state is State.STOPPING:
@@ -307,6 +309,7 @@ class Adversary(RuleBasedStateMachine):
             assert self.lease_ends is not None
             assert self.now < self.lease_ends
             self.gate.wrote(self.now, rest=rest)
+            self.passed += 1
 
     @rule(cause=st.sampled_from([*StopCause, None]))
     def cause_comes(self, cause: StopCause | None) -> None:
@@ -350,12 +353,60 @@ class Adversary(RuleBasedStateMachine):
         assert (self.gate.stop_due is not None) == (self.gate.state is State.STOPPING)
 
 
-# GATE_STEPS=1000000 is the nightly setting; a run of the suite takes a few seconds.
+# GATE_STEPS=1000000 is the nightly setting; without it this takes a few seconds.
 _STEPS = int(os.environ.get("GATE_STEPS", "5000"))
-TestAdversary = Adversary.TestCase
+_PATIENCE = pytest.mark.timeout(60 + _STEPS // 500)
+
+
+TestAdversary = _PATIENCE(Adversary.TestCase)
 TestAdversary.settings = settings(
     max_examples=max(1, _STEPS // 50), stateful_step_count=50, deadline=None
 )
+
+# How often each thing happens in a walk: frames more often than what shuts the gate.
+_WEIGHTS = {
+    "send": 8, "frame": 8, "report": 4, "ask": 8, "cause": 1, "resume": 2, "written": 3,
+    "failed": 1, "moment": 4, "while": 1,
+}  # fmt: skip
+
+
+def at_random(it: Adversary, dice: random.Random, move: str) -> None:
+    match move:
+        case "send":
+            it.hub_sends(dice.choice(["arm", "lease", "lease", "output"]), dice.random() * 20)
+        case "frame":
+            it.frame_arrives()
+        case "report":
+            it.report_arrives()
+        case "ask":
+            it.radio_asks(dice.random() < 0.2)
+        case "cause":
+            it.cause_comes(dice.choice([*StopCause, None]))
+        case "resume":
+            it.wearer_resumes()
+        case "written":
+            it.stop_is_written()
+        case "failed":
+            it.stop_fails()
+        case "moment":
+            it.time_passes(dice.random() * 0.3, dice.random() < 0.5)
+        case "while":
+            it.time_passes(dice.random() * 10, dice.random() < 0.5)
+
+
+@_PATIENCE
+def test_the_adversary_walks_at_random_for_long() -> None:
+    """Without Hypothesis choosing, twenty times as many steps take no longer."""
+    dice = random.Random(os.environ.get("GATE_SEED", "1"))
+    passed = 0
+    for _ in range(_STEPS // 10):
+        it = Adversary()
+        for move in dice.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=200):
+            at_random(it, dice, move)
+            it.only_an_open_gate_has_a_deadline()
+            it.a_stop_is_due_while_stopping()
+        passed += it.passed
+    assert passed > _STEPS // 2, "an adversary that gets nothing through proves nothing"
 
 
 def test_every_short_sequence_of_events_keeps_the_rules() -> None:

@@ -40,7 +40,7 @@ from relay.slots import MERGE_S, MOST
 from relay.stopper import SECOND_ROUND_S, STOP_S
 from relay.surroundings import Surroundings
 from relay.wire import OPERATION_S
-from tests.doubles.clock import run_virtual
+from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.radio import RecordingConnection, gone, refused
 
 OFF = Packet(1, b"\x00", r=True, k=(1,), rest=True)
@@ -448,6 +448,23 @@ def test_the_same_stop_asked_often_is_written_once() -> None:
     play(body, RecordingConnection(takes_s=0.02))
 
 
+def test_more_stops_than_anybody_needs_are_one() -> None:
+    async def body(it: Rig) -> None:
+        it.open(fallback=Fallback.HOLD)
+        it.connection.broken = refused()
+        ids = [it.stop(Packet(1, n.to_bytes(2, "big"), k=(n,))) for n in range(MOST + 50)]
+        answer = it.answer(ids[-1])
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.CONGESTED
+        it.connection.broken = None
+        await asyncio.sleep(2)
+        assert it.told(Stopped)
+        assert it.gate.state is State.SHUT
+        assert all(isinstance(it.answer(id), Done) for id in ids[:MOST])
+
+    play(body)
+
+
 def test_an_operation_that_hangs_holds_a_stop_up_for_a_moment_only() -> None:
     async def body(it: Rig) -> None:
         it.open()
@@ -560,6 +577,24 @@ def test_stops_that_nobody_acknowledges_are_written_twice() -> None:
         assert it.connection.written == [b"\xa0", b"\xa1", b"\xa2", b"\xa0", b"\xa2"]
         pause = it.connection.took[3].at - it.connection.took[2].at
         assert pause == pytest.approx(SECOND_ROUND_S, abs=1e-3)
+
+    play(body)
+
+
+def test_an_event_loop_that_stood_still_stops_before_anything_else() -> None:
+    async def body(it: Rig) -> None:
+        it.open(lease_ms=900)
+        it.output(on(5))
+        await asyncio.sleep(0.5)
+        assert isinstance(it.loop, VirtualLoop)
+        it.loop.stand_still(2)
+        # What came in meanwhile is handled first, and must not count.
+        it.renew()
+        id = it.output(on(6))
+        await asyncio.sleep(0.1)
+        assert it.connection.written == [b"\x05", b"\x00"]
+        assert it.told(Stopped) == [Stopped(7, StopCause.STALL, n=1)]
+        assert isinstance(it.answer(id), Failed)
 
     play(body)
 
@@ -929,6 +964,7 @@ class Witness(RecordingConnection):
         await super().write(handle, data, response)
 
 
+@pytest.mark.timeout(60 + _EXAMPLES // 20)
 @settings(max_examples=_EXAMPLES, deadline=None)
 @given(_actions)
 def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_leased(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from relay.link.messages import Counter, KeepAlive, Packet
-from relay.repeat import Written
+from relay.repeat import MOST, Written
 
 
 def test_a_running_number_counts_on_from_the_first_packet_and_wraps() -> None:
@@ -73,3 +73,15 @@ def test_after_a_stop_only_the_stop_is_repeated() -> None:
     written.stopped([stop], 1.0)
     assert written.repetition(keepalive, 2.0) == (stop,)
     assert written.due(KeepAlive(100, only_running=True)) is None
+
+
+def test_a_hub_that_makes_up_slots_and_counters_costs_no_memory() -> None:
+    written = Written()
+    for n in range(MOST * 2):
+        packet = Packet(n, b"\x00", k=(n,), counter=Counter(0))
+        written.number(packet)
+        written.note(packet, 0.0)
+    assert len(written.repetition(KeepAlive(100), 1.0)) == MOST
+    # The first ones were forgotten and start again; the last ones count on.
+    assert written.number(Packet(0, b"\x00", counter=Counter(0))) == b"\x00"
+    assert written.number(Packet(MOST * 2 - 1, b"\x00", counter=Counter(0))) == b"\x01"

@@ -84,6 +84,19 @@ def test_a_connect_that_fails_is_no_line(tmp_path: Path) -> None:
     assert lines(tmp_path / "trace") == []
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is always full")
+def test_a_full_disk_costs_lines_and_no_operation(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        radio, trace = RecordingRadio(), Trace(Path("/dev/full"))
+        connection = await TracedRadio(radio, trace).connect("AA", lambda _: None)
+        await connection.write(1, b"\x00", True)
+        assert radio.connection.written == [b"\x00"]
+        trace.close()
+
+    run_virtual(main())
+    assert caplog.text.count("gaps") == 1
+
+
 def test_a_file_that_cannot_be_written_is_said() -> None:
     with pytest.raises(UsageError, match="nowhere"):
         Trace(Path("nowhere/trace"))
