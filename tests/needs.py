@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -16,14 +17,14 @@ def needs(program: str, *names: str) -> str:
 
     Skips the calling test where there is none, or fails it if everything must be there.
     """
-    for name in (program, *names):
-        path = shutil.which(name)
-        if path is not None:
-            return path
-    return missing(f"{program} is not installed")
+    paths = (shutil.which(name) for name in (program, *names))
+    path = next((path for path in paths if path is not None), None)
+    if path is None:
+        missing(f"{program} is not installed")
+    return path
 
 
-def missing(what: str) -> str:
+def missing(what: str) -> NoReturn:
     """Skip the calling test because of `what`, or fail it if everything must be there."""
     if os.environ.get(NEED_ALL, "") not in ("", "0"):
         pytest.fail(f"{what}, and {NEED_ALL} says that it must be")
