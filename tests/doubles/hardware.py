@@ -1,0 +1,80 @@
+"""`RecordingHardware`: writes down what a driver or a handshake asks of a peripheral."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from forwarder.errors import HardwareError
+from forwarder.hardware import EndpointsOf, OnNotification
+from forwarder.protocols.base import KeepAlive, Packet
+from relay.link.messages import ErrorCode, Service
+
+Call = tuple[object, ...]
+
+
+class RecordingHardware:
+    """`calls` is everything in order; `reads` answers reads; `broken` endpoints fail."""
+
+    gap_ms = 50
+    address = "AA:01"
+
+    def __init__(self, *endpoints: str) -> None:
+        self.calls: list[Call] = []
+        self.reads: deque[bytes] = deque()
+        self.broken: set[str] = set()
+        self.listeners: dict[str, OnNotification] = {}
+        self.endpoints = frozenset(endpoints)
+
+    def bind(self, endpoints_of: EndpointsOf) -> None:
+        self.calls.append(("bind",))
+
+    def services(self) -> tuple[Service, ...]:
+        return ()
+
+    def _outcome(self) -> asyncio.Future[None]:
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        outcome.set_result(None)
+        return outcome
+
+    def output(
+        self, packets: Sequence[Packet], *, merge: bool, at_rest: bool
+    ) -> asyncio.Future[None]:
+        self.calls.append(("output", tuple(p.data for p in packets), merge, at_rest))
+        return self._outcome()
+
+    def stop(self, packets: Sequence[Packet], *, everything: bool) -> asyncio.Future[None]:
+        self.calls.append(("stop", tuple(p.data for p in packets), everything))
+        return self._outcome()
+
+    def _check(self, endpoint: str) -> None:
+        if endpoint in self.broken:
+            raise HardwareError(ErrorCode.REFUSED, f"{endpoint} said no")
+
+    async def write(self, endpoint: str, data: bytes, response: bool) -> None:
+        self.calls.append(("write", endpoint, data))
+        self._check(endpoint)
+
+    async def read(self, endpoint: str) -> bytes:
+        self.calls.append(("read", endpoint))
+        self._check(endpoint)
+        return self.reads.popleft()
+
+    async def subscribe(self, endpoint: str, on_value: OnNotification) -> None:
+        self.calls.append(("subscribe", endpoint))
+        self._check(endpoint)
+        self.listeners[endpoint] = on_value
+
+    async def unsubscribe(self, endpoint: str) -> None:
+        self.calls.append(("unsubscribe", endpoint))
+        self.listeners.pop(endpoint, None)
+
+    async def arm(
+        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
+    ) -> None:
+        shown = None if stop is None else tuple(packet.data for packet in stop)
+        self.calls.append(("arm", shown, gap_ms))
+
+    async def disconnect(self) -> None:
+        self.calls.append(("disconnect",))

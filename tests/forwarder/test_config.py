@@ -1,0 +1,59 @@
+"""The configuration file: defaults, what is refused, and with which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forwarder.config import CLIENT_PORT, Config, load
+from forwarder.errors import ConfigError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "hub.toml"
+    path.write_text(text)
+    return path
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    config = load(written(tmp_path, ""))
+    assert config == Config()
+    assert config.clients.port == CLIENT_PORT
+    assert config.clients.hosts == ("127.0.0.1", "::1")
+    assert not config.link.lan
+    assert not config.websocket_devices.enabled
+
+
+def test_what_is_written_counts(tmp_path: Path) -> None:
+    config = load(
+        written(
+            tmp_path,
+            'name = "desk"\nstate = "/var/lib/x"\n[clients]\nport = 0\norigins = ["https://a.example"]\n'
+            '[[upstream]]\nname = "phone"\ndial = "ws://192.0.2.7:12345"\n',
+        )
+    )
+    assert (config.name, config.state_dir, config.clients.port) == ("desk", Path("/var/lib/x"), 0)
+    assert config.upstream[0].dial == "ws://192.0.2.7:12345"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nmae = 'x'", r"unknown field `nmae`"),
+        ("[clients]\nport = 70000", r"clients\.port"),
+        ("[clients]\nport = '1'", r"clients\.port"),
+        ("[[upstream]]\ndial = 'ws://x'", r"missing required field `name`"),
+        ("name = ", r"hub\.toml"),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_key(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as error:
+        load(written(tmp_path, text))
+    assert "hub.toml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml"):
+        load(tmp_path / "nowhere.toml")

@@ -1,0 +1,206 @@
+"""Values become packets: a protocol that says what it is asked, over a recording peripheral."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+
+import pytest
+
+from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.errors import DeviceError, HardwareError, Unsupported
+from forwarder.packet_driver import READ_S, PacketDriver
+from forwarder.protocols.base import KeepAlive, Packet, ProtocolError, Steps, WaitStep, WriteStep
+from forwarder.steps import Notifications
+from tests.doubles.clock import run_virtual
+from tests.doubles.hardware import RecordingHardware
+
+VIBRATE, POSITION = OutputType.VIBRATE, OutputType.POSITION
+
+
+class FakeProtocol:
+    """One byte per value; feature 9 does not exist; ticks while `ticking`."""
+
+    keepalive: KeepAlive | None = None
+
+    def __init__(self) -> None:
+        self.ticking = 0
+        self.stops: list[Collection[int] | None] = []
+
+    def handshake(self) -> Steps[None]:
+        yield WriteStep("tx", b"hi")
+
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
+    ) -> tuple[Packet, ...]:
+        if feature == 9:
+            raise ProtocolError("there is no feature 9")
+        return () if value == 99 else (Packet("tx", bytes([feature, value])),)
+
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+        self.stops.append(features)
+        self.ticking = 0
+        return (Packet("tx", b"stop"),)
+
+    def armed(self) -> tuple[Packet, ...]:
+        return (Packet("tx", b"stop"),)
+
+    def shares_packets(self, feature: int) -> bool:
+        return feature == 1
+
+    def read(self, feature: int, kind: InputType) -> Steps[int]:
+        yield WriteStep("tx", b"battery?")
+        answer = yield WaitStep("rx", 60_000)
+        assert answer is not None
+        return answer[0]
+
+    def subscription(self, feature: int, kind: InputType) -> str:
+        return "rx"
+
+    def reading(self, feature: int, kind: InputType, data: bytes) -> int | None:
+        return data[0] if data else None
+
+    @property
+    def tick_ms(self) -> int | None:
+        return 100 if self.ticking else None
+
+    def tick(self) -> tuple[Packet, ...]:
+        self.ticking -= 1
+        return (Packet("tx", b"tick"),)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.hardware = RecordingHardware("tx", "rx")
+        self.protocol = FakeProtocol()
+        self.failed: list[DeviceError] = []
+        self.notifications = Notifications(self.hardware)
+        self.driver = PacketDriver(
+            "toy", self.hardware, self.protocol, self.notifications, self.failed.append
+        )
+
+
+def play(scene: Callable[[Bench], Awaitable[None]]) -> Bench:
+    async def main() -> Bench:
+        bench = Bench()
+        await scene(bench)
+        return bench
+
+    return run_virtual(main())
+
+
+def test_the_hardware_learns_whether_anything_is_on() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.driver.output(0, VIBRATE, 5, 0)
+        bench.driver.output(1, VIBRATE, 7, 0)
+        bench.driver.output(0, VIBRATE, 0, 0)
+        bench.driver.output(1, VIBRATE, 0, 0)
+        bench.driver.output(2, POSITION, 50, 0)
+
+    assert play(scene).hardware.calls == [
+        ("output", (b"\x00\x05",), False, False),
+        ("output", (b"\x01\x07",), True, False),
+        ("output", (b"\x00\x00",), False, False),
+        ("output", (b"\x01\x00",), True, True),
+        ("output", (b"\x02\x32",), False, True),
+    ]
+
+
+def test_a_stop_says_whether_it_is_for_everything() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.driver.output(0, VIBRATE, 5, 0)
+        bench.driver.stop({0})
+        bench.driver.stop(None)
+
+    assert play(scene).hardware.calls[1:] == [
+        ("stop", (b"stop",), False),
+        ("stop", (b"stop",), True),
+    ]
+
+
+def test_a_value_without_packets_is_done_at_once() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.driver.output(0, VIBRATE, 99, 0)
+
+    assert play(scene).hardware.calls == []
+
+
+def test_what_the_protocol_cannot_say_is_the_clients_fault() -> None:
+    async def scene(bench: Bench) -> None:
+        with pytest.raises(Unsupported, match="no feature 9"):
+            bench.driver.output(9, VIBRATE, 1, 0)
+
+    play(scene)
+
+
+def test_ticks_come_while_the_protocol_wants_them_and_end_with_a_stop() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.protocol.ticking = 3
+        bench.driver.output(0, VIBRATE, 5, 0)
+        await asyncio.sleep(0.25)
+        assert bench.hardware.calls.count(("output", (b"tick",), False, False)) == 2
+        bench.driver.stop(None)
+        await asyncio.sleep(1)
+
+    assert play(scene).hardware.calls[-1] == ("stop", (b"stop",), True)
+
+
+def test_a_reading_is_asked_for_and_one_query_waits_for_the_other() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.notifications.subscribe("rx")
+
+        async def answer() -> None:
+            for value in (80, 81):
+                await asyncio.sleep(0.1)
+                bench.hardware.listeners["rx"](bytes([value]))
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(answer())
+            reads = [tasks.create_task(bench.driver.read(2, InputType.BATTERY)) for _ in range(2)]
+        assert [read.result() for read in reads] == [80, 81]
+
+    play(scene)
+
+
+def test_a_toy_that_does_not_answer_costs_a_few_seconds() -> None:
+    async def scene(bench: Bench) -> None:
+        with pytest.raises(HardwareError, match="did not answer"):
+            await bench.driver.read(2, InputType.BATTERY)
+        assert asyncio.get_running_loop().time() == pytest.approx(READ_S)
+
+    play(scene)
+
+
+def test_subscribed_readings_arrive_until_unsubscribed_and_never_twice() -> None:
+    async def scene(bench: Bench) -> None:
+        heard: list[int] = []
+        for _ in range(2):
+            await bench.driver.subscribe(3, InputType.PRESSURE, heard.append)
+        bench.hardware.listeners["rx"](b"\x07")
+        bench.hardware.listeners["rx"](b"")
+        await bench.driver.unsubscribe(3, InputType.PRESSURE)
+        bench.hardware.listeners["rx"](b"\x08")
+        assert heard == [7]
+
+    play(scene)
+
+
+def test_when_the_relay_stopped_it_the_protocol_forgets_what_was_on() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.driver.output(0, VIBRATE, 5, 0)
+        bench.driver.stopped()
+        bench.driver.output(1, VIBRATE, 0, 0)
+
+    bench = play(scene)
+    assert bench.protocol.stops == [None]
+    assert bench.hardware.calls[-1] == ("output", (b"\x01\x00",), True, True)
+
+
+def test_closing_lets_the_hardware_go_and_ends_the_ticks() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.protocol.ticking = 100
+        bench.driver.output(0, VIBRATE, 5, 0)
+        await bench.driver.close()
+        await asyncio.sleep(1)
+
+    assert play(scene).hardware.calls[-1] == ("disconnect",)
