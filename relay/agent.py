@@ -70,13 +70,17 @@ CLOSE_RADIO_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class PeripheralStatus:
-    """`bound`: a hub has it; else it is held, stopped. `driven`: what the hub says about it."""
+    """`bound`: a hub has it; else it is held, stopped. `driven`: what the hub says about it.
+
+    `name`: what it calls itself.
+    """
 
     address: str
     gate: str
     running: bool
     bound: bool
     driven: Driven | None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ class Agent:
         self._block = Block(self.will.cause)
         self._roster = Roster(radio, config, self._block, self._around)
         self._scanner = Scanner(radio, self._tell)
+        self._roster.name_of = self._scanner.name
         self._supervisor = (
             Supervisor(self._roster, lambda: self._roster.strike(StopCause.STALL))
             if outlives_its_relay(radio)
@@ -151,6 +156,10 @@ class Agent:
             self._started.clear()
             self._roster.group = None
             await self._close_radio()
+
+    @property
+    def closing(self) -> bool:
+        return self._closing.is_set()
 
     def close(self) -> None:
         """Ask `run` to stop everything and return."""
@@ -197,7 +206,8 @@ class Agent:
     def _peripheral_status(self, each: Peripheral) -> PeripheralStatus:
         driven = self._driven.get(each.p) if each.bound else None
         gate = each.gate
-        return PeripheralStatus(each.address, gate.state.value, gate.running, each.bound, driven)
+        state, running = gate.state.value, gate.running
+        return PeripheralStatus(each.address, state, running, each.bound, driven, each.name)
 
     # --- for the wearer ------------------------------------------------------------------------
 

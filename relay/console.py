@@ -86,7 +86,8 @@ def picture(status: AgentStatus, trouble: str) -> list[str]:
 
 def _device(device: PeripheralStatus) -> str:
     driven = device.driven
-    name = neutralise(driven.name) if driven is not None and driven.name else device.address
+    known = driven.name if driven is not None and driven.name else device.name
+    name = neutralise(known) or device.address
     if not device.bound:
         return f"{name}: stopped, kept for the hub to come back"
     if driven is None:

@@ -63,6 +63,7 @@ class Peripheral:
         self, address: str, connection: Connection, gate: Gate, around: Surroundings
     ) -> None:
         self.address = address
+        self.name = ""
         self.connection = connection
         self.gate = gate
         self.p = 0
@@ -87,6 +88,15 @@ class Peripheral:
     @property
     def leaving(self) -> bool:
         return self._stopper.leaving
+
+    @property
+    def owes(self) -> bool:
+        """Whether it is to be stopped as soon as anybody says how: it was lost while it ran."""
+        return self._stopper.owes
+
+    @owes.setter
+    def owes(self, owes: bool) -> None:
+        self._stopper.owes = owes
 
     # --- who it belongs to ---------------------------------------------------------------------
 
@@ -124,11 +134,12 @@ class Peripheral:
             self._settle()
             self._fail(message.id, ErrorCode.GATE, str(error))
             return
-        self._stopper.armed = message
+        self._stopper.arm(message, now)
         self._slots.gap_s = message.gap_ms / 1000
         self._wire.written.armed(now)
         self._settle()
         self._around.armed()
+        self._wake.set()
         self._say(Done(message.id))
 
     def lease(self, ms: int) -> None:

@@ -28,6 +28,10 @@ from relay.surroundings import Surroundings
 log = logging.getLogger(__name__)
 
 
+# Devices that were lost while they ran and have not come back; a relay meets a dozen in its life.
+OWED_MOST = 256
+
+
 @dataclass(slots=True, eq=False)
 class _Attempt:
     """A Connect under way. `scope` lets it be given up; `lost` is why the peripheral went away."""
@@ -41,6 +45,7 @@ class Roster:
     """Connects and keeps peripherals. They live in `group`, which is set while the agent runs.
 
     One hub at a time has them: `hub`, None while there is no link, with what its Welcome said.
+    `name_of` knows what a peripheral calls itself.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Roster:
         self.group: asyncio.TaskGroup | None = None
         self.hub: Sink | None = None
         self.welcome: Welcome | None = None
+        self.name_of: Callable[[str], str] = lambda address: ""
         self._radio = radio
         self._config = config
         self._block = block
@@ -56,6 +62,7 @@ class Roster:
         self._peripherals: dict[str, Peripheral] = {}
         self._numbers: dict[int, Peripheral] = {}
         self._attempts: dict[str, _Attempt] = {}
+        self._owed: set[str] = set()
 
     def __iter__(self) -> Iterator[Peripheral]:
         return iter(tuple(self._peripherals.values()))
@@ -137,6 +144,8 @@ class Roster:
                 return
             gate = Gate(self._block, max_run_s=self._config.max_run_s)
             peripheral = Peripheral(address, connection, gate, self._around)
+            peripheral.name = self.name_of(address)
+            peripheral.owes = address in self._owed
             owner.append(peripheral)
             self._peripherals[address] = peripheral
         finally:
@@ -158,6 +167,9 @@ class Roster:
             log.exception("%s: the worker failed", address)
         finally:
             del self._peripherals[address]
+            self._owed.discard(address)
+            if peripheral.owes and len(self._owed) < OWED_MOST:
+                self._owed.add(address)
             if self._numbers.get(peripheral.p) is peripheral:
                 del self._numbers[peripheral.p]
             self._around.audit.note("disconnected", address)

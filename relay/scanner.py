@@ -45,6 +45,10 @@ class Scanner:
         info = self._radio.info
         return replace(info, text=self._trouble[:512]) if self._trouble else info
 
+    def name(self, address: str) -> str:
+        """What this peripheral calls itself; empty if it has not said so lately."""
+        return self._sightings.name(address)
+
     def greet(self) -> RadioInfo:
         """Return `info` for a new hub; only what changes after this is told."""
         self._told = self.info

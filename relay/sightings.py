@@ -42,6 +42,11 @@ class Sightings:
     def due(self) -> float | None:
         return self._due
 
+    def name(self, address: str) -> str:
+        """What this peripheral calls itself; empty if it has not said so lately."""
+        known = self._seen.get(address)
+        return (known.advertisement.name or "") if known is not None else ""
+
     def add(self, advertisement: Advertisement, now: float) -> None:
         """Take note of `advertisement`; it is told if it is new, different, or a second old."""
         address = advertisement.address

@@ -64,7 +64,8 @@ class _Stop:
 class Stopper:
     """`say` takes messages for the hub, which calls the peripheral `p`.
 
-    `final`: the program ends, so that nothing may take long any more.
+    `final`: the program ends, so that nothing may take long any more. `owes`: it ran when it was
+    lost the last time, and most devices go on; the first Arm that can stop it does.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Stopper:
         self.armed = Arm(0, 0)
         self.leaving = False
         self.final = False
+        self.owes = False
         self._wire = wire
         self._gate = gate
         self._around = around
@@ -120,6 +122,12 @@ class Stopper:
         self._waiting.append(then)
         if self._gate.state is not State.STOPPING:
             self._tell(None)
+
+    def arm(self, armed: Arm, now: float) -> None:
+        """This is how to stop it from now on."""
+        self.armed = armed
+        if self.owes and armed.stop:
+            self._stops.append(_Stop([], armed.stop, True, now, now))
 
     def hold(self) -> Hold:
         """The armed stop for whoever has to write it in our place."""
@@ -189,6 +197,7 @@ class Stopper:
             self._wire.written.note(packet, now)
         if stop.everything:
             self._wire.written.stopped(stop.packets, now)
+            self.owes = False
         for id in stop.ids:
             self._say(Done(id))
 
@@ -241,7 +250,7 @@ class Stopper:
             return
         now, cause = self._loop.time(), self._gate.cause
         self._gate.stop_written()
-        self._stopping = False
+        self._stopping = self.owes = False
         self._wire.written.stopped(armed.stop, now)
         self._again = (now + STRAGGLER_S, armed.stop) if straggler and armed.stop else None
         self._around.audit.note("stopped", self._wire.address, cause=cause)
@@ -297,6 +306,7 @@ class Stopper:
             self._stopping = False
             cause = self._gate.cause or StopCause.RADIO
             self._say(Stopped(self.p, cause, ok=False, text=reason[:512], n=self._gate.stops))
+        self.owes = self.owes or self._gate.running or self._gate.state is State.STOPPING
         # Whoever asks from now on need not wait for a stop that can not be written any more.
         self._gate.stop_written()
         self._tell(RadioError(ErrorCode.GONE, reason))

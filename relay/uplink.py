@@ -61,7 +61,8 @@ class Uplink:
                 # A fault boundary: one bad link must not be the last one. Everything was stopped.
                 log.exception("%s: the link failed because of an error in the relay", self._target)
             else:
-                self._report("the hub closed the link")
+                if not self._agent.closing:
+                    self._report("the hub closed the link")
             if loop.time() - started >= GOOD_S:
                 bound = PAUSE_FIRST_S
             await asyncio.sleep(max(PAUSE_LEAST_S, self._chance(0, bound)))

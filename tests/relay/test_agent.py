@@ -681,6 +681,18 @@ def test_what_the_hub_says_about_devices_is_shown() -> None:
         await it.hub.output(1, level(toy, 8))
         status = it.agent.status()
         assert status.hub == "the hub"
-        assert status.peripherals == (PeripheralStatus(toy.address, "open", True, True, driven),)
+        (device,) = status.peripherals
+        assert device == PeripheralStatus(toy.address, "open", True, True, driven, "")
+
+    play(body)
+
+
+def test_a_device_is_shown_by_the_name_that_it_advertised() -> None:
+    async def body(it: Bed) -> None:
+        it.hub.tell(Scan(True))
+        await it.hub.hear(Advertisements)
+        await running(it)
+        (device,) = it.agent.status().peripherals
+        assert device.name == it.toy().advertisement.name
 
     play(body)

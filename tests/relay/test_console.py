@@ -38,14 +38,14 @@ def test_each_device_says_who_drives_it() -> None:
         PeripheralStatus("BB", "open", True, True, None),
         PeripheralStatus("CC", "armed", False, True, None),
         PeripheralStatus("DD", "shut", False, False, None),
-        PeripheralStatus("EE", "open", False, True, Driven(2)),
+        PeripheralStatus("EE", "open", False, True, Driven(2), "LVS-A"),
     )
     assert picture(status(peripherals=devices), "")[1:] == [
         "  Hush: 50%, driven by Game, Chat, battery 80 %",
         "  BB: running",
         "  CC: ready",
         "  DD: stopped, kept for the hub to come back",
-        "  EE: 0%, driven by nobody",
+        "  LVS-A: 0%, driven by nobody",
     ]
 
 
