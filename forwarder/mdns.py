@@ -99,7 +99,6 @@ async def announced(
         yield
     finally:
         # Says goodbye for each service, so that nobody is sent to a port that is closed.
-        await zeroconf.async_unregister_all_services()
         await zeroconf.async_close()
 
 

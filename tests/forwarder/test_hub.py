@@ -290,3 +290,21 @@ async def test_a_grant_bounds_what_a_client_sees_and_does() -> None:
         house.hub.output(guest, output(0, 1, feature=1))
     with pytest.raises(UnknownDevice):
         house.hub.output(guest, output(1, 1))
+
+
+def test_another_hub_sees_the_way_of_devices_and_none_that_came_by_way_of_it() -> None:
+    async def main() -> None:
+        hub = Hub(Store(None))
+        own, theirs, far = (device(address=address) for address in ("own", "theirs", "far"))
+        theirs.via, far.via = ("b" * 16,), ("c" * 16, "d" * 16)
+        for each in (own, theirs, far):
+            hub.add(each)
+        app, other = FakeClient(), FakeClient()
+        other.hub_id = "b" * 16
+        assert sorted(hub.visible(app)) == [0, 1, 2]
+        seen = hub.visible(other)
+        ways = {index: info.device_features[0].via for index, info in seen.items()}
+        assert ways == {0: (hub.id,), 2: (hub.id, "c" * 16, "d" * 16)}
+        assert all(info.device_features[0].via is UNSET for info in hub.visible(app).values())
+
+    asyncio.run(main())

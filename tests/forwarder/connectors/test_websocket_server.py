@@ -186,6 +186,21 @@ async def test_a_good_client_gets_in_past_a_thousand_that_say_nothing() -> None:
         await channel.close()
 
 
+async def test_the_oldest_that_says_nothing_has_to_go() -> None:
+    async with serving(WebSocketServer(port=0, max_half_open=2)) as address:
+        host, port = address.split(":")
+        silent = [await asyncio.open_connection(host, port) for _ in range(3)]
+        async with asyncio.timeout(1):
+            assert await silent[0][0].read() == b""
+        # An open websocket does not count, and is not pushed out.
+        channel = await dial(f"ws://{address}")
+        silent += [await asyncio.open_connection(host, port) for _ in range(3)]
+        assert await says(channel, "still here")
+        await channel.close()
+        for _, writer in silent:
+            writer.close()
+
+
 async def test_more_websockets_than_allowed_are_turned_away() -> None:
     async with serving(WebSocketServer(port=0, max_open=2)) as address:
         channels = [await dial(f"ws://{address}") for _ in range(2)]

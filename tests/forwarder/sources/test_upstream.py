@@ -675,6 +675,21 @@ def test_more_devices_than_anybody_has_are_left_out() -> None:
     played(script, test)
 
 
+def test_a_device_that_was_here_before_is_left_out_whatever_the_server_thinks() -> None:
+    async def main() -> None:
+        near, script = SomeHub("near"), two_toys(VIBRATOR)
+        feature = script.devices["1"]["DeviceFeatures"]["0"]
+        feature["Via"] = ["0" * 16, near.hub.id]
+        here, there = channel_pair()
+        serving = asyncio.create_task(script.serve(there))
+        driving = await connected(near.upstream("other"), here)
+        assert near.names == {0: "Toy 0"}
+        driving.cancel()
+        await asyncio.wait([driving, serving])
+
+    run_virtual(main())
+
+
 def test_a_device_that_came_through_too_many_hubs_is_left_out() -> None:
     async def test(near: SomeHub, source: UpstreamSource) -> None:
         assert near.names == {0: "Toy 0"}

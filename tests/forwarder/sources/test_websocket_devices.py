@@ -351,6 +351,18 @@ def test_a_keep_alive_repeats_what_was_written_last_while_something_runs() -> No
     bench(test)
 
 
+def test_what_ran_before_a_stop_is_never_repeated() -> None:
+    async def test(on: Bench) -> None:
+        await on.hardware.arm([packet(b"stop", "a")], gap_ms=0, keepalive=KeepAlive(1000))
+        on.hardware.output([packet(b"a", "a"), packet(b"b", "b")], merge=False, at_rest=False)
+        await asyncio.sleep(0.5)
+        on.hardware.stop([packet(b"stop", "a")], everything=True)
+        await asyncio.sleep(2.5)
+        assert on.frames == [b"a", b"b", b"stop", b"stop", b"stop"]
+
+    bench(test)
+
+
 def test_running_numbers_go_on_and_their_checksum_with_them() -> None:
     async def test(on: Bench) -> None:
         counter = Counter(0, xor_at=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import cast
 
 import pytest
 
@@ -65,6 +66,48 @@ async def test_a_stuck_peer_does_not_keep_the_socket_after_a_close() -> None:
             await listened.close()
             # What was under way when the socket went down is all that the peer ever gets.
             assert (await ended(dialed)).code == 1006
+
+
+class Watch:
+    """Takes the place of a transport's protocol, and notes when the connection is no more."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.inner = transport.get_protocol()
+        self.lost = asyncio.Event()
+        transport.set_protocol(cast(asyncio.Protocol, self))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.inner.connection_lost(exc)
+        self.lost.set()
+
+
+async def test_neither_does_one_whose_channel_was_being_received_from() -> None:
+    async with websocket() as (listened, dialed):
+        watch = Watch(listened.transport)
+        receiving = asyncio.create_task(listened.receive())
+        await fill(listened)
+        async with asyncio.timeout(SOON_S):
+            await listened.close()
+            await watch.lost.wait()
+        with pytest.raises(ChannelClosed):
+            await receiving
+        assert dialed.peer
+
+
+async def test_a_blocked_sender_hears_of_a_close_before_the_peer_does() -> None:
+    async with websocket() as (_, dialed):
+        await fill(dialed)
+        sending = asyncio.create_task(dialed.send("held up"))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(dialed.close())
+        await asyncio.wait([sending, closing], return_when=asyncio.FIRST_COMPLETED)
+        assert not closing.done()
+        with pytest.raises(ChannelClosed):
+            await sending
+        await closing
 
 
 async def test_a_lost_connection_ends_the_channel_at_both_ends() -> None:
