@@ -30,7 +30,7 @@ from relay.link.messages import (
     StopAll,
     Value,
 )
-from relay.link.session import HubSession
+from relay.link.session import HubSession, LinkSilent
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,11 @@ class RelayLink:
 
     async def greet(self) -> Hello:
         """Wait for the relay's Hello and welcome it. Raises LinkError; the channel stays open."""
-        async with asyncio.timeout_at(self.session.deadline):
-            frame = await self._channel.receive()
+        try:
+            async with asyncio.timeout_at(self.session.deadline):
+                frame = await self._channel.receive()
+        except TimeoutError:
+            raise LinkSilent("the relay did not greet in time") from None
         message, answer = self.session.receive(frame, self._loop.time())
         if not isinstance(message, Hello):  # a Bye: nothing else is legal here
             raise ChannelClosed(1000, "the relay left before it greeted")
@@ -180,8 +183,11 @@ class RelayLink:
     async def _write(self) -> None:
         while True:
             while self._outbox:
-                async with asyncio.timeout(SEND_S):
-                    await self._channel.send(self._outbox.popleft())
+                try:
+                    async with asyncio.timeout(SEND_S):
+                        await self._channel.send(self._outbox.popleft())
+                except TimeoutError:
+                    raise LinkSilent(f"the relay took no frame for {SEND_S:g} s") from None
             if self._leaving:
                 raise ChannelClosed(1000, self.ended or "")
             self._outbox_filled.clear()
