@@ -36,31 +36,19 @@ async def test_the_table_is_the_python_relays(modules: Page) -> None:
     assert await modules.evaluate("modules.STALL_S") == STALL_S
 
 
+# What happens often stands here more than once.
+GATE_CALLS = (
+    *("arm", "arm", "lease", "lease", "admit", "admit", "wrote", "wrote", "strike"),
+    *("written", "written", "failed", "tick", "passes", "block", "seen"),
+)
+
+
 def _gate_script(rng: random.Random) -> list[list[Any]]:
     script: list[list[Any]] = []
     now = 100.0
     for _ in range(60):
         now += rng.choice((0.0, 0.01, 0.3, 0.6, 0.95, 2.0, 11.0))
-        call = rng.choice(
-            [
-                "arm",
-                "arm",
-                "lease",
-                "lease",
-                "admit",
-                "admit",
-                "wrote",
-                "wrote",
-                "strike",
-                "written",
-                "written",
-                "failed",
-                "tick",
-                "passes",
-                "block",
-                "seen",
-            ]
-        )
+        call = rng.choice(GATE_CALLS)
         argument: Any = None
         match call:
             case "lease":

@@ -1,0 +1,359 @@
+"""The page's peripheral over a connection that a script plays: order, pace, stops, answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.doubles.chromium import Page
+
+pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
+
+# A toy that a script plays. `log`: what was written when; `told`: what the hub heard.
+_STAGE = """
+const { Peripheral, Block, RadioError, clock, now, sleep } = modules;
+const text = data => new TextDecoder().decode(data);
+const bytes = data => new TextEncoder().encode(data);
+class Played {
+    services = [{ uuid: 's', characteristics: [{ h: 1, uuid: 'c', properties: [] }] }];
+    mtu = 23; log = []; hang = false; fail = null; takes = 0;
+    busy = false; overlaps = 0; gone = false;
+    has(h) { return h === 1; }
+    async write(h, data) {
+        if (this.gone) throw new RadioError('gone', 'gone');
+        this.log.push([now(), text(data)]);
+        if (this.busy) this.overlaps++;
+        this.busy = true;
+        try {
+            if (this.hang) await new Promise((_, no) => { this.cut = no; });
+            if (this.takes) await sleep(this.takes);
+            if (this.fail) throw new RadioError(this.fail, 'it fails');
+        } finally { this.busy = false; }
+    }
+    writeNow(h, data) { this.log.push([now(), text(data)]); return Promise.resolve(); }
+    async read() { return this.write(1, bytes('read')).then(() => Uint8Array.of(7)); }
+    async subscribe(h, on) { this.on = on; await this.write(1, bytes('sub')); }
+    async unsubscribe() { await this.write(1, bytes('unsub')); }
+    disconnect() { this.gone = true; this.log.push([now(), 'disconnect']); }
+    get data() { return this.log.map(([, data]) => data); }
+}
+function stage({ arm = {}, leaseMs = 900, activeS = 0.9, maxRunS = 0 } = {}) {
+    const connection = new Played(), block = new Block(), told = [], left = [];
+    const peripheral = new Peripheral({
+        connection, block, changed() {}, gone: (...how) => left.push(how) });
+    peripheral.bind(1, message => told.push(message), { activeS, idleS: 10 });
+    peripheral.gate.maxRunS = maxRunS;
+    let id = 0;
+    const ask = message => { peripheral.handle({ id: ++id, p: 1, ...message }); return id; };
+    const packet = (data, more = {}) => ({ h: 1, d: bytes(data), ...more });
+    const output = (data, more = {}) =>
+        ask({ t: 'Output', packets: [packet(data, { k: [0], ...more })], merge: false });
+    const answers = number => told.filter(message => message.id === number);
+    ask({ t: 'Arm', stop: [packet('STOP', { rest: true, r: true })], ...arm });
+    if (leaseMs) peripheral.lease(leaseMs);
+    return { connection, block, peripheral, told, left, ask, packet, output, answers };
+}
+"""
+
+
+async def play(page: Page, script: str, **values: Any) -> Any:
+    given = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in values.items())
+    await page.evaluate(
+        "Promise.all(['peripheral', 'radio', 'clock'].map(name => import(`/relay/${name}.js`)))"
+        ".then(all => { Object.assign(modules, ...all); })"
+    )
+    return await page.evaluate(f"(async () => {{ {_STAGE}\n{given}{script} }})()", timeout=60)
+
+
+async def test_the_first_value_is_handed_over_before_the_call_returns(modules: Page) -> None:
+    assert await play(modules, "const s = stage(); s.output('a'); return s.connection.data;") == [
+        "a"
+    ]
+
+
+async def test_between_two_writes_pass_the_gap_and_the_newest_value_wins(modules: Page) -> None:
+    data, gap, answers = await play(
+        modules,
+        """
+        const s = stage({ arm: { gap_ms: 60 } });
+        const ids = ['a', 'b', 'c', 'd'].map(data => s.output(data));
+        await sleep(200);
+        const times = s.connection.log.map(([at]) => at);
+        return [s.connection.data, times[1] - times[0], ids.map(id => s.answers(id))];
+        """,
+    )
+    assert data == ["a", "d"]
+    assert 0.059 <= gap < 0.15
+    assert [[one["t"] for one in each] for each in answers] == [["Done"]] * 4
+    assert [each[0].get("superseded", False) for each in answers] == [False, True, True, False]
+
+
+async def test_values_that_share_a_packet_are_merged_on_an_idle_toy(modules: Page) -> None:
+    data = await play(
+        modules,
+        """
+        const s = stage();
+        for (const data of ['1,0', '1,1'])
+            s.ask({ t: 'Output', packets: [s.packet(data, { k: [0, 1] })], merge: true });
+        await sleep(50);
+        return s.connection.data;
+        """,
+    )
+    assert data == ["1,1"]
+
+
+async def test_one_operation_at_a_time_in_the_order_of_the_requests(modules: Page) -> None:
+    data, overlaps = await play(
+        modules,
+        """
+        const s = stage();
+        s.connection.takes = 5;
+        s.ask({ t: 'Write', h: 1, d: bytes('w1') });
+        s.ask({ t: 'Subscribe', h: 1 });
+        s.ask({ t: 'Read', h: 1 });
+        s.output('a');
+        s.ask({ t: 'Write', h: 1, d: bytes('w2') });
+        await sleep(150);
+        return [s.connection.data, s.connection.overlaps];
+        """,
+    )
+    assert data == ["w1", "sub", "read", "a", "w2"]
+    assert overlaps == 0
+
+
+async def test_keep_alive_repeats_while_it_runs_and_ends_with_the_lease(modules: Page) -> None:
+    running, resting, later = await play(
+        modules,
+        """
+        const s = stage({ arm: { keepalive: { every_ms: 40, only_running: true } }, activeS: 0.4 });
+        await sleep(100);
+        const idle = s.connection.data.length;
+        s.output('a');
+        await sleep(220);
+        const running = s.connection.data.slice(idle);
+        await sleep(400);
+        const resting = s.connection.data.length;
+        await sleep(200);
+        return [running, s.connection.data[resting - 1], s.connection.data.length - resting];
+        """,
+    )
+    assert set(running) == {"a"}
+    assert 4 <= len(running) <= 6
+    assert (resting, later) == ("STOP", 0)
+
+
+async def test_the_wearers_longest_run_ends_it(modules: Page) -> None:
+    said = await play(
+        modules,
+        """
+        const s = stage({ maxRunS: 0.2 });
+        s.output('a');
+        for (let beat = 0; beat < 8; beat++) { await sleep(50); s.peripheral.lease(900); }
+        return [s.connection.data, s.told.find(message => message.t === 'Stopped')];
+        """,
+    )
+    assert said[0] == ["a", "STOP"]
+    assert said[1] == {"t": "Stopped", "p": 1, "cause": "run_time", "ok": True, "n": 1}
+
+
+async def test_a_stop_nobody_acknowledges_is_written_twice(modules: Page) -> None:
+    data = await play(
+        modules,
+        """
+        const stop = [{ h: 1, d: bytes('s1') }, { h: 1, d: bytes('s2'), r: true }];
+        const s = stage({ arm: { stop } });
+        s.output('a');
+        await s.peripheral.strike('pause');
+        return s.connection.data;
+        """,
+    )
+    assert data == ["a", "s1", "s2", "s1"]
+
+
+async def test_a_stop_does_not_wait_for_what_hangs(modules: Page) -> None:
+    took, data = await play(
+        modules,
+        """
+        const s = stage();
+        s.connection.hang = true;
+        s.output('a');
+        const began = now();
+        s.connection.hang = false;
+        await s.peripheral.strike('emergency');
+        return [now() - began, s.connection.data];
+        """,
+    )
+    assert data[:2] == ["a", "STOP"]
+    assert took < 0.3
+
+
+@pytest.mark.parametrize("fallback", ["disconnect", "hold"])
+async def test_a_stop_that_fails_is_told_once_retried_and_then_falls_back(
+    modules: Page, fallback: str
+) -> None:
+    told, data, left = await play(
+        modules,
+        """
+        const s = stage({ arm: { fallback } });
+        s.output('a');
+        s.connection.fail = 'radio';
+        s.peripheral.strike('link');
+        await sleep(1900);
+        const stopped = () => s.told.filter(message => message.t === 'Stopped');
+        const early = stopped();
+        s.connection.fail = null;
+        await sleep(700);
+        return [[early, stopped()], s.connection.data, s.left];
+        """,
+        fallback=fallback,
+    )
+    assert told[0][0]["ok"] is False
+    assert data.count("STOP") >= 4
+    if fallback == "disconnect":
+        assert "disconnect" in data
+        assert left[0][2] is True, "it may still run"
+    else:
+        assert "disconnect" not in data
+        assert [one["ok"] for one in told[1]] == [False, True]
+        assert left == []
+
+
+async def test_letting_go_is_the_stop_of_a_toy_without_stop_packets(modules: Page) -> None:
+    data, told, left = await play(
+        modules,
+        """
+        const s = stage({ arm: { stop: [], fallback: 'disconnect' } });
+        s.output('a');
+        await s.peripheral.strike('lease');
+        return [s.connection.data, s.told.slice(-2), s.left];
+        """,
+    )
+    assert data == ["a", "disconnect"]
+    assert [one["t"] for one in told] == ["Stopped", "Disconnected"]
+    assert told[0]["ok"] is True
+    assert left[0][2] is False
+
+
+async def test_an_arm_that_was_on_its_way_while_it_stopped_does_not_count(modules: Page) -> None:
+    answers = await play(
+        modules,
+        """
+        const s = stage();
+        s.output('a');
+        await s.peripheral.strike('pause');
+        const stop = [s.packet('STOP')];
+        const late = s.ask({ t: 'Arm', stop, seen: 0 });
+        const fresh = s.ask({ t: 'Arm', stop, seen: 1 });
+        s.peripheral.lease(900);
+        const runs = s.output('b');
+        await sleep(20);
+        return [late, fresh, runs].map(id => s.answers(id).map(one => one.code ?? one.t));
+        """,
+    )
+    assert answers == [["gate"], ["Done"], ["Done"]]
+
+
+async def test_a_partial_stop_leaves_the_other_slots(modules: Page) -> None:
+    data = await play(
+        modules,
+        """
+        const s = stage({ arm: { gap_ms: 30 } });
+        s.output('a0');
+        s.ask({ t: 'Output', packets: [s.packet('b1', { k: [1] })], merge: false });
+        s.output('c0');
+        s.ask({ t: 'Stop', packets: [s.packet('off0', { k: [0] })], all: false });
+        await sleep(150);
+        return s.connection.data;
+        """,
+    )
+    assert data == ["a0", "off0", "b1"]
+
+
+async def test_leaving_the_page_hands_over_every_stop_packet_at_once(modules: Page) -> None:
+    data = await play(
+        modules,
+        """
+        const s = stage({ arm: { stop: [{ h: 1, d: bytes('s1') }, { h: 1, d: bytes('s2') }] } });
+        s.connection.hang = true;
+        s.output('a');
+        s.peripheral.blurt('shutdown');
+        return s.connection.data;
+        """,
+    )
+    assert data[:3] == ["a", "s1", "s2"]
+
+
+async def test_a_handle_that_does_not_exist_is_refused(modules: Page) -> None:
+    codes = await play(
+        modules,
+        """
+        const s = stage();
+        const ids = [
+            s.ask({ t: 'Write', h: 0, d: bytes('x') }),
+            s.ask({ t: 'Read', h: 9 }),
+            s.ask({ t: 'Output', packets: [{ h: 9, d: bytes('x') }] }),
+            s.ask({ t: 'Arm', stop: [{ h: 9, d: bytes('x') }] }),
+        ];
+        return ids.map(id => s.answers(id).map(one => one.code));
+        """,
+    )
+    assert codes == [["refused"]] * 4
+
+
+async def test_whatever_happens_each_request_is_answered_once_and_nothing_runs_unleased(
+    modules: Page,
+) -> None:
+    """Random lives: hanging and failing radios, causes, stops, links that go, toys that go."""
+    found = await play(
+        modules,
+        """
+        let seed = 11;
+        const random = most => (seed = Math.imul(seed, 1103515245) + 12345 >>> 0) % 65536 % most;
+        const faults = [];
+        async function life(number) {
+            const s = stage({ arm: { gap_ms: random(3) * 5 }, leaseMs: 300, activeS: 0.15 });
+            const asked = [], unleased = [], stop = [s.packet('STOP', { r: true })];
+            // Anything but a stop that starts while the gate is not open is a fault.
+            const write = s.connection.write.bind(s.connection);
+            s.connection.write = (h, data) => {
+                const quiet = ['STOP', 'HALT', 'read', 'sub'].includes(text(data));
+                if (!quiet && s.peripheral.gate.state !== 'open') unleased.push(text(data));
+                return write(h, data);
+            };
+            for (let step = 0; step < 60 && !s.left.length; step++) {
+                const what = random(16);
+                if (what < 6) asked.push(s.output('v' + step, { k: [random(3)] }));
+                else if (what === 6) asked.push(s.ask({ t: 'Write', h: 1, d: bytes('w' + step) }));
+                else if (what === 7) asked.push(s.ask({ t: 'Read', h: 1 }));
+                else if (what === 8) asked.push(s.ask({ t: 'Stop', all: random(2) === 0,
+                    packets: [s.packet('HALT', { k: [random(3)] })] }));
+                else if (what === 9) s.peripheral.strike(['pause', 'lease', null][random(3)]);
+                else if (what === 10) asked.push(s.ask({ t: 'Arm', stop }));
+                else if (what === 11) s.peripheral.lease(100 + random(200));
+                else if (what === 12) s.connection.fail = random(3) ? null : 'radio';
+                else if (what === 13) { s.connection.hang = random(3) === 0; }
+                else if (what === 14) { s.connection.cut?.(new RadioError('timeout', 'cut')); }
+                else s.connection.takes = random(3) * 4;
+                if (step === 50 && number % 4 === 0) asked.push(s.ask({ t: 'Disconnect' }));
+                if (random(3) === 0) await sleep(random(20));
+            }
+            s.connection.fail = null; s.connection.hang = false; s.connection.takes = 0;
+            s.connection.cut?.(new RadioError('timeout', 'cut'));
+            await sleep(400);
+            s.connection.gone = true;
+            s.peripheral.left('the end');
+            await sleep(20);
+            for (const id of asked) {
+                const count = s.answers(id).filter(one => one.t !== 'Stopped').length;
+                if (count !== 1) faults.push(`life ${number}: ${id} has ${count} answers`);
+            }
+            for (const data of unleased) faults.push(`life ${number}: ${data} was not leased`);
+            if (s.left.length !== 1) faults.push(`life ${number}: left ${s.left.length} times`);
+        }
+        await Promise.all(Array.from({ length: 60 }, (_, number) => life(number)));
+        return faults;
+        """,
+    )
+    assert found == []
