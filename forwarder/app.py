@@ -81,7 +81,7 @@ class App:
         user_file = config.devices.user or state / "devices.json"
         self.user = UserConfig.load(user_file)
         self.catalogue = Catalogue.load(
-            official=config.devices.official, user=self.user, data=config.devices.catalogue
+            official=config.devices.official, user=self.user, own=config.devices.catalogue
         )
         self.trust = HubTrust.open(state, config.name)
         self.tokens = TokenBook(state / "tokens.json")
