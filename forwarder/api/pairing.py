@@ -22,7 +22,7 @@ from relay.link.handshake import code_id
 from relay.link.pairing import PairingLinkError, advertised
 
 PAGE_PATH = "/relay/"
-_WAYS = ("https", "lan", "localhost", "site")
+WAYS = ("https", "lan", "localhost", "site")
 # Codes are shown to one person; a few more are remembered so that a slow look finds its answer.
 _REMEMBERED = 4 * MAX_CODES
 
@@ -54,8 +54,8 @@ class Pairing:
 
     def issue(self, body: PairingBody) -> PairingView:
         """A new code, valid once and for two minutes. Raises ConfigError for an unknown way."""
-        if body.phone not in _WAYS:
-            raise ConfigError(f"A phone gets its page by one of {', '.join(_WAYS)}.")
+        if body.phone not in WAYS:
+            raise ConfigError(f"A phone gets its page by one of {', '.join(WAYS)}.")
         now = asyncio.get_running_loop().time()
         secret = self._services.trust.desk.issue(now)
         id = code_id(secret).hex()

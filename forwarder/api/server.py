@@ -19,6 +19,7 @@ from forwarder.api.access import (
     Access,
     Caller,
     Refusal,
+    Right,
     admin_token,
 )
 from forwarder.api.actions import Actions, Call
@@ -114,7 +115,7 @@ class Api:
         self.access = Access(
             admin_token(state), hosts, lambda token: services.tokens.check(token, time.time())
         )
-        self._batteries = Batteries(services.hub, lambda: self._watch.readers > 0)
+        self._batteries = Batteries(services.hub, lambda: self._watch.watched(time.monotonic()))
         self._picture = Picture(services, self._batteries)
         self._watch = Watch(services, self._picture)
         self._url_file = state / URL_FILE
@@ -183,6 +184,8 @@ class Api:
                 return _refused(caller)
             if not caller.may(route.right):
                 return _refused(_not_allowed(caller))
+            if route.right in Right.LOOK | Right.READ:
+                self._watch.ask(time.monotonic())
             try:
                 body = None if route.body is None else await _body(request, route.body)
                 call = Call(caller, request.match_info, request.query, body)

@@ -74,6 +74,7 @@ class Settings:
             self._save(draft)
         if body.pin is not UNSET:
             self._pins.set(known.address, pinned)
+        self._services.relays.reconsider(known.address)
         return f"{neutralise(known.name)} is set; it is not connected now."
 
     def _entry(self, user: UserConfig, device: Device) -> UserDevice:

@@ -31,6 +31,8 @@ from forwarder.buttplug.messages import OutputType
 EVERY_S = 0.1
 # A new dashboard shows the end of the log; later changes carry what came meanwhile.
 LOG_LINES = 100
+# Scripts that look now and then count as lookers for so long.
+ASKED_S = 120.0
 
 
 class Change(Document, frozen=True):
@@ -89,7 +91,16 @@ class Watch:
         self._picture = picture
         self._parts: Parts = {}
         self._looked = float("-inf")
+        self._asked = float("-inf")
         self.readers = 0
+
+    def ask(self, now: float) -> None:
+        """A script looked at the devices; it may do so again."""
+        self._asked = now
+
+    def watched(self, now: float) -> bool:
+        """Whether somebody is looking, or did a moment ago."""
+        return self.readers > 0 or now - self._asked < ASKED_S
 
     def parts(self, now: float) -> Parts:
         # A little less than the interval, or readers in step would get old news in turn.

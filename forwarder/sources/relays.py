@@ -308,6 +308,12 @@ class RelaySource:
         _, rssi = (0.0, None) if sighting is None else sighting.seen.get(relay.key, (0.0, None))
         return rssi if rssi is not None and rssi > -127 else None
 
+    def reconsider(self, address: str) -> None:
+        """The user decided otherwise about this address: look at it again at its next sighting."""
+        sighting = self._sightings.get(address)
+        if sighting is not None:
+            sighting.failures, sighting.not_before = 0, 0.0
+
     def let_go(self, device: Device, why: str) -> None:
         """Stop and disconnect a device. It comes back if it is seen, allowed, and not denied."""
         found = self.found(device)

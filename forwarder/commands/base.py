@@ -1,0 +1,70 @@
+"""What the subcommands share: the shape of one, options, and how tables look."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from forwarder import config as configuration
+from forwarder.admin import Admin
+from forwarder.config import Config
+
+FINE, FAILED, USAGE = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """One word of the command line. `run` returns the exit status, or raises ForwarderError."""
+
+    name: str
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def add_state(parser: argparse.ArgumentParser, *, nested: bool = False) -> None:
+    """`nested`: a word before it has these options too, and must not lose what it was given."""
+    default = argparse.SUPPRESS if nested else None
+    for option, metavar, what in (
+        ("--state", "DIR", "the hub's state folder, with keys and tokens"),
+        ("--config", "FILE", "the hub's configuration, a TOML file"),
+    ):
+        parser.add_argument(option, type=Path, metavar=metavar, default=default, help=what)
+
+
+def add_json(parser: argparse.ArgumentParser, *, nested: bool = False) -> None:
+    default = argparse.SUPPRESS if nested else False
+    parser.add_argument("--json", action="store_true", default=default, help="as JSON, for scripts")
+
+
+def config_of(options: argparse.Namespace) -> Config:
+    """The configuration, with --state on top. Raises ConfigError."""
+    config = configuration.load(options.config)
+    if options.state is not None:
+        config = msgspec.structs.replace(config, state=options.state)
+    return config
+
+
+def admin_of(options: argparse.Namespace) -> Admin:
+    """The running hub. Raises ConfigError, NoHub."""
+    return Admin(config_of(options).state_dir)
+
+
+def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:
+    """Lines with columns below each other; no trailing spaces."""
+    rows = [tuple(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        indent
+        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def counted(number: int, word: str) -> str:
+    """ "1 device", "2 devices"."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

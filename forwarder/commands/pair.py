@@ -1,0 +1,107 @@
+"""`forwarder pair`: a one-time code as link and QR code, and what became of it."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import time
+
+import segno
+
+from forwarder.admin import Admin, Refused, in_path
+from forwarder.api.model import PairingBody, PairingState, PairingView
+from forwarder.api.pairing import WAYS
+from forwarder.commands.base import FINE, Subcommand, add_state, admin_of
+from forwarder.errors import ConfigError
+
+# Quick enough to seem at once.
+_ASK_EVERY_S = 0.5
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--phone",
+        nargs="+",
+        default=["https"],
+        metavar=("WAY", "URL"),
+        help="how a phone gets its page: https (this hub's own, the default), localhost (USB,"
+        " adb reverse), or site URL (made with `forwarder relay-page`)",
+    )
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for the relay")
+    add_state(parser)
+
+
+def _pair(options: argparse.Namespace) -> int:
+    way, *more = options.phone
+    if way not in WAYS or len(more) != (way == "site"):
+        raise ConfigError("--phone is https, lan, localhost, or site with its https address.")
+    admin = admin_of(options)
+    body = PairingBody(phone=way, site=more[0] if more else None)
+    code = admin.send("POST", "/pairing", PairingView, body)
+    print("\n".join(instructions(code)), flush=True)
+    if options.no_wait:
+        return FINE
+    try:
+        return _wait(admin, code)
+    except KeyboardInterrupt:
+        admin.tell("DELETE", f"/pairing/{in_path(code.id)}")
+        print("\nThe code is withdrawn.")
+        raise
+
+
+def instructions(code: PairingView) -> list[str]:
+    """What a person does now. A QR code that cannot work is not shown."""
+    works = code.page_url is not None and not code.problems
+    lines: list[str] = []
+    if works:
+        assert code.page_url is not None
+        lines += [
+            "To lend a phone's Bluetooth to this hub, scan this and open it in Chrome:",
+            "",
+            qr_terminal(code.page_url),
+            f"  {code.page_url}",
+        ]
+    else:
+        lines += ["A phone cannot be paired this way yet:"]
+        lines += [f"  • {problem}" for problem in code.problems]
+    lines += [f"  {hint}" for hint in code.hints if works]
+    lines += [
+        "",
+        "To lend this computer's own Bluetooth by a relay beside the hub, run this:"
+        if "//127.0.0.1:" in code.link
+        else "To lend another computer's Bluetooth, run this there:",
+        "",
+        f"  relay pair '{code.link}'",
+        "",
+        f"The code works once, for {code.valid_s:.0f} s. Who has it can move your devices:"
+        " show it to nobody else.",
+    ]
+    return lines
+
+
+def qr_terminal(text: str) -> str:
+    """The code as a picture of characters, or nothing where the terminal cannot show it."""
+    out = io.StringIO()
+    segno.make(text, error="l", micro=False).terminal(out=out, border=2, compact=True)
+    picture = out.getvalue().rstrip("\n") + "\n"
+    try:
+        picture.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return "  (this terminal cannot show a QR code; the dashboard does)\n"
+    return picture
+
+
+def _wait(admin: Admin, code: PairingView) -> int:
+    print("Waiting for the relay…", flush=True)
+    while True:
+        state = admin.get(f"/pairing/{in_path(code.id)}", PairingState)
+        if state.state == "joined":
+            print(f"{state.relay} has joined.")
+            return FINE
+        if state.state == "over":
+            raise Refused("The code has expired without a relay; run `forwarder pair` again.")
+        time.sleep(_ASK_EVERY_S)
+
+
+COMMANDS = (Subcommand("pair", "let a phone or another computer be a radio", _add, _pair),)

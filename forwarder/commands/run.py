@@ -1,0 +1,94 @@
+"""`forwarder run`: the hub itself, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from pathlib import Path
+
+import msgspec
+
+from forwarder import config as configuration
+from forwarder.app import App
+from forwarder.commands.base import FINE, Subcommand, add_state
+from forwarder.config import Config
+from forwarder.console import Console
+from forwarder.errors import ConfigError
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # Windows, and Pythons for which nobody has built it
+    from asyncio import new_event_loop  # type: ignore[assignment]  # both make event loops
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    add_state(parser)
+    parser.add_argument(
+        "--simulate", metavar="NAMES", help='toys to simulate, like "Lovense Hush,Lovense Edge"'
+    )
+    parser.add_argument("--local-radio", action="store_true", help="use this machine's Bluetooth")
+    parser.add_argument("--port", type=_port, metavar="N", help="where Buttplug clients connect")
+    parser.add_argument(
+        "--link-port", type=_port, metavar="N", help="where relays, dashboard and API connect"
+    )
+    parser.add_argument("--lan", action="store_true", help="let paired relays connect from outside")
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="write each radio operation as a JSON line"
+    )
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    return port
+
+
+def merged(options: argparse.Namespace) -> Config:
+    """The configuration file with the command line's word on top. Raises ConfigError."""
+    config = configuration.load(options.config)
+    replace = msgspec.structs.replace
+    if options.state is not None:
+        config = replace(config, state=options.state)
+    if options.trace is not None:
+        config = replace(config, trace=options.trace)
+    if options.port is not None:
+        config = replace(config, clients=replace(config.clients, port=options.port))
+    if options.link_port is not None:
+        config = replace(config, link=replace(config.link, port=options.link_port))
+    if options.lan:
+        config = replace(config, link=replace(config.link, lan=True))
+    if options.simulate is not None:
+        names = tuple(name.strip() for name in options.simulate.split(",") if name.strip())
+        if not names:
+            raise ConfigError('--simulate wants names of toys, like "Lovense Hush,Lovense Edge".')
+        config = replace(config, radio=replace(config.radio, simulate=names))
+    if options.local_radio:
+        config = replace(config, radio=replace(config.radio, local=True))
+    return config
+
+
+def _run(options: argparse.Namespace) -> int:
+    app = App(merged(options))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_serve(app))
+
+
+async def _serve(app: App) -> int:
+    # Ports first: a taken one is said in a line, before anything has started.
+    app.bind()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, app.stop)
+        except NotImplementedError:  # Windows: its loop has none, the interpreter's must do
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(app.stop))
+    async with asyncio.TaskGroup() as tasks:
+        console = tasks.create_task(Console(app).run(), name="console")
+        await app.run()
+        console.cancel()
+    return FINE
+
+
+COMMANDS = (Subcommand("run", "run the hub until Ctrl-C", _add, _run),)

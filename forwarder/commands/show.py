@@ -1,0 +1,156 @@
+"""`forwarder status`, `relays`, `stop`, `revoke`: what is there, who drives it, how to end it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from forwarder.admin import Refused, in_path, pretty
+from forwarder.api.model import (
+    ClientView,
+    Device,
+    RelayView,
+    Revoked,
+    Status,
+    StopBody,
+    Stopped,
+)
+from forwarder.commands.base import (
+    FINE,
+    Subcommand,
+    add_json,
+    add_state,
+    admin_of,
+    counted,
+    table,
+)
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    add_state(parser)
+    add_json(parser)
+
+
+def _status(options: argparse.Namespace) -> int:
+    admin = admin_of(options)
+    status = admin.get("/status", Status)
+    print(pretty(status) if options.json else "\n".join(status_lines(status, admin.url)))
+    return FINE
+
+
+def status_lines(status: Status, url: str) -> Iterator[str]:
+    """The whole state for a terminal."""
+    hub = status.hub
+    yield f"Hub {hub.name} (version {hub.version}), up {_since(hub.up_s)}"
+    yield f"  apps connect to {hub.client_url}, the dashboard is at {url}"
+    yield "Relays"
+    yield from table(map(relay_row, status.relays)) if status.relays else ("  none",)
+    yield "Devices"
+    yield from table(map(device_row, status.devices)) if status.devices else ("  none",)
+    yield "Clients"
+    yield from table(map(_client_row, status.clients)) if status.clients else ("  none",)
+
+
+def relay_row(relay: RelayView) -> tuple[str, ...]:
+    if relay.blocked is not None:
+        state = relay.blocked
+    elif relay.connected:
+        state = "connected"
+    else:
+        state = "away"
+    trip = "" if relay.round_trip_ms is None else f"{relay.round_trip_ms:.1f} ms"
+    radio = ""
+    if relay.radio is not None and not relay.radio.on:
+        radio = f"radio off: {relay.radio.text}"
+    devices = counted(len(relay.devices), "device") if relay.connected else ""
+    paired = "paired" if relay.paired else "this machine"
+    return relay.name, state, trip, devices, paired, radio
+
+
+def device_row(device: Device) -> tuple[str, ...]:
+    battery = "" if device.live.battery is None else f"battery {device.live.battery} %"
+    return (
+        str(device.index),
+        device.shown_name,
+        outputs_in_words(device),
+        battery,
+        f"at {device.source}",
+    )
+
+
+def outputs_in_words(device: Device) -> str:
+    """ "vibrate 40 % by App, rotate off"."""
+    words = []
+    for level in device.live.levels.values():
+        share = f"{level.percent:.0f} %" if level.steps else "off"
+        by = f" by {level.driven_by}" if level.driven_by is not None else ""
+        words.append(f"{level.type.value.lower()} {share}{by}")
+    return ", ".join(words) or "ready"
+
+
+def _client_row(client: ClientView) -> tuple[str, ...]:
+    kind = client.kind if client.version is None else f"{client.kind}, v{client.version}"
+    driven = dict.fromkeys(drive.device_name for drive in client.drives)
+    drives = f"drives {', '.join(driven)}" if driven else "drives nothing"
+    token = "" if client.token is None else f"token {client.token}"
+    return client.name, f"({kind})", drives, token
+
+
+def _since(seconds: int) -> str:
+    minutes, hours = seconds // 60, seconds // 3600
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+def _relays(options: argparse.Namespace) -> int:
+    relays = admin_of(options).get("/relays", tuple[RelayView, ...])
+    if options.json:
+        print(pretty(relays))
+    elif relays:
+        print("\n".join(table(map(relay_row, relays), "")))
+    else:
+        print("No relay has been here. Pair one with `forwarder pair`.")
+    return FINE
+
+
+def _add_revoke(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="as `forwarder relays` shows it")
+    add_state(parser)
+
+
+def _revoke(options: argparse.Namespace) -> int:
+    revoked = admin_of(options).send("DELETE", f"/relays/{in_path(options.name)}", Revoked)
+    cut = "its link was cut" if revoked.cut else "it was not connected"
+    print(f"{revoked.name} is revoked; {cut}. To come back, it has to be paired again.")
+    return FINE
+
+
+def _add_stop(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("device", metavar="INDEX", type=int, nargs="?", help="only this device")
+    add_state(parser)
+
+
+def _stop(options: argparse.Namespace) -> int:
+    stopped = admin_of(options).send("POST", "/stop", Stopped, StopBody(device=options.device))
+    for failure in stopped.failed:
+        print(failure)
+    if stopped.failed:
+        raise Refused(
+            f"{counted(len(stopped.failed), 'stop')} not confirmed: switch the device off by hand."
+        )
+    if not stopped.told:
+        print("No device is connected.")
+    else:
+        print(f"Stopped {counted(stopped.confirmed, 'device')}.")
+    return FINE
+
+
+COMMANDS = (
+    Subcommand("status", "what is connected, and who drives what", _add_status, _status),
+    Subcommand(
+        "relays", "the relays that are here, and those that are paired", _add_status, _relays
+    ),
+    Subcommand("stop", "stop every device, or one", _add_stop, _stop),
+    Subcommand("revoke", "take a relay's key off the list and cut its link", _add_revoke, _revoke),
+)

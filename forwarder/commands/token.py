@@ -1,0 +1,109 @@
+"""`forwarder token`: what lets apps on other machines in, and how much it lets them do."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import datetime
+
+from forwarder.admin import in_path, pretty
+from forwarder.api.model import TokenBody, TokenMade, TokenRevoked, TokenView
+from forwarder.commands.base import (
+    FINE,
+    Subcommand,
+    add_json,
+    add_state,
+    admin_of,
+    counted,
+    table,
+)
+from forwarder.errors import ConfigError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SPAN = re.compile(r"(\d{1,5})([smhd])")
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    new = commands.add_parser("new", help="make one; it is shown once")
+    new.add_argument("name", metavar="NAME", help="the app or person it is for")
+    new.add_argument("--devices", metavar="LIST", default="", help="indexes or names; Lovense*")
+    new.add_argument("--outputs", metavar="LIST", default="", help="like vibrate,rotate")
+    new.add_argument("--level", type=float, default=100, metavar="PERCENT", help="not above that")
+    new.add_argument("--valid", type=_span, metavar="TIME", help="like 2h or 7d; default: for ever")
+    new.set_defaults(token=_new)
+    list_ = commands.add_parser("list", help="who may come in, and how many are here")
+    add_json(list_)
+    list_.set_defaults(token=_list)
+    revoke = commands.add_parser("revoke", help="end a token, and the clients that came with it")
+    revoke.add_argument("name", metavar="NAME")
+    revoke.set_defaults(token=_revoke)
+    for command in (new, list_, revoke):
+        add_state(command)
+
+
+def _run(options: argparse.Namespace) -> int:
+    code: int = options.token(options)
+    return code
+
+
+def _span(text: str) -> float:
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 30m, 2h or 7d")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _new(options: argparse.Namespace) -> int:
+    if not 0 < options.level <= 100:
+        raise ConfigError("--level is a percentage above 0, and 100 at most.")
+    body = TokenBody(
+        name=options.name,
+        devices=_listed(options.devices),
+        outputs=_listed(options.outputs),
+        percent=options.level,
+        valid_s=options.valid,
+    )
+    made = admin_of(options).send("POST", "/tokens", TokenMade, body)
+    print(f"The token for {made.name}, shown only now:\n\n  {made.token}\n")
+    print(f"Apps give it as the path of the address, with this machine's name in it:\n  {made.url}")
+    return FINE
+
+
+def _list(options: argparse.Namespace) -> int:
+    tokens = admin_of(options).get("/tokens", tuple[TokenView, ...])
+    if options.json:
+        print(pretty(tokens))
+    elif tokens:
+        print("\n".join(table(map(_row, tokens), "")))
+    else:
+        print("There are no tokens: only programs on this machine may connect.")
+    return FINE
+
+
+def _row(token: TokenView) -> tuple[str, ...]:
+    until = "for ever"
+    if token.expires is not None:
+        until = f"until {datetime.fromtimestamp(token.expires).astimezone():%Y-%m-%d %H:%M}"
+    return (
+        token.name,
+        ", ".join(token.devices) or "all devices",
+        ", ".join(kind.value.lower() for kind in token.outputs) or "all outputs",
+        f"up to {token.percent:g} %",
+        until,
+        f"{counted(token.clients, 'client')} here" if token.clients else "",
+    )
+
+
+def _revoke(options: argparse.Namespace) -> int:
+    revoked = admin_of(options).send("DELETE", f"/tokens/{in_path(options.name)}", TokenRevoked)
+    ended = f"; {counted(revoked.clients, 'client')} ended" if revoked.clients else ""
+    print(f"{revoked.name} is revoked{ended}.")
+    return FINE
+
+
+COMMANDS = (Subcommand("token", "let apps on other machines in", _add, _run),)
