@@ -144,9 +144,10 @@ class WebSocketChannel:
                 end = ChannelClosed(message.data or _NO_CODE, str(message.extra or ""))
             case aiohttp.WSMsgType.ERROR if isinstance(message.data, aiohttp.WebSocketError):
                 end = ChannelClosed(message.data.code, f"bad websocket data: {message.data}")
-            case _:
-                # Lost, or closed by this end: then that is the reason given.
+            case _ if self._end is None:
                 raise self._lost("the connection was lost")
+            case _:
+                end = self._end  # closed by this end; what was sent before may still be leaving
         raise self._ended(end)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:

@@ -74,7 +74,7 @@ class Watch:
     def __init__(self, transport: asyncio.Transport) -> None:
         self.inner = transport.get_protocol()
         self.lost = asyncio.Event()
-        transport.set_protocol(cast(asyncio.Protocol, self))
+        transport.set_protocol(cast("asyncio.Protocol", self))
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
@@ -95,6 +95,19 @@ async def test_neither_does_one_whose_channel_was_being_received_from() -> None:
         with pytest.raises(ChannelClosed):
             await receiving
         assert dialed.peer
+
+
+async def test_what_was_sent_before_a_close_arrives_though_somebody_was_receiving() -> None:
+    async with websocket() as (listened, dialed):
+        receiving = asyncio.create_task(listened.receive())
+        taken = await fill(listened)
+        closing = asyncio.create_task(listened.close(1001, "enough"))
+        with pytest.raises(ChannelClosed):
+            await receiving
+        for _ in range(taken):
+            assert await dialed.receive() == bytes(1 << 16)
+        assert (await ended(dialed)).code == 1001
+        await closing
 
 
 async def test_a_blocked_sender_hears_of_a_close_before_the_peer_does() -> None:
