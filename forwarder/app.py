@@ -19,7 +19,7 @@ from forwarder.api.allowed import allowed_origins
 from forwarder.api.server import ORIGINS_FILE, Api
 from forwarder.api.services import Services
 from forwarder.clients import ClientOptions
-from forwarder.config import Config, Tls, Upstream
+from forwarder.config import Config, Dial, Tls, Upstream
 from forwarder.connectors.admission import (
     Admitted,
     Gatekeeper,
@@ -30,6 +30,7 @@ from forwarder.connectors.admission import (
     Visitor,
 )
 from forwarder.connectors.base import Connector
+from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
@@ -105,7 +106,8 @@ class App:
             if config.clients.wss
             else None,
         )
-        self._apps = [WebSocketClient(url) for url in config.clients.dial]
+        self._in_process = InProcess("hub")
+        self._apps = [_dialing(entry) for entry in config.clients.dial]
         self._upstreams = [self._upstream(entry) for entry in config.upstream]
         self._devices = self._device_server()
         services = Services(
@@ -134,7 +136,6 @@ class App:
         )
         self._https = self._https_listener()
         self._stop = asyncio.Event()
-        self._tasks: asyncio.TaskGroup | None = None
 
     def _routes(self) -> None:
         # Strangers may fill no larger buffer than a link frame needs.
@@ -180,7 +181,8 @@ class App:
         if entry.dial is not None:
             return WebSocketClient(entry.dial, tls=client_tls(entry.fingerprint)), source
         if entry.listen is not None:
-            return WebSocketServer(port=entry.listen, option="upstream.listen"), source
+            tls = self._certificate(entry.tls).server_context() if entry.wss else None
+            return WebSocketServer(port=entry.listen, tls=tls, option="upstream.listen"), source
         raise ConfigError(f"The upstream {entry.name} needs `dial` or `listen`.")
 
     def _device_server(self) -> tuple[Connector, WebsocketDeviceSource] | None:
@@ -203,6 +205,7 @@ class App:
         """Everything that runs as long as the hub does."""
         yield "relays", self.relays.run()
         yield "clients", self._clients.run_visits(self._client)
+        yield "in-process clients", self._in_process.run(self.serve_client)
         yield "links", self._link.run()
         if self._https is not None:
             yield "https", self._https.run()
@@ -271,7 +274,6 @@ class App:
         """Serve until `stop`. However this ends, devices are stopped first, within two seconds."""
         self.bind()
         async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
             running = [tasks.create_task(work, name=name) for name, work in self._work()]
             await self._clients.ready.wait()
             await self._link.ready.wait()
@@ -286,7 +288,6 @@ class App:
                 try:
                     await self._wind_down(stops)
                 finally:
-                    self._tasks = None
                     for task in running:
                         task.cancel()
 
@@ -301,12 +302,11 @@ class App:
     # --- channels -------------------------------------------------------------------------------
 
     def open_client(self) -> Channel:
-        """A channel to this hub's Buttplug server, within the process; the caller closes it."""
-        if self._tasks is None:
-            raise RuntimeError("open_client() needs a running hub")
-        here, there = channel_pair(names=("hub", "in-process client"))
-        self._tasks.create_task(self.serve_client(there), name="in-process client")
-        return here
+        """A channel to this hub's Buttplug server, within the process; the caller closes it.
+
+        Raises ChannelClosed once the hub has ended.
+        """
+        return self._in_process.open_nowait()
 
     async def serve_client(self, channel: Channel) -> None:
         """Serve a client over any channel: the role "server" on whatever made the channel."""
@@ -335,6 +335,12 @@ class App:
     async def _embedded(self, channel: Channel, key: str) -> None:
         with suppress(LinkError):  # the end of the link is the end of the agent, which says why
             await self.relays.drive(channel, key)
+
+
+def _dialing(entry: str | Dial) -> WebSocketClient:
+    if isinstance(entry, str):
+        return WebSocketClient(entry)
+    return WebSocketClient(entry.url, tls=client_tls(entry.fingerprint))
 
 
 def _agents(config: Config) -> list[Agent]:

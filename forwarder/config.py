@@ -35,6 +35,16 @@ class Tls(_Table, frozen=True):
     key: Path
 
 
+class Dial(_Table, frozen=True):
+    """A websocket server that the hub calls.
+
+    fingerprint    SHA-256 of its certificate, if it is not a public one
+    """
+
+    url: Url
+    fingerprint: str | None = None
+
+
 class Clients(_Table, frozen=True):
     """How Buttplug clients reach the hub.
 
@@ -46,7 +56,8 @@ class Clients(_Table, frozen=True):
     ask_origins    other pages wait to be allowed on the dashboard instead of being refused
     max_ping_ms    0, or how often clients must ping at least
     server_name    what clients show
-    dial           websocket servers of apps that the hub calls, instead of being called
+    dial           websocket servers of apps that the hub calls, instead of being called: addresses,
+                   or tables of an address and a fingerprint
     """
 
     port: Port = CLIENT_PORT
@@ -57,7 +68,7 @@ class Clients(_Table, frozen=True):
     ask_origins: bool = True
     max_ping_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 0
     server_name: Annotated[str, Meta(min_length=1, max_length=64)] = "Buttplug Forwarder"
-    dial: tuple[Url, ...] = ()
+    dial: tuple[Url | Dial, ...] = ()
 
 
 class Link(_Table, frozen=True):
@@ -96,12 +107,16 @@ class Upstream(_Table, frozen=True):
     dial           its address, if the hub calls it
     listen         a port where it calls us, instead; on this machine only
     fingerprint    SHA-256 of its certificate, if it is not a public one
+    wss            serve wss instead of ws on `listen`
+    tls            the certificate for it, instead of the generated one
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     dial: Url | None = None
     listen: Port | None = None
     fingerprint: str | None = None
+    wss: bool = False
+    tls: Tls | None = None
 
 
 class WebsocketDevices(_Table, frozen=True):

@@ -28,11 +28,23 @@ class InProcess:
 
         Waits while too many are waiting. Raises ChannelClosed once `run` has ended.
         """
-        if self._ended:
-            raise ChannelClosed(1001, f"{self._name} has ended")
-        here, there = channel_pair(names=("in-process", self._name))
+        here, there = self._pair()
         await self._opened.put(there)
         return here
+
+    def open_nowait(self) -> Channel:
+        """Like `open`, without waiting. Raises ChannelClosed also while too many are waiting."""
+        here, there = self._pair()
+        try:
+            self._opened.put_nowait(there)
+        except asyncio.QueueFull:
+            raise ChannelClosed(1013, f"{self._name} does not keep up") from None
+        return here
+
+    def _pair(self) -> tuple[Channel, Channel]:
+        if self._ended:
+            raise ChannelClosed(1001, f"{self._name} has ended")
+        return channel_pair(names=("in-process", self._name))
 
     async def run(self, handler: Handler) -> None:
         """Run `handler` on each channel until cancelled; may be called once."""

@@ -1,0 +1,136 @@
+"""The whole hub in one process: embedded relay, real ports, in-process client, shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from forwarder.app import App
+from forwarder.config import Clients, Config, Link, Radio, Upstream
+from forwarder.errors import ConfigError
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed
+
+
+def config(folder: Path, *toys: str, **more: object) -> Config:
+    return Config(
+        state=folder,
+        clients=Clients(port=0),
+        link=Link(port=0, https_port=0),
+        radio=Radio(simulate=toys),
+        trace=folder / "trace.jsonl",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+@asynccontextmanager
+async def running(app: App) -> AsyncIterator[None]:
+    ready = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(app.run(ready.set))
+        async with asyncio.timeout(10):
+            await ready.wait()
+        yield
+        app.stop()
+
+
+async def ask(channel: Channel, id: int, name: str, **fields: object) -> dict[str, object]:
+    await channel.send(json.dumps([{name: {"Id": id, **fields}}]))
+    while True:
+        ((_, answer),) = json.loads(await channel.receive())[0].items()
+        if answer["Id"] == id:
+            return dict(answer)
+
+
+async def with_a_device(app: App) -> Channel:
+    client = app.open_client()
+    version = {"ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
+    await ask(client, 1, "RequestServerInfo", ClientName="in-process", **version)
+    await ask(client, 2, "StartScanning")
+    async with asyncio.timeout(10):
+        while not (await ask(client, 3, "RequestDeviceList"))["Devices"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return client
+
+
+def writes(folder: Path) -> list[bytes]:
+    lines = [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
+    return [bytes.fromhex(line["data"]) for line in lines if line["op"].startswith("write")]
+
+
+async def test_a_program_embeds_a_hub_and_drives_a_toy(tmp_path: Path) -> None:
+    app = App(config(tmp_path, "Lovense Hush"))
+    async with running(app):
+        client = await with_a_device(app)
+        command = {"Vibrate": {"Value": 20}}
+        await ask(client, 4, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
+        assert writes(tmp_path)[-1] == b"Vibrate:20;"
+        await client.close()
+
+
+async def test_the_end_of_the_hub_stops_what_runs_and_leaves_no_task(tmp_path: Path) -> None:
+    app = App(config(tmp_path, "Lovense Hush"))
+    loop = asyncio.get_running_loop()
+    async with running(app):
+        client = await with_a_device(app)
+        command = {"Vibrate": {"Value": 20}}
+        await ask(client, 4, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
+        asked = loop.time()
+    assert loop.time() - asked < 2
+    assert writes(tmp_path)[-1] == b"Vibrate:0;"
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_cancelled_hub_stops_what_runs(tmp_path: Path) -> None:
+    app = App(config(tmp_path, "Lovense Hush"))
+    ready = asyncio.Event()
+    task = asyncio.create_task(app.run(ready.set))
+    async with asyncio.timeout(10):
+        await ready.wait()
+    client = await with_a_device(app)
+    command = {"Vibrate": {"Value": 20}}
+    await ask(client, 4, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert writes(tmp_path)[-1] == b"Vibrate:0;"
+
+
+async def test_a_taken_port_is_named_with_the_option_that_changes_it(tmp_path: Path) -> None:
+    first = App(config(tmp_path))
+    port, _ = first.bind()
+    second = App(Config(state=tmp_path, clients=Clients(port=port), link=Link(port=0)))
+    with pytest.raises(ConfigError, match=f"Port {port} is taken.*--port"):
+        second.bind()
+    async with running(first):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"radio": Radio(simulate=("Lovense Hsh",))}, "Lovense Hush"),
+        ({"upstream": (Upstream(name="phone"),)}, "phone needs"),
+        ({"clients": Clients(dial=("http://x",))}, "http://x"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_starts(
+    tmp_path: Path, wrong: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        App(Config(state=tmp_path, **wrong))  # type: ignore[arg-type]
+
+
+async def test_after_the_end_there_are_no_client_channels(tmp_path: Path) -> None:
+    app = App(config(tmp_path))
+    async with running(app):
+        waiting = app.open_client()
+    with pytest.raises(ChannelClosed):
+        await waiting.receive()
+    with pytest.raises(ChannelClosed):
+        app.open_client()
