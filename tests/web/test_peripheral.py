@@ -255,6 +255,40 @@ async def test_an_arm_that_was_on_its_way_while_it_stopped_does_not_count(module
     assert answers == [["gate"], ["Done"], ["Done"]]
 
 
+async def test_what_waited_before_a_stop_is_never_written_after_it(modules: Page) -> None:
+    data, answers = await play(
+        modules,
+        """
+        const s = stage({ arm: { gap_ms: 100 } });
+        s.output('a');
+        const waiting = [s.output('b'), s.ask({ t: 'Write', h: 1, d: bytes('c') })];
+        await s.peripheral.strike('lease');
+        s.ask({ t: 'Arm', stop: [s.packet('STOP')], seen: 1 });
+        s.peripheral.lease(900);
+        await sleep(250);
+        return [s.connection.data, waiting.map(id => s.answers(id).map(one => one.code))];
+        """,
+    )
+    assert data == ["a", "STOP"]
+    assert answers == [["gate"], ["gate"]]
+
+
+async def test_a_toy_that_goes_takes_no_answer_with_it(modules: Page) -> None:
+    codes = await play(
+        modules,
+        """
+        const s = stage();
+        s.connection.hang = true;
+        const ids = [s.output('a'), s.output('b', { k: [1] }), s.ask({ t: 'Read', h: 1 })];
+        s.peripheral.left('out of range');
+        await sleep(20);
+        return [ids.map(id => s.answers(id).map(one => one.code)), s.told.at(-1)];
+        """,
+    )
+    assert codes[0] == [["gone"]] * 3
+    assert codes[1] == {"t": "Disconnected", "p": 1, "text": "out of range"}
+
+
 async def test_a_partial_stop_leaves_the_other_slots(modules: Page) -> None:
     data = await play(
         modules,
@@ -339,9 +373,11 @@ async def test_whatever_happens_each_request_is_answered_once_and_nothing_runs_u
                 if (step === 50 && number % 4 === 0) asked.push(s.ask({ t: 'Disconnect' }));
                 if (random(3) === 0) await sleep(random(20));
             }
-            s.connection.fail = null; s.connection.hang = false; s.connection.takes = 0;
-            s.connection.cut?.(new RadioError('timeout', 'cut'));
-            await sleep(400);
+            if (number % 2) {  // the others leave in the middle of it
+                s.connection.fail = null; s.connection.hang = false; s.connection.takes = 0;
+                s.connection.cut?.(new RadioError('timeout', 'cut'));
+                await sleep(400);
+            }
             s.connection.gone = true;
             s.peripheral.left('the end');
             await sleep(20);
