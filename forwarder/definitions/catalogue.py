@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from forwarder.definitions.check import drivable, opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import Definition
@@ -202,8 +203,21 @@ class Catalogue:
         entry = self._entry(loaded, identifier)
         if entry is None:
             raise ProtocolError(f"{loaded.name}: no model of it is known as {identifier!r}")
+        if entry.definition.id not in {one.definition.id for one in loaded.entries()}:
+            entry = self._reduced(loaded, entry)
         blocks = (block,) if block is not None else self._blocks(loaded)
         return Model(entry.definition, loaded, entry.constants, blocks, seen)
+
+    def _reduced(self, loaded: LoadedProtocol, entry: ModelEntry) -> ModelEntry:
+        """A model that is not ours, without what our rules cannot drive. Raises ProtocolError."""
+        opening = opening_of(loaded, entry)
+        reduced = drivable(loaded, entry, open_protocol(loaded, opening))
+        name, features = entry.definition.name, reduced.definition.features
+        if not any(feature.outputs or feature.inputs for feature in features):
+            raise ProtocolError(f"{name}: our rules for {loaded.name} cannot drive it")
+        if features != entry.definition.features:
+            log.warning("%s: some of its outputs are not covered by our rules", name)
+        return reduced
 
     def _blocks(self, loaded: LoadedProtocol) -> tuple[Block, ...]:
         extra = [

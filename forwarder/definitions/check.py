@@ -7,7 +7,7 @@ through with a device that answers with zeros; the stop is computed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from forwarder.buttplug.messages import InputCommand, InputType, OutputType
@@ -130,13 +130,7 @@ def _problems(loaded: LoadedProtocol, entry: ModelEntry, protocol: DeviceProtoco
     yield from _walk(protocol.handshake())
     for feature in definition.features:
         for kind, spec in feature.outputs.items():
-            for value in _samples(spec):
-                try:
-                    packets = protocol.output(feature.index, kind, value, _SAMPLE_MS)
-                except ProtocolError as error:
-                    yield f"feature {feature.index}, {NAME_OF[kind]} {value}: {error}"
-                    continue
-                yield from _check_packets(packets)
+            yield from _try(protocol, feature.index, kind, spec)
         for input_kind, input_spec in feature.inputs.items():
             yield from _check_input(
                 loaded, protocol, feature.index, input_kind, input_spec.commands
@@ -145,6 +139,34 @@ def _problems(loaded: LoadedProtocol, entry: ModelEntry, protocol: DeviceProtoco
         yield from _check_packets(protocol.stop(None))
     except ProtocolError as error:
         yield f"stop: {error}"
+
+
+def drivable(loaded: LoadedProtocol, entry: ModelEntry, protocol: DeviceProtocol) -> ModelEntry:
+    """The model without the outputs that the protocol's rules do not cover.
+
+    For models from elsewhere: an official file may know an output that our rules do not.
+    """
+    features = []
+    for feature in entry.definition.features:
+        outputs = {
+            kind: spec
+            for kind, spec in feature.outputs.items()
+            if not any(_try(protocol, feature.index, kind, spec))
+        }
+        if outputs or feature.inputs or not feature.outputs:
+            features.append(replace(feature, outputs=outputs))
+    definition = replace(entry.definition, features=tuple(features))
+    return ModelEntry(definition, entry.constants)
+
+
+def _try(protocol: DeviceProtocol, index: int, kind: OutputType, spec: OutputSpec) -> Iterator[str]:
+    for value in _samples(spec):
+        try:
+            packets = protocol.output(index, kind, value, _SAMPLE_MS)
+        except ProtocolError as error:
+            yield f"feature {index}, {NAME_OF[kind]} {value}: {error}"
+            continue
+        yield from _check_packets(packets)
 
 
 def _samples(spec: OutputSpec) -> list[int]:

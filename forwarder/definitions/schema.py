@@ -322,6 +322,8 @@ def decode(text: str, source: str) -> File:
         where = re.search(r"line (\d+)", str(error))
         line = int(where[1]) if where else 1
         raise DefinitionError(f"{source}:{line}: {error}") from error
+    except RecursionError as error:
+        raise DefinitionError(f"{source}:1: arrays or tables nest too deeply") from error
     try:
         return msgspec.convert(table, File)
     except msgspec.ValidationError as error:

@@ -11,6 +11,7 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.official import Official
 from forwarder.errors import ConfigError
+from forwarder.protocols.base import ProtocolError
 from relay.link.messages import Advertisement
 from tests.shared import shared
 
@@ -73,6 +74,24 @@ def test_a_new_model_of_a_known_protocol_works_and_an_unknown_protocol_is_listed
     protocol = model.open(endpoints=frozenset({"tx"}))
     assert protocol.output(0, V, 50)[0].data == b"\xf1\x32"
     assert catalogue.match(Advertisement("AA", "Nobody")) == ()
+
+
+def test_outputs_that_our_rules_do_not_cover_are_left_out_and_without_any_it_is_an_error(
+    tmp_path: Path,
+) -> None:
+    features = [
+        {"id": "a", "index": 0, "output": {"vibrate": {"value": [0, 9]}}},
+        {"id": "b", "index": 1, "output": {"rotate": {"value": [0, 9]}}},
+    ]
+    some = {"identifier": ["Some"], "name": "Some", "id": "s", "features": features}
+    none = {"identifier": ["None"], "name": "None", "id": "n", "features": features[1:]}
+    path = write(tmp_path, {"aneros": {"configurations": [some, none]}})
+    catalogue = Catalogue.load(official=path)
+    seen = Advertisement("AA", "Some")
+    found = catalogue.resolve("aneros", "Some", seen).definition
+    assert [feature.id for feature in found.features] == ["a"]
+    with pytest.raises(ProtocolError, match="None: our rules for aneros cannot drive it"):
+        catalogue.resolve("aneros", "None", seen)
 
 
 def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
