@@ -42,6 +42,7 @@ from forwarder.hub import Hub
 from forwarder.local_names import addresses, host_names
 from forwarder.mdns import announce, buttplug_server, relay_port
 from forwarder.sources import websocket_devices
+from forwarder.relay_status import RelayStatus
 from forwarder.sources.relay_link import Outcome
 from forwarder.sources.relays import RelaySource
 from forwarder.sources.upstream import UpstreamSource
@@ -210,6 +211,7 @@ class App:
         if self._https is not None:
             yield "https", self._https.run()
         yield "API", self.api.run()
+        yield "relay status", RelayStatus(self.hub, self.relays, self.api.battery).run()
         for app in self._apps:
             yield f"app at {app.url}", app.run(self.serve_client)
         for connector, upstream in self._upstreams:

@@ -105,6 +105,16 @@ class Device:
         """Whether an output is on. Positions hold by themselves and do not count."""
         return any(value and not kind.is_position for kind, value, _ in self._last.values())
 
+    @property
+    def strongest(self) -> float:
+        """How strongly the device runs: its highest output now, 0 to 1. Positions do not count."""
+        shares = [
+            abs(value) / self.highest(index, kind)
+            for index, (kind, value, _) in self._last.items()
+            if value and not kind.is_position
+        ]
+        return min(1.0, max(shares, default=0.0))
+
     def replace_features(self, features: Sequence[VisibleFeature]) -> None:
         """Limits or ceilings changed: the next command is checked against the new ranges."""
         self._features = {feature.info.feature_index: feature for feature in features}

@@ -36,6 +36,7 @@ from forwarder.api.settings import Pins, Settings
 from forwarder.api.stream import Feed, Watch, pace
 from forwarder.connectors.admission import Admitted, Gatekeeper, HostNames, Refused, Visitor
 from forwarder.connectors.websocket_server import add_websocket_route, visitor_of
+from forwarder.device import Device
 from forwarder.errors import (
     ConfigError,
     Denied,
@@ -150,6 +151,10 @@ class Api:
         )
         app.router.add_route("*", PREFIX + "/{path:.*}", _unknown)
         Pages(self.access).mount(app)
+
+    def battery(self, device: Device) -> int | None:
+        """In percent, as far as it is known."""
+        return self._batteries.level(device)
 
     async def run(self) -> None:
         """Keep the log and the batteries, and say in the state folder where the hub is. Runs

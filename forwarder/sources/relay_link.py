@@ -196,6 +196,8 @@ class RelayLink:
     async def _beat(self) -> None:
         while True:
             now = self._loop.time()
+            if self._leaving:
+                return
             beat = self.session.tick(now, self._leases(), active=self._running())
             if beat is not None:
                 self._queue(beat)
@@ -217,6 +219,8 @@ class RelayLink:
     async def _read(self, on_message: Callable[[FromRelay], None]) -> None:
         while True:
             frame = await self._channel.receive()
+            if self._leaving:
+                continue  # what was on its way when we said goodbye; the writer ends the link
             message, answer = self.session.receive(frame, self._loop.time())
             if answer is not None:
                 self._queue(answer)
