@@ -8,6 +8,7 @@ high-water mark (64 KiB), above which `send` waits.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -246,7 +247,21 @@ def _dial_error(url: str, error: BaseException, open_s: float) -> LinkError | No
             return LinkRefused(f"{where}: its certificate cannot be trusted: {error}")
         case aiohttp.InvalidURL() | ValueError():
             return LinkRefused(f"{where} is not an address of the form ws://HOST:PORT")
+        case aiohttp.ClientConnectorError():
+            return DialFailed(f"{where} cannot be reached: {_why(error.os_error)}")
         case aiohttp.ClientError() | OSError():
             return DialFailed(f"{where} cannot be reached: {error}")
         case _:
             return None
+
+
+def _why(error: OSError) -> str:
+    match error:
+        case socket.gaierror():
+            return "there is no such host"
+        case ConnectionRefusedError():
+            return "nothing listens there"
+        # Several addresses were tried, and aiohttp put what happened into one text.
+        case _ if error.errno is None and "Connect call failed" in str(error):
+            return "nothing listens there"
+    return error.strerror or str(error)
