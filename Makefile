@@ -3,6 +3,7 @@
 #   make run     the hub with two simulated toys
 #   make test    the whole test suite
 #   make check   what must be clean: style, types, tests of the import rules
+#   make bench   speed and memory, beside a floor measured in the same run
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -25,6 +26,9 @@ lint: $(BIN)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(BIN)/.ready
+	$(BIN)/python -m tests.benchmarks --seconds 10
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -41,8 +41,8 @@ from forwarder.guests import Guests
 from forwarder.hub import Hub
 from forwarder.local_names import addresses, host_names
 from forwarder.mdns import announce, buttplug_server, relay_port
-from forwarder.sources import websocket_devices
 from forwarder.relay_status import RelayStatus
+from forwarder.sources import websocket_devices
 from forwarder.sources.relay_link import Outcome
 from forwarder.sources.relays import RelaySource
 from forwarder.sources.upstream import UpstreamSource
