@@ -32,6 +32,10 @@ from forwarder.store import Store
 
 log = logging.getLogger(__name__)
 
+# How long a hub that is a client may scan without asking again: hubs that are each other's source
+# would keep each other scanning for ever.
+HUB_SCAN_S = 60.0
+
 Outcome = asyncio.Future[None]
 
 
@@ -92,6 +96,7 @@ class Hub:
         self._store = store
         self._clients: set[Client] = set()
         self._scanning: set[Client] = set()
+        self._hub_scans: dict[Client, asyncio.TimerHandle] = {}
         self._still_scanning: set[str] = set()
         # Who gave the newest command, per device and feature.
         self._owners: dict[tuple[int, int], Client] = {}
@@ -226,6 +231,11 @@ class Hub:
     def start_scanning(self, client: Client) -> None:
         was_scanning = bool(self._scanning)
         self._scanning.add(client)
+        if client.hub_id is not None:
+            if client in self._hub_scans:
+                self._hub_scans[client].cancel()
+            loop = asyncio.get_running_loop()
+            self._hub_scans[client] = loop.call_later(HUB_SCAN_S, self._hub_scan_over, client)
         if not was_scanning:
             self._still_scanning = {source.name for source in self.sources}
             for source in self.sources:
@@ -234,7 +244,15 @@ class Hub:
     def stop_scanning(self, client: Client) -> None:
         self._end_scan(client)
 
+    def _hub_scan_over(self, client: Client) -> None:
+        if client in self._scanning:
+            client.scanning_finished()
+        self._end_scan(client)
+
     def _end_scan(self, client: Client) -> None:
+        timer = self._hub_scans.pop(client, None)
+        if timer is not None:
+            timer.cancel()
         if client in self._scanning:
             self._scanning.discard(client)
             if not self._scanning:

@@ -23,6 +23,7 @@ from forwarder.buttplug.messages import (
 from forwarder.definitions.model import Definition, UserDevice
 from forwarder.device import Device, Identity
 from forwarder.errors import HardwareError
+from forwarder.hub import HUB_SCAN_S
 from forwarder.hub_ids import MAX_HUBS, marked
 from forwarder.sources.upstream import MAX_DEVICES, UpstreamSource
 from forwarder.sources.upstream_driver import ANSWER_S
@@ -32,30 +33,7 @@ from relay.link.messages import ErrorCode
 from tests.doubles.clock import run_virtual
 from tests.doubles.driver import NORA, STROKER
 from tests.doubles.hubs import SomeHub, connected, outcome
-
-
-class Person:
-    """A client of the near hub, without a session."""
-
-    name = "person"
-    version = 4
-    grant = None
-    hub_id = None
-
-    def __init__(self) -> None:
-        self.told: list[object] = []
-
-    def devices_changed(self) -> None:
-        self.told.append("devices")
-
-    def scanning_finished(self) -> None:
-        self.told.append("finished")
-
-    def reading(self, device: Device, feature: int, kind: InputType, value: int) -> None:
-        self.told.append((device.name, feature, kind.value, value))
-
-    def trouble(self, error: Exception) -> None:
-        self.told.append(str(error))
+from tests.forwarder.test_hub import FakeClient
 
 
 class Two:
@@ -66,7 +44,7 @@ class Two:
         for toy in toys or (NORA,):
             self.far.add_toy(toy)
         self.source = self.near.upstream("attic")
-        self.person = Person()
+        self.person = FakeClient()
         self.near.hub.join(self.person)
 
     async def connect(self) -> None:
@@ -174,7 +152,7 @@ def test_inputs_are_read_and_subscribed_to() -> None:
         await hub.subscribe(two.person, squeeze)
         toy.listeners[3, InputType.PRESSURE](412)
         await asyncio.sleep(0.05)
-        assert ("Lovense Nora", 3, "Pressure", 412) in two.person.told
+        assert (0, 3, InputType.PRESSURE, 412) in two.person.told
         await hub.unsubscribe(two.person, squeeze)
         assert toy.listeners == {}
 
@@ -429,6 +407,28 @@ def test_hubs_in_a_ring_see_every_device_once(count: int) -> None:
         await asyncio.sleep(5)
         for hub in hubs:
             assert len(hub.hub.devices) == count + 1
+        await end(tasks)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_hubs_in_a_ring_do_not_keep_each_other_scanning(count: int) -> None:
+    async def main() -> None:
+        hubs = [SomeHub(f"hub {number}") for number in range(count)]
+        scanners = [Scanner() for _ in hubs]
+        for hub, scanner in zip(hubs, scanners, strict=True):
+            hub.hub.sources.append(scanner)
+        tasks = await ring(*hubs)
+        person = FakeClient()
+        hubs[0].hub.join(person)
+        hubs[0].hub.start_scanning(person)
+        await asyncio.sleep(5)
+        assert [scanner.scans for scanner in scanners] == [[True]] * count
+        hubs[0].hub.stop_scanning(person)
+        await asyncio.sleep(HUB_SCAN_S + 5)
+        assert [scanner.scans[-1] for scanner in scanners] == [False] * count
+        assert not any(hub.hub.scanning for hub in hubs)
         await end(tasks)
 
     run_virtual(main())
