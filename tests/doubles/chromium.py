@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -236,12 +237,14 @@ class Chromium:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
+        with contextlib.suppress(DevToolsError):  # it may have been closed by the test
             await self.call("Browser.close", {}, None, 5)
+        try:
             await asyncio.wait_for(self._process.wait(), 8)
-        except (DevToolsError, TimeoutError):
+        except TimeoutError:
             # Only the process group that was started above.
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from relay.link.messages import Output, Packet
@@ -72,6 +72,77 @@ async def opening(rig: PhoneRig) -> tuple[float, float]:
     return linked, linked + time.perf_counter() - chosen
 
 
+async def hub_silent(rig: PhoneRig) -> None:
+    rig.link.beating = False
+
+
+async def hub_gone(rig: PhoneRig) -> None:
+    await rig.hub.stop()
+
+
+async def stop_button(rig: PhoneRig) -> None:
+    await rig.page.click("#stop")
+
+
+async def hidden(rig: PhoneRig) -> None:
+    await rig.hide()
+
+
+async def hidden_and_hub_silent(rig: PhoneRig) -> None:
+    await rig.tap_in("#settings", "#leave-stops")
+    await rig.hide()
+    rig.link.beating = False
+
+
+async def frozen(rig: PhoneRig) -> None:
+    await rig.page.call("Page.setWebLifecycleState", state="frozen")
+
+
+async def reloaded(rig: PhoneRig) -> None:
+    await rig.page.call("Page.reload")
+
+
+async def closed(rig: PhoneRig) -> None:
+    await rig.browser.page()
+    await rig.page.close()
+
+
+async def browser_closed(rig: PhoneRig) -> None:
+    await rig.browser.root.call("Browser.close")
+
+
+async def crashed(rig: PhoneRig) -> None:
+    await rig.crash()
+
+
+ENDINGS = (
+    stop_button,
+    hub_silent,
+    hub_gone,
+    hidden,
+    hidden_and_hub_silent,
+    frozen,
+    reloaded,
+    closed,
+    browser_closed,
+    crashed,
+)
+
+
+async def ending(how: Callable[[PhoneRig], Awaitable[None]]) -> str:
+    """What a running toy sees when this happens, and after how long."""
+    async with phone_rig() as rig:
+        await rig.drive()
+        mark, began = rig.mark, time.monotonic_ns()
+        await how(rig)
+        await asyncio.sleep(3)
+        seen = [
+            f"{entry.data.decode() or entry.op.value} after {(entry.t_ns - began) / 1e6:.0f} ms"
+            for entry in list(rig.toy.record)[mark:]
+        ]
+        return f"{', '.join(seen) or 'nothing in 3 s'}; at rest: {rig.toy.at_rest}"
+
+
 async def main() -> None:
     async with phone_rig() as rig:
         await rig.drive()
@@ -80,6 +151,8 @@ async def main() -> None:
         rounds = [await opening(rig) for _ in range(ROUNDS)]
         print(f"page opened → linked      {spread([one for one, _ in rounds])}")
         print(f"page opened → first byte  {spread([one for _, one in rounds])}")
+    for how in ENDINGS:
+        print(f"{how.__name__.replace('_', ' '):26}{await ending(how)}")
     print(f"page weight               {weight(PAGE)} bytes")
 
 
