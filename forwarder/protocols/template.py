@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ from forwarder.protocols.connecting import FAULTS, MAX_NOTIFICATIONS, handshake,
 from forwarder.protocols.memory import Memory, Opening, State
 from forwarder.protocols.registry import TICKERS
 from forwarder.protocols.tickers import Ticker
+
+log = logging.getLogger(__name__)
 
 SHARED_KEY = ("all",)
 _COUNTER_MASK = 0xFF
@@ -161,14 +164,24 @@ class TemplateProtocol:
         return merge(self._stops(indexes))
 
     def _stops(self, indexes: list[int]) -> list[tuple[Packet, ...]]:
-        commands = [
-            self.output(index, kind, 0)
-            for index in indexes
-            for kind in self._features[index].outputs
-            if not kind.is_position
-        ]
+        """What stops these features. One that cannot be encoded must not keep the others running.
+
+        Raises ProtocolError only if nothing is left to send.
+        """
+        commands: list[tuple[Packet, ...]] = []
+        failed: ProtocolError | None = None
+        for index in indexes:
+            for kind in self._features[index].outputs:
+                try:
+                    if not kind.is_position:
+                        commands.append(self.output(index, kind, 0))
+                except ProtocolError as error:
+                    log.error("a stop cannot be encoded: %s", error)
+                    failed = error
         for index in indexes:
             commands += self._position_stops(self._features[index])
+        if failed is not None and not any(commands):
+            raise failed
         return commands
 
     def armed(self) -> tuple[Packet, ...]:

@@ -115,6 +115,15 @@ def test_a_stop_is_every_feature_at_zero_merged_and_resets_only_what_it_stops() 
     assert data(protocol.stop([2])) == []
 
 
+def test_a_feature_whose_stop_cannot_be_encoded_does_not_keep_the_others_running() -> None:
+    protocol = toy("""
+        output = [{ on = "vibrate", bytes = "{100 // v}" }, { on = "oscillate", bytes = "{v}" }]
+        """)
+    assert data(protocol.stop(None)) == ["00"]
+    with pytest.raises(ProtocolError, match="Vibrate 0 cannot be encoded"):
+        protocol.stop([0])
+
+
 def test_newer_packets_replace_older_ones_of_their_slots_but_never_their_own() -> None:
     one = (Packet("tx", b"1", keys=("a",)), Packet("tx", b"2", keys=("b",)))
     two = (Packet("tx", b"3", keys=("b",)), Packet("tx", b"4", keys=("b",)))
