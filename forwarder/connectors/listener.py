@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from forwarder.connectors.base import GOING_AWAY
 from forwarder.errors import ConfigError
@@ -34,6 +35,23 @@ _BACKLOG = 1024
 _MAX_LINE_BYTES = 8190
 # Handlers have seen their channels close by then; the devices were stopped before.
 _HANDLERS_S = 1.0
+
+
+class _Quiet(logging.Filter):
+    """aiohttp logs a traceback for whatever is no HTTP. A port on a network hears all sorts of
+    things; none of them is an error of ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        record.msg, record.args = "something that is no HTTP came: %s", (type(error).__name__,)
+        record.exc_info = None
+        return log.isEnabledFor(logging.DEBUG)
+
+
+_QUIET = _Quiet()
 
 # The websockets of an application, by what aiohttp calls the connection they are on.
 Open = dict[object, WebSocketChannel]
@@ -87,10 +105,13 @@ class Listener:
     async def run(self) -> None:
         """Serve until cancelled. Raises ConfigError if the port cannot be had."""
         self.bind()
+        http_log = logging.getLogger(f"{__name__}.http")
+        http_log.addFilter(_QUIET)  # once, however often it is added
         runner = web.AppRunner(
             self._app,
             handle_signals=False,
             access_log=None,
+            logger=http_log,
             # aiohttp drops a connection without a complete request after this.
             keepalive_timeout=self._upgrade_s,
             shutdown_timeout=_HANDLERS_S,

@@ -172,6 +172,29 @@ async def test_a_connection_without_a_request_is_dropped() -> None:
             writer.close()
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    ],
+)
+async def test_what_is_no_websocket_gets_an_answer_and_no_room_in_the_log(
+    junk: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(WebSocketServer(port=0)) as address:
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(junk)
+        async with asyncio.timeout(2):
+            assert (await reader.readline()).split()[1] in (b"400", b"405")
+        writer.close()
+    assert caplog.records == []
+
+
 async def test_a_good_client_gets_in_past_a_thousand_that_say_nothing() -> None:
     async with serving(WebSocketServer(port=0)) as address, AsyncExitStack() as stack:
         host, port = address.split(":")
