@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
@@ -237,6 +238,52 @@ def test_a_value_and_a_stop_at_once_leave_the_toy_off() -> None:
         assert two.far.toys[0].calls == [("stop", None), ("output", 0, "Vibrate", 3, 0)]
 
     scenario(test)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_was_commanded_a_stop_leaves_its_features_at_rest(seed: int) -> None:
+    rng = random.Random(seed)
+
+    async def test(two: Two) -> None:
+        toy, device = two.far.toys[0], two.device()
+        told: dict[int, int] = {}
+        for _ in range(200):
+            toy.slow = rng.random() < 0.3
+            feature, kind = rng.choice([(0, OutputType.VIBRATE), (1, OutputType.ROTATE)])
+            match rng.randrange(8):
+                case 0:
+                    device.stop()
+                    told = dict.fromkeys((0, 1), 0)
+                case 1:
+                    device.stop({feature})
+                    told[feature] = 0
+                case 2:
+                    toy.finish()
+                case 3:
+                    await asyncio.sleep(rng.choice((0, 0.01, 0.2, ANSWER_S)))
+                case _:
+                    told[feature] = rng.randint(0, 20)
+                    device.output(feature, kind, told[feature])
+        for _ in range(10):
+            toy.finish()
+            await asyncio.sleep(ANSWER_S)
+        assert settled(toy.calls) == told
+
+    scenario(test)
+
+
+def settled(calls: list[tuple[object, ...]]) -> dict[int, int]:
+    """Where the features of a toy are after these calls."""
+    levels: dict[int, int] = {}
+    for call in calls:
+        match call:
+            case ("output", int(feature), _, int(value), _):
+                levels[feature] = value
+            case ("stop", None):
+                levels = dict.fromkeys((0, 1), 0)
+            case ("stop", tuple(features)):
+                levels |= dict.fromkeys(features, 0)
+    return levels
 
 
 def test_the_scope_of_a_stop_is_exact() -> None:
