@@ -8,7 +8,7 @@ relay/radio/simulated/models.py.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -17,44 +17,15 @@ from msgspec import Struct
 from forwarder.definitions.check import opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
-from forwarder.definitions.model import Definition, FeatureSpec
+from forwarder.definitions.model import Definition
 from forwarder.definitions.recognition import Block, Recogniser
 from forwarder.definitions.toy_motors import Cue, MotorData, TracedProtocol, motors_of
-from forwarder.protocols import codecs
+from forwarder.definitions.toy_rehearsal import GREETINGS, Answer, Rehearsal, rehearse_inputs
 from forwarder.protocols.base import (
     DeviceProtocol,
-    ProtocolError,
-    ReadStep,
-    StepFailed,
-    Steps,
-    SubscribeStep,
-    WaitStep,
-    WriteStep,
 )
-from forwarder.protocols.classes import honeyplaybox
 from relay.link.messages import Advertisement
 
-Answer = tuple[str, str, str, str]
-
-# What devices answer when nothing is known about it: enough bytes for every file's expressions.
-_ZEROS = bytes(20)
-_BATTERY = 85
-_NONCE = bytes(range(16, 32))
-# Answers that cannot be taken from the question: protocol → (pattern of the write, answer).
-_ANSWERS: dict[str, tuple[str, str]] = {
-    "honeyplaybox": (
-        "02a55a55aaf0??b10100020010033686",
-        honeyplaybox.frame(1, b"\x90\x00" + _NONCE, 0).hex(),
-    ),
-    "thehandy-v3": ("080112*", "0802"),
-    "vibcrafter": ("*", codecs.vibcrafter(b"OK;").hex()),
-}
-# Sent as soon as somebody listens: "the button has been pressed".
-# Fluffer: "your proof is right", whatever was sent.
-_ANSWERS["fluffer"] = ("*", codecs.fluffer(bytes((0xA5, 1, 1, 0))).hex())
-_GREETINGS = {"lelo-harmony": "01" + "00" * 7, "lelo-f1sv2": "01" + "00" * 7}
-# Ankni: six bytes, so that its authentication is walked through.
-_READS = {("ankni", "generic0"): "010203040506"}
 # Protocols whose packets cannot be told by trying: counters grow, steps are relative.
 _MOTORS: dict[str, tuple[tuple[Cue, ...], tuple[Cue, ...]]] = {
     "thehandy-v3": ((("tx", "080112*a238*"),), (("tx", "080112*aa3800"),)),
@@ -76,54 +47,6 @@ class ToyData(Struct, omit_defaults=True):
     answers: tuple[Answer, ...] = ()
     greets: dict[str, str] = {}
     motors: tuple[dict[str, object], ...] = ()
-
-
-@dataclass(slots=True)
-class _Rehearsal:
-    """What a device must do for a protocol to be content with it."""
-
-    protocol: str
-    reads: dict[str, str] = field(default_factory=dict)
-    answers: dict[Answer, None] = field(default_factory=dict)
-    notifies: set[str] = field(default_factory=set)
-    writes: set[str] = field(default_factory=set)
-
-    def play(self, steps: Steps[None]) -> None:
-        written: tuple[str, str] | None = None
-        try:
-            step = next(steps)
-            while True:
-                answer: bytes | None = None
-                match step:
-                    case WriteStep(endpoint, data, _):
-                        written = (endpoint, data.hex())
-                        self.writes.add(endpoint)
-                    case SubscribeStep(endpoint):
-                        self.notifies.add(endpoint)
-                    case ReadStep(endpoint):
-                        known = _READS.get((self.protocol, endpoint), _ZEROS.hex())
-                        answer = bytes.fromhex(self.reads.setdefault(endpoint, known))
-                    case WaitStep(endpoint, _):
-                        answer = self._notify(endpoint, written)
-                        if answer is None:
-                            step = steps.throw(StepFailed("nothing to say"))
-                            continue
-                    case _:
-                        pass
-                step = steps.send(answer)
-        except StopIteration:
-            return
-
-    def _notify(self, endpoint: str, written: tuple[str, str] | None) -> bytes | None:
-        self.notifies.add(endpoint)
-        if self.protocol in _GREETINGS:
-            return bytes.fromhex(_GREETINGS[self.protocol])
-        if written is None:
-            return None
-        # A device that is only waited for may well repeat what it was told.
-        pattern, said = _ANSWERS.get(self.protocol, (written[1], written[1]))
-        self.answers[written[0], pattern, endpoint, said] = None
-        return bytes.fromhex(said)
 
 
 def toys_of(loaded: LoadedProtocol, recogniser: Recogniser) -> list[ToyData]:
@@ -170,7 +93,7 @@ def _default_name(loaded: LoadedProtocol) -> str | None:
 def _toy(loaded: LoadedProtocol, entries: list[ModelEntry]) -> ToyData:
     entry = entries[0]
     definition = entry.definition
-    rehearsal = _Rehearsal(loaded.name)
+    rehearsal = Rehearsal(loaded.name)
     toy = ToyData(definition.name, loaded.name, (), {})
     _identity(loaded, entries, toy, rehearsal)
     manufacturer = {int(key): bytes.fromhex(data) for key, data in toy.manufacturer.items()}
@@ -181,11 +104,11 @@ def _toy(loaded: LoadedProtocol, entries: list[ModelEntry]) -> ToyData:
         else TracedProtocol(loaded.behaviour, opening)
     )
     rehearsal.play(protocol.handshake())
-    _inputs(definition, protocol, rehearsal)
+    rehearse_inputs(definition, protocol, rehearsal)
     toy.motors = tuple(_shown(motor) for motor in _motors(definition, loaded.name, protocol))
     toy.greets = (
-        {role: _GREETINGS[loaded.name] for role in rehearsal.notifies if role != "rx"}
-        if loaded.name in _GREETINGS
+        {role: GREETINGS[loaded.name] for role in rehearsal.notifies if role != "rx"}
+        if loaded.name in GREETINGS
         else {}
     )
     toy.services = _services(loaded, definition, rehearsal)
@@ -215,63 +138,8 @@ def _shown(motor: MotorData) -> dict[str, object]:
     return shown
 
 
-def _inputs(definition: Definition, protocol: DeviceProtocol, rehearsal: _Rehearsal) -> None:
-    for feature in definition.features:
-        for kind in feature.inputs:
-            try:
-                rehearsal.notifies.add(protocol.subscription(feature.index, kind))
-            except ProtocolError:
-                # It is read, not subscribed to.
-                _battery(feature, protocol, rehearsal)
-
-
-def _battery(feature: FeatureSpec, protocol: DeviceProtocol, rehearsal: _Rehearsal) -> None:
-    """Find the answer that reads as the battery's level, by trying."""
-    kind = next(iter(feature.inputs))
-    for answer, shown in _readings():
-        steps = protocol.read(feature.index, kind)
-        asked: tuple[str, str] | None = None
-        try:
-            step = next(steps)
-            while True:
-                match step:
-                    case WriteStep(endpoint, data, _):
-                        asked = (endpoint, _text(data) or data.hex())
-                        step = steps.send(None)
-                    case ReadStep(endpoint):
-                        role = endpoint
-                        step = steps.send(answer)
-                    case WaitStep(endpoint, _):
-                        role = endpoint
-                        step = steps.send(answer)
-                    case _:
-                        step = steps.send(None)
-        except ProtocolError:
-            continue
-        except StopIteration as end:
-            if end.value == _BATTERY and asked is None:
-                rehearsal.reads[role] = shown
-                return
-            if end.value == _BATTERY and asked is not None:
-                rehearsal.notifies.add(role)
-                rehearsal.answers[asked[0], asked[1], role, shown] = None
-                return
-
-
-def _readings() -> list[tuple[bytes, str]]:
-    found = [(bytes((_BATTERY,)), "{battery}"), (f"{_BATTERY};".encode(), "'{battery};")]
-    for at in range(len(_ZEROS)):
-        data = bytes(at) + bytes((_BATTERY,)) + bytes(len(_ZEROS) - at - 1)
-        found.append((data, "00" * at + "{battery}" + "00" * (len(_ZEROS) - at - 1)))
-    return found
-
-
-def _text(data: bytes) -> str | None:
-    return "'" + data.decode("ascii") if data.isascii() and data[-1:] == b";" else None
-
-
 def _identity(
-    loaded: LoadedProtocol, entries: list[ModelEntry], toy: ToyData, rehearsal: _Rehearsal
+    loaded: LoadedProtocol, entries: list[ModelEntry], toy: ToyData, rehearsal: Rehearsal
 ) -> None:
     """How this model tells itself from the others of its protocol."""
     identifiers = [one.definition.identifier for one in entries]
@@ -337,7 +205,7 @@ def _told(identifier: str | None, form: str | None) -> str:
     return identifier.encode().hex()
 
 
-def _lovense(loaded: LoadedProtocol, names: list[str], toy: ToyData, rehearsal: _Rehearsal) -> None:
+def _lovense(loaded: LoadedProtocol, names: list[str], toy: ToyData, rehearsal: Rehearsal) -> None:
     """Lovense: the letter of its DeviceType answer, which old firmware also puts into the name."""
     block = next(block for block in loaded.blocks if block.services)
     letter, firmware = (names or ["TOY"])[0], 11
@@ -359,7 +227,7 @@ def _lovense(loaded: LoadedProtocol, names: list[str], toy: ToyData, rehearsal: 
 
 
 def _services(
-    loaded: LoadedProtocol, definition: Definition, rehearsal: _Rehearsal
+    loaded: LoadedProtocol, definition: Definition, rehearsal: Rehearsal
 ) -> dict[str, tuple[tuple[str, str, str], ...]]:
     """Each endpoint once; of services that are alternatives, the advertised or first one."""
     block = next(block for block in loaded.blocks if block.services)
@@ -382,7 +250,7 @@ def _services(
     return found
 
 
-def _properties(role: str, rehearsal: _Rehearsal) -> str:
+def _properties(role: str, rehearsal: Rehearsal) -> str:
     letters = "r" if role in rehearsal.reads else ""
     notifies = role in rehearsal.notifies or role.startswith("rx")
     if role not in ("rxblebattery", "rxblemodel") and (not notifies or role in rehearsal.writes):

@@ -46,6 +46,7 @@ _SECRET = bytes.fromhex("8be3fd0468350986121abf0330e9e3c5")
 _KEEPALIVE_MS = 500
 # Notifications awaited per question, and how many may stay out until it is given up.
 _PER_QUESTION, _MAX_MISSED = 3, 4
+_MAX_QUESTIONS = 8
 # What a device may send that is no frame before it is cut off.
 _MAX_PENDING = 1024
 
@@ -68,7 +69,7 @@ class HoneyPlayBox(PlainProtocol):
         yield SubscribeStep("rx")
         pending = b""
         missed = 0
-        while True:
+        for _ in range(_MAX_QUESTIONS):
             yield WriteStep("tx", frame(_HELLO, bytes((0, 0x10)), self._counter), response=True)
             self._counter = self._counter + 1 & 0xFF
             for _ in range(_PER_QUESTION):
@@ -83,6 +84,7 @@ class HoneyPlayBox(PlainProtocol):
                 for answer in frames:
                     self._take(answer)
                     return
+        raise ProtocolError(f"{self._name}: answers with what is no answer")
 
     def _take(self, answer: bytes) -> None:
         nonce = answer[len(_GOOD) : len(_GOOD) + _NONCE]
