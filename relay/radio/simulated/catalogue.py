@@ -35,8 +35,9 @@ def catalogue() -> tuple[ToyModel, ...]:
 def find(name: str, models: Sequence[ToyModel]) -> tuple[ToyModel, str | None]:
     """Return the model called `name`, and the advertised name if it was that.
 
-    Device names come before advertised names, whole names before those with a `*`; case does not
-    matter. Raises UnknownToy.
+    Device names come before advertised names, whole names before those with a `*`, all of them
+    before device names spelt with other spaces and hyphens; case does not matter. Raises
+    UnknownToy.
     """
     wanted = name.casefold()
     for model in models:
@@ -51,7 +52,15 @@ def find(name: str, models: Sequence[ToyModel]) -> tuple[ToyModel, str | None]:
             start = advertised.removesuffix("*").casefold()
             if start != advertised.casefold() and wanted.startswith(start):
                 return model, name
+    for model in models:
+        if _letters(model.name) == _letters(name):
+            return model, None
     raise UnknownToy(name, _close(name, models))
+
+
+def _letters(name: str) -> str:
+    """What is left when people do not agree on spaces and hyphens: We-Vibe, WeVibe, We Vibe."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def address_of(model: ToyModel, ordinal: int) -> str:

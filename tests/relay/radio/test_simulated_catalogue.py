@@ -37,3 +37,8 @@ def test_an_unknown_name_brings_suggestions(asked: str, suggested: str) -> None:
         toys_by_name(f"Lovense Hush,{asked}")
     assert repr(asked) in str(caught.value)
     assert suggested in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["We-Vibe Chorus", "we vibe chorus", "WeVibeChorus"])
+def test_spaces_and_hyphens_do_not_matter(name: str) -> None:
+    assert [toy.name for toy in toys_by_name(name)] == ["WeVibe Chorus"]
