@@ -64,6 +64,6 @@ def _decode(frame: str | bytes, kinds: Mapping[str, type[_M]]) -> _M:
         )
         # AttributeError: no map. KeyError: no name, or none of ours. TypeError: an unhashable key.
         # msgspec.ValidationError is a ValueError, as are all of msgpack's format errors.
-        return msgspec.convert(plain, kinds[plain.get("t")])
+        return msgspec.convert(plain, kinds[plain.get("t")], builtin_types=_BYTES)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise LinkViolation(f"a frame that is no link message came: {error!r}") from error
