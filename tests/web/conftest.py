@@ -35,8 +35,8 @@ async def modules(browser: Chromium) -> AsyncIterator[Page]:
     async with WebHub() as hub:
         page = await browser.page(hub.url("/blank"))
         await page.evaluate(
-            """Promise.all(['msgpack', 'noise', 'gate', 'slots', 'repeat', 'handshake', 'places']
-                .map(name => import(`/relay/${name}.js`)))
+            """Promise.all(['msgpack', 'noise', 'gate', 'slots', 'repeat', 'handshake', 'places',
+                'messages'].map(name => import(`/relay/${name}.js`)))
                 .then(all => { window.modules = Object.assign({}, ...all); })"""
         )
         yield page

@@ -308,6 +308,58 @@ async def test_a_flood_is_merged_to_the_newest_value() -> None:
         assert len(rig.toy.writes) - before < 20
 
 
+async def test_two_toys_at_once_and_one_stop_for_both() -> None:
+    async with phone_rig("Lovense Hush,Lovense Edge") as rig:
+        hush, edge = rig.bluez.toys
+        await rig.drive()
+        rig.chooser.pick = lambda devices: next(
+            (one for one in devices if one["name"] == edge.advertisement.name), None
+        )
+        services = tuple(service.uuid for toy in rig.bluez.toys for service in toy.services)
+        rig.link.tell(Interests(services, ("LVS-*",)))
+        rig.link.heard.clear()
+        address = await rig.choose()
+        answer = await rig.link.connect(2, address)
+        assert isinstance(answer, Connected)
+        tx = next(
+            one.h
+            for service in answer.services
+            for one in service.characteristics
+            if "write" in one.properties
+        )
+        stop = (Packet(tx, b"Vibrate1:0;", rest=True), Packet(tx, b"Vibrate2:0;", rest=True))
+        await rig.link.arm(2, *stop)
+        await rig.link.output(2, Packet(tx, b"Vibrate1:10;", k=(0,)))
+        assert not hush.at_rest
+        assert not edge.at_rest
+        await rig.page.click("#stop")
+        await rig.at_rest(OFF_S)
+        async with asyncio.timeout(OFF_S):
+            await edge.until(lambda toy: toy.at_rest)
+        told = Stopped(1, StopCause.EMERGENCY, n=1), Stopped(2, StopCause.EMERGENCY, n=1)
+        await rig.link.wait(lambda: all(one in rig.link.heard for one in told))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\xc1",
+        b"\x81\xa1t\xa4Tidy",
+        b"\x83\xa1t\xa6Output\xa2id\x01\xa1p\x01",
+        b"\x84\xa1t\xa6Output\xa2id\x01\xa1p\x01\xa7packets\x91\x81\xa1h\x01",
+        bytes(9),
+    ],
+    ids=["no value", "unknown", "nothing in it", "packet without bytes", "zeros"],
+)
+async def test_a_hub_that_breaks_the_rules_loses_the_link_and_the_toy_stops(frame: bytes) -> None:
+    async with phone_rig() as rig:
+        await rig.drive()
+        await rig.link.channel.send(frame)
+        await rig.at_rest(OFF_S)
+        link = await rig.meet()
+        assert len((await link.hear(Hello)).held) == 1
+
+
 async def test_forgetting_the_hub_stops_and_tells_and_asks_for_a_new_code() -> None:
     async with phone_rig() as rig:
         await rig.drive()

@@ -3,6 +3,7 @@
 
 import { clock, now, within } from './clock.js';
 import { Refused, Violation, clean, shake } from './handshake.js';
+import { checked } from './messages.js';
 import { decode, encode } from './msgpack.js';
 import { placeName } from './places.js';
 
@@ -255,8 +256,7 @@ export class Link {
       };
       const take = plain => {
         if (round !== this.#round || this.#pipe !== pipe) return;
-        const message = decode(plain);
-        if (typeof message?.t !== 'string') throw new Violation('the hub sent no message');
+        const message = checked(decode(plain));
         this.state.heardAt = now();
         if (message.t === 'Beat') {
           this.#send({ t: 'Echo', n: message.n, time_us: message.time_us, relay_us: Math.round(now() * 1e6) });
