@@ -268,6 +268,11 @@ class App:
         """Where relays and browsers on this machine connect."""
         return f"http://127.0.0.1:{self._link.port}"
 
+    @property
+    def https_port(self) -> int | None:
+        """Where phones get their page; None if that port could not be had."""
+        return self._places.https_port
+
     def stop(self) -> None:
         """Have `run` stop every device and end. May be called from a signal handler."""
         self._stop.set()

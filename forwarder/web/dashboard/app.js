@@ -1,0 +1,154 @@
+// Puts the page together: the feed, what draws it, and the Stop that is always in reach.
+
+import { atHome, call, forgetToken, keepToken, token } from './api.js';
+import { Around } from './around.js';
+import { Devices } from './devices.js';
+import { $, attribute, klass, say, show, text, warn } from './dom.js';
+import { Feed, UNKNOWN_TOKEN } from './feed.js';
+import { Pairing } from './pairing.js';
+import * as words from './words.js';
+
+const SCAN_S = 30;
+const STOPPED_MS = 1500;
+// A page that loads itself again because its token was not known does so once in a while only.
+const RELOADED = 'forwarder-reloaded';
+const RELOAD_MS = 10_000;
+
+let waiting = false;
+let lost = false;
+let changes = {};
+
+const feed = new Feed(changed, link);
+const devices = new Devices(feed);
+const around = new Around();
+new Pairing();
+
+// Changes come ten times a second at most; drawing waits for the browser to be ready for it.
+function changed(state, change) {
+  Object.assign(changes, change);
+  for (const trouble of change.trouble ?? []) warn(trouble);
+  if (waiting) return;
+  waiting = true;
+  // A hidden page is not drawn; it catches up when it is seen.
+  requestAnimationFrame(() => {
+    waiting = false;
+    const all = changes;
+    changes = {};
+    draw(state, all);
+  });
+}
+
+function draw(state, change) {
+  if (change.hub) hub(state.hub);
+  if (change.devices || change.live || change.relays || change.whole) devices.draw(state);
+  around.draw(state, change);
+}
+
+function hub(hub) {
+  if (!hub) return;
+  text($('hub'), hub.name === 'hub' ? 'Buttplug Forwarder' : hub.name);
+  document.title = `${hub.name} – Buttplug Forwarder`;
+  text($('client-url'), hub.client_url);
+  text($('link-text'), `Apps connect to ${hub.client_url}`);
+  text($('about'), `Version ${hub.version}`);
+  attribute($('scan'), 'aria-pressed', `${hub.scanning}`);
+  text($('scan'), hub.scanning ? 'Scanning…' : 'Scan');
+  $('scan-here').disabled = hub.scanning;
+  text($('scan-here'), hub.scanning ? 'Scanning…' : 'Scan for devices');
+}
+
+function link(up, code) {
+  $('dot').className = up ? 'good' : 'bad';
+  show($('board'), up || !$('board').hidden);
+  show($('sign-in'), false);
+  if (up) {
+    if (lost) say('The hub is back.');
+    lost = false;
+    return;
+  }
+  if (code === UNKNOWN_TOKEN) {
+    unknown();
+    return;
+  }
+  text($('link-text'), 'The hub cannot be reached. What this page drove is stopped.');
+  lost = true;
+}
+
+function unknown() {
+  if (atHome) {
+    // The hub was started again: the page of the new one has a new token.
+    const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
+    sessionStorage.setItem(RELOADED, `${Date.now()}`);
+    if (Date.now() - last > RELOAD_MS) location.reload();
+    else text($('link-text'), 'The hub does not know this page: load it again.');
+    return;
+  }
+  if (token()) $('sign-in-error').textContent = 'This token is unknown, revoked or expired.';
+  forgetToken();
+  show($('board'), false);
+  show($('sign-in'), true);
+  text($('link-text'), 'Not signed in');
+  $('token').focus();
+}
+
+$('sign-in-form').onsubmit = event => {
+  event.preventDefault();
+  keepToken($('token').value.trim());
+  $('token').value = '';
+  $('sign-in-error').textContent = '';
+  text($('link-text'), 'Connecting…');
+  feed.open();
+};
+
+// --- scan, stop ---------------------------------------------------------------------------------
+
+async function scan() {
+  try {
+    if (feed.state.hub?.scanning) await call('DELETE', '/scan');
+    else await call('POST', '/scan', { for_s: SCAN_S });
+  } catch (error) {
+    warn(error.message);
+  }
+}
+$('scan').onclick = $('scan-here').onclick = scan;
+
+async function stop() {
+  const button = $('stop');
+  feed.release();
+  devices.rest();
+  text(button, 'Stopping…');
+  try {
+    const stopped = await call('POST', '/stop', {}, { keepalive: true });
+    if (stopped.failed.length) {
+      warn(`${stopped.failed.join(' ')} Switch it off by hand.`);
+    } else {
+      klass(button, 'done', true);
+      text(button, 'Stopped');
+      say(`Everything is stopped: ${words.times(stopped.confirmed, 'device')}.`);
+    }
+  } catch (error) {
+    warn(`The stop did not reach the hub: ${error.message} Relays stop what they do not hear of within a second; if in doubt, switch the device off by hand.`);
+  }
+  setTimeout(() => {
+    klass(button, 'done', false);
+    text(button, 'Stop everything');
+  }, STOPPED_MS);
+}
+$('stop').onclick = stop;
+// A dialog covers the page, but not the way to stop.
+for (const button of document.querySelectorAll('.stop-all')) button.onclick = stop;
+
+// Space belongs to what has the focus where that uses it; a slider does not.
+const SPACE_IS_TAKEN = 'button, summary, select, textarea, a, input:not([type=range])';
+addEventListener('keydown', event => {
+  if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+  const space = event.key === ' ' && !event.target.closest?.(SPACE_IS_TAKEN);
+  if (event.key !== 'Escape' && !space) return;
+  if (space) event.preventDefault();
+  if ($('board').hidden) return;
+  stop();
+}, { capture: true });
+
+$('notice-close').onclick = () => show($('notice'), false);
+
+feed.open();

@@ -1,0 +1,189 @@
+// What is around the devices: relays, apps, web pages that ask, and the log.
+
+import { call } from './api.js';
+import { $, keyed, klass, show, stamp, sure, text, warn } from './dom.js';
+import { Spark } from './spark.js';
+import * as words from './words.js';
+
+export class Around {
+  constructor() {
+    this.sparks = new Map();
+    this.line = 0;
+    setInterval(() => this.sample(), 1000);
+  }
+
+  draw(state, change) {
+    if (change.relays || change.whole) this.relays(state);
+    if (change.clients || change.devices || change.whole) this.clients(state);
+    if (change.origins) this.origins(state.origins);
+    if (change.log || change.whole) this.log(state.log);
+  }
+
+  // --- relays ---------------------------------------------------------------------------------
+
+  relays(state) {
+    const entries = Object.values(state.relays).map(relay => [relay.name, relay]);
+    keyed($('relay-list'), entries, () => {
+      const row = stamp('relay');
+      row.querySelector('.revoke').onclick = () => this.revoke(row.relay);
+      return row;
+    }, (row, relay) => {
+      row.relay = relay;
+      text(row.querySelector('h3'), relay.name);
+      text(row.querySelector('.value'), relay.connected ? words.ms(relay.round_trip_ms) : 'away');
+      const line = row.querySelector('.text');
+      text(line, relay.blocked ?? about(relay));
+      klass(line, 'blocked', relay.blocked !== null || relay.radio?.on === false);
+      show(row.querySelector('.row'), relay.paired);
+      show(row.querySelector('.spark'), relay.connected);
+    });
+    show($('relay-list'), entries.length > 0);
+    show($('no-relays'), entries.length === 0);
+  }
+
+  async revoke(relay) {
+    if (!await sure(`${relay.name} loses its link at once, its devices stop, and it has to be paired again.`, 'Revoke')) return;
+    try {
+      await call('DELETE', `/relays/${encodeURIComponent(relay.name)}`);
+    } catch (error) {
+      warn(error.message);
+    }
+  }
+
+  sample() {
+    if (document.hidden) return;
+    for (const row of $('relay-list').children) {
+      const spark = this.sparks.get(row.dataset.key) ?? new Spark();
+      this.sparks.set(row.dataset.key, spark);
+      spark.add({ link: row.relay.round_trip_ms });
+      spark.draw(row.querySelector('.spark'));
+    }
+  }
+
+  // --- apps -----------------------------------------------------------------------------------
+
+  clients(state) {
+    const seen = new Map();
+    const entries = state.clients.map(client => {
+      const number = (seen.get(client.name) ?? 0) + 1;
+      seen.set(client.name, number);
+      return [`${client.kind} ${client.name} ${number}`, client];
+    });
+    keyed($('client-list'), entries, () => stamp('client'), (row, client) => {
+      text(row.querySelector('h3'), client.name);
+      text(row.querySelector('.value'), client.version === null ? client.kind : `${client.kind}, v${client.version}`);
+      text(row.querySelector('.text'), drives(client, state.live));
+    });
+    show($('client-list'), entries.length > 0);
+    show($('no-clients'), entries.length === 0);
+  }
+
+  // --- web pages ------------------------------------------------------------------------------
+
+  origins({ asked, allowed }) {
+    keyed($('asked'), Object.entries(asked), origin => this.question(origin), () => {});
+    keyed($('origin-list'), allowed.map(origin => [origin, origin]), origin => {
+      const row = document.createElement('li');
+      const forget = button('Forget', () => this.answer('DELETE', origin));
+      forget.setAttribute('aria-label', `Forget ${origin}`);
+      row.append(span(origin), forget);
+      return row;
+    }, () => {});
+    show($('origins'), allowed.length > 0);
+  }
+
+  question(origin) {
+    const row = document.createElement('li');
+    row.className = 'notice ask';
+    const words = document.createElement('p');
+    words.append('The web page ', strong(origin), ' wants to connect to your devices.');
+    const yes = button('Allow', () => this.answer('POST', origin));
+    yes.className = 'main';
+    const choice = document.createElement('div');
+    choice.className = 'row';
+    choice.append(yes, button('Refuse', () => this.answer('DELETE', origin)));
+    row.append(words, choice);
+    row.setAttribute('role', 'group');
+    row.setAttribute('aria-label', `Request of ${origin}`);
+    return row;
+  }
+
+  async answer(method, origin) {
+    try {
+      if (method === 'POST') await call('POST', '/origins', { origin });
+      else await call('DELETE', `/origins?origin=${encodeURIComponent(origin)}`);
+    } catch (error) {
+      warn(error.message);
+    }
+  }
+
+  // --- log ------------------------------------------------------------------------------------
+
+  log(lines) {
+    const list = $('log');
+    if (!lines.length || lines[0].n > this.line + 1) list.replaceChildren();
+    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    for (const line of lines) {
+      if (list.childElementCount && line.n <= this.line) continue;
+      const row = document.createElement('li');
+      const time = document.createElement('time');
+      const when = new Date(line.time * 1000);
+      time.dateTime = when.toISOString();
+      time.textContent = when.toLocaleTimeString([], { hour12: false });
+      row.append(time, span(line.text, line.level));
+      list.append(row);
+    }
+    while (list.childElementCount > lines.length) list.firstElementChild.remove();
+    this.line = lines.at(-1)?.n ?? 0;
+    if (atEnd) list.scrollTop = list.scrollHeight;
+  }
+}
+
+function about(relay) {
+  if (!relay.connected) return 'Paired; its devices are stopped.';
+  const parts = [words.times(relay.devices.length, 'device')];
+  if (relay.radio) parts.push(relay.radio.on ? radio(relay.radio) : `radio off: ${relay.radio.text}`);
+  if (relay.platform) parts.push(relay.platform);
+  for (const limit of relay.ceilings) parts.push(`wearer's limit ${limit.output ?? ''} ${limit.percent} %`);
+  return parts.join(' · ');
+}
+
+function radio({ kind, name }) {
+  if (kind === 'simulated') return 'simulated';
+  return kind === 'web' ? 'phone or browser' : name || 'Bluetooth';
+}
+
+function drives(client, live) {
+  const token = client.token ? `Token ${client.token}. ` : '';
+  if (!client.drives.length) return `${token}Drives nothing now.`;
+  const devices = new Map();
+  for (const one of client.drives) {
+    const percent = live[one.device]?.levels[one.feature]?.percent ?? 0;
+    const now = `${words.kind(one.type).toLowerCase()} ${one.steps ? `${Math.round(percent)} %` : 'off'}`;
+    const all = devices.get(one.device) ?? { name: one.device_name, now: [] };
+    all.now.push(now);
+    devices.set(one.device, all);
+  }
+  return token + [...devices.values()].map(({ name, now }) => `${name}: ${now.join(', ')}`).join(' · ');
+}
+
+function span(words, name) {
+  const node = document.createElement('span');
+  node.textContent = words;
+  if (name) node.className = name;
+  return node;
+}
+
+function strong(words) {
+  const node = document.createElement('b');
+  node.textContent = words;
+  return node;
+}
+
+function button(words, act) {
+  const node = document.createElement('button');
+  node.type = 'button';
+  node.textContent = words;
+  node.onclick = act;
+  return node;
+}

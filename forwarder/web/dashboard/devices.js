@@ -1,0 +1,273 @@
+// The devices: what they do, who makes them do it, test drives, and what the user decides.
+
+import { call } from './api.js';
+import { $, attribute, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
+import { Spark } from './spark.js';
+import * as words from './words.js';
+
+// A hand on a slider makes up to a hundred events a second; the hub wants the newest of some.
+const DRIVE_EVERY_MS = 50;
+
+export class Devices {
+  constructor(feed) {
+    this.feed = feed;
+    this.sparks = new Map();
+    setInterval(() => this.sample(), 1000);
+    $('known').addEventListener('toggle', () => this.known());
+  }
+
+  draw(state) {
+    const entries = Object.values(state.devices).sort((a, b) => a.index - b.index)
+      .map(device => [device.index, device]);
+    keyed($('device-list'), entries, () => this.card(), (card, device) => this.update(card, device, state));
+    show($('no-devices'), entries.length === 0);
+    const radios = Object.values(state.relays).some(relay => relay.connected);
+    text($('no-devices-text'), radios
+      ? 'Switch one on and hold it near the radio, then scan. Apps scan, too.'
+      : 'There is no radio yet: pair a phone or another computer first.');
+  }
+
+  // --- one card -------------------------------------------------------------------------------
+
+  card() {
+    const card = stamp('device');
+    card.querySelector('.stop-one').onclick = () => this.stop(card);
+    card.querySelector('.drive').onclick = event => this.testDrive(card, event.currentTarget);
+    card.querySelector('.settings').onclick = event => this.settings(card, event.currentTarget);
+    card.querySelector('.deny').onclick = () => this.deny(card);
+    card.querySelector('form').onsubmit = event => {
+      event.preventDefault();
+      this.save(card);
+    };
+    return card;
+  }
+
+  update(card, device, state) {
+    if (card.device !== device) this.describe(card, device);
+    const live = state.live[device.index];
+    if (!live || card.live === live) return;
+    card.live = live;
+    klass(card, 'running', live.running);
+    const battery = card.querySelector('.battery');
+    show(battery, live.battery !== null);
+    text(battery, `Battery ${live.battery} %`);
+    klass(battery, 'low', live.battery !== null && live.battery <= 15);
+    const signal = card.querySelector('.signal');
+    show(signal, live.rssi_dbm !== null);
+    if (live.rssi_dbm !== null) text(signal, words.signal(live.rssi_dbm));
+    show(card.querySelector('.hops'), live.link_ms !== null);
+    text(card.querySelector('.hops-text'), `link ${words.ms(live.link_ms)}, radio ${words.ms(live.radio_ms)}`);
+    for (const row of card.querySelector('.outputs').children) this.level(row, live.levels[row.feature]);
+  }
+
+  // What changes seldom: name, place, and which outputs there are.
+  describe(card, device) {
+    card.device = device;
+    card.live = null;
+    text(card.querySelector('h3'), device.shown_name);
+    text(card.querySelector('.source'), `at ${device.source}${device.pinned ? ' (pinned)' : ''}`);
+    for (const [name, what] of [['stop-one', 'Stop'], ['drive', 'Test drive'], ['settings', 'Settings of']]) {
+      attribute(card.querySelector(`.${name}`), 'aria-label', `${what} ${device.shown_name}`);
+    }
+    const outputs = device.features.flatMap(feature =>
+      Object.entries(feature.outputs).map(([type, output]) => ({ feature, type, output })));
+    const labels = words.labels(outputs.map(one => one.type));
+    const entries = outputs.map((one, i) =>
+      [`${one.feature.index} ${one.type} ${one.output.range}`, { ...one, label: labels[i] }]);
+    keyed(card.querySelector('.outputs'), entries, (_, one) => this.output(card, one), () => {});
+    show(card.querySelector('.none'), entries.length === 0);
+    show(card.querySelector('.drive'), entries.length > 0);
+  }
+
+  output(card, { feature, type, output, label }) {
+    const row = stamp('output');
+    row.feature = feature.index;
+    row.type = type;
+    row.range = output.range;
+    text(row.querySelector('.what'), label);
+    attribute(row.querySelector('meter'), 'aria-label', label);
+    const slider = row.querySelector('input');
+    [slider.min, slider.max] = output.range;
+    slider.value = 0;
+    attribute(slider, 'aria-label', `${label}, test drive`);
+    slider.hidden = !card.driving;
+    slider.oninput = () => this.drive(row, slider, card.device.index);
+    return row;
+  }
+
+  level(row, level) {
+    // A feature has one level at a time, of one of its outputs.
+    const one = level?.type === row.type ? level : undefined;
+    const on = Boolean(one?.steps);
+    const by = on && one.driven_by ? ` by ${one.driven_by}` : '';
+    klass(row, 'on', on);
+    text(row.querySelector('.value'), `${words.level(one)}${by}`);
+    const meter = row.querySelector('meter');
+    const share = Math.abs(one?.steps ?? 0) / row.range[1];
+    if (meter.value !== share) meter.value = share;
+    const slider = row.querySelector('input');
+    if (!slider.hidden && document.activeElement !== slider) slider.value = one?.steps ?? 0;
+  }
+
+  // --- driving --------------------------------------------------------------------------------
+
+  testDrive(card, button) {
+    card.driving = !card.driving;
+    attribute(button, 'aria-expanded', `${card.driving}`);
+    for (const slider of card.querySelectorAll('.output input')) {
+      show(slider, card.driving);
+      const row = slider.closest('.output');
+      const level = card.live?.levels[row.feature];
+      slider.value = level?.type === row.type ? level.steps : 0;
+    }
+    if (card.driving) card.querySelector('.output input')?.focus();
+    else this.feed.release();
+  }
+
+  // The newest value at once, then at most one every 50 ms.
+  drive(row, slider, device) {
+    if (row.timer) return;
+    const send = () => {
+      const steps = Number(slider.value);
+      row.timer = null;
+      if (steps === row.sent) return;
+      row.sent = steps;
+      if (!this.feed.drive(device, row.feature, row.type, steps)) warn('The hub cannot be reached.');
+      row.timer = setTimeout(send, DRIVE_EVERY_MS);
+    };
+    row.sent = null;
+    send();
+  }
+
+  async stop(card) {
+    for (const slider of card.querySelectorAll('.output input')) slider.value = 0;
+    try {
+      const stopped = await call('POST', '/stop', { device: card.device.index });
+      if (stopped.failed.length) warn(stopped.failed.join(' '));
+      else say(`${card.device.shown_name} stopped`);
+    } catch (error) {
+      warn(`${card.device.shown_name} could not be told to stop: ${error.message} Switch it off by hand.`);
+    }
+  }
+
+  // The page stopped everything: sliders must not show what is not so.
+  rest() {
+    for (const slider of document.querySelectorAll('.output input')) slider.value = 0;
+  }
+
+  // --- settings -------------------------------------------------------------------------------
+
+  settings(card, button) {
+    const panel = card.querySelector('form');
+    panel.hidden = !panel.hidden;
+    attribute(button, 'aria-expanded', `${!panel.hidden}`);
+    if (panel.hidden) return;
+    const { device } = card;
+    panel.querySelector('.error').textContent = '';
+    const name = panel.querySelector('.name');
+    name.value = device.display_name ?? '';
+    name.placeholder = device.name;
+    const pin = panel.querySelector('.pin');
+    const relays = Object.values(this.feed.state.relays).map(relay => relay.name);
+    pin.replaceChildren(new Option('Any', ''), ...relays.map(relay => new Option(relay)));
+    pin.value = device.pinned ?? '';
+    const outputs = device.features.flatMap(feature =>
+      [...new Set([...Object.keys(feature.outputs), ...Object.keys(feature.limits)])].map(type => ({ feature, type })));
+    const labels = words.labels(outputs.map(one => one.type));
+    panel.querySelector('.limits').replaceChildren(
+      ...outputs.map((one, i) => this.limit(one.feature, one.type, labels[i])));
+    name.focus();
+  }
+
+  limit(feature, type, label) {
+    const box = stamp('limit');
+    const limit = feature.limits[type] ?? { lowest: 0, highest: 100, disabled: false };
+    const slider = box.querySelector('.highest');
+    const shown = () => text(box.querySelector('.top'), `${slider.value} %`);
+    text(box.querySelector('legend'), label);
+    slider.value = limit.highest;
+    slider.oninput = shown;
+    shown();
+    box.querySelector('.disabled').checked = limit.disabled;
+    box.before = { feature: feature.index, type, ...limit };
+    return box;
+  }
+
+  async save(card) {
+    const panel = card.querySelector('form');
+    const { device } = card;
+    const limits = [...panel.querySelectorAll('.limit')].map(box => {
+      const highest = Number(box.querySelector('.highest').value);
+      const moved = highest !== Math.round(box.before.highest / 5) * 5;
+      return {
+        ...box.before,
+        highest: moved ? highest : box.before.highest,
+        lowest: Math.min(box.before.lowest, Math.max(0, highest - 5)),
+        disabled: box.querySelector('.disabled').checked,
+        changed: moved || box.querySelector('.disabled').checked !== box.before.disabled,
+      };
+    });
+    const body = {};
+    const name = panel.querySelector('.name').value.trim();
+    if (name !== (device.display_name ?? '')) body.display_name = name || null;
+    const pin = panel.querySelector('.pin').value;
+    if (pin !== (device.pinned ?? '')) body.pin = pin || null;
+    const changed = limits.filter(limit => limit.changed);
+    if (changed.length) body.limits = changed.map(({ changed: _, ...limit }) => limit);
+    try {
+      if (Object.keys(body).length) say((await call('PUT', `/devices/${device.index}`, body)).text);
+      this.settings(card, card.querySelector('.settings'));
+      card.querySelector('.settings').focus();
+    } catch (error) {
+      panel.querySelector('.error').textContent = error.message;
+    }
+  }
+
+  async deny(card) {
+    const { device } = card;
+    if (!await sure(`${device.shown_name} is stopped, disconnected, and never connected again until you allow it.`, 'Never connect it')) return;
+    try {
+      say((await call('PUT', `/devices/${device.index}`, { deny: true })).text);
+      this.known();
+    } catch (error) {
+      warn(error.message);
+    }
+  }
+
+  async known() {
+    if (!$('known').open) return;
+    const known = (await call('GET', '/known').catch(() => [])).filter(device => !device.connected);
+    keyed($('known-list'), known.map(device => [`${device.index} ${device.protocol} ${device.denied}`, device]), () => {
+      const row = document.createElement('li');
+      row.append(document.createElement('span'), document.createElement('button'));
+      row.lastChild.type = 'button';
+      row.lastChild.textContent = 'Allow again';
+      return row;
+    }, (row, device) => {
+      text(row.firstChild, `${device.name}${device.denied ? ' (denied)' : ''}`);
+      show(row.lastChild, device.denied && device.index !== null);
+      row.lastChild.onclick = async () => {
+        await call('PUT', `/devices/${device.index}`, { deny: false }).catch(error => warn(error.message));
+        this.known();
+      };
+    });
+    if (!known.length) {
+      const none = document.createElement('li');
+      none.textContent = 'None.';
+      $('known-list').replaceChildren(none);
+    }
+  }
+
+  // --- latency --------------------------------------------------------------------------------
+
+  sample() {
+    if (document.hidden) return;
+    for (const card of $('device-list').children) {
+      if (!card.live) continue;
+      const spark = this.sparks.get(card.dataset.key) ?? new Spark();
+      this.sparks.set(card.dataset.key, spark);
+      spark.add({ link: card.live.link_ms, radio: card.live.radio_ms });
+      if (!card.querySelector('.hops').hidden) spark.draw(card.querySelector('.spark'));
+    }
+  }
+}

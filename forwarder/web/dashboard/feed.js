@@ -1,0 +1,83 @@
+// The state of the hub, kept up to date over one websocket, and the way test drives go back.
+
+import { token } from './api.js';
+
+const MAPS = ['relays', 'devices', 'live'];
+const PARTS = ['hub', 'clients', 'origins'];
+const MOST_LINES = 300;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 5000;
+const ALIVE_MS = 1000;
+export const UNKNOWN_TOKEN = 4401;
+
+export class Feed {
+  // `changed(state, change)` after every change; `link(up, code)` when the websocket comes or goes.
+  constructor(changed, link) {
+    this.state = { hub: null, relays: {}, devices: {}, live: {}, clients: [], origins: null, log: [] };
+    this.driving = false;
+    this.changed = changed;
+    this.link = link;
+    this.wait = FIRST_WAIT_MS;
+    this.socket = null;
+    setInterval(() => this.alive(), ALIVE_MS);
+    document.addEventListener('visibilitychange', () => {
+      // Nobody sees any more what the sliders do.
+      if (document.hidden) this.release();
+    });
+    addEventListener('pagehide', () => this.release());
+  }
+
+  open() {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    const socket = this.socket = new WebSocket(`${scheme}://${location.host}/api/v1/events`);
+    socket.onopen = () => socket.send(JSON.stringify({ t: 'hello', token: token() }));
+    socket.onmessage = event => this.take(JSON.parse(event.data));
+    socket.onclose = event => {
+      this.socket = null;
+      this.driving = false;
+      this.link(false, event.code);
+      if (event.code === UNKNOWN_TOKEN) return;
+      setTimeout(() => this.open(), this.wait);
+      this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
+    };
+  }
+
+  take(change) {
+    const state = this.state;
+    if (change.whole) {
+      this.wait = FIRST_WAIT_MS;
+      for (const name of MAPS) state[name] = {};
+      state.log = [];
+      this.link(true, 0);
+    }
+    for (const name of PARTS) if (name in change) state[name] = change[name];
+    for (const name of MAPS) {
+      for (const [key, value] of Object.entries(change[name] ?? {})) {
+        if (value === null) delete state[name][key];
+        else state[name][key] = value;
+      }
+    }
+    if (change.log) state.log = [...state.log, ...change.log].slice(-MOST_LINES);
+    this.changed(state, change);
+  }
+
+  say(message) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  drive(device, feature, type, steps) {
+    this.driving = this.say({ t: 'drive', device, feature, type, steps, duration_ms: 500 });
+    return this.driving;
+  }
+
+  release() {
+    if (this.driving) this.say({ t: 'release' });
+    this.driving = false;
+  }
+
+  alive() {
+    if (this.driving && !document.hidden) this.say({ t: 'alive' });
+  }
+}

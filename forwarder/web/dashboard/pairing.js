@@ -1,0 +1,142 @@
+// Pairing a radio: a code as QR code and link, and what becomes of it.
+
+import { call } from './api.js';
+import { $, klass, show, text } from './dom.js';
+
+const ASK_EVERY_MS = 1000;
+
+const DO = {
+  https: 'Scan this with the phone and open it in Chrome.',
+  localhost: 'Open this in the phone’s Chrome.',
+  site: 'Scan this with the phone and open it in Chrome.',
+  computer: 'Run this on the other computer.',
+};
+
+export class Pairing {
+  constructor() {
+    this.dialog = $('pairing');
+    this.code = null;
+    this.timer = null;
+    $('pair').onclick = $('pair-here').onclick = () => this.open();
+    $('pairing-close').onclick = () => this.dialog.close();
+    $('pairing-again').onclick = () => this.issue();
+    $('pairing-copy').onclick = () => this.copy();
+    $('site').onchange = () => this.issue();
+    for (const way of document.querySelectorAll('input[name=way]')) way.onchange = () => this.issue();
+    this.dialog.onclose = () => this.withdraw();
+  }
+
+  open() {
+    this.dialog.showModal();
+    this.issue();
+  }
+
+  get way() {
+    return document.querySelector('input[name=way]:checked').value;
+  }
+
+  async issue() {
+    const way = this.way;
+    await this.withdraw();
+    show($('site-line'), way === 'site');
+    show($('pairing-again'), false);
+    if (way === 'site' && !$('site').value) {
+      this.problems([]);
+      show($('pairing-code'), false);
+      this.state('Say where the page is; `forwarder relay-page` makes one.');
+      return;
+    }
+    try {
+      const phone = way === 'computer' ? 'https' : way;
+      const site = way === 'site' ? $('site').value : null;
+      const code = await call('POST', '/pairing', { phone, site });
+      if (way !== this.way || !this.dialog.open) {
+        await call('DELETE', `/pairing/${code.id}`);
+        return;
+      }
+      this.shown(code, way);
+    } catch (error) {
+      this.problems([error.message]);
+      show($('pairing-code'), false);
+      this.state('');
+    }
+  }
+
+  shown(code, way) {
+    const computer = way === 'computer';
+    const link = computer ? `relay pair '${code.link}'` : code.page_url;
+    const problems = computer ? [] : code.problems;
+    this.problems(problems);
+    show($('pairing-code'), problems.length === 0 && link !== null);
+    if (problems.length || link === null) {
+      this.state('');
+      call('DELETE', `/pairing/${code.id}`).catch(() => {});
+      return;
+    }
+    this.code = code;
+    const svg = new DOMParser().parseFromString(computer ? code.link_qr : code.page_qr, 'image/svg+xml');
+    $('qr').replaceChildren(document.importNode(svg.documentElement, true));
+    show($('qr'), !computer);
+    text($('pairing-do'), DO[way]);
+    $('pairing-link').value = link;
+    text($('pairing-hint'), computer ? 'Who has this can move your devices: show it to nobody else.' : code.hints.join(' '));
+    this.until = performance.now() + code.valid_s * 1000;
+    this.tick();
+    this.timer = setInterval(() => this.tick(), ASK_EVERY_MS);
+  }
+
+  async tick() {
+    const { code } = this;
+    if (!code) return;
+    const left = Math.max(0, Math.round((this.until - performance.now()) / 1000));
+    this.state(`Waiting. The code works once, for ${left} s.`);
+    const found = await call('GET', `/pairing/${code.id}`).catch(() => null);
+    if (!found || this.code !== code || found.state === 'open') return;
+    this.end();
+    show($('pairing-code'), false);
+    if (found.state === 'joined') {
+      this.state(`${found.relay} has joined.`, true);
+    } else {
+      this.state('The code has expired.');
+      show($('pairing-again'), true);
+    }
+  }
+
+  end() {
+    clearInterval(this.timer);
+    this.code = this.timer = null;
+    $('pairing-link').value = '';
+    $('qr').replaceChildren();
+  }
+
+  async withdraw() {
+    const { code } = this;
+    this.end();
+    if (code) await call('DELETE', `/pairing/${code.id}`).catch(() => {});
+  }
+
+  async copy() {
+    $('pairing-link').select();
+    try {
+      await navigator.clipboard.writeText($('pairing-link').value);
+      text($('pairing-copy'), 'Copied');
+    } catch {
+      text($('pairing-copy'), 'Press Ctrl C');
+    }
+    setTimeout(() => text($('pairing-copy'), 'Copy'), 2000);
+  }
+
+  problems(words) {
+    $('pairing-problems').replaceChildren(...words.map(one => {
+      const line = document.createElement('p');
+      line.textContent = one;
+      return line;
+    }));
+    show($('pairing-problems'), words.length > 0);
+  }
+
+  state(words, good = false) {
+    text($('pairing-state'), words);
+    klass($('pairing-state'), 'good', good);
+  }
+}

@@ -1,0 +1,65 @@
+"""Pages for phones: addresses that work, and why they do not."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from forwarder.api.model import PairingBody
+from forwarder.api.pairing import Page, phone_page, places
+from forwarder.api.services import Places
+
+SECRET = bytes(32)
+CODE = "A" * 43
+LAN = (ipaddress.ip_address("192.168.1.7"), ipaddress.ip_address("2001:db9::7"))
+PORTS = Places(client_port=1, link_port=12346, https_port=12347)
+
+
+def page(way: str, site: str | None = None, *, lan: bool = True, ports: Places = PORTS) -> Page:
+    hosts = ("192.168.1.7", "desk.local", "2001:db9::7") if lan else ("127.0.0.1",)
+    return phone_page(PairingBody(phone=way, site=site), SECRET, hosts, LAN, ports, lan=lan)
+
+
+def test_the_hubs_own_https_names_every_place() -> None:
+    found = page("https")
+    assert found.problems == ()
+    assert found.url == (
+        "https://192.168.1.7:12347/relay/?h=desk.local:12347&h=[2001:db9::7]:12347#" + CODE
+    )
+
+
+def test_without_lan_or_port_it_says_what_to_do() -> None:
+    assert "--lan" in page("https", lan=False).problems[0]
+    assert "https_port" in page("https", ports=Places(1, 12346, None)).problems[0]
+
+
+def test_a_cable_works_without_a_network() -> None:
+    found = page("localhost", lan=False)
+    assert found.problems == ()
+    assert found.url == f"http://localhost:12346/relay/#{CODE}"
+    assert "adb reverse tcp:12346 tcp:12346" in found.hints[0]
+
+
+def test_a_site_learns_nothing_and_gets_private_places_only() -> None:
+    found = page("site", "https://me.example/r")
+    assert found.problems == ()
+    assert found.url == f"https://me.example/r/#{CODE}&h=192.168.1.7:12346&h=desk.local:12346"
+
+
+@pytest.mark.parametrize(
+    "site", [None, "", "http://me.example/", "me.example", "https://", "https://x/?a", "https://[x"]
+)
+def test_what_is_no_site_is_said(site: str | None) -> None:
+    found = page("site", site)
+    assert found.url is None
+    assert "https address" in found.problems[0]
+
+
+def test_plain_http_gets_no_bluetooth() -> None:
+    assert "plain http" in page("lan").problems[0]
+
+
+def test_places_are_private_first_and_this_machine_alone_without_lan() -> None:
+    assert places(LAN, (), lan=False) == ("127.0.0.1",)
+    assert places(LAN, ("desk.example",), lan=True)[:2] == ("192.168.1.7", "desk.example")

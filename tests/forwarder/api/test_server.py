@@ -1,0 +1,451 @@
+"""The API over HTTP, against a whole hub with simulated toys."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from forwarder.api.routes import ROUTES
+from forwarder.config import Link
+from tests.doubles.running_hub import TOYS, RunningHub, config_for, running_hub
+from tests.system.processes import free_ports, until
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[RunningHub]:
+    async with running_hub(tmp_path) as hub:
+        yield hub
+
+
+@pytest.fixture
+async def house(hub: RunningHub) -> RunningHub:
+    """A hub with its two toys connected."""
+    await hub.with_devices()
+    return hub
+
+
+def index_of(hub: RunningHub, name: str) -> int:
+    return next(i for i, device in hub.app.hub.devices.items() if device.name == name)
+
+
+async def live(hub: RunningHub, index: int) -> Any:
+    _, device = await hub.ask("GET", f"/devices/{index}")
+    assert isinstance(device, dict)
+    return device["live"]
+
+
+# --- the door ----------------------------------------------------------------------------------
+
+CHANGES = [route for route in ROUTES if route.method != "GET"]
+
+
+@pytest.mark.parametrize("route", CHANGES, ids=lambda route: f"{route.method} {route.path}")
+async def test_no_change_without_a_token(hub: RunningHub, route: Any) -> None:
+    path = route.path.replace("{index}", "0").replace("{name}", "x").replace("{id}", "00")
+    status, answer = await hub.ask(route.method, path, {}, token="")
+    assert status == 401
+    assert isinstance(answer, dict)
+    assert "token" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"X-Forwarded-For": "10.0.0.9"}, 200),
+    ],
+)
+async def test_browsers_of_other_pages_are_refused_also_with_the_token(
+    hub: RunningHub, headers: dict[str, str], status: int
+) -> None:
+    async with hub.http.post(f"{hub.url}/api/v1/stop", headers={**hub.headers(), **headers}) as r:
+        assert r.status == status
+        assert "Access-Control-Allow-Origin" not in r.headers
+
+
+async def test_a_proxy_is_not_this_machine(hub: RunningHub) -> None:
+    async with hub.http.get(f"{hub.url}/api/v1/status", headers={"Via": "1.1 proxy"}) as response:
+        assert response.status == 401
+
+
+async def test_reading_is_open_on_this_machine_and_preflights_are_not_answered(
+    hub: RunningHub,
+) -> None:
+    status, _ = await hub.ask("GET", "/status", token="")
+    assert status == 200
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "PUT"}
+    async with hub.http.options(f"{hub.url}/api/v1/devices/0/outputs", headers=asked) as response:
+        assert response.status in (403, 404, 405)
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1/status", "/relay/", "/nothing", "/dashboard/app.js"]
+)
+async def test_every_answer_is_guarded(hub: RunningHub, path: str) -> None:
+    async with hub.http.get(hub.url + path) as response:
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "Strict-Transport-Security" not in response.headers
+
+
+async def test_the_dashboard_brings_its_token_only_under_a_name_of_this_machine(
+    hub: RunningHub,
+) -> None:
+    async with hub.http.get(hub.url + "/") as response:
+        page = await response.text()
+    token = page.partition('<meta name="token" content="')[2].partition('"')[0]
+    assert token.startswith("bpfp_")
+    status, _ = await hub.ask("POST", "/stop", token=token)
+    assert status == 200
+    async with hub.http.get(hub.url + "/", headers={"Host": "evil.example"}) as response:
+        assert response.status == 421
+        assert "bpfp_" not in await response.text()
+    async with hub.http.get(hub.url + "/", headers={"X-Forwarded-For": "10.0.0.9"}) as response:
+        assert "bpfp_" not in await response.text()
+
+
+@pytest.mark.parametrize(
+    "path", ["/dashboard/../pages.py", "/dashboard/%2e%2e%2fpages.py", "/relay/..%2f..%2fapp.py"]
+)
+async def test_only_pages_are_served(hub: RunningHub, path: str) -> None:
+    async with hub.http.get(URL(hub.url + path, encoded=True)) as response:
+        assert response.status == 404
+
+
+# --- bodies ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"type": "Vibrate"}, "either steps or percent"),
+        ({"type": "Vibrate", "steps": 1, "percent": 1}, "either steps or percent"),
+        ({"type": "Vibrate", "steps": 21}, "outside 0..20"),
+        ({"type": "Vibrate", "percent": -10}, "one direction"),
+        ({"type": "Vibrate", "percent": 101}, "percent"),
+        ({"type": "Vibrate", "percent": 10, "for_ms": 60_001}, "60000"),
+        ({"type": "Vibrate", "percent": 10, "for_ms": 0}, "for_ms"),
+        ({"type": "Vibrate", "percentage": 10}, "percentage"),
+        ({"type": "Spin", "percent": 10}, "Spin"),
+        ({"type": "Spray", "percent": 10}, "no output Spray"),
+        ([], "object"),
+    ],
+)
+async def test_what_is_wrong_with_a_body_is_said(
+    house: RunningHub, body: object, words: str
+) -> None:
+    index = index_of(house, "Lovense Nora")
+    status, answer = await house.ask("PUT", f"/devices/{index}/outputs", body)
+    assert status == 422
+    assert isinstance(answer, dict)
+    assert words in answer["error"]
+    assert not (await live(house, index))["levels"]
+
+
+async def test_bodies_are_json_and_bounded(hub: RunningHub) -> None:
+    headers = {**hub.headers(), "Content-Type": "text/plain"}
+    async with hub.http.post(f"{hub.url}/api/v1/stop", data="{}", headers=headers) as response:
+        assert response.status == 422
+    headers["Content-Type"] = "application/json"
+    big = b" " * 70_000
+    async with hub.http.post(f"{hub.url}/api/v1/stop", data=big, headers=headers) as response:
+        assert response.status == 422
+
+
+async def test_unknown_things_are_404_in_json(hub: RunningHub) -> None:
+    for path in ("/nothing", "/devices/99", "/devices/x"):
+        status, answer = await hub.ask("GET", path)
+        assert status in (404, 422)
+        assert isinstance(answer, dict)
+        assert answer["error"]
+
+
+# --- driving -----------------------------------------------------------------------------------
+
+
+async def test_a_scripts_output_ends_by_itself(house: RunningHub) -> None:
+    index = index_of(house, "Lovense Nora")
+    body = {"type": "Vibrate", "percent": 50, "for_ms": 300}
+    status, answer = await house.ask("PUT", f"/devices/{index}/outputs", body)
+    assert (status, answer) == (200, {"features": 1})
+    level = (await live(house, index))["levels"]["0"]
+    assert level == {"type": "Vibrate", "steps": 10, "percent": 50.0, "driven_by": "API"}
+    device = house.app.hub.devices[index]
+    await until(lambda: not device.running, "the output's end", 2)
+    assert not house.app.hub.owners(device)
+    assert not house.app.hub.clients
+
+
+async def test_repeating_a_value_keeps_it_and_only_the_script_that_drives_ends_it(
+    house: RunningHub,
+) -> None:
+    index = index_of(house, "Lovense Edge")
+    device = house.app.hub.devices[index]
+    path = f"/devices/{index}/outputs"
+    for _ in range(4):
+        await house.ask("PUT", path, {"type": "Vibrate", "percent": 50, "for_ms": 400})
+        await asyncio.sleep(0.2)
+        assert device.running
+    _, made = await house.ask("POST", "/tokens", {"name": "other"})
+    assert isinstance(made, dict)
+    await house.ask(
+        "PUT", path, {"type": "Vibrate", "percent": 20, "for_ms": 5000}, token=made["token"]
+    )
+    await asyncio.sleep(0.5)
+    assert device.running
+    await house.ask("DELETE", "/tokens/other")
+    assert not device.running
+
+
+async def test_a_stop_is_told_and_confirmed(house: RunningHub) -> None:
+    for index in house.app.hub.devices:
+        await house.ask("PUT", f"/devices/{index}/outputs", {"type": "Vibrate", "percent": 50})
+    status, answer = await house.ask("POST", "/stop")
+    assert (status, answer) == (200, {"told": 2, "confirmed": 2, "failed": []})
+    assert not any(device.running for device in house.app.hub.devices.values())
+    status, _ = await house.ask("POST", "/stop", {"device": 99})
+    assert status == 404
+
+
+async def test_a_battery_can_be_read(house: RunningHub) -> None:
+    index = index_of(house, "Lovense Edge")
+    status, answer = await house.ask("GET", f"/devices/{index}/features/2/inputs/battery")
+    assert (status, answer) == (200, {"value": 85})
+
+
+# --- guests ------------------------------------------------------------------------------------
+
+
+async def test_a_guest_sees_and_does_what_its_token_says(house: RunningHub) -> None:
+    nora, edge = index_of(house, "Lovense Nora"), index_of(house, "Lovense Edge")
+    _, made = await house.ask(
+        "POST",
+        "/tokens",
+        {"name": "guest", "devices": ["Lovense Nora"], "outputs": ["vibrate"], "percent": 50},
+    )
+    assert isinstance(made, dict)
+    token = made["token"]
+    _, devices = await house.ask("GET", "/devices", token=token)
+    assert isinstance(devices, list)
+    assert [device["index"] for device in devices] == [nora]
+    assert devices[0]["features"][0]["outputs"]["Vibrate"]["range"] == [0, 10]
+    assert devices[0]["features"][1]["index"] == 2
+
+    async def put(index: int, body: object) -> int:
+        return (await house.ask("PUT", f"/devices/{index}/outputs", body, token=token))[0]
+
+    assert await put(nora, {"type": "Vibrate", "percent": 100}) == 200
+    assert (await live(house, nora))["levels"]["0"]["steps"] == 10
+    assert await put(nora, {"type": "Rotate", "percent": 10}) == 422
+    assert await put(edge, {"type": "Vibrate", "percent": 10}) == 404
+    for method, path, body in (
+        ("GET", "/status", None),
+        ("GET", "/log", None),
+        ("POST", "/pairing", {}),
+        ("POST", "/tokens", {"name": "mine"}),
+        ("PUT", f"/devices/{nora}", {"display_name": "x"}),
+    ):
+        assert (await house.ask(method, path, body, token=token))[0] == 403
+
+
+# --- settings ----------------------------------------------------------------------------------
+
+
+async def test_a_device_is_named_limited_and_denied(house: RunningHub) -> None:
+    index = index_of(house, "Lovense Nora")
+    path = f"/devices/{index}"
+    device = house.app.hub.devices[index]
+    await house.ask("PUT", f"{path}/outputs", {"type": "Vibrate", "percent": 100})
+    limit = {"feature": 0, "type": "Vibrate", "highest": 25}
+    status, _ = await house.ask("PUT", path, {"display_name": "Nora\x1b[1m", "limits": [limit]})
+    assert status == 200
+    assert not device.running
+    _, shown = await house.ask("GET", path)
+    assert isinstance(shown, dict)
+    assert shown["shown_name"] == "Nora\N{REPLACEMENT CHARACTER}[1m"
+    assert shown["features"][0]["outputs"]["Vibrate"]["range"] == [0, 5]
+    assert shown["features"][0]["limits"]["Vibrate"]["highest"] == 25
+    assert '"deny": false' in (house.folder / "devices.json").read_text()
+    await house.ask("PUT", path, {"limits": [{**limit, "highest": 100, "disabled": True}]})
+    assert device.feature_indexes[0] != 0
+    status, _ = await house.ask("PUT", path, {"deny": True})
+    assert status == 200
+    assert index not in house.app.hub.devices
+    _, known = await house.ask("GET", "/known")
+    assert isinstance(known, list)
+    assert [one["denied"] for one in known if one["index"] == index] == [True]
+    assert (await house.ask("PUT", path, {"deny": False}))[0] == 200
+    await house.with_devices()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"limits": [{"feature": 0, "type": "Vibrate", "lowest": 50, "highest": 50}]},
+        {"limits": [{"feature": 0, "type": "Vibrate", "highest": 1}]},
+        {"limits": [{"feature": 9, "type": "Vibrate", "highest": 50}]},
+        {"pin": "nobody"},
+    ],
+)
+async def test_a_setting_that_cannot_be_changes_nothing(house: RunningHub, body: object) -> None:
+    index = index_of(house, "Lovense Nora")
+    status, _ = await house.ask("PUT", f"/devices/{index}", body)
+    assert status == 422
+    assert not (house.folder / "devices.json").exists()
+
+
+async def test_a_full_disk_keeps_the_old_settings(house: RunningHub) -> None:
+    index = index_of(house, "Lovense Nora")
+    # A folder stands where the file should be: it cannot be replaced.
+    (house.folder / "devices.json").mkdir()
+    status, answer = await house.ask("PUT", f"/devices/{index}", {"deny": True})
+    assert status == 500
+    assert isinstance(answer, dict)
+    assert "could not save" in answer["error"]
+    assert index in house.app.hub.devices
+    assert house.app.user.devices() == ()
+
+
+async def test_a_pin_moves_and_holds_a_device(house: RunningHub) -> None:
+    index = index_of(house, "Lovense Nora")
+    status, _ = await house.ask("PUT", f"/devices/{index}", {"pin": "simulated toys"})
+    assert status == 200
+    _, shown = await house.ask("GET", f"/devices/{index}")
+    assert isinstance(shown, dict)
+    assert shown["pinned"] == "simulated toys"
+    assert "embedded" in (house.folder / "pins.json").read_text()
+    assert (await house.ask("PUT", f"/devices/{index}", {"pin": None}))[0] == 200
+
+
+# --- pairing, origins, log, catalogue ------------------------------------------------------------
+
+
+async def test_a_pairing_code_is_issued_watched_and_withdrawn(hub: RunningHub) -> None:
+    status, code = await hub.ask("POST", "/pairing", {"phone": "localhost"})
+    assert status == 201
+    assert isinstance(code, dict)
+    assert code["link"].startswith("bpforward://127.0.0.1:")
+    assert code["page_url"].startswith(f"http://localhost:{hub.app.bind()[1]}/relay/#")
+    assert code["page_qr"].startswith("<svg")
+    assert "style=" not in code["page_qr"]
+    _, state = await hub.ask("GET", f"/pairing/{code['id']}")
+    assert isinstance(state, dict)
+    assert state["state"] == "open"
+    hub.app.trust.file(bytes.fromhex(code["id"]), b"k" * 32, "Attic", _now())
+    _, state = await hub.ask("GET", f"/pairing/{code['id']}")
+    assert state == {"state": "joined", "relay": "Attic", "valid_s": 0}
+    _, code = await hub.ask("POST", "/pairing", {})
+    assert isinstance(code, dict)
+    assert "--lan" in code["problems"][1]
+    await hub.ask("DELETE", f"/pairing/{code['id']}")
+    _, state = await hub.ask("GET", f"/pairing/{code['id']}")
+    assert isinstance(state, dict)
+    assert state["state"] == "over"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_a_paired_relay_is_shown_away_and_revoked(hub: RunningHub) -> None:
+    hub.app.trust.book.add(b"k" * 32, "Attic / left")
+    _, relays = await hub.ask("GET", "/relays")
+    assert isinstance(relays, list)
+    assert [(relay["name"], relay["connected"]) for relay in relays] == [
+        ("Attic / left", False),
+        ("simulated toys", True),
+    ]
+    status, answer = await hub.ask("DELETE", "/relays/Attic%20%2F%20left")
+    assert (status, answer) == (200, {"name": "Attic / left", "cut": False})
+    assert (await hub.ask("DELETE", "/relays/Attic%20%2F%20left"))[0] == 422
+
+
+async def test_a_page_that_asks_is_allowed_and_stays_so(hub: RunningHub, tmp_path: Path) -> None:
+    origin = "https://game.example"
+
+    async def visit() -> int:
+        try:
+            async with hub.http.ws_connect(hub.app.client_url, origin=origin):
+                return 101
+        except aiohttp.WSServerHandshakeError as error:
+            return error.status
+
+    assert await visit() == 403
+    _, origins = await hub.ask("GET", "/origins")
+    assert origins == {"allowed": [], "asked": {origin: 1}}
+    _, origins = await hub.ask("POST", "/origins", {"origin": origin})
+    assert origins == {"allowed": [origin], "asked": {}}
+    assert await visit() == 101
+    assert origin in (tmp_path / "origins.json").read_text()
+    _, origins = await hub.ask("DELETE", f"/origins?origin={origin}")
+    assert origins == {"allowed": [], "asked": {}}
+    assert await visit() == 403
+    assert (await hub.ask("POST", "/origins", {"origin": "game.example"}))[0] == 422
+
+
+async def test_the_log_has_no_addresses_and_no_tokens(house: RunningHub) -> None:
+    _, lines = await house.ask("GET", "/log")
+    assert isinstance(lines, list)
+    text = "\n".join(line["text"] for line in lines)
+    assert "Lovense Nora connected" in text
+    for device in house.app.hub.devices.values():
+        assert device.identity.address not in text
+    _, later = await house.ask("GET", f"/log?since={lines[-2]['n']}")
+    assert later == lines[-1:]
+
+
+async def test_the_catalogue_is_searched(hub: RunningHub) -> None:
+    _, found = await hub.ask("GET", "/catalogue?search=lovense+nora")
+    assert isinstance(found, list)
+    assert {model["name"] for model in found} == {"Lovense Nora"}
+    assert found[0]["outputs"] == ["Vibrate", "Rotate"]
+
+
+# --- https -------------------------------------------------------------------------------------
+
+
+async def test_the_same_pages_come_over_https(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    link = Link(port=0, https_port=port)
+    async with running_hub(tmp_path, (), config_for(tmp_path, (), link)) as hub:
+        assert hub.app.https_port == port
+        async with hub.http.get(f"https://127.0.0.1:{port}/relay/", ssl=False) as response:
+            assert response.status == 200
+            assert "Strict-Transport-Security" not in response.headers
+
+
+async def test_a_taken_https_port_is_said_and_does_not_matter(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        link = Link(port=0, https_port=other.getsockname()[1])
+        async with running_hub(tmp_path, (), config_for(tmp_path, (), link)) as hub:
+            assert hub.app.https_port is None
+            assert (await hub.ask("GET", "/status"))[0] == 200
+    assert [r.levelname for r in caplog.records if "no https for phones" in r.message] == [
+        "WARNING"
+    ]
+
+
+async def test_toys_are_named_in_the_status(house: RunningHub) -> None:
+    _, status = await house.ask("GET", "/status")
+    assert isinstance(status, dict)
+    assert sorted(device["name"] for device in status["devices"]) == sorted(TOYS)
+    assert status["hub"]["name"] == "Desk"
