@@ -3,6 +3,10 @@
 #   make run     the hub with two simulated toys
 #   make test    the whole test suite
 #   make check   what must be clean: style, types, tests of the import rules
+#   make faults  everything that can break, broken while outputs are on: a table of times
+#   make fuzz    hostile input for SECONDS=60, all targets in turn
+#   make soak    16 clients and 8 devices for 10 minutes of virtual time
+#   make ble-vm  the relay on a genuine Bluetooth stack, in a virtual machine of its own
 #   make bench   speed and memory, beside a floor measured in the same run
 
 PYTHON ?= python3
@@ -11,7 +15,7 @@ BIN := $(VENV)/bin
 TOYS ?= Lovense Hush,Lovense Edge
 SECONDS ?= 60
 
-.PHONY: run test check lint bench faults fuzz soak clean
+.PHONY: run test check lint bench faults fuzz soak ble-vm clean
 
 run: $(BIN)/.ready
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -29,6 +33,18 @@ lint: $(BIN)/.ready
 
 bench: $(BIN)/.ready
 	$(BIN)/python -m tests.benchmarks --seconds 10
+
+faults: $(BIN)/.ready
+	$(BIN)/python -m tests.faults
+
+fuzz: $(BIN)/.ready
+	$(BIN)/python -m tests.fuzz $(SECONDS)
+
+soak: $(BIN)/.ready
+	$(BIN)/python -m tests.soak
+
+ble-vm: $(BIN)/.ready
+	$(BIN)/python -m tests.ble_vm
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Many clients at once for a long time: `python -m tests.soak [SECONDS]`, `make soak`."""
