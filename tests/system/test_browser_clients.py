@@ -54,8 +54,12 @@ async def test_a_client_of_years_ago_does_all_it_could(
     tmp_path: Path, browser: Chromium, package: Package
 ) -> None:
     toys = ",".join(dict.fromkeys(output.device for output in OLD))
-    async with house(tmp_path, toys) as home, in_page(browser, package) as client:
-        await whole_life(client, home, OLD, battery=package.spec >= 2)
+    async with house(tmp_path, toys) as home:
+        async with in_page(browser, package) as client:
+            await whole_life(client, home, OLD, battery=package.spec >= 2)
+        async with in_page(browser, package) as client:
+            # The core of 1.0, Rust in WebAssembly, hears that its socket closed and tells nobody.
+            await sudden_end(client, home, OLD, notices=package is not NPM_1)
 
 
 async def test_a_page_reaches_the_hub_by_every_name_of_this_machine(

@@ -5,7 +5,7 @@ export async function adapt(Buttplug) {
   const client = new Buttplug.ButtplugClient('official JavaScript, spec 2');
   const named = (name) => client.Devices.find((device) => device.Name === name);
   let lost = false;
-  client.addListener('disconnect', () => { lost = true; });
+  client.addListener('serverdisconnect', () => { lost = true; });
 
   function output(name, type, { share, steps, duration }) {
     const device = named(name);

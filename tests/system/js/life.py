@@ -111,13 +111,16 @@ async def whole_life(
     assert await client.call("connected") is False
 
 
-async def sudden_end(client: JsClient, home: House) -> None:
+async def sudden_end(
+    client: JsClient, home: House, outputs: tuple[Output, ...] = OUTPUTS, *, notices: bool = True
+) -> None:
     """The hub is killed while a toy runs: the client notices, and the relay stops the toy."""
     await client.connect(home.url)
-    await client.until_devices(len(TOYS))
+    await client.until_devices(len({output.device for output in outputs}))
     await drive(client, home, OUTPUTS[:1])
     killed = home.hub.send(signal.SIGKILL)
-    await client.until_lost()
+    if notices:
+        await client.until_lost()
 
     def stop() -> Line | None:
         lines = (line for line in home.trace.lines() if line.address == address(NORA))
