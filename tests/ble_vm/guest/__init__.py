@@ -1,0 +1,1 @@
+"""Tests that run inside the machine: our programs, BlueZ, its kernel, toys on a virtual radio."""
