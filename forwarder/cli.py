@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import NoReturn
 
 from forwarder import log as logs
@@ -33,6 +34,10 @@ class _Parser(argparse.ArgumentParser):
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out a command line; returns the exit status. Errors are one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal of another character set shows a question mark; it is no reason to fail.
+            stream.reconfigure(errors="replace")
     try:
         options = _parser().parse_args(arguments)
     except SystemExit as leave:  # argparse has said why

@@ -86,7 +86,7 @@ def qr_terminal(text: str) -> str:
     segno.make(text, error="l", micro=False).terminal(out=out, border=2, compact=True)
     picture = out.getvalue().rstrip("\n") + "\n"
     try:
-        picture.encode(sys.stdout.encoding or "ascii")
+        picture.encode(sys.stdout.encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return "  (this terminal cannot show a QR code; the dashboard does)\n"
     return picture

@@ -23,10 +23,8 @@ async def house(tmp_path: Path) -> AsyncIterator[RunningHub]:
         yield hub
 
 
-async def opened(
-    hub: RunningHub, token: str | None = None, **more: Any
-) -> aiohttp.ClientWebSocketResponse:
-    ws = await hub.http.ws_connect(f"{hub.url}/api/v1/events", **more)
+async def opened(hub: RunningHub, token: str | None = None) -> aiohttp.ClientWebSocketResponse:
+    ws = await hub.http.ws_connect(f"{hub.url}/api/v1/events")
     await ws.send_json({"t": "hello", "token": hub.admin if token is None else token})
     return ws
 

@@ -1,0 +1,254 @@
+"""The command line against a hub process: what is said, where, and with which status."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import re
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from forwarder.api.access import ADMIN_FILE
+from forwarder.cli import run
+from tests.doubles.running_hub import RunningHub, running_hub
+from tests.system.processes import free_ports, hub_program, until
+
+
+@dataclass(slots=True)
+class Answer:
+    status: int
+    out: str
+    err: str
+
+
+@dataclass(slots=True)
+class Home:
+    """A hub, and `forwarder …` with its state folder."""
+
+    hub: RunningHub
+    folder: Path
+
+    async def say(self, *words: str) -> Answer:
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            # A thread: commands wait for the hub, which runs here.
+            status = await asyncio.to_thread(run, [*words, "--state", str(self.folder)])
+        return Answer(status, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """Commands set up logging for the whole process: put it back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Home]:
+    async with running_hub(tmp_path, ("Lovense Edge",)) as hub:
+        yield Home(hub, tmp_path)
+
+
+async def test_status_says_who_drives_what_and_stop_ends_it(home: Home) -> None:
+    first = await home.say("status")
+    assert first.status == 0
+    assert home.hub.app.client_url in first.out
+    assert "simulated toys" in first.out
+    await _with_device(home)
+    driven = await home.say("status", "--json")
+    levels = json.loads(driven.out)["devices"][0]["live"]["levels"]
+    assert levels["0"]["driven_by"] == "API"
+    assert "vibrate 50 % by API" in (await home.say("devices")).out
+    stopped = await home.say("stop")
+    assert stopped.out == "Stopped 1 device.\n"
+    assert "vibrate off" in (await home.say("devices")).out
+
+
+async def _with_device(home: Home) -> None:
+    """Have the toy connected, and driven by a script for a while."""
+    await home.hub.with_devices(1)
+    body = {"type": "Vibrate", "percent": 50, "for_ms": 30_000}
+    assert (await home.hub.ask("PUT", "/devices/0/outputs", body))[0] == 200
+
+
+async def test_a_device_is_set_denied_and_allowed_again(home: Home) -> None:
+    await _with_device(home)
+    answer = await home.say("devices", "set", "0", "--name", "Bob", "--limit", "vibrate=30")
+    assert (answer.status, answer.out) == (0, "Bob is set.\n")
+    shown = json.loads((await home.say("devices", "--json")).out)[0]
+    assert shown["shown_name"] == "Bob"
+    assert [f["outputs"]["Vibrate"]["range"] for f in shown["features"][:2]] == [[0, 6], [0, 6]]
+    await home.say("devices", "set", "0", "--disable", "1:vibrate", "--enable", "0:vibrate")
+    shown = json.loads((await home.say("devices", "--json")).out)[0]
+    assert [list(f["outputs"]) for f in shown["features"][:2]] == [["Vibrate"], []]
+    assert "is denied" in (await home.say("devices", "set", "0", "--deny")).out
+    assert "denied" in (await home.say("devices", "known")).out
+    assert (await home.say("devices", "set", "0", "--allow")).status == 0
+    await home.say("status")
+    nothing = await home.say("devices", "set", "0")
+    assert nothing.status == 2
+    wrong = await home.say("devices", "set", "7", "--deny")
+    assert (wrong.status, wrong.err) == (1, "forwarder: There is no device with index 7.\n")
+
+
+async def test_tokens_are_made_listed_and_revoked(home: Home) -> None:
+    made = await home.say("token", "new", "HA", "--level", "30", "--valid", "2h")
+    token = re.search(r"bpft_\S{43}", made.out)
+    assert token is not None
+    listed = await home.say("token", "list")
+    assert "HA" in listed.out
+    assert "up to 30 %" in listed.out
+    assert token[0] not in listed.out
+    assert (await home.say("token", "revoke", "ha")).out == "HA is revoked.\n"
+    again = await home.say("token", "revoke", "ha")
+    assert again.status == 1
+    assert again.err.count("\n") == 1
+    assert (await home.say("token", "new", "x", "--valid", "soon")).status == 2
+
+
+async def test_pair_prints_a_link_and_waits_for_the_relay(home: Home) -> None:
+    shown = await home.say("pair", "--no-wait", "--phone", "localhost")
+    assert shown.status == 0
+    assert f"http://localhost:{home.hub.app.bind()[1]}/relay/#" in shown.out
+    assert "relay pair 'bpforward://127.0.0.1:" in shown.out
+    assert "█" in shown.out or "▄" in shown.out
+    lan = await home.say("pair", "--no-wait")
+    assert "start it with `forwarder run --lan`" in lan.out
+    assert (await home.say("pair", "--phone", "pigeon")).status == 2
+    waiting = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "forwarder", "pair", "--state", str(home.folder),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert waiting.stdout is not None
+    async with asyncio.timeout(20):
+        while b"Waiting" not in await waiting.stdout.readline():
+            pass
+    waiting.send_signal(signal.SIGINT)
+    async with asyncio.timeout(10):
+        out, err = await waiting.communicate()
+    assert waiting.returncode == 1
+    assert b"withdrawn" in out
+    assert b"Traceback" not in err
+
+
+async def test_relays_and_revoke(home: Home) -> None:
+    assert "simulated toys" in (await home.say("relays")).out
+    wrong = await home.say("revoke", "nobody")
+    assert wrong.status == 1
+    assert "There is no relay" in wrong.err
+
+
+async def test_a_hub_that_was_killed_is_said_to_have_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client_port, link_port = free_ports(2)
+    hub = hub_program(tmp_path, client_port, link_port)
+    await hub.start()
+    try:
+        await until((tmp_path / "hub" / "api.url").exists, "a hub")
+    finally:
+        await hub.end()
+    assert run(["status", "--state", str(tmp_path / "hub")]) == 1
+    said = capsys.readouterr().err
+    assert "the last one has ended" in said
+    assert said.count("\n") == 1
+
+
+async def test_doctor_finds_a_hub_and_open_files(home: Home) -> None:
+    fine = await home.say("doctor")
+    assert f"A hub runs at {home.hub.url}" in fine.out
+    (home.folder / "tokens.json").write_text("{}")
+    (home.folder / "tokens.json").chmod(0o644)
+    open_file = await home.say("doctor")
+    assert open_file.status == 1
+    assert "chmod 600" in open_file.out
+
+
+# --- without a hub -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["relays"], ["stop"], ["pair"], ["token", "list"], ["devices"]]
+)
+def test_without_a_hub_one_line_says_so(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*words, "--state", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("forwarder: No hub runs")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["nonsense"],
+        ["run", "--port", "70000"],
+        ["run", "--port", "x"],
+        ["run", "--simulate", ""],
+        ["devices", "set"],
+        ["devices", "set", "x"],
+        ["token"],
+        ["revoke"],
+        ["run", "--config", "/nowhere/hub.toml"],
+    ],
+)
+def test_wrong_usage_is_status_2_and_one_line(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("forwarder")
+
+
+def test_an_admin_token_open_to_others_is_not_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ADMIN_FILE).write_text("bpfa_" + "a" * 43)
+    (tmp_path / ADMIN_FILE).chmod(0o644)
+    assert run(["status", "--state", str(tmp_path)]) == 1
+    assert "open to other users" in capsys.readouterr().err
+
+
+def test_the_catalogue_needs_no_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["devices", "catalogue", "--search", "lovense edge", "--state", str(tmp_path)]
+    assert run(arguments) == 0
+    assert re.search(r"Lovense Edge\s+lovense\s+2× vibrate, battery", capsys.readouterr().out)
+    assert run([*arguments, "--json"]) == 0
+    models = json.loads(capsys.readouterr().out)
+    assert models[0]["outputs"] == ["Vibrate", "Vibrate"]
+
+
+def test_the_page_for_phones_is_written_as_a_site(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site"
+    assert run(["relay-page", str(site)]) == 0
+    assert (site / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (site / "page.js").exists()
+    assert not list(site.glob("*.py"))
+    assert run(["relay-page", str(site)]) == 0
+    (site / "photos.zip").touch()
+    assert run(["relay-page", str(site)]) == 2
+    assert "photos.zip" in capsys.readouterr().err
+
+
+def test_commands_start_quickly() -> None:
+    started = time.monotonic()
+    assert run(["--help"]) == 0
+    assert time.monotonic() - started < 5
