@@ -134,6 +134,24 @@ async def test_without_the_permission_the_page_says_where_to_give_it(tmp_path: P
             )
 
 
+async def test_a_public_name_without_tls_cannot_be_called_and_the_page_says_so(
+    tmp_path: Path,
+) -> None:
+    context, spki = self_signed(tmp_path, SITE)
+    async with WebHub(tls=context, with_link=False) as site, WebHub() as hub:
+        flags = [
+            "--enable-features=WebBluetooth",
+            f"--ignore-certificate-errors-spki-list={spki}",
+            f"--host-resolver-rules=MAP {SITE} 127.0.0.1,MAP hub.example 127.0.0.1",
+        ]
+        async with Chromium(flags) as browser:
+            page = await browser.page()
+            await page.goto(f"{site.url(host=SITE)}#{hub.secret()}&h=hub.example:{hub.port}")
+            await page.until(
+                "document.getElementById('notice').innerText.includes('private addresses only')"
+            )
+
+
 async def test_the_hubs_own_https_with_a_certificate_that_somebody_waved_through(
     tmp_path: Path,
 ) -> None:

@@ -20,6 +20,8 @@ const RETRY_MOST_S = 15;
 const RETRY_REFUSED_S = 30;
 // Bytes waiting in the websocket above which readings of sensors are left out.
 const CONGESTED_BYTES = 262144;
+// Frames that nobody waits for yet; a handshake has two at most.
+const MOST_EARLY = 8;
 // Pages may not send 1008 themselves; 4000 and up are theirs.
 const POLICY = 4008;
 
@@ -33,7 +35,12 @@ class Pipe {
 
   static async open(url, ms) {
     const pipe = new Pipe();
-    const socket = new WebSocket(url);
+    let socket;
+    try {
+      socket = new WebSocket(url);
+    } catch {
+      throw new Error('mixed'); // the only reason with a URL of ours: ws from https, to a public name
+    }
     pipe.socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onmessage = event => pipe.#take(event.data);
@@ -81,7 +88,7 @@ class Pipe {
     this.#reader = null;
     if (this.onFrame) this.onFrame(frame);
     else if (reader) reader.resolve(frame);
-    else this.#arrived.push(frame);
+    else if (this.#arrived.push(frame) > MOST_EARLY) this.close();
   }
 
   #end() {
@@ -199,7 +206,7 @@ export class Link {
       this.#later(RETRY_REFUSED_S);
       return;
     }
-    const known = ['unreachable', 'silent'].includes(error.message);
+    const known = ['unreachable', 'silent', 'mixed'].includes(error.message);
     if (!known) console.warn(error);
     this.#set({ phase: 'waiting', problem: known ? error.message : 'broken', text: '' });
     this.#later(Math.min(RETRY_FIRST_S * 2 ** this.#failures++, RETRY_MOST_S) * (0.75 + Math.random() / 2));

@@ -167,10 +167,8 @@ export class Relay {
     };
   }
 
-  #radioInfo() {
-    const used = [...this.toys.values()].filter(toy => toy.peripheral).length;
-    return { kind: 'web', name: 'Web Bluetooth', on: this.radioOn, slots: Math.max(0, MOST_PERIPHERALS - used) };
-  }
+  // No free slots: browsers do not tell.
+  #radioInfo() { return { kind: 'web', name: 'Web Bluetooth', on: this.radioOn }; }
 
   async #paired(hub) {
     this.hub = { ...hub, used: Date.now() };

@@ -32,6 +32,9 @@ export function linkNotice({ phase, problem, text, place }, { hub, pairing, onli
       }
       return bad(`${hub} cannot be reached`,
         `Is the hub running, and is this phone on the same network? The page looks for it at ${where} and goes on by itself.`, 'retry');
+    case 'mixed':
+      return bad(`Chrome does not let this page call ${where}`,
+        'A page from a website may call private addresses only. Use the page that the hub itself shows at its https address.', 'retry');
     case 'silent':
       return bad(`${hub} does not answer`, 'Is the computer asleep, or the network weak? The page goes on by itself.', 'retry');
     case 'busy':

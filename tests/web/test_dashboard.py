@@ -1,0 +1,274 @@
+"""The dashboard in a real browser, on a whole hub with simulated toys."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.chromium import Chromium, Page
+from tests.doubles.running_hub import RunningHub, config_for, running_hub
+from tests.system.processes import free_ports, until
+from tests.web.conftest import needs_chromium  # noqa: F401  skips without a browser
+
+pytestmark = pytest.mark.chromium
+
+SHOWN = "!document.getElementById('board').hidden"
+
+
+@dataclass(slots=True)
+class Desk:
+    """A hub with an Edge at index 0, and its dashboard in a browser."""
+
+    hub: RunningHub
+    browser: Chromium
+    page: Page
+
+    @property
+    def running(self) -> bool:
+        return any(device.running for device in self.hub.app.hub.devices.values())
+
+    async def test_drive(self, share: float = 0.5) -> None:
+        """Move the first slider as a hand would."""
+        await self.page.click(".device .drive")
+        await self.page.evaluate(
+            f"""(slider => {{
+                slider.value = slider.max * {share};
+                slider.dispatchEvent(new Event('input'));
+            }})(document.querySelector('.output input'))"""
+        )
+        await until(lambda: self.running, "the toy moving", 5)
+
+    async def key(self, key: str, text: str = "") -> None:
+        for kind in ("keyDown", "keyUp"):
+            await self.page.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key if key != " " else "Space",
+                text=text,
+            )  # fmt: skip
+
+    async def with_app(self, name: str = "Game Vibes") -> None:
+        """An app drives the Edge's second motor, until the hub ends."""
+        ws = await self.hub.http.ws_connect(self.hub.app.client_url)
+        hello = {"Id": 1, "ClientName": name, "ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
+        await ws.send_str(json.dumps([{"RequestServerInfo": hello}]))
+        await ws.receive()
+        output = {
+            "Id": 2, "DeviceIndex": 0, "FeatureIndex": 1, "Command": {"Vibrate": {"Value": 8}},
+        }  # fmt: skip
+        await ws.send_str(json.dumps([{"OutputCmd": output}]))
+        await ws.receive()
+
+
+@asynccontextmanager
+async def desk_with(folder: Path, *, devices: bool = True) -> AsyncIterator[Desk]:
+    async with running_hub(folder, ("Lovense Edge",)) as hub, Chromium() as browser:
+        if devices:
+            await hub.with_devices(1)
+        page = await browser.page(hub.url + "/")
+        await page.until(SHOWN)
+        yield Desk(hub, browser, page)
+        assert page.errors == []
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with desk_with(tmp_path) as desk:
+        yield desk
+
+
+async def test_it_shows_devices_levels_batteries_relays_and_who_drives(desk: Desk) -> None:
+    await desk.with_app()
+    page = desk.page
+    await page.until("document.querySelector('.device h3').innerText === 'Lovense Edge'")
+    await page.until("document.querySelector('.battery').innerText === 'Battery 85 %'")
+    await page.until(
+        "document.querySelectorAll('.output .value')[1].innerText === '40 % by Game Vibes'"
+    )
+    assert await page.evaluate("document.querySelectorAll('meter')[1].value") == 0.4
+    assert "simulated toys" in await page.evaluate(
+        "document.getElementById('relay-list').innerText"
+    )
+    await page.until(
+        "document.getElementById('client-list').innerText.includes('Lovense Edge: vibration 40 %')"
+    )
+    assert "Lovense Edge connected" in await page.evaluate("document.getElementById('log').innerText")
+    await page.until("document.querySelector('.device .spark polyline').points.length >= 2")
+
+
+async def test_nothing_here_says_what_to_do(tmp_path: Path) -> None:
+    async with desk_with(tmp_path, devices=False) as desk:
+        await desk.page.until("!document.getElementById('no-devices').hidden")
+        await desk.page.click("#scan-here")
+        await desk.page.until("document.querySelector('.device')")
+        await desk.page.until("document.getElementById('scan').innerText === 'Scanning…'")
+        await desk.page.click("#scan")
+        await desk.page.until("document.getElementById('scan').innerText === 'Scan'")
+
+
+async def test_a_test_drive_ends_with_the_page(desk: Desk) -> None:
+    await desk.test_drive()
+    await desk.page.until("document.querySelector('.value').innerText === '50 % by Dashboard'")
+    await desk.page.goto("about:blank")
+    await until(lambda: not desk.running, "the end of the test drive", 1)
+
+
+async def test_a_test_drive_ends_when_its_sliders_are_put_away(desk: Desk) -> None:
+    await desk.with_app()
+    await desk.test_drive()
+    await desk.page.click(".device .drive")
+    device = desk.hub.app.hub.devices[0]
+    await until(lambda: device.levels[0][1] == 0, "the end of the test drive", 2)
+    assert device.levels[1][1] == 8, "what the app drives goes on"
+
+
+@pytest.mark.parametrize(("key", "text"), [("Escape", ""), (" ", " ")])
+async def test_keys_stop_everything_whoever_drives(desk: Desk, key: str, text: str) -> None:
+    await desk.with_app()
+    await until(lambda: desk.running, "the toy moving", 5)
+    await desk.key(key, text)
+    await until(lambda: not desk.running, "the stop", 2)
+    await desk.page.until("document.getElementById('said').innerText.includes('is stopped')")
+
+
+async def test_escape_stops_also_from_a_slider_and_a_dialog(desk: Desk) -> None:
+    await desk.test_drive()
+    await desk.page.evaluate("document.querySelector('.output input').focus()")
+    await desk.key(" ", " ")
+    await until(lambda: not desk.running, "the stop", 2)
+    await desk.with_app()
+    await until(lambda: desk.running, "the toy moving", 5)
+    await desk.page.click("#pair")
+    await desk.page.click("#pairing .stop-all")
+    await until(lambda: not desk.running, "the stop", 2)
+
+
+async def test_the_stop_button_says_when_a_stop_does_not_get_through(desk: Desk) -> None:
+    await desk.page.call("Network.enable")
+    await desk.page.call(
+        "Network.emulateNetworkConditions",
+        offline=True, latency=0, downloadThroughput=0, uploadThroughput=0,
+    )  # fmt: skip
+    await desk.page.click("#stop")
+    await desk.page.until(
+        "!document.getElementById('notice').hidden"
+        " && document.getElementById('notice').innerText.includes('did not reach the hub')"
+    )
+    desk.page.errors.clear()
+
+
+async def test_a_device_is_named_and_limited_and_denied(desk: Desk) -> None:
+    page = desk.page
+    await page.click(".device .settings")
+    await page.evaluate(
+        """(() => {
+            document.querySelector('.panel .name').value = 'Bob';
+            const slider = document.querySelector('.panel .highest');
+            slider.value = 50;
+            slider.dispatchEvent(new Event('input'));
+        })()"""
+    )
+    await page.click(".panel button[type=submit]")
+    await page.until("document.querySelector('.device h3').innerText === 'Bob'")
+    assert desk.hub.app.hub.devices[0].features[0].output
+    assert desk.hub.app.user.devices()[0].display_name == "Bob"
+    assert await page.evaluate("document.querySelector('.output input').max") == "10"
+    await page.click(".device .settings")
+    assert await page.evaluate("document.querySelector('.panel .top').innerText") == "50 %"
+    await page.click(".panel .deny")
+    await page.click("#sure-yes")
+    await page.until("!document.querySelector('.device')")
+    await page.click("#known summary")
+    await page.until("document.getElementById('known-list').innerText.includes('Bob (denied)')")
+    await page.click("#known-list button")
+    await until(lambda: not desk.hub.app.user.devices()[0].deny, "the denial taken back", 5)
+
+
+async def test_a_web_page_that_asks_is_allowed_by_a_click(desk: Desk) -> None:
+    desk.hub.app.origins.judge("https://game.example", "127.0.0.1")
+    await desk.page.until("document.getElementById('asked').innerText.includes('game.example')")
+    await desk.page.click("#asked .main")
+    await desk.page.until("!document.getElementById('asked').childElementCount")
+    assert desk.hub.app.origins.allowed == {"https://game.example"}
+    await desk.page.click("#origins summary")
+    await desk.page.click("#origin-list button")
+    await until(lambda: not desk.hub.app.origins.allowed, "the page forgotten", 5)
+
+
+async def test_a_phone_is_paired_by_its_qr_code(desk: Desk) -> None:
+    page = desk.page
+    await page.click("#pair")
+    await page.until("document.getElementById('pairing-problems').innerText.includes('--lan')")
+    await page.click("input[value=localhost]")
+    await page.until("document.querySelector('#qr svg path')")
+    link = await page.evaluate("document.getElementById('pairing-link').value")
+    assert link.startswith(f"{desk.hub.url.replace('127.0.0.1', 'localhost')}/relay/#")
+    code = next(iter(desk.hub.app.trust.desk._codes))
+    now = asyncio.get_running_loop().time()
+    desk.hub.app.trust.file(code, b"k" * 32, "Phone", now)
+    await page.until("document.getElementById('pairing-state').innerText === 'Phone has joined.'")
+    await page.click("#pairing-close")
+    await page.until("document.getElementById('relay-list').innerText.includes('Phone')")
+    await page.click("#relay-list .revoke")
+    await page.click("#sure-yes")
+    await page.until("!document.getElementById('relay-list').innerText.includes('Phone')")
+    await page.click("#pair")
+    await page.until("document.querySelector('#qr svg path')")
+    await page.click("#pairing-close")
+    await until(lambda: not desk.hub.app.trust.desk._codes, "the code withdrawn", 5)
+
+
+async def test_it_comes_back_by_itself_after_a_restart_of_the_hub(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    base = config_for(tmp_path)
+    config = type(base)(
+        name="Desk", state=tmp_path, clients=base.clients, radio=base.radio,
+        link=type(base.link)(port=port, https_port=0),
+    )  # fmt: skip
+    async with Chromium() as browser:
+        async with running_hub(tmp_path, config=config) as hub:
+            page = await browser.page(hub.url + "/")
+            await page.until(SHOWN)
+        await page.until("document.getElementById('link-text').innerText.includes('cannot be')")
+        async with running_hub(tmp_path, config=config):
+            await page.until("document.getElementById('dot').className === 'good'", 20)
+            assert (
+                await page.evaluate("fetch('api/v1/stop', {method: 'POST'}).then(r => r.status)")
+                == 401
+            )
+
+
+async def test_beyond_this_machine_it_asks_for_the_token(desk: Desk) -> None:
+    """What a page without a token of its own does; the server's part is in the API's tests."""
+    page = desk.page
+    await page.call(
+        "Page.addScriptToEvaluateOnNewDocument",
+        source="new MutationObserver(() => { const meta = document.querySelector('meta[name=token]');"
+        " if (meta) meta.content = ''; }).observe(document, {childList: true, subtree: true});"
+        "const send = WebSocket.prototype.send; WebSocket.prototype.send = function (data) {"
+        " return send.call(this, data.replace('\"token\":\"\"', '\"token\":\"none\"')); };",
+    )
+    await page.goto(desk.hub.url + "/")
+    await page.until("!document.getElementById('sign-in').hidden")
+    await page.evaluate("document.getElementById('token').value = 'bpft_wrong'")
+    await page.click("#sign-in-form button")
+    await page.until("document.getElementById('sign-in-error').innerText.includes('unknown')")
+    await page.evaluate(f"document.getElementById('token').value = {json.dumps(desk.hub.admin)}")
+    await page.click("#sign-in-form button")
+    await page.until(SHOWN)
+    await page.until("document.querySelector('.device h3')")
+
+
+async def test_it_asks_nobody_else_for_anything(desk: Desk) -> None:
+    names = await desk.page.evaluate("performance.getEntriesByType('resource').map(e => e.name)")
+    assert names
+    assert all(name.startswith(desk.hub.url) for name in names)
+
+
+def test_it_is_small() -> None:
+    folder = Path(__file__).parents[2] / "forwarder" / "web" / "dashboard"
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 80_000
