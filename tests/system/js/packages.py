@@ -8,6 +8,7 @@ version is chosen by npm: what is fetched is what stands here, byte by byte.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
 import shutil
@@ -20,7 +21,7 @@ from subprocess import DEVNULL, PIPE, STDOUT
 
 from tests.needs import missing, needs
 
-# A cold cache and a slow registry; without a network npm gives up after its own retries.
+# A cold cache and a slow registry.
 FETCH_S = 45.0
 
 # The one place where versions stand, each with the SHA-512 of its archive as npm writes it.
@@ -85,33 +86,53 @@ NPM_1 = Package("1.0.17", 2, "api2.mjs", "dist/web/buttplug.min.js")
 NPM_0 = Package("0.13.2", 1, "api1.mjs", "dist/web/buttplug.min.js")
 
 
+class Unavailable(Exception):
+    """npm cannot fetch something; the text is for the reason why a test is skipped."""
+
+
 def installed(package: Package) -> Path:
     """The unpacked folder of `package`; skips (or fails) where that cannot be had."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     home = cache / "buttplug-forwarder-tests" / f"buttplug-{package}"
     if not home.exists():
-        npm = needs("npm")
-        home.parent.mkdir(parents=True, exist_ok=True)
-        # Beside its place, so that the folder appears there whole or not at all.
-        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
-            for name in (f"buttplug@{package}", *package.depends):
-                archive = _fetched(npm, name, Path(folder))
-                _unpack(archive, Path(folder, "whole", "node_modules", name.partition("@")[0]))
-            shutil.move(Path(folder, "whole"), home)
+        problem = _install(package, home, needs("npm"))
+        if problem is not None:
+            missing(problem)
     return home / "node_modules" / "buttplug"
+
+
+@functools.cache
+def _install(package: Package, home: Path, npm: str) -> str | None:
+    """Put `package` at `home`; returns why that cannot be done. Tried once: npm takes its time to
+    find out that there is no network."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place, so that the folder appears there whole or not at all.
+    with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+        for name in (f"buttplug@{package}", *package.depends):
+            try:
+                archive = _fetched(npm, name, Path(folder))
+            except Unavailable as error:
+                return str(error)
+            _unpack(archive, Path(folder, "whole", "node_modules", name.partition("@")[0]))
+        shutil.move(Path(folder, "whole"), home)
+    return None
 
 
 def _fetched(npm: str, name: str, folder: Path) -> Path:
     """Have npm fetch one archive into `folder`, and check that it is the one we know."""
+    retries = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000")
     try:
         done = subprocess.run(
-            [npm, "pack", "--ignore-scripts", name],
+            [npm, "pack", "--ignore-scripts", *retries, name],
             cwd=folder, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, timeout=FETCH_S, check=False,
         )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        missing(f"npm's {name} did not come within {FETCH_S:g} s")
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"npm's {name} did not come within {FETCH_S:g} s") from error
     if done.returncode:
-        missing(f"npm cannot fetch {name}: {done.stdout.decode().strip()[-200:]}")
+        # Its first line has the code of the error; the rest is advice.
+        said = done.stdout.decode(errors="replace").strip().splitlines() or ["no word why"]
+        reason = next((line for line in said if " code " in line), said[0])
+        raise Unavailable(f"npm cannot fetch {name}: {reason}")
     archive = folder / f"{name.replace('@', '-')}.tgz"
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     assert digest == _SHA512[name], f"{name} is not what it was"
