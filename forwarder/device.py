@@ -6,7 +6,7 @@ Sans-I/O but for the futures a driver returns.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET, UnsetType
@@ -34,6 +34,18 @@ class Identity:
     address: str
     protocol: str
     identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """What a feature was told last. `outcome`: how that went; None if the relay itself did it."""
+
+    level: Level
+    outcome: asyncio.Future[None] | None
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome is not None and _failed(self.outcome)
 
 
 class Device:
@@ -66,8 +78,9 @@ class Device:
         self.via: tuple[str, ...] = ()
         self._driver = driver
         self._features: dict[int, VisibleFeature] = {}
-        # feature → what it was last told, in visible steps; the repeat filter and the levels.
-        self._last: dict[int, Level] = {}
+        # The repeat filter and the levels.
+        self._told: dict[int, _Told] = {}
+        self._info: DeviceInfo | None = None
         # How long the newest value took from here to the radio and back, and how many there were.
         self.took_ms: float | None = None
         self.commands = 0
@@ -98,19 +111,19 @@ class Device:
     @property
     def levels(self) -> dict[int, Level]:
         """What each feature was last told; features never driven are absent."""
-        return dict(self._last)
+        return {index: told.level for index, told in self._told.items()}
 
     @property
     def running(self) -> bool:
         """Whether an output is on. Positions hold by themselves and do not count."""
-        return any(value and not kind.is_position for kind, value, _ in self._last.values())
+        return any(value and not kind.is_position for kind, value, _ in self.levels.values())
 
     @property
     def strongest(self) -> float:
         """How strongly the device runs: its highest output now, 0 to 1. Positions do not count."""
         shares = [
             abs(value) / self.highest(index, kind)
-            for index, (kind, value, _) in self._last.items()
+            for index, (kind, value, _) in self.levels.items()
             if value and not kind.is_position
         ]
         return min(1.0, max(shares, default=0.0))
@@ -118,20 +131,32 @@ class Device:
     def replace_features(self, features: Sequence[VisibleFeature]) -> None:
         """Limits or ceilings changed: the next command is checked against the new ranges."""
         self._features = {feature.info.feature_index: feature for feature in features}
-        self._last.clear()
+        self._told.clear()
+        self._info = None
 
     def info(self, via: tuple[str, ...] | UnsetType = UNSET) -> DeviceInfo:
-        """The device as DeviceList shows it; to hubs together with its way."""
-        features = {index: feature.info for index, feature in self._features.items()}
-        if via is not UNSET:
-            features = {i: replace(feature, via=via) for i, feature in features.items()}
-        return DeviceInfo(
-            device_index=self.index,
-            device_name=self.name,
-            device_message_timing_gap=self.gap_ms,
-            device_features=features,
-            device_display_name=self.display_name or UNSET,
-        )
+        """The device as DeviceList shows it; to hubs together with its way.
+
+        The same object until something about it changes.
+        """
+        info = self._info
+        if info is None or (
+            info.device_index,
+            info.device_name,
+            info.device_message_timing_gap,
+            info.device_display_name or None,
+        ) != (self.index, self.name, self.gap_ms, self.display_name or None):
+            info = self._info = DeviceInfo(
+                device_index=self.index,
+                device_name=self.name,
+                device_message_timing_gap=self.gap_ms,
+                device_features={i: feature.info for i, feature in self._features.items()},
+                device_display_name=self.display_name or UNSET,
+            )
+        if via is UNSET:
+            return info
+        features = {i: replace(each, via=via) for i, each in info.device_features.items()}
+        return replace(info, device_features=features)
 
     def _feature(self, feature_index: int) -> VisibleFeature:
         try:
@@ -142,50 +167,72 @@ class Device:
     def output(
         self, feature_index: int, kind: OutputType, value: int, duration_ms: int = 0
     ) -> asyncio.Future[None] | None:
-        """Bring a feature to `value` (visible steps); None if it was told the same just before.
+        """Bring a feature to `value` (visible steps); None if the device has been told the same.
 
-        Raises UnknownFeature, Unsupported, OutOfRange. The future fails with HardwareError.
+        The same value while it is under way shares its outcome. Raises UnknownFeature,
+        Unsupported, OutOfRange. The future fails with HardwareError.
         """
         feature = self._feature(feature_index)
         steps, duration = feature.to_device(kind, value, duration_ms)
         level = (kind, value, duration_ms)
-        if self._last.get(feature_index) == level:
-            return None
+        told = self._told.get(feature_index)
+        if told is not None and told.level == level and not told.failed:
+            return None if told.outcome is None or told.outcome.done() else told.outcome
         outcome = self._driver.output(feature_index, kind, steps, duration)
         # Only now: what the driver refused at once must not filter out the next try.
-        self._last[feature_index] = level
+        self._note({feature_index: level}, outcome)
         started = outcome.get_loop().time()
-        outcome.add_done_callback(lambda done: self._written(feature_index, level, started, done))
+        outcome.add_done_callback(lambda done: self._written(started, done))
         return outcome
 
-    def _written(
-        self, feature_index: int, level: Level, started: float, done: asyncio.Future[None]
-    ) -> None:
-        # A value that never reached the device must not filter out the next try.
-        if done.cancelled() or done.exception():
-            if self._last.get(feature_index) == level:
-                del self._last[feature_index]
-        else:
+    def _written(self, started: float, done: asyncio.Future[None]) -> None:
+        if not _failed(done):
             self.took_ms = (done.get_loop().time() - started) * 1000
             self.commands += 1
+
+    def _note(self, levels: Mapping[int, Level], outcome: asyncio.Future[None]) -> None:
+        """These features were told these levels; `outcome` will say whether that arrived."""
+        before = {index: self._told.get(index) for index in levels}
+        self._told |= {index: _Told(level, outcome) for index, level in levels.items()}
+        outcome.add_done_callback(lambda done: self._settled(before, done))
+
+    def _settled(self, before: Mapping[int, _Told | None], done: asyncio.Future[None]) -> None:
+        if not _failed(done):
+            return
+        for index, earlier in before.items():
+            told = self._told.get(index)
+            if told is None or told.outcome is not done:
+                continue  # something newer, or a stop, has taken its place
+            # Nobody knows what it does now: shown is what it had, and whatever comes is sent.
+            if earlier is None:
+                del self._told[index]
+            else:
+                self._told[index] = _Told(earlier.level, done)
 
     def stop(self, features: Collection[int] | None = None) -> asyncio.Future[None]:
         """Bring these features, or all, to rest. Never filtered. Raises UnknownFeature."""
         for index in features or ():
             self._feature(index)
-        self.at_rest(features)
-        return self._driver.stop(features)
+        outcome = self._driver.stop(features)
+        self._note(self._rest(features), outcome)
+        return outcome
 
     def at_rest(self, features: Collection[int] | None = None) -> None:
-        """Note that these features, or all, are off: told by a stop, here or at the relay."""
+        """Note that these features, or all, are off: the relay has stopped them."""
+        self._told |= {index: _Told(level, None) for index, level in self._rest(features).items()}
+
+    def _rest(self, features: Collection[int] | None) -> dict[int, Level]:
+        """What these features are at when they rest. Positions are forgotten: they may be moved to
+        the same place again."""
+        rest: dict[int, Level] = {}
         for index in self._features if features is None else features:
-            kind = next(
-                (kind for kind in self._features[index].scales if not kind.is_position), None
-            )
+            kinds = (kind for kind in self._features[index].scales if not kind.is_position)
+            kind = next(kinds, None)
             if kind is None:
-                self._last.pop(index, None)
+                self._told.pop(index, None)
             else:
-                self._last[index] = (kind, 0, 0)
+                rest[index] = (kind, 0, 0)
+        return rest
 
     async def read(self, feature_index: int, kind: InputType) -> int:
         """Ask the device for a reading. Raises UnknownFeature, Unsupported, HardwareError."""
@@ -212,3 +259,7 @@ class Device:
     async def close(self) -> None:
         """Stop the device and let it go."""
         await self._driver.close()
+
+
+def _failed(done: asyncio.Future[None]) -> bool:
+    return done.done() and (done.cancelled() or done.exception() is not None)

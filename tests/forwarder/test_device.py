@@ -131,3 +131,70 @@ async def test_a_device_is_listed_with_its_own_gap() -> None:
         50,
     )
     assert list(info.device_features) == [0, 1, 2, 3]
+
+
+async def test_the_same_value_while_it_is_under_way_shares_its_fate() -> None:
+    driver = RecordingDriver()
+    driver.slow = True
+    toy = device(driver)
+    first, second = toy.output(0, VIBRATE, 5), toy.output(0, VIBRATE, 5)
+    assert second is first, "an Ok for the second must wait for the radio as well"
+    driver.waiting[0].set_exception(HardwareError(ErrorCode.REFUSED, "no"))
+    # Even before anybody has been told of the failure.
+    assert toy.output(0, VIBRATE, 5) is not None
+    assert len(driver.calls) == 2
+
+
+async def test_a_zero_behind_a_stop_that_failed_is_sent() -> None:
+    driver = RecordingDriver()
+    driver.slow = True
+    toy = device(driver)
+    toy.output(0, VIBRATE, 5)
+    driver.finish()
+    stopping = toy.stop()
+    assert toy.output(0, VIBRATE, 0) is stopping
+    stopping.set_exception(HardwareError(ErrorCode.TIMEOUT, "no"))
+    with pytest.raises(HardwareError):
+        await stopping
+    await asyncio.sleep(0)
+    assert toy.running, "it may well be"
+    assert toy.output(0, VIBRATE, 0) is not None
+    assert driver.calls[-1] == ("output", 0, "Vibrate", 0, 0)
+
+
+async def test_a_value_that_failed_leaves_the_level_that_was_there() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    toy.output(0, VIBRATE, 5)
+    driver.broken = True
+    toy.output(0, VIBRATE, 7)
+    await asyncio.sleep(0)
+    assert toy.levels == {0: (VIBRATE, 5, 0)}
+    driver.broken = False
+    assert toy.output(0, VIBRATE, 5) is not None, "it may have got the 7"
+
+
+async def test_a_relays_own_stop_silences_no_later_value() -> None:
+    driver = RecordingDriver()
+    driver.slow = True
+    toy = device(driver)
+    under_way = toy.output(0, VIBRATE, 5)
+    assert under_way is not None
+    toy.at_rest()
+    assert toy.output(0, VIBRATE, 5) is not under_way
+    driver.finish()
+    await asyncio.sleep(0)
+    assert toy.running
+
+
+async def test_the_same_description_is_the_same_object_until_something_changes() -> None:
+    toy = device()
+    toy.index = 4
+    info = toy.info()
+    assert toy.info() is info
+    toy.display_name = "Hers"
+    assert toy.info().device_display_name == "Hers"
+    named = toy.info()
+    toy.replace_features(())
+    assert toy.info().device_features == {}
+    assert named.device_features
