@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from forwarder.config import Link
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import RunningHub, config_for, running_hub
 from tests.system.processes import free_ports, until
-from tests.web.conftest import needs_chromium  # noqa: F401  skips without a browser
 
-pytestmark = pytest.mark.chromium
+pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
 
 SHOWN = "!document.getElementById('board').hidden"
 
@@ -26,7 +27,6 @@ class Desk:
     """A hub with an Edge at index 0, and its dashboard in a browser."""
 
     hub: RunningHub
-    browser: Chromium
     page: Page
 
     @property
@@ -65,19 +65,24 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_with(folder: Path, *, devices: bool = True) -> AsyncIterator[Desk]:
-    async with running_hub(folder, ("Lovense Edge",)) as hub, Chromium() as browser:
+async def desk_with(
+    browser: Chromium, folder: Path, *, devices: bool = True
+) -> AsyncIterator[Desk]:
+    async with running_hub(folder, ("Lovense Edge",)) as hub:
         if devices:
             await hub.with_devices(1)
         page = await browser.page(hub.url + "/")
-        await page.until(SHOWN)
-        yield Desk(hub, browser, page)
-        assert page.errors == []
+        try:
+            await page.until(SHOWN)
+            yield Desk(hub, page)
+            assert page.errors == []
+        finally:
+            await page.close()
 
 
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with desk_with(tmp_path) as desk:
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(browser: Chromium, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with desk_with(browser, tmp_path) as desk:
         yield desk
 
 
@@ -96,12 +101,14 @@ async def test_it_shows_devices_levels_batteries_relays_and_who_drives(desk: Des
     await page.until(
         "document.getElementById('client-list').innerText.includes('Lovense Edge: vibration 40 %')"
     )
-    assert "Lovense Edge connected" in await page.evaluate("document.getElementById('log').innerText")
+    assert "Lovense Edge connected" in await page.evaluate(
+        "document.getElementById('log').innerText"
+    )
     await page.until("document.querySelector('.device .spark polyline').points.length >= 2")
 
 
-async def test_nothing_here_says_what_to_do(tmp_path: Path) -> None:
-    async with desk_with(tmp_path, devices=False) as desk:
+async def test_nothing_here_says_what_to_do(browser: Chromium, tmp_path: Path) -> None:
+    async with desk_with(browser, tmp_path, devices=False) as desk:
         await desk.page.until("!document.getElementById('no-devices').hidden")
         await desk.page.click("#scan-here")
         await desk.page.until("document.querySelector('.device')")
@@ -222,24 +229,19 @@ async def test_a_phone_is_paired_by_its_qr_code(desk: Desk) -> None:
     await until(lambda: not desk.hub.app.trust.desk._codes, "the code withdrawn", 5)
 
 
-async def test_it_comes_back_by_itself_after_a_restart_of_the_hub(tmp_path: Path) -> None:
+async def test_it_comes_back_by_itself_after_a_restart_of_the_hub(
+    browser: Chromium, tmp_path: Path
+) -> None:
     (port,) = free_ports(1)
-    base = config_for(tmp_path)
-    config = type(base)(
-        name="Desk", state=tmp_path, clients=base.clients, radio=base.radio,
-        link=type(base.link)(port=port, https_port=0),
-    )  # fmt: skip
-    async with Chromium() as browser:
-        async with running_hub(tmp_path, config=config) as hub:
-            page = await browser.page(hub.url + "/")
-            await page.until(SHOWN)
-        await page.until("document.getElementById('link-text').innerText.includes('cannot be')")
-        async with running_hub(tmp_path, config=config):
-            await page.until("document.getElementById('dot').className === 'good'", 20)
-            assert (
-                await page.evaluate("fetch('api/v1/stop', {method: 'POST'}).then(r => r.status)")
-                == 401
-            )
+    config = config_for(tmp_path, link=Link(port=port, https_port=0))
+    async with running_hub(tmp_path, config=config) as hub:
+        page = await browser.page(hub.url + "/")
+        await page.until(SHOWN)
+    await page.until("document.getElementById('link-text').innerText.includes('cannot be')")
+    async with running_hub(tmp_path, config=config):
+        await page.until("document.getElementById('dot').className === 'good'", 20)
+        assert await page.evaluate("document.querySelectorAll('.device').length") == 0
+    await page.close()
 
 
 async def test_beyond_this_machine_it_asks_for_the_token(desk: Desk) -> None:
@@ -250,7 +252,7 @@ async def test_beyond_this_machine_it_asks_for_the_token(desk: Desk) -> None:
         source="new MutationObserver(() => { const meta = document.querySelector('meta[name=token]');"
         " if (meta) meta.content = ''; }).observe(document, {childList: true, subtree: true});"
         "const send = WebSocket.prototype.send; WebSocket.prototype.send = function (data) {"
-        " return send.call(this, data.replace('\"token\":\"\"', '\"token\":\"none\"')); };",
+        ' return send.call(this, data.replace(\'"token":""\', \'"token":"none"\')); };',
     )
     await page.goto(desk.hub.url + "/")
     await page.until("!document.getElementById('sign-in').hidden")

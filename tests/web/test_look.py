@@ -141,6 +141,11 @@ async def test_choosing_running_stopping() -> None:
         rig.chooser.cancel = False
         await running(rig)
         await look(rig.page, "running")
+        await rig.page.phone(320, 640)
+        await rig.page.evaluate("document.documentElement.style.fontSize = '200%'")
+        faults = await rig.page.evaluate(_FAULTS.replace("LEAST", str(LEAST_TARGET_PX)))
+        assert faults == [], "a narrow phone whose owner has enlarged the text"
+        await rig.page.evaluate("document.documentElement.style.fontSize = ''")
         await rig.page.evaluate("document.getElementById('settings').open = true")
         await rig.page.evaluate("document.getElementById('hub-details').open = true")
         await rig.page.evaluate("document.getElementById('settings').scrollIntoView()")
