@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 
 from bumble.controller import Controller
@@ -13,12 +12,12 @@ from bumble.core import PhysicalTransport
 from bumble.hci import Address, HCI_LE_Advertising_Report_Event
 from bumble.ll import AdvExtInd, AdvInd
 from bumble.transport import open_transport
+from bumble.transport.common import Transport
 
 from relay.radio.simulated.toy import Toy
-from tests.ble_vm.guest.bluez import powered_adapter
+from tests.ble_vm.guest.bluez import no_adapter, power
 from tests.doubles.bumble_air import Adapter, Link, Peripheral
 
-# A new adapter each time: bluetoothd remembers what it learned with an old one.
 _numbers: Iterator[int] = count(1)
 
 # Bytes of one legacy advertising packet (Bluetooth core, vol 6 part B, 2.3.1): the kernel
@@ -65,54 +64,63 @@ class KernelLink(Link):
             loop.call_soon(receiver.on_link_acl_data, connection.self_address, transport, data)
 
 
-@dataclass(slots=True)
 class KernelAir:
-    """Toys that the machine's BlueZ can reach."""
+    """Toys that the machine's BlueZ can reach while the adapter is plugged in."""
 
-    toys: Sequence[Toy]
-    peripherals: dict[str, Peripheral]
+    def __init__(self, toys: Sequence[Toy]) -> None:
+        self.toys = toys
+        self._link = KernelLink()  # type: ignore[no-untyped-call]
+        self._peripherals = {toy.address: Peripheral(self._link, toy) for toy in toys}
+        # A new adapter for each test: bluetoothd remembers what it learned with an old one.
+        self._address = f"C0:FF:EE:00:01:{next(_numbers):02X}"
+        self._plugged: tuple[Transport, Controller] | None = None
+
+    async def plug(self) -> None:
+        """Plug the adapter in; returns when bluetoothd has switched it on."""
+        transport = await open_transport("vhci")
+        controller = KernelAdapter(
+            "kernel",
+            host_source=transport.source,
+            host_sink=transport.sink,
+            link=self._link,
+            public_address=self._address,
+        )
+        self._plugged = transport, controller
+        await power()
+
+    async def unplug(self) -> None:
+        """Take the adapter away; returns when bluetoothd has noticed."""
+        assert self._plugged is not None
+        (transport, controller), self._plugged = self._plugged, None
+        for toy in self.toys:
+            self.drop(toy)
+        self._link.remove_controller(controller)
+        await transport.close()
+        await no_adapter()
 
     def vanish(self, toy: Toy) -> None:
-        self.peripherals[toy.address].vanish()
+        self._peripherals[toy.address].vanish()
 
     def drop(self, toy: Toy) -> None:
-        self.peripherals[toy.address].drop()
+        self._peripherals[toy.address].drop()
 
     async def appear(self, toy: Toy) -> None:
-        await self.peripherals[toy.address].appear()
+        await self._peripherals[toy.address].appear()
 
 
 @contextlib.asynccontextmanager
 async def kernel_air(toys: Sequence[Toy]) -> AsyncIterator[KernelAir]:
-    """An adapter plugged in, switched on, and `toys` in its range; unplugged at the end."""
-    link = KernelLink()  # type: ignore[no-untyped-call]
-    peripherals = {toy.address: Peripheral(link, toy) for toy in toys}
-    async with adapter(link):
-        for peripheral in peripherals.values():
-            await peripheral.appear()
-        yield KernelAir(toys, peripherals)
-        for peripheral in peripherals.values():
-            peripheral.vanish()
-
-
-@contextlib.asynccontextmanager
-async def adapter(link: Link) -> AsyncIterator[None]:
-    """An adapter on `link`, known to bluetoothd and switched on."""
-    transport = await open_transport("vhci")
-    controller = KernelAdapter(
-        "kernel",
-        host_source=transport.source,
-        host_sink=transport.sink,
-        link=link,
-        public_address=f"C0:FF:EE:00:01:{next(_numbers):02X}",
-    )
+    """`toys` on the air of an adapter that is plugged in here, and unplugged at the end."""
+    air = KernelAir(toys)
+    for toy in toys:
+        await air.appear(toy)
+    await air.plug()
     try:
-        await powered_adapter()
-        yield
+        yield air
     finally:
-        link.remove_controller(controller)
-        await transport.close()
-        await powered_adapter(there=False)
+        for toy in toys:
+            air.vanish(toy)
+        await air.unplug()
 
 
 def _packets(data: bytes) -> tuple[bytes, bytes]:

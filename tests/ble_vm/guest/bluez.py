@@ -14,6 +14,10 @@ from dbus_fast.aio import MessageBus
 PATIENCE_S = 10.0
 POLL_S = 0.05
 
+ADAPTER = "/org/bluez/hci0"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+POWERED = ("org.bluez.Adapter1", "Powered")
+
 
 async def call(
     path: str, interface: str, member: str, signature: str = "", *body: object
@@ -37,23 +41,27 @@ async def call(
     return reply
 
 
-async def powered_adapter(there: bool = True) -> None:
-    """Return once hci0 is there and on; or, not `there`, gone."""
-    properties = "org.freedesktop.DBus.Properties"
+async def power(on: bool = True) -> None:
+    """Switch the adapter on or off; returns when bluetoothd says that it is."""
     async with asyncio.timeout(PATIENCE_S):
-        while True:
-            reply = await call(
-                "/org/bluez/hci0", properties, "Get", "ss", "org.bluez.Adapter1", "Powered"
-            )
-            found = reply.message_type is MessageType.METHOD_RETURN
-            if found == there and (not there or reply.body[0].value):
-                return
-            if found and there:
-                on = Variant("b", True)
-                await call(
-                    "/org/bluez/hci0", properties, "Set", "ssv", "org.bluez.Adapter1", "Powered", on
-                )
+        while await _powered() is not on:
+            await call(ADAPTER, PROPERTIES, "Set", "ssv", *POWERED, Variant("b", on))
             await asyncio.sleep(POLL_S)
+
+
+async def no_adapter() -> None:
+    """Return when bluetoothd knows of no adapter."""
+    async with asyncio.timeout(PATIENCE_S):
+        while await _powered() is not None:  # noqa: ASYNC110 - it is another process that acts
+            await asyncio.sleep(POLL_S)
+
+
+async def _powered() -> bool | None:
+    """None: there is no adapter."""
+    reply = await call(ADAPTER, PROPERTIES, "Get", "ss", *POWERED)
+    if reply.message_type is not MessageType.METHOD_RETURN:
+        return None
+    return bool(reply.body[0].value)
 
 
 async def connected() -> set[str]:

@@ -11,7 +11,7 @@ import pytest
 from buttplug import ButtplugClient, DeviceOutputCommand, OutputType
 
 from relay.radio.simulated.toy import Toy
-from tests.ble_vm.guest.bluez import connected, kill_bluetoothd
+from tests.ble_vm.guest.bluez import connected, kill_bluetoothd, power
 from tests.ble_vm.guest.conftest import Note
 from tests.ble_vm.guest.home import Home, home, until_operation
 from tests.system.processes import until
@@ -165,6 +165,60 @@ async def test_a_bluetoothd_that_dies_is_survived(tmp_path: Path, note: Note) ->
         await client.start_scanning()
         await _drive_again(client, index, house.toy, killed)
         note("bluetoothd SIGKILL to the toy driven again", ms_since(killed))
+
+
+@pytest.mark.parametrize("how", ["unplugged", "switched off"])
+async def test_a_radio_that_goes_and_comes_back_is_used_again(
+    tmp_path: Path, note: Note, how: str
+) -> None:
+    async with home(tmp_path, "Lovense Hush") as house:
+        client = await driving(house)
+        (index,) = client.devices
+        await (house.air.unplug() if how == "unplugged" else power(on=False))
+        await until(lambda: not client.devices, "no device", SOON_S)
+        await client.start_scanning()
+        await asyncio.sleep(2)
+        back = time.monotonic_ns()
+        await (house.air.plug() if how == "unplugged" else power())
+        await _drive_again(client, index, house.toy, back)
+        note(f"radio {how}: on again to the toy driven", ms_since(back))
+
+
+async def test_toys_lost_all_at_once_come_back(tmp_path: Path, note: Note) -> None:
+    async with home(tmp_path, "Lovense Hush,Lovense Edge,Aneros Vivi,Vorze Piston") as house:
+        client = await connect(house.url, 4)
+        before = {device.name: index for index, device in client.devices.items()}
+        await client.start_scanning()
+        for _ in range(3):
+            lost = time.monotonic_ns()
+            for toy in house.air.toys:
+                house.air.drop(toy)
+            await until(lambda: not client.devices, "no device", SOON_S)
+            await until(lambda: len(client.devices) == 4, "all devices again", BACK_S)
+            note("four toys lost at once: all of them again in the list", ms_since(lost))
+            assert {device.name: index for index, device in client.devices.items()} == before
+        await named(client, "Aneros Vivi").run_output(SOME)
+        await client.disconnect()
+
+
+async def test_the_newest_of_a_flood_reaches_the_toy(tmp_path: Path, note: Note) -> None:
+    async with home(tmp_path, "Lovense Hush") as house:
+        client = await connect(house.url, 1)
+        (toy,) = client.devices.values()
+        since = time.monotonic_ns()
+        async with asyncio.TaskGroup() as tasks:
+            for step in range(200):
+                level = DeviceOutputCommand(OutputType.VIBRATE, (step % 19 + 1) / 20)
+                tasks.create_task(toy.run_output(level))
+                await asyncio.sleep(0.005)
+        await toy.run_output(FULL)
+        await until_operation(house.toy, ON, since, SOON_S)
+        sent = time.monotonic_ns()
+        await toy.stop()
+        stopped = await until_operation(house.toy, OFF, sent, SOON_S)
+        note("client's stop after a flood to the toy", (stopped.t_ns - sent) / 1e6)
+        assert house.toy.at_rest
+        await client.disconnect()
 
 
 async def _drive_again(client: ButtplugClient, index: int, toy: Toy, since_ns: int) -> None:
