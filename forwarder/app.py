@@ -290,7 +290,7 @@ class App:
             finally:
                 # Synchronous: the stops leave even if this task is being cancelled.
                 stops: list[asyncio.Future[None] | Outcome] = []
-                stops += self.hub.stop_all()
+                stops += self.hub.close()
                 stops += self.relays.stop_all()
                 try:
                     await self._wind_down(stops)
@@ -334,6 +334,7 @@ class App:
 
     async def _secure_link(self, channel: Channel, admitted: Admitted) -> None:
         secure, relay = await secure_as_hub(channel, self.trust, self.trust)
+        self.trust.proven(channel.peer)
         await self.relays.drive(secure, relay.key.hex(), relay.name)
 
     async def _plain_link(self, channel: Channel, admitted: Admitted) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from forwarder.buttplug.dialect import Request
@@ -48,6 +48,9 @@ INPUTS_UNDER_WAY = 16
 # Outputs that one client may have under way; beyond it they fail at once, so that a stop behind
 # them is still read.
 OUTPUTS_UNDER_WAY = 512
+# Stops that one client may have waiting for their answers; beyond it its next message waits. It
+# bounds what a flood of stops puts on the links, and it costs nobody else anything.
+STOPS_UNDER_WAY = 64
 # Time for the stops of a client that leaves; the relay's lease ends what they do not reach.
 LEAVE_S = 2.0
 
@@ -97,6 +100,7 @@ class ClientDriver:
         self._readings: dict[tuple[int, int, InputType], int] = {}
         self._wake = asyncio.Event()
         self._inputs = asyncio.Semaphore(INPUTS_UNDER_WAY)
+        self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
         self._tasks: asyncio.TaskGroup | None = None
         self._ending: _Leave | None = None
         self._greeted = asyncio.Event()
@@ -141,6 +145,7 @@ class ClientDriver:
 
     async def run(self) -> None:
         """Serve until either end closes, or this client breaks a deadline."""
+        leave: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -150,14 +155,15 @@ class ClientDriver:
                 await self._read()
         except* _Leave as group:
             leave = _first(group)
-            assert isinstance(leave, _Leave)
-            await self._channel.close(leave.code, leave.reason)
         except* ChannelClosed as group:
             log.debug("%r: %s", self, _first(group))
         finally:
             self._tasks = None
-            # Synchronous: the stops are on their way whatever happens to this task.
+            # Synchronous, and before anything that could take long: the stops are on their way
+            # whatever happens to this task or to the channel.
             self._hub.leave(self)
+        if isinstance(leave, _Leave):
+            await self._channel.close(leave.code, leave.reason)
 
     async def _read(self) -> None:
         try:
@@ -247,16 +253,21 @@ class ClientDriver:
             assert self._tasks is not None  # set while run() runs
             self._tasks.create_task(self._input(request, command), name="client input")
             return
+        stops = isinstance(command, StopCmd)
+        if stops:
+            await self._stops.acquire()
         try:
             outcomes = self._start(request)
         except ForwarderError as error:
-            self._send((self.session.fail(request, error),))
+            self.fail(request, error)
+            if stops:
+                self._stops.release()
             return
         if isinstance(command, Disconnect):
             await self._last_stops(outcomes)
-            self._send((self.session.reply(request, None),))
+            self.answer(request, None)
         else:
-            _Answer(self, request, outcomes)
+            _Answer(self, request, outcomes, self._stops.release if stops else None)
 
     def _start(self, request: Request) -> list[Outcome]:
         """Put everything the request asks for on its way. Raises what is the client's fault."""
@@ -319,16 +330,23 @@ class ClientDriver:
 class _Answer:
     """Answers one request once all its outcomes are known: Ok, or the first thing that failed."""
 
-    __slots__ = ("_client", "_error", "_missing", "_request")
+    __slots__ = ("_client", "_error", "_missing", "_request", "_then")
 
-    def __init__(self, client: ClientDriver, request: Request, outcomes: Sequence[Outcome]) -> None:
+    def __init__(
+        self,
+        client: ClientDriver,
+        request: Request,
+        outcomes: Sequence[Outcome],
+        then: Callable[[], None] | None,
+    ) -> None:
         self._client = client
         self._request = request
         self._missing = len(outcomes)
         self._error: ForwarderError | None = None
+        self._then = then
         client.under_way += self._missing
         if not outcomes:
-            client.answer(request, None)
+            self._answer()
         for outcome in outcomes:
             outcome.add_done_callback(self._settled)
 
@@ -342,12 +360,16 @@ class _Answer:
         )
         if self._error is None and isinstance(error, ForwarderError):
             self._error = error
-        if self._missing:
-            return
+        if not self._missing:
+            self._answer()
+
+    def _answer(self) -> None:
         if self._error is None:
             self._client.answer(self._request, None)
         else:
             self._client.fail(self._request, self._error)
+        if self._then is not None:
+            self._then()
 
 
 def _first(group: BaseException) -> BaseException:

@@ -236,19 +236,20 @@ class Device:
 
     async def read(self, feature_index: int, kind: InputType) -> int:
         """Ask the device for a reading. Raises UnknownFeature, Unsupported, HardwareError."""
-        self._check_input(feature_index, kind, InputCommand.READ)
+        self.check_input(feature_index, kind, InputCommand.READ)
         return await self._driver.read(feature_index, kind)
 
     async def subscribe(self, feature_index: int, kind: InputType, on_reading: OnReading) -> None:
         """Have each reading passed to `on_reading`; the hub shares one subscription."""
-        self._check_input(feature_index, kind, InputCommand.SUBSCRIBE)
+        self.check_input(feature_index, kind, InputCommand.SUBSCRIBE)
         await self._driver.subscribe(feature_index, kind, on_reading)
 
     async def unsubscribe(self, feature_index: int, kind: InputType) -> None:
-        self._check_input(feature_index, kind, InputCommand.SUBSCRIBE)
+        self.check_input(feature_index, kind, InputCommand.SUBSCRIBE)
         await self._driver.unsubscribe(feature_index, kind)
 
-    def _check_input(self, feature_index: int, kind: InputType, command: InputCommand) -> None:
+    def check_input(self, feature_index: int, kind: InputType, command: InputCommand) -> None:
+        """Raises UnknownFeature, Unsupported if this input does not offer `command`."""
         inputs = self._feature(feature_index).info.input
         offered = inputs.get(kind) if inputs else None
         if offered is None or command not in offered.command:

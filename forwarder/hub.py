@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from msgspec import UNSET, UnsetType
@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 from forwarder.buttplug.messages import (
     DeviceInfo,
     InputCmd,
+    InputCommand,
     InputType,
     OutputCmd,
     OutputType,
@@ -29,6 +30,7 @@ from forwarder.granted import reduced, steps
 from forwarder.hub_ids import MAX_HUBS, new_hub_id
 from forwarder.sources.base import Source
 from forwarder.store import Store
+from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +81,20 @@ class Client(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Subscribed:
-    device: int
+@dataclass(slots=True, eq=False)
+class _Subscription:
+    """Who hears one input of a device. The device is subscribed once, however many listen."""
+
+    device: Device
     feature: int
     kind: InputType
+    clients: set[Client] = field(default_factory=set)
+    # One change at a time, or a client that goes could end what another has just begun.
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def heard(self, value: int) -> None:
+        for client in tuple(self.clients):
+            client.reading(self.device, self.feature, self.kind, value)
 
 
 class Hub:
@@ -100,8 +111,9 @@ class Hub:
         self._still_scanning: set[str] = set()
         # Who gave the newest command, per device and feature.
         self._owners: dict[tuple[int, int], Client] = {}
-        self._subscribers: dict[_Subscribed, set[Client]] = {}
-        self._subscribing = asyncio.Lock()
+        # By device index, feature and type; they end with the device, which clients are told.
+        self._subscriptions: dict[tuple[int, int, InputType], _Subscription] = {}
+        self._closed = False
 
     # --- for sources ----------------------------------------------------------------------------
 
@@ -109,6 +121,8 @@ class Hub:
         index = self._store.index(device.identity, device.name, device.wished_index)
         stale = self.devices.get(index)
         if stale is not None:
+            # Its source does not know that it is no longer here: nothing may be left on.
+            self._stop(stale, None)
             self.remove(stale, "it came in by another way")
         device.index = index
         self.devices[index] = device
@@ -121,8 +135,8 @@ class Hub:
             return
         del self.devices[device.index]
         self._forget_owners(device.index)
-        for key in [key for key in self._subscribers if key.device == device.index]:
-            del self._subscribers[key]
+        for key in [key for key in self._subscriptions if key[0] == device.index]:
+            del self._subscriptions[key]
         log.info("device %d: %s is gone: %s", device.index, device.shown_name, reason)
         self._devices_changed()
 
@@ -130,11 +144,13 @@ class Hub:
         self._devices_changed()
 
     def stopped(self, device: Device, reason: str) -> None:
-        owners = {self._owners.get((device.index, index)) for index in device.feature_indexes}
+        if self.devices.get(device.index) is not device:
+            return  # another device has its index now, and owners of its own
+        owners = set(self.owners(device).values())
         self._forget_owners(device.index)
+        device.at_rest()
         log.warning("device %d: %s was stopped: %s", device.index, device.shown_name, reason)
-        for client in owners - {None}:
-            assert client is not None
+        for client in owners:
             client.trouble(DeviceError(f"{device.shown_name} was stopped: {reason}."))
 
     def scan_ended(self, source: Source) -> None:
@@ -148,9 +164,10 @@ class Hub:
         for client in self._clients:
             client.devices_changed()
 
-    def _forget_owners(self, index: int) -> None:
+    def _forget_owners(self, index: int, features: Collection[int] | None = None) -> None:
         for key in [key for key in self._owners if key[0] == index]:
-            del self._owners[key]
+            if features is None or key[1] in features:
+                del self._owners[key]
 
     # --- clients come and go --------------------------------------------------------------------
 
@@ -168,8 +185,8 @@ class Hub:
         """
         self._clients.discard(client)
         self._end_scan(client)
-        for clients in self._subscribers.values():
-            clients.discard(client)
+        for subscription in self._subscriptions.values():
+            subscription.clients.discard(client)
         driven: dict[int, set[int]] = {}
         for (index, feature), owner in self._owners.items():
             if owner is client:
@@ -180,8 +197,10 @@ class Hub:
                 del self._owners[index, feature]
             device = self.devices[index]
             # A device that nobody else drives is stopped as a whole: exact, and one packet fewer.
+            # So is one whose features changed meanwhile, for those can no longer be named.
             others = any(key[0] == index for key in self._owners)
-            outcomes += self._stop(device, features if others else None)
+            exact = others and features <= set(device.feature_indexes)
+            outcomes += self._stop(device, features if exact else None)
         return outcomes
 
     def visible(self, client: Client) -> dict[int, DeviceInfo]:
@@ -266,6 +285,8 @@ class Hub:
 
         Raises DeviceError that is the client's fault. The future fails with HardwareError.
         """
+        if self._closed:
+            raise HardwareError(ErrorCode.GONE, "The hub is shutting down.")
         device = self._device(client, command.device_index)
         ((kind, value),) = command.command.items()
         duration_ms = 0 if value.duration is UNSET else value.duration
@@ -302,16 +323,16 @@ class Hub:
         for device in devices:
             if command.outputs:
                 outcomes += self._stop(device, features)
-                for index in device.feature_indexes if features is None else features:
-                    self._owners.pop((device.index, index), None)
+                self._forget_owners(device.index, features)
             if command.inputs and client is not None:
-                for key, clients in self._subscribers.items():
-                    if key.device == device.index and (features is None or key.feature in features):
-                        clients.discard(client)
+                for (index, feature, _), subscription in self._subscriptions.items():
+                    if index == device.index and (features is None or feature in features):
+                        subscription.clients.discard(client)
         return outcomes
 
-    def stop_all(self) -> list[Outcome]:
-        """Stop every output of every device."""
+    def close(self) -> list[Outcome]:
+        """Stop every output of every device; from now on nothing starts any more."""
+        self._closed = True
         return self.stop(None, StopCmd(id=0, inputs=False))
 
     def _stop(self, device: Device, features: Collection[int] | None) -> list[Outcome]:
@@ -334,37 +355,30 @@ class Hub:
     async def subscribe(self, client: Client, command: InputCmd) -> None:
         """Send readings to `client` from now on; a second subscription changes nothing."""
         device = self._device(client, command.device_index)
-        key = _Subscribed(device.index, command.feature_index, command.type)
-        async with self._subscribing:
-            clients = self._subscribers.setdefault(key, set())
-            if not clients:
-                try:
-                    await device.subscribe(
-                        key.feature,
-                        key.kind,
-                        lambda value: self._reading(device, key, value),
-                    )
-                except DeviceError:
-                    self._subscribers.pop(key, None)
-                    raise
-            clients.add(client)
+        feature, kind = command.feature_index, command.type
+        # What is no input of the device must not leave a trace here.
+        device.check_input(feature, kind, InputCommand.SUBSCRIBE)
+        key = (device.index, feature, kind)
+        subscription = self._subscriptions.setdefault(key, _Subscription(device, feature, kind))
+        async with subscription.changing:
+            if not subscription.clients:
+                await device.subscribe(feature, kind, subscription.heard)
+            if self._subscriptions.get(key) is not subscription:
+                raise UnknownDevice(device.index)  # it left in the meantime
+            subscription.clients.add(client)
 
     async def unsubscribe(self, client: Client, command: InputCmd) -> None:
         """End it; nothing happens if there was none."""
         device = self._device(client, command.device_index)
-        key = _Subscribed(device.index, command.feature_index, command.type)
-        async with self._subscribing:
-            clients = self._subscribers.get(key)
-            if clients is None:
-                return
-            clients.discard(client)
-            if not clients:
-                del self._subscribers[key]
-                await device.unsubscribe(key.feature, key.kind)
-
-    def _reading(self, device: Device, key: _Subscribed, value: int) -> None:
-        for client in tuple(self._subscribers.get(key, ())):
-            client.reading(device, key.feature, key.kind, value)
+        key = (device.index, command.feature_index, command.type)
+        subscription = self._subscriptions.get(key)
+        if subscription is None:
+            return
+        async with subscription.changing:
+            if client in subscription.clients:
+                subscription.clients.discard(client)
+                if not subscription.clients:
+                    await device.unsubscribe(command.feature_index, command.type)
 
     def _device(self, client: Client, index: int) -> Device:
         device = self.devices.get(index)

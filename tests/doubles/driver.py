@@ -17,11 +17,13 @@ Call = tuple[object, ...]
 
 
 class RecordingDriver:
-    """`calls` is everything in order. `slow`: outcomes wait for `finish`. `broken`: all fails."""
+    """`calls` is everything in order. `slow`: outcomes wait for `finish`; `hold`: subscriptions
+    do. `broken`: all fails."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.slow = False
+        self.hold = False
         self.broken = False
         self.listeners: dict[tuple[int, InputType], OnReading] = {}
         self.waiting: list[asyncio.Future[None]] = []
@@ -60,7 +62,11 @@ class RecordingDriver:
 
     async def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> None:
         self.calls.append(("subscribe", feature, kind.value))
-        await self._outcome()
+        outcome = self._outcome()
+        if self.hold:
+            outcome = asyncio.get_running_loop().create_future()
+            self.waiting.append(outcome)
+        await outcome
         self.listeners[feature, kind] = on_reading
 
     async def unsubscribe(self, feature: int, kind: InputType) -> None:

@@ -14,13 +14,16 @@ from forwarder.clients import (
     OUTBOX_FRAMES,
     OUTPUTS_UNDER_WAY,
     SEND_S,
+    STOPS_UNDER_WAY,
     ClientOptions,
     serve,
 )
+from forwarder.errors import HardwareError
 from forwarder.hub import Hub
 from forwarder.store import Store
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed
+from relay.link.messages import ErrorCode
 from tests.doubles.clock import run_virtual
 from tests.doubles.driver import RecordingDriver, device
 
@@ -293,5 +296,73 @@ def test_two_clients_do_not_hear_of_each_others_requests() -> None:
             await first.vibrate(7)
             id = await second.send("Ping")
             assert await second.receive() == ("Ok", {"Id": id})
+
+    run_virtual(run())
+
+
+class Stuck:
+    """A channel whose other end reads nothing, and whose close takes long."""
+
+    peer = "stuck"
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def send(self, frame: str | bytes) -> None:
+        await self._channel.send(frame)
+
+    async def receive(self) -> str | bytes:
+        return await self._channel.receive()
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        await asyncio.sleep(60)
+
+
+def test_a_close_that_takes_long_does_not_hold_up_the_stops() -> None:
+    async def run() -> None:
+        house = House()
+        here, there = channel_pair(4)
+        serving = asyncio.create_task(serve(Stuck(there), house.hub, house.options))
+        app = await App(here).greet()
+        await app.vibrate(7)
+        for _ in range(20):
+            await app.send("Ping")
+        await asyncio.sleep(SEND_S + 0.1)
+        assert house.driver.calls[-1] == ("stop", None)
+        await serving
+
+    run_virtual(run())
+
+
+def test_a_flood_of_stops_is_read_as_fast_as_it_is_answered() -> None:
+    async def scene(house: House, app: App) -> None:
+        house.driver.slow = True
+        sent = [await app.send("StopCmd") for _ in range(STOPS_UNDER_WAY + 10)]
+        await asyncio.sleep(0.1)
+        assert house.driver.calls.count(("stop", None)) == STOPS_UNDER_WAY
+        for _ in range(2):
+            house.driver.finish()
+            await asyncio.sleep(0.1)
+        assert [(await app.receive())[1]["Id"] for _ in sent] == sent
+
+    play(scene)
+
+
+def test_two_clients_that_say_the_same_are_both_told_when_it_fails() -> None:
+    async def run() -> None:
+        house = House()
+        house.driver.slow = True
+        async with house.app() as first, house.app() as second:
+            await first.greet()
+            await second.greet()
+            asked = [await app.send("OutputCmd", **_vibrate(7)) for app in (first, second)]
+            await asyncio.sleep(0.1)
+            (outcome,) = house.driver.waiting
+            outcome.set_exception(HardwareError(ErrorCode.GONE, "it is gone"))
+            house.driver.waiting.clear()
+            for app, id in zip((first, second), asked, strict=True):
+                name, error = await app.receive()
+                assert (name, error["Id"]) == ("Error", id)
+            house.driver.slow = False
 
     run_virtual(run())

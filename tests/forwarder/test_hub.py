@@ -308,3 +308,115 @@ def test_another_hub_sees_the_way_of_devices_and_none_that_came_by_way_of_it() -
         assert all(info.device_features[0].via is UNSET for info in hub.visible(app).values())
 
     asyncio.run(main())
+
+
+async def test_who_leaves_stops_all_it_drove_even_what_lost_its_feature_meanwhile() -> None:
+    house = House()
+    first, second = house.client("first"), house.client("second")
+    house.hub.output(first, output(0, 7))
+    house.hub.output(second, output(0, 7, feature=1))
+    house.hub.output(first, output(1, 7))
+    toy = house.toys[0]
+    toy.replace_features([toy._features[1]])  # the wearer's ceiling took the vibration away
+    house.hub.leave(first)
+    assert house.drivers[0].calls[-1] == ("stop", None)
+    assert house.drivers[1].calls[-1] == ("stop", None)
+
+
+async def test_a_device_stopped_by_itself_takes_the_same_value_again() -> None:
+    house = House()
+    client = house.client()
+    house.hub.output(client, output(0, 7))
+    house.hub.stopped(house.toys[0], "a write failed")
+    assert not house.toys[0].running
+    assert house.hub.output(client, output(0, 7)) is not None
+
+
+async def test_news_of_a_device_that_is_gone_does_not_touch_its_successor() -> None:
+    house = House()
+    client = house.client()
+    gone = house.toys[0]
+    house.hub.remove(gone, "gone")
+    back = device(address="A0")
+    house.hub.add(back)
+    house.hub.output(client, output(0, 7))
+    house.hub.stopped(gone, "a write failed")
+    assert house.hub.owners(back) == {0: client}
+    assert back.running
+
+
+async def test_a_device_that_comes_in_twice_is_stopped_on_its_old_way() -> None:
+    house = House()
+    client = house.client()
+    house.hub.output(client, output(0, 7))
+    house.hub.add(device(address="A0"))
+    assert house.drivers[0].calls[-1] == ("stop", None)
+    assert house.hub.owners(house.hub.devices[0]) == {}
+
+
+async def test_a_closed_hub_stops_everything_and_starts_nothing() -> None:
+    house = House()
+    client = house.client()
+    house.hub.output(client, output(0, 7))
+    house.hub.close()
+    with pytest.raises(HardwareError, match="shutting down"):
+        house.hub.output(client, output(0, 9))
+    assert house.drivers[0].calls[-1] == ("stop", None)
+    assert house.hub.stop(client, stop(0))
+
+
+async def test_a_slow_device_holds_up_no_subscription_of_another() -> None:
+    house = House()
+    slow, quick = house.client(), house.client()
+    house.drivers[0].hold = True
+    waiting = asyncio.create_task(
+        house.hub.subscribe(slow, pressure(0, InputCommand.SUBSCRIBE)), name="slow"
+    )
+    await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        await house.hub.subscribe(quick, pressure(1, InputCommand.SUBSCRIBE))
+    house.drivers[0].finish()
+    await waiting
+
+
+async def test_a_subscription_to_a_device_that_leaves_meanwhile_is_refused() -> None:
+    house = House()
+    client = house.client()
+    house.drivers[0].hold = True
+    waiting = asyncio.create_task(house.hub.subscribe(client, pressure(0, InputCommand.SUBSCRIBE)))
+    await asyncio.sleep(0)
+    house.hub.remove(house.toys[0], "gone")
+    house.drivers[0].finish()
+    with pytest.raises(UnknownDevice):
+        await waiting
+
+
+async def test_inputs_that_do_not_exist_leave_nothing_behind() -> None:
+    house = House()
+    client = house.client()
+    for feature in range(100, 200):
+        command = InputCmd(
+            id=1,
+            device_index=0,
+            feature_index=feature,
+            type=InputType.PRESSURE,
+            command=InputCommand.SUBSCRIBE,
+        )
+        with pytest.raises(UnknownFeature):
+            await house.hub.subscribe(client, command)
+    assert not house.hub._subscriptions
+
+
+async def test_subscriptions_end_with_their_device() -> None:
+    house = House()
+    client = house.client()
+    await house.hub.subscribe(client, pressure(0, InputCommand.SUBSCRIBE))
+    house.hub.remove(house.toys[0], "gone")
+    back = RecordingDriver()
+    house.hub.add(device(back, address="A0"))
+    house.drivers[0].listeners[3, InputType.PRESSURE](500)
+    assert back.calls == []
+    client.told.clear()
+    await house.hub.subscribe(client, pressure(0, InputCommand.SUBSCRIBE))
+    back.listeners[3, InputType.PRESSURE](501)
+    assert client.told == [(0, 3, InputType.PRESSURE, 501)]
