@@ -243,13 +243,18 @@ class Doorkeeper:
         self._inside: dict[str, int] = {}
         self._all = _Bucket(ATTEMPTS_PER_MINUTE, now)
         self._each: dict[str, _Bucket] = {}
+        # Where relays have proved themselves, the newest last.
+        self._proven: dict[str, None] = {}
 
     @property
     def inside(self) -> int:
         return sum(self._inside.values())
 
     def enter(self, address: str, now: float) -> bool:
-        """Count in a peer at `address` (as Channel.peer has it); each True needs one `leave`."""
+        """Count in a peer at `address` (as Channel.peer has it); each True needs one `leave`.
+
+        Strangers from many addresses at once cannot keep out one that has been here before.
+        """
         origin = origin_of(address)
         bucket = self._each.pop(origin, None) or _Bucket(ATTEMPTS_PER_MINUTE_EACH, now)
         if len(self._each) >= MAX_ADDRESSES:
@@ -258,10 +263,19 @@ class Doorkeeper:
         # One address must not use up what all share: its own limits come first.
         if self._inside.get(origin, 0) >= MAX_GREETING_EACH or not bucket.take(now):
             return False
-        if self.inside >= MAX_GREETING or not self._all.take(now):
+        crowded = self.inside >= MAX_GREETING or not self._all.take(now)
+        if crowded and origin not in self._proven:
             return False
         self._inside[origin] = self._inside.get(origin, 0) + 1
         return True
+
+    def proven(self, address: str) -> None:
+        """A relay at `address` has proved itself."""
+        origin = origin_of(address)
+        self._proven.pop(origin, None)
+        if len(self._proven) >= MAX_RELAYS:
+            del self._proven[next(iter(self._proven))]
+        self._proven[origin] = None
 
     def leave(self, address: str) -> None:
         origin = origin_of(address)
@@ -344,3 +358,7 @@ class HubTrust:
 
     def leave(self, address: str) -> None:
         self._door.leave(address)
+
+    def proven(self, address: str) -> None:
+        """A relay at `address` has proved itself: crowds of strangers do not keep it out."""
+        self._door.proven(address)

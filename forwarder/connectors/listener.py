@@ -25,8 +25,9 @@ EVERYWHERE = ("0.0.0.0", "::")
 # For TLS, and again for the request: a lost packet or two, not a visitor who keeps us waiting.
 UPGRADE_S = 5.0
 # Connections that have not become a websocket. A new one beyond that pushes out the oldest, so a
-# thousand that say nothing neither use up the file descriptors nor keep a good client out.
-MAX_HALF_OPEN = 256
+# thousand that say nothing neither use up the file descriptors nor keep a good client out. Each
+# takes about 16 KiB while it lasts; a thousand at once cost 2 to 4 MiB in all.
+MAX_HALF_OPEN = 128
 # Websockets at a time: ten times what a household of apps and relays needs.
 MAX_OPEN = 256
 # A burst of connections must not overflow the queue: the next try of a client comes after 1 s.
