@@ -22,7 +22,9 @@ export class Around {
   // --- relays ---------------------------------------------------------------------------------
 
   relays(state) {
-    const entries = Object.values(state.relays).map(relay => [relay.name, relay]);
+    const entries = Object.values(state.relays)
+      .sort((a, b) => a.name.localeCompare(b.name))
+      .map(relay => [relay.name, relay]);
     keyed($('relay-list'), entries, () => {
       const row = stamp('relay');
       row.querySelector('.revoke').onclick = () => this.revoke(row.relay);
@@ -101,10 +103,11 @@ export class Around {
     yes.className = 'main';
     const choice = document.createElement('div');
     choice.className = 'row';
-    choice.append(yes, button('Refuse', () => this.answer('DELETE', origin)));
+    const no = button('Refuse', () => this.answer('DELETE', origin));
+    yes.setAttribute('aria-label', `Allow ${origin}`);
+    no.setAttribute('aria-label', `Refuse ${origin}`);
+    choice.append(yes, no);
     row.append(words, choice);
-    row.setAttribute('role', 'group');
-    row.setAttribute('aria-label', `Request of ${origin}`);
     return row;
   }
 

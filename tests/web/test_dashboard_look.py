@@ -1,0 +1,192 @@
+"""How the dashboard looks in each state, on a phone and on a desktop, light and dark; and that
+people with a keyboard or a screen reader can use it.
+
+With `FORWARDER_SCREENSHOTS` set to a folder, every state is also kept there as a picture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.doubles.chromium import Chromium, Page
+from tests.doubles.running_hub import RunningHub, running_hub
+from tests.web.test_dashboard import SHOWN, Desk
+from tests.web.test_look import look
+
+pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
+
+TOYS = ("Lovense Edge", "Lovense Nora", "Vorze UFO SA", "Vorze Piston", "Lovense Hush")
+# Serious means that somebody cannot use the page; lesser findings are matters of taste.
+SEVERE = ("serious", "critical")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(browser: Chromium, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with running_hub(tmp_path, TOYS) as hub:
+        await hub.with_devices(len(TOYS))
+        page = await browser.page(hub.url + "/")
+        try:
+            await page.until(SHOWN)
+            yield Desk(hub, page)
+            assert page.errors == []
+        finally:
+            await page.close()
+
+
+async def busy(hub: RunningHub) -> None:
+    """Everything moves, a web page asks, and a relay is away."""
+    for index, device in sorted(hub.app.hub.devices.items()):
+        for kind in {kind for feature in device.features for kind in (feature.output or ())}:
+            body = {"type": kind.value, "percent": 25 + 15 * index, "for_ms": 60_000}
+            await hub.ask("PUT", f"/devices/{index}/outputs", body)
+    hub.app.origins.judge("https://game.example.com", "127.0.0.1")
+    hub.app.trust.book.add(b"k" * 32, "Kim's phone")
+
+
+async def desktop(page: Page, name: str) -> None:
+    """Pictures of the page as a desktop shows it."""
+    for dark in (False, True):
+        await page.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=1280, height=860, deviceScaleFactor=1, mobile=False,
+        )  # fmt: skip
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await page.call("Emulation.setEmulatedMedia", features=[scheme])
+        await page.evaluate("new Promise(done => setTimeout(done, 150))")
+        wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not wide, f"{name} is wider than the window"
+        if folder := os.environ.get("FORWARDER_SCREENSHOTS"):
+            path = Path(folder, f"dashboard-{name}-desktop-{'dark' if dark else 'light'}.png")
+            await page.screenshot(path)
+
+
+async def both(page: Page, name: str) -> None:
+    await desktop(page, name)
+    await look(page, f"dashboard-{name}-phone")
+
+
+async def test_busy(desk: Desk) -> None:
+    await desk.with_app()
+    await busy(desk.hub)
+    await desk.with_app()
+    await desk.page.until("document.querySelectorAll('.device.running').length >= 4")
+    await desk.page.until("document.getElementById('asked').childElementCount === 1")
+    if os.environ.get("FORWARDER_SCREENSHOTS"):
+        await asyncio.sleep(20)  # so that the sparklines have something to show
+    await both(desk.page, "busy")
+
+
+async def test_settings_and_test_drive(desk: Desk) -> None:
+    await desk.page.click(".device .settings")
+    await desk.page.click(".device:nth-child(2) .drive")
+    await both(desk.page, "settings")
+
+
+async def test_pairing(desk: Desk) -> None:
+    await desk.page.click("#pair")
+    await desk.page.until("!document.getElementById('pairing-problems').hidden")
+    await both(desk.page, "pairing-problem")
+    await desk.page.click("input[value=localhost]")
+    await desk.page.until("Boolean(document.querySelector('#qr svg path'))")
+    await both(desk.page, "pairing")
+    await desk.page.click("input[value=computer]")
+    await desk.page.until("document.getElementById('pairing-link').value.includes('relay pair')")
+    await both(desk.page, "pairing-computer")
+
+
+async def test_nothing_connected(browser: Chromium, tmp_path: Path) -> None:
+    async with running_hub(tmp_path, ()) as hub:
+        page = await browser.page(hub.url + "/")
+        await page.until("!document.getElementById('no-relays').hidden")
+        await both(page, "empty")
+        # The hub ends here.
+    await page.until("document.getElementById('dot').className === 'bad'")
+    await both(page, "hub-gone")
+    await page.close()
+
+
+async def test_a_question(desk: Desk) -> None:
+    await desk.page.click(".device .settings")
+    await desk.page.click(".device .deny")
+    await both(desk.page, "sure")
+
+
+async def test_everything_can_be_reached_by_keyboard(desk: Desk) -> None:
+    """Tab goes through the page in its order, and what has the focus is shown."""
+    reached = []
+    for _ in range(40):
+        for kind in ("keyDown", "keyUp"):
+            await desk.page.call(
+                "Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9
+            )
+        name = await desk.page.evaluate(
+            "document.activeElement.id || document.activeElement.className"
+        )
+        outlined = await desk.page.evaluate(
+            "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+        )
+        assert outlined or name == "", name
+        reached.append(name)
+    wanted = ["skip", "scan", "pair", "stop", "stop-one", "drive quiet", "settings quiet", "log"]
+    places = [reached.index(name) for name in wanted]
+    assert places == sorted(places)
+
+
+# --- axe -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, from npm; kept for the next run."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "forwarder-tests"
+    file = cache / "axe.min.js"
+    if not file.exists():
+        if shutil.which("npm") is None:
+            pytest.skip("axe-core comes by npm, which is not installed")
+        with tempfile.TemporaryDirectory() as folder:
+            got = subprocess.run(
+                ["npm", "pack", "axe-core@4", "--silent"],
+                cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            if got.returncode != 0:
+                pytest.skip("npm could not get axe-core: no network?")
+            shutil.unpack_archive(next(Path(folder).glob("axe-core-*.tgz")), folder)
+            cache.mkdir(parents=True, exist_ok=True)
+            shutil.copy(Path(folder, "package", "axe.min.js"), file)
+    return file.read_text(encoding="utf-8")
+
+
+async def findings(page: Page, axe: str) -> list[str]:
+    # Over DevTools, where the page's own policy does not apply.
+    await page.evaluate(f"{axe}; true")
+    found = await page.evaluate("axe.run().then(result => result.violations)", timeout=60)
+    return [
+        f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes']][:3]}"
+        for one in found
+        if one["impact"] in SEVERE
+    ]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+async def test_axe_finds_nothing_serious(desk: Desk, axe: str, dark: bool) -> None:
+    await busy(desk.hub)
+    page = desk.page
+    await page.phone(dark=dark)
+    await page.until("document.getElementById('asked').childElementCount === 1")
+    assert await findings(page, axe) == []
+    await page.click(".device .settings")
+    await page.click(".device:nth-child(2) .drive")
+    assert await findings(page, axe) == []
+    await page.click("#pair")
+    await page.click("input[value=localhost]")
+    await page.until("Boolean(document.querySelector('#qr svg path'))")
+    assert await findings(page, axe) == []
