@@ -37,6 +37,7 @@ from forwarder.api.stream import Feed, Watch, pace
 from forwarder.connectors.admission import Admitted, Gatekeeper, HostNames, Refused, Visitor
 from forwarder.connectors.websocket_server import add_websocket_route, visitor_of
 from forwarder.device import Device
+from forwarder.device import Device
 from forwarder.errors import (
     ConfigError,
     Denied,
@@ -131,6 +132,10 @@ class Api:
             Origins(services.origins, state / ORIGINS_FILE, config.clients.origins),
             Scripts(services.hub),
         )
+
+    def battery(self, device: Device) -> int | None:
+        """The level in percent that was read last, if anybody has looked."""
+        return self._batteries.level(device)
 
     def mount(self, app: web.Application) -> None:
         """Add the routes of the API, and the dashboard and the phone page beside them."""

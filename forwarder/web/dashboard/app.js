@@ -59,6 +59,9 @@ function hub(hub) {
 
 function link(up, code) {
   $('dot').className = up ? 'good' : 'bad';
+  klass($('link'), 'bad', !up);
+  // What is shown is not so any more; Stop stays in reach.
+  $('board').inert = !up;
   show($('board'), up || !$('board').hidden);
   show($('sign-in'), false);
   if (up) {

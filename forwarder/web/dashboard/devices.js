@@ -22,6 +22,7 @@ export class Devices {
     keyed($('device-list'), entries, () => this.card(), (card, device) => this.update(card, device, state));
     show($('no-devices'), entries.length === 0);
     const radios = Object.values(state.relays).some(relay => relay.connected);
+    show($('scan-here'), radios);
     text($('no-devices-text'), radios
       ? 'Switch one on and hold it near the radio, then scan. Apps scan, too.'
       : 'There is no radio yet: pair a phone or another computer first.');

@@ -8,7 +8,8 @@ export function text(node, value) {
 }
 
 export function show(node, on) {
-  if (node.hidden === on) node.hidden = !on;
+  // The attribute: drawings (SVG) have no property of that name.
+  if (node.hasAttribute('hidden') === on) node.toggleAttribute('hidden', !on);
 }
 
 export function attribute(node, name, value) {
