@@ -106,6 +106,17 @@ class Program:
         self.process.send_signal(number)
         return now
 
+    async def until_said(self, words: str) -> None:
+        """Return once the program has printed `words`; fails with all it printed if it does not,
+        and at once if it has ended."""
+        deadline = time.monotonic() + START_S
+        while words not in self.text:
+            ended = self.process.returncode is not None
+            if ended or time.monotonic() > deadline:
+                how = "ended" if ended else f"ran for {START_S:g} s"
+                raise AssertionError(f"{self.output.stem} {how} without {words!r}:\n{self.text}")
+            await asyncio.sleep(POLL_S)
+
     async def wait(self, timeout_s: float = END_S) -> int:
         async with asyncio.timeout(timeout_s):
             return await self.process.wait()
@@ -161,8 +172,10 @@ async def house(folder: Path, toys: str, *, embedded: bool = False) -> AsyncIter
     try:
         await hub.start()
         if relay is not None:
+            # One that dials before anybody listens waits longer each time.
+            await hub.until_said("Relays, dashboard")
             await relay.start()
-        await until(lambda: "relay" in hub.text and "connected (" in hub.text, "a relay's link")
+        await hub.until_said(" connected (")
         yield House(hub, relay, trace, client_port, link_port, folder)
     finally:
         for program in (relay, hub):
