@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 # A toy that answers at all answers within a second; buttplug clients give up after 30 s.
 READ_S = 5.0
+# So long a query waits for those before it, which may be those of other clients.
+READ_TURN_S = 10.0
 
 
 class PacketDriver:
@@ -55,8 +57,16 @@ class PacketDriver:
             self._running.add(feature)
         else:
             self._running.discard(feature)
-        self._schedule_tick()
-        return self._send(packets, merge=self._protocol.shares_packets(feature))
+        try:
+            outcome = self._send(packets, merge=self._protocol.shares_packets(feature))
+        except DeviceError:
+            # It has not left and never will: a packet of another feature must not carry it.
+            self._protocol.stop((feature,))
+            self._running.discard(feature)
+            raise
+        finally:
+            self._schedule_tick()
+        return outcome
 
     def _send(self, packets: Sequence[Packet], *, merge: bool) -> asyncio.Future[None]:
         if not packets:
@@ -95,26 +105,43 @@ class PacketDriver:
         try:
             outcome = self._send(self._protocol.tick(), merge=False)
         except DeviceError as error:
-            self._on_failed(error)
+            self._give_up(error)
             return
         outcome.add_done_callback(self._tick_written)
         self._schedule_tick()
 
     def _tick_written(self, outcome: asyncio.Future[None]) -> None:
         error = None if outcome.cancelled() else outcome.exception()
-        if isinstance(error, DeviceError):
-            self._on_failed(error)
+        if isinstance(error, DeviceError) and self._tick is not None:
+            self._give_up(error)
+
+    def _give_up(self, error: DeviceError) -> None:
+        """A move that goes on by itself has a gap now: rest is the only state that is known."""
+        try:
+            self.stop(None)
+        except HardwareError as gone:
+            # The relay is away, and has stopped the device.
+            log.warning("%s: %s", self._name, gone)
+        self._on_failed(error)
 
     async def read(self, feature: int, kind: InputType) -> int:
-        async with self._querying:
-            try:
-                return await self._runner.run(self._protocol.read(feature, kind), READ_S)
-            except ProtocolError as error:
-                raise HardwareError(ErrorCode.REFUSED, f"{self._name}: {error}") from error
-            except TimeoutError:
-                raise HardwareError(
-                    ErrorCode.TIMEOUT, f"{self._name} did not answer within {READ_S:g} s."
-                ) from None
+        try:
+            async with asyncio.timeout(READ_TURN_S):
+                await self._querying.acquire()
+        except TimeoutError:
+            raise HardwareError(
+                ErrorCode.CONGESTED, f"{self._name} has too many questions to answer."
+            ) from None
+        try:
+            return await self._runner.run(self._protocol.read(feature, kind), READ_S)
+        except ProtocolError as error:
+            raise HardwareError(ErrorCode.REFUSED, f"{self._name}: {error}") from error
+        except TimeoutError:
+            raise HardwareError(
+                ErrorCode.TIMEOUT, f"{self._name} did not answer within {READ_S:g} s."
+            ) from None
+        finally:
+            self._querying.release()
 
     async def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> None:
         endpoint = self._protocol.subscription(feature, kind)

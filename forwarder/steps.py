@@ -13,6 +13,7 @@ from forwarder.errors import HardwareError
 from forwarder.hardware import Hardware
 from forwarder.protocols.base import (
     NoticeStep,
+    ProtocolError,
     ReadStep,
     SleepStep,
     Step,
@@ -23,6 +24,7 @@ from forwarder.protocols.base import (
     WaitStep,
     WriteStep,
 )
+from forwarder.protocols.connecting import FAULTS
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +141,9 @@ class StepRunner:
             except StopIteration as end:
                 result: T = end.value
                 return result
+            except FAULTS as error:
+                # It took apart what the device sent, which may be anything.
+                raise ProtocolError(f"what {self._name} answered makes no sense") from error
             brought, failure = None, None
             try:
                 brought = await self._step(step, inbox)

@@ -15,7 +15,10 @@ Call = tuple[object, ...]
 
 
 class RecordingHardware:
-    """`calls` is everything in order; `reads` answers reads; `broken` endpoints fail."""
+    """`calls` is everything in order; `reads` answers reads; `broken` endpoints fail.
+
+    `away`: outputs are refused at once; `failing`: they fail once they were tried.
+    """
 
     gap_ms = 50
     address = "AA:01"
@@ -24,6 +27,8 @@ class RecordingHardware:
         self.calls: list[Call] = []
         self.reads: deque[bytes] = deque()
         self.broken: set[str] = set()
+        self.away = False
+        self.failing = False
         self.listeners: dict[str, OnNotification] = {}
         self.endpoints = frozenset(endpoints)
 
@@ -41,8 +46,14 @@ class RecordingHardware:
     def output(
         self, packets: Sequence[Packet], *, merge: bool, at_rest: bool
     ) -> asyncio.Future[None]:
+        if self.away:
+            raise HardwareError(ErrorCode.GONE, "the relay is away")
         self.calls.append(("output", tuple(p.data for p in packets), merge, at_rest))
-        return self._outcome()
+        outcome = self._outcome()
+        if self.failing:
+            outcome = asyncio.get_running_loop().create_future()
+            outcome.set_exception(HardwareError(ErrorCode.RADIO, "the radio said no"))
+        return outcome
 
     def stop(self, packets: Sequence[Packet], *, everything: bool) -> asyncio.Future[None]:
         self.calls.append(("stop", tuple(p.data for p in packets), everything))

@@ -9,7 +9,7 @@ import pytest
 
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.errors import DeviceError, HardwareError, Unsupported
-from forwarder.packet_driver import READ_S, PacketDriver
+from forwarder.packet_driver import READ_S, READ_TURN_S, PacketDriver
 from forwarder.protocols.base import KeepAlive, Packet, ProtocolError, Steps, WaitStep, WriteStep
 from forwarder.steps import Notifications
 from tests.doubles.clock import run_virtual
@@ -204,3 +204,50 @@ def test_closing_lets_the_hardware_go_and_ends_the_ticks() -> None:
         await asyncio.sleep(1)
 
     assert play(scene).hardware.calls[-1] == ("disconnect",)
+
+
+def test_a_value_that_could_not_leave_is_forgotten_by_the_protocol() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.hardware.away = True
+        with pytest.raises(HardwareError, match="away"):
+            bench.driver.output(0, VIBRATE, 5, 0)
+        bench.hardware.away = False
+        bench.driver.output(1, VIBRATE, 0, 0)
+
+    bench = play(scene)
+    assert bench.protocol.stops == [(0,)], "or a packet of another feature would carry it"
+    assert bench.hardware.calls == [("output", (b"\x01\x00",), True, True)]
+
+
+@pytest.mark.parametrize("how", ["away", "failing"])
+def test_a_tick_that_fails_stops_the_device_and_says_so(how: str) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.protocol.ticking = 100
+        bench.driver.output(0, VIBRATE, 5, 0)
+        setattr(bench.hardware, how, True)
+        await asyncio.sleep(1)
+
+    bench = play(scene)
+    assert bench.hardware.calls[-1] == ("stop", (b"stop",), True)
+    assert len(bench.failed) == 1
+
+
+def test_a_query_waits_for_its_turn_but_not_for_ever() -> None:
+    async def scene(bench: Bench) -> None:
+        reads = [asyncio.create_task(bench.driver.read(2, InputType.BATTERY)) for _ in range(4)]
+        answers = await asyncio.gather(*reads, return_exceptions=True)
+        assert asyncio.get_running_loop().time() <= READ_TURN_S + READ_S
+        assert "too many questions" in str(answers[-1])
+        assert all(isinstance(answer, HardwareError) for answer in answers)
+
+    play(scene)
+
+
+def test_an_answer_that_makes_no_sense_is_the_devices_fault() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.notifications.subscribe("rx")
+        asyncio.get_running_loop().call_later(0.1, lambda: bench.hardware.listeners["rx"](b""))
+        with pytest.raises(HardwareError, match="makes no sense"):
+            await bench.driver.read(2, InputType.BATTERY)
+
+    play(scene)
