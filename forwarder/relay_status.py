@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from forwarder.device import Device
 from forwarder.hub import Hub
-from forwarder.sources.relays import Relay, RelaySource
+from forwarder.sources.relay import Relay
+from forwarder.sources.relay_link import RelayLink
+from forwarder.sources.relays import RelaySource
 from relay.link.messages import Driven, Status
 
 # Twice a second at most, says the link; a person does not read faster.
@@ -26,7 +28,7 @@ class RelayStatus:
         self._relays = relays
         self._battery = battery
         # By link, not by relay: a new link has been told nothing.
-        self._told: dict[int, tuple[Driven, ...]] = {}
+        self._told: dict[RelayLink, tuple[Driven, ...]] = {}
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -36,16 +38,16 @@ class RelayStatus:
 
     def tell(self) -> None:
         """Send what has changed since the last time."""
-        told: dict[int, tuple[Driven, ...]] = {}
+        told: dict[RelayLink, tuple[Driven, ...]] = {}
         for relay in self._relays.relays.values():
             link = relay.link
             if link is None or link.ended is not None or "status" not in relay.hello.capabilities:
                 continue
             items = tuple(self._items(relay))
-            told[id(link)] = items
-            if self._told.get(id(link)) != items:
+            told[link] = items
+            if self._told.get(link) != items:
                 trip_ms = link.session.round_trip_ms or 0.0
-                link.send(Status(items, rtt_us=int(trip_ms * 1000)))
+                link.tell(Status(items, rtt_us=int(trip_ms * 1000)))
         self._told = told
 
     def _items(self, relay: Relay) -> list[Driven]:

@@ -34,7 +34,7 @@ from forwarder.definitions.model import OutputLimit
 from forwarder.device import Device as HubDevice
 from forwarder.hub import Client, Grant
 from forwarder.sources.opening import Opened
-from forwarder.sources.relays import Relay
+from forwarder.sources.relay import Relay
 from relay.link.names import neutralise
 
 # Loud enough for anybody; longer texts are cut.
@@ -107,7 +107,7 @@ class Picture:
         return Device(**fields, live=self.live(device))
 
     def view(self, device: HubDevice, grant: Grant | None = None) -> DeviceView:
-        found = self._services.relays.found(device)
+        found = self._services.relays.place(device)
         opened = None if found is None else found[1]
         limits = {} if opened is None else _limits(opened)
         shown = self._services.hub.shown(device, grant).device_features
@@ -144,7 +144,7 @@ class Picture:
 
     def live(self, device: HubDevice) -> LiveView:
         relays = self._services.relays
-        found = relays.found(device)
+        found = relays.place(device)
         link_ms = rssi = None
         if found is not None:
             relay, opened = found

@@ -17,7 +17,7 @@ from forwarder.definitions.user import UserConfig, canonical_address
 from forwarder.device import Device
 from forwarder.errors import ConfigError, UnknownDevice
 from forwarder.sources.opening import Opened
-from forwarder.sources.relays import Relay
+from forwarder.sources.relay import Relay
 from forwarder.store import write_atomically
 from relay.link.names import neutralise
 
@@ -39,7 +39,7 @@ class Settings:
         device = self._services.hub.devices.get(index)
         if device is None:
             return self._change_absent(index, body)
-        found = self._services.relays.found(device)
+        found = self._services.relays.place(device)
         if found is None:
             raise ConfigError(
                 f"{device.shown_name} comes from another server; change its settings there."

@@ -49,14 +49,14 @@ async def open_device(
     advertisement: Advertisement,
     user: UserConfig,
     *,
-    ceilings: Sequence[Ceiling] = (),
     source: str = "",
     on_failed: Callable[[DeviceError], None],
 ) -> Opened:
     """Make a device of connected `hardware`, by the first candidate that fits its services.
 
     Until the device's own stop is armed, whatever ends this lets the peripheral go. Raises
-    HardwareError (it did not answer; another try may work), Denied never: the caller checks that.
+    HardwareError (it did not answer; another try may work). Whether the device is allowed, and what
+    the wearer's limits leave of it, is the caller's business.
     """
     name = advertisement.name or advertisement.address
     await hardware.arm(None, gap_ms=0, keepalive=None)
@@ -95,7 +95,7 @@ async def open_device(
     device = Device(
         identity,
         definition.name,
-        build_features(definition, settings, ceilings, address=hardware.address),
+        build_features(definition, settings, address=hardware.address),
         driver,
         gap_ms=gap_ms,
         source=source,

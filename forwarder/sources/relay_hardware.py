@@ -66,21 +66,27 @@ class RelayHardware:
 
     async def connect(self, link: RelayLink) -> bool:
         """Connect over `link`; returns whether the relay had kept the connection."""
+        # Before anything can be heard of it: the relay counts its stops from the Connect on.
+        self._stops_seen = 0
         reply = await link.request(
             lambda id: wire.Connect(id, self.p, self._address), deadline_s=CONNECT_S
         )
         if not isinstance(reply, Connected):
             raise HardwareError(ErrorCode.RADIO, f"{self._relay_name} gave a wrong answer")
+        if link.ended is not None:
+            raise HardwareError(ErrorCode.GONE, link.ended)
         self.services = reply.services
         self.link = link
-        self._stops_seen = 0
         return reply.resumed
 
     def detach(self) -> None:
         """The link is gone; the relay stops the peripheral by itself and may keep it connected."""
         self.link = None
-        self.running = False
-        self.armed = False
+        self.disarmed()
+
+    def disarmed(self) -> None:
+        """The relay was told to stop it, or does so on its own: nothing runs until it is armed."""
+        self.running = self.armed = False
 
     async def disconnect(self) -> None:
         if self.link is not None:
@@ -137,8 +143,7 @@ class RelayHardware:
     def stopped(self, news: wire.Stopped) -> None:
         """The relay stopped the peripheral on its own: nothing is on, nothing is armed."""
         self._stops_seen = max(self._stops_seen, news.n)
-        self.running = False
-        self.armed = False
+        self.disarmed()
 
     # --- moving ---------------------------------------------------------------------------------
 

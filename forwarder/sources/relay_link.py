@@ -20,12 +20,14 @@ from relay.link.messages import (
     Done,
     ErrorCode,
     Failed,
-    FromHub,
     FromRelay,
     Hello,
+    Interests,
     Output,
     Reply,
     Request,
+    Scan,
+    Status,
     Stop,
     StopAll,
     Value,
@@ -44,6 +46,8 @@ REQUEST_S = 6.5
 SEND_S = 5.0
 
 Outcome = asyncio.Future[Reply]
+State = Scan | Interests | Status
+"""Messages without a reply: only the newest of each kind matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,9 @@ class RelayLink:
         self.session = HubSession(hub_name, self._loop.time())
         self._leases = leases
         self._running = running
-        self._outbox: deque[bytes] = deque()
+        # Frames, and in the place of a state its class: what it is then is in `_states`.
+        self._outbox: deque[bytes | type[State]] = deque()
+        self._states: dict[type[State], State] = {}
         self._outbox_filled = asyncio.Event()
         self._beat_wanted = asyncio.Event()
         self._waiting: dict[int, _Waiting] = {}
@@ -147,14 +153,20 @@ class RelayLink:
         self._queue(self.session.send(request))
         return outcome
 
-    def send(self, message: FromHub) -> None:
-        """Queue a message that has no reply; dropped once the link has ended."""
-        if self.ended is None:
-            self._queue(self.session.send(message))
+    def tell(self, state: State) -> None:
+        """Queue a state; one of its class that has not left yet is replaced. Dropped once the link
+        has ended."""
+        if self.ended is not None:
+            return
+        kind = type(state)
+        if kind not in self._states:
+            self._queue(kind)
+        self._states[kind] = state
 
     def end(self, text: str, *, retry: bool = True) -> None:
         """Say goodbye and end the link once that has left; `retry`: the relay may come back."""
         if self.ended is None:
+            self._outbox = deque(entry for entry in self._outbox if isinstance(entry, bytes))
             self._queue(self.session.send(Bye(text, retry)))
             self.fail_all(text)
             self._leaving = True
@@ -173,19 +185,24 @@ class RelayLink:
         if isinstance(request, Output):
             return len(self._outbox) < OUTBOX_FRAMES
         if isinstance(request, Stop | StopAll):
-            return True  # their number is bounded by the devices, and each must leave
+            return True  # each must leave; whoever asks for them bounds their number
         return len(self._outbox) < OUTBOX_FRAMES + OUTBOX_STOP_FRAMES
 
-    def _queue(self, frame: bytes) -> None:
+    def _queue(self, frame: bytes | type[State]) -> None:
         self._outbox.append(frame)
         self._outbox_filled.set()
+
+    def _next_frame(self) -> bytes:
+        entry = self._outbox.popleft()
+        return entry if isinstance(entry, bytes) else self.session.send(self._states.pop(entry))
 
     async def _write(self) -> None:
         while True:
             while self._outbox:
+                frame = self._next_frame()
                 try:
                     async with asyncio.timeout(SEND_S):
-                        await self._channel.send(self._outbox.popleft())
+                        await self._channel.send(frame)
                 except TimeoutError:
                     raise LinkSilent(f"the relay took no frame for {SEND_S:g} s") from None
             if self._leaving:
@@ -227,7 +244,9 @@ class RelayLink:
             if isinstance(message, Done | Connected | Value | Failed):
                 self._settle(message)
             elif isinstance(message, Bye):
-                raise ChannelClosed(1000, message.text or "the relay said goodbye")
+                # At once: nothing may be sent any more, whoever tries before `run` is over.
+                self.fail_all(message.text or "the relay said goodbye")
+                raise ChannelClosed(1000, self.ended or "")
             else:
                 on_message(message)
 

@@ -16,7 +16,8 @@ from forwarder.definitions.user import UserConfig
 from forwarder.device import Device
 from forwarder.errors import Denied, DeviceError, HardwareError
 from forwarder.hub import Hub
-from forwarder.sources.relays import GRACE_S, MISSING_S, RelaySource
+from forwarder.sources.finder import MISSING_S
+from forwarder.sources.relays import GRACE_S, RelaySource
 from forwarder.store import Store
 from relay.agent import Agent
 from relay.config import AgentConfig

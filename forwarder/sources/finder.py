@@ -1,0 +1,242 @@
+"""Looks for toys with all relays together, chooses the radio for each, and opens it.
+
+One task per toy that is being opened or resumed; they all end with `run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Protocol
+
+from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.user import UserConfig, canonical_address
+from forwarder.device import Device
+from forwarder.errors import Denied, DeviceError, HardwareError
+from forwarder.sources.opening import Opened, open_device
+from forwarder.sources.relay import Opening, Relay, hardware_of
+from forwarder.sources.relay_hardware import BLE_GAP_MS, RelayHardware
+from forwarder.sources.relay_link import RelayLink
+from forwarder.sources.sightings import Sighting, Sightings
+from relay.link.messages import Advertisement, Disconnect, ErrorCode, Scan
+
+log = logging.getLogger(__name__)
+
+# A device that was lost is looked for without any client asking: a toy that is carried out of
+# range and back, or whose battery is changed.
+MISSING_S = 120.0
+# Wait so long for a second radio to see the same toy, if there is a second radio.
+GATHER_S = 0.3
+
+
+class Keeper(Protocol):
+    """Who keeps the devices that were found."""
+
+    def found(self, relay: Relay, p: int, opened: Opened) -> None:
+        """A new device; it stays busy until `Finder.lost` is told of its address."""
+        ...
+
+    def gone(self, relay: Relay, opened: Opened, why: str) -> None:
+        """A device that had been found cannot be resumed."""
+        ...
+
+    def stopped(self, device: Device, why: str) -> None:
+        """A device stopped because it could not go on."""
+        ...
+
+
+class Finder:
+    """`relays`: all there are, by key; the keeper's own table."""
+
+    def __init__(
+        self, relays: Mapping[str, Relay], catalogue: Catalogue, user: UserConfig, keeper: Keeper
+    ) -> None:
+        # Address → key of the only relay that may connect it, by the user's choice.
+        self.pins: dict[str, str] = {}
+        self.sightings = Sightings()
+        self._relays = relays
+        self._catalogue = catalogue
+        self._user = user
+        self._keeper = keeper
+        self._scanning = False
+        # address → until when it is looked for
+        self._missing: dict[str, float] = {}
+        # Addresses that are being opened, or are devices.
+        self._busy: set[str] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Own the tasks that open devices; runs until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._tasks = None
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        assert self._tasks is not None  # both callers have looked
+        self._tasks.create_task(work, name=name)
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def scan(self, on: bool) -> None:
+        """A client wants to find devices, or none does any more."""
+        if on and not self._scanning:
+            self.sightings.forgive()  # a new scan is a new chance for what failed before
+        self._scanning = on
+        self._tell_scan()
+
+    def greet(self, link: RelayLink) -> None:
+        """Tell a new link what is looked for."""
+        link.tell(Scan(self._wants_scan))
+
+    def lost(self, address: str) -> None:
+        """This device is gone: from now on it may be opened again, and is looked for."""
+        self._busy.discard(address)
+        loop = asyncio.get_running_loop()
+        self._missing[address] = loop.time() + MISSING_S
+        loop.call_later(MISSING_S, self._give_up, address)
+        self._tell_scan()
+
+    def _give_up(self, address: str) -> None:
+        until = self._missing.get(address)
+        if until is not None and until <= asyncio.get_running_loop().time():
+            del self._missing[address]
+            self._tell_scan()
+
+    @property
+    def _wants_scan(self) -> bool:
+        return self._scanning or bool(self._missing)
+
+    def _tell_scan(self) -> None:
+        for relay in self._relays.values():
+            if relay.link is not None:
+                self.greet(relay.link)
+
+    def sighted(self, relay: Relay, advertisement: Advertisement) -> None:
+        """`relay` hears a toy: open it if it is wanted, known and free."""
+        now, address = asyncio.get_running_loop().time(), advertisement.address
+        sighting = self.sightings.note(relay.key, advertisement, now)
+        wanted = self._scanning or address in self._missing or relay.can_choose
+        if not wanted or address in self._busy or now < sighting.not_before or self._tasks is None:
+            return
+        if not self._catalogue.match(sighting.advertisement):
+            return
+        if not self._user.allowed(address):
+            log.info("%s is denied by the user's configuration", address)
+            sighting.leave_alone(now)
+            return
+        self._busy.add(address)
+        self._spawn(self._open(address, sighting), f"open {address}")
+
+    # --- opening --------------------------------------------------------------------------------
+
+    async def _open(self, address: str, sighting: Sighting) -> None:
+        """Connect a toy, and keep its address busy until it is gone again, or this has failed."""
+        opened = False
+        try:
+            if sum(relay.link is not None for relay in self._relays.values()) > 1:
+                await asyncio.sleep(GATHER_S)
+            relay = self._best_relay(address, sighting)
+            if relay is not None and relay.link is not None:
+                await self._open_at(relay, relay.link, sighting.advertisement)
+                opened = True
+        except DeviceError as error:
+            self._failed(sighting, str(error))
+        except Exception:
+            # A fault boundary: what goes wrong with one toy must not end all the others.
+            log.exception("%s tripped this hub up", address)
+            self._failed(sighting, "an error in the hub, see its log.")
+        finally:
+            if not opened:
+                self._busy.discard(address)
+        if opened:
+            sighting.forgive()
+            self._missing.pop(address, None)
+            self._tell_scan()
+
+    def _failed(self, sighting: Sighting, why: str) -> None:
+        pause = sighting.failed(asyncio.get_running_loop().time())
+        name = sighting.advertisement.name or sighting.advertisement.address
+        log.warning("%s could not be opened: %s Next try in %g s.", name, why, pause)
+
+    def _best_relay(self, address: str, sighting: Sighting) -> Relay | None:
+        """The relay that hears the toy best, among those that may and can take another one."""
+        pinned = self.pins.get(canonical_address(address))
+        for key in sighting.by_strength(asyncio.get_running_loop().time()):
+            relay = self._relays.get(key)
+            if relay is None or relay.link is None or pinned not in (None, key):
+                continue
+            # A relay that lets nothing run lets nothing be armed: it could not be opened there.
+            if relay.free_slots > 0 and relay.blocked is None:
+                return relay
+        return None
+
+    async def _open_at(self, relay: Relay, link: RelayLink, advertisement: Advertisement) -> None:
+        p, address = relay.next_p(), advertisement.address
+        hardware = RelayHardware(p, address, BLE_GAP_MS, relay.name)
+        hardware.blocked = relay.blocked
+        opening = relay.opening[p] = Opening(hardware)
+        found: list[Device] = []
+        opened: Opened | None = None
+
+        def failed(error: DeviceError) -> None:
+            for device in found:
+                self._keeper.stopped(device, str(error).rstrip("."))
+
+        try:
+            async with asyncio.timeout(None) as opening.scope:
+                await hardware.connect(link)
+                made = await open_device(
+                    hardware,
+                    self._catalogue.match(advertisement),
+                    advertisement,
+                    self._user,
+                    source=relay.name,
+                    on_failed=failed,
+                )
+            # All of this may have changed while the toy was asked what it is.
+            if opening.lost is not None:
+                raise HardwareError(ErrorCode.GONE, opening.lost)
+            if not self._user.allowed(address):
+                raise Denied("the user denied it.")
+            made.apply_ceilings(relay.wearer.ceilings)
+            opened = made
+        except TimeoutError:
+            if opening.lost is None:
+                raise
+            raise HardwareError(ErrorCode.GONE, opening.lost) from None
+        finally:
+            del relay.opening[p]
+            if opened is None:
+                # Whatever went wrong, and even if it is only now being connected: the peripheral
+                # must not stay connected. Nobody waits for it.
+                link.request(lambda id: Disconnect(id, p))
+        found.append(opened.device)
+        self._keeper.found(relay, p, opened)
+
+    # --- resuming -------------------------------------------------------------------------------
+
+    def resume(self, relay: Relay, link: RelayLink, opened: Opened) -> None:
+        """The relay kept it through a lost link: arm it again, so that clients notice nothing."""
+        if self._tasks is not None:
+            self._spawn(self._resume(relay, link, opened), f"resume {opened.device.name}")
+
+    async def _resume(self, relay: Relay, link: RelayLink, opened: Opened) -> None:
+        hardware = hardware_of(opened)
+        try:
+            resumed = await hardware.connect(link)
+            why = "its connection was lost meanwhile"
+        except DeviceError as error:
+            resumed, why = False, str(error)
+        if relay.link is not link:
+            return  # this link broke as well; the device has its grace time still
+        if resumed and relay.devices.get(hardware.p) is opened:
+            hardware.blocked = relay.blocked
+            hardware.rearm()
+            log.info("%s is back at %s", opened.device.shown_name, relay.name)
+            return
+        link.request(lambda id: Disconnect(id, hardware.p))
+        self._keeper.gone(relay, opened, why)
