@@ -43,7 +43,7 @@ async def home(folder: Path, names: str) -> AsyncIterator[Home]:
     client_port, link_port = free_ports(2)
     hub = hub_program(folder, client_port, link_port)
     options = ["--hub", f"ws://127.0.0.1:{link_port}", "--state", str(folder / "relay")]
-    relay = Program("relay", ["run", *options], folder, "relay")
+    relay = Program("relay", ["run", "-v", *options], folder, "relay")
     async with kernel_air(toys_by_name(names)) as air:
         try:
             await hub.start()
