@@ -78,17 +78,21 @@ async def hub(folder: Path, toys: str = "", text: str = "") -> AsyncIterator[Hub
             app.stop()
 
 
-async def drives(client: Client, home: Hub, name: str = HUSH) -> RemoteDevice:
-    """A client finds the toy, moves it, reads it and stops it: seen at the toy's radio."""
+async def found(client: Client, name: str) -> RemoteDevice:
+    """The device of that name, once the client has heard of it."""
     await client.start_scanning()
     await until(lambda: name in [device.name for device in client.devices], f"{name} to appear")
-    device = next(device for device in client.devices if device.name == name)
+    return next(device for device in client.devices if device.name == name)
+
+
+async def drives(client: Client, home: Hub, name: str = HUSH) -> None:
+    """A client finds the toy, moves it, reads it and stops it: seen at the toy's radio."""
+    device = await found(client, name)
     await device.vibrate(0.5)
     assert home.writes(name)[-1] == ON
     assert await device.battery() == 0.85
     await device.stop()
     assert OFF in home.writes(name)[-2:]
-    return device
 
 
 def port_of(home: Hub) -> int:
@@ -293,9 +297,7 @@ async def test_a_server_that_dies_takes_its_devices_along_and_returns_them_by_th
         home = await stack.enter_async_context(hub(tmp_path / "near", NORA, near))
         client = await stack.enter_async_context(Client.over(home.app.open_client()))
         for _ in range(2):
-            await client.start_scanning()
-            await home.until_names(HUSH, NORA)
-            device = next(device for device in client.devices if device.name == HUSH)
+            device = await found(client, HUSH)
             indexes.append(device.index)
             await device.vibrate(0.5)
             assert trace.writes()[-1] == ON
