@@ -67,6 +67,26 @@ class Clock {
 
 export const clock = new Clock();
 
+// Calls `action` at the earliest time that by() was told since it last rang.
+export class Alarm {
+  #at = Infinity;
+  #id = null;
+
+  constructor(action) { this.action = action; }
+
+  by(at) {
+    if (at >= this.#at) return;
+    this.stop();
+    this.#at = at;
+    this.#id = clock.set(at, () => { this.#at = Infinity; this.action(); });
+  }
+
+  stop() {
+    clock.cancel(this.#id);
+    this.#at = Infinity;
+  }
+}
+
 // Settles like `promise`, or throws `error()` after `ms`.
 export function within(ms, promise, error) {
   return new Promise((resolve, reject) => {

@@ -1,14 +1,15 @@
 // The link to the hub: dials, proves both ends, greets, and then carries messages; comes back by
 // itself after a loss. relay/link/README.md is normative.
 
-import { clock, now, within } from './clock.js';
+import { Alarm, now, within } from './clock.js';
 import { Refused, Violation, clean, shake } from './handshake.js';
 import { checked } from './messages.js';
 import { decode, encode } from './msgpack.js';
-import { placeName } from './places.js';
+import { localNetwork, placeName } from './places.js';
 
 const VERSION = 1;
 const CONNECT_MS = 5000; // weak Wi-Fi has been seen to take seconds
+const ASKING_MS = 60000;
 const HANDSHAKE_MS = 5000;
 const GREETING_MS = 5000;
 // Nothing heard for this long means a dead link; the hub's idle beats come four times as often.
@@ -109,7 +110,7 @@ export class Link {
   #pipe = null;
   #send = null;
   #sent = Promise.resolve(); // settles once everything handed over so far has gone out
-  #timer = null;
+  #alarm = new Alarm(() => (this.open ? this.#listen() : this.#attempt()));
   #failures = 0;
   #round = 0;
   session = 0; // counts opened links
@@ -130,7 +131,7 @@ export class Link {
   // Leave, and do not come back by itself.
   stop(text = '') {
     this.#round++;
-    this.#cancelTimer();
+    this.#alarm.stop();
     this.#target = null;
     const wasOpen = this.open;
     const pipe = this.#pipe;
@@ -146,7 +147,7 @@ export class Link {
   // Do not wait any longer before the next attempt.
   retry() {
     if (this.state.phase !== 'waiting' && this.state.phase !== 'refused') return;
-    this.#cancelTimer();
+    this.#alarm.stop();
     this.#attempt();
   }
 
@@ -168,11 +169,6 @@ export class Link {
   #set(changes) {
     Object.assign(this.state, changes);
     this.on.changed();
-  }
-
-  #cancelTimer() {
-    if (this.#timer !== null) clock.cancel(this.#timer);
-    this.#timer = null;
   }
 
   async #attempt() {
@@ -213,10 +209,9 @@ export class Link {
   }
 
   #later(seconds) {
-    this.#cancelTimer();
-    const at = now() + seconds;
-    this.#timer = clock.set(at, () => { this.#timer = null; this.#attempt(); });
-    this.#set({ retryAt: at });
+    const retryAt = now() + seconds;
+    this.#alarm.by(retryAt);
+    this.#set({ retryAt });
   }
 
   // Dial and greet; returns once the link is open.
@@ -295,7 +290,7 @@ export class Link {
     this.#failures = 0;
     this.session++;
     this.#set({ phase: 'open', problem: null, text: '', retryAt: null, roundTripMs: trip * 1000 });
-    this.#watch();
+    this.#listen();
     this.on.opened(welcome);
   }
 
@@ -308,16 +303,14 @@ export class Link {
   }
 
   // The hub has to be heard from time to time.
-  #watch() {
-    this.#cancelTimer();
-    this.#timer = clock.set(this.state.heardAt + SILENCE_S, () => {
-      if (now() - this.state.heardAt >= SILENCE_S) this.#lost(new Error('silent'));
-      else this.#watch();
-    });
+  #listen() {
+    const ends = this.state.heardAt + SILENCE_S;
+    if (now() >= ends) this.#lost(new Error('silent'));
+    else this.#alarm.by(ends);
   }
 
   #lost(error) {
-    this.#cancelTimer();
+    this.#alarm.stop();
     this.#round++;
     const code = error instanceof Violation ? POLICY : 1000;
     this.#drop(code);
@@ -339,12 +332,5 @@ export class Link {
 // network, a person has to answer first.
 async function patience(url) {
   if (!url.startsWith('ws:') || location.protocol !== 'https:') return CONNECT_MS;
-  for (const name of ['local-network', 'local-network-access']) {
-    try {
-      const { state } = await navigator.permissions.query({ name });
-      if (state === 'prompt') return 60000;
-      break;
-    } catch { /* not a permission of this browser */ }
-  }
-  return CONNECT_MS;
+  return (await localNetwork())?.state === 'prompt' ? ASKING_MS : CONNECT_MS;
 }

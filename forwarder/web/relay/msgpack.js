@@ -78,7 +78,7 @@ export function encode(value) {
   return out.slice(0, at);
 }
 
-export function decode(data, limits = LIMITS) {
+export function decode(data) {
   const bytes = data instanceof Uint8Array ? data : new Uint8Array(data);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
@@ -103,15 +103,15 @@ export function decode(data, limits = LIMITS) {
   };
   const string = size => {
     try {
-      return text.decode(raw(size, limits.text));
+      return text.decode(raw(size, LIMITS.text));
     } catch (error) {
       if (error instanceof FormatError) throw error;
       throw new FormatError('a text is not UTF-8');
     }
   };
   const nested = (size, read) => {
-    if (size > limits.items) throw new FormatError(`${size} items, ${limits.items} is the limit`);
-    if (++depth > limits.depth) throw new FormatError('the frame is nested too deeply');
+    if (size > LIMITS.items) throw new FormatError(`${size} items, ${LIMITS.items} is the limit`);
+    if (++depth > LIMITS.depth) throw new FormatError('the frame is nested too deeply');
     const value = read();
     depth--;
     return value;
@@ -146,9 +146,9 @@ export function decode(data, limits = LIMITS) {
       case 0xc0: return null;
       case 0xc2: return false;
       case 0xc3: return true;
-      case 0xc4: return raw(number(1, 'getUint8'), limits.bytes);
-      case 0xc5: return raw(number(2, 'getUint16'), limits.bytes);
-      case 0xc6: return raw(number(4, 'getUint32'), limits.bytes);
+      case 0xc4: return raw(number(1, 'getUint8'), LIMITS.bytes);
+      case 0xc5: return raw(number(2, 'getUint16'), LIMITS.bytes);
+      case 0xc6: return raw(number(4, 'getUint32'), LIMITS.bytes);
       case 0xca: return number(4, 'getFloat32');
       case 0xcb: return number(8, 'getFloat64');
       case 0xcc: return number(1, 'getUint8');

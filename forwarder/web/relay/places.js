@@ -71,3 +71,13 @@ export function placeName(url) {
   const { hostname, port } = new URL(url);
   return port && port !== `${LINK_PORT}` && port !== '12347' ? `${hostname}:${port}` : hostname;
 }
+
+// Chrome's permission to call the local network from an https page, or null where there is none.
+export async function localNetwork() {
+  for (const name of ['local-network', 'local-network-access']) {
+    try {
+      return await navigator.permissions.query({ name });
+    } catch { /* not a permission of this browser */ }
+  }
+  return null;
+}

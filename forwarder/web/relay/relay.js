@@ -20,7 +20,6 @@ const RETURN_MOST_S = 60;
 const HOLD_S = 180;
 // How often to look for a radio that is not there (s).
 const RADIO_S = 5;
-const BATTERY_LEVEL = '00002a19-0000-1000-8000-00805f9b34fb';
 
 export class Relay {
   toys = new Map(); // address → toy, see #adopt
@@ -93,7 +92,7 @@ export class Relay {
   // phase: forgotten (the browser wants it chosen again), offered, connecting, ready, lost, failed.
   // loose: it went away before it could be stopped.
   #remember({ address, id, name }) {
-    const toy = { address, id, name, device: null, peripheral: null, phase: 'forgotten', text: '', failures: 0, timer: null, battery: null, loose: false, armedStop: [], shown: name };
+    const toy = { address, id, name, device: null, peripheral: null, phase: 'forgotten', text: '', failures: 0, timer: null, loose: false, armedStop: [], shown: name };
     this.toys.set(address, toy);
     return toy;
   }
@@ -264,7 +263,7 @@ export class Relay {
       const connection = await this.radio.connect(toy.device, limit, text => peripheral?.left(text));
       if (toy.loose) await stopAgain(connection, toy.armedStop);
       peripheral = new Peripheral({
-        connection: this.#listening(connection, toy), block: this.#block, changed: this.changed,
+        connection, block: this.#block, changed: this.changed,
         gone: (text, asked, loose) => this.#gone(toy, peripheral, text, asked, loose),
       });
     } catch (error) {
@@ -290,22 +289,6 @@ export class Relay {
     peripheral.bind(p, message => this.link.send(message), this.#welcome);
     this.link.send({ t: 'Connected', id, services, mtu, resumed: resumed || undefined });
     this.changed();
-  }
-
-  // Passes everything on, and notes the level of the standard battery characteristic.
-  #listening(connection, toy) {
-    const batteries = connection.services.flatMap(service => service.characteristics)
-      .filter(characteristic => characteristic.uuid === BATTERY_LEVEL).map(({ h }) => h);
-    if (!batteries.length) return connection;
-    const note = (h, value) => {
-      if (batteries.includes(h) && value.length === 1 && value[0] <= 100) toy.battery = value[0];
-      this.changed();
-      return value;
-    };
-    const { read, subscribe } = connection;
-    connection.read = async h => note(h, await read.call(connection, h));
-    connection.subscribe = (h, onValue) => subscribe.call(connection, h, value => onValue(note(h, value)));
-    return connection;
   }
 
   #gone(toy, peripheral, text, asked, loose) {

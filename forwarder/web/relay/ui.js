@@ -2,7 +2,7 @@
 // what has changed, so that focus and screen readers are left in peace.
 
 import { now } from './clock.js';
-import { BadLink, placeName, readLink } from './places.js';
+import { BadLink, localNetwork, placeName, readLink } from './places.js';
 import {
   ADD_HINT, BAD_LINK, ELSEWHERE, RADIO_OFF, chooserProblem, linkLine, linkNotice, toyLine, unsupported, wearerNotice,
 } from './texts.js';
@@ -295,17 +295,13 @@ export class Ui {
   }
 
   async #watchLocalNetwork() {
-    for (const name of ['local-network', 'local-network-access']) {
-      try {
-        const status = await navigator.permissions.query({ name });
-        this.#localNetwork = status.state;
-        status.addEventListener('change', () => {
-          this.#localNetwork = status.state;
-          this.changed();
-        });
-        return;
-      } catch { /* not a permission of this browser */ }
-    }
+    const status = await localNetwork();
+    if (!status) return;
+    this.#localNetwork = status.state;
+    status.onchange = () => {
+      this.#localNetwork = status.state;
+      this.changed();
+    };
   }
 }
 
@@ -330,7 +326,7 @@ class Card {
     const name = toy.shown || 'Toy without a name';
     say(this.name, name);
     say(this.text, toyLine(toy, driven, { open: relay.link.open, wearer: relay.wearer }));
-    const battery = driven?.battery ?? toy.battery;
+    const battery = driven?.battery ?? null;
     say(this.battery, battery === null ? '' : `Battery ${battery} %`);
     this.battery.classList.toggle('low', battery !== null && battery <= 15);
     const moving = toy.phase === 'ready' && (toy.peripheral.gate.state === 'open' || toy.peripheral.stopFailing);
