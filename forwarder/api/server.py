@@ -133,10 +133,6 @@ class Api:
             Scripts(services.hub),
         )
 
-    def battery(self, device: Device) -> int | None:
-        """The level in percent that was read last, if anybody has looked."""
-        return self._batteries.level(device)
-
     def mount(self, app: web.Application) -> None:
         """Add the routes of the API, and the dashboard and the phone page beside them."""
         app.on_response_prepare.append(guard_headers)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -19,6 +20,8 @@ from tests.system.processes import free_ports, until
 
 pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
 
+# Device, feature, type, steps.
+Output = tuple[int, int, str, int]
 SHOWN = "!document.getElementById('board').hidden"
 
 
@@ -28,7 +31,7 @@ class Desk:
 
     hub: RunningHub
     page: Page
-    apps: list[object] = field(default_factory=list)
+    apps: list[aiohttp.ClientWebSocketResponse] = field(default_factory=list)
 
     @property
     def running(self) -> bool:
@@ -52,18 +55,35 @@ class Desk:
                 text=text,
             )  # fmt: skip
 
-    async def with_app(self, name: str = "Game Vibes") -> None:
-        """An app drives the Edge's second motor, until the hub ends."""
+    async def with_app(
+        self, name: str = "Game Vibes", outputs: Sequence[Output] = ((0, 1, "Vibrate", 8),)
+    ) -> None:
+        """An app drives these outputs until the hub ends; alone, the Edge's second motor."""
         ws = await self.hub.http.ws_connect(self.hub.app.client_url)
         self.apps.append(ws)
         hello = {"Id": 1, "ClientName": name, "ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
         await ws.send_str(json.dumps([{"RequestServerInfo": hello}]))
         await ws.receive()
-        output = {
-            "Id": 2, "DeviceIndex": 0, "FeatureIndex": 1, "Command": {"Vibrate": {"Value": 8}},
-        }  # fmt: skip
-        await ws.send_str(json.dumps([{"OutputCmd": output}]))
-        await ws.receive()
+        for device, feature, kind, steps in outputs:
+            value = {"Value": steps, **({"Duration": 500} if kind.startswith("Hw") else {})}
+            output = {
+                "Id": 2, "DeviceIndex": device, "FeatureIndex": feature, "Command": {kind: value},
+            }  # fmt: skip
+            await ws.send_str(json.dumps([{"OutputCmd": output}]))
+            await ws.receive()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Wait, and have the apps read what they are sent: one that does not is dropped."""
+        async with asyncio.TaskGroup() as tasks:
+            readers = [tasks.create_task(_read(app)) for app in self.apps]
+            await asyncio.sleep(seconds)
+            for reader in readers:
+                reader.cancel()
+
+
+async def _read(app: aiohttp.ClientWebSocketResponse) -> None:
+    async for _ in app:
+        pass
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ With `FORWARDER_SCREENSHOTS` set to a folder, every state is also kept there as 
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from tests.doubles.chromium import Chromium, Page
-from tests.doubles.running_hub import RunningHub, running_hub
+from tests.doubles.running_hub import running_hub
 from tests.web.test_dashboard import SHOWN, Desk
 from tests.web.test_look import look
 
@@ -42,12 +43,16 @@ async def desk(browser: Chromium, tmp_path: Path) -> AsyncIterator[Desk]:
             await page.close()
 
 
-async def busy(hub: RunningHub) -> None:
-    """Everything moves, a web page asks, and a relay is away."""
-    for index, device in sorted(hub.app.hub.devices.items()):
-        for kind in {kind for feature in device.features for kind in (feature.output or ())}:
-            body = {"type": kind.value, "percent": 25 + 15 * index, "for_ms": 60_000}
-            await hub.ask("PUT", f"/devices/{index}/outputs", body)
+async def busy(desk: Desk) -> None:
+    """An app moves everything, a web page asks, and a relay is away."""
+    hub = desk.hub
+    outputs = [
+        (index, feature.feature_index, kind.value, offered.value[1] * (25 + 15 * index) // 100)
+        for index, device in sorted(hub.app.hub.devices.items())
+        for feature in device.features
+        for kind, offered in (feature.output or {}).items()
+    ]
+    await desk.with_app("Game Vibes", outputs)
     hub.app.origins.judge("https://game.example.com", "127.0.0.1")
     hub.app.trust.book.add(b"k" * 32, "Kim's phone")
 
@@ -65,8 +70,15 @@ async def desktop(page: Page, name: str) -> None:
         wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
         assert not wide, f"{name} is wider than the window"
         if folder := os.environ.get("FORWARDER_SCREENSHOTS"):
-            path = Path(folder, f"dashboard-{name}-desktop-{'dark' if dark else 'light'}.png")
-            await page.screenshot(path)
+            path = Path(folder, f"dashboard-{name}-desktop-{'dark' if dark else 'light'}")
+            await page.screenshot(path.with_suffix(".png"))
+            await small(page, path.with_suffix(".webp"))
+
+
+async def small(page: Page, path: Path) -> None:
+    """A picture for the documentation, where a large PNG is too much."""
+    answer = await page.call("Page.captureScreenshot", format="webp", quality=70)
+    await asyncio.to_thread(path.write_bytes, base64.b64decode(answer["data"]))
 
 
 async def both(page: Page, name: str) -> None:
@@ -75,13 +87,11 @@ async def both(page: Page, name: str) -> None:
 
 
 async def test_busy(desk: Desk) -> None:
-    await desk.with_app()
-    await busy(desk.hub)
-    await desk.with_app()
+    await busy(desk)
     await desk.page.until("document.querySelectorAll('.device.running').length >= 4")
     await desk.page.until("document.getElementById('asked').childElementCount === 1")
     if os.environ.get("FORWARDER_SCREENSHOTS"):
-        await asyncio.sleep(20)  # so that the sparklines have something to show
+        await desk.pass_time(40)  # so that the sparklines have something to show
     await both(desk.page, "busy")
 
 
@@ -178,7 +188,7 @@ async def findings(page: Page, axe: str) -> list[str]:
 
 @pytest.mark.parametrize("dark", [False, True])
 async def test_axe_finds_nothing_serious(desk: Desk, axe: str, dark: bool) -> None:
-    await busy(desk.hub)
+    await busy(desk)
     page = desk.page
     await page.phone(dark=dark)
     await page.until("document.getElementById('asked').childElementCount === 1")
