@@ -184,9 +184,6 @@ class Hub:
         The stops are on their way when this returns; the futures tell how they went.
         """
         self._clients.discard(client)
-        self._end_scan(client)
-        for subscription in self._subscriptions.values():
-            subscription.clients.discard(client)
         driven: dict[int, set[int]] = {}
         for (index, feature), owner in self._owners.items():
             if owner is client:
@@ -201,6 +198,10 @@ class Hub:
             others = any(key[0] == index for key in self._owners)
             exact = others and features <= set(device.feature_indexes)
             outcomes += self._stop(device, features if exact else None)
+        # Behind the stops: a source that fails at this must not be in their way.
+        for subscription in self._subscriptions.values():
+            subscription.clients.discard(client)
+        self._end_scan(client)
         return outcomes
 
     def visible(self, client: Client) -> dict[int, DeviceInfo]:

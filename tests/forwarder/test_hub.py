@@ -310,6 +310,22 @@ def test_another_hub_sees_the_way_of_devices_and_none_that_came_by_way_of_it() -
     asyncio.run(main())
 
 
+async def test_a_source_that_fails_is_not_in_the_way_of_the_stops_of_who_leaves() -> None:
+    class Failing(FakeSource):
+        def scan(self, on: bool) -> None:
+            if not on:
+                raise RuntimeError("a bug")
+
+    house = House()
+    house.hub.sources.append(Failing())
+    client = house.client()
+    house.hub.start_scanning(client)
+    house.hub.output(client, output(0, 7))
+    with pytest.raises(RuntimeError):
+        house.hub.leave(client)
+    assert house.drivers[0].calls[-1][0] == "stop"
+
+
 async def test_who_leaves_stops_all_it_drove_even_what_lost_its_feature_meanwhile() -> None:
     house = House()
     first, second = house.client("first"), house.client("second")
