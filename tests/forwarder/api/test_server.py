@@ -265,6 +265,33 @@ async def test_a_guest_sees_and_does_what_its_token_says(house: RunningHub) -> N
         assert (await house.ask(method, path, body, token=token))[0] == 403
 
 
+async def test_an_app_with_a_token_sees_less_and_leaves_with_it(house: RunningHub) -> None:
+    index = index_of(house, "Lovense Nora")
+    _, made = await house.ask(
+        "POST", "/tokens", {"name": "app", "devices": ["Lovense N*"], "percent": 50}
+    )
+    assert isinstance(made, dict)
+    hello = {"Id": 1, "ClientName": "far", "ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
+    value = {"DeviceIndex": index, "FeatureIndex": 0, "Command": {"Vibrate": {"Value": 10}}}
+    async with house.http.ws_connect(made["url"]) as ws:
+        await ws.send_json([{"RequestServerInfo": hello}])
+        await ws.send_json([{"RequestDeviceList": {"Id": 2}}])
+        await ws.send_json([{"OutputCmd": {"Id": 3, **value}}])
+        answers = [message for _ in range(3) for message in await ws.receive_json()]
+        devices = next(m["DeviceList"] for m in answers if "DeviceList" in m)["Devices"]
+        assert list(devices) == [str(index)]
+        features = devices[str(index)]["DeviceFeatures"]
+        assert features["0"]["Output"]["Vibrate"]["Value"] == [0, 10]
+        assert features["1"]["Output"]["Rotate"]["Value"] == [-10, 10]
+        assert house.app.hub.devices[index].running
+        status, answer = await house.ask("DELETE", "/tokens/app")
+        assert (status, answer) == (200, {"name": "app", "clients": 1})
+        while (message := await ws.receive(5)).type is aiohttp.WSMsgType.TEXT:
+            pass
+        assert message.type is aiohttp.WSMsgType.CLOSE
+    await until(lambda: not house.app.hub.devices[index].running, "the stop", 1)
+
+
 # --- settings ----------------------------------------------------------------------------------
 
 
