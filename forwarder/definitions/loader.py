@@ -20,6 +20,7 @@ from forwarder.definitions.model import (
 )
 from forwarder.definitions.recognition import Block, Manufacturer
 from forwarder.definitions.schema import DefinitionError, SchemaError, decode, locate_error
+from forwarder.definitions.wired import stand_ins
 from forwarder.protocols.compiled import Behaviour, compile_file
 
 # Ids of models and features that Intiface's files do not know are made from their names.
@@ -201,15 +202,17 @@ def _block(path: Path, match: schema.Match, file: schema.File) -> Block:
             raise SchemaError((*path, "ble", "names", number), "a * may only stand at the end")
     if match.ble is not None and not match.services:
         raise SchemaError(path, "a Bluetooth device needs services")
+    wired = stand_ins(file.protocol, match)
+    advertised = (*ble.advertised, *wired)
     identifiers = (identifier for device in file.device for identifier in device.ids)
     return Block(
         protocol=file.protocol,
         names=ble.names,
         manufacturer=tuple(rules),
-        advertised=ble.advertised,
-        services=match.services,
+        advertised=advertised,
+        services={**match.services, **wired},
         websocket=match.websocket,
-        ids=tuple(identifiers) if ble.advertised and not file.identify else (),
+        ids=tuple(identifiers) if advertised and not file.identify else (),
     )
 
 

@@ -19,7 +19,7 @@ from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import Definition
 from forwarder.definitions.recognition import Block, Recogniser
-from forwarder.definitions.toy_motors import Cue, MotorData, TracedProtocol, motors_of
+from forwarder.definitions.toy_motors import Cue, MotorData, TracedProtocol, motor_names, motors_of
 from forwarder.definitions.toy_rehearsal import GREETINGS, Answer, Rehearsal, rehearse_inputs
 from forwarder.protocols.base import (
     DeviceProtocol,
@@ -27,10 +27,14 @@ from forwarder.protocols.base import (
 from relay.link.messages import Advertisement
 
 # Protocols whose packets cannot be told by trying: counters grow, steps are relative.
-_MOTORS: dict[str, tuple[tuple[Cue, ...], tuple[Cue, ...]]] = {
-    "thehandy-v3": ((("tx", "080112*a238*"),), (("tx", "080112*aa3800"),)),
-    "fredorch-rotary": ((("tx", "55030104aa"),), (("tx", "55032427aa"),)),
+_MOTORS: dict[str, tuple[str, str]] = {
+    "thehandy-v3": ("080112*a238*", "080112*aa3800"),
+    "fredorch-rotary": ("55030104aa", "55032427aa"),
+    # Motor and level are digits without anything between them.
+    "nextlevelracing": ("'M{i}*\r", "'M{i}0\r"),
 }
+# Stands for whatever address a device has; nothing else in a packet looks like it.
+_ADDRESS = "C1:C2:C3:C4:C5:C6"
 _LOVENSE_OK = ("Vibrate*", "Rotate*", "Air:*", "Mply:*", "PowerOff;")
 
 
@@ -84,6 +88,9 @@ def _default_name(loaded: LoadedProtocol) -> str | None:
     """A name under which the default model advertises, None if no device can be it."""
     if loaded.behaviour.redirect is not None:
         return None
+    if loaded.default is not None and not _names(loaded) and not loaded.companies:
+        # By cable names are for people: the service tells what it is.
+        return loaded.default.definition.name
     told = [rule.step for rule in loaded.behaviour.identify]
     if any(step.const in loaded.models for step in told if step.const is not None):
         return None
@@ -97,7 +104,7 @@ def _toy(loaded: LoadedProtocol, entries: list[ModelEntry]) -> ToyData:
     toy = ToyData(definition.name, loaded.name, (), {})
     _identity(loaded, entries, toy, rehearsal)
     manufacturer = {int(key): bytes.fromhex(data) for key, data in toy.manufacturer.items()}
-    opening = replace(opening_of(loaded, entry), manufacturer=manufacturer)
+    opening = replace(opening_of(loaded, entry), address=_ADDRESS, manufacturer=manufacturer)
     protocol = (
         open_protocol(loaded, opening)
         if loaded.code is not None
@@ -119,23 +126,29 @@ def _toy(loaded: LoadedProtocol, entries: list[ModelEntry]) -> ToyData:
 
 
 def _motors(definition: Definition, name: str, protocol: DeviceProtocol) -> tuple[MotorData, ...]:
-    if name in _MOTORS:
-        kinds = [kind for one in definition.features for kind in one.outputs]
-        drives, rest = _MOTORS[name]
-        names = [kind.value.lower() for kind in kinds if not kind.is_position]
-        return tuple(MotorData(name, drives, rest) for name in names)
-    return motors_of(definition, protocol)
+    if name not in _MOTORS:
+        return motors_of(definition, protocol)
+    drives, rest = _MOTORS[name]
+    return tuple(
+        MotorData(motor, (("tx", drives.format(i=index)),), (("tx", rest.format(i=index)),))
+        for (index, _), motor in motor_names(definition).items()
+    )
 
 
 def _shown(motor: MotorData) -> dict[str, object]:
-    shown: dict[str, object] = {"name": motor.name, "drives": motor.drives}
+    shown: dict[str, object] = {"name": motor.name, "drives": _anywhere(motor.drives)}
     if motor.rest:
-        shown["rest"] = motor.rest
+        shown["rest"] = _anywhere(motor.rest)
     if motor.top:
         shown["top"] = motor.top
     if motor.silence_ms is not None:
         shown["silence_ms"] = motor.silence_ms
     return shown
+
+
+def _anywhere(cues: tuple[Cue, ...]) -> tuple[tuple[object, ...], ...]:
+    """The cues for a toy with any address."""
+    return tuple((role, pattern.replace(_ADDRESS, "*"), *rest) for role, pattern, *rest in cues)
 
 
 def _identity(
@@ -172,7 +185,7 @@ def _spelled(identifier: str, loaded: LoadedProtocol, pattern: re.Pattern[str]) 
     """A name that holds the identifier where the pattern looks for it; "" stands for none known."""
     for name in _names(loaded):
         start = name.removesuffix("*")
-        for end in (identifier, f"{identifier}_toy", f"toy_{identifier}", "_toy", "1"):
+        for end in (identifier, f"{identifier}_toy", f"toy_{identifier}", "_toy", "1", "toy_99"):
             found = pattern.search(start + end)
             told = None if found is None else found[found.lastindex or 0]
             if told == identifier or (identifier == "" and told not in (None, *loaded.models)):

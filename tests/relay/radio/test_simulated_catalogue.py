@@ -42,3 +42,14 @@ def test_an_unknown_name_brings_suggestions(asked: str, suggested: str) -> None:
 @pytest.mark.parametrize("name", ["We-Vibe Chorus", "we vibe chorus", "WeVibeChorus"])
 def test_spaces_and_hyphens_do_not_matter(name: str) -> None:
     assert [toy.name for toy in toys_by_name(name)] == ["WeVibe Chorus"]
+
+
+def test_what_hangs_on_a_cable_can_be_simulated_too() -> None:
+    (toy,) = toys_by_name("tcode v0.3 (single linear axis)")
+    assert toy.model.protocol == "tcode-v03"
+    assert toy.advertisement.services == tuple(toy.model.services)
+
+
+def test_a_bluetooth_toy_comes_before_the_same_one_behind_an_app() -> None:
+    (toy,) = toys_by_name("Lovense Nora")
+    assert toy.model.protocol == "lovense"
