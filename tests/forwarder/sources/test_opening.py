@@ -1,0 +1,208 @@
+"""From a connected peripheral to a device: by whichever candidate fits, armed before it is one."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.user import UserConfig
+from forwarder.device import Identity
+from forwarder.errors import HardwareError
+from forwarder.hardware import EndpointsOf, OnNotification
+from forwarder.protocols.base import KeepAlive
+from forwarder.sources.opening import HANDSHAKE_S, IDENTIFY_S, Opened, arm, open_device
+from relay.link.messages import Advertisement, Ceiling, Service
+from relay.radio.simulated.catalogue import toys_by_name
+from relay.radio.simulated.toy import Toy
+from tests.doubles.clock import run_virtual
+from tests.doubles.hardware import RecordingHardware
+
+CATALOGUE = Catalogue.load()
+
+
+class Peripheral(RecordingHardware):
+    """Recording hardware with the services of a simulated toy, which says `answer` to each write.
+
+    `slow`: every request takes that many turns of the loop.
+    """
+
+    endpoints: frozenset[str]
+
+    def __init__(self, toy: Toy, answer: bytes = b"Z:11:0082059AD3BD;", slow: int = 0) -> None:
+        super().__init__()
+        self.toy = toy
+        self.address = toy.address
+        self.found: tuple[Service, ...] = toy.services
+        self.answer = answer
+        self.slow = slow
+
+    def bind(self, endpoints_of: EndpointsOf) -> None:
+        super().bind(endpoints_of)
+        self.endpoints = frozenset(endpoints_of(self.found))
+
+    async def _turns(self) -> None:
+        for _ in range(self.slow):
+            await asyncio.sleep(0)
+
+    async def write(self, endpoint: str, data: bytes, response: bool) -> None:
+        await super().write(endpoint, data, response)
+        await self._turns()
+        if self.answer:
+            for listener in tuple(self.listeners.values()):
+                listener(self.answer)
+
+    async def subscribe(self, endpoint: str, on_value: OnNotification) -> None:
+        await self._turns()
+        await super().subscribe(endpoint, on_value)
+
+    async def arm(self, stop: Any, *, gap_ms: int, keepalive: KeepAlive | None) -> None:
+        await super().arm(stop, gap_ms=gap_ms, keepalive=keepalive)
+        await self._turns()
+
+
+def hush(**more: Any) -> Peripheral:
+    (toy,) = toys_by_name("Lovense Hush")
+    return Peripheral(toy, **more)
+
+
+async def opened(
+    hardware: Peripheral, user: UserConfig | None = None, advertisement: Advertisement | None = None
+) -> Opened:
+    seen = advertisement or hardware.toy.advertisement
+    return await open_device(
+        hardware,
+        CATALOGUE.match(seen),
+        seen,
+        user or UserConfig(),
+        source="a test",
+        on_failed=lambda error: None,
+    )
+
+
+def test_a_peripheral_is_armed_before_anything_is_written_and_again_before_it_is_a_device() -> None:
+    async def main() -> None:
+        hardware = hush()
+        device = (await opened(hardware)).device
+        assert (device.name, device.source) == ("Lovense Hush", "a test")
+        assert device.identity == Identity(hardware.address, "lovense", "Z")
+        kinds = [call[0] for call in hardware.calls]
+        assert kinds[0] == "arm"
+        assert hardware.calls[0][1] is None, "nothing is known yet: letting go is its stop"
+        arms = [call for call in hardware.calls if call[0] == "arm"]
+        assert arms[1][1] == (b"Vibrate:0;",)
+        assert kinds.index("write") < kinds.index("arm", 1)
+
+    run_virtual(main())
+
+
+def test_a_peripheral_without_the_services_of_its_kind_is_refused() -> None:
+    async def main() -> None:
+        hardware = hush()
+        hardware.found = ()
+        with pytest.raises(HardwareError, match="none of the services"):
+            await opened(hardware)
+        assert not any(call[0] == "write" for call in hardware.calls)
+
+    run_virtual(main())
+
+
+def test_without_a_candidate_it_is_refused_too() -> None:
+    async def main() -> None:
+        with pytest.raises(HardwareError, match="Kettle"):
+            await opened(hush(), advertisement=Advertisement("AA", "Kettle"))
+
+    run_virtual(main())
+
+
+def test_a_toy_that_says_nothing_costs_a_bounded_time() -> None:
+    async def main() -> None:
+        hardware = hush(answer=b"")
+        with suppress(HardwareError):  # some families have a model for those that do not tell
+            await opened(hardware)
+        assert asyncio.get_running_loop().time() <= IDENTIFY_S + HANDSHAKE_S
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("answer", [b";", b"\xff\xfe", b"::::;", b"Z;", b"\0" * 512])
+def test_an_answer_without_sense_is_a_failure_of_the_toy(answer: bytes) -> None:
+    async def main() -> None:
+        with suppress(HardwareError):
+            await opened(hush(answer=answer))
+
+    run_virtual(main())
+
+
+def test_what_the_user_decided_about_the_device_holds() -> None:
+    async def main() -> None:
+        user = UserConfig()
+        hardware = hush()
+        first = await opened(hardware)
+        user.remember(hardware.address, "Z", first.definition, 7)
+        entry = user.device(hardware.address, "lovense", "Z")
+        assert entry is not None
+        user.set_choice(entry, display_name="Hers", message_gap_ms=123)
+        again = await opened(hush(), user)
+        assert again.device.shown_name == "Hers"
+        assert again.device.wished_index == 7
+        assert again.device.gap_ms == 123
+        assert [call for call in again.hardware.calls if call[0] == "arm"][1][2] == 123  # type: ignore[attr-defined]  # a Peripheral
+
+    run_virtual(main())
+
+
+def test_new_limits_of_the_wearer_replace_the_ranges() -> None:
+    async def main() -> None:
+        device = (made := await opened(hush())).device
+        made.apply_ceilings((Ceiling(0.5), Ceiling(0, address="somebody else's")))
+        assert [output.value for f in device.features for output in (f.output or {}).values()] == [
+            (0, 10)
+        ]
+        made.apply_ceilings(())
+        assert [output.value for f in device.features for output in (f.output or {}).values()] == [
+            (0, 20)
+        ]
+
+    run_virtual(main())
+
+
+def test_a_keep_alive_that_repeats_has_something_to_repeat() -> None:
+    class Protocol:
+        keepalive = KeepAlive(100, primed=True)
+
+        def armed(self) -> tuple[()]:
+            return ()
+
+        def stop(self, features: object = None) -> tuple[()]:
+            return ()
+
+    async def main() -> None:
+        hardware = hush()
+        await arm(hardware, Protocol(), 0)  # type: ignore[arg-type]  # what arming asks of it
+        assert hardware.calls == [("arm", (), 0), ("stop", (), True)]
+
+    run_virtual(main())
+
+
+def test_cancelled_at_each_await_it_is_no_device_and_no_task_is_left() -> None:
+    async def main() -> None:
+        turns = 0
+        while True:
+            task = asyncio.create_task(opened(hush(slow=3)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if task.done():
+                break
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert len(asyncio.all_tasks()) == 1
+            turns += 1
+        assert turns > 10, "it was cancelled at many places"
+        await task
+
+    run_virtual(main())
