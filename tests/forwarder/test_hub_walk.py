@@ -1,0 +1,256 @@
+"""Long random walks of clients and devices through a hub: nothing is on that nobody drives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from forwarder.buttplug.messages import InputCommand, InputType, OutputType
+from forwarder.device import Device
+from forwarder.errors import DeviceError, HardwareError
+from forwarder.hub import Hub
+from forwarder.store import Store
+from relay.link.messages import ErrorCode
+from tests.doubles.driver import RecordingDriver, device
+from tests.forwarder.test_hub import FakeClient, FakeSource, output, pressure, stop
+
+T = TypeVar("T")
+CLIENTS, DEVICES, FEATURES = 3, 2, 2
+clients = st.integers(0, CLIENTS - 1)
+devices = st.integers(0, DEVICES - 1)
+features = st.integers(0, FEATURES - 1)
+values = st.sampled_from((0, 0, 3, 7))
+
+
+class ToyDriver(RecordingDriver):
+    """Knows what the toy behind it does: `on` is feature → value. Stops always arrive.
+
+    `mood`: "fine", "away" (refused at once), "failing" (the outcome fails, nothing arrives).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on: dict[int, int] = {}
+        self.mood = "fine"
+
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int
+    ) -> asyncio.Future[None]:
+        if self.mood == "away":
+            raise HardwareError(ErrorCode.GONE, "away")
+        self.broken = self.mood == "failing"
+        outcome = super().output(feature, kind, value, duration_ms)
+        self.broken = False
+        if self.mood == "fine":
+            self.on[feature] = value
+        return outcome
+
+    def stop(self, features: Collection[int] | None) -> asyncio.Future[None]:
+        for feature in range(FEATURES) if features is None else features:
+            self.on[feature] = 0
+        return super().stop(features)
+
+
+class HubWalk(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.hub = Hub(Store(None))
+        self.source = FakeSource()
+        self.hub.sources.append(self.source)
+        self.clients = [FakeClient(f"app {number}") for number in range(CLIENTS)]
+        self.here: set[int] = set()
+        self.scanning: set[int] = set()
+        self.owners: dict[tuple[int, int], int] = {}
+        self.listening: dict[int, set[int]] = {number: set() for number in range(DEVICES)}
+        self.toys: list[tuple[Device, ToyDriver] | None] = [None] * DEVICES
+        for number in range(DEVICES):
+            self._appears(number)
+
+    def teardown(self) -> None:
+        self.loop.close()
+
+    def act(self, work: Callable[[], T]) -> T:
+        """Do it within the loop, then let its callbacks run."""
+
+        async def acting() -> T:
+            try:
+                return work()
+            finally:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+
+        return self.loop.run_until_complete(acting())
+
+    def _appears(self, number: int) -> None:
+        driver = ToyDriver()
+        toy = device(driver, address=f"A{number}")
+        assert self.act(lambda: self.hub.add(toy)) == number
+        self.toys[number] = toy, driver
+
+    # --- clients --------------------------------------------------------------------------------
+
+    @rule(who=clients)
+    def joins(self, who: int) -> None:
+        self.hub.join(self.clients[who])
+        self.here.add(who)
+
+    @rule(who=clients)
+    def leaves(self, who: int) -> None:
+        before = {number: dict(toy[1].on) for number, toy in enumerate(self.toys) if toy}
+        self.act(lambda: self.hub.leave(self.clients[who]))
+        mine = {key for key, owner in self.owners.items() if owner == who}
+        for key in mine:
+            del self.owners[key]
+        for number, toy in enumerate(self.toys):
+            for feature, value in before.get(number, {}).items():
+                assert toy is not None
+                kept = 0 if (number, feature) in mine else value
+                assert toy[1].on[feature] == kept, "exactly what it drove is off"
+        self.here.discard(who)
+        self.scanning.discard(who)
+        for listeners in self.listening.values():
+            listeners.discard(who)
+
+    @precondition(lambda self: self.here)
+    @rule(who=clients, number=devices, feature=features, value=values)
+    def drives(self, who: int, number: int, feature: int, value: int) -> None:
+        if who not in self.here:
+            return
+        try:
+            self.act(lambda: self.hub.output(self.clients[who], output(number, value, feature)))
+        except DeviceError:
+            toy = self.toys[number]
+            assert toy is None or toy[1].mood == "away"
+            return
+        self.owners[number, feature] = who
+        toy = self.toys[number]
+        assert toy is not None
+        if toy[1].mood == "fine":
+            assert toy[1].on[feature] == value, "no filter swallows what is needed"
+
+    @rule(who=clients, number=devices, feature=st.none() | features)
+    def stops(self, who: int, number: int, feature: int | None) -> None:
+        command = stop(number) if feature is None else stop(number, feature)
+        try:
+            self.act(lambda: self.hub.stop(self.clients[who], command))
+        except DeviceError:
+            assert self.toys[number] is None
+            return
+        toy = self.toys[number]
+        assert toy is not None
+        for each in range(FEATURES) if feature is None else (feature,):
+            assert not toy[1].on[each]
+            self.owners.pop((number, each), None)
+        if feature is None:
+            self.listening[number].discard(who)
+
+    @rule()
+    def everything_stops(self) -> None:
+        self.act(lambda: self.hub.stop(None, stop()))
+        self.owners.clear()
+
+    @rule(who=clients, number=devices, begins=st.booleans())
+    def listens(self, who: int, number: int, begins: bool) -> None:
+        if who not in self.here:
+            return
+        client = self.clients[who]
+        command = InputCommand.SUBSCRIBE if begins else InputCommand.UNSUBSCRIBE
+        call = self.hub.subscribe if begins else self.hub.unsubscribe
+        try:
+            self.loop.run_until_complete(call(client, pressure(number, command)))
+        except DeviceError:
+            assert self.toys[number] is None
+            return
+        (self.listening[number].add if begins else self.listening[number].discard)(who)
+
+    @rule(who=clients, on=st.booleans())
+    def scans(self, who: int, on: bool) -> None:
+        if who not in self.here:
+            return
+        change = self.hub.start_scanning if on else self.hub.stop_scanning
+        change(self.clients[who])
+        (self.scanning.add if on else self.scanning.discard)(who)
+
+    # --- devices --------------------------------------------------------------------------------
+
+    @rule(number=devices, mood=st.sampled_from(("fine", "fine", "away", "failing")))
+    def changes_its_mood(self, number: int, mood: str) -> None:
+        toy = self.toys[number]
+        if toy is not None:
+            toy[1].mood = mood
+
+    @rule(number=devices)
+    def is_stopped_by_its_relay(self, number: int) -> None:
+        toy = self.toys[number]
+        if toy is None:
+            return
+        toy[1].on = dict.fromkeys(range(FEATURES), 0)
+        self.act(lambda: self.hub.stopped(toy[0], "the wearer paused"))
+        self._nobody_drives(number)
+
+    @rule(number=devices)
+    def comes_or_goes(self, number: int) -> None:
+        toy = self.toys[number]
+        if toy is None:
+            self._appears(number)
+            return
+        self.act(lambda: self.hub.remove(toy[0], "gone"))
+        self.toys[number] = None
+        self._nobody_drives(number)
+        self.listening[number].clear()
+        # What is still said about it does not touch its successor.
+        self._appears(number)
+        self.act(lambda: self.hub.stopped(toy[0], "late news"))
+
+    def _nobody_drives(self, number: int) -> None:
+        self.owners = {key: who for key, who in self.owners.items() if key[0] != number}
+
+    @rule(number=devices, value=st.integers(0, 1000))
+    def says_something(self, number: int, value: int) -> None:
+        toy = self.toys[number]
+        if toy is None or (3, InputType.PRESSURE) not in toy[1].listeners:
+            return
+        for client in self.clients:
+            client.told.clear()
+        toy[1].listeners[3, InputType.PRESSURE](value)
+        reading = (number, 3, InputType.PRESSURE, value)
+        heard = {who for who, client in enumerate(self.clients) if client.told == [reading]}
+        assert heard == self.listening[number]
+
+    # --- what always holds ----------------------------------------------------------------------
+
+    @invariant()
+    def nothing_is_on_that_nobody_here_drives(self) -> None:
+        for number, toy in enumerate(self.toys):
+            for feature, value in toy[1].on.items() if toy else ():
+                assert not value or self.owners.get((number, feature)) in self.here
+
+    @invariant()
+    def the_hub_knows_who_drives_what(self) -> None:
+        known = {
+            (toy[0].index, feature): self.clients.index(client)  # type: ignore[arg-type]
+            for toy in self.toys
+            if toy
+            for feature, client in self.hub.owners(toy[0]).items()
+        }
+        assert known == self.owners
+
+    @invariant()
+    def what_runs_is_shown_as_running(self) -> None:
+        for toy in self.toys:
+            if toy is not None and any(toy[1].on.values()):
+                assert toy[0].running
+
+    @invariant()
+    def sources_look_while_anybody_scans(self) -> None:
+        assert (self.source.scans[-1:] == [True]) is bool(self.scanning)
+
+
+HubWalk.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+test_walk = HubWalk.TestCase
