@@ -90,6 +90,7 @@ function unknown() {
   forgetToken();
   show($('board'), false);
   show($('sign-in'), true);
+  show($('sign-in-plain'), !isSecureContext);
   text($('link-text'), 'Not signed in');
   $('token').focus();
 }

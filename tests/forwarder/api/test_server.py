@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from yarl import URL
 
 from forwarder.api.routes import ROUTES
 from forwarder.config import Link
+from forwarder.local_names import addresses
 from tests.doubles.running_hub import TOYS, RunningHub, config_for, running_hub
 from tests.system.processes import free_ports, until
 
@@ -167,6 +169,38 @@ async def test_bodies_are_json_and_bounded(hub: RunningHub) -> None:
     big = b" " * 70_000
     async with hub.http.post(f"{hub.url}/api/v1/stop", data=big, headers=headers) as response:
         assert response.status == 422
+
+
+NAMES = (
+    "type", "percent", "steps", "for_ms", "feature", "device", "limits", "deny", "name",
+    "display_name", "pin", "origin", "phone", "site", "outputs", "valid_s", "\x00", "",
+)  # fmt: skip
+SCALARS: tuple[object, ...] = (
+    None, True, -1, 0, 1, 2**40, 1e308, 0.5, "", "Vibrate", "https://[", "x" * 300,
+)  # fmt: skip
+
+
+def _json(random: Random, depth: int = 0) -> object:
+    """Some JSON value, often near to what a route wants."""
+    kind = random.random()
+    if depth > 3 or kind < 0.5:
+        return random.choice(SCALARS)
+    if kind < 0.6:
+        return [_json(random, depth + 1) for _ in range(random.randrange(3))]
+    return {random.choice(NAMES): _json(random, depth + 1) for _ in range(random.randrange(5))}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_body_whatever_breaks_anything(house: RunningHub, seed: int) -> None:
+    random = Random(seed)
+    for _ in range(40):
+        for route in CHANGES:
+            path = (
+                route.path.replace("{index}", "0").replace("{name}", "%FF%00").replace("{id}", "z")
+            )
+            status, answer = await house.ask(route.method, path, _json(random))
+            assert status < 500, (route, answer)
+    assert (await house.ask("POST", "/stop"))[0] == 200
 
 
 async def test_unknown_things_are_404_in_json(hub: RunningHub) -> None:
@@ -469,6 +503,34 @@ async def test_a_taken_https_port_is_said_and_does_not_matter(
     assert [r.levelname for r in caplog.records if "no https for phones" in r.message] == [
         "WARNING"
     ]
+
+
+async def test_beyond_this_machine_a_token_is_needed_for_everything(tmp_path: Path) -> None:
+    here = next((str(ip) for ip in addresses() if ip.version == 4), None)
+    if here is None:
+        pytest.skip("this machine has no address beyond loopback")
+    link = Link(port=0, https_port=0, lan=True)
+    async with running_hub(tmp_path, (), config_for(tmp_path, (), link)) as hub:
+        url = hub.url.replace("127.0.0.1", here)
+        async with hub.http.get(f"{url}/") as response:
+            assert 'name="token" content=""' in await response.text()
+        for path in ("/status", "/devices", "/log", "/events/stream"):
+            async with hub.http.get(f"{url}/api/v1{path}") as response:
+                assert response.status == 401
+        async with hub.http.get(f"{url}/api/v1/status", headers=hub.headers()) as response:
+            assert response.status == 200
+        async with hub.http.ws_connect(f"{url}/api/v1/events") as ws:
+            await ws.send_json({"t": "hello"})
+            assert (await ws.receive(5)).type is aiohttp.WSMsgType.CLOSE
+            assert ws.close_code == 4401
+        async with hub.http.ws_connect(f"{url}/api/v1/events", headers=hub.headers()) as ws:
+            await ws.send_json({"t": "hello"})
+            assert (await ws.receive_json())["whole"] is True
+        async with hub.http.get(f"{url}/relay/") as response:
+            assert response.status == 200
+        _, code = await hub.ask("POST", "/pairing", {})
+        assert isinstance(code, dict)
+        assert here in code["link"]
 
 
 async def test_toys_are_named_in_the_status(house: RunningHub) -> None:

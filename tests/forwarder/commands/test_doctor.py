@@ -1,0 +1,82 @@
+"""What doctor finds: sentences with a next step."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from forwarder.commands.doctor import Finding, Mark, bluetooth, ports, state_folder
+from forwarder.config import Clients, Config, Link
+
+
+def marks(findings: list[Finding]) -> list[str]:
+    return [finding.mark.name for finding in findings]
+
+
+def test_files_that_others_can_read_are_named_with_the_command_that_closes_them(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o700)
+    assert marks(list(state_folder(tmp_path))) == ["GOOD"]
+    key = tmp_path / "hub.key"
+    key.touch(0o644)
+    key.chmod(0o644)
+    (bad,) = state_folder(tmp_path)
+    assert bad == Finding(
+        Mark.BAD, f"{key} is open to other users of this machine: run `chmod 600 {key}`."
+    )
+    key.chmod(0o600)
+    tmp_path.chmod(0o755)
+    (bad,) = state_folder(tmp_path)
+    assert f"chmod 700 {tmp_path}" in bad.text
+
+
+def test_a_folder_that_is_not_there_is_no_problem(tmp_path: Path) -> None:
+    assert marks(list(state_folder(tmp_path / "none"))) == ["NOTE"]
+
+
+def test_a_taken_port_is_named_with_who_wants_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        config = Config(clients=Clients(port=port), link=Link(port=0, https_port=0))
+        (bad,) = ports(config)
+    assert bad.mark is Mark.BAD
+    assert f"Port {port}, for Buttplug clients" in bad.text
+    assert "--port" in bad.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at Linux's /sys")
+@pytest.mark.parametrize(
+    ("soft", "hard", "bus", "expected"),
+    [
+        ("0", "0", True, ["GOOD"]),
+        ("1", "0", True, ["GOOD", "BAD"]),
+        ("0", "1", True, ["GOOD", "BAD"]),
+        ("0", "0", False, ["GOOD", "BAD"]),
+    ],
+)
+def test_bluetooth_that_is_off_says_how_to_switch_it_on(
+    tmp_path: Path, soft: str, hard: str, bus: bool, expected: list[str]
+) -> None:
+    adapters, rfkill = tmp_path / "bluetooth", tmp_path / "rfkill"
+    (adapters / "hci0").mkdir(parents=True)
+    for number, kind in enumerate(("wlan", "bluetooth")):
+        switch = rfkill / f"rfkill{number}"
+        switch.mkdir(parents=True)
+        (switch / "type").write_text(kind + "\n")
+        (switch / "soft").write_text((soft if kind == "bluetooth" else "1") + "\n")
+        (switch / "hard").write_text((hard if kind == "bluetooth" else "1") + "\n")
+    socket_file = tmp_path / "bus"
+    if bus:
+        socket_file.touch()
+    assert marks(list(bluetooth(adapters, rfkill, socket_file))) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at Linux's /sys")
+def test_without_an_adapter_another_radio_is_proposed(tmp_path: Path) -> None:
+    (note,) = bluetooth(tmp_path / "none", tmp_path, tmp_path)
+    assert note.mark is Mark.NOTE
+    assert "forwarder pair" in note.text
