@@ -50,7 +50,7 @@ from relay.link.messages import (
     Write,
 )
 from relay.peripheral import Peripheral
-from relay.radio.base import Radio, RadioError
+from relay.radio.base import Radio, RadioError, TellsWhatToysDo
 from relay.roster import Roster
 from relay.scanner import Scanner
 from relay.supervisor import Supervisor, outlives_its_relay
@@ -72,7 +72,7 @@ CLOSE_RADIO_S = 0.2
 class PeripheralStatus:
     """`bound`: a hub has it; else it is held, stopped. `driven`: what the hub says about it.
 
-    `name`: what it calls itself.
+    `name`: what it calls itself. `words`: what a simulated toy does, by its own record.
     """
 
     address: str
@@ -81,6 +81,7 @@ class PeripheralStatus:
     bound: bool
     driven: Driven | None
     name: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,9 @@ class Agent:
         driven = self._driven.get(each.p) if each.bound else None
         gate = each.gate
         state, running = gate.state.value, gate.running
-        return PeripheralStatus(each.address, state, running, each.bound, driven, each.name)
+        radio = self._radio
+        words = radio.words(each.address) if isinstance(radio, TellsWhatToysDo) else ""
+        return PeripheralStatus(each.address, state, running, each.bound, driven, each.name, words)
 
     # --- for the wearer ------------------------------------------------------------------------
 

@@ -85,6 +85,12 @@ def picture(status: AgentStatus, trouble: str) -> list[str]:
 
 
 def _device(device: PeripheralStatus) -> str:
+    """One line; of a simulated toy also what it says itself."""
+    toy = f" (simulated: {device.words})" if device.words else ""
+    return _state(device) + toy
+
+
+def _state(device: PeripheralStatus) -> str:
     driven = device.driven
     known = driven.name if driven is not None and driven.name else device.name
     name = neutralise(known) or device.address

@@ -20,7 +20,7 @@ import msgspec
 
 from relay.errors import UsageError
 from relay.link.messages import RadioInfo, Service
-from relay.radio.base import Connection, OnAdvertisement, OnGone, OnValue, Radio
+from relay.radio.base import Connection, OnAdvertisement, OnGone, OnValue, Radio, TellsWhatToysDo
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,10 @@ class TracedRadio:
         connection = await self._radio.connect(address, gone)
         self._trace.note(address, "connect")
         return TracedConnection(connection, address, self._trace)
+
+    def words(self, address: str) -> str:
+        radio = self._radio
+        return radio.words(address) if isinstance(radio, TellsWhatToysDo) else ""
 
     async def close(self) -> None:
         await self._radio.close()

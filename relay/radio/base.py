@@ -7,7 +7,7 @@ of a radio's library are translated into `RadioError` in the file that imports t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from relay.link.messages import Advertisement, ErrorCode, RadioInfo, Service
 
@@ -74,4 +74,13 @@ class Radio(Protocol):
 
     async def close(self) -> None:
         """Disconnect everything and give the radio back."""
+        ...
+
+
+@runtime_checkable
+class TellsWhatToysDo(Protocol):
+    """A radio whose peripherals can be asked, because they are simulated."""
+
+    def words(self, address: str) -> str:
+        """What the toy does by its own record, for people; "" if there is no such toy."""
         ...

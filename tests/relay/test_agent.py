@@ -682,7 +682,9 @@ def test_what_the_hub_says_about_devices_is_shown() -> None:
         status = it.agent.status()
         assert status.hub == "the hub"
         (device,) = status.peripherals
-        assert device == PeripheralStatus(toy.address, "open", True, True, driven, "")
+        assert device == PeripheralStatus(
+            toy.address, "open", True, True, driven, "", "vibrate 1 6%, vibrate 2 off"
+        )
 
     play(body)
 

@@ -39,6 +39,7 @@ def test_each_device_says_who_drives_it() -> None:
         PeripheralStatus("CC", "armed", False, True, None),
         PeripheralStatus("DD", "shut", False, False, None),
         PeripheralStatus("EE", "open", False, True, Driven(2), "LVS-A"),
+        PeripheralStatus("FF", "open", True, True, None, "LVS-B", "vibrate 50%"),
     )
     assert picture(status(peripherals=devices), "")[1:] == [
         "  Hush: 50%, driven by Game, Chat, battery 80 %",
@@ -46,6 +47,7 @@ def test_each_device_says_who_drives_it() -> None:
         "  CC: ready",
         "  DD: stopped, kept for the hub to come back",
         "  LVS-A: 0%, driven by nobody",
+        "  LVS-B: running (simulated: vibrate 50%)",
     ]
 
 

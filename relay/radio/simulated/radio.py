@@ -51,6 +51,9 @@ class SimulatedRadio:
                 return toy
         raise KeyError(name)
 
+    def words(self, address: str) -> str:
+        return next((toy.words for toy in self.toys if toy.address == address), "")
+
     def switch(self, on: bool) -> None:
         """Switch the radio itself off or on; off loses every link."""
         self._on = on

@@ -132,9 +132,13 @@ class Toy:
 
     @property
     def words(self) -> str:
-        """What it does, for people: `vibrate 50 %, rotate off`."""
+        """What it does, for people: `vibrate 50%, rotate off`; without motors, its last order."""
+        if not self._motors:
+            orders = self.writes
+            return f"last told {_spoken(orders[-1])}" if orders else "not told anything yet"
         return ", ".join(
-            f"{name} {f'{value:.0%}' if value else 'off'}" for name, value in self.levels.items()
+            f"{name} {f'{value:.0%}' if value else 'off'}"
+            for name, value in self.levels.items()
         )
 
     @property
@@ -283,3 +287,8 @@ class Toy:
         self.record.append(operation)
         for watcher in tuple(self._watchers):
             watcher(operation)
+
+
+def _spoken(data: bytes) -> str:
+    text = data.decode("latin-1").strip()
+    return text if text.isascii() and text.isprintable() and text else data.hex(" ")

@@ -112,3 +112,12 @@ def test_a_motor_that_stops_in_silence_is_at_rest_after_it() -> None:
     assert not toy.at_rest
     now = 100_000_000
     assert toy.at_rest
+
+
+def test_a_toy_without_motors_repeats_its_last_order() -> None:
+    stroker = Toy(msgspec.structs.replace(MODEL, motors=()), "AA")
+    assert stroker.words == "not told anything yet"
+    stroker.take("tx", b"L0500I250\n", response=False)
+    assert stroker.words == "last told L0500I250"
+    stroker.take("tx", b"\x03\x64", response=False)
+    assert stroker.words == "last told 03 64"
