@@ -92,7 +92,13 @@ class PhoneRig:
     async def choose(self) -> str:
         """Tap "Add a toy" and choose it; returns the address that the page gives it."""
         await self.page.until("!document.getElementById('add').disabled")
-        await self.page.click("#add")
+        for _ in range(5):
+            # While the page still finds its shape, a tap may land beside the button.
+            prompted = self.page.expect("DeviceAccess.deviceRequestPrompted")
+            await self.page.click("#add")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(prompted, 3)
+                break
         return await self.offered()
 
     async def offered(self) -> str:
