@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from bleak import BleakAdapter, BleakClient, BleakScanner
+from bleak.args.bluez import BlueZScannerArgs
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
@@ -40,6 +41,12 @@ FIND_S = 10.0
 # Scanners die without a word (adapter reset or switched off, bluetoothd restarted): start a silent
 # one anew, which also tells whether the radio still works. Costs little where nobody advertises.
 SCAN_SILENCE_S = 15.0
+# Controllers report an address once per scan, so not again when its connection is lost: begin anew
+# then, as soon as the hub has heard of the loss and wants the device back.
+RENEW_SCAN_S = 1.5
+# Passes everything, and has BlueZ tell of every advertisement. Without any such filter it is silent
+# about a device whose signal stays within 8 dB, such as a toy that lies still (org.bluez.Adapter).
+WEAKEST_DBM = -127
 # BlueZ answers within milliseconds unless it is stuck.
 SCAN_STOP_S = 5.0
 # Addresses that change every 15 minutes make a busy place look like thousands of devices.
@@ -86,6 +93,7 @@ class BleakRadio:
         pause_scan: bool = sys.platform == "linux",
         scan_silence_s: float = SCAN_SILENCE_S,
         find_s: float = FIND_S,
+        renew_scan_s: float = RENEW_SCAN_S,
     ) -> None:
         self._adapter = adapter
         self._scanner_backend = scanner
@@ -93,6 +101,7 @@ class BleakRadio:
         self._pause_scan = pause_scan
         self._scan_silence_s = scan_silence_s
         self._find_s = find_s
+        self._renew_scan_s = renew_scan_s
         self._trouble = ""
         self._listener: OnAdvertisement | None = None
         # Oldest first, so that the bound drops what was not heard for longest.
@@ -103,6 +112,7 @@ class BleakRadio:
         # Whoever holds it may scan or, with `pause_scan`, connect; a program has only one scan.
         self._air = asyncio.Lock()
         self._hush = asyncio.Event()
+        self._renewing = False
         self._connecting = asyncio.Lock()
 
     @property
@@ -126,7 +136,12 @@ class BleakRadio:
         try:
             while True:
                 await self._listen(self._hush)
+                if self._renewing:
+                    # Whoever connects has the air by now, or waits for it before us.
+                    self._renewing = False
+                    self._hush.clear()
         finally:
+            self._renewing = False
             self._listener = None
 
     async def connect(self, address: str, on_gone: OnGone) -> BleakConnection:
@@ -171,9 +186,12 @@ class BleakRadio:
     @asynccontextmanager
     async def _scanner(self) -> AsyncIterator[None]:
         """A running scanner. Raises RadioError, and says in `info` why, if it cannot run."""
+        bluez: BlueZScannerArgs = {"filters": {"RSSI": WEAKEST_DBM}}
+        if self._adapter:
+            bluez["adapter"] = self._adapter
         scanner = BleakScanner(
             self._heard,
-            bluez={"adapter": self._adapter} if self._adapter else {},
+            bluez=bluez,
             backend=self._scanner_backend,
         )
         # A task of its own: bleak cannot stop a scan whose start was cancelled, and BlueZ would go
@@ -242,6 +260,18 @@ class BleakRadio:
             return None
         return next((one for one in held if canonical_address(one.address) == address), None)
 
+    def _released(self, connection: BleakConnection) -> None:
+        """A connection has ended, by itself or not; it may be wanted again."""
+        self._connections.discard(connection)
+        if self._pause_scan:
+            asyncio.get_running_loop().call_later(self._renew_scan_s, self._renew)
+
+    def _renew(self) -> None:
+        """Begin the scan anew, unless none runs, or it pauses and will do so anyway."""
+        if self._listener is not None and not self._hush.is_set():
+            self._renewing = True
+            self._hush.set()
+
     # --- connecting ----------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -261,7 +291,7 @@ class BleakRadio:
         if any(one.address == address for one in self._connections):
             failure = Failure(ErrorCode.BUSY)
             raise _AttemptFailed(failure, f"{address} is already connected by this relay.")
-        connection = BleakConnection(address, on_gone, self._connections.discard)
+        connection = BleakConnection(address, on_gone, self._released)
         client = BleakClient(
             device,
             lambda _: connection.lost(),

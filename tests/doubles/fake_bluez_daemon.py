@@ -30,6 +30,8 @@ ADAPTER_PATH = "/org/bluez/hci0"
 
 GENERIC_ACCESS = "00001800-0000-1000-8000-00805f9b34fb"
 
+# BlueZ tells of a signal strength that differs by this much (dB): adapter.c, RSSI_THRESHOLD.
+RSSI_THRESHOLD = 8
 ADVERTISE_EVERY_S = 0.05
 # BlueZ pages for 20 s and more; tests have no such patience.
 PAGE_S = 0.3
@@ -72,6 +74,9 @@ class FakeBluez:
         self._tasks = tasks
         self._running: set[asyncio.Task[None]] = set()
         self._discovering: set[str] = set()
+        # Signal strengths told in this discovery. Steady ones are told again only to who filters.
+        self._told: dict[str, int] = {}
+        self._filtering: set[str] = set()
         self._connecting: Toy | None = None
         # The operation that each toy is busy with; it fails when the link is lost.
         self._current: dict[str, asyncio.Future[None]] = {}
@@ -136,6 +141,10 @@ class FakeBluez:
 
     def _see(self, toy: Toy) -> None:
         path, shown = _path(toy), _device(toy)
+        told = self._told.get(path)
+        if told is not None and abs(told - toy.rssi) < RSSI_THRESHOLD and not self._filtering:
+            return
+        self._told[path] = toy.rssi
         if path not in self.tree.objects:
             self.tree.add(path, {DEVICE: shown})
         else:
@@ -230,7 +239,13 @@ class FakeBluez:
         if member == "StartDiscovery":
             if sender in self._discovering:
                 raise BluezError("InProgress", "Operation already in progress")
+            if not self._discovering:
+                self._told.clear()
             self._discovering.add(sender)
+        elif member == "SetDiscoveryFilter":
+            filters = body[0]
+            assert isinstance(filters, dict)
+            (self._filtering.add if "RSSI" in filters else self._filtering.discard)(sender)
         elif member == "StopDiscovery":
             if sender not in self._discovering:
                 raise BluezError("Failed", "No discovery started")

@@ -142,6 +142,35 @@ async def test_nothing_scans_while_a_connection_is_made(bluez: FakeBluez, toy: T
     assert not bluez.discovering
 
 
+async def test_a_toy_that_lies_still_is_reported_again_and_again(
+    bluez: FakeBluez, toy: Toy
+) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    scan = asyncio.create_task(BleakRadio().scan(lambda one: heard.put_nowait(one.address)))
+    counted = 0
+    while counted < 5:
+        counted += await heard.get() == toy.address
+    scan.cancel()
+
+
+async def test_after_a_loss_the_scan_begins_anew(bluez: FakeBluez, toy: Toy) -> None:
+    # Adapters report each address once per scan: what was heard before it was connected, never.
+    radio = BleakRadio(scan_silence_s=100, renew_scan_s=0.2)
+    scan = asyncio.create_task(radio.scan(lambda _: None))
+    await until(lambda: bluez.discovering)
+    gone = asyncio.Event()
+    await radio.connect(toy.address, lambda _: gone.set())
+    await until(lambda: bluez.discovering)
+    before = count(bluez, "StartDiscovery")
+    toy.drop()
+    await gone.wait()
+    assert count(bluez, "StartDiscovery") == before
+    await until(lambda: count(bluez, "StartDiscovery") == before + 1)
+    # Once, and it can be connected while the scan goes on.
+    await connect(radio, toy)
+    scan.cancel()
+
+
 async def test_a_scanner_that_fell_silent_is_started_anew(bluez: FakeBluez, toy: Toy) -> None:
     radio = BleakRadio(scan_silence_s=0.2)
     heard: asyncio.Queue[object] = asyncio.Queue()
