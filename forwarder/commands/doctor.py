@@ -53,9 +53,18 @@ def examine(config: Config) -> Iterator[Finding]:
     """Everything in turn."""
     yield from _versions()
     yield from state_folder(config.state_dir)
-    yield from _hub(config)
+    try:
+        admin = Admin(config.state_dir)
+        status = admin.get("/status", Status)
+    except NoHub:
+        yield Finding(Mark.NOTE, "No hub runs with this state folder.")
+        yield from ports(config)
+        lan = config.link.lan
+    else:
+        yield from _hub(config, status, admin.url)
+        lan = status.hub.lan
     yield from bluetooth(_BLUETOOTH, _RFKILL, _BUS)
-    yield from _network(config)
+    yield from _network(lan=lan)
 
 
 def _versions() -> Iterator[Finding]:
@@ -96,15 +105,8 @@ def state_folder(folder: Path) -> Iterator[Finding]:
         yield Finding(Mark.GOOD, f"State in {folder} is for its owner only.")
 
 
-def _hub(config: Config) -> Iterator[Finding]:
-    try:
-        admin = Admin(config.state_dir)
-        status = admin.get("/status", Status)
-    except NoHub:
-        yield Finding(Mark.NOTE, "No hub runs with this state folder.")
-        yield from ports(config)
-        return
-    yield Finding(Mark.GOOD, f"A hub runs at {admin.url}; apps connect to {status.hub.client_url}.")
+def _hub(config: Config, status: Status, url: str) -> Iterator[Finding]:
+    yield Finding(Mark.GOOD, f"A hub runs at {url}; apps connect to {status.hub.client_url}.")
     away = [relay.name for relay in status.relays if not relay.connected]
     here = len(status.relays) - len(away)
     yield Finding(Mark.GOOD if here else Mark.NOTE, f"{counted(here, 'relay')} connected.")
@@ -186,11 +188,11 @@ def _blocked(switch: Path) -> Iterator[Finding]:
         yield Finding(Mark.BAD, "Bluetooth is switched off: run `rfkill unblock bluetooth`.")
 
 
-def _network(config: Config) -> Iterator[Finding]:
+def _network(*, lan: bool) -> Iterator[Finding]:
     found = [str(address) for address in addresses()]
     if not found:
         yield Finding(Mark.NOTE, "This machine is in no network: phones cannot reach it.")
-    elif config.link.lan:
+    elif lan:
         yield Finding(Mark.GOOD, f"Others reach this machine at {', '.join(found)}.")
     else:
         yield Finding(
