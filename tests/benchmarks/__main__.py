@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector
@@ -20,7 +19,9 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from relay.radio.simulated.catalogue import toys_by_name
+from tests.benchmarks import devices
 from tests.benchmarks.floor import STAMP
+from tests.benchmarks.row import Row
 from tests.system.processes import House, Program, free_ports, house, until
 
 TOY = "Lovense Hush"
@@ -28,13 +29,6 @@ STEPS = 20
 # The clients that fill a hub, and the toys they share.
 CLIENTS, TOYS, WINDOW = 4, 8, 16
 IDLE_SOCKETS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    figure: str
-    value: str
-    budget: str = ""
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -288,6 +282,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         rows = asyncio.run(measure(options.seconds, Path(folder)))
+    rows += devices.rows()
     width = max(len(row.figure) for row in rows)
     for row in rows:
         print(f"{row.figure:{width}}   {row.value:28}   {row.budget}".rstrip())
