@@ -112,8 +112,8 @@ class Agent:
         self._around = Surroundings(Audit(config.audit), demands_traffic=config.demands_traffic)
         self._block = Block(self.will.cause)
         self._roster = Roster(radio, config, self._block, self._around)
-        self._scanner = Scanner(radio, self._tell)
-        self._roster.name_of = self._scanner.name
+        self._scanner = Scanner(radio, self._tell, self._roster.held)
+        self._roster.heard = self._scanner.last
         self._supervisor = (
             Supervisor(self._roster, lambda: self._roster.strike(StopCause.STALL))
             if outlives_its_relay(radio)

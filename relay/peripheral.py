@@ -17,6 +17,7 @@ from typing import Protocol
 from relay.errors import GateShut
 from relay.gate import Gate, State
 from relay.link.messages import (
+    Advertisement,
     Arm,
     Disconnect,
     Disconnected,
@@ -63,7 +64,7 @@ class Peripheral:
         self, address: str, connection: Connection, gate: Gate, around: Surroundings
     ) -> None:
         self.address = address
-        self.name = ""
+        self.advertisement: Advertisement | None = None
         self.connection = connection
         self.gate = gate
         self.p = 0
@@ -80,6 +81,11 @@ class Peripheral:
 
     def __repr__(self) -> str:
         return f"<Peripheral {self.address} {self.gate.state.value}, {len(self._slots)} queued>"
+
+    @property
+    def name(self) -> str:
+        """What it calls itself; empty if it does not say."""
+        return (self.advertisement.name or "") if self.advertisement is not None else ""
 
     @property
     def bound(self) -> bool:

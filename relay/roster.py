@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from relay.config import AgentConfig
 from relay.gate import Block, Gate
 from relay.link.messages import (
+    Advertisement,
     Connect,
     Connected,
     Disconnect,
@@ -45,7 +46,7 @@ class Roster:
     """Connects and keeps peripherals. They live in `group`, which is set while the agent runs.
 
     One hub at a time has them: `hub`, None while there is no link, with what its Welcome said.
-    `name_of` knows what a peripheral calls itself.
+    `heard` knows the newest advertisement of a peripheral.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Roster:
         self.group: asyncio.TaskGroup | None = None
         self.hub: Sink | None = None
         self.welcome: Welcome | None = None
-        self.name_of: Callable[[str], str] = lambda address: ""
+        self.heard: Callable[[str], Advertisement | None] = lambda address: None
         self._radio = radio
         self._config = config
         self._block = block
@@ -66,6 +67,12 @@ class Roster:
 
     def __iter__(self) -> Iterator[Peripheral]:
         return iter(tuple(self._peripherals.values()))
+
+    def held(self) -> Iterator[Advertisement]:
+        """What the peripherals that wait for a hub would advertise if they were not connected."""
+        for peripheral in self:
+            if not peripheral.bound and not peripheral.leaving and peripheral.advertisement:
+                yield peripheral.advertisement
 
     def find(self, p: int) -> Peripheral | None:
         """The peripheral that the hub calls `p`."""
@@ -144,7 +151,7 @@ class Roster:
                 return
             gate = Gate(self._block, max_run_s=self._config.max_run_s)
             peripheral = Peripheral(address, connection, gate, self._around)
-            peripheral.name = self.name_of(address)
+            peripheral.advertisement = self.heard(address)
             peripheral.owes = address in self._owed
             owner.append(peripheral)
             self._peripherals[address] = peripheral

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -23,11 +23,21 @@ RETRY_MOST_S = 15.0
 
 
 class Scanner:
-    """`tell` takes what the hub is to hear, and drops it while there is none."""
+    """`tell` takes what the hub is to hear, and drops it while there is none.
 
-    def __init__(self, radio: Radio, tell: Callable[[FromRelay], None]) -> None:
+    `held()`: the advertisements of peripherals that are kept connected without a hub. Connected
+    toys do not advertise, and a hub that was restarted does not know them: they are told for them.
+    """
+
+    def __init__(
+        self,
+        radio: Radio,
+        tell: Callable[[FromRelay], None],
+        held: Callable[[], Iterable[Advertisement]] = tuple,
+    ) -> None:
         self._radio = radio
         self._tell = tell
+        self._held = held
         self._wanted = asyncio.Event()
         self._scope: asyncio.Timeout | None = None
         self._trouble = ""
@@ -45,9 +55,9 @@ class Scanner:
         info = self._radio.info
         return replace(info, text=self._trouble[:512]) if self._trouble else info
 
-    def name(self, address: str) -> str:
-        """What this peripheral calls itself; empty if it has not said so lately."""
-        return self._sightings.name(address)
+    def last(self, address: str) -> Advertisement | None:
+        """The newest advertisement of this peripheral, if it was heard lately."""
+        return self._sightings.last(address)
 
     def greet(self) -> RadioInfo:
         """Return `info` for a new hub; only what changes after this is told."""
@@ -84,6 +94,9 @@ class Scanner:
         while True:
             await asyncio.sleep(LOOK_S)
             self._tell_state()
+            if self._wanted.is_set():
+                for advertisement in self._held():
+                    self._sighted(advertisement)
 
     async def _scan(self) -> str:
         """Scan until it is not wanted; return what went wrong, if anything."""

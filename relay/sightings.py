@@ -42,10 +42,10 @@ class Sightings:
     def due(self) -> float | None:
         return self._due
 
-    def name(self, address: str) -> str:
-        """What this peripheral calls itself; empty if it has not said so lately."""
+    def last(self, address: str) -> Advertisement | None:
+        """The newest advertisement of this peripheral, if it was heard lately."""
         known = self._seen.get(address)
-        return (known.advertisement.name or "") if known is not None else ""
+        return None if known is None else known.advertisement
 
     def add(self, advertisement: Advertisement, now: float) -> None:
         """Take note of `advertisement`; it is told if it is new, different, or a second old."""

@@ -388,3 +388,21 @@ def test_a_flood_on_a_slow_radio_ends_with_the_newest_value() -> None:
         assert len(toy.writes) - before < 10
 
     play(scene)
+
+
+def test_a_hub_that_was_restarted_finds_the_toys_that_its_relay_held() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post)
+        await world.device()
+        await world.cut(post)
+        # Another hub: it knows nothing, and a connected toy does not advertise.
+        again = World(world.tasks)
+        again.link(post)
+        device = await again.device()
+        assert device.name == "Lovense Hush"
+        await again.vibrates(4)
+        assert post.toys[0].writes[-1] == b"Vibrate:4;"
+        again.end()
+
+    play(scene)
