@@ -16,34 +16,49 @@ from forwarder.definitions.model import INPUT_NAMES, NAME_OF, Definition
 
 # Makers whose names have more than one word; every other name begins with its maker.
 _BRANDS = (
-    "Adrien Lastic", "Adult Festa", "Amorelie Joy", "Fantasy Cup", "G Vibe", "Honey Play Box",
-    "Hot Octopuss", "Je Joue", "Love Distance", "Magic Motion", "Tracy's Dog", "The Handy",
-    "The Oh!", "Pink Punch", "Next Level", "Master Series", "Pretty Love", "Secret Kisses",
+    "Adrien Lastic", "Adult Festa", "Amorelie Joy", "Dream Lover", "Fantasy Cup", "G Vibe",
+    "Honey Play Box", "Hot Octopuss", "Je Joue", "Love Distance", "Love Nut", "Magic Motion",
+    "Tracy's Dog", "The Cowgirl", "The Handy", "The Oh!", "Pink Punch", "Next Level Racing",
+    "Nobra's Silicone Dreams", "Master Series", "Pretty Love", "Secret Lover",
 )  # fmt: skip
 
 _HEAD = """\
 # Devices
 
-{models} models of {brands} makers, {protocols} protocols. Made from the files in
-`forwarder/definitions/data` by `python -m forwarder.definitions.document`; do not edit it by hand.
-How to add one: [adding-a-device.md](adding-a-device.md).
+{models} models of {brands} makers, by {protocols} protocols. Search this page for the model, or for
+the name under which it shows up when you scan.
 
-Nothing here has been tried on a real device by us. What is known of the bytes comes from the
-public source of the reference server and from the notes at docs.buttplug.io. *Tested* says how:
+*Outputs* are what apps can set, with the number of steps: ± runs both ways, *position* goes there
+at once, *timed position* takes the time that the app says. *Known by* is the advertised name, the
+model number or the answer that tells a model from its siblings; *other names* means every device of
+the protocol that none of the others fits, *names you add* that only your own configuration leads
+there. What is not connected by Bluetooth says how; so far such devices can only be simulated.
 
-| Mark | Means |
+**Nothing here has been tried on a real device by us.** The bytes come from the public source of the
+reference server and from the notes at docs.buttplug.io. *Tested* says how they were tried:
+
+| Word | Means |
 |---|---|
-| v | vectors: written down from those sources, compared byte by byte |
-| s | a simulated toy: recognised, driven, and found at rest after every stop |
-| n | from notes alone; the reference server lists the device but does not drive it |
+| bytes | packets written down from those sources beforehand, and compared byte by byte |
+| toy | a simulated toy: recognised, driven, never at rest while on, at rest after every stop |
+| notes | from notes alone: the reference server lists the device but does not drive it |
 
-Outputs with their number of steps; ± goes both ways; P position, PD position with duration.
+This page is made from `forwarder/definitions/data` by `python -m forwarder.definitions.document`.
+Something is missing? [Adding a device](adding-a-device.md) takes a quarter of an hour.
 """
 
 _TABLE = """\
-| Model | Outputs | Inputs | Protocol | Told by | Tested |
+| Model | Outputs | Inputs | Protocol | Known by | Tested |
 |---|---|---|---|---|---|
 """
+_MISSING = """\
+## Without a simulated toy
+
+Nothing that recognises their protocol leads to these models, here as in Intiface's configuration:
+{others}. The same goes for the {count} models above that are known by *names you add*.
+"""
+# As seen from the page.
+_DATA = "../forwarder/definitions/data"
 _NOTES = frozenset({"cueme", "kiiroo-v1", "muse", "sayberx", "vorze-cyclone-x"})
 
 _STOPS = """\
@@ -68,22 +83,40 @@ def document(files: Files, vectors: frozenset[str], simulated: frozenset[tuple[s
     catalogue = Catalogue.load(data=files.folder)
     entries = [entry for entry in catalogue.entries() if entry.definition.features]
     brands: dict[str, tuple[str, list[str]]] = {}
+    missing = []
     for entry in entries:
         definition = entry.definition
-        marks = "v" if definition.protocol in vectors else ""
-        marks += "n" if definition.protocol in _NOTES else ""
-        marks += "s" if (definition.protocol, definition.name) in simulated else ""
-        row = f"| {_cell(definition.name)} | {_outputs(definition)} | {_inputs(definition)} "
-        row += f"| {definition.protocol} | {_told(entry)} | {marks} |"
+        found = (definition.protocol, definition.name) in simulated
+        if not found:
+            missing.append(entry)
+        tested = {
+            "bytes": definition.protocol in vectors,
+            "notes": definition.protocol in _NOTES,
+            "toy": found,
+        }
+        cells = (
+            _cell(definition.name),
+            _outputs(definition),
+            _inputs(definition),
+            _protocol(files.get(definition.protocol)),
+            _told(entry, reachable=found),
+            ", ".join(word for word, fits in tested.items() if fits),
+        )
         brand = _brand(definition.name)
+        row = f"| {' | '.join(cells)} |"
         brands.setdefault(brand.replace(" ", "").casefold(), (brand, []))[1].append(row)
+    shown = [(brand, rows) for _, (brand, rows) in sorted(brands.items())]
+    others = [one.definition.name for one in missing if one.identifiers]
     parts = [
         _HEAD.format(models=len(entries), brands=len(brands), protocols=len(files.names())),
-        _STOPS + "\n".join(_stops(files)) + "\n",
+        " · ".join(f"[{brand}](#{_anchor(brand)}) {len(rows)}" for brand, rows in shown) + "\n",
     ]
-    for _, (brand, rows) in sorted(brands.items()):
+    for brand, rows in shown:
         lines = "\n".join(sorted(rows, key=str.casefold))
         parts.append(f"## {brand}\n\n{_TABLE}{lines}\n")
+    parts.append(_STOPS + "\n".join(_stops(files)) + "\n")
+    count = len(missing) - len(others)
+    parts.append(_MISSING.format(others=", ".join(sorted(others)), count=count))
     return "\n".join(parts)
 
 
@@ -109,21 +142,51 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _told(entry: CatalogueEntry) -> str:
-    shown = ", ".join(_cell(identifier) for identifier in entry.identifiers[:4])
+def _anchor(heading: str) -> str:
+    """As GitHub makes them of headings."""
+    kept = (letter for letter in heading.casefold() if letter.isalnum() or letter in " -")
+    return "".join(kept).replace(" ", "-")
+
+
+def _protocol(loaded: LoadedProtocol) -> str:
+    return f"[{loaded.name}]({_DATA}/{loaded.name}.toml){_way(loaded)}"
+
+
+def _way(loaded: LoadedProtocol) -> str:
+    """By what it is connected besides Bluetooth, or instead of it."""
+    ways = [
+        word
+        for match in loaded.file.match
+        for word, fits in (
+            ("serial", match.serial),
+            ("HID", match.hid),
+            ("USB", match.usb),
+            ("XInput", match.xinput),
+            ("HTTP", match.http),
+        )
+        if fits
+    ]
+    also = "also " if any(match.ble is not None for match in loaded.file.match) else ""
+    return f" ({also}by {', '.join(ways)})" if ways else ""
+
+
+def _told(entry: CatalogueEntry, *, reachable: bool) -> str:
+    shown = ", ".join(_code(identifier) for identifier in entry.identifiers[:4])
     if not entry.identifiers:
-        return "*any other*"
+        return "*other names*" if reachable else "*names you add*"
     return shown + (", …" if len(entry.identifiers) > 4 else "")
+
+
+def _code(text: str) -> str:
+    """Spaces and special characters shown as they are."""
+    return f"`{_cell(text)}`"
 
 
 def _outputs(definition: Definition) -> str:
     found = []
     for feature in definition.features:
         for kind, spec in feature.outputs.items():
-            name = {
-                OutputType.POSITION: "P",
-                OutputType.HW_POSITION_WITH_DURATION: "PD",
-            }.get(kind, NAME_OF[kind])
+            name = {OutputType.HW_POSITION_WITH_DURATION: "timed position"}.get(kind, NAME_OF[kind])
             found.append(f"{name} {'±' if spec.low < 0 else ''}{spec.high}")
     counted = {text: found.count(text) for text in found}
     return ", ".join(f"{n} × {text}" if n > 1 else text for text, n in counted.items())
