@@ -96,7 +96,7 @@ class Scanner:
             self._tell_state()
             if self._wanted.is_set():
                 for advertisement in self._held():
-                    self._sighted(advertisement)
+                    self._note(advertisement)
 
     async def _scan(self) -> str:
         """Scan until it is not wanted; return what went wrong, if anything."""
@@ -112,8 +112,11 @@ class Scanner:
         return "the scan ended by itself"
 
     def _sighted(self, advertisement: Advertisement) -> None:
-        loop = asyncio.get_running_loop()
         self._trouble = ""
+        self._note(advertisement)
+
+    def _note(self, advertisement: Advertisement) -> None:
+        loop = asyncio.get_running_loop()
         self._sightings.add(advertisement, loop.time())
         due = self._sightings.due
         if due is not None and self._flush is None:
