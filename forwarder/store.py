@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from forwarder.device import Identity
 from forwarder.errors import ConfigError
+from relay.link.keys import write_private
 
 log = logging.getLogger(__name__)
 
@@ -31,25 +30,6 @@ class KnownDevice(msgspec.Struct, frozen=True, omit_defaults=True):
 class _File(msgspec.Struct, frozen=True):
     version: int
     devices: tuple[KnownDevice, ...]
-
-
-def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace `path` by `data`: after a kill or a power cut there is the old file or the new one.
-
-    Raises OSError; the old file is then untouched.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.chmod(temporary, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 class Store:
@@ -101,6 +81,6 @@ class Store:
             return
         data = msgspec.json.format(msgspec.json.encode(_File(1, tuple(self._known.values()))))
         try:
-            write_atomically(self._path, data)
+            write_private(self._path, data)
         except OSError as error:
             log.error("device indexes could not be saved to %s: %s", self._path, error)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forwarder.connectors.admission import OriginPolicy
 from forwarder.errors import ConfigError
-from forwarder.store import write_atomically
+from relay.link.keys import write_private
 
 # A person does not allow more; a script that does has a fault.
 _MOST = 256
@@ -55,7 +55,7 @@ class Origins:
 
     def _save(self, origins: set[str]) -> None:
         data = json.dumps({"version": 1, "allowed": sorted(origins)}, indent=1)
-        write_atomically(self._path, data.encode())
+        write_private(self._path, data.encode())
 
 
 def _is_origin(text: str) -> bool:

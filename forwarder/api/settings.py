@@ -18,7 +18,7 @@ from forwarder.device import Device
 from forwarder.errors import ConfigError, UnknownDevice
 from forwarder.sources.opening import Opened
 from forwarder.sources.relay import Relay
-from forwarder.store import write_atomically
+from relay.link.keys import write_private
 from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
@@ -173,6 +173,6 @@ class Pins:
         pins = {known: pin for known, pin in self._pins.items() if known != address}
         if key is not None:
             pins[canonical_address(address)] = key
-        write_atomically(self._path, json.dumps({"version": 1, "pins": pins}, indent=1).encode())
+        write_private(self._path, json.dumps({"version": 1, "pins": pins}, indent=1).encode())
         self._pins.clear()
         self._pins.update(pins)

@@ -32,7 +32,11 @@ def write_private(path: Path, data: bytes) -> None:
     writer at a time per path.
     """
     temporary = _write_beside(path, data)
-    os.replace(temporary, path)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink()
+        raise
     _sync_folder(path.parent)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from forwarder.device import Identity
 from forwarder.errors import ConfigError
-from forwarder.store import Store, write_atomically
+from forwarder.store import Store
 
 HUSH = Identity("AA:01", "lovense", "Z")
 EDGE = Identity("AA:02", "lovense", "P")
@@ -47,19 +47,6 @@ def test_a_broken_file_is_named_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"indexes\.json cannot be read"):
         Store(path)
     assert path.read_text() == '{"version":1,"devices":[{}]}'
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-    target = tmp_path / "folder"
-    target.mkdir()
-    (target / "x").touch()
-    with pytest.raises(OSError, match="irectory"):
-        write_atomically(target, b"new")
-    assert path.read_bytes() == b"old"
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
-    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_full_disk_costs_the_memory_and_not_the_device(

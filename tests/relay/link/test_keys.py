@@ -125,3 +125,16 @@ def test_a_link_laid_in_the_way_is_replaced_not_followed(tmp_path: Path) -> None
     (tmp_path / f".book.{os.getpid()}.new").symlink_to(target)
     write_private(tmp_path / "book", b"secret")
     assert target.read_bytes() == b"mine"
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_private(path, b"old")
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "x").touch()
+    with pytest.raises(OSError, match="irectory"):
+        write_private(target, b"new")
+    assert path.read_bytes() == b"old"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+    assert path.stat().st_mode & 0o777 == 0o600
