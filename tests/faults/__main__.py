@@ -41,7 +41,8 @@ Not in the table:
   full disk, clock jump × link      a wire has neither.
   kill -9 of a relay with simulated toys   the toys die with it.
 A client that stands still is told from one that has nothing to say by Buttplug's pings alone: the
-rows with a frozen or half-open client have max_ping_ms = 600; with the default of 0 nobody notices.
+rows with a frozen or half-open client have max_ping_ms = 750 (600 in virtual time). With the
+default of 0 only the websocket notices, within half a minute.
 """
 
 TOY_STYLE = "3 toys"

@@ -13,9 +13,20 @@ from tests.system.processes import until
 EVERY_S = 0.1
 
 
+async def _connected(url: str) -> ButtplugClient:
+    """A client of the hub, as soon as there is one."""
+    while True:
+        client = ButtplugClient("faults")
+        try:
+            await client.connect(url)
+        except (ButtplugError, OSError):
+            await asyncio.sleep(0.05)
+        else:
+            return client
+
+
 async def _main(url: str) -> None:
-    client = ButtplugClient("faults")
-    await client.connect(url)
+    client = await _connected(url)
     await client.start_scanning()
     await until(lambda: bool(client.devices), "a device")
     for strength in itertools.cycle((1.0, 0.6)):

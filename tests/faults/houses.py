@@ -21,10 +21,17 @@ from typing import Any
 from tests.doubles.fake_bluez_process import ROOT, BluezProcess, bluez_process
 from tests.system.processes import free_ports, until
 
-MAX_PING_MS = 600
+MAX_PING_MS = 750
 # Outputs have been on for so long (s) when the fault comes.
 WARM_S = 1.0
 OFF_S = 5.0
+START_S = 12.0
+# A machine with too much other work is late with pings before there is any fault.
+TRIES = 3
+
+
+class NotReady(Exception):
+    """The toy does not run, or not any more, before anything was broken."""
 
 
 @dataclass(slots=True)
@@ -51,7 +58,7 @@ async def _start(stack: AsyncExitStack, log: Path, *words: str, env: dict[str, s
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *words,
-            stdin=PIPE, stdout=PIPE if words[0].endswith("proxy") else output, stderr=output,
+            stdin=PIPE, stdout=output, stderr=output,
             cwd=ROOT, env=env,
         )  # fmt: skip
 
@@ -84,42 +91,26 @@ async def house(toy: str, folder: Path, *, own_radio: bool = False) -> AsyncIter
         for name, here, there in (("way", way_port, port), ("link", relay_port, link_port)):
             words = ("tests.faults.proxy", str(here), str(there))
             ways.append(await _start(stack, folder / f"{name}.log", *words, env=env))
-        for proxy in ways:
-            assert proxy.stdout is not None
-            await proxy.stdout.readline()
         relay = hub
         if not own_radio:
             relay = await _start(
                 stack, folder / "relay.log", "tests.faults.hooked", "relay", "run",
                 "--hub", f"ws://127.0.0.1:{relay_port}", "--state", str(folder / "relay"), env=env,
             )  # fmt: skip
-            await _said(folder / "hub.log", "connected (")
-        await _listens(port)
+        # All at once: relay and client dial until the others listen.
         client = await _start(
             stack, folder / "client.log", "tests.faults.client", f"ws://127.0.0.1:{way_port}",
             env=env,
         )  # fmt: skip
         home = House(bluez, hub, relay, client, ways[1], ways[0])
-        await until(lambda: not home.at_rest, "the toy runs")
-        await asyncio.sleep(WARM_S)
-        yield home
-
-
-async def _said(log: Path, text: str) -> None:
-    await until(lambda: text in log.read_text(), f"{text!r} in {log.name}")
-
-
-async def _listens(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            assert time.monotonic() < deadline, f"nobody listens at {port}"
-            await asyncio.sleep(0.02)
-        else:
-            writer.close()
-            return
+            await until(lambda: not home.at_rest, "the toy runs", START_S)
+        except AssertionError as error:
+            raise NotReady(str(error)) from error
+        await asyncio.sleep(WARM_S)
+        if home.at_rest:
+            raise NotReady("the toy runs no more")
+        yield home
 
 
 # --- faults --------------------------------------------------------------------------------------
@@ -243,9 +234,20 @@ class Outcome:
 
 
 async def play(row: Row, toy: str, folder: Path) -> Outcome:
-    """Run one row with one toy, in real time."""
+    """Run one row with one toy, in real time. Raises NotReady if it could not even begin."""
+    for number in range(1, TRIES + 1):
+        place = folder / f"try {number}"
+        place.mkdir()
+        try:
+            return await _play(row, toy, place)
+        except NotReady:
+            if number == TRIES:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+async def _play(row: Row, toy: str, folder: Path) -> Outcome:
     async with house(toy, folder, own_radio=row.own_radio) as home:
-        assert not home.at_rest, "the toy runs no more"
         begun = time.monotonic_ns()
         await row.inflict(home)
         if row.begins_late:

@@ -38,7 +38,6 @@ async def _main(port: int, target: int) -> None:
             group.create_task(_carry(there, writer))
 
     server = await asyncio.start_server(visit, "127.0.0.1", port)
-    print("ready", flush=True)
     await server.serve_forever()
 
 
