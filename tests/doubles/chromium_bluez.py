@@ -15,7 +15,6 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import pytest
 from dbus_fast import Variant
 
 from relay.link.messages import (
@@ -35,6 +34,7 @@ from tests.doubles.chromium_hub import WebHub
 from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.fake_bluez_daemon import FakeBluez, _path, _service_handle
 from tests.doubles.linkhub import LinkHub
+from tests.needs import missing
 
 DESCRIPTOR = "org.bluez.GattDescriptor1"
 STOP = b"Vibrate:0;"
@@ -190,7 +190,7 @@ async def phone_rig(
     On the way out of a test that passed, the page's scripts must not have complained.
     """
     if shutil.which("dbus-daemon") is None:
-        pytest.skip("dbus-daemon is not installed")
+        missing("dbus-daemon is not installed")
     toys = toys_by_name(names)
     async with (
         hub or WebHub() as server,

@@ -20,6 +20,7 @@ import pytest_asyncio
 
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import running_hub
+from tests.needs import missing
 from tests.web.test_dashboard import SHOWN, Desk
 from tests.web.test_look import look
 
@@ -161,14 +162,14 @@ def axe() -> str:
     file = cache / "axe.min.js"
     if not file.exists():
         if shutil.which("npm") is None:
-            pytest.skip("axe-core comes by npm, which is not installed")
+            missing("axe-core comes by npm, which is not installed")
         with tempfile.TemporaryDirectory() as folder:
             got = subprocess.run(
                 ["npm", "pack", "axe-core@4", "--silent"],
                 cwd=folder, capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
             if got.returncode != 0:
-                pytest.skip("npm could not get axe-core: no network?")
+                missing("npm could not get axe-core: no network?")
             shutil.unpack_archive(next(Path(folder).glob("axe-core-*.tgz")), folder)
             cache.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path(folder, "package", "axe.min.js"), file)
