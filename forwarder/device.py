@@ -6,7 +6,7 @@ Sans-I/O but for the futures a driver returns.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET, UnsetType
@@ -36,7 +36,7 @@ class Identity:
     identifier: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Told:
     """What a feature was told last. `outcome`: how that went; None if the relay itself did it."""
 
@@ -180,41 +180,45 @@ class Device:
             return None if told.outcome is None or told.outcome.done() else told.outcome
         outcome = self._driver.output(feature_index, kind, steps, duration)
         # Only now: what the driver refused at once must not filter out the next try.
-        self._note({feature_index: level}, outcome)
+        self._told[feature_index] = _Told(level, outcome)
         started = outcome.get_loop().time()
-        outcome.add_done_callback(lambda done: self._written(started, done))
+        outcome.add_done_callback(lambda done: self._written(feature_index, told, started, done))
         return outcome
 
-    def _written(self, started: float, done: asyncio.Future[None]) -> None:
-        if not _failed(done):
+    def _written(
+        self, index: int, before: _Told | None, started: float, done: asyncio.Future[None]
+    ) -> None:
+        if _failed(done):
+            self._unsure(index, before, done)
+        else:
             self.took_ms = (done.get_loop().time() - started) * 1000
             self.commands += 1
 
-    def _note(self, levels: Mapping[int, Level], outcome: asyncio.Future[None]) -> None:
-        """These features were told these levels; `outcome` will say whether that arrived."""
-        before = {index: self._told.get(index) for index in levels}
-        self._told |= {index: _Told(level, outcome) for index, level in levels.items()}
-        outcome.add_done_callback(lambda done: self._settled(before, done))
-
-    def _settled(self, before: Mapping[int, _Told | None], done: asyncio.Future[None]) -> None:
-        if not _failed(done):
-            return
-        for index, earlier in before.items():
-            told = self._told.get(index)
-            if told is None or told.outcome is not done:
-                continue  # something newer, or a stop, has taken its place
-            # Nobody knows what it does now: shown is what it had, and whatever comes is sent.
-            if earlier is None:
-                del self._told[index]
-            else:
-                self._told[index] = _Told(earlier.level, done)
+    def _unsure(self, index: int, before: _Told | None, failed: asyncio.Future[None]) -> None:
+        """Nobody knows what it does now: shown is what it had, and whatever comes next is sent."""
+        told = self._told.get(index)
+        if told is None or told.outcome is not failed:
+            return  # something newer, or a stop, has taken its place
+        if before is None:
+            del self._told[index]
+        else:
+            self._told[index] = _Told(before.level, failed)
 
     def stop(self, features: Collection[int] | None = None) -> asyncio.Future[None]:
         """Bring these features, or all, to rest. Never filtered. Raises UnknownFeature."""
         for index in features or ():
             self._feature(index)
         outcome = self._driver.stop(features)
-        self._note(self._rest(features), outcome)
+        before = dict(self._told)
+        rest = self._rest(features)
+        self._told |= {index: _Told(level, outcome) for index, level in rest.items()}
+
+        def stopped(done: asyncio.Future[None]) -> None:
+            if _failed(done):
+                for index in rest:
+                    self._unsure(index, before.get(index), done)
+
+        outcome.add_done_callback(stopped)
         return outcome
 
     def at_rest(self, features: Collection[int] | None = None) -> None:
