@@ -69,8 +69,13 @@ class Files:
             file = self._file(protocol)
             if not file.is_file():
                 raise KeyError(protocol)
-            text = file.read_text(encoding="utf-8")
             shown = str(file) if protocol in self.own_names() else file.name
+            try:
+                text = file.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise DefinitionError(f"{shown}:1: it is not text in UTF-8") from error
+            except OSError as error:
+                raise DefinitionError(f"{shown}:1: cannot be read: {error.strerror}") from error
             self._loaded[protocol] = load(text, shown, self.ids)
         return self._loaded[protocol]
 

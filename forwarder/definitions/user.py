@@ -129,12 +129,16 @@ class UserConfig:
             if path.stat().st_size > MAX_FILE:
                 raise ConfigError(f"{path} is too large for a device configuration.")
             tree = json.loads(path.read_text(encoding="utf-8"))
+            # Half a character in a \\u escape is JSON, but could never be written back.
+            json.dumps(tree, ensure_ascii=False).encode()
         except FileNotFoundError:
             return cls()
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
         except ValueError as error:
             raise ConfigError(f"{path} is not JSON: {error}.") from error
+        except RecursionError as error:
+            raise ConfigError(f"{path} nests too deeply.") from error
         return cls.from_tree(tree, str(path))
 
     @classmethod
@@ -144,6 +148,8 @@ class UserConfig:
         if tree["version"].get("major") != MAJOR:
             raise ConfigError(f"{name}: version {tree['version'].get('major')} is not {MAJOR}.")
         config = cls(tree)
+        if not isinstance(tree.get("user_configs", {}), dict):
+            raise ConfigError(f"{name}: user_configs is not a table.")
         try:
             config.devices()
             config.protocols()
@@ -288,7 +294,10 @@ class UserConfig:
         return configs
 
     def _devices(self) -> Iterator[tuple[Tree, UserDevice]]:
-        for entry in cast("list[Tree]", self._configs().get("devices") or []):
+        # Only checked, so that what is changed is the tree itself.
+        entries = self._configs().get("devices") or []
+        msgspec.convert(entries, list[dict[str, object]])
+        for entry in cast("list[Tree]", entries):
             yield entry, msgspec.convert(entry, _Device).typed()
 
     def _entry(self, address: str, protocol: str, identifier: str | None) -> Tree | None:

@@ -8,6 +8,7 @@ replaced by guarded ones, and what is left is bounded by the length of the text.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -164,7 +165,10 @@ def check(text: str, scope: Scope) -> Expression:
     if len(text) > MAX_CHARACTERS:
         raise ExpressionError(f"an expression may have {MAX_CHARACTERS} characters at most")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            # `1if x` and the like: Python warns, a file is told.
+            warnings.simplefilter("error", SyntaxWarning)
+            tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise ExpressionError(f"{text!r} is not an expression: {reason}") from error

@@ -106,6 +106,12 @@ def test_a_wrong_file_of_the_users_own_is_refused_at_start(
         Catalogue.load(own=tmp_path)
 
 
+def test_a_file_that_is_no_text_is_refused_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(b'protocol = "\xff"')
+    with pytest.raises(ConfigError, match=r"mine.toml:1: it is not text in UTF-8"):
+        Catalogue.load(own=tmp_path)
+
+
 def test_a_start_reads_the_index_and_parses_no_file() -> None:
     catalogue = Catalogue.load()
     assert catalogue.files.parsed == ()

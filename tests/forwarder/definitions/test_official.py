@@ -99,6 +99,10 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
         Official.load(tmp_path / "absent.json")
     with pytest.raises(ConfigError, match="is a device configuration of version 3, we read"):
         Official.load(write(tmp_path, {}, major=3))
+    junk = b'{"version": {"major": 4}, "protocols": {"\xff": {}}}'
+    (tmp_path / "official.json").write_bytes(junk)
+    with pytest.raises(ConfigError, match="is not a device configuration"):
+        Official.load(tmp_path / "official.json")
     (tmp_path / "official.json").write_text("{}")
     with pytest.raises(ConfigError, match="is not a device configuration"):
         Official.load(tmp_path / "official.json")

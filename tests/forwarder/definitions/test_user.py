@@ -109,6 +109,10 @@ def test_no_file_is_an_empty_configuration(tmp_path: Path) -> None:
     [
         ("[", "is not JSON"),
         ("[]", "no version"),
+        ('{"version": {"major": 4}, "user_configs": []}', "user.json: user_configs is not a table"),
+        ('{"version": {"major": 4}, "user_configs": {"devices": 1.5}}', "Expected `array`"),
+        ('{"version": {"major": 4}, "mine": "\\ud800"}', "is not JSON"),
+        ("[" * 100_000, "nests too deeply"),
         ('{"version": {"major": 3}}', "version 3 is not 4"),
         ('{"version": {"major": 4}, "user_configs": {"devices": [{"identifier": {}}]}}', "address"),
         (
