@@ -60,6 +60,10 @@ log = logging.getLogger(__name__)
 
 # The largest message of the Noise protocol (revision 34, section 3): one websocket frame.
 NOISE_MESSAGE_BYTES = 65_535
+# A client whose process is frozen, or whose network is gone, is noticed after this and half as
+# much again, and what it drives is stopped. Websocket libraries answer by themselves; clients that
+# want to be noticed within a second have Buttplug's pings (`clients.max_ping_ms`).
+CLIENT_HEARTBEAT_S = 4.0
 # Every device is told to stop, and the radios get this long to say that they did.
 STOP_S = 1.5
 # Then the relays hear a goodbye and connections close.
@@ -106,6 +110,7 @@ class App:
             tls=self._certificate(config.clients.tls).server_context()
             if config.clients.wss
             else None,
+            heartbeat_s=CLIENT_HEARTBEAT_S,
         )
         self._in_process = InProcess("hub")
         self._apps = [_dialing(entry) for entry in config.clients.dial]
