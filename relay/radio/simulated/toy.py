@@ -137,8 +137,7 @@ class Toy:
             orders = self.writes
             return f"last told {_spoken(orders[-1])}" if orders else "not told anything yet"
         return ", ".join(
-            f"{name} {f'{value:.0%}' if value else 'off'}"
-            for name, value in self.levels.items()
+            f"{name} {f'{value:.0%}' if value else 'off'}" for name, value in self.levels.items()
         )
 
     @property
