@@ -22,4 +22,7 @@ async def world() -> AsyncIterator[World]:
     async with asyncio.timeout(50), kernel_air(two_toys()) as air:
         radio = BleakRadio(find_s=FIND_S)
         yield World(radio, air.toys, air.vanish, air.drop, air.appear)
+        # BlueZ takes two seconds to disconnect, none to notice that a toy is gone.
+        for toy in air.toys:
+            air.vanish(toy)
         await radio.close()
