@@ -103,7 +103,6 @@ class ClientDriver:
         self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
         self._tasks: asyncio.TaskGroup | None = None
         self._ending: _Leave | None = None
-        self._greeted = asyncio.Event()
         self.under_way = 0
 
     def __repr__(self) -> str:
@@ -150,9 +149,7 @@ class ClientDriver:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._write(), name="client writer")
-                if self._options.max_ping_ms:
-                    tasks.create_task(self._watch(), name="client deadlines")
-                await self._read()
+                await self._read(tasks)
         except* _Leave as group:
             leave = _first(group)
         except* ChannelClosed as group:
@@ -165,15 +162,16 @@ class ClientDriver:
         if isinstance(leave, _Leave):
             await self._channel.close(leave.code, leave.reason)
 
-    async def _read(self) -> None:
+    async def _read(self, tasks: asyncio.TaskGroup) -> None:
         try:
             async with asyncio.timeout(HANDSHAKE_S) as handshake:
                 while True:
                     await self._receive()
                     if self.session.version is not None and handshake.when() is not None:
                         handshake.reschedule(None)
-                        self._greeted.set()
                         self._hub.join(self)
+                        if self._options.max_ping_ms:
+                            tasks.create_task(self._watch(), name="client deadlines")
                         log.info("%r connected", self)
         except TimeoutError:
             raise _Leave(CLOSE_POLICY, "no RequestServerInfo came") from None
@@ -196,7 +194,6 @@ class ClientDriver:
 
     async def _watch(self) -> None:
         """Keep the ping deadline, exactly. It only ever moves away from us, or goes for good."""
-        await self._greeted.wait()
         while (deadline := self.session.deadline) is not None:
             await asyncio.sleep(deadline - self._loop.time())
             for action in self.session.tick(self._loop.time()):
