@@ -37,7 +37,6 @@ from forwarder.api.stream import Feed, Watch, pace
 from forwarder.connectors.admission import Admitted, Gatekeeper, HostNames, Refused, Visitor
 from forwarder.connectors.websocket_server import add_websocket_route, visitor_of
 from forwarder.device import Device
-from forwarder.device import Device
 from forwarder.errors import (
     ConfigError,
     Denied,
