@@ -9,7 +9,12 @@ from itertools import count
 
 from bumble.controller import Controller
 from bumble.core import PhysicalTransport
-from bumble.hci import Address, HCI_LE_Advertising_Report_Event
+from bumble.hci import (
+    Address,
+    HCI_LE_Advertising_Report_Event,
+    HCI_LE_Read_Remote_Features_Complete_Event,
+    HCI_Packet,
+)
 from bumble.ll import AdvExtInd, AdvInd
 from bumble.transport import open_transport
 from bumble.transport.common import Transport
@@ -25,8 +30,24 @@ _numbers: Iterator[int] = count(1)
 ADVERTISEMENT_LENGTH = 31
 
 
+# Two connection events of a toy (s), the least that a first question to it takes.
+FIRST_ANSWER_S = 0.05
+
+
 class KernelAdapter(Adapter):
-    """What does not fit into an advertisement comes as the scan response, as from real toys."""
+    """What does not fit into an advertisement comes as the scan response, as from real toys.
+
+    The kernel makes a connection usable when the peripheral has told its features. Were that at
+    once, bluetoothd could see data before it has read that there is a connection: it then takes
+    it for a second one ("already connected") and ends it after two seconds.
+    """
+
+    def send_hci_packet(self, packet: HCI_Packet) -> None:
+        if isinstance(packet, HCI_LE_Read_Remote_Features_Complete_Event):
+            loop = asyncio.get_running_loop()
+            loop.call_later(FIRST_ANSWER_S, super().send_hci_packet, packet)
+        else:
+            super().send_hci_packet(packet)
 
     def on_advertising_pdu(self, pdu: AdvInd | AdvExtInd) -> None:
         event = HCI_LE_Advertising_Report_Event
