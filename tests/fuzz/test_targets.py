@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +29,14 @@ _TARGETS: list[tuple[Target, tuple[bytes, ...]]] = [
     (link_messages.link_messages, link_messages.SEEDS),
     (pairing_links.pairing_links, pairing_links.SEEDS),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Targets silence the log, which hostile input fills; later tests want to read it."""
+    disabled = logging.root.manager.disable
+    yield
+    logging.disable(disabled)
 
 
 @pytest.mark.parametrize(("target", "seeds"), _TARGETS)
