@@ -287,10 +287,11 @@ class App:
         self.bind()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(work, name=name) for name, work in self._work()]
-            await self._clients.ready.wait()
-            await self._link.ready.wait()
-            ready()
             try:
+                # Inside already: a client may drive a toy before the last port is ready.
+                await self._clients.ready.wait()
+                await self._link.ready.wait()
+                ready()
                 await self._stop.wait()
             finally:
                 # Synchronous: the stops leave even if this task is being cancelled.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from relay.errors import UsageError
+from relay.link.keys import write_private
 from relay.link.messages import StopCause
 
 log = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class WearersWill:
         if self._path is None:
             return
         try:
-            _replace(self._path, msgspec.json.encode(state))
+            write_private(self._path, msgspec.json.encode(state))
         except OSError as error:
             log.error("this will not survive a restart, %s: %s", self._path, error.strerror)
 
@@ -75,17 +74,3 @@ def _load(path: Path) -> _State:
         return _State(paused=True)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write `path` so that after a crash at any time it holds the old or the new content."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

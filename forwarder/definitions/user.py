@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
-import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,6 +31,7 @@ from forwarder.definitions.model import (
 from forwarder.definitions.official import MAJOR, MAX_FILE, Overlay, ProtocolConfig, overlay
 from forwarder.definitions.recognition import Origin
 from forwarder.errors import ConfigError
+from relay.link.keys import write_private
 
 Tree = dict[str, object]
 
@@ -160,17 +159,7 @@ class UserConfig:
     def save(self, path: Path) -> None:
         """Replace `path` at once; a crash leaves the old or the new file, never half of one."""
         text = json.dumps(self._tree, indent=2, ensure_ascii=False) + "\n"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_private(path, text.encode("utf-8"))
 
     def tree(self) -> Tree:
         """A copy of the whole file."""

@@ -231,6 +231,10 @@ class Finder:
             why = "its connection was lost meanwhile"
         except DeviceError as error:
             resumed, why = False, str(error)
+        except Exception:
+            # A fault boundary, as in `_open`.
+            log.exception("%s tripped this hub up", opened.device.shown_name)
+            resumed, why = False, "an error in the hub, see its log"
         if relay.link is not link:
             return  # this link broke as well; the device has its grace time still
         if resumed and relay.devices.get(hardware.p) is opened:

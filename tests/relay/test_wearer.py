@@ -36,6 +36,7 @@ def test_a_disk_that_refuses_costs_the_memory_and_not_the_pause(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     will = WearersWill(tmp_path / "gone" / "wearer.json")
+    (tmp_path / "gone").touch()  # a file where the folder should be: every write fails
     will.pause()
     assert will.paused
     assert "will not survive a restart" in caplog.text
