@@ -124,7 +124,7 @@ async def floor(seconds: float, rate_hz: float, folder: Path) -> list[float]:
     await middle.start()
     times = []
     try:
-        await asyncio.sleep(1.0)
+        await until(lambda: _listens(end_port) and _listens(middle_port), "the floor listens")
         async with (
             ClientSession() as session,
             session.ws_connect(f"ws://127.0.0.1:{middle_port}/") as ws,
