@@ -29,6 +29,7 @@ from relay.link.messages import (
     Driven,
     ErrorCode,
     Failed,
+    Forget,
     FromHub,
     FromRelay,
     Held,
@@ -281,6 +282,8 @@ class Agent:
                 self._roster.disconnect(line, message)
             case StopAll():
                 self._stop_all(line, message)
+            case Forget(id):
+                line.put(Done(id))
             case Scan():
                 self._scanner.want(message.on)
             case Status():
@@ -316,6 +319,7 @@ class Agent:
             radio=self._scanner.greet(),
             held=tuple(Held(each.address) for each in self._roster if not each.leaving),
             max_peripherals=self.config.max_peripherals,
+            grace_ms=round(self.config.grace_s * 1000),
         )
 
     def _tell(self, message: FromRelay) -> None:

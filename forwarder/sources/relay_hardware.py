@@ -161,7 +161,9 @@ class RelayHardware:
         was_running, self.running = self.running, not at_rest
         if not self.armed:
             self.rearm()
-        outcome = link.request(lambda id: wire.Output(id, self.p, frames, merge=merge))
+        outcome = link.request(
+            lambda id: wire.Output(id, self.p, frames, merge=merge, rest=at_rest)
+        )
         if self.running and not was_running:
             link.rouse()
         return _without_value(outcome)
@@ -173,7 +175,15 @@ class RelayHardware:
             self.running = False
         return _without_value(
             link.request(
-                lambda id: wire.Stop(id, self.p, frames, all=everything), deadline_s=STOP_S
+                lambda id: wire.Stop(
+                    id,
+                    self.p,
+                    frames,
+                    all=everything,
+                    rest=everything,
+                    seen=self._stops_seen,
+                ),
+                deadline_s=STOP_S,
             )
         )
 

@@ -20,6 +20,7 @@ from relay.link.messages import (
     Done,
     ErrorCode,
     Failed,
+    Forget,
     FromRelay,
     Hello,
     Interests,
@@ -147,7 +148,7 @@ class RelayLink:
         if not self._room_for(request):
             _fail(outcome, ErrorCode.CONGESTED, "the relay does not keep up; the value was dropped")
             return outcome
-        peripheral = None if isinstance(request, StopAll) else request.p
+        peripheral = None if isinstance(request, StopAll | Forget) else request.p
         # No await between registering and queueing: a reply always finds its waiter.
         self._waiting[request.id] = _Waiting(outcome, self._loop.time() + deadline_s, peripheral)
         self._queue(self.session.send(request))

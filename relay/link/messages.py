@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-VERSION = 1
+VERSION = 2
 
 U8 = Annotated[int, Meta(ge=0, le=255)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
@@ -136,6 +136,17 @@ class Held(Struct, frozen=True, omit_defaults=True):
     address: Address
 
 
+class Debt(Struct, frozen=True, omit_defaults=True):
+    """A peripheral that is not connected and may be running: it owes a stop.
+
+    `lost_s`: how long ago it was lost, as far as this relay knows.
+    """
+
+    address: Address
+    name: Name = ""
+    lost_s: U32 = 0
+
+
 class Ceiling(Struct, frozen=True, omit_defaults=True):
     """The wearer's limit: outputs of type `output` (all if absent) go to `level` of 1 at most.
 
@@ -166,6 +177,9 @@ class Hello(_Message, frozen=True, tag=True):
     scan     finds peripherals by itself (else: a person chooses them, see Interests)
     chooser  needs Interests before a person can choose
     status   shows Status to the person at the relay
+    supervised  what it drives is stopped even when the relay's own process dies or freezes
+
+    `grace_ms`: how long it keeps peripherals connected, stopped, for a hub that went away.
     """
 
     version: U16
@@ -176,6 +190,7 @@ class Hello(_Message, frozen=True, tag=True):
     radio: RadioInfo | None = None
     held: tuple[Held, ...] = ()
     max_peripherals: U8 = 16
+    grace_ms: Millis = 60_000
 
 
 class Advertisements(_Message, frozen=True, tag=True):
@@ -259,6 +274,13 @@ class Wearer(_Message, frozen=True, tag=True):
     max_run_s: Annotated[int, Meta(ge=0, le=86_400)] = 0  # 0: no limit
 
 
+class Debts(_Message, frozen=True, tag=True):
+    """Every peripheral of this relay that owes a stop; sent after Hello if there is one, and at
+    each change. The relay looks for them by itself, stops them, and lets them go."""
+
+    items: tuple[Debt, ...]
+
+
 class Stats(_Message, frozen=True, tag=True):
     """Counters since the relay started, for people; unknown keys are allowed."""
 
@@ -338,28 +360,46 @@ class Output(_Message, frozen=True, tag=True):
 
     `merge`: other features share a packet with this one, so an idle peripheral waits a moment
     for their values. Done once the last packet was written, or something newer took its place.
+    `rest`: every output is off once this was written, packets or not; nothing that ran before is
+    repeated any more. `moves_ms`: what this starts is over after this time by itself; null: it
+    goes on until something else is said.
     """
 
     id: U32
     p: U16
     packets: Annotated[tuple[Packet, ...], Meta(max_length=32)]
     merge: bool = False
+    rest: bool = False
+    moves_ms: Millis | None = None
 
 
 class Stop(_Message, frozen=True, tag=True):
     """Write these at once, before anything queued. `all`: nothing queued survives; else only what
-    shares a slot with these packets is dropped. Always passes the gate."""
+    shares a slot with these packets is dropped. `rest`: as in Output.
+
+    `seen`: the newest Stopped.n that the hub knows of. Where it is absent or not the newest, or
+    the gate is not OPEN, the relay runs its armed stop in the place of these packets.
+    """
 
     id: U32
     p: U16
     packets: Annotated[tuple[Packet, ...], Meta(max_length=32)]
     all: bool = True
+    rest: bool = False
+    seen: U32 | None = None
 
 
 class StopAll(_Message, frozen=True, tag=True):
     """Run every armed stop. Outputs are refused until armed and leased again."""
 
     id: U32
+
+
+class Forget(_Message, frozen=True, tag=True):
+    """A person has looked: this peripheral is off, so that it owes nothing. Answered by Done."""
+
+    id: U32
+    address: Address
 
 
 class Read(_Message, frozen=True, tag=True):
@@ -435,6 +475,7 @@ FromRelay = (
     | Echo
     | RadioState
     | Wearer
+    | Debts
     | Stats
     | Bye
 )
@@ -449,6 +490,7 @@ FromHub = (
     | Output
     | Stop
     | StopAll
+    | Forget
     | Read
     | Subscribe
     | Unsubscribe
@@ -457,7 +499,17 @@ FromHub = (
     | Bye
 )
 Request = (
-    Connect | Disconnect | Arm | Write | Output | Stop | StopAll | Read | Subscribe | Unsubscribe
+    Connect
+    | Disconnect
+    | Arm
+    | Write
+    | Output
+    | Stop
+    | StopAll
+    | Forget
+    | Read
+    | Subscribe
+    | Unsubscribe
 )
 Reply = Connected | Done | Value | Failed
 Plain = dict[str, Any]

@@ -30,11 +30,13 @@ from relay.link.messages import (
     Bye,
     Connect,
     Connected,
+    Debts,
     Disconnect,
     Disconnected,
     Done,
     Echo,
     Failed,
+    Forget,
     FromHub,
     FromRelay,
     Hello,
@@ -84,11 +86,11 @@ class State(Enum):
 
 
 _REQUESTS: Final = (
-    Connect, Disconnect, Arm, Write, Output, Stop, StopAll, Read, Subscribe, Unsubscribe,
+    Connect, Disconnect, Arm, Write, Output, Stop, StopAll, Forget, Read, Subscribe, Unsubscribe,
 )  # fmt: skip
 _NEWS: Final = (
     Advertisements, Connected, Done, Value, Failed, Notification, Disconnected, Stopped, Echo,
-    RadioState, Wearer, Stats,
+    RadioState, Wearer, Debts, Stats,
 )  # fmt: skip
 
 # (state, message) → next state. What is absent is a violation.

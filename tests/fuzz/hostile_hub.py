@@ -59,10 +59,15 @@ def _message(dice: Dice, address: str) -> m.FromHub:
             _keepalive(dice), dice.one_of((None, 0, 1, 7)),
         ),
         lambda: m.Beat(dice.number(9), 0, {p: dice.number(20_000)}),
-        lambda: m.Output(id, p, _packets(dice), dice.flag()),
+        lambda: m.Output(
+            id, p, _packets(dice), dice.flag(), dice.flag(), dice.one_of((None, 0, 500))
+        ),
         lambda: m.Write(id, p, h, dice.bytes(), dice.flag()),
-        lambda: m.Stop(id, p, _packets(dice), dice.flag()),
+        lambda: m.Stop(
+            id, p, _packets(dice), dice.flag(), dice.flag(), dice.one_of((None, 0, 1, 7))
+        ),
         lambda: m.StopAll(id),
+        lambda: m.Forget(id, address),
         lambda: m.Read(id, p, h),
         lambda: m.Subscribe(id, p, h),
         lambda: m.Unsubscribe(id, p, h),
@@ -70,7 +75,7 @@ def _message(dice: Dice, address: str) -> m.FromHub:
         lambda: m.Scan(dice.flag()),
         lambda: m.Status((m.Driven(p, dice.text()),)),
         lambda: m.Interests(("x",)),
-        lambda: m.Welcome(1, dice.text(), active_ms=100 + dice.number(9000)),
+        lambda: m.Welcome(m.VERSION, dice.text(), active_ms=100 + dice.number(9000)),
         lambda: m.Bye(dice.text(), dice.flag()),
     )  # fmt: skip
     return dice.one_of(makers)()
@@ -78,7 +83,7 @@ def _message(dice: Dice, address: str) -> m.FromHub:
 
 async def _speak(channel: Channel, dice: Dice, address: str) -> None:
     try:
-        await channel.send(encode(m.Welcome(1, "desk")))
+        await channel.send(encode(m.Welcome(m.VERSION, "desk")))
         for _ in range(_MOST):
             if dice.over:
                 break

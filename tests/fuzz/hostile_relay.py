@@ -70,7 +70,8 @@ def _message(dice: Dice) -> m.FromRelay:
             (m.Ceiling(dice.number(100) / 100, dice.one_of((None, "Vibrate", "x"))),),
         ),
         lambda: m.Stats({dice.text(): dice.number(9)}),
-        lambda: m.Hello(1, dice.text()),
+        lambda: m.Debts((m.Debt(dice.text() or "x", dice.text(), dice.number(99)),)),
+        lambda: m.Hello(m.VERSION, dice.text()),
         lambda: m.Bye(dice.text(), dice.flag()),
     )  # fmt: skip
     return dice.one_of(makers)()
@@ -78,7 +79,7 @@ def _message(dice: Dice) -> m.FromRelay:
 
 async def _speak(channel: Channel, dice: Dice) -> None:
     held = (m.Held(_TOYS[0].address),) if dice.flag() else ()
-    hello = m.Hello(1, dice.text(), capabilities=("scan", "status"), held=held)
+    hello = m.Hello(m.VERSION, dice.text(), capabilities=("scan", "status"), held=held)
     try:
         await channel.send(encode(hello))
         for _ in range(_MOST):

@@ -7,7 +7,7 @@ import { checked } from './messages.js';
 import { decode, encode } from './msgpack.js';
 import { localNetwork, placeName } from './places.js';
 
-const VERSION = 1;
+export const VERSION = 2;
 const CONNECT_MS = 5000; // weak Wi-Fi has been seen to take seconds
 const ASKING_MS = 60000;
 const HANDSHAKE_MS = 5000;

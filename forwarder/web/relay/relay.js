@@ -4,7 +4,7 @@
 import { clock, now } from './clock.js';
 import { Block } from './gate.js';
 import { Violation, clean } from './handshake.js';
-import { Link } from './link.js';
+import { Link, VERSION } from './link.js';
 import { concat, sha256 } from './noise.js';
 import { Peripheral } from './peripheral.js';
 import { RadioError } from './radio.js';
@@ -161,7 +161,7 @@ export class Relay {
   #hello() {
     const held = [...this.toys.values()].filter(toy => toy.peripheral).map(({ address }) => ({ address }));
     return {
-      t: 'Hello', version: 1, name: this.identity.name, software: SOFTWARE, platform: this.identity.platform,
+      t: 'Hello', version: VERSION, name: this.identity.name, software: SOFTWARE, platform: this.identity.platform,
       capabilities: ['chooser', 'status'], radio: this.#radioInfo(), held, max_peripherals: MOST_PERIPHERALS,
     };
   }
@@ -216,6 +216,7 @@ export class Relay {
       case 'Status': this.#showStatus(message); break;
       case 'Connect': this.#connect(message); break;
       case 'StopAll': this.#stopAll(message.id); break;
+      case 'Forget': this.link.send({ t: 'Done', id: message.id }); break;
       case 'Arm': case 'Write': case 'Output': case 'Stop': case 'Disconnect':
       case 'Read': case 'Subscribe': case 'Unsubscribe': {
         const peripheral = this.#byNumber.get(message.p);

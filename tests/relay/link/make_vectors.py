@@ -23,7 +23,7 @@ from relay.link.handshake import (
     RelayHandshake,
     code_id,
 )
-from relay.link.messages import Beat, Echo, FromHub, FromRelay, Hello, Welcome
+from relay.link.messages import VERSION, Beat, Echo, FromHub, FromRelay, Hello, Welcome
 from relay.link.noise import CipherState, KeyPair
 from relay.link.transport import Transport
 
@@ -131,8 +131,8 @@ def converse(relay: RelayHandshake, hub: HubHandshake) -> tuple[list[Frame], str
 def _talk(relay: Transport, hub: Transport) -> list[Frame]:
     frames: list[Frame] = []
     said: list[tuple[Role, FromRelay | FromHub]] = [
-        ("relay", Hello(1, "attic", "example 1.0", capabilities=("scan",))),
-        ("hub", Welcome(1, "desk")),
+        ("relay", Hello(VERSION, "attic", "example 1.0", capabilities=("scan",))),
+        ("hub", Welcome(VERSION, "desk")),
         ("hub", Beat(1, 1_000_000, {3: 900})),
         ("relay", Echo(1, 1_000_000, 5_000_000)),
     ]
