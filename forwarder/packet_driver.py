@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.driver import OnReading
@@ -45,6 +46,8 @@ class PacketDriver:
         self._tick: asyncio.TimerHandle | None = None
         # One query at a time: their answers carry no number to tell them apart.
         self._querying = asyncio.Lock()
+        for endpoint in protocol.listens:
+            notifications.listen(endpoint, partial(self._heard, endpoint))
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int
@@ -123,6 +126,13 @@ class PacketDriver:
             # The relay is away, and has stopped the device.
             log.warning("%s: %s", self._name, gone)
         self._on_failed(error)
+
+    def _heard(self, endpoint: str, data: bytes) -> None:
+        """The device spoke by itself; some want an answer."""
+        try:
+            self._send(self._protocol.heard(endpoint, data), merge=False)
+        except DeviceError as error:
+            self._give_up(error)
 
     async def read(self, feature: int, kind: InputType) -> int:
         try:

@@ -38,6 +38,7 @@ class Stopping(Enum):
     """How a model comes to rest."""
 
     PACKETS = "by packets"
+    LETTING_GO = "by letting it go: its off is a toggle, which nobody may press blindly"
     SILENCE = "by silence: it turns itself off when packets cease"
     HOLDS = "not at all: it ends its last move and holds"
     SINGLE_SHOTS = "needs none: its outputs end by themselves"
@@ -75,6 +76,8 @@ def opening_of(loaded: LoadedProtocol, entry: ModelEntry) -> Opening:
 def stop_plan(definition_features: Collection[FeatureSpec], protocol: DeviceProtocol) -> StopPlan:
     """The stop of a model that has just been connected."""
     packets = protocol.armed()
+    if packets is None:
+        return StopPlan(Stopping.LETTING_GO, ())
     if packets:
         return StopPlan(Stopping.PACKETS, packets)
     kinds = {kind for feature in definition_features for kind in feature.outputs}
@@ -137,6 +140,7 @@ def _problems(loaded: LoadedProtocol, entry: ModelEntry, protocol: DeviceProtoco
             )
     try:
         yield from _check_packets(protocol.stop(None))
+        yield from _check_silence(definition.features, protocol)
     except ProtocolError as error:
         yield f"stop: {error}"
 
@@ -171,6 +175,15 @@ def _try(protocol: DeviceProtocol, index: int, kind: OutputType, spec: OutputSpe
 
 def _samples(spec: OutputSpec) -> list[int]:
     return sorted({spec.low, 0, min(1, spec.high), spec.high})
+
+
+def _check_silence(features: Collection[FeatureSpec], protocol: DeviceProtocol) -> Iterator[str]:
+    """A toy that only silence stops must be left in silence once its values are at rest."""
+    alive = protocol.keepalive
+    if stop_plan(features, protocol).kind is not Stopping.SILENCE or alive is None:
+        return
+    if not alive.only_running:
+        yield "stop: it has no packet for off, so its keep-alive needs `while`, or it never stops"
 
 
 def _check_packets(packets: tuple[Packet, ...]) -> Iterator[str]:

@@ -38,7 +38,10 @@ def _ids(config: Configuration) -> dict[str, str]:
 def main(arguments: list[str]) -> None:
     folder = Path(__file__).parent / "data"
     if arguments:
-        ids = msgspec.json.encode(ids_of(Official.load(Path(arguments[0]))))
+        # Kept are those of protocols that Intiface's newest file has no more.
+        known = msgspec.json.decode((folder / IDS).read_bytes(), type=Ids)
+        known |= ids_of(Official.load(Path(arguments[0])))
+        ids = msgspec.json.encode(dict(sorted(known.items())))
         (folder / IDS).write_bytes(msgspec.json.format(ids, indent=1) + b"\n")
     (folder / INDEX).write_bytes(Files(folder).index())
 

@@ -26,7 +26,8 @@ from forwarder.definitions.model import (
 from forwarder.definitions.recognition import Block, Manufacturer, Origin
 from forwarder.errors import ConfigError
 
-MAJOR = 4
+# Version 5 (2026) is version 4 with other ways to be connected; both are read alike.
+MAJORS = (4, 5)
 # The official file has 600 kB; what is a hundred times larger is something else.
 MAX_FILE = 64 * 1024 * 1024
 _COMMANDS = frozenset(("Read", "Subscribe"))
@@ -132,10 +133,10 @@ class Official:
     def load(cls, path: Path) -> Official:
         """Raises ConfigError: cannot be read, is no such file, or is of another major version."""
         file = read_json(path, _File)
-        if file.version.major != MAJOR:
+        if file.version.major not in MAJORS:
             raise ConfigError(
                 f"{path.name} is a device configuration of version {file.version.major}, "
-                f"we read version {MAJOR}."
+                f"we read versions {MAJORS[0]} and {MAJORS[1]}."
             )
         return cls(f"{file.version.major}.{file.version.minor}", file.protocols)
 

@@ -44,6 +44,7 @@ class MotorData:
     rest: tuple[Cue, ...] = ()
     top: int = 0
     silence_ms: int | None = None
+    toggles: tuple[Cue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ _MOTORS: dict[str, tuple[str, str]] = {
     # Motor and level are digits without anything between them.
     "nextlevelracing": ("'M{i}*\r", "'M{i}0\r"),
 }
+# On/off is a button: protocol → its packet.
+_TOGGLES = {"fmachine": "0164*"}
 # Stands for whatever address a device has; nothing else in a packet looks like it.
 _ADDRESS = "C1:C2:C3:C4:C5:C6"
 _LOVENSE_OK = ("Vibrate*", "Rotate*", "Air:*", "Mply:*", "PowerOff;")
@@ -126,6 +128,10 @@ def _toy(loaded: LoadedProtocol, entries: list[ModelEntry]) -> ToyData:
 
 
 def _motors(definition: Definition, name: str, protocol: DeviceProtocol) -> tuple[MotorData, ...]:
+    if name in _TOGGLES:
+        presses = (("tx", _TOGGLES[name]),)
+        names = motor_names(definition).values()
+        return tuple(MotorData(one, (), toggles=presses) for one in names)
     if name not in _MOTORS:
         return motors_of(definition, protocol)
     drives, rest = _MOTORS[name]
@@ -137,6 +143,8 @@ def _motors(definition: Definition, name: str, protocol: DeviceProtocol) -> tupl
 
 def _shown(motor: MotorData) -> dict[str, object]:
     shown: dict[str, object] = {"name": motor.name, "drives": _anywhere(motor.drives)}
+    if motor.toggles:
+        shown["toggles"] = _anywhere(motor.toggles)
     if motor.rest:
         shown["rest"] = _anywhere(motor.rest)
     if motor.top:

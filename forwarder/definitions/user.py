@@ -28,7 +28,7 @@ from forwarder.definitions.model import (
     OutputLimit,
     UserDevice,
 )
-from forwarder.definitions.official import MAJOR, MAX_FILE, Overlay, ProtocolConfig, overlay
+from forwarder.definitions.official import MAJORS, MAX_FILE, Overlay, ProtocolConfig, overlay
 from forwarder.definitions.recognition import Origin
 from forwarder.errors import ConfigError
 from relay.link.keys import write_private
@@ -144,8 +144,8 @@ class UserConfig:
     def from_tree(cls, tree: object, name: str = "user configuration") -> UserConfig:
         if not isinstance(tree, dict) or not isinstance(tree.get("version"), dict):
             raise ConfigError(f"{name} is not a user device configuration (no version).")
-        if tree["version"].get("major") != MAJOR:
-            raise ConfigError(f"{name}: version {tree['version'].get('major')} is not {MAJOR}.")
+        if tree["version"].get("major") not in MAJORS:
+            raise ConfigError(f"{name}: version {tree['version'].get('major')} is not 4 or 5.")
         config = cls(tree)
         if not isinstance(tree.get("user_configs", {}), dict):
             raise ConfigError(f"{name}: user_configs is not a table.")
@@ -304,4 +304,4 @@ class UserConfig:
 
 
 def _empty() -> Tree:
-    return {"version": {"major": MAJOR, "minor": 0}, "user_configs": {}}
+    return {"version": {"major": MAJORS[-1], "minor": 0}, "user_configs": {}}

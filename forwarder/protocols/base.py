@@ -133,8 +133,22 @@ class DeviceProtocol(Protocol):
         """
         ...
 
-    def armed(self) -> tuple[Packet, ...]:
-        """The packets of `stop(None)` for somebody else to keep: no counter goes on for them."""
+    def armed(self) -> tuple[Packet, ...] | None:
+        """The packets of `stop(None)` for somebody else to keep: no counter goes on for them.
+
+        They are sent without knowing what the device does, so they bring it to rest from any state
+        and move nothing that is at rest. None: no packet does (off is a toggle), the device must be
+        let go. Empty: silence is its stop, or it ends its move and holds.
+        """
+        ...
+
+    @property
+    def listens(self) -> tuple[str, ...]:
+        """Endpoints, subscribed by the handshake, whose notifications `heard` is to be given."""
+        ...
+
+    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
+        """Packets that what the device just said makes due. What makes no sense is passed over."""
         ...
 
     def shares_packets(self, feature: int) -> bool:

@@ -285,6 +285,14 @@ class TemplateProtocol:
         return int(value) if isinstance(value, (int, float)) else None
 
     @property
+    def listens(self) -> tuple[str, ...]:
+        return ()
+
+    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
+        del endpoint, data
+        return ()
+
+    @property
     def tick_ms(self) -> int | None:
         return min(
             (ticker.every_ms for ticker, _ in self._tickers.values() if ticker.active),

@@ -22,6 +22,7 @@ class FakeProtocol:
     """One byte per value; feature 9 does not exist; ticks while `ticking`."""
 
     keepalive: KeepAlive | None = None
+    listens = ("rx",)
 
     def __init__(self) -> None:
         self.ticking = 0
@@ -59,6 +60,9 @@ class FakeProtocol:
 
     def reading(self, feature: int, kind: InputType, data: bytes) -> int | None:
         return data[0] if data else None
+
+    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
+        return (Packet("tx", b"settings"),) if data == b"ready" else ()
 
     @property
     def tick_ms(self) -> int | None:
@@ -104,6 +108,15 @@ def test_the_hardware_learns_whether_anything_is_on() -> None:
         ("output", (b"\x01\x00",), True, True),
         ("output", (b"\x02\x32",), False, True),
     ]
+
+
+def test_what_the_device_says_may_make_packets_due() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.notifications.subscribe("rx")
+        bench.hardware.listeners["rx"](b"?")
+        bench.hardware.listeners["rx"](b"ready")
+
+    assert play(scene).hardware.calls[1:] == [("output", (b"settings",), False, True)]
 
 
 def test_a_stop_says_whether_it_is_for_everything() -> None:

@@ -33,6 +33,14 @@ class PlainProtocol:
         return False
 
     @property
+    def listens(self) -> tuple[str, ...]:
+        return ()
+
+    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
+        del endpoint, data
+        return ()
+
+    @property
     def tick_ms(self) -> int | None:
         return None
 

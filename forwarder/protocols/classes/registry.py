@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from forwarder.protocols.base import DeviceProtocol
+from forwarder.protocols.classes.fmachine import FMachine
 from forwarder.protocols.classes.fredorch_rotary import FredorchRotary
 from forwarder.protocols.classes.honeyplaybox import HoneyPlayBox
 from forwarder.protocols.classes.nintendo_joycon import NintendoJoycon
@@ -13,6 +14,7 @@ from forwarder.protocols.classes.thehandy_v3 import TheHandyV3
 from forwarder.protocols.memory import Opening
 
 CLASSES: dict[str, Callable[[Opening], DeviceProtocol]] = {
+    "fmachine": FMachine,
     "fredorch-rotary": FredorchRotary,
     "honeyplaybox": HoneyPlayBox,
     "nintendo-joycon": NintendoJoycon,

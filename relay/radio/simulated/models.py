@@ -69,8 +69,9 @@ class Cue(Struct, frozen=True, array_like=True):
 class Motor(Struct, frozen=True, omit_defaults=True):
     """One output. A write like one of `rest` turns it off, else one like `drives` turns it on.
 
-    `top`: the level that is full power, 0 if levels mean nothing. `silence_ms`: it turns itself off
-    when no driving write has come for that long. Positions are no motors: they end their last move.
+    A write like one of `toggles` turns it on if it is off, and off if it is on. `top`: the level
+    that is full power, 0 if levels mean nothing. `silence_ms`: it turns itself off when no driving
+    write has come for that long. Positions are no motors: they end their last move.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Motor(Struct, frozen=True, omit_defaults=True):
     rest: tuple[Cue, ...] = ()
     top: int = 0
     silence_ms: int | None = None
+    toggles: tuple[Cue, ...] = ()
 
 
 class Answer(Struct, frozen=True, array_like=True):
@@ -167,7 +169,7 @@ def render(text: str, *, mac: str, battery: int) -> bytes:
 def check(model: ToyModel) -> None:
     """Raise ModelError unless every role that is named exists and all bytes can be read."""
     roles = model.roles
-    cues = [cue for motor in model.motors for cue in (*motor.drives, *motor.rest)]
+    cues = [cue for motor in model.motors for cue in (*motor.drives, *motor.rest, *motor.toggles)]
     named = [
         *model.reads,
         *model.greets,

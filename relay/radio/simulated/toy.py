@@ -269,6 +269,9 @@ class Toy:
         if any(cue.role == role and matches(cue.pattern, data) for cue in motor.rest):
             state.level, state.t_ns = 0.0, now_ns
             return
+        if any(cue.role == role and matches(cue.pattern, data) for cue in motor.toggles):
+            state.level, state.t_ns = 0.0 if state.level else 1.0, now_ns
+            return
         for cue in motor.drives:
             if cue.role == role and matches(cue.pattern, data):
                 told = level(cue, data)

@@ -14,6 +14,7 @@ from forwarder.definitions.check import (
     stop_plan,
 )
 from forwarder.definitions.files import DATA, INDEX, Files, open_protocol
+from forwarder.definitions.loader import load
 
 FILES = Files(DATA)
 
@@ -23,6 +24,8 @@ HOLD = {
     "kiiroo-v3", "loob", "serveu", "thehandy", "vorze-sa",
 }  # fmt: skip
 SILENT = {"hgod"}
+# On/off is a toggle: a packet that somebody keeps would start what is off.
+LET_GO = {"fmachine"}
 SHOOT = {"hismith-mini"}
 LONG = {
     "ankni", "honeyplaybox", "lovense-connect-service", "nintendo-joycon", "sensee-v2", "thehandy",
@@ -51,6 +54,11 @@ def test_every_model_has_a_stop_or_is_listed_as_having_none(name: str) -> None:
                 assert name in HOLD, entry.definition.name
             case Stopping.SILENCE:
                 assert name in SILENT, entry.definition.name
+                alive = open_protocol(loaded, opening_of(loaded, entry)).keepalive
+                assert alive is not None
+                assert alive.only_running
+            case Stopping.LETTING_GO:
+                assert name in LET_GO, entry.definition.name
             case Stopping.SINGLE_SHOTS:
                 assert name in SHOOT, entry.definition.name
             case Stopping.PACKETS:
@@ -76,3 +84,16 @@ def test_no_two_models_of_a_protocol_share_an_identifier_and_names_are_unique_ac
     for block in FILES.parsed_blocks():
         for name in block.names:
             assert owners.setdefault(name, block.protocol) == block.protocol, name
+
+
+def test_a_file_that_repeats_what_no_packet_ends_is_refused() -> None:
+    """Whoever has no packet for off must fall silent: a keep-alive that goes on never stops."""
+    text = (DATA / "hgod.toml").read_text()
+    for keepalive, expected in (
+        ('while = "v>0"', []),
+        ('resend = "last"', ["Hgod Device: stop: it has no packet for off"]),
+    ):
+        loaded = load(text.replace('while = "v>0"', keepalive), "hgod.toml", {})
+        (entry,) = loaded.entries()
+        found = problems(loaded, entry, open_protocol(loaded, opening_of(loaded, entry)))
+        assert [line[: len(one)] for line, one in zip(found, expected, strict=True)] == expected

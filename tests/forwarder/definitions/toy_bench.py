@@ -98,6 +98,10 @@ class Bench:
             if any(cue.role == role and matches(cue.pattern, data) for cue in motor.rest):
                 self.levels[motor.name] = 0.0
                 continue
+            if any(cue.role == role and matches(cue.pattern, data) for cue in motor.toggles):
+                self.levels[motor.name] = 0.0 if self.levels[motor.name] else 1.0
+                self.ran.add(motor.name)
+                continue
             for cue in motor.drives:
                 if cue.role == role and matches(cue.pattern, data):
                     told = level(cue, data)

@@ -65,7 +65,9 @@ def test_any_commands_then_a_stop_end_with_the_packets_of_a_device_at_rest(
         return
     entry, outputs = data.draw(st.sampled_from(layouts(name)))
     protocol = fresh(name, entry)
-    armed = plain(protocol.armed())
+    if (kept := protocol.armed()) is None:
+        return  # its stop depends on what it does; see test_fmachine
+    armed = plain(kept)
     commands = data.draw(
         st.lists(
             st.tuples(st.sampled_from(outputs), st.floats(0, 1), st.integers(0, 5000)), max_size=12
@@ -76,7 +78,9 @@ def test_any_commands_then_a_stop_end_with_the_packets_of_a_device_at_rest(
         protocol.tick()
         # Handing the stop over again must not disturb what runs, nor depend on it.
         if kind is not OutputType.HW_POSITION_WITH_DURATION and name != "thehandy-v3":
-            assert plain(protocol.armed()) == armed
+            again = protocol.armed()
+            assert again is not None
+            assert plain(again) == armed
     stop = protocol.stop(None)
     assert protocol.tick_ms is None
     assert protocol.tick() == ()

@@ -102,7 +102,7 @@ def test_the_running_number_counts_packets_and_can_be_patched_by_others() -> Non
     assert data(protocol.output(0, VIBRATE, 4)) == ["00 04 04"]
     (packet,) = protocol.output(1, OSCILLATE, 4)
     assert packet == Packet("tx", b"\1\4\5", keys=("f1",), counter=Counter(0, 2))
-    assert data(protocol.armed()) == ["02 00 02", "03 00 03"]
+    assert data(protocol.armed() or ()) == ["02 00 02", "03 00 03"]
     assert data(protocol.output(0, VIBRATE, 4)) == ["02 04 06"]
 
 
