@@ -1,0 +1,1 @@
+"""Scenarios in JSON lines: recorded behaviour of the reference server, played against ours."""
