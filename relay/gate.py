@@ -3,9 +3,9 @@
 One per peripheral. `TRANSITIONS` is the table of docs/architecture.md; an event that is absent
 changes nothing. Four rules hold in every state:
 
-* Stop packets always pass; they need not ask.
-* Anything else passes in OPEN only, and only while the lease runs: whoever asks after the lease
-  ended is refused, even if nobody has called `tick` in the meantime.
+* The armed stop always passes; it need not ask.
+* Anything else, stops of the hub included, passes in OPEN only, and only while the lease runs:
+  whoever asks after the lease ended is refused, even if nobody has called `tick` in the meantime.
 * After a cause, only Arm and then a lease open the gate again. The Arm must know of that stop
   (`seen`): one that was on its way while the stop ran does not count, nor does any lease before it.
 * While the relay's `Block` is set, nothing arms and nothing opens.
@@ -35,6 +35,7 @@ class Event(Enum):
     ARM = "arm"
     LEASE = "lease"
     CAUSE = "cause"
+    ASKED = "asked"
     WRITTEN = "stop written"
     FAILED = "stop failed"
 
@@ -45,6 +46,9 @@ TRANSITIONS: Final[Mapping[tuple[State, Event], State]] = {
     (State.OPEN, Event.ARM): State.OPEN,
     (State.ARMED, Event.LEASE): State.OPEN,
     (State.OPEN, Event.LEASE): State.OPEN,
+    (State.SHUT, Event.ASKED): State.STOPPING,
+    (State.ARMED, Event.ASKED): State.STOPPING,
+    (State.OPEN, Event.ASKED): State.STOPPING,
     (State.ARMED, Event.CAUSE): State.STOPPING,
     (State.OPEN, Event.CAUSE): State.STOPPING,
     (State.STOPPING, Event.CAUSE): State.STOPPING,
@@ -138,7 +142,7 @@ class Gate:
         """Outputs may go on until then. Without an Arm before it, or too late, it does nothing."""
         self.tick(now)
         if self._block.cause is None and self._take(Event.LEASE):
-            self._lease_ends = now + min(seconds, self.idle_s)
+            self._lease_ends = now + min(seconds, self.active_s if self.running else self.idle_s)
 
     def admit(self, now: float, *, rest: bool) -> None:
         """Something other than a stop has come in; raises GateShut unless the gate is open.
@@ -149,7 +153,8 @@ class Gate:
         self.tick(now)
         if self.state is not State.OPEN or self._block.cause is not None:
             raise GateShut(self._refusal())
-        if not rest:
+        # What runs goes on running until the radio has taken its off: that may fail.
+        if not rest or self.running:
             self._lease_ends = min(self._lease_ends, now + self.active_s)
 
     # --- what the radio does -------------------------------------------------------------------
@@ -160,7 +165,8 @@ class Gate:
         return self.state is State.OPEN and self._block.cause is None
 
     def wrote(self, now: float, *, rest: bool) -> None:
-        """A packet is being written; `rest`: every output is off after it."""
+        """A packet is handed to the radio; with `rest`, after which every output is off: the radio
+        has taken it. On counts when it is handed over, off when it has arrived."""
         if rest:
             if self._running_since is not None and self._rested_at is None:
                 self._rested_at = now
@@ -169,6 +175,7 @@ class Gate:
         if self._running_since is None or rested:
             self._running_since = now
         self._rested_at = None
+        self._lease_ends = min(self._lease_ends, now + self.active_s)
 
     def strike(self, now: float, cause: StopCause | None) -> bool:
         """`cause` has come up (None: the hub wants every armed stop run). True: it stops now.
@@ -183,6 +190,18 @@ class Gate:
         self.stop_due = self._stopping_since = now
         self._failures = 0
         return True
+
+    def knows(self, now: float, seen: int | None) -> bool:
+        """Whether a hub that has `seen` so many of our stops knows what state this is in, and
+        may say itself how it is stopped."""
+        return self.passes(now) and seen == self.stops
+
+    def demand(self, now: float) -> None:
+        """The hub wants it stopped but cannot say how: the armed stop is run, in every state."""
+        if self.state is not State.STOPPING and self._take(Event.ASKED):
+            self.cause = None
+            self.stop_due = self._stopping_since = now
+            self._failures = 0
 
     def stop_written(self) -> None:
         """The armed stop has been written, or the peripheral was let go."""

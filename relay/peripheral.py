@@ -188,6 +188,14 @@ class Peripheral:
         else:
             outputs = self._slots.drop_keys({k for p in message.packets for k in p.k}, now)
         self._superseded(outputs)
+        knows = self.gate.knows(now, message.seen)
+        self._settle()
+        if not knows:
+            # Shut, or it crossed a stop of ours: these packets may start what ours has stopped.
+            self.gate.demand(now)
+            self._settle()
+            self._answer_with_the_stop(message.id)
+            return
         if not message.packets:
             self._say(Done(message.id))
             return
@@ -195,6 +203,15 @@ class Peripheral:
         self._settle()
         self._wire.hurry()
         self._wake.set()
+
+    def _answer_with_the_stop(self, id: int) -> None:
+        sink = self._sink
+
+        def stopped(error: RadioError | None) -> None:
+            if sink is not None and sink is self._sink:
+                sink.put(Done(id) if error is None else Failed(id, error.code, error.text[:512]))
+
+        self._stopper.after(stopped)
 
     def disconnect(self, message: Disconnect) -> None:
         """Stop it, then let it go."""
@@ -229,6 +246,8 @@ class Peripheral:
             outputs, writes = self._slots.drop_writes()
             for id in (*outputs, *writes):
                 self._fail(id, ErrorCode.GATE, "this device was stopped")
+            for id in self._stopper.join():
+                self._answer_with_the_stop(id)
             self._wire.hurry()
             self._wake.set()
         deadline = self.gate.deadline
@@ -296,7 +315,7 @@ class Peripheral:
         sink = self._sink
         self._under_way = group.id
         try:
-            await self._write(packet, counts=group.id is not None)
+            await self._write(packet, keeps=group.id is not None)
         except RadioError as error:
             self._slots.finished(self._loop.time(), failed=True)
             self._failed(sink, group.id, error)
@@ -321,7 +340,7 @@ class Peripheral:
         handle = message.h
         match message:
             case Write():
-                await self._write(Packet(handle, message.d, message.r), counts=False)
+                await self._write(Packet(handle, message.d, message.r), keeps=False)
             case Read():
                 return Value(message.id, await self._wire.run(self.connection.read(handle)))
             case Subscribe():
@@ -334,8 +353,8 @@ class Peripheral:
                 await self._wire.run(self.connection.unsubscribe(handle))
         return Done(message.id)
 
-    async def _write(self, packet: Packet, *, counts: bool) -> None:
-        """Write something other than a stop. `counts`: it is a value, and a new one."""
+    async def _write(self, packet: Packet, *, keeps: bool) -> None:
+        """Write something other than a stop. `keeps`: it is a value, and a new one."""
         now = self._loop.time()
         # The last question before the radio: nothing is awaited between it and the write.
         if not self.gate.passes(now):
@@ -343,11 +362,14 @@ class Peripheral:
             raise RadioError(ErrorCode.GATE, "this device was stopped")
         self._stopper.overtaken()
         self._slots.wrote(now)
-        if counts:
-            self.gate.wrote(now, rest=packet.rest)
+        if not packet.rest and (keeps or packet.k):
+            self.gate.wrote(now, rest=False)
+        if keeps:
             self._wire.written.note(packet, now)
-            self._settle()
+        self._settle()
         await self._wire.write(packet)
+        if packet.rest:
+            self.gate.wrote(self._loop.time(), rest=True)
 
     # --- keep-alive ----------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ class _Stop:
     ids: list[int]
     packets: tuple[Packet, ...]
     everything: bool
+    rest: bool
     since: float
     ready_at: float
     next: int = 0
@@ -92,7 +93,9 @@ class Stopper:
     def add(self, message: Stop, now: float) -> None:
         """Write this one too. The same stop that still waits to be written serves for both."""
         for waiting in self._stops:
-            same = waiting.packets == message.packets and waiting.everything == message.all
+            same = waiting.packets == message.packets and (
+                (waiting.everything, waiting.rest) == (message.all, message.rest)
+            )
             if same and waiting.next == 0 and len(waiting.ids) < MOST:
                 waiting.ids.append(message.id)
                 return
@@ -103,7 +106,15 @@ class Stopper:
             self._say(Failed(message.id, ErrorCode.CONGESTED, text))
             return
         ready_at = now + min(message.packets[0].after_ms / 1000, STOP_DELAY_MOST_S)
-        self._stops.append(_Stop([message.id], message.packets, message.all, now, ready_at))
+        self._stops.append(
+            _Stop([message.id], message.packets, message.all, message.rest, now, ready_at)
+        )
+
+    def join(self) -> list[int]:
+        """The armed stop stands for every stop that waits: return whom it will answer."""
+        ids = [id for stop in self._stops for id in stop.ids]
+        self._stops.clear()
+        return ids
 
     def begins(self) -> bool:
         """Whether the gate has begun STOPPING since this was asked last."""
@@ -127,7 +138,7 @@ class Stopper:
         """This is how to stop it from now on."""
         self.armed = armed
         if self.owes and armed.stop:
-            self._stops.append(_Stop([], armed.stop, True, now, now))
+            self._stops.append(_Stop([], armed.stop, True, True, now, now))
 
     def hold(self) -> Hold:
         """The armed stop for whoever has to write it in our place."""
@@ -178,11 +189,16 @@ class Stopper:
     async def _write_next(self, stop: _Stop) -> None:
         """Write the next packet of a Stop. Retried for STOP_S, then the armed stop takes over."""
         straggler = self._wire.cut_short
+        if not stop.rest:
+            # It is called a stop, but nobody says that anything is off after it.
+            self._gate.wrote(self._loop.time(), rest=False)
         try:
             await self._wire.write_stop(stop.packets[stop.next], STOP_S)
         except RadioError as error:
             self._refused(stop, error)
             return
+        if stop not in self._stops:
+            return  # The armed stop has taken its place.
         now = self._loop.time()
         if straggler:
             self._again = (now + STRAGGLER_S, stop.packets)
@@ -193,8 +209,9 @@ class Stopper:
             return
         self._stops.popleft()
         for packet in stop.packets:
-            self._gate.wrote(now, rest=packet.rest)
             self._wire.written.note(packet, now)
+        if stop.rest:
+            self._gate.wrote(now, rest=True)
         if stop.everything:
             self._wire.written.stopped(stop.packets, now)
             self.owes = False
@@ -204,7 +221,7 @@ class Stopper:
     def _refused(self, stop: _Stop, error: RadioError) -> None:
         now = self._loop.time()
         self._failed(error)
-        if error.code is ErrorCode.GONE:
+        if error.code is ErrorCode.GONE or stop not in self._stops:
             return
         if now - stop.since < STOP_S:
             stop.ready_at = now + RETRY_FIRST_S * 2**stop.attempts

@@ -95,7 +95,8 @@ class Rig:
 
     def stop(self, *packets: Packet, everything: bool = True) -> int:
         id = self.id()
-        self.peripheral.stop(Stop(id, 7, packets or (OFF,), everything))
+        seen = self.gate.stops
+        self.peripheral.stop(Stop(id, 7, packets or (OFF,), everything, rest=everything, seen=seen))
         return id
 
     def renew(self) -> None:
@@ -395,12 +396,109 @@ def test_a_stop_of_one_slot_leaves_the_others() -> None:
     play(body)
 
 
-def test_a_stop_passes_a_shut_gate() -> None:
+RUN = Packet(1, b"\x0c", k=(2,))
+
+
+def test_a_stop_cannot_start_what_was_stopped_meanwhile() -> None:
+    """A client stops one of two motors as the wearer presses stop; the other stays on."""
+
     async def body(it: Rig) -> None:
-        id = it.stop()
+        it.open()
+        it.output(on(12))
         await asyncio.sleep(0.01)
+        it.connection.takes_s = 0.05
+        waiting = it.stop(RUN, everything=False)
+        it.peripheral.strike(StopCause.EMERGENCY)
+        late = it.id()
+        it.peripheral.stop(Stop(late, 7, (RUN,), False, seen=0))
+        await asyncio.sleep(5)
+        assert it.connection.written == [b"\x0c", b"\x00"]
+        assert (it.answer(waiting), it.answer(late)) == (Done(waiting), Done(late))
+        assert it.told(Stopped) == [Stopped(7, StopCause.EMERGENCY, n=1)]
+
+    play(body)
+
+
+@pytest.mark.parametrize("seen", [None, 0, 2])
+def test_a_stop_behind_one_of_ours_or_that_names_none_runs_the_armed_stop(
+    seen: int | None,
+) -> None:
+    async def body(it: Rig) -> None:
+        it.open()
+        it.peripheral.strike(StopCause.PAUSE)
+        await asyncio.sleep(0.01)
+        it.peripheral.arm(Arm(it.id(), 7, (OFF,), seen=1))
+        it.peripheral.lease(10_000)
+        it.output(on(12))
+        await asyncio.sleep(0.01)
+        id = it.id()
+        it.peripheral.stop(Stop(id, 7, (RUN,), seen=seen))
+        await asyncio.sleep(0.01)
+        assert it.connection.written == [b"\x00", b"\x0c", b"\x00"]
         assert it.answer(id) == Done(id)
-        assert it.connection.written == [b"\x00"]
+        assert it.gate.state is State.SHUT
+
+    play(body)
+
+
+def test_a_stop_at_a_shut_gate_is_the_armed_one_and_told_when_it_fails() -> None:
+    async def body(it: Rig) -> None:
+        it.open()
+        it.peripheral.strike(StopCause.PAUSE)
+        await asyncio.sleep(0.01)
+        it.connection.failures = [refused()]
+        failing = it.stop(RUN)
+        await asyncio.sleep(0.3)
+        assert it.connection.written == [b"\x00"] * 3
+        answer = it.answer(failing)
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.RADIO
+
+    play(body)
+
+
+def test_an_off_that_the_radio_refused_leaves_it_running() -> None:
+    """For the longest run as for the lease: a value of 0 that failed has switched nothing off."""
+
+    async def body(it: Rig) -> None:
+        it.open()
+        it.output(on(5))
+        await asyncio.sleep(0.01)
+        it.connection.failures = [refused()]
+        it.output(Packet(1, b"\x00", k=(1,), rest=True))
+        await asyncio.sleep(0.01)
+        assert it.gate.running
+        it.peripheral.lease(10_000)
+        await asyncio.sleep(0.95)
+        assert it.connection.written == [b"\x05", b"\x00", b"\x00"]
+        assert it.told(Stopped) == [Stopped(7, StopCause.LEASE, n=1)]
+
+    play(body)
+
+
+def test_the_longest_run_ends_though_an_off_was_tried() -> None:
+    async def body(it: Rig) -> None:
+        it.open()
+        keeper = asyncio.create_task(it.keep_leased())
+        it.output(on(5))
+        await asyncio.sleep(1)
+        it.connection.failures = [refused()]
+        it.output(Packet(1, b"\x00", k=(1,), rest=True))
+        await asyncio.sleep(9)
+        keeper.cancel()
+        assert it.told(Stopped) == [Stopped(7, StopCause.RUN_TIME, n=1)]
+
+    play(body, max_run_s=3)
+
+
+def test_a_stop_that_leaves_something_on_counts_as_running() -> None:
+    async def body(it: Rig) -> None:
+        it.open()
+        it.stop(RUN, everything=False)
+        await asyncio.sleep(0.01)
+        assert it.gate.running
+        await asyncio.sleep(0.95)
+        assert it.told(Stopped) == [Stopped(7, StopCause.LEASE, n=1)]
 
     play(body)
 
@@ -453,7 +551,7 @@ def test_more_stops_than_anybody_needs_are_one() -> None:
         it.open(fallback=Fallback.HOLD)
         it.connection.broken = refused()
         ids = [it.stop(Packet(1, n.to_bytes(2, "big"), k=(n,))) for n in range(MOST + 50)]
-        answer = it.answer(ids[-1])
+        answer = it.answer(ids[MOST])
         assert isinstance(answer, Failed)
         assert answer.code is ErrorCode.CONGESTED
         it.connection.broken = None
@@ -495,6 +593,7 @@ def test_after_a_write_that_was_cut_short_the_stop_is_repeated() -> None:
         await asyncio.sleep(0.2)
         it.stop()
         it.connection.takes_s = 0
+        await asyncio.sleep(0.2)
         it.peripheral.lease(10_000)
         await asyncio.sleep(3)
         assert it.connection.written == [b"\xc8", b"\x00", b"\x00"]
@@ -756,6 +855,7 @@ def test_after_a_stop_the_stop_is_what_is_repeated() -> None:
         it.output(on(6, 2))
         await asyncio.sleep(0.1)
         it.stop()
+        await asyncio.sleep(0.01)
         it.peripheral.lease(10_000)
         await asyncio.sleep(2.5)
         assert it.connection.written == [b"\x05", b"\x06", b"\x00", b"\x00", b"\x00"]

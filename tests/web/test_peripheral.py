@@ -297,12 +297,34 @@ async def test_a_partial_stop_leaves_the_other_slots(modules: Page) -> None:
         s.output('a0');
         s.ask({ t: 'Output', packets: [s.packet('b1', { k: [1] })], merge: false });
         s.output('c0');
-        s.ask({ t: 'Stop', packets: [s.packet('off0', { k: [0] })], all: false });
+        s.ask({ t: 'Stop', packets: [s.packet('off0', { k: [0] })], all: false, seen: 0 });
         await sleep(150);
         return s.connection.data;
         """,
     )
     assert data == ["a0", "off0", "b1"]
+
+
+async def test_a_stop_cannot_start_what_was_stopped_meanwhile(modules: Page) -> None:
+    data, ids, told = await play(
+        modules,
+        """
+        const s = stage(), run = [s.packet('run1', { k: [1] })];
+        s.output('a');
+        await sleep(10);
+        s.connection.takes = 50;
+        const ids = [s.ask({ t: 'Stop', packets: run, all: false, seen: 0 })];
+        s.peripheral.strike('emergency');
+        ids.push(s.ask({ t: 'Stop', packets: run, all: false, seen: 0 }));
+        await sleep(400);
+        return [s.connection.data, ids.map(id => s.answers(id)[0].t), s.told];
+        """,
+    )
+    assert data[0] == "a"
+    # What had been handed over before the strike is followed by the armed stop.
+    assert data[1:] in (["STOP"], ["run1", "STOP"])
+    assert ids == ["Done", "Done"]
+    assert [one["n"] for one in told if one["t"] == "Stopped"] == [1]
 
 
 async def test_leaving_the_page_hands_over_every_stop_packet_at_once(modules: Page) -> None:

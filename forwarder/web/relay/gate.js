@@ -10,9 +10,9 @@ export const OPEN = 'open';
 export const STOPPING = 'stopping';
 
 export const TRANSITIONS = {
-  shut: { arm: ARMED },
-  armed: { arm: ARMED, lease: OPEN, cause: STOPPING },
-  open: { arm: OPEN, lease: OPEN, cause: STOPPING },
+  shut: { arm: ARMED, asked: STOPPING },
+  armed: { arm: ARMED, lease: OPEN, asked: STOPPING, cause: STOPPING },
+  open: { arm: OPEN, lease: OPEN, asked: STOPPING, cause: STOPPING },
   stopping: { cause: STOPPING, written: SHUT, failed: STOPPING },
 };
 
@@ -73,7 +73,7 @@ export class Gate {
   lease(now, seconds) {
     this.tick(now);
     if (this.#block.cause === null && this.#take('lease')) {
-      this.#leaseEnds = now + Math.min(seconds, this.idleS);
+      this.#leaseEnds = now + Math.min(seconds, this.running ? this.activeS : this.idleS);
     }
   }
 
@@ -82,7 +82,8 @@ export class Gate {
   admit(now, rest) {
     this.tick(now);
     if (!this.#open) throw new GateShut(this.#refusal());
-    if (!rest) this.#leaseEnds = Math.min(this.#leaseEnds, now + this.activeS);
+    // What runs goes on running until the radio has taken its off: that may fail.
+    if (!rest || this.running) this.#leaseEnds = Math.min(this.#leaseEnds, now + this.activeS);
   }
 
   // --- what the radio does -----------------------------------------------------------------------
@@ -93,7 +94,7 @@ export class Gate {
     return this.#open;
   }
 
-  // A packet is being written; `rest`: every output is off after it.
+  // A packet is handed to the radio; with `rest`, after which every output is off: it has taken it.
   wrote(now, rest) {
     if (rest) {
       if (this.#runningSince !== null && this.#restedAt === null) this.#restedAt = now;
@@ -102,6 +103,7 @@ export class Gate {
     const rested = this.#restedAt !== null && now - this.#restedAt >= BREAK_S;
     if (this.#runningSince === null || rested) this.#runningSince = now;
     this.#restedAt = null;
+    this.#leaseEnds = Math.min(this.#leaseEnds, now + this.activeS);
   }
 
   // `cause` has come up (null: the hub wants every armed stop run). True: the stop is to run now.
@@ -112,6 +114,17 @@ export class Gate {
     this.stopDue = this.#stoppingSince = now;
     this.#failures = 0;
     return true;
+  }
+
+  // Whether a hub that has `seen` so many of our stops may say itself how this is stopped.
+  knows(now, seen) { return this.passes(now) && seen === this.stops; }
+
+  // The hub wants it stopped but cannot say how: the armed stop is run, in every state.
+  demand(now) {
+    if (this.state === STOPPING || !this.#take('asked')) return;
+    this.cause = null;
+    this.stopDue = this.#stoppingSince = now;
+    this.#failures = 0;
   }
 
   // The armed stop has been written, or the peripheral was let go.

@@ -143,7 +143,7 @@ export class Peripheral {
   }
 
   // Write these packets before anything else; what they overtake is gone.
-  #stop({ id, packets, all = true }) {
+  #stop({ id, packets, all = true, rest = false, seen = null }) {
     if (all) {
       const { outputs, writes } = this.#slots.dropWrites();
       for (const write of writes) this.fail(write, 'gate', 'a stop came before it');
@@ -151,13 +151,31 @@ export class Peripheral {
     } else {
       this.#superseded(this.#slots.dropKeys(packets.flatMap(packet => packet.k ?? []), now()));
     }
+    const knows = this.gate.knows(now(), seen);
+    this.#settle();
+    if (!knows) {
+      // Shut, or it crossed a stop of ours: these packets may start what ours has stopped.
+      this.gate.demand(now());
+      this.#answerWithTheStop(id);
+      this.#settle();
+      return;
+    }
     if (!packets.length) {
       this.done(id);
       return;
     }
-    this.#stopper.add({ id, packets, all });
+    this.#stopper.add({ id, packets, all, rest });
     if (this.#stopper.length > MOST) this.strike('radio');
     this.#operation.hurry();
+  }
+
+  #answerWithTheStop(id) {
+    const tell = this.#tell;
+    this.#stopper.whenStopped(error => {
+      if (tell !== this.#tell) return; // another link has taken its place
+      if (error === null) this.done(id);
+      else this.fail(id, error.code ?? 'radio', error.message);
+    });
   }
 
   // Stop it, then let it go.
@@ -202,6 +220,7 @@ export class Peripheral {
     if (this.#stopper.begin()) {
       const { outputs, writes } = this.#slots.dropWrites();
       for (const id of [...outputs, ...writes]) this.fail(id, 'gate', 'this device was stopped');
+      for (const id of this.#stopper.join()) this.#answerWithTheStop(id);
       this.#operation.hurry();
     }
     if (this.gate.deadline !== null && this.#over === null) this.#alarm.by(this.gate.deadline);
@@ -285,13 +304,14 @@ export class Peripheral {
   #write(packet, counts) {
     return this.#operation.run(() => {
       const at = this.#pass();
+      if (!packet.rest && (counts || packet.k?.length)) this.gate.wrote(at, false);
       if (counts) {
-        this.gate.wrote(at, packet.rest ?? false);
         this.#written.note(packet, at);
         this.#changed();
       }
+      this.#settle();
       return this.connection.write(packet.h, this.#written.number(packet), packet.r ?? false);
-    });
+    }).then(() => { if (packet.rest) this.gate.wrote(now(), true); });
   }
 
   // The last question before the radio: nothing is awaited between it and the write.

@@ -45,10 +45,13 @@ export class Stopper {
   }
 
   // A Stop of the hub is to be written.
-  add({ id, packets, all }) {
+  add({ id, packets, all, rest }) {
     const at = now();
-    this.#stops.push({ id, packets, all, since: at, readyAt: at + delayS(packets[0]), next: 0, attempts: 0 });
+    this.#stops.push({ id, packets, all, rest, since: at, readyAt: at + delayS(packets[0]), next: 0, attempts: 0 });
   }
+
+  // The armed stop stands for every stop that waits: the ids that it will answer.
+  join() { return this.#stops.splice(0).map(stop => stop.id); }
 
   // Something newer than the stop is being written.
   superseded() { this.#again = null; }
@@ -62,7 +65,8 @@ export class Stopper {
   }
 
   // Resolves when the armed stop was written (null) or has failed for the first time (the error).
-  outcome() { return new Promise(resolve => this.#waiting.push(resolve)); }
+  outcome() { return new Promise(resolve => this.whenStopped(resolve)); }
+  whenStopped(then) { this.#waiting.push(then); }
 
   tellWaiting(error) {
     for (const resolve of this.#waiting.splice(0)) resolve(error);
@@ -82,12 +86,15 @@ export class Stopper {
   async writeNext() {
     const [stop] = this.#stops;
     const straggler = this.operation.abandoned;
+    // It is called a stop, but nobody says that anything is off after it.
+    if (!stop.rest) this.gate.wrote(now(), false);
     try {
       await this.#write(stop.packets[stop.next]);
     } catch (error) {
       this.#refused(stop, error);
       return;
     }
+    if (stop !== this.#stops[0]) return; // the armed stop has taken its place
     stop.next++;
     stop.attempts = 0;
     const at = now();
@@ -97,10 +104,8 @@ export class Stopper {
       return;
     }
     this.#stops.shift();
-    for (const packet of stop.packets) {
-      this.gate.wrote(at, packet.rest ?? false);
-      this.written.note(packet, at);
-    }
+    for (const packet of stop.packets) this.written.note(packet, at);
+    if (stop.rest) this.gate.wrote(at, true);
     if (stop.all) this.written.stopped(stop.packets, at);
     this.host.done(stop.id);
   }
@@ -110,6 +115,7 @@ export class Stopper {
       this.host.left(error.message);
       return;
     }
+    if (stop !== this.#stops[0]) return;
     const at = now();
     if (at - stop.since < STOP_MS / 1000) {
       stop.readyAt = at + RETRY_FIRST_S * 2 ** stop.attempts++;
