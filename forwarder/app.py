@@ -30,6 +30,8 @@ from forwarder.connectors.admission import (
     Visitor,
 )
 from forwarder.connectors.base import Connector
+from forwarder.connectors.bounds import Purpose
+from forwarder.connectors.doors import Doors
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.websocket_client import WebSocketClient
@@ -53,7 +55,7 @@ from forwarder.tokens import Grant, TokenBook
 from forwarder.trust import HubTrust
 from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel, channel_pair
-from relay.link.errors import LinkError
+from relay.link.errors import LinkError, LinkRefused
 from relay.link.secure import secure_as_hub
 
 log = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ class LinkGate(Gatekeeper):
     """Lets any relay knock: who it is, the handshake inside the websocket decides."""
 
     def admit(self, visitor: Visitor) -> Admitted | Refused:
-        return Admitted(visitor)
+        return Admitted(visitor, proven=False)
 
 
 class App:
@@ -103,6 +105,7 @@ class App:
         self.options = ClientOptions(config.clients.server_name, config.clients.max_ping_ms)
         self.guests = Guests(lambda grant: self.tokens.holds(grant, time.time()), time.time)
         self.agents = _agents(config)
+        self.doors = Doors()
         self._clients = WebSocketServer(
             port=config.clients.port,
             hosts=config.clients.hosts,
@@ -111,6 +114,8 @@ class App:
             if config.clients.wss
             else None,
             heartbeat_s=CLIENT_HEARTBEAT_S,
+            purpose=Purpose.CLIENTS,
+            doors=self.doors,
         )
         self._in_process = InProcess("hub")
         self._apps = [_dialing(entry) for entry in config.clients.dial]
@@ -139,6 +144,7 @@ class App:
             port=config.link.port,
             hosts=EVERYWHERE if config.link.lan else LOOPBACK,
             option="--link-port",
+            doors=self.doors,
         )
         self._https = self._https_listener()
         self._stop = asyncio.Event()
@@ -147,9 +153,20 @@ class App:
         # Strangers may fill no larger buffer than a link frame needs.
         cap = NOISE_MESSAGE_BYTES
         add_websocket_route(
-            self.web, "/link", self._secure_link, gatekeeper=LinkGate(), max_frame_bytes=cap
+            self.web,
+            "/link",
+            self._secure_link,
+            gatekeeper=LinkGate(),
+            max_frame_bytes=cap,
+            purpose=Purpose.LINKS,
         )
-        add_websocket_route(self.web, "/link/plain", self._plain_link, max_frame_bytes=cap)
+        add_websocket_route(
+            self.web,
+            "/link/plain",
+            self._plain_link,
+            max_frame_bytes=cap,
+            purpose=Purpose.LINKS,
+        )
 
     def _certificate(self, files: Tls | None) -> Certificate:
         """The user's certificate, or the hub's own."""
@@ -172,6 +189,7 @@ class App:
             hosts=EVERYWHERE if link.lan else LOOPBACK,
             tls=certificate.server_context(),
             option="link.https_port",
+            doors=self.doors,
         )
 
     def _upstream(self, entry: Upstream) -> tuple[Connector, UpstreamSource]:
@@ -188,10 +206,17 @@ class App:
             return WebSocketClient(entry.dial, tls=client_tls(entry.fingerprint)), source
         if entry.listen is not None:
             tls = self._certificate(entry.tls).server_context() if entry.wss else None
-            return WebSocketServer(port=entry.listen, tls=tls, option="upstream.listen"), source
+            server = WebSocketServer(
+                port=entry.listen,
+                tls=tls,
+                option="upstream.listen",
+                purpose=Purpose.UPSTREAM,
+                doors=self.doors,
+            )
+            return server, source
         raise ConfigError(f"The upstream {entry.name} needs `dial` or `listen`.")
 
-    def _device_server(self) -> tuple[Connector, WebsocketDeviceSource] | None:
+    def _device_server(self) -> tuple[WebSocketServer, WebsocketDeviceSource] | None:
         wanted = self.config.websocket_devices
         if not wanted.enabled:
             return None
@@ -204,6 +229,8 @@ class App:
             option="websocket_devices.port",
             heartbeat_s=websocket_devices.HEARTBEAT_S,
             max_frame_bytes=websocket_devices.MAX_FRAME_BYTES,
+            purpose=Purpose.DEVICES,
+            doors=self.doors,
         )
         return server, source
 
@@ -222,8 +249,13 @@ class App:
         for connector, upstream in self._upstreams:
             yield f"upstream {upstream.name}", connector.run(upstream.drive)
         if self._devices is not None:
-            connector, devices = self._devices
-            yield devices.name, connector.run(devices.drive)
+            server, devices = self._devices
+            yield (
+                devices.name,
+                server.run_visits(
+                    lambda channel, admitted: devices.drive(channel, admitted.settle)
+                ),
+            )
         if self.config.mdns:
             wss = self.config.clients.wss
             yield (
@@ -341,6 +373,8 @@ class App:
     async def _secure_link(self, channel: Channel, admitted: Admitted) -> None:
         secure, relay = await secure_as_hub(channel, self.trust, self.trust)
         self.trust.proven(channel.peer)
+        if not admitted.settle():
+            raise LinkRefused(f"there are too many relays; {relay.name} was turned away")
         await self.relays.drive(secure, relay.key.hex(), relay.name)
 
     async def _plain_link(self, channel: Channel, admitted: Admitted) -> None:

@@ -18,6 +18,8 @@ SANS_IO = (
     "forwarder.definitions",
     "forwarder.protocols",
     "forwarder.config",
+    "forwarder.connectors.bounds",
+    "forwarder.connectors.doors",
     "forwarder.errors",
     "forwarder.tokens",
     "forwarder.trust",

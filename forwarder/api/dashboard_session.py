@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -42,7 +43,8 @@ class _Leave(Exception):
 
 
 class DashboardSession:
-    """`caller`: by the upgrade's own header, None if that had none and it was not from here."""
+    """`caller`: by the upgrade's own header, None if that had none and it was not from here.
+    `settle` is asked once the caller is known; False means that there is no place for it."""
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class DashboardSession:
         watch: Watch,
         access: Access,
         caller: Caller | None,
+        settle: Callable[[], bool] = lambda: True,
     ) -> None:
         self._channel = channel
         self._services = services
@@ -58,6 +61,7 @@ class DashboardSession:
         self._watch = watch
         self._access = access
         self._caller = caller
+        self._settle = settle
         self._driver: Driver | None = None
         self._heard = 0.0
         self._under_way = 0
@@ -90,6 +94,8 @@ class DashboardSession:
         caller = self._access.by_token(said.token) if said.token else self._caller
         if caller is None:
             raise _Leave(UNKNOWN_TOKEN, "the token is unknown, revoked or expired")
+        if not self._settle():
+            raise _Leave(TRY_AGAIN, "too many dashboards are open")
         return caller
 
     async def _session(self, caller: Caller) -> None:

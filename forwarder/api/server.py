@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -35,6 +36,8 @@ from forwarder.api.services import Services
 from forwarder.api.settings import Pins, Settings
 from forwarder.api.stream import Feed, Watch, pace
 from forwarder.connectors.admission import Admitted, Gatekeeper, HostNames, Refused, Visitor
+from forwarder.connectors.bounds import Purpose
+from forwarder.connectors.listener import place_of
 from forwarder.connectors.websocket_server import add_websocket_route, visitor_of
 from forwarder.device import Device
 from forwarder.errors import (
@@ -101,7 +104,8 @@ class EventsGate(Gatekeeper):
         if refusal is not None:
             return Refused(refusal.status, refusal.text)
         caller = self._access.caller(visitor)
-        return Admitted(visitor, caller if isinstance(caller, Caller) else None)
+        known = caller if isinstance(caller, Caller) else None
+        return Admitted(visitor, known, proven=known is not None and visitor.origin is None)
 
 
 class Api:
@@ -148,6 +152,7 @@ class Api:
             gatekeeper=EventsGate(self.access),
             greeting="This is a websocket; scripts may prefer events/stream.",
             max_frame_bytes=MAX_SAID_BYTES,
+            purpose=Purpose.EVENTS,
         )
         app.router.add_route("*", PREFIX + "/{path:.*}", _unknown)
         Pages(self.access).mount(app)
@@ -185,14 +190,16 @@ class Api:
     def _handler(self, route: Route) -> Answer:
         async def answer(request: web.Request) -> web.StreamResponse:
             caller = self._caller(request)
+            if isinstance(caller, Caller) and not caller.may(route.right):
+                caller = _not_allowed(caller)
             if isinstance(caller, Refusal):
+                await _leave_unread(request)
                 return _refused(caller)
-            if not caller.may(route.right):
-                return _refused(_not_allowed(caller))
             if route.right in Right.LOOK | Right.READ:
                 self._watch.ask(time.monotonic())
             try:
-                body = None if route.body is None else await _body(request, route.body)
+                chunks = await _read(request)
+                body = None if route.body is None else _body(request, chunks, route.body)
                 call = Call(caller, request.match_info, request.query, body)
                 result = await route.act(self._actions, call)
             except (ForwarderError, OSError) as error:
@@ -213,13 +220,19 @@ class Api:
     async def _events(self, channel: Channel, admitted: Admitted) -> None:
         caller = admitted.grant
         assert caller is None or isinstance(caller, Caller)
-        await DashboardSession(channel, self._services, self._watch, self.access, caller).run()
+        await DashboardSession(
+            channel, self._services, self._watch, self.access, caller, admitted.settle
+        ).run()
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         caller = self._caller(request)
         if isinstance(caller, Refusal):
             return _refused(caller)
-        if self._streams >= MAX_STREAMS:
+        place = place_of(request)
+        now = asyncio.get_running_loop().time()
+        if self._streams >= MAX_STREAMS or (
+            place is not None and not place.enter(Purpose.EVENTS, now, settled=True)
+        ):
             return _refused(Refusal(503, "There are too many readers of events."))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -251,8 +264,11 @@ class Api:
             await pace(now)
 
 
-async def _body(request: web.Request, kind: type) -> object:
-    """The request's body as `kind`. Raises MessageError; an empty body is an empty object."""
+async def _read(request: web.Request) -> bytes:
+    """The request's body, as it was sent. Raises MessageError for one that is too large, or packed:
+    half a megabyte of gzip can stand for 500."""
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise MessageError("A body has to be sent as it is, without a Content-Encoding.")
     if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
         raise MessageError(f"A body has {MAX_BODY_BYTES} bytes at most.")
     chunks = bytearray()
@@ -264,10 +280,22 @@ async def _body(request: web.Request, kind: type) -> object:
                     raise MessageError(f"A body has {MAX_BODY_BYTES} bytes at most.")
     except TimeoutError:
         raise MessageError("The body did not come in time.") from None
+    return bytes(chunks)
+
+
+async def _leave_unread(request: web.Request) -> None:
+    """Take in a small body that nobody wants: an answer may be lost if its request was not read.
+    A large one is left, and the connection ends."""
+    with suppress(MessageError):
+        await _read(request)
+
+
+def _body(request: web.Request, chunks: bytes, kind: type) -> object:
+    """The request's body as `kind`. Raises MessageError; an empty body is an empty object."""
     if chunks and request.content_type != "application/json":
         raise MessageError("The body has to be application/json.")
     try:
-        return msgspec.json.decode(bytes(chunks) or b"{}", type=kind)
+        return msgspec.json.decode(chunks or b"{}", type=kind)
     except msgspec.MsgspecError as error:
         raise MessageError(f"The body does not fit: {neutralise(str(error), 200)}.") from error
 

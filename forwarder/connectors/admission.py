@@ -45,12 +45,27 @@ class Visitor:
         return not self.forwarded and is_loopback(self.address)
 
 
+def _at_once() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """`grant`: what `authorise` returned for the token, None without one."""
+    """`grant`: what `authorise` returned for the token, None without one.
+
+    `proven`: nothing more is asked of this visitor. Who is not calls `settle` when that has come;
+    False means that there is no place for one more. Without it the connection ends soon.
+    """
 
     visitor: Visitor
     grant: object | None = None
+    proven: bool = True
+    settle: Callable[[], bool] = _at_once
+
+    @property
+    def settled(self) -> bool:
+        """Whether it gets a place for good at once: it is proven, or a program of this machine."""
+        return self.proven or (self.visitor.loopback and self.visitor.origin is None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""`Listener`: an aiohttp application on listening sockets, with limits for whoever connects."""
+"""`Listener`: an aiohttp application on listening sockets; `Doors` decides who has a place.
+
+Connections are accepted here, not by asyncio, which would take a thousand at once and tell nobody
+of those that never finish TLS.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,16 @@ import logging
 import socket
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from forwarder.connectors.base import GOING_AWAY
+from forwarder.connectors.bounds import ACCEPT_AGAIN_S, REQUEST_S, TLS_S
+from forwarder.connectors.doors import Doors, Place
 from forwarder.errors import ConfigError
 from relay.link.websocket import WebSocketChannel
 
@@ -22,14 +30,6 @@ log = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "::1")
 EVERYWHERE = ("0.0.0.0", "::")
 
-# For TLS, and again for the request: a lost packet or two, not a visitor who keeps us waiting.
-UPGRADE_S = 5.0
-# Connections that have not become a websocket. A new one beyond that pushes out the oldest, so a
-# thousand that say nothing neither use up the file descriptors nor keep a good client out. Each
-# takes about 16 KiB while it lasts; a thousand at once cost 2 to 4 MiB in all.
-MAX_HALF_OPEN = 128
-# Websockets at a time: ten times what a household of apps and relays needs.
-MAX_OPEN = 256
 # A burst of connections must not overflow the queue: the next try of a client comes after 1 s.
 _BACKLOG = 1024
 # Request line and header fields: a token and what browsers send fit four times.
@@ -54,16 +54,62 @@ class _Quiet(logging.Filter):
 
 _QUIET = _Quiet()
 
+# The places of an application's connections, by what aiohttp calls the connection.
+Places = dict[object, Place]
+PLACES: web.AppKey[Places] = web.AppKey("places", dict)
+
+
 # The websockets of an application, by what aiohttp calls the connection they are on.
 Open = dict[object, WebSocketChannel]
 OPEN: web.AppKey[Open] = web.AppKey("open", dict)
 
 
+def place_of(request: web.Request) -> Place | None:
+    """The place of the connection that brought `request`; None if no `Listener` accepted it."""
+    return request.app.get(PLACES, {}).get(request.protocol)
+
+
+async def _last_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Whoever only ever asks for pages gives the place back now and then, between two requests."""
+    place = place_of(request)
+    if place is not None and asyncio.get_running_loop().time() >= place.last_answer:
+        response.force_close()
+
+
+class _Counted(asyncio.Protocol):
+    """Stands between a transport and aiohttp's protocol, and knows when the connection ends."""
+
+    def __init__(self, inner: asyncio.Protocol, ended: Callable[[], None]) -> None:
+        self._inner = inner
+        self._ended = ended
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended()
+        self._inner.connection_lost(exc)
+
+
 class Listener:
     """Serves `app` on every host of `hosts` at one port.
 
-    Port 0 takes a free one; `port` says which once bound. `option` is the command-line option that
-    changes the port, for the text when it is taken.
+    Port 0 takes a free one; `port` says which once bound. `doors`: the hub's, or of this listener
+    alone. `option` is the command-line option that changes the port, for the text when it is taken.
     """
 
     def __init__(
@@ -74,18 +120,26 @@ class Listener:
         hosts: Sequence[str] = LOOPBACK,
         tls: ssl.SSLContext | None = None,
         option: str = "--port",
-        max_half_open: int = MAX_HALF_OPEN,
-        upgrade_s: float = UPGRADE_S,
+        doors: Doors | None = None,
+        request_s: float = REQUEST_S,
+        tls_s: float = TLS_S,
     ) -> None:
         self.port = port
         self.ready = asyncio.Event()
+        self.doors = Doors() if doors is None else doors
         self._app = app
         self._hosts = hosts
-        self._tls = tls
+        self.tls = tls
         self._option = option
-        self._max_half_open = max_half_open
-        self._upgrade_s = upgrade_s
+        self._request_s = request_s
+        self.tls_s = tls_s
         self._sockets: list[socket.socket] = []
+        # Before the application is frozen; a second listener may serve the same one.
+        if PLACES not in app:
+            app[PLACES] = {}
+            app.on_response_prepare.append(_last_answer)
+        self.places: Places = app[PLACES]
+        self.arriving: set[_Arrival] = set()
 
     def bind(self) -> int:
         """Take the port and return its number; connections wait until `run`.
@@ -114,51 +168,133 @@ class Listener:
             access_log=None,
             logger=http_log,
             # aiohttp drops a connection without a complete request after this.
-            keepalive_timeout=self._upgrade_s,
+            keepalive_timeout=self._request_s,
             shutdown_timeout=_HANDLERS_S,
             max_line_size=_MAX_LINE_BYTES,
             max_field_size=_MAX_LINE_BYTES,
+            # A body is what was sent: half a megabyte of gzip can stand for 500 of zeros.
+            auto_decompress=False,
+            # And what nobody wants to read is not read: the connection ends instead.
+            lingering_time=0.0,
         )
         await runner.setup()
-        servers: list[asyncio.Server] = []
+        assert runner.server is not None
+        accepting: list[asyncio.Task[None]] = []
         try:
-            assert runner.server is not None
-            for sock in self._sockets:
-                servers.append(await self._serve(sock, runner.server))
-            self.ready.set()
-            await asyncio.get_running_loop().create_future()
+            async with asyncio.TaskGroup() as tasks:
+                for sock in self._sockets:
+                    work = self._accept(sock, runner.server, tasks)
+                    accepting.append(tasks.create_task(work, name=f"accept {self.port}"))
+                self.ready.set()
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    self.ready.clear()
+                    # Also while this is cancelled: nobody new, and an end to TLS under way.
+                    for task in accepting:
+                        task.cancel()
+                    await self._end_handshakes()
         finally:
-            self.ready.clear()
-            for server in servers:
-                server.close()
             self.close()
             await self._close_channels()
             await runner.cleanup()
 
-    async def _serve(self, sock: socket.socket, handlers: web.Server) -> asyncio.Server:
-        def accepted() -> asyncio.Protocol:
-            self._make_room(handlers)
-            return handlers()
+    # --- accepting ------------------------------------------------------------------------------
 
-        return await asyncio.get_running_loop().create_server(
-            accepted,
-            sock=sock,
-            ssl=self._tls,
-            ssl_handshake_timeout=self._upgrade_s if self._tls else None,
-            backlog=_BACKLOG,
-        )
+    async def _accept(
+        self, sock: socket.socket, handlers: web.Server, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Accept one connection at a time, and give everybody else a turn after each."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(sock)
+            except ConnectionError:
+                continue  # it has gone again
+            except OSError as error:
+                log.warning("no connection can be accepted: %s", error.strerror)
+                self.doors.make_room()
+                await asyncio.sleep(ACCEPT_AGAIN_S)
+                continue
+            _Arrival(self, connection, str(address[0]), handlers, tasks)
+            await asyncio.sleep(0)
 
-    def _make_room(self, handlers: web.Server) -> None:
-        opened = self._app.get(OPEN, {})
-        half_open = [each for each in handlers.connections if each not in opened]
-        # Oldest first. Usually there is nothing to do.
-        for each in half_open[: max(0, len(half_open) + 1 - self._max_half_open)]:
-            each.force_close()
+    async def _end_handshakes(self) -> None:
+        arrivals = tuple(self.arriving)
+        for arrival in arrivals:
+            arrival.end()
+        if arrivals:
+            await asyncio.wait([each.opening for each in arrivals], timeout=_HANDLERS_S)
 
     async def _close_channels(self) -> None:
         async with asyncio.TaskGroup() as group:
             for channel in list(self._app.get(OPEN, {}).values()):
                 group.create_task(channel.close(GOING_AWAY, "the server is shutting down"))
+
+
+class _Arrival:
+    """One accepted connection, until it is aiohttp's; then only its place is watched."""
+
+    def __init__(
+        self,
+        listener: Listener,
+        connection: socket.socket,
+        address: str,
+        handlers: web.Server,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listener = listener
+        self._connection = connection
+        self._handler = handlers()
+        self._counted = _Counted(self._handler, self._ended)
+        self._timer: asyncio.TimerHandle | None = None
+        self._place = listener.doors.arrive(address, self._loop.time(), self.end)
+        listener.places[self._handler] = self._place
+        self._watch()
+        listener.arriving.add(self)
+        self.opening = tasks.create_task(self._open(), name=f"connection {address}")
+
+    async def _open(self) -> None:
+        listener = self._listener
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: self._counted,
+                self._connection,
+                ssl=listener.tls,
+                ssl_handshake_timeout=listener.tls_s if listener.tls else None,
+            )
+        except OSError as error:  # TLS failed, or it has gone again; TimeoutError is one too
+            log.debug("a connection did not get as far as a request: %s", error)
+            self._ended()
+        finally:
+            listener.arriving.discard(self)
+
+    def _watch(self) -> None:
+        """See to it that the place is given up when its time is over."""
+        until = self._place.until
+        if until is None:
+            self._timer = None
+        elif self._loop.time() >= until:
+            self._place.end()
+        else:
+            self._timer = self._loop.call_at(until, self._watch)
+
+    def end(self) -> None:
+        """Close it, at once."""
+        if self._counted.transport is not None:
+            self._counted.transport.abort()
+            return
+        # TLS is under way. Cancelling that would leave the socket open in uvloop (0.23), which
+        # keeps it to itself; the end of the stream ends it in every loop.
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _ended(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._listener.places.pop(self._handler, None)
+        self._place.leave()
 
 
 def bind(hosts: Sequence[str], port: int, option: str = "--port") -> list[socket.socket]:

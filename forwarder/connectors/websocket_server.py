@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import ssl
 from collections import OrderedDict
@@ -12,14 +13,9 @@ from aiohttp import web
 
 from forwarder.connectors.admission import Admitted, Gatekeeper, Refused, Visitor
 from forwarder.connectors.base import Handler, serve
-from forwarder.connectors.listener import (
-    LOOPBACK,
-    MAX_HALF_OPEN,
-    MAX_OPEN,
-    OPEN,
-    UPGRADE_S,
-    Listener,
-)
+from forwarder.connectors.bounds import REQUEST_S, TLS_S, Purpose
+from forwarder.connectors.doors import Doors
+from forwarder.connectors.listener import LOOPBACK, OPEN, Listener, place_of
 from relay.link.channel import Channel
 from relay.link.names import neutralise
 from relay.link.websocket import CLOSE_S, HEARTBEAT_S, MAX_FRAME_BYTES, WebSocketChannel
@@ -74,16 +70,17 @@ def add_websocket_route(
     greeting: str = "This is a websocket server; it has no page for browsers.",
     heartbeat_s: float | None = HEARTBEAT_S,
     max_frame_bytes: int = MAX_FRAME_BYTES,
-    max_open: int = MAX_OPEN,
+    purpose: Purpose = Purpose.OTHER,
 ) -> None:
     """Have `handler` called with a channel for each websocket opened at `path` of `app`.
 
     The channel is closed when the handler ends, and the other way round. `gatekeeper` decides who
     comes in; the default is whoever is on this machine. `greeting` is for people who open the
-    address in a browser. `max_open` counts all websockets of `app`. Serve `app` with a `Listener`.
+    address in a browser. `purpose` says whose places they take; for a web page that comes to
+    Purpose.LINKS it is Purpose.VISITORS. Serve `app` with a `Listener`, whose `Doors` bound them.
     """
     route = _Route(
-        handler, gatekeeper or Gatekeeper(), greeting, heartbeat_s, max_frame_bytes, max_open
+        handler, gatekeeper or Gatekeeper(), greeting, heartbeat_s, max_frame_bytes, purpose
     )
     if OPEN not in app:
         app[OPEN] = {}
@@ -99,14 +96,14 @@ class _Route:
         greeting: str,
         heartbeat_s: float | None,
         max_frame_bytes: int,
-        max_open: int,
+        purpose: Purpose,
     ) -> None:
         self._handler = handler
         self._gatekeeper = gatekeeper
         self._greeting = greeting
         self._heartbeat_s = heartbeat_s
         self._max_frame_bytes = max_frame_bytes
-        self._max_open = max_open
+        self._purpose = purpose
         self._said: OrderedDict[str, float] = OrderedDict()
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
@@ -118,8 +115,8 @@ class _Route:
         decision = self._gatekeeper.admit(visitor)
         if isinstance(decision, Refused):
             return self._refuse(visitor, decision)
-        opened = request.app[OPEN]
-        if len(opened) >= self._max_open:
+        admitted = self._entered(request, decision)
+        if admitted is None:
             return self._refuse(visitor, Refused(503, "there are too many connections"))
         ws = web.WebSocketResponse(
             timeout=CLOSE_S,
@@ -127,17 +124,33 @@ class _Route:
             compress=False,
             max_msg_size=self._max_frame_bytes,
         )
-        async with asyncio.timeout(UPGRADE_S):
+        async with asyncio.timeout(REQUEST_S):
             await ws.prepare(request)
         if request.transport is None:
             return ws  # it has gone again
         channel = WebSocketChannel(ws, request.transport, peer=visitor.address)
+        opened = request.app[OPEN]
         opened[request.protocol] = channel
         try:
-            await serve(lambda channel: self._handler(channel, decision), channel)
+            await serve(lambda channel: self._handler(channel, admitted), channel)
         finally:
             del opened[request.protocol]
         return ws
+
+    def _entered(self, request: web.Request, admitted: Admitted) -> Admitted | None:
+        """Give the connection the place it came for; None if there is none."""
+        place = place_of(request)
+        if place is None:
+            return admitted
+        purpose = self._purpose
+        if purpose is Purpose.LINKS and admitted.visitor.origin is not None:
+            purpose = Purpose.VISITORS
+        loop = asyncio.get_running_loop()
+        if not place.enter(purpose, loop.time(), settled=admitted.settled):
+            return None
+        if place.until is not None:
+            loop.call_at(place.until, lambda: place.overdue(loop.time()))
+        return dataclasses.replace(admitted, settle=place.settle)
 
     async def preflight(self, request: web.Request) -> web.Response:
         visitor = visitor_of(request)
@@ -200,9 +213,10 @@ class WebSocketServer:
         greeting: str = "This is a websocket server: give its address to an app.",
         heartbeat_s: float | None = HEARTBEAT_S,
         max_frame_bytes: int = MAX_FRAME_BYTES,
-        max_open: int = MAX_OPEN,
-        max_half_open: int = MAX_HALF_OPEN,
-        upgrade_s: float = UPGRADE_S,
+        purpose: Purpose = Purpose.OTHER,
+        doors: Doors | None = None,
+        request_s: float = REQUEST_S,
+        tls_s: float = TLS_S,
     ) -> None:
         self._handler: OnVisit | None = None
         app = web.Application()
@@ -214,7 +228,7 @@ class WebSocketServer:
             greeting=greeting,
             heartbeat_s=heartbeat_s,
             max_frame_bytes=max_frame_bytes,
-            max_open=max_open,
+            purpose=purpose,
         )
         self._listener = Listener(
             app,
@@ -222,8 +236,9 @@ class WebSocketServer:
             hosts=hosts,
             tls=tls,
             option=option,
-            max_half_open=max_half_open,
-            upgrade_s=upgrade_s,
+            doors=doors,
+            request_s=request_s,
+            tls_s=tls_s,
         )
 
     @property

@@ -8,6 +8,7 @@ configuration; there is none built in. Source: the reference server's websocket 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -47,7 +48,7 @@ class DeviceGate(Gatekeeper):
     def admit(self, visitor: Visitor) -> Admitted | Refused:
         if visitor.origin is not None:
             return Refused(403, f"the web page {visitor.origin} is no device")
-        return Admitted(visitor)
+        return Admitted(visitor, proven=False)
 
 
 @dataclass(eq=False)
@@ -76,9 +77,10 @@ class WebsocketDeviceSource:
             # Not at once: whoever asked must get its answer first.
             asyncio.get_running_loop().call_soon(self._sink.scan_ended, self)
 
-    async def drive(self, channel: Channel) -> None:
+    async def drive(self, channel: Channel, settle: Callable[[], bool] = lambda: True) -> None:
         """Have the device behind `channel` in the hub until either end closes it.
 
+        `settle` is asked once it has said what it is; False means that there is no place for it.
         Raises ForwarderError, for the log, if it is none that can be used.
         """
         hello = await _greeting(channel)
@@ -92,6 +94,8 @@ class WebsocketDeviceSource:
         address = neutralise(hello.address)
         if not self._user.allowed(address):
             raise ForwarderError(f"{name} ({address}) is denied by the user's configuration.")
+        if not settle():
+            raise ForwarderError(f"Too many devices dialed in; {name} was refused.")
         old = self._visits.pop(address, None)
         if old is None and len(self._visits) >= MAX_DEVICES:
             raise ForwarderError(f"More than {MAX_DEVICES} devices dialed in; {name} was refused.")

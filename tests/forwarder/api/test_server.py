@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
@@ -159,6 +161,19 @@ async def test_what_is_wrong_with_a_body_is_said(
     assert isinstance(answer, dict)
     assert words in answer["error"]
     assert not (await live(house, index))["levels"]
+
+
+async def test_a_packed_body_is_refused_unopened_with_and_without_a_token(hub: RunningHub) -> None:
+    packed = gzip.compress(bytes(50 << 20))
+    assert len(packed) < 60 << 10
+    for token, status in ((hub.admin, 422), ("", 401)):
+        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        started = time.thread_time()
+        async with hub.http.post(f"{hub.url}/api/v1/stop", data=packed, headers=headers) as answer:
+            assert answer.status == status
+        assert time.thread_time() - started < 0.1
 
 
 async def test_bodies_are_json_and_bounded(hub: RunningHub) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import socket
 from contextlib import AsyncExitStack
@@ -10,6 +11,8 @@ import pytest
 from aiohttp import web
 
 from forwarder.connectors.admission import Admitted, Gatekeeper, HostNames, OriginPolicy, Visitor
+from forwarder.connectors.bounds import Bound, Origin, Purpose
+from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import Listener
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
 from forwarder.errors import ConfigError, ForwarderError
@@ -163,7 +166,7 @@ async def test_a_silent_peer_that_answers_no_pings_is_dropped() -> None:
 
 
 async def test_a_connection_without_a_request_is_dropped() -> None:
-    async with serving(WebSocketServer(port=0, upgrade_s=0.2)) as address:
+    async with serving(WebSocketServer(port=0, request_s=0.2)) as address:
         for request in (b"", b"GET / HTT"):
             reader, writer = await asyncio.open_connection(*address.split(":"))
             writer.write(request)
@@ -210,7 +213,8 @@ async def test_a_good_client_gets_in_past_a_thousand_that_say_nothing() -> None:
 
 
 async def test_the_oldest_that_says_nothing_has_to_go() -> None:
-    async with serving(WebSocketServer(port=0, max_half_open=2)) as address:
+    doors = Doors(knocking=dict.fromkeys(Origin, Bound(2, 2)))
+    async with serving(WebSocketServer(port=0, doors=doors)) as address:
         host, port = address.split(":")
         silent = [await asyncio.open_connection(host, port) for _ in range(3)]
         async with asyncio.timeout(1):
@@ -225,7 +229,8 @@ async def test_the_oldest_that_says_nothing_has_to_go() -> None:
 
 
 async def test_more_websockets_than_allowed_are_turned_away() -> None:
-    async with serving(WebSocketServer(port=0, max_open=2)) as address:
+    doors = Doors(settled=dict.fromkeys(Purpose, Bound(2, 2)))
+    async with serving(WebSocketServer(port=0, doors=doors)) as address:
         channels = [await dial(f"ws://{address}") for _ in range(2)]
         with pytest.raises(DialFailed, match="503"):
             await dial(f"ws://{address}")
@@ -233,6 +238,27 @@ async def test_more_websockets_than_allowed_are_turned_away() -> None:
         channels.append(await dial(f"ws://{address}"))
         for channel in channels:
             await channel.close()
+
+
+async def test_who_does_not_prove_itself_in_time_has_to_go_and_who_does_stays() -> None:
+    class Unproven(Gatekeeper):
+        def admit(self, visitor: Visitor) -> Admitted:
+            return Admitted(dataclasses.replace(visitor, forwarded=True), proven=False)
+
+    async def prove(channel: Channel, admitted: Admitted) -> None:
+        while await channel.receive() != "my proof":
+            pass
+        assert admitted.settle()
+        await echo(channel)
+
+    server = WebSocketServer(port=0, gatekeeper=Unproven(), doors=Doors(proof_s=0.2))
+    async with serving(server, visits=prove) as address:
+        good, idle = [await dial(f"ws://{address}") for _ in range(2)]
+        await good.send("my proof")
+        async with asyncio.timeout(2):
+            assert (await closing(idle)).code == 1006
+        assert await says(good, "still here")
+        await good.close()
 
 
 async def test_small_frames_are_not_held_back_by_the_socket() -> None:

@@ -1,0 +1,99 @@
+"""Every bound of the doors in one place: connections, deadlines, messages, each with its reason.
+
+A connection costs a stranger nothing and this hub 16 KiB (70 KiB with TLS) and a file descriptor,
+of which many systems give a program 1,024. All places together are fewer than 800, so that radios,
+files and D-Bus keep theirs whoever comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Purpose(StrEnum):
+    """What a connection is for. Each has places of its own: none can use up another's."""
+
+    CLIENTS = "clients"  # Buttplug clients
+    LINKS = "links"  # relays that are programs
+    VISITORS = "visitors"  # relays that are web pages: any site can make a browser try
+    EVENTS = "events"  # dashboards, and scripts that read events
+    DEVICES = "devices"  # toys that dial in by themselves
+    UPSTREAM = "upstream"  # other Buttplug servers that dial in
+    OTHER = "other"  # whatever a program that embeds a connector makes of it
+
+
+class Origin(StrEnum):
+    """Where a connection comes from, as far as its address says."""
+
+    HERE = "here"  # this machine
+    KNOWN = "known"  # a network from which somebody has proven itself lately
+    NEW = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """`most` at a time, `each` of them from one network (an IPv4 address, an IPv6 /64)."""
+
+    most: int
+    each: int
+
+
+# --- before a request has come, and between requests --------------------------------------------
+
+# A full table gives the place of the oldest to a newcomer: a good one needs a tenth of a second,
+# and a thousand silent ones a second leave it that. Browsers open six connections to a host, so
+# two phones behind one address fit twice. This machine's own programs, and networks that somebody
+# proved itself from, are counted apart: no crowd can push them out.
+KNOCKING: Final[Mapping[Origin, Bound]] = {
+    Origin.HERE: Bound(96, 96),
+    Origin.KNOWN: Bound(48, 24),
+    Origin.NEW: Bound(96, 24),
+}
+
+# --- websockets and streams ---------------------------------------------------------------------
+
+# Opened, and not proven yet: as above, by origin, and the oldest goes. Each has PROOF_S.
+STRANGERS: Final[Mapping[Purpose, Bound]] = {
+    Purpose.LINKS: Bound(24, 8),
+    Purpose.VISITORS: Bound(12, 6),
+    Purpose.EVENTS: Bound(12, 6),
+    Purpose.DEVICES: Bound(12, 6),
+    Purpose.CLIENTS: Bound(4, 4),
+    Purpose.UPSTREAM: Bound(4, 4),
+    Purpose.OTHER: Bound(4, 4),
+}
+# Proven, or from this machine: they stay, and a newcomer is refused. Ten times what a household
+# needs. Devices prove nothing, so of them one network may have a few only.
+SETTLED: Final[Mapping[Purpose, Bound]] = {
+    Purpose.CLIENTS: Bound(128, 128),
+    Purpose.LINKS: Bound(64, 64),
+    Purpose.VISITORS: Bound(24, 24),
+    Purpose.EVENTS: Bound(48, 48),
+    Purpose.DEVICES: Bound(32, 16),
+    Purpose.UPSTREAM: Bound(8, 8),
+    Purpose.OTHER: Bound(32, 32),
+}
+# Networks that are remembered as known; the one that proved itself longest ago is forgotten.
+KNOWN_NETWORKS: Final = 256
+
+# --- deadlines ----------------------------------------------------------------------------------
+
+# For TLS, and again for the request: a lost packet or two, not a visitor who keeps us waiting.
+TLS_S: Final = 5.0
+REQUEST_S: Final = 5.0
+# From the upgrade to the proof: the slowest honest one is the handshake of a link, 4 s.
+PROOF_S: Final = 10.0
+# A connection that only ever asks for pages gets its last answer after this, and whoever wants
+# more opens another. One that takes no answer is cut off after twice as long.
+PAGES_S: Final = 60.0
+# Descriptors have run out, whoever has them: before the next try to accept.
+ACCEPT_AGAIN_S: Final = 0.1
+
+# --- messages -----------------------------------------------------------------------------------
+
+# Messages of one peer that are carried out before everybody else has a turn. 64 of the dearest
+# kind take 5 ms, a tenth of what may delay another peer's beat.
+TURN_MESSAGES: Final = 64

@@ -1,0 +1,246 @@
+"""Places for connections: who gets one, and who has to give one up. Sans-I/O.
+
+Every connection of every listener of a hub has a `Place` here from the moment it was accepted, TLS
+included, to its end. What fills a table decides who goes:
+
+| state    | since                               | counted with              | when full |
+|----------|-------------------------------------|---------------------------|-----------|
+| KNOCKING | accepted; also between requests     | all that knock, by origin | crowds    |
+| STRANGER | became a websocket, proof is due    | its purpose's strangers   | crowds    |
+| SETTLED  | proven, or a program of this machine| its purpose's settled     | refuses   |
+
+A table that crowds gives a newcomer the place of the oldest of the network that has most; one that
+refuses turns the newcomer away.
+
+From any state `leave` ends a place, whoever ended the connection. KNOCKING and STRANGER end by
+themselves at `until`. The sizes, and the reasons for them, are in bounds.py.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+
+from forwarder.connectors.admission import is_loopback
+from forwarder.connectors.bounds import (
+    KNOCKING,
+    KNOWN_NETWORKS,
+    PAGES_S,
+    PROOF_S,
+    SETTLED,
+    STRANGERS,
+    Bound,
+    Origin,
+    Purpose,
+)
+
+
+class State(Enum):
+    KNOCKING = auto()
+    STRANGER = auto()
+    SETTLED = auto()
+    GONE = auto()
+
+
+class Place:
+    """The place of one connection. `end` closes it, at once and without waiting.
+
+    On the clock that `Doors` is told: `until`, when it has to be gone, None once it may stay;
+    `last_answer`: an answer after this is the last one.
+    """
+
+    __slots__ = (
+        "_doors",
+        "_end",
+        "last_answer",
+        "network",
+        "origin",
+        "purpose",
+        "state",
+        "table",
+        "until",
+    )
+
+    def __init__(
+        self, doors: Doors, network: str, origin: Origin, last: float, end: Callable[[], None]
+    ) -> None:
+        self._doors = doors
+        self._end = end
+        self.network = network
+        self.origin = origin
+        self.last_answer = last
+        self.until: float | None = None
+        self.state = State.KNOCKING
+        self.purpose: Purpose | None = None
+        self.table: Table | None = None
+
+    def __repr__(self) -> str:
+        return f"<Place {self.network} {self.state.name} {self.purpose or ''}>"
+
+    def enter(self, purpose: Purpose, now: float, *, settled: bool) -> bool:
+        """It becomes what it came for; False if there is no room, and nothing changes then."""
+        return self._doors.enter(self, purpose, now, settled=settled)
+
+    def settle(self) -> bool:
+        """It has proven who it is; False if there is no room for one more."""
+        return self._doors.settle(self)
+
+    def overdue(self, now: float) -> None:
+        """End it if its time is over."""
+        if self.until is not None and now >= self.until:
+            self.end()
+
+    def end(self) -> None:
+        """Close the connection and give up the place."""
+        self.leave()
+        self._end()
+
+    def leave(self) -> None:
+        """The connection is gone. Idempotent."""
+        if self.table is not None:
+            self.table.remove(self)
+        self.state, self.until = State.GONE, None
+
+
+class Table:
+    """The places that are counted together, oldest first."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+        self._places: dict[Place, None] = {}
+        self._networks: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def oldest(self) -> Place | None:
+        return next(iter(self._places), None)
+
+    def room(self, network: str) -> bool:
+        return len(self) < self._bound.most and self._networks[network] < self._bound.each
+
+    def crowd_out(self, network: str) -> None:
+        """Make room for one more of `network`."""
+        while not self.room(network):
+            most = network
+            if self._networks[network] < self._bound.each:
+                most = max(self._networks, key=self._networks.__getitem__)
+            next(place for place in self._places if place.network == most).end()
+
+    def add(self, place: Place) -> None:
+        if place.table is not None:
+            place.table.remove(place)
+        self._places[place] = None
+        self._networks[place.network] += 1
+        place.table = self
+
+    def remove(self, place: Place) -> None:
+        del self._places[place]
+        self._networks[place.network] -= 1
+        if not self._networks[place.network]:
+            del self._networks[place.network]
+        place.table = None
+
+
+class Doors:
+    """All places of one hub, whichever listener they came by. Tests give bounds of their own."""
+
+    def __init__(
+        self,
+        *,
+        knocking: Mapping[Origin, Bound] = KNOCKING,
+        strangers: Mapping[Purpose, Bound] = STRANGERS,
+        settled: Mapping[Purpose, Bound] = SETTLED,
+        pages_s: float = PAGES_S,
+        proof_s: float = PROOF_S,
+    ) -> None:
+        self._knocking = {origin: Table(bound) for origin, bound in knocking.items()}
+        # By origin as well: no crowd of strangers pushes out who has been here before.
+        self._strangers = {
+            (purpose, origin): Table(bound)
+            for purpose, bound in strangers.items()
+            for origin in Origin
+        }
+        self._settled = {purpose: Table(bound) for purpose, bound in settled.items()}
+        self._known: dict[str, None] = {}
+        self._pages_s = pages_s
+        self._proof_s = proof_s
+
+    @property
+    def count(self) -> int:
+        """Connections, in all."""
+        tables = (*self._knocking.values(), *self._strangers.values(), *self._settled.values())
+        return sum(map(len, tables))
+
+    def arrive(self, address: str, now: float, end: Callable[[], None]) -> Place:
+        """A connection from the IP address `address` was accepted. Whoever has to go for it, goes.
+
+        The caller lets it `leave` when it has ended, however it ended.
+        """
+        network = network_of(address)
+        if is_loopback(address):
+            origin = Origin.HERE
+        else:
+            origin = Origin.KNOWN if network in self._known else Origin.NEW
+        place = Place(self, network, origin, now + self._pages_s, end)
+        place.until = now + 2 * self._pages_s
+        table = self._knocking[origin]
+        table.crowd_out(network)
+        table.add(place)
+        return place
+
+    def make_room(self) -> None:
+        """Descriptors have run out: the oldest stranger that only knocks has to go."""
+        for origin in (Origin.NEW, Origin.KNOWN, Origin.HERE):
+            oldest = self._knocking[origin].oldest
+            if oldest is not None:
+                oldest.end()
+                return
+
+    def enter(self, place: Place, purpose: Purpose, now: float, *, settled: bool) -> bool:
+        if place.state is not State.KNOCKING:
+            return place.state is State.SETTLED and place.purpose is purpose
+        place.purpose = purpose
+        if settled:
+            if self.settle(place):
+                return True
+            place.purpose = None
+            return False
+        table = self._strangers[purpose, place.origin]
+        table.crowd_out(place.network)
+        table.add(place)
+        place.state, place.until = State.STRANGER, now + self._proof_s
+        return True
+
+    def settle(self, place: Place) -> bool:
+        if place.state is State.SETTLED:
+            return True
+        if place.state is State.GONE or place.purpose is None:
+            return False
+        table = self._settled[place.purpose]
+        if not table.room(place.network):
+            return False
+        table.add(place)
+        place.state, place.until = State.SETTLED, None
+        if place.origin is not Origin.HERE:
+            self._known.pop(place.network, None)
+            self._known[place.network] = None
+            while len(self._known) > KNOWN_NETWORKS:
+                del self._known[next(iter(self._known))]
+        return True
+
+
+def network_of(address: str) -> str:
+    """What limits are counted by: the IPv4 address, or the /64 that one IPv6 customer has."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.IPv6Address(int(ip) >> 64 << 64))
+    return str(ip)

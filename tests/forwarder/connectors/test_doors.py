@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+
+from forwarder.connectors.bounds import (
+    KNOCKING,
+    PAGES_S,
+    PROOF_S,
+    SETTLED,
+    STRANGERS,
+    Bound,
+    Origin,
+    Purpose,
+)
+from forwarder.connectors.doors import Doors, Place, State, network_of
+
+HERE, NEAR, FAR = "127.0.0.1", "192.0.2.1", "198.51.100.1"
+
+
+class Street:
+    """Connections that come, and the order in which they were closed from inside."""
+
+    def __init__(self, **bounds: dict[Origin, Bound] | dict[Purpose, Bound]) -> None:
+        self.doors = Doors(**bounds)  # type: ignore[arg-type]  # each test gives what fits
+        self.ended: list[str] = []
+
+    def come(self, address: str, name: str = "", now: float = 0.0) -> Place:
+        return self.doors.arrive(address, now, lambda: self.ended.append(name or address))
+
+    def enter(self, address: str, purpose: Purpose, *, settled: bool, name: str = "") -> Place:
+        place = self.come(address, name)
+        assert place.enter(purpose, 0.0, settled=settled)
+        return place
+
+
+def test_all_places_together_leave_a_thousand_descriptors_room_for_everything_else() -> None:
+    knocking = sum(bound.most for bound in KNOCKING.values())
+    strangers = len(Origin) * sum(bound.most for bound in STRANGERS.values())
+    settled = sum(bound.most for bound in SETTLED.values())
+    assert knocking + strangers + settled < 800
+    assert set(STRANGERS) == set(SETTLED) == set(Purpose)
+
+
+def test_a_full_street_gives_the_oldest_place_of_the_noisiest_network_to_a_newcomer() -> None:
+    street = Street(knocking=dict.fromkeys(Origin, Bound(4, 3)))
+    street.come(NEAR, "good, and older than all others")
+    for number in range(4):
+        street.come(FAR, f"noisy {number}")
+    assert street.ended == ["noisy 0"]  # its own network's bound came first
+    street.come("203.0.113.9", "another good one")
+    assert street.ended == ["noisy 0", "noisy 1"]
+    assert street.doors.count == 4
+
+
+def test_a_crowd_of_strangers_pushes_out_neither_this_machine_nor_who_was_here_before() -> None:
+    street = Street()
+    street.enter(NEAR, Purpose.LINKS, settled=True)
+    street.come(HERE, "local")
+    street.come(NEAR, "came back")
+    for number in range(1000):
+        street.come(f"203.0.{number // 250}.{number % 250}", "stranger")
+    assert set(street.ended) == {"stranger"}
+
+
+def test_one_ipv6_customer_is_one_network() -> None:
+    assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff::9%eth0")
+    assert network_of("2001:db8:1:2::1") != network_of("2001:db8:1:3::1")
+    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1")
+    assert network_of("somewhere") == "somewhere"
+
+
+@pytest.mark.parametrize("crowd", [each for each in Purpose if each is not Purpose.LINKS])
+def test_no_purpose_takes_the_places_of_another(crowd: Purpose) -> None:
+    street = Street()
+    for settled in (False, True):
+        for number in range(300):
+            street.come(f"203.0.113.{number % 250}").enter(crowd, 0.0, settled=settled)
+    relay = street.come(NEAR, "relay")
+    assert relay.enter(Purpose.LINKS, 0.0, settled=False)
+    assert relay.settle()
+    assert "relay" not in street.ended
+
+
+def test_who_has_proven_itself_stays_and_a_newcomer_is_refused() -> None:
+    street = Street(settled=dict.fromkeys(Purpose, Bound(2, 2)))
+    first = street.enter(HERE, Purpose.EVENTS, settled=True)
+    street.enter(FAR, Purpose.EVENTS, settled=True)
+    third = street.come(NEAR)
+    assert not third.enter(Purpose.EVENTS, 0.0, settled=True)
+    assert third.state is State.KNOCKING
+    assert third.enter(Purpose.EVENTS, 0.0, settled=False)
+    assert not third.settle()
+    first.leave()
+    assert third.settle()
+    assert (third.state, third.until, street.ended) == (State.SETTLED, None, [])
+
+
+def test_strangers_have_a_time_to_become_somebody() -> None:
+    street = Street()
+    place = street.come(NEAR, now=100.0)
+    assert (place.last_answer, place.until) == (100 + PAGES_S, 100 + 2 * PAGES_S)
+    assert place.enter(Purpose.LINKS, 101.0, settled=False)
+    assert place.until == 101 + PROOF_S
+    place.end()
+    assert (place.state, street.ended, street.doors.count) == (State.GONE, [NEAR], 0)
+    assert not place.settle()
+
+
+def test_leaving_twice_counts_once() -> None:
+    street = Street()
+    place = street.come(NEAR)
+    place.leave()
+    place.leave()
+    assert street.doors.count == 0
+
+
+def test_the_same_connection_may_come_again_for_what_it_has_a_place_for() -> None:
+    place = Street().enter(HERE, Purpose.EVENTS, settled=True)
+    assert place.enter(Purpose.EVENTS, 1.0, settled=True)
+    assert not place.enter(Purpose.CLIENTS, 1.0, settled=True)
+
+
+def test_without_descriptors_the_strangest_goes_first() -> None:
+    street = Street()
+    street.come(HERE)
+    street.come(FAR)
+    street.doors.make_room()
+    street.doors.make_room()
+    street.doors.make_room()
+    assert street.ended == [FAR, HERE]
