@@ -18,6 +18,7 @@ from forwarder.sources.opening import Opened, open_device
 from forwarder.sources.relay import Opening, Relay, hardware_of
 from forwarder.sources.relay_hardware import BLE_GAP_MS, RelayHardware
 from forwarder.sources.relay_link import RelayLink
+from forwarder.sources.reserved import Reserved
 from forwarder.sources.sightings import Sighting, Sightings
 from relay.link.messages import Advertisement, Disconnect, ErrorCode, Scan
 
@@ -55,6 +56,7 @@ class Finder:
         # Address → key of the only relay that may connect it, by the user's choice.
         self.pins: dict[str, str] = {}
         self.sightings = Sightings()
+        self.reserved = Reserved()
         self._relays = relays
         self._catalogue = catalogue
         self._user = user
@@ -169,6 +171,8 @@ class Finder:
             relay = self._relays.get(key)
             if relay is None or relay.link is None or pinned not in (None, key):
                 continue
+            if not self.reserved.allows(address, key):
+                continue
             # A relay that lets nothing run lets nothing be armed: it could not be opened there.
             if relay.free_slots > 0 and relay.blocked is None:
                 return relay
@@ -202,6 +206,9 @@ class Finder:
                 raise HardwareError(ErrorCode.GONE, opening.lost)
             if not self._user.allowed(address):
                 raise Denied("the user denied it.")
+            hold = self.reserved.hold(address)
+            if hold is not None and hold.relay != relay.key:
+                raise Denied(hold.why)
             made.apply_ceilings(relay.wearer.ceilings)
             opened = made
         except TimeoutError:

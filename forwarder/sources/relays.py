@@ -19,6 +19,7 @@ from forwarder.sources.finder import Finder
 from forwarder.sources.opening import Opened
 from forwarder.sources.relay import Relay, hardware_of
 from forwarder.sources.relay_link import Outcome, RelayLink
+from forwarder.sources.reserved import Hold
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
 from relay.link.messages import (
@@ -138,6 +139,8 @@ class RelaySource:
             link.tell(self._catalogue.interests())
         self._finder.greet(link)
         held = {entry.address for entry in hello.held}
+        for address in held:
+            self._has(relay, address)
         for opened in tuple(relay.devices.values()):
             if opened.hardware.address in held:
                 self._finder.resume(relay, link, opened)
@@ -204,6 +207,7 @@ class RelaySource:
 
     def revoke(self, key: str) -> bool:
         """Cut the link of this relay for good; returns whether it was here."""
+        self._free(key)
         relay = self.relays.get(key)
         if relay is None:
             return False
@@ -310,9 +314,46 @@ class RelaySource:
                 self._at_rest(opened)
             if wearer.ceilings != was.ceilings:
                 self._limit(opened, wearer.ceilings)
-        if relay.blocked is not None:
+        if relay.blocked is None:
+            self._free(relay.key)
+        else:
             log.warning("%s", relay.blocked)
+            self._keep_at(relay, relay.blocked)
         self._on_change()
+
+    def _keep_at(self, relay: Relay, why: str) -> None:
+        """The wearer stopped or paused this relay: what it has or had runs nowhere else."""
+        for opening in relay.opening.values():
+            self._has(relay, opening.hardware.address)
+        held = set(self._finder.reserved.block(relay.key, why))
+        for other in self.relays.values():
+            if other is relay:
+                continue
+            for opening in other.opening.values():
+                if opening.hardware.address in held:
+                    opening.give_up(why)
+            for opened in tuple(other.devices.values()):
+                if opened.hardware.address in held:
+                    self.let_go(opened.device, why)
+
+    def _free(self, key: str) -> None:
+        """This relay keeps nothing any more; what was lost meanwhile is looked for."""
+        here = {
+            hardware.address for relay in self.relays.values() for hardware in relay.all_hardware()
+        }
+        for address in self._finder.reserved.free(key):
+            if address not in here:
+                self._finder.lost(address)
+
+    def _has(self, relay: Relay, address: str, toy: str = "") -> None:
+        here = {key for key, other in self.relays.items() if other.link is not None}
+        self._finder.reserved.had(address, relay.key, toy, here)
+
+    @property
+    def held(self) -> tuple[Hold, ...]:
+        """Toys that a wearer keeps at their relay, by pause or emergency stop, and which no other
+        relay may have; those that are devices at it too."""
+        return self._finder.reserved.holds()
 
     def _at_rest(self, opened: Opened) -> None:
         opened.driver.stopped()
@@ -334,6 +375,7 @@ class RelaySource:
 
     def found(self, relay: Relay, p: int, opened: Opened) -> None:
         relay.devices[p] = opened
+        self._has(relay, opened.hardware.address, opened.device.shown_name)
         self._sink.add(opened.device)
         self._on_change()
 
