@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -206,21 +206,26 @@ class Hub:
 
     def visible(self, client: Client) -> dict[int, DeviceInfo]:
         """The devices as this client's DeviceList shows them."""
-        grant = client.grant
-        seen = {
-            index: device
-            for index, device in sorted(self.devices.items())
-            if grant is None or grant.sees(device)
-        }
-        if client.hub_id is None:
-            return {index: self.shown(device, grant) for index, device in seen.items()}
-        # Another hub: what came by way of it must not come back to it.
-        ways = {index: (self.id, *device.via) for index, device in seen.items()}
         return {
-            index: self.shown(seen[index], grant, way)
-            for index, way in ways.items()
-            if client.hub_id not in way and len(way) < MAX_HUBS
+            index: self.shown(
+                device, client.grant, UNSET if client.hub_id is None else self._way(device)
+            )
+            for index, device in sorted(self.devices.items())
+            if self._sees(client, device)
         }
+
+    def _sees(self, client: Client, device: Device) -> bool:
+        """Whether `device` exists for `client`: what is not in its list is nothing to it."""
+        if client.grant is not None and not client.grant.sees(device):
+            return False
+        if client.hub_id is None:
+            return True
+        # Another hub: what came by way of it must not come back to it.
+        way = self._way(device)
+        return client.hub_id not in way and len(way) < MAX_HUBS
+
+    def _way(self, device: Device) -> tuple[str, ...]:
+        return (self.id, *device.via)
 
     def shown(
         self, device: Device, grant: Grant | None, way: tuple[str, ...] | UnsetType = UNSET
@@ -309,17 +314,23 @@ class Hub:
             raise Denied(f"{client.name} may use {kind} of {device.shown_name} up to {highest}.")
 
     def stop(self, client: Client | None, command: StopCmd) -> list[Outcome]:
-        """Carry out a stop, exactly its scope, for anyone. Raises UnknownDevice, UnknownFeature."""
+        """Carry out a stop of what `client` may see, or for None of anything, whoever drives it.
+
+        A feature that the device does not have means the whole device. Raises UnknownDevice.
+        """
+        features = None
         if command.device_index is UNSET:
             # SPEC: a FeatureIndex without a DeviceIndex means nothing.
-            devices: Iterable[Device] = tuple(self.devices.values())
-            features = None
+            devices = tuple(
+                device
+                for device in self.devices.values()
+                if client is None or self._sees(client, device)
+            )
         else:
-            device = self.devices.get(command.device_index)
-            if device is None:
-                raise UnknownDevice(command.device_index)
+            device = self._device(client, command.device_index)
             devices = (device,)
-            features = None if command.feature_index is UNSET else {command.feature_index}
+            if command.feature_index in device.feature_indexes:
+                features = {command.feature_index}
         outcomes: list[Outcome] = []
         for device in devices:
             if command.outputs:
@@ -381,10 +392,9 @@ class Hub:
                 if not subscription.clients:
                     await device.unsubscribe(command.feature_index, command.type)
 
-    def _device(self, client: Client, index: int) -> Device:
+    def _device(self, client: Client | None, index: int) -> Device:
         device = self.devices.get(index)
-        grant = client.grant
-        if device is None or (grant is not None and not grant.sees(device)):
+        if device is None or (client is not None and not self._sees(client, device)):
             raise UnknownDevice(index)
         return device
 

@@ -169,17 +169,10 @@ class Scripts:
         del self._timers[key]
         device = self._hub.devices.get(index)
         if device is not None and self._hub.owners(device).get(feature) is driver:
-            self._stop(driver, index, feature)
+            self._hub.stop(driver, StopCmd(id=1, device_index=index, feature_index=feature))
         if not any(timer[0] == who for timer in self._timers):
             self._drivers.pop(who, None)
             driver.leave()
-
-    def _stop(self, driver: Driver, index: int, feature: int) -> None:
-        try:
-            self._hub.stop(driver, StopCmd(id=1, device_index=index, feature_index=feature))
-        except DeviceError:
-            # Its features changed meanwhile (a new limit): then all of it.
-            self._hub.stop(driver, StopCmd(id=1, device_index=index))
 
     def end(self, who: str | None = None) -> None:
         """Stop what scripts drive: those with the token `who`, which is gone, or all of them."""

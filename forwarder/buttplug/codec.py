@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
 
-from forwarder.buttplug.messages import MAX_U32
+from forwarder.buttplug.messages import MAX_U32, stop_named
 from forwarder.errors import Code
 
 # A frame full of rubbish must not be answered with a hundred times its size.
@@ -30,10 +30,14 @@ M = TypeVar("M", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One object of a frame, name taken off; `body` is JSON text or already parsed."""
+    """One object of a frame, name taken off; `body` is JSON text or already parsed.
+
+    `complaint`: what is wrong with where it stood; only stops are taken out of such places.
+    """
 
     name: str
     body: Body
+    complaint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +136,38 @@ _json = json.JSONDecoder(parse_int=_integer, parse_constant=_refuse_constant)
 
 
 def _open_object(item: object) -> list[Envelope | Unreadable]:
-    if not isinstance(item, dict) or not item:
-        return [Unreadable(0, "Expected an object with one key, the name of a message.")]
-    if len(item) == 1:
+    if isinstance(item, dict) and len(item) == 1:
         ((name, body),) = item.items()
         return [Envelope(name, body)]
-    # Every Id in it may have somebody waiting.
-    ids = {salvage_id(body) for body in item.values()} - {0}
-    text = "An object must have one key, the name of a message; this one has several."
-    return [Unreadable(id, text) for id in sorted(ids) or [0]]
+    text = "Expected an object with one key, the name of a message."
+    objects = [item] if isinstance(item, dict) else _buried(item)
+    if isinstance(item, dict) and item:
+        text = "An object must have one key, the name of a message; this one has several."
+    # What is in the wrong place is refused, but for a stop: that is carried out and refused.
+    stops = [
+        Envelope(name, body, text)
+        for each in objects
+        for name, body in each.items()
+        if stop_named(name) is not None
+    ]
+    # Every Id in an object may have somebody waiting.
+    ids = {salvage_id(body) for body in item.values()} if isinstance(item, dict) else set()
+    ids -= {0, *(salvage_id(stop.body) for stop in stops)}
+    rest = sorted(ids) or ([] if stops else [0])
+    return [*stops, *(Unreadable(id, text) for id in rest)]
+
+
+def _buried(item: object) -> list[dict[str, object]]:
+    """The objects in arrays within the array of a frame, in order."""
+    found: list[dict[str, object]] = []
+    left = [item]
+    while left:
+        match left.pop():
+            case dict() as each:
+                found.append(each)
+            case list() as inner:
+                left.extend(reversed(inner))
+    return found
 
 
 def _bounded(opened: list[Envelope | Unreadable]) -> list[Envelope | Unreadable]:

@@ -34,10 +34,9 @@ from forwarder.buttplug.messages import (
     ServerInfo,
     ServerMessage,
     StartScanning,
-    StopCmd,
     StopScanning,
 )
-from forwarder.errors import MessageError
+from forwarder.errors import ForwarderError, MessageError
 
 Devices = Mapping[int, DeviceInfo]
 
@@ -48,12 +47,14 @@ class Request:
 
     `commands` are v4 messages to be carried out in order; several only for what old versions say
     in one message, and then all of them were converted before any is here. `original` is for the
-    session: what the client really sent, if that was not v4.
+    session: what the client really sent, if that was not v4. `complaint`: what the answer says
+    instead of Ok, once all is done.
     """
 
     id: int
     commands: tuple[ClientMessage, ...]
     original: object = None
+    complaint: ForwarderError | None = None
 
 
 class Dialect(Protocol):
@@ -88,14 +89,13 @@ class Dialect(Protocol):
         ...
 
 
-# Understood alike in every version.
+# Understood alike in every version; so are stops, see `stops`.
 COMMON: Final[dict[str, Reader[msgspec.Struct]]] = {
     type.__name__: Reader(type) for type in (Ping, StartScanning, StopScanning, RequestDeviceList)
 }
 _READERS: Final[dict[str, Reader[msgspec.Struct]]] = {
     **COMMON,
     "Disconnect": Reader(Disconnect),
-    "StopCmd": Reader(StopCmd),
     "OutputCmd": Reader(OutputCmd, spelling.output_cmd),
     "InputCmd": Reader(InputCmd, spelling.input_cmd),
 }
@@ -127,10 +127,6 @@ class V4Dialect:
         match message:
             case OutputCmd():
                 message = _checked(message)
-            case StopCmd(device_index=device, feature_index=feature):
-                if device is UNSET and feature is not UNSET:
-                    # A feature of no device; the wider stop is the safe reading.
-                    message = msgspec.structs.replace(message, feature_index=UNSET)
             case InputCmd() | StartScanning() | StopScanning() | Disconnect():
                 pass
             case _:

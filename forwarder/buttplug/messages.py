@@ -8,7 +8,7 @@ reference server's JSON schema.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -137,6 +137,15 @@ class RequestDeviceList(_Request, frozen=True):
 
 class Disconnect(_Request, frozen=True):
     """SPEC only; the reference server does not know it."""
+
+
+# The messages of all versions that stop, by their folded names.
+_STOPS: Final = {name.lower(): name for name in ("StopCmd", "StopDeviceCmd", "StopAllDevices")}
+
+
+def stop_named(name: str) -> str | None:
+    """The stop that a key of a frame names, in any case and with or without `_`; else None."""
+    return _STOPS.get(name.replace("_", "").lower())
 
 
 class StopCmd(_Request, frozen=True):

@@ -1,6 +1,7 @@
 """ServerSession: what a Buttplug server says to one client, in the client's version; no I/O.
 
-Rules: a message that can be read gets exactly one reply with its Id. Nothing is sent of its own
+Rules: a message that can be read gets exactly one reply with its Id. A stop is carried out even
+if it cannot be read, and then answered with what is wrong with it. Nothing is sent of its own
 accord before the handshake. What is wrong with one message of a frame does not touch the others.
 A version is taken on only with a handshake that is right as a whole. Only a missed ping, a
 version that is too new and the client's own Disconnect end a session from here.
@@ -30,6 +31,7 @@ from forwarder.buttplug.messages import (
     ScanningFinished,
     ServerMessage,
 )
+from forwarder.buttplug.stops import read_stop, within
 from forwarder.errors import Code, ForwarderError, HandshakeError, PingTimeout
 
 # RFC 6455 §7.4: what the end of a session looks like on a websocket.
@@ -129,6 +131,10 @@ class ServerSession:
             return [self._handshake(item, now)]
         if self._dialect is None or self.state is not State.READY:
             return [self._refusal(salvage_id(item.body))]
+        stop = read_stop(item)
+        if stop is not None:
+            stop = within(stop, self._devices)
+            return [Request(stop.command.id, (stop.command,), complaint=stop.complaint)]
         message = self._dialect.vocabulary.read(item)
         if isinstance(message, Unreadable):
             return [_error(message.id, message.code, message.text)]
@@ -208,9 +214,12 @@ class ServerSession:
     # --- from the hub ----------------------------------------------------------------------------
 
     def reply(self, request: Request, outcome: ServerMessage | None) -> str:
-        """The frame that answers `request`: `outcome`, or Ok for None."""
+        """The frame that answers `request`: its complaint, else `outcome`, or Ok for None."""
         assert self._dialect is not None  # no request without a handshake
-        return encode(self._dialect.reply(request, outcome))
+        answer = self._dialect.reply(request, outcome)
+        if request.complaint is not None:
+            return _failure(request.id, request.complaint)
+        return encode(answer)
 
     def fail(self, request: Request, error: ForwarderError) -> str:
         """The frame that answers `request` with what went wrong."""

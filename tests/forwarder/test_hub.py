@@ -137,10 +137,10 @@ async def test_a_stop_has_exactly_its_scope(
     assert (house.drivers[0].calls, house.drivers[1].calls) == expected
 
 
-async def test_a_stop_of_an_unknown_feature_is_refused() -> None:
+async def test_a_stop_of_an_unknown_feature_stops_the_device() -> None:
     house = House()
-    with pytest.raises(UnknownFeature):
-        house.hub.stop(house.client(), stop(0, 9))
+    house.hub.stop(house.client(), stop(0, 9))
+    assert [driver.calls for driver in house.drivers] == [[("stop", None)], []]
 
 
 async def test_anyone_may_stop_what_another_drives() -> None:
@@ -292,6 +292,18 @@ async def test_a_grant_bounds_what_a_client_sees_and_does() -> None:
         house.hub.output(guest, output(1, 1))
 
 
+async def test_a_grant_bounds_what_a_client_stops() -> None:
+    house = House()
+    guest = house.client("guest", OnlyTheFirst())
+    with pytest.raises(UnknownDevice):
+        house.hub.stop(guest, stop(1))
+    house.hub.stop(guest, stop())
+    assert [driver.calls for driver in house.drivers] == [[("stop", None)], []]
+    # What it may not use it may still stop.
+    house.hub.stop(guest, stop(0, 1))
+    assert house.drivers[0].calls[-1] == ("stop", (1,))
+
+
 def test_another_hub_sees_the_way_of_devices_and_none_that_came_by_way_of_it() -> None:
     async def main() -> None:
         hub = Hub(Store(None))
@@ -306,6 +318,11 @@ def test_another_hub_sees_the_way_of_devices_and_none_that_came_by_way_of_it() -
         ways = {index: info.device_features[0].via for index, info in seen.items()}
         assert ways == {0: (hub.id,), 2: (hub.id, "c" * 16, "d" * 16)}
         assert all(info.device_features[0].via is UNSET for info in hub.visible(app).values())
+        # What it is not shown is nothing to it.
+        assert len(hub.stop(other, stop())) == 2
+        for refused in (lambda: hub.stop(other, stop(1)), lambda: hub.output(other, output(1, 1))):
+            with pytest.raises(UnknownDevice):
+                refused()
 
     asyncio.run(main())
 

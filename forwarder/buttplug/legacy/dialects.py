@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from forwarder.buttplug.codec import Reader, Vocabulary
 from forwarder.buttplug.dialect import COMMON, Devices, Dialect, Request, V4Dialect, answer
@@ -40,8 +41,6 @@ from forwarder.buttplug.legacy.messages import (
     SensorUnsubscribeCmd,
     ServerInfoV0,
     ServerInfoV2,
-    StopAllDevices,
-    StopDeviceCmd,
     Test,
 )
 from forwarder.buttplug.messages import (
@@ -58,7 +57,7 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.errors import MessageError, UnknownDevice
 
-V4_ONLY: Final = ("StopCmd", "OutputCmd", "InputCmd", "Disconnect")
+V4_ONLY: Final = ("OutputCmd", "InputCmd", "Disconnect")
 
 
 def _vocabulary(version: int) -> Vocabulary[msgspec.Struct]:
@@ -94,7 +93,7 @@ def dialect(version: int) -> Dialect:
 class _Asked:
     """Behind Request.original: what was sent, and which input it meant."""
 
-    message: Command | StopAllDevices
+    message: Command
     sensor: Sensor | None = None
 
 
@@ -133,10 +132,6 @@ class OldDialect:
         match message:
             case StartScanning() | StopScanning():
                 return Request(message.id, (message,))
-            case StopAllDevices(id=id):
-                return Request(id, (StopCmd(id=id),), _Asked(message))
-            case StopDeviceCmd(id=id, device_index=index):
-                return Request(id, (StopCmd(id=id, device_index=index),), _Asked(message))
             case Test(test_string=text):
                 if text == "Error":  # the specification's way to ask for one
                     raise MessageError("This error was asked for by a Test message.")
@@ -175,6 +170,9 @@ class OldDialect:
     def reply(self, request: Request, outcome: ServerMessage | None) -> msgspec.Struct:
         asked = request.original
         if not isinstance(asked, _Asked):
+            for command in request.commands:
+                if isinstance(command, StopCmd) and command.inputs:
+                    self._forget_stopped(command)
             return answer(request.id, outcome)
         if isinstance(outcome, InputReading) and asked.sensor is not None:
             ((_, reading),) = outcome.reading.items()
@@ -194,10 +192,12 @@ class OldDialect:
                 assert asked.sensor is not None
                 key = (device, asked.sensor.feature_index, asked.sensor.type)
                 self._subscriptions.pop(key, None)
-            case StopDeviceCmd(device_index=device):
-                self._forget_subscriptions(device)
-            case StopAllDevices():
-                self._subscriptions.clear()
+
+    def _forget_stopped(self, stop: StopCmd) -> None:
+        for key in list(self._subscriptions):
+            device, feature, _ = key
+            if stop.device_index in (UNSET, device) and stop.feature_index in (UNSET, feature):
+                del self._subscriptions[key]
 
     def _forget_subscriptions(self, device_index: int) -> None:
         for key in [key for key in self._subscriptions if key[0] == device_index]:
@@ -271,7 +271,7 @@ def _input_request(message: Command, sensor: Sensor) -> Request:
     return Request(message.id, (command,), _Asked(message, sensor))
 
 
-def _reading(message: Command | StopAllDevices, sensor: Sensor, value: int) -> msgspec.Struct:
+def _reading(message: Command, sensor: Sensor, value: int) -> msgspec.Struct:
     """The reply to a read, in the form that goes with the message."""
     match message:
         case BatteryLevelCmd(id=id, device_index=device):

@@ -147,10 +147,9 @@ class RSSILevelCmd(Command, frozen=True):
     pass
 
 
-# First and last version of each; messages that v4 shares with all are not listed.
+# First and last version of each. Messages that v4 shares with all are not listed, nor are stops,
+# which work in every version: see `forwarder.buttplug.stops`.
 SPOKEN_IN: Final[dict[type[Struct], tuple[int, int]]] = {
-    StopDeviceCmd: (0, 3),
-    StopAllDevices: (0, 3),
     SingleMotorVibrateCmd: (0, 1),
     FleshlightLaunchFW12Cmd: (0, 1),
     VorzeA10CycloneCmd: (0, 1),

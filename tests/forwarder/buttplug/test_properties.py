@@ -40,6 +40,8 @@ V4_NAMES = [
     "StopScanning",
     "RequestDeviceList",
     "StopCmd",
+    "StopDeviceCmd",
+    "StopAllDevices",
     "OutputCmd",
     "InputCmd",
 ]

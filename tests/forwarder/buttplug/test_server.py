@@ -219,7 +219,7 @@ MALFORMED: dict[str, tuple[str | bytes, list[tuple[int, int]]]] = {
     "Id too large": ('[{"Ping":{"Id":4294967296}}]', [(0, 3)]),
     "Id a string": ('[{"Ping":{"Id":"4"}}]', [(0, 3)]),
     "Id null": ('[{"Ping":{"Id":null}}]', [(0, 3)]),
-    "two keys": ('[{"Ping":{"Id":4},"StopCmd":{"Id":4}}]', [(4, 3)]),
+    "two keys": ('[{"Ping":{"Id":4},"StartScanning":{"Id":4}}]', [(4, 3)]),
     "nested array": ('[[{"Ping":{"Id":4}}]]', [(0, 3)]),
     "binary that is not UTF-8": (b"\xff", [(0, 3)]),
     "wrong type": (frame("OutputCmd", **VIBRATE | {"DeviceIndex": "0"}), [(6, 3)]),

@@ -52,9 +52,9 @@ TABLE: list[tuple[str, dict[str, object], list[str | int]]] = [
     ("StartScanning", {}, ["Ok", "Ok", "Ok", "Ok", "Ok"]),
     ("StopScanning", {}, ["Ok", "Ok", "Ok", "Ok", "Ok"]),
     ("RequestDeviceList", {}, ["DeviceList"] * 5),
-    ("StopDeviceCmd", {"DeviceIndex": 0}, ["Ok", "Ok", "Ok", "Ok", 3]),
-    ("StopAllDevices", {}, ["Ok", "Ok", "Ok", "Ok", 3]),
-    ("StopCmd", {}, [3, 3, 3, 3, "Ok"]),
+    ("StopDeviceCmd", {"DeviceIndex": 0}, ["Ok"] * 5),
+    ("StopAllDevices", {}, ["Ok"] * 5),
+    ("StopCmd", {}, ["Ok"] * 5),
     ("Disconnect", {}, [3, 3, 3, 3, "Ok"]),
     ("SingleMotorVibrateCmd", {"DeviceIndex": 0, "Speed": 1}, ["Ok", "Ok", 3, 3, 3]),
     (
@@ -309,6 +309,10 @@ def test_subscribed_sensor_of_v3_sends_readings_with_id_0() -> None:
         ("StopDeviceCmd", {"DeviceIndex": 2}, 0),
         ("StopDeviceCmd", {"DeviceIndex": 0}, 1),
         ("StopAllDevices", {}, 0),
+        ("StopCmd", {"DeviceIndex": 2, "FeatureIndex": 1}, 0),
+        ("StopCmd", {"DeviceIndex": 2, "FeatureIndex": 9}, 0),
+        ("StopCmd", {"DeviceIndex": 2, "FeatureIndex": 0}, 1),
+        ("StopCmd", {"Inputs": False}, 1),
         ("Ping", {}, 1),
     ],
 )
