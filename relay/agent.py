@@ -329,6 +329,8 @@ class Agent:
     async def _count(self) -> None:
         while True:
             await asyncio.sleep(STATS_S)
+            if left_out := self._scanner.left_out:
+                self._around.tally["parts of advertisements left out"] = left_out
             self._tell(Stats(dict(self._around.tally)))
 
     # --- the end -------------------------------------------------------------------------------

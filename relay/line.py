@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter as Tally
 from collections import deque
 from typing import Protocol
 
+from relay.fitting import instead
 from relay.link.channel import Channel
-from relay.link.errors import ChannelClosed, LinkError, LinkRefused
+from relay.link.errors import ChannelClosed, LinkError, LinkRefused, TooLarge
 from relay.link.messages import Bye, FromHub, FromRelay, Hello, Welcome
 from relay.link.session import LinkSilent, RelaySession
 from relay.outbox import Outbox
+
+log = logging.getLogger(__name__)
 
 # A hub that takes no frame for this long (s) is as good as gone; its leases have lapsed long ago.
 SEND_S = 10.0
@@ -34,6 +38,7 @@ class Line:
         self._desk = desk
         self._loop = asyncio.get_running_loop()
         self._session = RelaySession(self._loop.time())
+        self._tally = tally
         self._outbox = Outbox(tally)
         self._echoes: deque[bytes] = deque()
         self._changed = asyncio.Event()
@@ -116,10 +121,17 @@ class Line:
     def _next(self) -> bytes | None:
         if self._echoes:
             return self._echoes.popleft()
-        message = self._outbox.take()
-        if not self._outbox.full:
-            self._room.set()
-        return None if message is None else self._session.send(message)
+        while (message := self._outbox.take()) is not None:
+            if not self._outbox.full:
+                self._room.set()
+            try:
+                return self._session.send(message)
+            except TooLarge as error:
+                # The radio's neighbours decide about sizes; they must not decide about the link.
+                log.debug("not said as it is: %s", error)
+                self._tally["too large to be told"] += 1
+                self._outbox.put_first(instead(message))
+        return None
 
 
 class _Ended(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections import deque
+from collections.abc import Sequence
 
 from relay.link.messages import Advertisements, FromRelay, Notification, Stats
 
@@ -46,6 +47,10 @@ class Outbox:
         elif isinstance(message, Advertisements | Stats) and self.full:
             return
         self._messages.append(message)
+
+    def put_first(self, messages: Sequence[FromRelay]) -> None:
+        """Queue `messages` in the place of what was taken last; no Notification is among them."""
+        self._messages.extendleft(reversed(messages))
 
     def take(self) -> FromRelay | None:
         if not self._messages:

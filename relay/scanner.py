@@ -59,6 +59,11 @@ class Scanner:
         """The newest advertisement of this peripheral, if it was heard lately."""
         return self._sightings.last(address)
 
+    @property
+    def left_out(self) -> int:
+        """Parts of advertisements, or whole ones, that were too large to be told."""
+        return self._sightings.left_out
+
     def greet(self) -> RadioInfo:
         """Return `info` for a new hub; only what changes after this is told."""
         self._told = self.info

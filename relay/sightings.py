@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from relay.fitting import sayable, size
 from relay.link.messages import Advertisement
 
 # A batch leaves at most this long (s) after its first advertisement: people do not notice, and a
@@ -13,8 +14,9 @@ from relay.link.messages import Advertisement
 BATCH_S = 0.1
 # The same content is told once in this time (s): enough to see who is in range, and how near.
 SAME_S = 1.0
-# Advertisements in one message: 32 of the largest size (about 1.5 KB) fit a link frame.
+# Of one message: half a link frame, so that nothing waits long behind it on a slow network.
 BATCH = 32
+BATCH_BYTES = 32 << 10
 # Peripherals remembered; the one not seen for longest is forgotten. A train station has fewer.
 MOST = 512
 # Weight of a new reading in the running mean of the signal strength.
@@ -29,11 +31,15 @@ class _Seen:
 
 
 class Sightings:
-    """`add` what the radio reports; `take` a batch when it is `due`."""
+    """`add` what the radio reports; `take` a batch when it is `due`.
 
-    __slots__ = ("_due", "_fresh", "_seen")
+    `left_out` counts what was no fit for the link: parts of advertisements, or whole ones.
+    """
+
+    __slots__ = ("_due", "_fresh", "_seen", "left_out")
 
     def __init__(self) -> None:
+        self.left_out = 0
         self._seen: dict[str, _Seen] = {}
         self._fresh: dict[str, None] = {}
         self._due: float | None = None
@@ -49,6 +55,11 @@ class Sightings:
 
     def add(self, advertisement: Advertisement, now: float) -> None:
         """Take note of `advertisement`; it is told if it is new, different, or a second old."""
+        fitting, left_out = sayable(advertisement)
+        self.left_out += left_out
+        if fitting is None:
+            return
+        advertisement = fitting
         address = advertisement.address
         known = self._seen.pop(address, None)
         if known is None:
@@ -73,10 +84,14 @@ class Sightings:
 
     def take(self, now: float) -> tuple[Advertisement, ...]:
         """Return the next batch, empty if there is none; more may be due at once."""
-        batch = []
+        batch: list[Advertisement] = []
+        room = BATCH_BYTES
         for address in list(self._fresh)[:BATCH]:
-            del self._fresh[address]
             known = self._seen[address]
+            room -= size(known.advertisement)
+            if room < 0 and batch:
+                break
+            del self._fresh[address]
             known.told_at = now
             batch.append(replace(known.advertisement, rssi=round(known.rssi)))
         self._due = now if self._fresh else None

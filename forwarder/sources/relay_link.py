@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from forwarder.errors import HardwareError
 from relay.link.channel import Channel
-from relay.link.errors import ChannelClosed, LinkError
+from relay.link.errors import ChannelClosed, LinkError, TooLarge
 from relay.link.messages import (
     Bye,
     Connected,
@@ -149,9 +149,14 @@ class RelayLink:
             _fail(outcome, ErrorCode.CONGESTED, "the relay does not keep up; the value was dropped")
             return outcome
         peripheral = None if isinstance(request, StopAll | Forget) else request.p
+        try:
+            frame = self.session.send(request)
+        except TooLarge as error:
+            _fail(outcome, ErrorCode.REFUSED, f"{error}; it was not sent")
+            return outcome
         # No await between registering and queueing: a reply always finds its waiter.
         self._waiting[request.id] = _Waiting(outcome, self._loop.time() + deadline_s, peripheral)
-        self._queue(self.session.send(request))
+        self._queue(frame)
         return outcome
 
     def tell(self, state: State) -> None:
@@ -193,14 +198,23 @@ class RelayLink:
         self._outbox.append(frame)
         self._outbox_filled.set()
 
-    def _next_frame(self) -> bytes:
+    def _next_frame(self) -> bytes | None:
         entry = self._outbox.popleft()
-        return entry if isinstance(entry, bytes) else self.session.send(self._states.pop(entry))
+        if isinstance(entry, bytes):
+            return entry
+        try:
+            return self.session.send(self._states.pop(entry))
+        except TooLarge as error:
+            # What a relay's person is shown; the link itself does without.
+            log.warning("%s: not told: %s", self.peer, error)
+            return None
 
     async def _write(self) -> None:
         while True:
             while self._outbox:
                 frame = self._next_frame()
+                if frame is None:
+                    continue
                 try:
                     async with asyncio.timeout(SEND_S):
                         await self._channel.send(frame)

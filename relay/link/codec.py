@@ -8,7 +8,7 @@ from typing import Final, TypeVar, get_args
 import msgpack
 import msgspec
 
-from relay.link.errors import LinkViolation
+from relay.link.errors import LinkViolation, TooLarge
 from relay.link.messages import FromHub, FromRelay
 
 # A Noise message is 65,535 bytes at most, 16 of them the tag (Noise rev 34, section 3).
@@ -29,11 +29,11 @@ _FROM_HUB: Final[Mapping[str, type[FromHub]]] = {kind.__name__: kind for kind in
 
 
 def encode(message: FromRelay | FromHub) -> bytes:
-    """Return the frame of `message`. Raises LinkViolation if it is larger than a frame may be."""
+    """Return the frame of `message`. Raises TooLarge if it is larger than a frame may be."""
     frame: bytes = msgpack.packb(msgspec.to_builtins(message, builtin_types=_BYTES))
     if len(frame) > MAX_FRAME_BYTES:
         name = type(message).__name__
-        raise LinkViolation(f"{name} takes {len(frame)} bytes, a frame holds {MAX_FRAME_BYTES}")
+        raise TooLarge(f"{name} takes {len(frame)} bytes, a frame holds {MAX_FRAME_BYTES}")
     return frame
 
 

@@ -22,3 +22,7 @@ class LinkRefused(LinkError):
 
 class LinkViolation(LinkError):
     """The other end broke the rules of the link; the link is to be closed."""
+
+
+class TooLarge(LinkViolation):
+    """A message of our own takes more than a frame; it was not sent, and the link goes on."""

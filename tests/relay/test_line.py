@@ -11,14 +11,21 @@ from relay.link.codec import decode_from_relay
 from relay.link.errors import ChannelClosed, LinkRefused, LinkViolation
 from relay.link.messages import (
     VERSION,
+    Advertisement,
+    Advertisements,
     Beat,
     Bye,
+    Characteristic,
+    Connected,
     Done,
+    ErrorCode,
+    Failed,
     FromHub,
     FromRelay,
     Hello,
     Notification,
     Scan,
+    Service,
     Stats,
     Welcome,
 )
@@ -178,5 +185,32 @@ def test_while_answers_are_not_read_requests_are_not_either() -> None:
         answers = [await ends.next() for _ in range(FULL * 3)]
         assert all(isinstance(m, Done) for m in answers)
         ends.task.cancel()
+
+    run_virtual(main())
+
+
+def test_a_message_that_is_too_large_is_split_or_replaced_and_the_link_goes_on() -> None:
+    uuid = "0000fff0-0000-1000-8000-00805f9b34fb"
+
+    async def main() -> None:
+        ends = Ends()
+        await ends.greet()
+        crowd = tuple(Advertisement(f"{n}", services=(uuid,) * 100) for n in range(30))
+        ends.line.put(Advertisements(crowd))
+        hall = Service(uuid, tuple(Characteristic(h, uuid) for h in range(2000)))
+        ends.line.put(Connected(7, (hall,)))
+        ends.line.put(Stats({f"{n:0128}": n for n in range(1000)}))
+        ends.line.put(Done(8))
+        heard: list[Advertisement] = []
+        while not isinstance(message := decode_from_relay(await ends.there.receive()), Failed):
+            assert isinstance(message, Advertisements)
+            heard += message.items
+        assert tuple(heard) == crowd
+        assert (message.id, message.code) == (7, ErrorCode.REFUSED)
+        assert decode_from_relay(await ends.there.receive()) == Done(8)
+        assert ends.tally["too large to be told"] == 3
+        await ends.there.close()
+        with pytest.raises(ChannelClosed):
+            await ends.task
 
     run_virtual(main())

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from relay.link.messages import Advertisement
+import pytest
+
+from relay.fitting import SERVICES
+from relay.link.codec import decode_from_relay, encode
+from relay.link.messages import Advertisement, Advertisements
 from relay.sightings import BATCH, BATCH_S, MOST, SAME_S, Sightings
 
 
@@ -48,6 +52,43 @@ def test_a_batch_fits_a_frame_and_the_rest_follows_at_once() -> None:
     assert len(sightings.take(0.1)) == BATCH
     assert sightings.due == 0.1
     assert len(sightings.take(0.1)) == 5
+
+
+@pytest.mark.parametrize("services", [1, 20, 124, 2000])
+def test_whatever_neighbours_advertise_every_batch_fits_a_frame(services: int) -> None:
+    sightings = Sightings()
+    uuid = "0000fff0-0000-1000-8000-00805f9b34fb"
+    makers = {company: bytes(512) for company in range(16)}
+    name = "\N{OGHAM LETTER BEITH}" * 128
+    for n in range(40):
+        sightings.add(Advertisement(f"{n:064}", name, -50, (uuid,) * services, makers), 0.0)
+    told = []
+    while batch := sightings.take(0.1):
+        frame = encode(Advertisements(batch))
+        assert decode_from_relay(frame) == Advertisements(batch)
+        told += [advertisement.address for advertisement in batch]
+    assert len(told) == 40
+    assert sightings.left_out == 40 * max(0, services - SERVICES)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Advertisement(""),
+        Advertisement("A" * 65),
+        Advertisement("A", "n" * 129),
+        Advertisement("A", services=("fff0",)),
+        Advertisement("A", manufacturer={76: bytes(513)}),
+        Advertisement("A", manufacturer={-1: b""}),
+    ],
+    ids=repr,
+)
+def test_what_the_link_cannot_say_is_left_out_and_counted(odd: Advertisement) -> None:
+    sightings = Sightings()
+    sightings.add(odd, 0.0)
+    batch = Advertisements(sightings.take(0.1))
+    assert decode_from_relay(encode(batch)) == batch
+    assert sightings.left_out == 1
 
 
 def test_who_was_not_seen_for_longest_is_forgotten() -> None:

@@ -329,3 +329,26 @@ def test_cancelled_while_it_runs_it_leaves_no_waiter_and_no_task() -> None:
                 assert isinstance(outcome.exception(), HardwareError)
 
     run_virtual(main())
+
+
+def test_what_takes_more_than_a_frame_is_not_said_and_the_link_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    uuid = "0000fff0-0000-1000-8000-00805f9b34fb"
+
+    async def scene(bench: Bench) -> None:
+        await bench.heard()
+        bench.link.tell(Interests((uuid,) * 4000))
+        large = tuple(Packet(1, bytes(4000)) for _ in range(32))
+        refused = bench.link.request(lambda id: Output(id, 1, large))
+        sent = bench.link.request(output())
+        (said,) = [message for message in await bench.heard() if not isinstance(message, Beat)]
+        assert isinstance(said, Output)
+        with pytest.raises(HardwareError, match="was not sent"):
+            await refused
+        await bench.say(Done(said.id))
+        assert await sent == Done(said.id)
+        assert bench.ended is None
+
+    play(scene)
+    assert "not told" in caplog.text
