@@ -368,7 +368,7 @@ class App:
         )
 
     def _grant(self, visitor: Visitor) -> Grant | None:
-        return self.tokens.check_any(visitor.tokens, time.time())
+        return self.tokens.check_all(visitor.tokens, time.time())
 
     async def _secure_link(self, channel: Channel, admitted: Admitted) -> None:
         secure, relay = await secure_as_hub(channel, self.trust, self.trust)

@@ -56,7 +56,7 @@ LEAVE_S = 2.0
 
 # RFC 6455, 7.4.1 and the registry of close codes.
 CLOSE_TRY_AGAIN = 1013
-CLOSE_GOING_AWAY = 1001
+CLOSE_NORMAL = 1000
 CLOSE_POLICY = 1008
 
 
@@ -378,11 +378,10 @@ def _first(group: BaseException) -> BaseException:
 async def serve(
     channel: Channel, hub: Hub, options: ClientOptions, grant: Grant | None = None
 ) -> None:
-    """Serve one client over `channel` until it ends; closes the channel.
+    """Serve one client over `channel` until it ends, and close the channel then.
 
-    Whatever ends it, the outputs that this client drove last are stopped.
+    Whatever ends it, the outputs that this client drove last are stopped. If this is cancelled,
+    closing is left to whoever cancels: they know the reason that the client is to be told.
     """
-    try:
-        await ClientDriver(channel, hub, options, grant).run()
-    finally:
-        await channel.close(CLOSE_GOING_AWAY, "the hub is done")
+    await ClientDriver(channel, hub, options, grant).run()
+    await channel.close(CLOSE_NORMAL, "")

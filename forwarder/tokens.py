@@ -19,12 +19,13 @@ from typing import Annotated, Final, Protocol
 import msgspec
 
 from forwarder.buttplug.messages import OutputType
+from forwarder.connectors.credentials import TOKEN_PREFIX
 from forwarder.errors import ConfigError
 from relay.link.keys import PrivateFileError, read_private, write_private
 from relay.link.names import neutralise
 
 # So that people and secret scanners see what it is: bp, forwarder, token.
-PREFIX: Final = "bpft_"
+PREFIX: Final = TOKEN_PREFIX
 TOKEN_BYTES: Final = 32
 MAX_TOKENS: Final = 256
 _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
@@ -187,10 +188,10 @@ class TokenBook:
             return None
         return found
 
-    def check_any(self, tokens: Iterable[str], now: float) -> Grant | None:
-        """The same for whatever in a request may be a token: from header, query and path."""
-        grants = (self.check(token, now) for token in tokens)
-        return next((grant for grant in grants if grant is not None), None)
+    def check_all(self, tokens: Iterable[str], now: float) -> Grant | None:
+        """What the first of `tokens` grants, if every one of them is good."""
+        grants = [self.check(token, now) for token in tokens]
+        return grants[0] if grants and None not in grants else None
 
     def holds(self, grant: Grant, now: float) -> bool:
         """Whether a client that came with `grant` may stay."""

@@ -7,27 +7,22 @@ before that: the Host header (DNS rebinding), the Origin header, and Sec-Fetch-S
 
 from __future__ import annotations
 
-import base64
 import hmac
-import secrets
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from enum import Flag, auto
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from forwarder.connectors.admission import HostNames, Visitor
+from forwarder.api.page_tokens import MAX_PAGES, PageTokens, new_token
+from forwarder.connectors.admission import HostNames, Visitor, host_name, is_fixed_name
 from forwarder.errors import ConfigError
 from forwarder.tokens import Grant
 from relay.link.keys import PrivateFileError, read_private, write_private
 
 ADMIN_FILE = "admin.token"
 ADMIN_PREFIX = "bpfa_"
-PAGE_PREFIX = "bpfp_"
-_TOKEN_BYTES = 32
-# Dashboards that are open at the same time; the one used longest ago has to load its page again.
-MAX_PAGES = 64
 
 
 class Right(Flag):
@@ -37,7 +32,7 @@ class Right(Flag):
     ADMIN = auto()  # settings, pairing, tokens
 
 
-# With the token of the state folder, or as a dashboard that was loaded on this machine.
+# With the token of the state folder, or as a dashboard that is open on this machine.
 OWNER = Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN
 # A program on this machine, without a token.
 LOCAL = Right.LOOK | Right.READ
@@ -47,11 +42,14 @@ GUEST = Right.LOOK | Right.DRIVE
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`name` is shown to people as the one who drives. `grant`: of a guest."""
+    """`name` is shown to people as the one who drives. `grant`: of a guest. `token`: what it came
+    with, empty for none.
+    """
 
     rights: Right
     name: str
     grant: Grant | None = None
+    token: str = field(default="", repr=False)
 
     def may(self, right: Right) -> bool:
         return right in self.rights
@@ -66,6 +64,12 @@ class Refusal:
 
 
 CheckToken = Callable[[str], Grant | None]
+_UNKNOWN = Refusal(401, "This token is unknown, revoked or expired.")
+_IN_THE_CLEAR = Refusal(
+    403,
+    "The admin token works here or by https only. It was sent in the clear: `forwarder token admin"
+    " --renew` makes a new one.",
+)
 
 
 def admin_token(folder: Path) -> str:
@@ -77,7 +81,7 @@ def admin_token(folder: Path) -> str:
     try:
         token = read_private(path).decode("ascii").strip()
     except FileNotFoundError:
-        token = _new(ADMIN_PREFIX)
+        token = new_token(ADMIN_PREFIX)
         try:
             write_private(path, f"{token}\n".encode())
         except OSError as error:
@@ -90,13 +94,13 @@ def admin_token(folder: Path) -> str:
 
 
 class Access:
-    """Knows the admin token, the pages it has given out, and how to check a client's token."""
+    """Knows the admin token, the pages that asked for one, and how to check a client's token."""
 
     def __init__(self, admin: str, hosts: HostNames, check: CheckToken) -> None:
         self._admin = admin
         self._hosts = hosts
         self._check = check
-        self._pages: OrderedDict[str, None] = OrderedDict()
+        self._pages = PageTokens()
 
     def refuse(self, visitor: Visitor, fetch_site: str | None = None) -> Refusal | None:
         """Whether a browser may be calling for somebody else; None if not.
@@ -112,41 +116,61 @@ class Access:
         return None
 
     def caller(self, visitor: Visitor) -> Caller | Refusal:
-        """Who calls, by the first token that is good; for one that passed `refuse`."""
-        for token in visitor.tokens:
-            caller = self.by_token(token)
-            if caller is not None:
-                return caller
-        if visitor.tokens:
-            return Refusal(401, "This token is unknown, revoked or expired.")
+        """Who calls, for one that passed `refuse`. Every token that it gives has to be good; the
+        first one counts.
+        """
+        callers = [self.by_token(token, visitor) for token in visitor.tokens]
+        refused = next((caller for caller in callers if isinstance(caller, Refusal)), None)
+        if refused is not None:
+            return refused
+        if callers:
+            return callers[0]
         if visitor.loopback:
             return Caller(LOCAL, "a program")
         return Refusal(401, "Whoever is not on this machine needs a token.")
 
-    def by_token(self, token: str) -> Caller | None:
+    def by_token(self, token: str, visitor: Visitor) -> Caller | Refusal:
+        """Who comes with `token`, by the way that `visitor` came."""
+        if not token.isascii():
+            return _UNKNOWN  # and what headers make of other bytes cannot be compared
         if hmac.compare_digest(token.encode(), self._admin.encode()):
-            return Caller(OWNER, "API")
-        # A lookup by hash tells nothing useful about 256 random bits.
-        if token in self._pages:
-            self._pages.move_to_end(token)
-            return Caller(OWNER, "Dashboard")
+            if not (visitor.loopback or visitor.secure):
+                return _IN_THE_CLEAR
+            return Caller(OWNER, "API", token=token)
+        if visitor.loopback and self._pages.holds(token):
+            return Caller(OWNER, "Dashboard", token=token)
         grant = self._check(token)
         if grant is not None:
-            return Caller(GUEST, grant.name, grant)
-        return None
+            return Caller(GUEST, grant.name, grant, token)
+        return _UNKNOWN
 
-    def new_page(self) -> str:
-        """A token for a dashboard that was just loaded on this machine, for this run."""
-        token = _new(PAGE_PREFIX)
-        self._pages[token] = None
-        while len(self._pages) > MAX_PAGES:
-            self._pages.popitem(last=False)
+    def holds(self, caller: Caller) -> bool:
+        """Whether an owner who came with a token may stay; of guests, Guests knows."""
+        if caller.grant is not None or not caller.token:
+            return True
+        return caller.token == self._admin or self._pages.holds(caller.token)
+
+    def new_page(self, visitor: Visitor) -> str | Refusal:
+        """A token for a dashboard whose script asks for it, for one that passed `refuse`.
+
+        Only this machine's own browser can have loaded the page from this machine, and only by a
+        name that no network gives out: a name of this machine in DNS or mDNS may be somebody
+        else's a moment before, and then the script is theirs.
+        """
+        if not visitor.loopback or visitor.origin is None:
+            return Refusal(403, "Only the dashboard, on the hub's own machine, gets this token.")
+        if not is_fixed_name(host_name(visitor.host)):
+            return Refusal(
+                403, "Open the dashboard at http://localhost or http://127.0.0.1 to be its owner."
+            )
+        token = self._pages.new()
+        if token is None:
+            return Refusal(503, f"{MAX_PAGES} dashboards are open; close one of them first.")
         return token
 
-
-def _new(prefix: str) -> str:
-    random = secrets.token_bytes(_TOKEN_BYTES)
-    return prefix + base64.urlsafe_b64encode(random).rstrip(b"=").decode()
+    def connected(self, caller: Caller) -> AbstractContextManager[None]:
+        """Hold the caller's page token while its socket is open."""
+        return self._pages.connected(caller.token)
 
 
 def _same_origin(origin: str, host: str) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import msgspec
 
-from forwarder.api.access import Access, Caller, Right
+from forwarder.api.access import Access, Caller, Refusal, Right
 from forwarder.api.drivers import Driver
 from forwarder.api.model import OutputBody
 from forwarder.api.services import Services
 from forwarder.api.stream import Alive, Drive, Feed, Hello, Release, Said, Watch, pace
+from forwarder.connectors.admission import Admitted
 from forwarder.errors import DeviceError, ForwarderError
 from forwarder.hub import Hub, Outcome
 from relay.link.channel import Channel
@@ -43,7 +43,7 @@ class _Leave(Exception):
 
 
 class DashboardSession:
-    """`caller`: by the upgrade's own header, None if that had none and it was not from here.
+    """`admitted`: by EventsGate; its grant is the caller, if the upgrade said who that is, and its
     `settle` is asked once the caller is known; False means that there is no place for it."""
 
     def __init__(
@@ -52,16 +52,17 @@ class DashboardSession:
         services: Services,
         watch: Watch,
         access: Access,
-        caller: Caller | None,
-        settle: Callable[[], bool] = lambda: True,
+        admitted: Admitted,
     ) -> None:
         self._channel = channel
         self._services = services
         self._hub: Hub = services.hub
         self._watch = watch
         self._access = access
-        self._caller = caller
-        self._settle = settle
+        self._settle = admitted.settle
+        assert admitted.grant is None or isinstance(admitted.grant, Caller)
+        self._visitor = admitted.visitor
+        self._caller = admitted.grant
         self._driver: Driver | None = None
         self._heard = 0.0
         self._under_way = 0
@@ -71,7 +72,8 @@ class DashboardSession:
         try:
             caller = await self._greeted()
             if caller.grant is None:
-                await self._session(caller)
+                with self._access.connected(caller):
+                    await self._session(caller)
             else:
                 await self._services.guests.serve(
                     self._channel, caller.grant, lambda: self._session(caller)
@@ -91,11 +93,20 @@ class DashboardSession:
             raise _Leave(POLICY, "no hello came") from None
         if not isinstance(said, Hello):
             raise _Leave(POLICY, "the first message is a hello")
-        caller = self._access.by_token(said.token) if said.token else self._caller
-        if caller is None:
-            raise _Leave(UNKNOWN_TOKEN, "the token is unknown, revoked or expired")
+        caller = self._known(said)
         if not self._settle():
             raise _Leave(TRY_AGAIN, "too many dashboards are open")
+        return caller
+
+    def _known(self, said: Hello) -> Caller:
+        if not said.token:
+            if self._caller is None:
+                raise _Leave(UNKNOWN_TOKEN, "Whoever is not on this machine needs a token.")
+            return self._caller
+        caller = self._access.by_token(said.token, self._visitor)
+        if isinstance(caller, Refusal):
+            # RFC 6455, 5.5: a reason has 123 bytes at most.
+            raise _Leave(UNKNOWN_TOKEN, caller.text[:120])
         return caller
 
     async def _session(self, caller: Caller) -> None:
@@ -105,7 +116,7 @@ class DashboardSession:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write(caller, driver), name="dashboard writer")
-                tasks.create_task(self._listen(driver), name="dashboard silence")
+                tasks.create_task(self._listen(caller, driver), name="dashboard silence")
                 while True:
                     self._hear(self._read(await self._channel.receive()))
         finally:
@@ -174,11 +185,14 @@ class DashboardSession:
                     raise _Leave(TRY_AGAIN, "the dashboard does not read") from None
             await pace(now)
 
-    async def _listen(self, driver: Driver) -> None:
-        """Stop what a page drives that is not heard any more, however its socket looks."""
+    async def _listen(self, caller: Caller, driver: Driver) -> None:
+        """Stop what a page drives that is not heard any more, however its socket looks; end the
+        session of an owner whose token was renewed."""
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(SILENCE_S / 6)
+            if not self._access.holds(caller):
+                raise _Leave(UNKNOWN_TOKEN, "This token was replaced by a new one.")
             if driver in self._hub.clients and clock() - self._heard > SILENCE_S:
                 driver.leave()
                 driver.troubles.append(

@@ -36,6 +36,12 @@ class Problem(Document, frozen=True):
     error: str
 
 
+class PageToken(Document, frozen=True):
+    """What a dashboard that is open on the hub's machine calls the API with, for this run."""
+
+    token: str
+
+
 # --- hub ---------------------------------------------------------------------------------------
 
 

@@ -14,21 +14,13 @@ import msgspec
 from aiohttp import web
 
 from forwarder.api import openapi
-from forwarder.api.access import (
-    ADMIN_PREFIX,
-    PAGE_PREFIX,
-    Access,
-    Caller,
-    Refusal,
-    Right,
-    admin_token,
-)
+from forwarder.api.access import Access, Caller, Refusal, Right, admin_token
 from forwarder.api.actions import Actions, Call
 from forwarder.api.allowed import Origins
 from forwarder.api.batteries import Batteries
 from forwarder.api.dashboard_session import DashboardSession
 from forwarder.api.drivers import Scripts
-from forwarder.api.model import Problem
+from forwarder.api.model import PageToken, Problem
 from forwarder.api.pairing import Pairing
 from forwarder.api.picture import Picture
 from forwarder.api.routes import PREFIX, ROUTES, Route
@@ -37,6 +29,7 @@ from forwarder.api.settings import Pins, Settings
 from forwarder.api.stream import Feed, Watch, pace
 from forwarder.connectors.admission import Admitted, Gatekeeper, HostNames, Refused, Visitor
 from forwarder.connectors.bounds import Purpose
+from forwarder.connectors.credentials import given
 from forwarder.connectors.listener import place_of
 from forwarder.connectors.websocket_server import add_websocket_route, visitor_of
 from forwarder.device import Device
@@ -51,7 +44,6 @@ from forwarder.errors import (
     UnknownFeature,
 )
 from forwarder.local_names import host_names
-from forwarder.tokens import PREFIX as GUEST_PREFIX
 from forwarder.web.headers import guard_headers
 from forwarder.web.pages import Pages
 from relay.link.channel import Channel
@@ -77,7 +69,6 @@ KEEPALIVE_S = 15.0
 ORIGINS_FILE = "origins.json"
 PINS_FILE = "pins.json"
 URL_FILE = "api.url"
-TOKEN_PREFIXES = (ADMIN_PREFIX, PAGE_PREFIX, GUEST_PREFIX)
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownDevice, HTTPStatus.NOT_FOUND),
@@ -99,13 +90,15 @@ class EventsGate(Gatekeeper):
         self._access = access
 
     def admit(self, visitor: Visitor) -> Admitted | Refused:
-        visitor = replace(visitor, tokens=_bearer(visitor.tokens))
         refusal = self._access.refuse(visitor)
         if refusal is not None:
             return Refused(refusal.status, refusal.text)
         caller = self._access.caller(visitor)
-        known = caller if isinstance(caller, Caller) else None
-        return Admitted(visitor, known, proven=known is not None and visitor.origin is None)
+        if isinstance(caller, Caller):
+            return Admitted(visitor, caller, proven=visitor.origin is None)
+        if visitor.tokens:
+            return Refused(caller.status, caller.text)
+        return Admitted(visitor, proven=False)
 
 
 class Api:
@@ -143,6 +136,7 @@ class Api:
             # Names may hold anything, also slashes.
             path = (PREFIX + route.path).replace("{name}", "{name:.+}")
             app.router.add_route(route.method, path, self._handler(route))
+        app.router.add_post(f"{PREFIX}/page", self._page)
         app.router.add_get(f"{PREFIX}/openapi.json", self._describe)
         app.router.add_get(f"{PREFIX}/events/stream", self._stream)
         add_websocket_route(
@@ -182,10 +176,20 @@ class Api:
     # --- requests -------------------------------------------------------------------------------
 
     def _caller(self, request: web.Request) -> Caller | Refusal:
-        visitor = visitor_of(request)
-        visitor = replace(visitor, tokens=_bearer_of(request))
+        visitor = _visitor(request)
         refusal = self.access.refuse(visitor, request.headers.get("Sec-Fetch-Site"))
         return refusal or self.access.caller(visitor)
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        """A token for the dashboard that asks. Not a route of the table: for our own page only."""
+        visitor = _visitor(request)
+        token = self.access.refuse(visitor, request.headers.get("Sec-Fetch-Site"))
+        if token is None and visitor.tokens:
+            token = Refusal(403, "Who has a token needs none of a page.")
+        made = token or self.access.new_page(visitor)
+        if isinstance(made, Refusal):
+            return _refused(made)
+        return _json(PageToken(token=made), HTTPStatus.CREATED)
 
     def _handler(self, route: Route) -> Answer:
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -218,11 +222,7 @@ class Api:
     # --- events ---------------------------------------------------------------------------------
 
     async def _events(self, channel: Channel, admitted: Admitted) -> None:
-        caller = admitted.grant
-        assert caller is None or isinstance(caller, Caller)
-        await DashboardSession(
-            channel, self._services, self._watch, self.access, caller, admitted.settle
-        ).run()
+        await DashboardSession(channel, self._services, self._watch, self.access, admitted).run()
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         caller = self._caller(request)
@@ -251,7 +251,7 @@ class Api:
         clock = asyncio.get_running_loop().time
         feed = Feed(self._watch, self._services, caller)
         sent = clock()
-        while caller.grant is None or self._services.tokens.holds(caller.grant, time.time()):
+        while self._may_stay(caller):
             now = clock()
             change = feed.next(now)
             frame = b"data: %b\n\n" % change if change else b""
@@ -262,6 +262,11 @@ class Api:
                 async with asyncio.timeout(SEND_S):
                     await response.write(frame)
             await pace(now)
+
+    def _may_stay(self, caller: Caller) -> bool:
+        if caller.grant is not None:
+            return self._services.tokens.holds(caller.grant, time.time())
+        return self.access.holds(caller)
 
 
 async def _read(request: web.Request) -> bytes:
@@ -300,14 +305,10 @@ def _body(request: web.Request, chunks: bytes, kind: type) -> object:
         raise MessageError(f"The body does not fit: {neutralise(str(error), 200)}.") from error
 
 
-def _bearer_of(request: web.Request) -> tuple[str, ...]:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return (token.strip(),) if scheme.lower() == "bearer" and token.strip() else ()
-
-
-def _bearer(tokens: tuple[str, ...]) -> tuple[str, ...]:
-    # A visitor's tokens may also be parts of the path, which are none here.
-    return tuple(token for token in tokens if token.startswith(TOKEN_PREFIXES))
+def _visitor(request: web.Request) -> Visitor:
+    """Who calls. Parts of a path are names of things here, and no tokens."""
+    tokens = given(request.headers.getall("Authorization", []), request.query.getall("token", []))
+    return replace(visitor_of(request), tokens=tokens)
 
 
 def _not_allowed(caller: Caller) -> Refusal:

@@ -1,6 +1,7 @@
 """Who may come in: browser origins, host names, tokens. Decisions only; sans-I/O.
 
-A program on this machine may do as it likes anyway, so it comes in as every app expects. A page in
+A program on this machine may do as it likes anyway, so it comes in as every app expects. Whoever
+gives a token is judged by it alone, wherever it is. A page in
 a browser is no such program: any site can make the browser call this machine. It comes in if its
 origin is of this machine, or allowed. Whoever is not on this machine needs a token; a token also
 speaks for a page, for only the user can have given it one.
@@ -29,8 +30,9 @@ class Verdict(StrEnum):
 class Visitor:
     """Who asks to come in, as its HTTP request says.
 
-    `address`: of the other end of the TCP connection. `tokens`: what may be one, from header, query
-    and path. `forwarded`: a proxy says that it asks for somebody else.
+    `address`: of the other end of the TCP connection. `tokens`: the credentials that were given,
+    good or not (forwarder.connectors.credentials); empty: none. `forwarded`: a proxy says that it
+    asks for somebody else.
     """
 
     address: str
@@ -85,6 +87,9 @@ class HostNames:
 
     The guard against DNS rebinding: a site whose name suddenly means this machine is same-origin
     for the browser, but it still says its own name. IP addresses cannot be rebound.
+
+    A name with % is nobody's: browsers send no zone of an address, and to Python anything may stand
+    behind one, `127.0.0.1%.evil.example` included.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -93,6 +98,8 @@ class HostNames:
     def accepts(self, host: str) -> bool:
         """`host`: as in the Host header, with or without a port."""
         name = host_name(host)
+        if "%" in name:
+            return False
         return is_local_name(name) or is_address(name) or name in self._names
 
 
@@ -143,7 +150,7 @@ class OriginPolicy:
             return Verdict.DENY
         scheme, _, place = origin.partition("://")
         if scheme in ("http", "https") and (
-            _is_loopback_name(host_name(place)) or place == host.lower()
+            is_loopback_name(host_name(place)) or place == host.lower()
         ):
             return Verdict.ALLOW
         verdict = self._on_origin(origin) if self._on_origin else Verdict.DENY
@@ -165,7 +172,9 @@ class OriginPolicy:
 
 
 class Gatekeeper:
-    """Decides about visitors. `authorise` knows the tokens; without it only loopback comes in."""
+    """Decides about visitors. `authorise` returns what a visitor's tokens grant, None if one of
+    them is not good; without it only loopback comes in.
+    """
 
     def __init__(
         self, origins: OriginPolicy | None = None, authorise: Authorise | None = None
@@ -174,12 +183,16 @@ class Gatekeeper:
         self._authorise = authorise
 
     def admit(self, visitor: Visitor) -> Admitted | Refused:
-        grant = self._authorise(visitor) if self._authorise and visitor.tokens else None
-        if grant is not None:
+        if self._authorise is None and not visitor.loopback:
+            return Refused(403, "only programs on this machine may connect here")
+        if visitor.tokens:
+            # A token narrows what its bearer may do; on this machine, too, one that is mistyped,
+            # revoked or expired must not open more than the right one would.
+            grant = None if self._authorise is None else self._authorise(visitor)
+            if grant is None:
+                return Refused(401, "the token is unknown, revoked or expired")
             return Admitted(visitor, grant)
         if not visitor.loopback:
-            if self._authorise is None:
-                return Refused(403, "only programs on this machine may connect here")
             return Refused(401, "whoever is not on this machine needs a token")
         return self._judge(visitor)
 
@@ -231,8 +244,16 @@ def is_local_name(name: str) -> bool:
     return name == "localhost" or name.endswith(".localhost")
 
 
-def _is_loopback_name(name: str) -> bool:
-    return is_local_name(name) or is_loopback(name)
+def is_loopback_name(name: str) -> bool:
+    """Whether a name in a URL or a Host header means this machine for every browser."""
+    return is_local_name(name) or ("%" not in name and is_loopback(name))
+
+
+def is_fixed_name(name: str) -> bool:
+    """Whether no network has a say in what `name` means. `*.localhost` is not among them: not every
+    browser keeps RFC 6761 for it, as all do for localhost itself.
+    """
+    return name == "localhost" or ("%" not in name and is_loopback(name))
 
 
 def host_name(host: str) -> str:

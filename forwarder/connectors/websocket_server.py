@@ -11,9 +11,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 
-from forwarder.connectors.admission import Admitted, Gatekeeper, Refused, Visitor
+from forwarder.connectors.admission import (
+    Admitted,
+    Gatekeeper,
+    Refused,
+    Visitor,
+    is_loopback,
+)
 from forwarder.connectors.base import Handler, serve
 from forwarder.connectors.bounds import REQUEST_S, TLS_S, Purpose
+from forwarder.connectors.credentials import given
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import LOOPBACK, OPEN, Listener, place_of
 from relay.link.channel import Channel
@@ -31,8 +38,6 @@ _PREFLIGHT_S = 60
 _SAY_AGAIN_S = 60.0
 _MAX_SAID = 64
 _MAX_SAID_CHARS = 240
-# Each is looked up; nobody has a reason to offer more.
-_MAX_TOKENS = 8
 # What a proxy adds when it passes on somebody's request.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 # A page asks with one of these, by the draft its browser follows: Private Network Access (Chrome
@@ -44,21 +49,34 @@ _NETWORK_ACCESS = {
 
 
 def visitor_of(request: web.Request) -> Visitor:
-    """Who sent `request`. Tokens may be a bearer token, `?token=…` or a part of the path."""
-    header = request.headers.get("Authorization", "")
-    scheme, _, bearer = header.partition(" ")
-    tokens = [bearer.strip()] if scheme.lower() == "bearer" else []
-    tokens += request.query.getall("token", [])
-    tokens += request.path.split("/")[:_MAX_TOKENS]
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    return Visitor(
-        address=str(peer[0]) if isinstance(peer, tuple) else "",
-        host=request.headers.get("Host", ""),
-        origin=request.headers.get("Origin"),
-        tokens=tuple(token for token in tokens if token)[:_MAX_TOKENS],
-        forwarded=any(name in request.headers for name in _FORWARDED),
-        secure=request.secure,
+    """Who sent `request`."""
+    tokens = given(
+        request.headers.getall("Authorization", []),
+        request.query.getall("token", []),
+        request.path,
     )
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    address = str(peer[0]) if isinstance(peer, tuple) else ""
+    origin = request.headers.get("Origin")
+    return Visitor(
+        address=address,
+        host=_text(request.headers.get("Host", "")),
+        origin=None if origin is None else _text(origin),
+        tokens=tokens,
+        forwarded=any(name in request.headers for name in _FORWARDED),
+        secure=request.secure or (is_loopback(address) and _forwarded_by_tls(request.headers)),
+    )
+
+
+def _text(value: str) -> str:
+    """Bytes that are no text come as lone surrogates, which no answer and no log can say."""
+    return value.encode(errors="replace").decode()
+
+
+def _forwarded_by_tls(headers: Mapping[str, str]) -> bool:
+    # A proxy's word about the way to it. Who lies here lies about the safety of a token of theirs.
+    said = headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
+    return said or "proto=https" in headers.get("Forwarded", "").lower().replace('"', "")
 
 
 def add_websocket_route(

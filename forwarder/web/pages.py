@@ -25,8 +25,6 @@ _TYPES: Final = {
     "json": "application/json",
     "png": "image/png",
 }
-# Where the dashboard looks for its token; empty in the file, and for whoever has to bring one.
-_TOKEN_PLACE: Final = '<meta name="token" content="">'
 
 
 class _Refusal(Protocol):
@@ -41,8 +39,6 @@ class Doorman(Protocol):
     """What the pages need of forwarder.api.access."""
 
     def refuse(self, visitor: Visitor, fetch_site: str | None = None) -> _Refusal | None: ...
-
-    def new_page(self) -> str: ...
 
 
 def page_files(folder: Traversable) -> dict[str, bytes]:
@@ -76,12 +72,7 @@ class Pages:
         refusal = self._door.refuse(visitor)
         if refusal is not None:
             return web.Response(status=refusal.status, text=refusal.text + "\n")
-        page = self._files("dashboard")["index.html"].decode()
-        if visitor.loopback:
-            assert _TOKEN_PLACE in page
-            filled = f'<meta name="token" content="{self._door.new_page()}">'
-            page = page.replace(_TOKEN_PLACE, filled)
-        return web.Response(text=page, content_type="text/html")
+        return self._file("dashboard", "index.html")
 
     async def _dashboard(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]

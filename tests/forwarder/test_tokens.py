@@ -155,12 +155,14 @@ def test_a_damaged_or_open_file_is_explained(tmp_path: Path) -> None:
         TokenBook(path)
 
 
-def test_of_all_that_may_be_a_token_the_first_that_is_one_counts() -> None:
+def test_every_token_given_has_to_be_good_and_the_first_counts() -> None:
     book = TokenBook(None)
     one, two = book.new("one", 0.0), book.new("two", 0.0, valid_s=5)
-    assert book.check_any(["", "token", two, one], 1.0) == Grant("two", expires=5.0)
-    assert book.check_any(["", "token", two, one], 9.0) == Grant("one")
-    assert book.check_any([], 9.0) is None
+    assert book.check_all([two, one], 1.0) == Grant("two", expires=5.0)
+    assert book.check_all([two, one], 9.0) is None
+    assert book.check_all([one, ""], 1.0) is None
+    assert book.check_all([one], 9.0) == Grant("one")
+    assert book.check_all([], 9.0) is None
 
 
 @given(st.lists(st.text(st.characters()) | st.just(_TOKEN)))
@@ -168,7 +170,7 @@ def test_of_all_that_may_be_a_token_the_first_that_is_one_counts() -> None:
 def test_nothing_else_is_a_token(tokens: list[str]) -> None:
     book = TokenBook(None)
     book.new("app", 0.0)
-    assert book.check_any(tokens, 0.0) is None
+    assert book.check_all(tokens, 0.0) is None
 
 
 def test_logs_do_not_show_tokens() -> None:

@@ -267,18 +267,25 @@ async def test_it_comes_back_by_itself_after_a_restart_of_the_hub(
     await page.close()
 
 
-# Takes the token out of the page before its scripts run, and has an empty one refused as it is
-# beyond this machine.
+# Gives the page no token, and has an empty one refused as it is beyond this machine.
 _WITHOUT_TOKEN = """
-new MutationObserver(() => {
-    const meta = document.querySelector('meta[name=token]');
-    if (meta) meta.content = '';
-}).observe(document, {childList: true, subtree: true});
+const ask = window.fetch;
+window.fetch = (url, ...more) =>
+    `${url}`.endsWith('/page') ? Promise.reject(new TypeError('away')) : ask(url, ...more);
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) {
     return send.call(this, data.replace('"token":""', '"token":"none"'));
 };
 """
+
+
+async def test_a_stop_works_though_the_hub_forgot_the_page(desk: Desk) -> None:
+    """As after 64 newer dashboards while this one's socket was away."""
+    await desk.test_drive()
+    desk.hub.app.api.access._pages._open.clear()
+    await desk.page.click("#stop")
+    await until(lambda: not desk.running, "the toy at rest", 5)
+    await desk.page.until("document.getElementById('stop').innerText === 'Stopped'")
 
 
 async def test_beyond_this_machine_it_asks_for_the_token(desk: Desk) -> None:

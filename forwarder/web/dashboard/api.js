@@ -1,8 +1,14 @@
-// The hub's HTTP API, and this page's right to use it. The token stands in the page if it was loaded
-// on the hub's own machine; else the person brings one, kept until the tab is closed.
+// The hub's HTTP API, and this page's right to use it. A page that is open on the hub's own machine
+// asks for a token of its own; elsewhere the person brings one, kept until the tab is closed.
 
 const KEPT = 'forwarder-token';
-const given = document.querySelector('meta[name=token]').content;
+const UNAUTHORISED = 401;
+// Names that no network gives a meaning to: under any other the hub gives out no token.
+export const atHome = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(location.hostname);
+
+// This page's own token, in memory only: nothing else of this origin can read it.
+let own = '';
+let asking = null;
 
 export class Refused extends Error {
   constructor(status, words) {
@@ -11,19 +17,48 @@ export class Refused extends Error {
   }
 }
 
-export const atHome = given !== '';
-export const token = () => given || sessionStorage.getItem(KEPT) || '';
+export const token = () => own || sessionStorage.getItem(KEPT) || '';
 export const keepToken = value => sessionStorage.setItem(KEPT, value);
-export const forgetToken = () => sessionStorage.removeItem(KEPT);
+
+// Forget the token in use. Returns whether it was this page's own.
+export function forgetToken() {
+  const was = own !== '';
+  if (!was) sessionStorage.removeItem(KEPT);
+  own = '';
+  return was;
+}
+
+// Get this page a token of its own, unless it has one or cannot have one. Resolves to the hub's
+// words if it says no, else to ''; a hub that cannot be reached shows when it is used.
+export function enter() {
+  if (!atHome || token()) return Promise.resolve('');
+  asking ??= send('POST', '/page', undefined, {}, '')
+    .then(made => { own = made.token; return ''; }, error => (error.status ? error.message : ''))
+    .finally(() => { asking = null; });
+  return asking;
+}
 
 // Call the API; resolves to the decoded answer, or null. Throws Refused with words for people.
 export async function call(method, path, body, more = {}) {
+  const used = token();
+  try {
+    return await send(method, path, body, more, used);
+  } catch (error) {
+    // The hub may have been started again: a Stop must not fail for that.
+    if (error.status !== UNAUTHORISED || used === '' || used !== own) throw error;
+    own = '';
+    await enter();
+    return send(method, path, body, more, token());
+  }
+}
+
+async function send(method, path, body, more, as) {
   let answer;
   try {
     answer = await fetch(`api/v1${path}`, {
       method,
       headers: {
-        Authorization: `Bearer ${token()}`,
+        ...(as ? { Authorization: `Bearer ${as}` } : {}),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       },
       body: body === undefined ? undefined : JSON.stringify(body),

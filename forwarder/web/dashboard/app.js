@@ -57,7 +57,7 @@ function hub(hub) {
   text($('scan-here'), hub.scanning ? 'Scanning…' : 'Scan for devices');
 }
 
-function link(up, code) {
+function link(up, code, reason) {
   $('dot').className = up ? 'good' : 'bad';
   klass($('link'), 'bad', !up);
   // What is shown is not so any more; Stop stays in reach.
@@ -70,24 +70,24 @@ function link(up, code) {
     return;
   }
   if (code === UNKNOWN_TOKEN) {
-    unknown();
+    unknown(reason);
     return;
   }
   text($('link-text'), 'The hub cannot be reached. What this page drove is stopped.');
   lost = true;
 }
 
-function unknown() {
-  if (atHome) {
-    // The hub was started again: the page of the new one has a new token.
+function unknown(reason) {
+  const had = token() !== '';
+  if (forgetToken()) {
+    // The hub was started again, and may bring another version of this page.
     const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
     sessionStorage.setItem(RELOADED, `${Date.now()}`);
     if (Date.now() - last > RELOAD_MS) location.reload();
-    else text($('link-text'), 'The hub does not know this page: load it again.');
+    else feed.open();
     return;
   }
-  if (token()) $('sign-in-error').textContent = 'This token is unknown, revoked or expired.';
-  forgetToken();
+  if (had || atHome) $('sign-in-error').textContent = reason;
   show($('board'), false);
   show($('sign-in'), true);
   show($('sign-in-plain'), !isSecureContext);

@@ -1,6 +1,6 @@
 // The state of the hub, kept up to date over one websocket, and the way test drives go back.
 
-import { token } from './api.js';
+import { enter, token } from './api.js';
 
 const MAPS = ['relays', 'devices', 'live'];
 const PARTS = ['hub', 'clients', 'origins'];
@@ -11,7 +11,8 @@ const ALIVE_MS = 1000;
 export const UNKNOWN_TOKEN = 4401;
 
 export class Feed {
-  // `changed(state, change)` after every change; `link(up, code)` when the websocket comes or goes.
+  // `changed(state, change)` after every change; `link(up, code, reason)` when the websocket comes
+  // or goes.
   constructor(changed, link) {
     this.state = { hub: null, relays: {}, devices: {}, live: {}, clients: [], origins: null, log: [] };
     this.driving = false;
@@ -27,7 +28,12 @@ export class Feed {
     addEventListener('pagehide', () => this.release());
   }
 
-  open() {
+  async open() {
+    const refused = await enter();
+    if (refused) {
+      this.link(false, UNKNOWN_TOKEN, refused);
+      return;
+    }
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const socket = this.socket = new WebSocket(`${scheme}://${location.host}/api/v1/events`);
     socket.onopen = () => socket.send(JSON.stringify({ t: 'hello', token: token() }));
@@ -35,7 +41,7 @@ export class Feed {
     socket.onclose = event => {
       this.socket = null;
       this.driving = false;
-      this.link(false, event.code);
+      this.link(false, event.code, event.reason);
       if (event.code === UNKNOWN_TOKEN) return;
       setTimeout(() => this.open(), this.wait);
       this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
@@ -48,7 +54,7 @@ export class Feed {
       this.wait = FIRST_WAIT_MS;
       for (const name of MAPS) state[name] = {};
       state.log = [];
-      this.link(true, 0);
+      this.link(true, 0, '');
     }
     for (const name of PARTS) if (name in change) state[name] = change[name];
     for (const name of MAPS) {

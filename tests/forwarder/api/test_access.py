@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from forwarder.api.access import MAX_PAGES, Access, Caller, Refusal, Right, admin_token
+from forwarder.api.access import Access, Caller, Refusal, Right, admin_token
+from forwarder.api.page_tokens import MAX_PAGES
 from forwarder.connectors.admission import HostNames, Visitor
 from forwarder.errors import ConfigError
 from forwarder.tokens import Grant
@@ -28,9 +30,15 @@ def visitor(
     token: str | None = None,
     *,
     forwarded: bool = False,
+    secure: bool = False,
 ) -> Visitor:
     tokens = () if token is None else (token,)
-    return Visitor(address, host, origin, tokens, forwarded)
+    return Visitor(address, host, origin, tokens, forwarded, secure)
+
+
+def page(host: str = "localhost:12346", token: str | None = None) -> Visitor:
+    """The dashboard's own script, as a browser on this machine sends it."""
+    return visitor(host=host, origin=f"http://{host}", token=token)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +85,10 @@ def test_what_the_browser_says_of_the_page_counts_without_an_origin(site: str) -
     ("seen", "rights"),
     [
         (visitor(token=ADMIN), Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN),
-        (visitor("10.0.0.9", token=ADMIN), Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN),
+        (
+            visitor("10.0.0.9", token=ADMIN, secure=True),
+            Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN,
+        ),
         (visitor(), Right.LOOK | Right.READ),
         (visitor(token=GUEST), Right.LOOK | Right.DRIVE),
         (visitor("10.0.0.9", token=GUEST), Right.LOOK | Right.DRIVE),
@@ -97,6 +108,10 @@ def test_what_a_caller_may(seen: Visitor, rights: Right) -> None:
         visitor(token="wrong"),
         visitor(token=ADMIN + "x"),
         visitor("10.0.0.9", token="bpfp_" + "p" * 43),
+        visitor(token=""),
+        visitor(token="\udcff"),
+        Visitor(HERE, HERE, None, (ADMIN, "wrong")),
+        Visitor(HERE, HERE, None, (GUEST, "")),
     ],
 )
 def test_who_is_nobody(seen: Visitor) -> None:
@@ -105,15 +120,78 @@ def test_who_is_nobody(seen: Visitor) -> None:
     assert caller.status == 401
 
 
-def test_a_page_has_a_token_until_too_many_others_came() -> None:
+@pytest.mark.parametrize("forwarded", [False, True])
+def test_the_admin_token_does_not_work_where_the_network_can_read_it(forwarded: bool) -> None:
+    address = HERE if forwarded else "10.0.0.9"
+    caller = access().caller(visitor(address, token=ADMIN, forwarded=forwarded))
+    assert isinstance(caller, Refusal)
+    assert caller.status == 403
+    assert "--renew" in caller.text
+    # It is said as the reason of a websocket's end, too (RFC 6455, 5.5).
+    assert len(caller.text.encode()) <= 123
+
+
+@pytest.mark.parametrize("host", ["localhost:12346", "127.0.0.1:12346", "[::1]:12346"])
+def test_a_page_of_this_machine_gets_a_token_that_is_an_owners(host: str) -> None:
     door = access()
-    first = door.new_page()
-    caller = door.by_token(first)
-    assert caller is not None
+    token = door.new_page(page(host))
+    assert isinstance(token, str)
+    caller = door.caller(page(host, token=token))
+    assert isinstance(caller, Caller)
     assert caller.may(Right.ADMIN)
+    assert token not in repr(caller)
+    away = door.caller(visitor("10.0.0.9", token=token, secure=True))
+    assert isinstance(away, Refusal)
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        page("desk.local:12346"),  # whoever answers for a name in mDNS was that a moment ago
+        page("hub.localhost:12346"),
+        page("192.168.1.5:12346"),
+        page("127.0.0.1%25.evil.example"),
+        visitor(),  # no page at all
+        visitor("10.0.0.9", origin="http://127.0.0.1:12346"),
+        visitor(origin="http://127.0.0.1:12346", forwarded=True),
+    ],
+)
+def test_no_other_page_gets_one(asking: Visitor) -> None:
+    refusal = access().new_page(asking)
+    assert isinstance(refusal, Refusal)
+    assert refusal.status == 403
+
+
+def test_a_page_that_is_connected_keeps_its_token_whatever_others_ask_for() -> None:
+    door = access()
+    first = door.new_page(page())
+    idle = door.new_page(page())
+    assert isinstance(first, str)
+    assert isinstance(idle, str)
+    caller = door.by_token(first, page())
+    assert isinstance(caller, Caller)
+    with door.connected(caller):
+        for _ in range(3 * MAX_PAGES):
+            assert isinstance(door.new_page(page()), str)
+        assert door.holds(caller)
+        assert isinstance(door.by_token(idle, page()), Refusal)
     for _ in range(MAX_PAGES):
-        door.new_page()
-    assert door.by_token(first) is None
+        door.new_page(page())
+    assert not door.holds(caller)
+
+
+def test_no_more_pages_than_there_may_be() -> None:
+    door = access()
+    with ExitStack() as stack:
+        for _ in range(MAX_PAGES):
+            token = door.new_page(page())
+            assert isinstance(token, str)
+            caller = door.by_token(token, page())
+            assert isinstance(caller, Caller)
+            stack.enter_context(door.connected(caller))
+        refusal = door.new_page(page())
+        assert isinstance(refusal, Refusal)
+        assert refusal.status == 503
 
 
 def test_the_admin_token_is_made_once_and_private(tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ async def test_no_change_without_a_token(hub: RunningHub, route: Any) -> None:
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Authorization": "Bearer wrong"}, 401),
-        ({"X-Forwarded-For": "10.0.0.9"}, 200),
+        ({"X-Forwarded-For": "10.0.0.9"}, 403),
+        ({"X-Forwarded-For": "10.0.0.9", "X-Forwarded-Proto": "https"}, 200),
+        ({"Forwarded": 'for=10.0.0.9;proto="https"'}, 200),
     ],
 )
 async def test_browsers_of_other_pages_are_refused_also_with_the_token(
@@ -109,20 +111,126 @@ async def test_every_answer_is_guarded(hub: RunningHub, path: str) -> None:
         assert "Strict-Transport-Security" not in response.headers
 
 
-async def test_the_dashboard_brings_its_token_only_under_a_name_of_this_machine(
+async def page_token(hub: RunningHub, **headers: str) -> tuple[int, str]:
+    """What the dashboard's script gets when it asks."""
+    asking = {"Origin": hub.url, "Sec-Fetch-Site": "same-origin", **headers}
+    async with hub.http.post(f"{hub.url}/api/v1/page", headers=asking) as response:
+        return response.status, (await response.json()).get("token", "")
+
+
+async def test_an_open_dashboard_asks_for_its_token(hub: RunningHub) -> None:
+    status, token = await page_token(hub)
+    assert status == 201
+    assert token.startswith("bpfp_")
+    assert (await hub.ask("POST", "/stop", token=token))[0] == 200
+    assert (await page_token(hub, **{"Sec-Fetch-Site": "none"}))[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"X-Forwarded-For": "10.0.0.9"}, 403),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 421),
+        ({"Host": "desk.test", "Origin": "http://desk.test"}, 403),
+        ({"Authorization": "Bearer wrong"}, 403),
+    ],
+)
+async def test_nobody_else_gets_one(tmp_path: Path, headers: dict[str, str], status: int) -> None:
+    link = Link(port=0, https_port=0, names=("desk.test",))
+    async with running_hub(tmp_path, (), config_for(tmp_path, (), link)) as hub:
+        assert await page_token(hub, **headers) == (status, "")
+
+
+async def test_no_get_makes_a_token_and_pictures_on_other_sites_end_no_dashboard(
     hub: RunningHub,
 ) -> None:
-    async with hub.http.get(hub.url + "/") as response:
-        page = await response.text()
-    token = page.partition('<meta name="token" content="')[2].partition('"')[0]
-    assert token.startswith("bpfp_")
-    status, _ = await hub.ask("POST", "/stop", token=token)
-    assert status == 200
-    async with hub.http.get(hub.url + "/", headers={"Host": "evil.example"}) as response:
-        assert response.status == 421
-        assert "bpfp_" not in await response.text()
-    async with hub.http.get(hub.url + "/", headers={"X-Forwarded-For": "10.0.0.9"}) as response:
-        assert "bpfp_" not in await response.text()
+    _, token = await page_token(hub)
+    ws = await hub.http.ws_connect(f"{hub.url}/api/v1/events")
+    await ws.send_json({"t": "hello", "token": token})
+    assert (await ws.receive_json())["whole"]
+    for number in range(70):
+        async with hub.http.get(
+            f"{hub.url}/?{number}", headers={"Sec-Fetch-Site": "cross-site"}
+        ) as r:
+            assert "bpfp_" not in await r.text()
+    for _ in range(70):
+        await page_token(hub)
+    assert (await hub.ask("POST", "/stop", token=token))[0] == 200
+    await ws.close()
+
+
+GIVEN = [
+    {"Authorization": "Bearer bpft_" + "w" * 43},
+    {"Authorization": "Bearer \xff"},
+    {"Authorization": "Bearer"},
+    {"Authorization": "Basic dXNlcjpw"},
+]
+
+
+@pytest.mark.parametrize("headers", GIVEN)
+async def test_a_token_that_is_not_good_is_no_program_of_this_machine(
+    hub: RunningHub, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/status", "/devices", "/events/stream"):
+        async with hub.http.get(f"{hub.url}/api/v1{path}", headers=headers) as response:
+            assert response.status == 401
+    async with hub.http.get(f"{hub.url}/api/v1/status?token=wrong") as response:
+        assert response.status == 401
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+        await hub.http.ws_connect(f"{hub.url}/api/v1/events", headers=headers)
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+        await hub.http.ws_connect(hub.app.client_url, headers=headers)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_token_narrows_on_this_machine_too_and_its_end_opens_nothing(
+    hub: RunningHub,
+) -> None:
+    _, made = await hub.ask("POST", "/tokens", {"name": "game", "percent": 20})
+    assert isinstance(made, dict)
+    url = hub.app.client_url
+    ws = await hub.http.ws_connect(f"{url}/{made['token']}")
+    await hub.ask("DELETE", "/tokens/game")
+    message = await ws.receive(5)
+    assert (message.type, ws.close_code) == (aiohttp.WSMsgType.CLOSE, 1008)
+    assert message.extra == "the token was revoked or has expired"
+    for path in (f"/{made['token']}", f"/?token={made['token']}", "/token/mistyped", "/bpft_typo"):
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+            await hub.http.ws_connect(url + path)
+    await (await hub.http.ws_connect(f"{url}/any/other/path")).close()
+
+
+RAW = [
+    b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \xff\r\n\r\n",
+    b"GET /api/v1/status HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n",
+    b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://\xff\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: \xff\r\nOrigin: \xff\r\n\r\n",
+    b"POST /api/v1/page HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: \xff\r\nContent-Length: 0\r\n\r\n",
+    b"GET /api/v1/status?token=\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    b"GET /api/v1/status?token=%ff%00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    b"GET /dashboard/%ff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    b"GET /token/%ff HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nOrigin: \xff\xed\xa0\x80\r\n\r\n",
+    b"OPTIONS / HTTP/1.1\r\nHost: \xff\r\nOrigin: \xff\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_bytes", RAW)
+async def test_bytes_that_are_no_text_are_the_callers_fault_and_no_traceback(
+    hub: RunningHub, request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    for address in (hub.url, hub.app.client_url):
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(address).port)
+        writer.write(request_bytes)
+        async with asyncio.timeout(5):
+            line = await reader.readline()
+        assert line.split()[1] < b"500"
+        writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.parametrize(
@@ -524,23 +632,39 @@ async def test_beyond_this_machine_a_token_is_needed_for_everything(tmp_path: Pa
     here = next((str(ip) for ip in addresses() if ip.version == 4), None)
     if here is None:
         pytest.skip("this machine has no address beyond loopback")
-    link = Link(port=0, https_port=0, lan=True)
+    (https_port,) = free_ports(1)
+    link = Link(port=0, https_port=https_port, lan=True)
     async with running_hub(tmp_path, (), config_for(tmp_path, (), link)) as hub:
         url = hub.url.replace("127.0.0.1", here)
-        async with hub.http.get(f"{url}/") as response:
-            assert 'name="token" content=""' in await response.text()
+        async with hub.http.post(f"{url}/api/v1/page", headers={"Origin": url}) as response:
+            assert response.status == 403
         for path in ("/status", "/devices", "/log", "/events/stream"):
             async with hub.http.get(f"{url}/api/v1{path}") as response:
                 assert response.status == 401
-        async with hub.http.get(f"{url}/api/v1/status", headers=hub.headers()) as response:
-            assert response.status == 200
         async with hub.http.ws_connect(f"{url}/api/v1/events") as ws:
             await ws.send_json({"t": "hello"})
             assert (await ws.receive(5)).type is aiohttp.WSMsgType.CLOSE
             assert ws.close_code == 4401
-        async with hub.http.ws_connect(f"{url}/api/v1/events", headers=hub.headers()) as ws:
+        # Whoever listens on the way has read it.
+        async with hub.http.get(f"{url}/api/v1/status", headers=hub.headers()) as response:
+            assert response.status == 403
+        async with hub.http.ws_connect(f"{url}/api/v1/events") as ws:
+            await ws.send_json({"t": "hello", "token": hub.admin})
+            message = await ws.receive(5)
+            assert (message.type, ws.close_code) == (aiohttp.WSMsgType.CLOSE, 4401)
+            assert message.extra is not None
+            assert "--renew" in message.extra
+        _, made = await hub.ask("POST", "/tokens", {"name": "guest"})
+        assert isinstance(made, dict)
+        guest = hub.headers(made["token"])
+        async with hub.http.get(f"{url}/api/v1/devices", headers=guest) as response:
+            assert response.status == 200
+        async with hub.http.ws_connect(f"{url}/api/v1/events", headers=guest) as ws:
             await ws.send_json({"t": "hello"})
             assert (await ws.receive_json())["whole"] is True
+        secure = f"https://{here}:{https_port}/api/v1/status"
+        async with hub.http.get(secure, headers=hub.headers(), ssl=False) as response:
+            assert response.status == 200
         async with hub.http.get(f"{url}/relay/") as response:
             assert response.status == 200
         _, code = await hub.ask("POST", "/pairing", {})

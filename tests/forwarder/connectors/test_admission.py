@@ -35,6 +35,11 @@ HERE = "127.0.0.1:12345"
         ("", False),
         ("[::1", False),
         ("a:b:c", False),
+        ("127.0.0.1%.evil.example", False),
+        ("127.0.0.1%25.evil.example:12345", False),
+        ("[::1%25evil.example]", False),
+        ("[fe80::1%.evil.example]:12345", False),
+        ("%localhost", False),
     ],
 )
 def test_host_names_that_only_this_machine_can_have(host: str, accepted: bool) -> None:
@@ -59,6 +64,8 @@ def test_host_names_that_only_this_machine_can_have(host: str, accepted: bool) -
         ("https://example.com:8443", Verdict.DENY),
         ("http://localhost.evil.example", Verdict.DENY),
         ("http://localhost@evil.example", Verdict.DENY),
+        ("http://127.0.0.1%.evil.example", Verdict.DENY),
+        ("http://[::1%25.evil.example]", Verdict.DENY),
         ("file://", Verdict.DENY),
         ("file://localhost", Verdict.DENY),
         ("null", Verdict.DENY),
@@ -111,7 +118,7 @@ def test_the_list_of_pages_to_ask_about_is_bounded() -> None:
 
 
 def tokens(visitor: Visitor) -> str | None:
-    return "grant" if "good" in visitor.tokens else None
+    return "grant" if set(visitor.tokens) == {"good"} else None
 
 
 @pytest.mark.parametrize(
@@ -121,8 +128,11 @@ def tokens(visitor: Visitor) -> str | None:
         (Visitor("127.8.9.1"), None),
         (Visitor("::1"), None),
         (Visitor("::ffff:127.0.0.1"), None),
-        (Visitor("127.0.0.1", tokens=("bad",)), None),
-        (Visitor("127.0.0.1", tokens=("bad", "good")), "grant"),
+        (Visitor("127.0.0.1", tokens=("bad",)), 401),
+        (Visitor("::1", tokens=("",)), 401),
+        (Visitor("127.0.0.1", tokens=("bad", "good")), 401),
+        (Visitor("127.0.0.1", tokens=("good",)), "grant"),
+        (Visitor("127.0.0.1", host=HERE, origin="http://localhost", tokens=("bad",)), 401),
         (Visitor("192.168.1.20", tokens=("good",)), "grant"),
         (Visitor("192.168.1.20", tokens=("bad",)), 401),
         (Visitor("fe80::1%eth0"), 401),
@@ -145,6 +155,8 @@ def test_who_comes_in_where_there_are_tokens(visitor: Visitor, expected: str | i
 def test_without_tokens_only_this_machine_comes_in() -> None:
     decision = Gatekeeper().admit(Visitor("192.168.1.20", tokens=("good",)))
     assert decision == Refused(403, "only programs on this machine may connect here")
+    given = Gatekeeper().admit(Visitor("127.0.0.1", tokens=("good",)))
+    assert given == Refused(401, "the token is unknown, revoked or expired")
 
 
 def test_a_refusal_says_which_page_it_was() -> None:

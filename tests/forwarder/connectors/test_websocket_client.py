@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.connectors.admission import Admitted
+from forwarder.connectors.admission import Admitted, Gatekeeper
 from forwarder.connectors.websocket_client import Backoff, WebSocketClient, websocket_url
 from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.errors import ConfigError
@@ -143,9 +143,11 @@ async def test_a_token_goes_with_every_dial() -> None:
     async def note(channel: Channel, admitted: Admitted) -> None:
         seen.put_nowait(admitted.visitor.tokens)
 
-    async with serving(WebSocketServer(port=0), visits=note) as address:
+    gatekeeper = Gatekeeper(authorise=lambda visitor: "the guest")
+    server = WebSocketServer(port=0, gatekeeper=gatekeeper)
+    async with serving(server, visits=note) as address:
         channel = await WebSocketClient(f"ws://{address}/path", token="secret").dial()
-        assert await seen.get() == ("secret", "path")
+        assert await seen.get() == ("secret",)
         await channel.close()
 
 
