@@ -28,6 +28,7 @@ SANS_IO = (
     "relay.link.codec",
     "relay.link.errors",
     "relay.link.handshake",
+    "relay.link.lease_clock",
     "relay.link.messages",
     "relay.link.noise",
     "relay.link.pairing",

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from relay.link.codec import decode_from_hub, decode_from_relay, encode
 from relay.link.errors import LinkError, LinkRefused, LinkViolation
+from relay.link.lease_clock import LeaseClock, left
 from relay.link.messages import (
     VERSION,
     Advertisements,
@@ -66,17 +67,29 @@ BEAT_ACTIVE_S = 0.25
 BEAT_IDLE_S = 2.5
 # The first message must follow the connection at once; weak Wi-Fi has been seen to take seconds.
 GREETING_S = 5.0
-# Hub: an unanswered beat means a dead relay after this. The relay has long stopped its toys then.
-ECHO_ACTIVE_S = 2.0
+# Either end gives the link up after so long (s) while anything may run: whoever drives it waits.
+# Eight beats; the relay has stopped its toys by then.
+ACTIVE_PATIENCE_S = 2.0
+# Else: the hub after an unanswered beat, the relay after hearing nothing, which comes to the same:
+# three beats may be lost.
 ECHO_IDLE_S = 7.5
-# Relay: nothing heard for this long means a dead link; idle beats come four times as often.
 SILENCE_S = 10.0
+# While a beat takes longer than this (s) to be answered, the hub leases nothing that runs: a stop
+# of its own would take as long, and a relay that has known no better link cannot see it.
+SLOW_S = 1.2
+# Relay: when for this long (s) every beat came too late for a lease in it, the link is no use. A
+# clock that stood still with its machine looks the same, and a new link measures anew.
+LATE_S = 2.0
 # Weight of a new round trip in the running mean: follows a change within about ten beats.
 _RTT_WEIGHT = 0.2
 
 
 class LinkSilent(LinkError):
     """The other end has said nothing for too long."""
+
+
+class LinkLate(LinkSilent):
+    """What the hub says comes too late to hold anything."""
 
 
 class State(Enum):
@@ -138,6 +151,7 @@ class HubSession:
         self._last_id = 0
         self._beats = 0
         self._unanswered: dict[int, float] = {}
+        self._last_trip_s = 0.0
         self._active = False
         self._stops: dict[int, int] = {}
         self._beat_due = now
@@ -173,7 +187,8 @@ class HubSession:
         # Answers come in order, so what was sent before this one will not be answered any more.
         for n in [n for n in self._unanswered if n < echo.n]:
             del self._unanswered[n]
-        trip_ms = (now - sent) * 1000
+        self._last_trip_s = now - sent
+        trip_ms = self._last_trip_s * 1000
         if self.round_trip_ms is None:
             self.round_trip_ms = trip_ms
         else:
@@ -207,7 +222,7 @@ class HubSession:
 
     @property
     def _patience(self) -> float:
-        return ECHO_ACTIVE_S if self._active else ECHO_IDLE_S
+        return ACTIVE_PATIENCE_S if self._active else ECHO_IDLE_S
 
     def tick(self, now: float, leases: Mapping[int, int], *, active: bool) -> bytes | None:
         """Return a Beat frame if one is due. Raises LinkSilent if the relay has stopped answering.
@@ -230,11 +245,20 @@ class HubSession:
         return self.beat(now, leases)
 
     def beat(self, now: float, leases: Mapping[int, int]) -> bytes:
-        """Return a Beat frame now, whatever is due: a lease must not wait for the next one."""
+        """Return a Beat frame now, whatever is due: a lease must not wait for the next one.
+
+        While round trips are slow (SLOW_S), leases of what runs are left out.
+        """
+        if self._slow(now):
+            leases = {p: ms for p, ms in leases.items() if ms > self.active_ms}
         self._beats = self._beats % 0xFFFFFFFF + 1
         self._unanswered[self._beats] = now
         self._beat_due = now + (BEAT_ACTIVE_S if self._active else BEAT_IDLE_S)
         return self.send(Beat(self._beats, int(now * 1e6), dict(leases)))
+
+    def _slow(self, now: float) -> bool:
+        oldest = next(iter(self._unanswered.values()), now)
+        return max(self._last_trip_s, now - oldest) > SLOW_S
 
     def rouse(self, now: float) -> None:
         """An output was just sent: beats are wanted at the fast rate from now on."""
@@ -244,19 +268,26 @@ class HubSession:
 
 
 class RelaySession:
-    """The relay's end of one link; the mirror of HubSession."""
+    """The relay's end of one link; the mirror of HubSession.
+
+    A Beat comes out of `receive` with what is left of its leases: they count from when it was sent.
+    """
 
     def __init__(self, now: float) -> None:
         self.state = State.GREETING
         self.welcome: Welcome | None = None
         self._said = State.GREETING
+        self._clock = LeaseClock()
+        self._late_since: float | None = None
+        self._active = False
         self._heard_at = now
         self._greeting_ends = now + GREETING_S
 
     def receive(self, frame: str | bytes, now: float) -> tuple[FromHub, bytes | None]:
         """Return the hub's message, and the frame to answer with at once (Echo to Beat).
 
-        Raises LinkViolation, and LinkRefused if the hub speaks a version of the link we do not.
+        Raises LinkViolation, LinkLate, and LinkRefused if the hub speaks a version of the link
+        that we do not.
         """
         message = decode_from_hub(frame)
         self.state = _next(HUB_SAYS, self.state, message, "the hub")
@@ -270,8 +301,23 @@ class RelaySession:
                 )
             self.welcome = message
         elif isinstance(message, Beat):
-            return message, self.send(Echo(message.n, message.time_us, int(now * 1e6)))
+            echo = self.send(Echo(message.n, message.time_us, int(now * 1e6)))
+            return self._beaten(message, now), echo
         return message, None
+
+    def _beaten(self, beat: Beat, now: float) -> Beat:
+        assert self.welcome is not None  # the table lets no beat in before it
+        active_ms = self.welcome.active_ms
+        self._active = any(ms <= active_ms for ms in beat.leases.values())
+        late_s = self._clock.lateness(beat.time_us, now)
+        leases = left(beat.leases, late_s)
+        if len(leases) == len(beat.leases):
+            self._late_since = None
+        elif self._late_since is None:
+            self._late_since = now
+        elif now - self._late_since >= LATE_S:
+            raise LinkLate(f"what the hub says comes {late_s:.1f} s late")
+        return replace(beat, leases=leases)
 
     def send(self, message: FromRelay) -> bytes:
         """Return the frame of `message`. Raises LinkViolation if it may not be sent now."""
@@ -285,7 +331,7 @@ class RelaySession:
         """When `tick` must be called."""
         if self.state is not State.OPEN:
             return self._greeting_ends
-        return self._heard_at + SILENCE_S
+        return self._heard_at + (ACTIVE_PATIENCE_S if self._active else SILENCE_S)
 
     def tick(self, now: float) -> None:
         """Raises LinkSilent if the hub has been silent for too long."""

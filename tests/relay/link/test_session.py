@@ -8,9 +8,9 @@ from relay.link import messages as m
 from relay.link.codec import encode
 from relay.link.errors import LinkRefused, LinkViolation
 from relay.link.session import (
+    ACTIVE_PATIENCE_S,
     BEAT_ACTIVE_S,
     BEAT_IDLE_S,
-    ECHO_ACTIVE_S,
     ECHO_IDLE_S,
     GREETING_S,
     SILENCE_S,
@@ -46,8 +46,8 @@ class Pair:
         got, answer = self.relay.receive(self.hub.send(message), self.now)
         assert (got, answer) == (message, None)
 
-    def beat(self, trip_s: float = 0.0, *, active: bool = False) -> m.Beat:
-        frame = self.hub.tick(self.now, {3: 900}, active=active)
+    def beat(self, trip_s: float = 0.0, *, active: bool = False, lease_ms: int = 900) -> m.Beat:
+        frame = self.hub.tick(self.now, {3: lease_ms}, active=active)
         assert frame is not None
         self.now += trip_s / 2
         beat, echo = self.relay.receive(frame, self.now)
@@ -152,7 +152,7 @@ def test_round_trip_and_clock_offset_are_measured() -> None:
     assert pair.hub.clock_offset_us == pytest.approx(0, abs=1)
 
 
-@pytest.mark.parametrize(("active", "limit_s"), [(True, ECHO_ACTIVE_S), (False, ECHO_IDLE_S)])
+@pytest.mark.parametrize(("active", "limit_s"), [(True, ACTIVE_PATIENCE_S), (False, ECHO_IDLE_S)])
 def test_a_relay_that_stops_answering_is_given_up(active: bool, limit_s: float) -> None:
     pair = Pair().greet()
     first = pair.now
@@ -169,10 +169,18 @@ def test_a_hub_that_falls_silent_is_given_up() -> None:
     pair = Pair().greet()
     pair.now += SILENCE_S - 0.01
     pair.relay.tick(pair.now)
-    pair.beat()
+    pair.beat(lease_ms=10_000)
     pair.relay.tick(pair.now + SILENCE_S - 0.01)
     with pytest.raises(LinkSilent, match="the hub has been silent for 10"):
         pair.relay.tick(pair.now + SILENCE_S)
+
+
+def test_a_hub_that_falls_silent_while_something_runs_is_given_up_sooner() -> None:
+    pair = Pair().greet()
+    pair.beat(active=True)
+    pair.relay.tick(pair.now + ACTIVE_PATIENCE_S - 0.01)
+    with pytest.raises(LinkSilent, match="the hub has been silent for 2"):
+        pair.relay.tick(pair.now + ACTIVE_PATIENCE_S)
 
 
 def test_an_echo_of_a_beat_never_sent_is_a_violation() -> None:
