@@ -9,8 +9,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from aiohttp import web
 
@@ -38,6 +38,7 @@ from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
+from forwarder.embedding import keep_linked, keep_running
 from forwarder.errors import ConfigError
 from forwarder.guests import Guests
 from forwarder.hub import Hub
@@ -54,8 +55,8 @@ from forwarder.tls import Certificate, client_tls, own_certificate, users_certif
 from forwarder.tokens import Grant, TokenBook
 from forwarder.trust import HubTrust
 from relay.embedded import Agent, RelayError, embedded_agents
-from relay.link.channel import Channel, channel_pair
-from relay.link.errors import LinkError, LinkRefused
+from relay.link.channel import Channel
+from relay.link.errors import LinkRefused
 from relay.link.secure import secure_as_hub
 
 log = logging.getLogger(__name__)
@@ -268,10 +269,9 @@ class App:
                 ),
             )
         for number, agent in enumerate(self.agents):
-            here, there = channel_pair(names=("embedded relay", "hub"))
-            yield "embedded relay", agent.run()
-            yield "link, relay end", agent.serve_link(there)
-            yield "link, hub end", self._embedded(here, f"embedded:{number}")
+            key = f"embedded:{number}"
+            yield "embedded relay", keep_running(agent)
+            yield "embedded link", keep_linked(agent, partial(self.relays.drive, key=key))
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -379,10 +379,6 @@ class App:
 
     async def _plain_link(self, channel: Channel, admitted: Admitted) -> None:
         await self.relays.drive(channel, None)
-
-    async def _embedded(self, channel: Channel, key: str) -> None:
-        with suppress(LinkError):  # the end of the link is the end of the agent, which says why
-            await self.relays.drive(channel, key)
 
 
 def _dialing(entry: str | Dial) -> WebSocketClient:

@@ -143,6 +143,8 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as group:
                 self._roster.group = group
+                if self._block.cause is StopCause.SHUTDOWN and not self.closing:
+                    self._block.cause = self.will.cause  # it failed, and runs again
                 group.create_task(self._scanner.run(), name="scan")
                 group.create_task(self._scanner.watch(), name="radio state")
                 group.create_task(self._count(), name="counters")
