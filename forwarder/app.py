@@ -96,7 +96,9 @@ class App:
         self.tokens = TokenBook(state / "tokens.json")
         self.store = Store(state / "indexes.json")
         self.hub = Hub(self.store)
-        self.relays = RelaySource(config.name, self.catalogue, self.user, self.hub)
+        self.relays = RelaySource(
+            config.name, self.catalogue, self.user, self.hub, known=self.store.at
+        )
         self.hub.sources.append(self.relays)
         self.origins = OriginPolicy(
             (*config.clients.origins, *allowed_origins(state / ORIGINS_FILE)),

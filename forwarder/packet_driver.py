@@ -36,7 +36,7 @@ class PacketDriver:
     ) -> None:
         self._name = name
         self._hardware = hardware
-        self._protocol = protocol
+        self.protocol = protocol
         self._notifications = notifications
         self._runner = StepRunner(hardware, notifications, name)
         self._on_failed = on_failed
@@ -53,7 +53,7 @@ class PacketDriver:
         self, feature: int, kind: OutputType, value: int, duration_ms: int
     ) -> asyncio.Future[None]:
         try:
-            packets = self._protocol.output(feature, kind, value, duration_ms)
+            packets = self.protocol.output(feature, kind, value, duration_ms)
         except ProtocolError as error:
             raise Unsupported(f"{self._name}: {error}") from error
         if value and not kind.is_position:
@@ -61,10 +61,10 @@ class PacketDriver:
         else:
             self._running.discard(feature)
         try:
-            outcome = self._send(packets, merge=self._protocol.shares_packets(feature))
+            outcome = self._send(packets, merge=self.protocol.shares_packets(feature))
         except DeviceError:
             # It has not left and never will: a packet of another feature must not carry it.
-            self._protocol.stop((feature,))
+            self.protocol.stop((feature,))
             self._running.discard(feature)
             raise
         finally:
@@ -79,7 +79,7 @@ class PacketDriver:
         return self._hardware.output(packets, merge=merge, at_rest=not self._running)
 
     def stop(self, features: Collection[int] | None) -> asyncio.Future[None]:
-        packets = self._protocol.stop(features)
+        packets = self.protocol.stop(features)
         if features is None:
             self._running.clear()
         else:
@@ -89,12 +89,12 @@ class PacketDriver:
 
     def stopped(self) -> None:
         """The hardware was stopped without us: what the protocol remembers is at rest again."""
-        self._protocol.stop(None)
+        self.protocol.stop(None)
         self._running.clear()
         self._schedule_tick()
 
     def _schedule_tick(self) -> None:
-        wanted = self._protocol.tick_ms
+        wanted = self.protocol.tick_ms
         if wanted is None:
             if self._tick is not None:
                 self._tick.cancel()
@@ -106,7 +106,7 @@ class PacketDriver:
     def _ticked(self) -> None:
         self._tick = None
         try:
-            outcome = self._send(self._protocol.tick(), merge=False)
+            outcome = self._send(self.protocol.tick(), merge=False)
         except DeviceError as error:
             self._give_up(error)
             return
@@ -130,7 +130,7 @@ class PacketDriver:
     def _heard(self, endpoint: str, data: bytes) -> None:
         """The device spoke by itself; some want an answer."""
         try:
-            self._send(self._protocol.heard(endpoint, data), merge=False)
+            self._send(self.protocol.heard(endpoint, data), merge=False)
         except DeviceError as error:
             self._give_up(error)
 
@@ -143,7 +143,7 @@ class PacketDriver:
                 ErrorCode.CONGESTED, f"{self._name} has too many questions to answer."
             ) from None
         try:
-            return await self._runner.run(self._protocol.read(feature, kind), READ_S)
+            return await self._runner.run(self.protocol.read(feature, kind), READ_S)
         except ProtocolError as error:
             raise HardwareError(ErrorCode.REFUSED, f"{self._name}: {error}") from error
         except TimeoutError:
@@ -154,10 +154,10 @@ class PacketDriver:
             self._querying.release()
 
     async def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> None:
-        endpoint = self._protocol.subscription(feature, kind)
+        endpoint = self.protocol.subscription(feature, kind)
 
         def heard(data: bytes) -> None:
-            value = self._protocol.reading(feature, kind, data)
+            value = self.protocol.reading(feature, kind, data)
             if value is not None:
                 on_reading(value)
 
@@ -170,7 +170,7 @@ class PacketDriver:
         # The peripheral goes on notifying: a handshake or another input may share the endpoint.
         heard = self._listeners.pop((feature, kind), None)
         if heard is not None:
-            self._notifications.unlisten(self._protocol.subscription(feature, kind), heard)
+            self._notifications.unlisten(self.protocol.subscription(feature, kind), heard)
 
     async def close(self) -> None:
         if self._tick is not None:

@@ -56,6 +56,11 @@ class Store:
     def known(self) -> tuple[KnownDevice, ...]:
         return tuple(self._known.values())
 
+    def at(self, address: str) -> Identity | None:
+        """What was at this address the last time that something new was there."""
+        found = [identity for identity in self._known if identity.address == address]
+        return found[-1] if found else None
+
     def index(self, identity: Identity, name: str, wish: int | None = None) -> int:
         """The index of this device: the one it had, else `wish` if free, else the lowest free one.
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Protocol
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig, canonical_address
-from forwarder.device import Device
+from forwarder.device import Device, Identity
 from forwarder.errors import Denied, DeviceError, HardwareError
 from forwarder.sources.opening import Opened, open_device
 from forwarder.sources.relay import Opening, Relay, hardware_of
@@ -48,10 +48,15 @@ class Keeper(Protocol):
 
 
 class Finder:
-    """`relays`: all there are, by key; the keeper's own table."""
+    """`relays`: all there are, by key; the keeper's own table. `known`: what was at an address."""
 
     def __init__(
-        self, relays: Mapping[str, Relay], catalogue: Catalogue, user: UserConfig, keeper: Keeper
+        self,
+        relays: Mapping[str, Relay],
+        catalogue: Catalogue,
+        user: UserConfig,
+        keeper: Keeper,
+        known: Callable[[str], Identity | None],
     ) -> None:
         # Address → key of the only relay that may connect it, by the user's choice.
         self.pins: dict[str, str] = {}
@@ -61,6 +66,7 @@ class Finder:
         self._catalogue = catalogue
         self._user = user
         self._keeper = keeper
+        self._known = known
         self._scanning = False
         # address → until when it is looked for
         self._missing: dict[str, float] = {}
@@ -143,7 +149,9 @@ class Finder:
                 await asyncio.sleep(GATHER_S)
             relay = self._best_relay(address, sighting)
             if relay is not None and relay.link is not None:
-                await self._open_at(relay, relay.link, sighting.advertisement)
+                # Each second time without: what is known may have become wrong.
+                known = None if sighting.failures % 2 else self._known(address)
+                await self._open_at(relay, relay.link, sighting.advertisement, known)
                 opened = True
         except DeviceError as error:
             self._failed(sighting, str(error))
@@ -178,7 +186,9 @@ class Finder:
                 return relay
         return None
 
-    async def _open_at(self, relay: Relay, link: RelayLink, advertisement: Advertisement) -> None:
+    async def _open_at(
+        self, relay: Relay, link: RelayLink, advertisement: Advertisement, known: Identity | None
+    ) -> None:
         p, address = relay.next_p(), advertisement.address
         hardware = RelayHardware(p, address, BLE_GAP_MS, relay.name)
         hardware.blocked = relay.blocked
@@ -200,6 +210,7 @@ class Finder:
                     self._user,
                     source=relay.name,
                     on_failed=failed,
+                    known=known,
                 )
             # All of this may have changed while the toy was asked what it is.
             if opening.lost is not None:

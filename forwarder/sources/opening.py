@@ -51,15 +51,19 @@ async def open_device(
     *,
     source: str = "",
     on_failed: Callable[[DeviceError], None],
+    known: Identity | None = None,
 ) -> Opened:
     """Make a device of connected `hardware`, by the first candidate that fits its services.
 
-    Until the device's own stop is armed, whatever ends this lets the peripheral go. Raises
-    HardwareError (it did not answer; another try may work). Whether the device is allowed, and what
-    the wearer's limits leave of it, is the caller's business.
+    It may be running since an earlier connection, so the radio has taken its stop when this
+    returns. `known`: what it was the last time; then it is stopped before it is asked anything,
+    and that stop stays armed. Else, until the device's own stop is armed, whatever ends this lets
+    the peripheral go. Raises HardwareError (it did not answer; another try may work). Whether the
+    device is allowed, and what the wearer's limits leave of it, is the caller's business.
     """
     name = advertisement.name or advertisement.address
-    await hardware.arm(None, gap_ms=0, keepalive=None)
+    if known is None or not await _stop_known(hardware, candidates, advertisement, known):
+        await hardware.arm(None, gap_ms=0, keepalive=None)
     for candidate in candidates:
         hardware.bind(candidate.endpoints)
         if hardware.endpoints:
@@ -105,9 +109,35 @@ async def open_device(
     return Opened(device, driver, definition, settings, hardware)
 
 
+async def _stop_known(
+    hardware: Hardware,
+    candidates: Sequence[Candidate],
+    advertisement: Advertisement,
+    known: Identity,
+) -> bool:
+    """Arm and stop it as what it was the last time; False if that is not possible any more."""
+    for candidate in candidates:
+        try:
+            model = candidate.resolve(known.identifier, advertisement)
+            hardware.bind(model.endpoints)
+            if model.definition.protocol != known.protocol or not hardware.endpoints:
+                continue
+            protocol = model.open(endpoints=hardware.endpoints, address=hardware.address)
+            stop = protocol.armed()
+        except ProtocolError:
+            continue  # the catalogue changed meanwhile
+        if stop:
+            gap_ms = hardware.gap_ms if model.definition.gap_ms is None else model.definition.gap_ms
+            await hardware.arm(stop, gap_ms=gap_ms, keepalive=None)
+            await hardware.stop(protocol.stop(None), everything=True)
+            return True
+    return False
+
+
 async def arm(hardware: Hardware, protocol: DeviceProtocol, gap_ms: int) -> None:
-    """Hand over the device's stop; with a keep-alive that repeats the last packet, send it once."""
-    keepalive = protocol.keepalive
-    await hardware.arm(protocol.armed(), gap_ms=gap_ms, keepalive=keepalive)
-    if keepalive is not None and keepalive.primed:
+    """Hand over the device's stop, and have the radio take it: nobody knows what it does."""
+    keepalive, stop = protocol.keepalive, protocol.armed()
+    await hardware.arm(stop, gap_ms=gap_ms, keepalive=keepalive)
+    # Without packets that stop it from any state, the connection that ended before was its stop.
+    if stop or (keepalive is not None and keepalive.primed):
         await hardware.stop(protocol.stop(None), everything=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
-from forwarder.device import Device
+from forwarder.device import Device, Identity
 from forwarder.errors import HardwareError
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.finder import Finder
@@ -58,7 +58,10 @@ _WHY: dict[StopCause, str] = {
 
 
 class RelaySource:
-    """All relays together. `run` must be running for devices to be opened."""
+    """All relays together. `run` must be running for devices to be opened.
+
+    `known`: what was at an address the last time.
+    """
 
     name = "relays"
 
@@ -70,6 +73,7 @@ class RelaySource:
         sink: DeviceSink,
         *,
         on_change: Callable[[], None] = lambda: None,
+        known: Callable[[str], Identity | None] = lambda address: None,
     ) -> None:
         self.relays: dict[str, Relay] = {}
         self._hub_name = hub_name
@@ -77,7 +81,7 @@ class RelaySource:
         self._sink = sink
         self._on_change = on_change
         self._stopping = False
-        self._finder = Finder(self.relays, catalogue, user, self)
+        self._finder = Finder(self.relays, catalogue, user, self, known)
 
     # --- life -----------------------------------------------------------------------------------
 

@@ -21,12 +21,15 @@ _UNKNOWN_DBM = -127
 
 @dataclass(slots=True, eq=False)
 class Sighting:
-    """What is known of one address. `seen`: relay key → when, and how strong (dBm)."""
+    """What is known of one address. `seen`: relay key → when, and how strong (dBm).
+
+    `failures`: openings that failed, one after the other.
+    """
 
     advertisement: Advertisement
     seen: dict[str, tuple[float, int]] = field(default_factory=dict)
     not_before: float = 0.0
-    _failures: int = 0
+    failures: int = 0
 
     def by_strength(self, now: float) -> Iterator[str]:
         """The relays that hear it now, the one that hears it best first."""
@@ -36,8 +39,8 @@ class Sighting:
 
     def failed(self, now: float) -> float:
         """Opening it failed; returns the seconds until it may be tried again."""
-        pause: float = min(RETRY_S * 2**self._failures, RETRY_LIMIT_S)
-        self._failures = min(self._failures + 1, 16)
+        pause: float = min(RETRY_S * 2**self.failures, RETRY_LIMIT_S)
+        self.failures = min(self.failures + 1, 16)
         self.not_before = now + pause
         return pause
 
@@ -47,7 +50,7 @@ class Sighting:
 
     def forgive(self) -> None:
         """A new chance at its next sighting."""
-        self._failures, self.not_before = 0, 0.0
+        self.failures, self.not_before = 0, 0.0
 
 
 class Sightings:

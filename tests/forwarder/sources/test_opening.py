@@ -15,7 +15,7 @@ from forwarder.errors import HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive
 from forwarder.sources.opening import HANDSHAKE_S, IDENTIFY_S, Opened, arm, open_device
-from relay.link.messages import Advertisement, Ceiling, Service
+from relay.link.messages import Advertisement, Ceiling, ErrorCode, Service
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.toy import Toy
 from tests.doubles.clock import run_virtual
@@ -70,7 +70,10 @@ def hush(**more: Any) -> Peripheral:
 
 
 async def opened(
-    hardware: Peripheral, user: UserConfig | None = None, advertisement: Advertisement | None = None
+    hardware: Peripheral,
+    user: UserConfig | None = None,
+    advertisement: Advertisement | None = None,
+    known: Identity | None = None,
 ) -> Opened:
     seen = advertisement or hardware.toy.advertisement
     return await open_device(
@@ -80,6 +83,7 @@ async def opened(
         user or UserConfig(),
         source="a test",
         on_failed=lambda error: None,
+        known=known,
     )
 
 
@@ -95,6 +99,65 @@ def test_a_peripheral_is_armed_before_anything_is_written_and_again_before_it_is
         arms = [call for call in hardware.calls if call[0] == "arm"]
         assert arms[1][1] == (b"Vibrate:0;",)
         assert kinds.index("write") < kinds.index("arm", 1)
+
+    run_virtual(main())
+
+
+STOPPED = ("stop", (b"Vibrate:0;",), True)
+
+
+def test_a_toy_that_may_run_since_an_earlier_connection_is_stopped_behind_its_handshake() -> None:
+    async def main() -> None:
+        hardware = hush()
+        await opened(hardware)
+        kinds = [call[0] for call in hardware.calls]
+        assert hardware.calls[-1] == STOPPED
+        assert kinds.index("write") < kinds.index("stop"), "nobody knew what it is before"
+
+    run_virtual(main())
+
+
+def test_a_toy_that_is_known_is_stopped_before_it_is_asked_anything_and_behind_it() -> None:
+    async def main() -> None:
+        hardware = hush()
+        known = Identity(hardware.address, "lovense", "Z")
+        await opened(hardware, known=known)
+        asked = [call for call in hardware.calls if call[0] != "bind"]
+        assert asked[:2] == [("arm", (b"Vibrate:0;",), 50), STOPPED]
+        assert asked[-1] == STOPPED
+        assert asked.count(STOPPED) == 2
+        assert all(call[1] is not None for call in asked if call[0] == "arm")
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    "known",
+    [Identity("A", "we-vibe", "Z"), Identity("A", "lovense", "no such model"), Identity("A", "")],
+)
+def test_what_is_known_and_cannot_be_is_passed_over(known: Identity) -> None:
+    async def main() -> None:
+        hardware = hush()
+        made = await opened(hardware, known=known)
+        assert made.device.name == "Lovense Hush"
+        assert hardware.calls[-1] == STOPPED
+
+    run_virtual(main())
+
+
+def test_a_toy_that_does_not_take_its_stop_is_no_device() -> None:
+    class Stubborn(Peripheral):
+        def stop(self, packets: Any, *, everything: bool) -> asyncio.Future[None]:
+            outcome = super().stop(packets, everything=everything)
+            outcome = outcome.get_loop().create_future()
+            outcome.set_exception(HardwareError(ErrorCode.RADIO, "the radio said no"))
+            return outcome
+
+    async def main() -> None:
+        (toy,) = toys_by_name("Lovense Hush")
+        for known in (None, Identity("A", "lovense", "Z")):
+            with pytest.raises(HardwareError, match="radio"):
+                await opened(Stubborn(toy), known=known)
 
     run_virtual(main())
 

@@ -48,9 +48,11 @@ class World:
 
     def __init__(self, tasks: asyncio.TaskGroup, user: UserConfig | None = None) -> None:
         self.tasks = tasks
-        self.hub = Hub(Store(None))
+        store = Store(None)
+        self.hub = Hub(store)
         self.user = user or UserConfig()
-        self.source = RelaySource("hub", Catalogue.load(user=self.user), self.user, self.hub)
+        catalogue = Catalogue.load(user=self.user)
+        self.source = RelaySource("hub", catalogue, self.user, self.hub, known=store.at)
         self.hub.sources.append(self.source)
         self.client = FakeClient()
         self.hub.join(self.client)
@@ -212,6 +214,30 @@ def test_a_toy_that_was_lost_comes_back_without_a_scan() -> None:
         post.toys[0].appear()
         await asyncio.sleep(20)
         assert not world.hub.devices
+
+    play(scene)
+
+
+def test_a_toy_that_ran_on_is_off_before_it_is_listed_again_by_another_relay() -> None:
+    async def scene(world: World) -> None:
+        (toy,) = toys_by_name("Lovense Hush")
+        attic = world.post_with("attic", [toy])
+        world.link(attic, "a")
+        await world.device()
+        await world.vibrates(10)
+        toy.vanish()
+        await asyncio.sleep(5)
+        attic.agent.close()
+        assert not world.hub.devices
+        cellar = world.post_with("cellar", [toy])
+        world.link(cellar, "b")
+        toy.appear()
+        written = len(toy.writes)
+        device = await world.device()
+        assert device.source == "cellar"
+        assert toy.at_rest
+        # Before it was asked anything, and once more behind that.
+        assert list(toy.writes)[written:] == [b"Vibrate:0;", b"DeviceType;", b"Vibrate:0;"]
 
     play(scene)
 
