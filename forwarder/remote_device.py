@@ -21,12 +21,10 @@ from forwarder.buttplug.messages import (
     OutputValue,
     StopCmd,
 )
+from forwarder.buttplug.noise import NOISE, clamped
 from forwarder.dialogue import Dialogue
 from forwarder.errors import OutOfRange, Unsupported
 from relay.link.names import neutralise
-
-# What a fraction may lie above a step by mere arithmetic: 0.07 × 100 is 7.000000000000001.
-_ROUNDING = 1e-6
 
 
 class RemoteDevice:
@@ -162,11 +160,13 @@ class RemoteDevice:
     def _steps(self, kind: OutputType, level: float, offered: OutputRange) -> int:
         low, high = offered.value
         lowest = -1.0 if low < 0 else 0.0
-        if not lowest <= level <= 1:
+        inside = clamped(level, lowest, 1)
+        if inside is None:
             raise OutOfRange(self.shown_name, kind, level, lowest, 1)
-        # The reference rounds up, so that the least level is felt.
-        reach = high if level >= 0 else -low
-        return int(math.copysign(math.ceil(abs(level) * reach - _ROUNDING), level))
+        # The reference rounds up, so that the least level is felt; but 0.07 × 100 is
+        # 7.000000000000001.
+        reach = high if inside >= 0 else -low
+        return int(math.copysign(math.ceil(abs(inside) * reach - NOISE), inside))
 
     async def _send(
         self, kind: OutputType, steps: Sequence[tuple[int, int]], duration_ms: int | None

@@ -20,6 +20,7 @@ from forwarder.buttplug.messages import (
     OutputValue,
     StopCmd,
 )
+from forwarder.buttplug.noise import NOISE, clamped
 from forwarder.device import Device
 from forwarder.errors import DeviceError, MessageError, UnknownDevice, UnknownFeature, Unsupported
 from forwarder.hub import Grant, Hub, Outcome
@@ -120,11 +121,12 @@ def _steps(body: OutputBody, offered: OutputRange) -> int:
             raise MessageError(f"{body.steps} steps are outside {low}..{high}.")
         return body.steps
     assert body.percent is not None
-    if body.percent < 0 and low >= 0:
+    percent = clamped(body.percent, -100 if low < 0 else 0, 100)
+    if percent is None:
         raise MessageError(f"{body.type} goes in one direction only here: 0 to 100 percent.")
     # Anything above 0 is at least one step: "a little" must not turn into "off".
-    steps = round(high * abs(body.percent) / 100) or (1 if body.percent else 0)
-    return steps if body.percent >= 0 else -steps
+    steps = round(high * abs(percent) / 100) or (1 if abs(percent) > NOISE else 0)
+    return steps if percent >= 0 else -steps
 
 
 def _duration(body: OutputBody, offered: OutputRange) -> int | UnsetType:

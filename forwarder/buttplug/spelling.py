@@ -6,6 +6,7 @@ from typing import Final
 
 from forwarder.buttplug.codec import Fields
 from forwarder.buttplug.messages import InputCommand, InputType, OutputType
+from forwarder.buttplug.noise import milliseconds, whole
 
 
 def _folded(name: str) -> str:
@@ -38,17 +39,26 @@ def output_cmd(fields: Fields) -> Fields:
     if not isinstance(command, dict) or len(command) != 1:
         return fields  # two spellings of one type must not become one
     ((name, value),) = command.items()
-    if _folded(name) in _DIRECTED and isinstance(value, dict):
+    if not isinstance(value, dict):
+        return fields
+    value = _regular(value)
+    if _folded(name) in _DIRECTED:
         return fields | {"Command": {OutputType.ROTATE: _signed(value)}}
-    return fields | {"Command": {output_type(name): _lone(value)}}
+    return fields | {"Command": {output_type(name): value}}
+
+
+def _regular(value: Fields) -> Fields:
+    regular = dict(value)
+    if "Value" in value:
+        regular["Value"] = whole(_lone(value["Value"]))
+    if "Duration" in value:
+        regular["Duration"] = milliseconds(value["Duration"])
+    return regular
 
 
 def _lone(value: object) -> object:
     """npm's buttplug 4.0.x puts every value into an array of its own: `{"Value": [10]}`."""
-    match value:
-        case {"Value": [int() as only], **rest}:
-            return rest | {"Value": only}
-    return value
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _signed(value: Fields) -> Fields:

@@ -70,6 +70,10 @@ def test_levels_become_steps_and_the_least_one_is_felt() -> None:
         for level in (-0.01, -1.0, 0.5):
             await nora.rotate(level)
         assert [call[3] for call in far.toys[0].calls] == [1, 7, 20, 0, -1, -20, 10]
+        # What arithmetic leaves beside an end is the end.
+        for level in (1.0000000000000002, -2.8e-17):
+            await nora.vibrate(level)
+        assert [call[3] for call in far.toys[0].calls[7:]] == [20, 0]
 
     scenario(test)
 

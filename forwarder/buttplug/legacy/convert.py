@@ -2,7 +2,8 @@
 
 Fractions become steps exactly as in the reference server: ceil for what has a resting value 0 and
 for Position, truncation for timed positions, and no tolerance at the upper side (0.07 of 100 steps
-is 8, because that is what ceil makes of the nearest double).
+is 8, because that is what ceil makes of the nearest double). Only the ends of a range have one:
+what misses them by float noise is meant to be there.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from forwarder.buttplug.legacy.messages import (
     SensorCmd,
     SensorReadCmd,
     SingleMotorVibrateCmd,
+    Vector,
     VibrateCmd,
     VorzeA10CycloneCmd,
 )
-from forwarder.buttplug.messages import InputType, OutputCmd, OutputType, OutputValue
+from forwarder.buttplug.messages import MAX_U32, InputType, OutputCmd, OutputType, OutputValue
+from forwarder.buttplug.noise import NOISE, clamped
 from forwarder.errors import OutOfRange, Unsupported
 
-_NOTHING: Final = 1e-6  # smaller fractions are meant to be 0
 # Speed of a Fleshlight Launch by time, as measured by those who first drove it and kept ever
 # since in FleshlightHelper (buttplug-js, -csharp) and fleshlight_launch_helper.rs: to go 90 % of
 # the way in t ms takes the speed 250 * t**-1.05, where 1.0 is the highest. Solved for t here.
@@ -42,7 +44,7 @@ _LAUNCH_TOP: Final = 99  # highest Position and Speed of the message
 
 def steps_of(fraction: float, steps: int) -> int:
     """A fraction 0..1 of an output that rests at 0, in steps; more than nothing is at least 1."""
-    return 0 if fraction < _NOTHING else math.ceil(fraction * steps)
+    return 0 if fraction < NOISE else math.ceil(fraction * steps)
 
 
 def place_of(fraction: float, steps: int) -> int:
@@ -101,12 +103,12 @@ def _parts(message: Command, target: Target) -> list[_Part]:
     match message:
         case SingleMotorVibrateCmd(speed=speed):
             return [
-                _step(item, steps_of(speed, item.steps))
+                _step(item, steps_of(_fraction(target, item, speed), item.steps))
                 for item in _all(target, table.vibrators, "vibrator")
             ]
         case VibrateCmd(speeds=speeds):
             return [
-                _step(item, steps_of(part.speed, item.steps))
+                _step(item, steps_of(_fraction(target, item, part.speed), item.steps))
                 for part in speeds
                 for item in _at(target, table.vibrators, part.index, "vibrator")
             ]
@@ -114,22 +116,25 @@ def _parts(message: Command, target: Target) -> list[_Part]:
             return [_scalar(target, part) for part in scalars]
         case RotateCmd(rotations=rotations):
             return [
-                _turn(item, part.speed, part.clockwise)
+                _turn(item, _fraction(target, item, part.speed), part.clockwise)
                 for part in rotations
                 for item in _at(target, table.rotators, part.index, "rotator with two directions")
             ]
         case LinearCmd(vectors=vectors):
             return [
-                _move(item, timed_place_of(part.position, item.steps), part.duration)
+                _timed(target, item, part)
                 for part in vectors
                 for item in _at(target, table.linears, part.index, "linear actuator")
             ]
         case VorzeA10CycloneCmd(speed=percent, clockwise=clockwise):
+            speed = _in_range(target, "Speed", percent, 0, 100) / 100
             return [
-                _turn(item, percent / 100, clockwise)
+                _turn(item, speed, clockwise)
                 for item in _all(target, table.rotators, "rotator with two directions")
             ]
         case FleshlightLaunchFW12Cmd(position=position, speed=speed):
+            for what, value in (("Position", position), ("Speed", speed)):
+                _in_range(target, what, value, 0, _LAUNCH_TOP)
             distance = abs(position - target.launch_position) / _LAUNCH_TOP
             duration = launch_duration_ms(distance, speed / _LAUNCH_TOP)
             return [
@@ -165,10 +170,28 @@ def _scalar(target: Target, part: Scalar) -> _Part:
             f"{target.name}: scalar actuator {part.index} is {listed.type}, "
             f"not {part.actuator_type}."
         )
-    if not 0 <= part.scalar <= 1:
-        raise OutOfRange(target.name, item.type, part.scalar, 0, 1)
     convert = place_of if item.type is OutputType.POSITION else steps_of
-    return _step(item, convert(part.scalar, item.steps))
+    return _step(item, convert(_fraction(target, item, part.scalar), item.steps))
+
+
+def _fraction(target: Target, actuator: Actuator, value: float) -> float:
+    return _in_range(target, actuator.type, value, 0, 1)
+
+
+def _in_range(target: Target, what: str, value: float, low: float, high: float) -> float:
+    """`value`, without float noise beyond its ends. Raises OutOfRange."""
+    inside = clamped(value, low, high)
+    if inside is None:
+        raise OutOfRange(target.name, what, value, low, high)
+    return inside
+
+
+def _timed(target: Target, actuator: Actuator, part: Vector) -> _Part:
+    if part.duration < 0:
+        _, high = actuator.duration_ms or (0, MAX_U32)
+        raise OutOfRange(target.name, "Duration", part.duration, 0, high)
+    place = timed_place_of(_fraction(target, actuator, part.position), actuator.steps)
+    return _move(actuator, place, part.duration)
 
 
 def _step(actuator: Actuator, value: int) -> _Part:
@@ -182,7 +205,7 @@ def _turn(actuator: Actuator, speed: float, clockwise: bool) -> _Part:
 
 def _move(actuator: Actuator, value: int, duration_ms: int) -> _Part:
     # Old versions do not show the limits of durations, so the client cannot have kept them.
-    low, high = actuator.duration_ms or (0, duration_ms)
+    low, high = actuator.duration_ms or (0, MAX_U32)
     duration = min(max(duration_ms, low), high)
     return _Part(actuator, OutputValue(value=value, duration=duration))
 

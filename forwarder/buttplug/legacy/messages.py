@@ -26,6 +26,7 @@ class _Received(Struct, frozen=True, rename="pascal", kw_only=True):
 
 
 # --- client → server -----------------------------------------------------------------------------
+# Ranges of values are checked by `convert`, in words of the device: fractions are 0..1.
 
 
 class Command(_Sent, frozen=True):
@@ -44,16 +45,20 @@ class StopAllDevices(_Sent, frozen=True):
 
 
 class SingleMotorVibrateCmd(Command, frozen=True):
-    speed: Fraction
+    speed: float
 
 
 class FleshlightLaunchFW12Cmd(Command, frozen=True):
-    position: Annotated[int, Meta(ge=0, le=99)]
-    speed: Annotated[int, Meta(ge=0, le=99)]
+    """Both 0..99."""
+
+    position: int
+    speed: int
 
 
 class VorzeA10CycloneCmd(Command, frozen=True):
-    speed: Annotated[int, Meta(ge=0, le=100)]
+    """`speed`: 0..100."""
+
+    speed: int
     clockwise: bool
 
 
@@ -81,7 +86,7 @@ class RequestLog(_Sent, frozen=True):
 
 class Speed(_Sent, frozen=True):
     index: U32
-    speed: Fraction
+    speed: float
 
 
 class VibrateCmd(Command, frozen=True):
@@ -90,7 +95,7 @@ class VibrateCmd(Command, frozen=True):
 
 class Rotation(_Sent, frozen=True):
     index: U32
-    speed: Fraction
+    speed: float
     clockwise: bool
 
 
@@ -99,11 +104,11 @@ class RotateCmd(Command, frozen=True):
 
 
 class Vector(_Sent, frozen=True):
-    """`duration` in ms."""
+    """`duration` in ms, 0 or more."""
 
     index: U32
-    duration: U32
-    position: Fraction
+    duration: int
+    position: float
 
 
 class LinearCmd(Command, frozen=True):
@@ -111,8 +116,6 @@ class LinearCmd(Command, frozen=True):
 
 
 class Scalar(_Sent, frozen=True):
-    """The schema sets `scalar` no range; what is outside 0..1 is refused by the device."""
-
     index: U32
     scalar: float
     actuator_type: OutputType

@@ -1,4 +1,4 @@
-"""Other ways to write v3 commands, made regular."""
+"""Other ways to write commands of v0..v3, made regular."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import Callable
 import msgspec
 
 from forwarder.buttplug.codec import Fields
-from forwarder.buttplug.legacy.messages import ScalarCmd, SensorCmd
+from forwarder.buttplug.legacy.messages import (
+    FleshlightLaunchFW12Cmd,
+    LinearCmd,
+    ScalarCmd,
+    SensorCmd,
+    VorzeA10CycloneCmd,
+)
+from forwarder.buttplug.noise import milliseconds, whole
 from forwarder.buttplug.spelling import input_type, output_type
 
 
@@ -17,6 +24,10 @@ def of(type: type[msgspec.Struct]) -> Callable[[Fields], Fields] | None:
         return _scalar_cmd
     if issubclass(type, SensorCmd):
         return _sensor_cmd
+    if type is LinearCmd:
+        return _linear_cmd
+    if type in (FleshlightLaunchFW12Cmd, VorzeA10CycloneCmd):
+        return _in_steps
     return None
 
 
@@ -36,3 +47,20 @@ def _scalar(item: object) -> object:
 def _sensor_cmd(fields: Fields) -> Fields:
     kind = fields.get("SensorType")
     return fields | {"SensorType": input_type(kind)} if isinstance(kind, str) else fields
+
+
+def _linear_cmd(fields: Fields) -> Fields:
+    vectors = fields.get("Vectors")
+    if not isinstance(vectors, list):
+        return fields
+    return fields | {"Vectors": [_vector(item) for item in vectors]}
+
+
+def _vector(item: object) -> object:
+    if isinstance(item, dict) and "Duration" in item:
+        return item | {"Duration": milliseconds(item["Duration"])}
+    return item
+
+
+def _in_steps(fields: Fields) -> Fields:
+    return {k: whole(v) if k in ("Position", "Speed") else v for k, v in fields.items()}

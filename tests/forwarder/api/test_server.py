@@ -350,6 +350,14 @@ async def test_a_scripts_output_ends_by_itself(house: RunningHub) -> None:
     assert not house.app.hub.clients
 
 
+async def test_a_fade_that_ends_in_float_noise_ends(house: RunningHub) -> None:
+    index = index_of(house, "Lovense Nora")
+    path, device = f"/devices/{index}/outputs", house.app.hub.devices[index]
+    for percent, runs in ((10, True), (-2.8e-17, False), (10, True), (2.8e-17, False)):
+        status, _ = await house.ask("PUT", path, {"type": "Vibrate", "percent": percent})
+        assert (status, device.running) == (200, runs)
+
+
 async def test_repeating_a_value_keeps_it_and_only_the_script_that_drives_ends_it(
     house: RunningHub,
 ) -> None:

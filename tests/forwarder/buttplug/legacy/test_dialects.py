@@ -165,11 +165,11 @@ def test_old_commands_reach_the_hub_as_v4(
     ("version", "name", "fields", "code"),
     [
         (0, "SingleMotorVibrateCmd", {"DeviceIndex": 9, "Speed": 1}, 4),
-        (0, "SingleMotorVibrateCmd", {"DeviceIndex": 0, "Speed": 1.01}, 3),
+        (0, "SingleMotorVibrateCmd", {"DeviceIndex": 0, "Speed": 1.01}, 4),
         (1, "VibrateCmd", VIBRATE | {"DeviceIndex": 9}, 4),
         (1, "VibrateCmd", VIBRATE | {"Speeds": []}, 3),
         (2, "VibrateCmd", VIBRATE | {"Speeds": [{"Index": 1, "Speed": 0.5}]}, 4),
-        (2, "VibrateCmd", VIBRATE | {"Speeds": [{"Index": 0, "Speed": -0.1}]}, 3),
+        (2, "VibrateCmd", VIBRATE | {"Speeds": [{"Index": 0, "Speed": -0.1}]}, 4),
         (2, "VibrateCmd", VIBRATE | {"Speeds": [{"Index": 0, "Speed": 0.1, "X": 1}]}, 3),
         (2, "BatteryLevelCmd", {"DeviceIndex": 1}, 4),
         (
