@@ -102,7 +102,7 @@ def vibrate(value: float) -> dict[int, tuple[str, dict[str, object]]]:
 
 def taken(served: Served) -> list[tuple[str, object, object]]:
     """Output, value and duration of what reached the hub."""
-    found = []
+    found: list[tuple[str, object, object]] = []
     for command in served.took():
         assert isinstance(command, OutputCmd)
         ((kind, value),) = command.command.items()
