@@ -10,7 +10,8 @@ from collections.abc import Callable
 from relay.agent import Agent
 from relay.hubs import Target
 from relay.link.errors import LinkError, LinkRefused
-from relay.link.handshake import Refused
+from relay.link.handshake import Refusal, Refused
+from relay.link.session import LinkSilent
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,11 @@ REVOKED_S = 600.0
 
 
 class Uplink:
-    """Keeps `agent` linked to `target`. `trouble` is what stands in the way, for people."""
+    """Keeps `agent` linked to `target`. `trouble` is what stands in the way, for people.
+
+    A link that fell silent is dialed anew at once: mostly the hub is there and the way has changed
+    (a new address, a forgotten translation), so that nobody else comes at the same moment.
+    """
 
     def __init__(
         self,
@@ -47,24 +52,34 @@ class Uplink:
         """Until cancelled. Everything that a network can do to us ends in another attempt."""
         loop = asyncio.get_running_loop()
         bound = PAUSE_FIRST_S
+        hasty = False
         while True:
             started = loop.time()
+            silent = False
             try:
                 await self._link()
             except LinkRefused as error:
                 self._report(str(error))
-                await asyncio.sleep(_patience(error))
-                continue
+                # A hub that is busy refuses nobody for good: it is asked like one that is away.
+                if not isinstance(error, Refused) or error.refusal is not Refusal.BUSY:
+                    await asyncio.sleep(_patience(error))
+                    continue
             except LinkError as error:
                 self._report(str(error))
+                silent = isinstance(error, LinkSilent)
             except Exception:
                 # A fault boundary: one bad link must not be the last one. Everything was stopped.
                 log.exception("%s: the link failed because of an error in the relay", self._target)
             else:
                 if not self._agent.closing:
                     self._report("the hub closed the link")
-            if loop.time() - started >= GOOD_S:
+            good = loop.time() - started >= GOOD_S
+            if good:
                 bound = PAUSE_FIRST_S
+            # Twice in a row only after a good link: where everything falls silent, that is no use.
+            hasty = silent and (good or not hasty)
+            if hasty:
+                continue
             await asyncio.sleep(max(PAUSE_LEAST_S, self._chance(0, bound)))
             bound = min(bound * 2, PAUSE_MOST_S)
 

@@ -10,7 +10,9 @@ from relay.config import AgentConfig
 from relay.hubs import Target
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
+from relay.link.handshake import Refusal, Refused
 from relay.link.messages import Bye, Wearer
+from relay.link.session import ACTIVE_PATIENCE_S, SILENCE_S, LinkSilent
 from relay.uplink import GOOD_S, PAUSE_LEAST_S, PAUSE_MOST_S, REFUSED_S, Uplink
 from tests.doubles.clock import run_virtual
 from tests.doubles.linkhub import LinkHub
@@ -18,11 +20,22 @@ from tests.doubles.radio import RecordingRadio
 
 
 class Hub:
-    """Answers dials in turn: an error is raised, None is a working link that lasts `holds_s`."""
+    """Answers dials in turn: an error is raised, None is a working link that lasts `holds_s`.
 
-    def __init__(self, *answers: Exception | None, holds_s: float = 1.0) -> None:
+    `silent`: it falls silent then, instead of hanging up. `leases` go out with its beats.
+    """
+
+    def __init__(
+        self,
+        *answers: Exception | None,
+        holds_s: float = 1.0,
+        silent: bool = False,
+        leases: dict[int, int] | None = None,
+    ) -> None:
         self.answers = list(answers)
         self.holds_s = holds_s
+        self.silent = silent
+        self.leases = leases or {}
         self.dialed: list[float] = []
         self.hubs: list[LinkHub] = []
         self.group: asyncio.TaskGroup | None = None
@@ -43,7 +56,11 @@ class Hub:
         async with asyncio.TaskGroup() as group:
             group.create_task(hub.run())
             await hub.hear(Wearer)
+            hub.leases = self.leases
             await asyncio.sleep(self.holds_s)
+            if self.silent:
+                hub.beating = False
+                await asyncio.sleep(SILENCE_S + 1)
             await hub.channel.close()
 
 
@@ -87,6 +104,28 @@ def test_a_hub_that_hangs_up_at_once_is_not_a_good_link() -> None:
 
 def test_a_refusal_is_asked_again_slowly() -> None:
     assert dials(Hub(LinkRefused("no"), None), 32)[0] == pytest.approx(REFUSED_S, abs=0.1)
+
+
+def test_a_link_that_fell_silent_is_dialed_anew_at_once() -> None:
+    hub = Hub(None, None, holds_s=6, silent=True)
+    assert dials(hub, 18)[0] == pytest.approx(6 + SILENCE_S, abs=0.3)
+
+
+def test_while_something_runs_silence_is_noticed_after_two_seconds() -> None:
+    hub = Hub(None, None, holds_s=6, silent=True, leases={1: 900})
+    assert dials(hub, 12)[0] == pytest.approx(6 + ACTIVE_PATIENCE_S, abs=0.3)
+
+
+def test_only_the_first_dial_after_a_silence_is_hasty() -> None:
+    pauses = dials(Hub(*[LinkSilent("nobody speaks")] * 6), 20)
+    assert pauses[0] == pytest.approx(0, abs=0.01)
+    assert min(pauses[1::2]) >= 0.5
+    assert pauses[1] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_hub_that_is_busy_is_asked_again_like_one_that_is_away() -> None:
+    pauses = dials(Hub(*[Refused(Refusal.BUSY)] * 4), 20)
+    assert pauses[:4] == pytest.approx([0.5, 1, 2, 4], abs=0.01)
 
 
 def test_a_bug_in_one_link_is_not_the_end(caplog: pytest.LogCaptureFixture) -> None:
