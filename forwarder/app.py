@@ -41,9 +41,12 @@ from forwarder.definitions.user import UserConfig
 from forwarder.embedding import keep_linked, keep_running
 from forwarder.errors import ConfigError
 from forwarder.guests import Guests
+from forwarder.hold import Hold
+from forwarder.hold_file import HoldFile, load_hold
 from forwarder.hub import Hub
 from forwarder.local_names import addresses, host_names
 from forwarder.mdns import announce, buttplug_server, relay_port
+from forwarder.person import Person
 from forwarder.relay_status import RelayStatus
 from forwarder.sources import websocket_devices
 from forwarder.sources.relay_link import Outcome
@@ -95,7 +98,12 @@ class App:
         self.trust = HubTrust.open(state, config.name)
         self.tokens = TokenBook(state / "tokens.json")
         self.store = Store(state / "indexes.json")
-        self.hub = Hub(self.store)
+        # Before anything can drive: what was stopped when the last hub ended still is.
+        hold_file = state / "hold.json"
+        hold = Hold(load_hold(hold_file))
+        self.hub = Hub(self.store, hold)
+        self._hold_file = HoldFile(hold_file, hold)
+        self.person = Person(self.hub, self._hold_file.changed)
         self.relays = RelaySource(
             config.name, self.catalogue, self.user, self.hub, known=self.store.at
         )
@@ -136,6 +144,8 @@ class App:
             store=self.store,
             origins=self.origins,
             guests=self.guests,
+            person=self.person,
+            hold_file=self._hold_file,
         )
         self._places = services.places
         self.api = Api(services)
@@ -239,6 +249,7 @@ class App:
 
     def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """Everything that runs as long as the hub does."""
+        yield "the person's stop", self._hold_file.run()
         yield "relays", self.relays.run()
         yield "clients", self._clients.run_visits(self._client)
         yield "in-process clients", self._in_process.run(self.serve_client)

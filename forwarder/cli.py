@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from forwarder import log as logs
-from forwarder.commands import devices, doctor, pair, relay_page, show, token
+from forwarder.commands import devices, doctor, pair, relay_page, show, stop, token
 from forwarder.commands import run as hub
 from forwarder.commands.base import FAILED, USAGE, Subcommand
 from forwarder.errors import ConfigError, ForwarderError
@@ -17,6 +17,7 @@ from forwarder.errors import ConfigError, ForwarderError
 COMMANDS: tuple[Subcommand, ...] = (
     *hub.COMMANDS,
     *pair.COMMANDS,
+    *stop.COMMANDS,
     *show.COMMANDS,
     *devices.COMMANDS,
     *token.COMMANDS,

@@ -110,7 +110,10 @@ class ClientDriver:
 
     @property
     def name(self) -> str:
-        return plain_name(self.session.client_name or self._channel.peer)
+        if self.session.version is None:
+            return self._channel.peer
+        # Not its address: the next connection has another, and a mute is by name.
+        return plain_name(self.session.client_name) or "nameless app"
 
     @property
     def hub_id(self) -> str | None:
@@ -139,6 +142,11 @@ class ClientDriver:
 
     def trouble(self, error: DeviceError) -> None:
         self._send(self.session.error(error))
+
+    def dismiss(self, reason: str) -> None:
+        self._hub.leave(self)
+        self._ending = _Leave(CLOSE_POLICY, reason)
+        self._wake.set()
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -272,6 +280,9 @@ class ClientDriver:
         for command in request.commands:
             match command:
                 case OutputCmd():
+                    if self._ending is not None:
+                        # What it drove is stopped; it must not begin anew while its end waits.
+                        raise HardwareError(ErrorCode.GONE, "This connection has ended.")
                     if self.under_way >= OUTPUTS_UNDER_WAY:
                         raise HardwareError(
                             ErrorCode.CONGESTED, "Too many commands are under way; send fewer."

@@ -7,6 +7,7 @@ ForwarderError            UNKNOWN
 ├─ MessageError           MESSAGE  the client sent what cannot be read or is not in its version
 └─ DeviceError            DEVICE
    ├─ UnknownDevice, UnknownFeature, Unsupported, OutOfRange, Denied   the client's fault
+   ├─ Held                nobody's: the person stopped everything, or muted this client
    └─ HardwareError       the world's fault: gone, refused, timed out, congested, stopped
 """
 
@@ -77,6 +78,10 @@ class OutOfRange(DeviceError):
 
 class Denied(DeviceError):
     """The wearer's pause or limit, or this client's permissions, forbid it."""
+
+
+class Held(DeviceError):
+    """The person at the hub stopped everything, or muted this client; see forwarder.hold."""
 
 
 class HardwareError(DeviceError):

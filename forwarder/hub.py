@@ -2,7 +2,8 @@
 
 Everything here decides synchronously and returns futures; only inputs are awaited. The rules for
 several clients: the newest command wins, per feature; a stop from anyone always works; when a
-client leaves, what it drove last is stopped and nothing else.
+client leaves, what it drove last is stopped and nothing else. While the person holds everything,
+or has muted a client, nothing is driven: `output` is the only way to a device, see forwarder.hold.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from msgspec import UNSET, UnsetType
 
@@ -25,8 +25,11 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.device import Device
-from forwarder.errors import Denied, DeviceError, HardwareError, UnknownDevice
+from forwarder.errors import Denied, DeviceError, HardwareError, Held, UnknownDevice
 from forwarder.granted import reduced, steps
+from forwarder.hold import Hold
+from forwarder.hub_client import Client as Client
+from forwarder.hub_client import Grant as Grant
 from forwarder.hub_ids import MAX_HUBS, new_hub_id
 from forwarder.sources.base import Source
 from forwarder.store import Store
@@ -39,46 +42,6 @@ log = logging.getLogger(__name__)
 HUB_SCAN_S = 60.0
 
 Outcome = asyncio.Future[None]
-
-
-class Grant(Protocol):
-    """What a client beyond loopback was allowed by its token."""
-
-    def sees(self, device: Device) -> bool: ...
-
-    def allows(self, device: Device, kind: OutputType) -> bool: ...
-
-    def ceiling(self, device: Device, kind: OutputType) -> float:
-        """The highest fraction of the range that this client may use, 0..1."""
-        ...
-
-
-class Client(Protocol):
-    """A client as the hub sees it; all calls are synchronous and never block."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def version(self) -> int | None: ...
-
-    @property
-    def grant(self) -> Grant | None: ...
-
-    @property
-    def hub_id(self) -> str | None:
-        """Set if this client is another hub."""
-        ...
-
-    def devices_changed(self) -> None: ...
-
-    def scanning_finished(self) -> None: ...
-
-    def reading(self, device: Device, feature: int, kind: InputType, value: int) -> None: ...
-
-    def trouble(self, error: DeviceError) -> None:
-        """Something the client did not ask about went wrong with a device it drives."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -100,8 +63,9 @@ class _Subscription:
 class Hub:
     """Implements DeviceSink for sources and serves `Client`s."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, hold: Hold | None = None) -> None:
         self.id = new_hub_id()
+        self.hold = hold or Hold()
         self.devices: dict[int, Device] = {}
         self.sources: list[Source] = []
         self._store = store
@@ -127,6 +91,9 @@ class Hub:
         device.index = index
         self.devices[index] = device
         log.info("device %d: %s connected (%s)", index, device.shown_name, device.source)
+        if self.hold.holds:
+            # Whatever it did where it comes from: nothing runs here now.
+            self._stop(device, None)
         self._devices_changed()
         return index
 
@@ -184,6 +151,15 @@ class Hub:
         The stops are on their way when this returns; the futures tell how they went.
         """
         self._clients.discard(client)
+        outcomes = self.stop_driven(client)
+        # Behind the stops: a source that fails at this must not be in their way.
+        for subscription in self._subscriptions.values():
+            subscription.clients.discard(client)
+        self._end_scan(client)
+        return outcomes
+
+    def stop_driven(self, client: Client) -> list[Outcome]:
+        """Stop what `client` alone drove last; it drives nothing then."""
         driven: dict[int, set[int]] = {}
         for (index, feature), owner in self._owners.items():
             if owner is client:
@@ -198,10 +174,6 @@ class Hub:
             others = any(key[0] == index for key in self._owners)
             exact = others and features <= set(device.feature_indexes)
             outcomes += self._stop(device, features if exact else None)
-        # Behind the stops: a source that fails at this must not be in their way.
-        for subscription in self._subscriptions.values():
-            subscription.clients.discard(client)
-        self._end_scan(client)
         return outcomes
 
     def visible(self, client: Client) -> dict[int, DeviceInfo]:
@@ -289,7 +261,8 @@ class Hub:
     def output(self, client: Client, command: OutputCmd) -> Outcome | None:
         """Carry out one command; None if the device was told the same just before.
 
-        Raises DeviceError that is the client's fault. The future fails with HardwareError.
+        Raises DeviceError that is the client's fault, and Held. The future fails with
+        HardwareError.
         """
         if self._closed:
             raise HardwareError(ErrorCode.GONE, "The hub is shutting down.")
@@ -297,6 +270,14 @@ class Hub:
         ((kind, value),) = command.command.items()
         duration_ms = 0 if value.duration is UNSET else value.duration
         self._check_grant(client, device, command.feature_index, kind, value.value)
+        token = None if client.grant is None else client.grant.name
+        refusal = self.hold.refusal(client.name, token)
+        if refusal is not None:
+            device.highest(command.feature_index, kind)  # what is no output of it is told so
+            if self.hold.holds and not value.value and not kind.is_position:
+                # Off is what everything is meant to be, so a stop is all that it may become.
+                return device.stop() if device.running else None
+            raise Held(refusal)
         outcome = device.output(command.feature_index, kind, value.value, duration_ms)
         self._owners[device.index, command.feature_index] = client
         return outcome
@@ -341,6 +322,18 @@ class Hub:
                     if index == device.index and (features is None or feature in features):
                         subscription.clients.discard(client)
         return outcomes
+
+    def halt(self, device: Device, features: Collection[int] | None = None) -> Outcome:
+        """Stop a device for nobody in particular, and say how that went, also when no way leads to
+        it. Raises UnknownFeature."""
+        try:
+            outcome = device.stop(features)
+        except HardwareError as error:
+            outcome = asyncio.get_running_loop().create_future()
+            outcome.set_exception(error)
+        self._forget_owners(device.index, features)
+        outcome.add_done_callback(lambda done: _report_stop(device, done))
+        return outcome
 
     def close(self) -> list[Outcome]:
         """Stop every output of every device; from now on nothing starts any more."""

@@ -21,6 +21,7 @@ SANS_IO = (
     "forwarder.connectors.bounds",
     "forwarder.connectors.doors",
     "forwarder.errors",
+    "forwarder.hold",
     "forwarder.tokens",
     "forwarder.trust",
     "relay.gate",

@@ -29,15 +29,16 @@ class Right(Flag):
     LOOK = auto()  # at the devices, as a client sees them
     READ = auto()  # everything that is shown
     DRIVE = auto()  # outputs, stops, scans
-    ADMIN = auto()  # settings, pairing, tokens
+    ADMIN = auto()  # settings, pairing, tokens; resuming and unmuting
+    STOP = auto()  # stop, and with it hold
 
 
 # With the token of the state folder, or as a dashboard that is open on this machine.
-OWNER = Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN
+OWNER = Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN | Right.STOP
 # A program on this machine, without a token.
-LOCAL = Right.LOOK | Right.READ
+LOCAL = Right.LOOK | Right.READ | Right.STOP
 # With a token for clients.
-GUEST = Right.LOOK | Right.DRIVE
+GUEST = Right.LOOK | Right.DRIVE | Right.STOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,17 @@ class Access:
         if visitor.loopback:
             return Caller(LOCAL, "a program")
         return Refusal(401, "Whoever is not on this machine needs a token.")
+
+    def stopper(self, visitor: Visitor, fetch_site: str | None = None) -> Caller | Refusal:
+        """Who calls to stop. Stopping needs no sign-in on this machine, and a page that an earlier
+        run of the hub has given out may; a page of somebody else may not even that."""
+        refusal = self.refuse(visitor, None if fetch_site == "same-site" else fetch_site)
+        if refusal is not None:
+            return refusal
+        caller = self.caller(visitor)
+        if isinstance(caller, Refusal) and visitor.loopback:
+            return Caller(LOCAL, "a page of an earlier run")
+        return caller
 
     def by_token(self, token: str, visitor: Visitor) -> Caller | Refusal:
         """Who comes with `token`, by the way that `visitor` came."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from msgspec import UNSET
+from msgspec.structs import replace
 
 from forwarder.api.access import Caller
 from forwarder.api.allowed import Origins
@@ -34,8 +34,6 @@ from forwarder.api.model import (
     ScanBody,
     Sent,
     Status,
-    StopBody,
-    Stopped,
     TokenBody,
     TokenMade,
     TokenRevoked,
@@ -45,11 +43,12 @@ from forwarder.api.pairing import Pairing
 from forwarder.api.picture import Picture
 from forwarder.api.services import Services
 from forwarder.api.settings import Settings
-from forwarder.buttplug.messages import InputCmd, InputCommand, InputType, StopCmd
+from forwarder.api.stop_model import AppBody, Disconnected, HoldView, StopBody, Stopped, WhoBody
+from forwarder.buttplug.messages import InputCmd, InputCommand, InputType
 from forwarder.definitions.catalogue import CatalogueEntry
 from forwarder.device import Device as HubDevice
-from forwarder.errors import ConfigError, HardwareError, MessageError, UnknownDevice
-from forwarder.hub import Outcome
+from forwarder.errors import ConfigError, Denied, HardwareError, MessageError, UnknownDevice
+from forwarder.person import Stopping
 from relay.link.messages import ErrorCode
 from relay.link.names import neutralise
 
@@ -57,6 +56,9 @@ from relay.link.names import neutralise
 OUTPUT_S = 7.0
 # What was not confirmed by then is said; the relays go on trying.
 STOP_S = 1.5
+# The disk had all that time as well. Together less than the 2 s after which a dashboard says that
+# its stop did not arrive.
+SAVE_AFTER_S = 0.2
 
 T = TypeVar("T")
 
@@ -96,6 +98,7 @@ class Actions:
     ) -> None:
         self._services = services
         self._hub = services.hub
+        self._person = services.person
         self._picture = picture
         self._batteries = batteries
         self._pairing = pairing
@@ -119,12 +122,55 @@ class Actions:
         body = call.sent(StopBody)
         if body.device is None and body.feature is not None:
             raise MessageError("A feature needs a device.")
-        device = UNSET if body.device is None else body.device
-        feature = UNSET if body.feature is None else body.feature
+        grant = call.caller.grant
         if body.device is not None:
-            self._device(call, body.device)
-        command = StopCmd(id=1, device_index=device, feature_index=feature, inputs=False)
-        return await _stopped(self._hub.stop(None, command))
+            device = self._device(call, body.device)
+            features = None if body.feature is None else {body.feature}
+            return await _stopped([Stopping(device.shown_name, self._hub.halt(device, features))])
+        if grant is not None:
+            seen = [device for device in self._hub.devices.values() if grant.sees(device)]
+            return await _stopped([Stopping(d.shown_name, self._hub.halt(d)) for d in seen])
+        return await self._held(self._person.stop(_by(call, body.by)))
+
+    async def pause(self, call: Call) -> Stopped:
+        if call.caller.grant is not None:
+            raise Denied(f"The token {call.caller.name} may stop, but not pause the hub.")
+        return await self._held(self._person.pause(_by(call, call.sent(WhoBody).by)))
+
+    async def _held(self, stops: Sequence[Stopping]) -> Stopped:
+        """How the stops went, and whether the disk has it: both are under way at once."""
+        now = asyncio.get_running_loop().time
+        until = now() + STOP_S
+        stopped = await _stopped(stops)
+        unsaved = await self._services.hold_file.saved(max(SAVE_AFTER_S, until - now()))
+        return replace(stopped, held=True, unsaved=unsaved)
+
+    async def resume(self, call: Call) -> HoldView:
+        self._person.resume(_by(call, call.sent(WhoBody).by))
+        return await self._hold_view()
+
+    async def _hold_view(self) -> HoldView:
+        await self._services.hold_file.saved()
+        return self._picture.hold()
+
+    # --- apps -----------------------------------------------------------------------------------
+
+    async def mute(self, call: Call) -> Stopped:
+        body = call.sent(AppBody)
+        outcomes = self._person.mute(body.name, _by(call, body.by))
+        stopped = await _stopped([Stopping(body.name, outcome) for outcome in outcomes])
+        return replace(stopped, unsaved=await self._services.hold_file.saved())
+
+    async def unmute(self, call: Call) -> HoldView:
+        body = call.sent(AppBody)
+        self._person.unmute(body.name, _by(call, body.by))
+        return await self._hold_view()
+
+    async def disconnect(self, call: Call) -> Disconnected:
+        body = call.sent(AppBody)
+        return Disconnected(clients=self._person.disconnect(body.name, _by(call, body.by)))
+
+    # --- looking around -------------------------------------------------------------------------
 
     async def scan(self, call: Call) -> None:
         body = call.sent(ScanBody)
@@ -277,19 +323,28 @@ class Actions:
         return self._picture.origins()
 
 
-async def _stopped(outcomes: Sequence[Outcome]) -> Stopped:
-    failed: list[str] = []
-    if not outcomes:
-        return Stopped(told=0, confirmed=0, failed=())
-    done, late = await asyncio.wait(outcomes, timeout=STOP_S)
-    for outcome in done:
-        error = None if outcome.cancelled() else outcome.exception()
-        if error is not None:
-            failed.append(neutralise(str(error), 240))
-    if late:
-        failed.append(f"{len(late)} did not confirm in time; their relays go on trying.")
-    confirmed = len(done) - sum(1 for o in done if o.cancelled() or o.exception() is not None)
-    return Stopped(told=len(outcomes), confirmed=confirmed, failed=tuple(failed))
+def _by(call: Call, said: str | None) -> str:
+    """Who does it, for people: what it calls itself, or what it came as."""
+    return neutralise(said or "") or call.caller.name
+
+
+async def _stopped(stops: Sequence[Stopping]) -> Stopped:
+    """Wait for the radios, STOP_S at most, and say how it went."""
+    if stops:
+        await asyncio.wait([stop.outcome for stop in stops], timeout=STOP_S)
+    failed = tuple(text for stop in stops if (text := _failure(stop)) is not None)
+    return Stopped(told=len(stops), confirmed=len(stops) - len(failed), failed=failed)
+
+
+def _failure(stop: Stopping) -> str | None:
+    name, outcome = neutralise(stop.name), stop.outcome
+    if not outcome.done():
+        return f"{name} did not confirm in time; its relay goes on trying."
+    error = None if outcome.cancelled() else outcome.exception()
+    if error is None and not outcome.cancelled():
+        return None
+    why = "the hub is shutting down" if error is None else neutralise(str(error), 240)
+    return f"{name}: {why}"
 
 
 def catalogue_view(entry: CatalogueEntry) -> CatalogueView:

@@ -64,6 +64,10 @@ class Driver:
     def trouble(self, error: DeviceError) -> None:
         self.troubles.append(str(error))
 
+    def dismiss(self, reason: str) -> None:
+        self.troubles.append(f"What you drove was stopped: {reason}.")
+        self._hub.leave(self)
+
     # --- driving --------------------------------------------------------------------------------
 
     def output(self, device_index: int, body: OutputBody) -> tuple[list[int], list[Outcome]]:
@@ -73,9 +77,16 @@ class Driver:
         """
         commands = self._commands(device_index, body)
         outcomes = []
-        self._hub.join(self)
         for command in commands:
-            outcome = self._hub.output(self, command)
+            try:
+                outcome = self._hub.output(self, command)
+            except DeviceError:
+                if command is not commands[0]:
+                    # Half of it must not run on, for nobody would know of it.
+                    self._hub.leave(self)
+                raise
+            # Not before: one that was refused drives nothing, and nobody would take it off again.
+            self._hub.join(self)
             if outcome is not None:
                 outcomes.append(outcome)
         return [command.feature_index for command in commands], outcomes

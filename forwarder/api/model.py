@@ -8,26 +8,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
+from forwarder.api.model_base import Body as Body
+from forwarder.api.model_base import Document as Document
+from forwarder.api.model_base import Index as Index
+from forwarder.api.model_base import Name as Name
+from forwarder.api.model_base import Percent as Percent
+from forwarder.api.model_base import Share as Share
+from forwarder.api.stop_model import HoldView as HoldView
 from forwarder.buttplug.messages import InputType, OutputType
-
-Index = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
-Percent = Annotated[float, Meta(ge=-100, le=100)]
-Share = Annotated[float, Meta(ge=0, le=100)]
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
 # A script that crashed must not leave a toy running for long; one that lives repeats its value.
 DEFAULT_FOR_MS = 2_000
 MAX_FOR_MS = 60_000
-
-
-class Document(Struct, frozen=True, kw_only=True):
-    pass
-
-
-class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a caller sends; a misspelt field is an error, not silence."""
 
 
 class Problem(Document, frozen=True):
@@ -78,6 +72,7 @@ class ClientView(Document, frozen=True):
     kind: str
     version: int | None
     token: str | None
+    muted: bool
     drives: tuple[Drives, ...]
 
 
@@ -206,6 +201,7 @@ class Known(Document, frozen=True):
 
 class Status(Document, frozen=True):
     hub: HubView
+    hold: HoldView
     relays: tuple[RelayView, ...]
     devices: tuple[Device, ...]
     clients: tuple[ClientView, ...]
@@ -227,13 +223,6 @@ class OutputBody(Body, frozen=True):
     percent: Percent | None = None
     duration_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
     for_ms: Annotated[int, Meta(ge=1, le=MAX_FOR_MS)] = DEFAULT_FOR_MS
-
-
-class StopBody(Body, frozen=True):
-    """Without `device`: everything. Without `feature`: the whole device."""
-
-    device: Index | None = None
-    feature: Index | None = None
 
 
 class ScanBody(Body, frozen=True):
@@ -272,14 +261,6 @@ class Sent(Document, frozen=True):
     """How many features took the value; the radio has accepted it."""
 
     features: int
-
-
-class Stopped(Document, frozen=True):
-    """`confirmed`: radios that said they have written the stop, of `told`."""
-
-    told: int
-    confirmed: int
-    failed: tuple[str, ...]
 
 
 class Reading(Document, frozen=True):

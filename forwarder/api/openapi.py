@@ -23,6 +23,7 @@ _WHO = {
     Right.READ: "Open on this machine; the admin token beyond.",
     Right.DRIVE: "Any token.",
     Right.ADMIN: "The admin token.",
+    Right.STOP: "Open on this machine; any token beyond.",
 }
 
 Tree = dict[str, object]
@@ -63,7 +64,7 @@ def _operation(route: Route) -> Tree:
         "description": _WHO[route.right],
         "responses": {str(route.status.value): _answer(route), "default": _problem()},
     }
-    if route.right in Right.LOOK | Right.READ:
+    if route.right in Right.LOOK | Right.READ | Right.STOP:
         operation["security"] = [{}, {"token": []}]
     parameters = [*_in_path(route.path), *(_in_query(name, is_) for name, is_ in route.query)]
     if parameters:

@@ -28,11 +28,13 @@ from forwarder.api.model import (
     Status,
 )
 from forwarder.api.services import Services
+from forwarder.api.stop_model import HoldView, MutedView
 from forwarder.buttplug.messages import DeviceFeature, OutputType
 from forwarder.definitions.limits import effective_limits
 from forwarder.definitions.model import OutputLimit
 from forwarder.device import Device as HubDevice
-from forwarder.hub import Client, Grant
+from forwarder.hold import Mode
+from forwarder.hub import Client, Grant, Hub
 from forwarder.sources.opening import Opened
 from forwarder.sources.relay import Relay
 from relay.link.names import neutralise
@@ -58,7 +60,23 @@ class Picture:
 
     def status(self) -> Status:
         return Status(
-            hub=self.hub(), relays=self.relays(), devices=self.devices(), clients=self.clients()
+            hub=self.hub(),
+            hold=self.hold(),
+            relays=self.relays(),
+            devices=self.devices(),
+            clients=self.clients(),
+        )
+
+    def hold(self) -> HoldView:
+        """Names were neutralised when they were taken."""
+        state = self._services.hub.hold.state
+        free = state.mode is Mode.FREE
+        return HoldView(
+            mode=state.mode,
+            by=None if free else state.by,
+            since=None if free else state.since,
+            muted=tuple(MutedView(name=m.name, by=m.by, since=m.since) for m in state.muted),
+            unsaved=self._services.hold_file.trouble,
         )
 
     def hub(self) -> HubView:
@@ -224,7 +242,8 @@ class Picture:
                             steps=value,
                         )
                     )
-        views = [_client(client, driven.get(client, [])) for client in self._services.hub.clients]
+        hub = self._services.hub
+        views = [_client(client, driven.get(client, []), hub) for client in hub.clients]
         return tuple(sorted(views, key=lambda view: (view.kind, view.name.casefold())))
 
     def origins(self) -> OriginsView:
@@ -235,15 +254,17 @@ class Picture:
         )
 
 
-def _client(client: Client, drives: list[Drives]) -> ClientView:
+def _client(client: Client, drives: list[Drives], hub: Hub) -> ClientView:
     kind = "hub" if client.hub_id is not None else "app"
     if isinstance(client, Driver):
         kind = client.kind
+    token = None if client.grant is None else client.grant.name
     return ClientView(
         name=neutralise(client.name),
         kind=kind,
         version=client.version,
-        token=getattr(client.grant, "name", None),
+        token=token,
+        muted=hub.hold.muted(client.name, token) is not None,
         drives=tuple(drives),
     )
 

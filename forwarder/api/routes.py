@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from forwarder.api import model
+from forwarder.api import model, stop_model
 from forwarder.api.access import Right
 from forwarder.api.actions import Actions, Call
 
@@ -37,9 +37,24 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/status", Actions.status, Right.READ,
           "Everything there is: hub, relays, devices, clients and what each drives",
           model.Status),
-    Route("POST", "/stop", Actions.stop, Right.DRIVE,
-          "Stop everything, a device, or one feature; waits for the radios",
-          model.Stopped, model.StopBody),
+    Route("POST", "/stop", Actions.stop, Right.STOP,
+          "Stop everything until it is resumed, or for the moment a device, or one feature; waits"
+          " for the radios", stop_model.Stopped, stop_model.StopBody),
+    Route("POST", "/pause", Actions.pause, Right.STOP,
+          "Stop everything until it is resumed, in a calmer word; waits for the radios",
+          stop_model.Stopped, stop_model.WhoBody),
+    Route("POST", "/resume", Actions.resume, Right.ADMIN,
+          "End a stop or a pause: apps may drive again, nothing starts by itself",
+          stop_model.HoldView, stop_model.WhoBody),
+    Route("POST", "/apps/mute", Actions.mute, Right.ADMIN,
+          "Stop what an app drives, and refuse its outputs until it is unmuted, also after it comes"
+          " back; the name is the app's, or that of its token",
+          stop_model.Stopped, stop_model.AppBody),
+    Route("POST", "/apps/unmute", Actions.unmute, Right.ADMIN,
+          "Let a muted app drive again", stop_model.HoldView, stop_model.AppBody),
+    Route("POST", "/apps/disconnect", Actions.disconnect, Right.ADMIN,
+          "Stop what an app drives and end its connection; it may come back",
+          stop_model.Disconnected, stop_model.AppBody),
     Route("POST", "/scan", Actions.scan, Right.DRIVE,
           "Look for devices for a while", None, model.ScanBody, status=_NONE),
     Route("DELETE", "/scan", Actions.end_scan, Right.DRIVE,

@@ -39,6 +39,7 @@ from forwarder.errors import (
     DeviceError,
     ForwarderError,
     HardwareError,
+    Held,
     MessageError,
     UnknownDevice,
     UnknownFeature,
@@ -63,8 +64,6 @@ MAX_SAID_BYTES = 4 << 10
 # A reader of events that does not take one for so long is gone.
 SEND_S = 5.0
 MAX_STREAMS = 32
-# Comments that keep address translators and proxies from forgetting an idle stream.
-KEEPALIVE_S = 15.0
 
 ORIGINS_FILE = "origins.json"
 PINS_FILE = "pins.json"
@@ -74,6 +73,7 @@ _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownDevice, HTTPStatus.NOT_FOUND),
     (UnknownFeature, HTTPStatus.NOT_FOUND),
     (Denied, HTTPStatus.FORBIDDEN),
+    (Held, HTTPStatus.CONFLICT),
     (HardwareError, HTTPStatus.BAD_GATEWAY),
     (DeviceError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (MessageError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -175,10 +175,12 @@ class Api:
 
     # --- requests -------------------------------------------------------------------------------
 
-    def _caller(self, request: web.Request) -> Caller | Refusal:
+    def _caller(self, request: web.Request, right: Right = Right.LOOK) -> Caller | Refusal:
         visitor = _visitor(request)
-        refusal = self.access.refuse(visitor, request.headers.get("Sec-Fetch-Site"))
-        return refusal or self.access.caller(visitor)
+        site = request.headers.get("Sec-Fetch-Site")
+        if right is Right.STOP:
+            return self.access.stopper(visitor, site)
+        return self.access.refuse(visitor, site) or self.access.caller(visitor)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         """A token for the dashboard that asks. Not a route of the table: for our own page only."""
@@ -193,7 +195,7 @@ class Api:
 
     def _handler(self, route: Route) -> Answer:
         async def answer(request: web.Request) -> web.StreamResponse:
-            caller = self._caller(request)
+            caller = self._caller(request, route.right)
             if isinstance(caller, Caller) and not caller.may(route.right):
                 caller = _not_allowed(caller)
             if isinstance(caller, Refusal):
@@ -250,17 +252,12 @@ class Api:
     async def _send_events(self, response: web.StreamResponse, caller: Caller) -> None:
         clock = asyncio.get_running_loop().time
         feed = Feed(self._watch, self._services, caller)
-        sent = clock()
         while self._may_stay(caller):
             now = clock()
             change = feed.next(now)
-            frame = b"data: %b\n\n" % change if change else b""
-            if not frame and now - sent >= KEEPALIVE_S:
-                frame = b":\n\n"
-            if frame:
-                sent = now
+            if change is not None:
                 async with asyncio.timeout(SEND_S):
-                    await response.write(frame)
+                    await response.write(b"data: %b\n\n" % change)
             await pace(now)
 
     def _may_stay(self, caller: Caller) -> bool:

@@ -12,7 +12,9 @@ from forwarder.connectors.admission import OriginPolicy
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from forwarder.guests import Guests
+from forwarder.hold_file import HoldFile
 from forwarder.hub import Hub
+from forwarder.person import Person
 from forwarder.sources.relays import RelaySource
 from forwarder.store import Store
 from forwarder.tokens import TokenBook
@@ -44,6 +46,8 @@ class Services:
     store: Store
     origins: OriginPolicy
     guests: Guests
+    person: Person
+    hold_file: HoldFile
     places: Places = field(default_factory=Places)
     log: LogTail = field(default_factory=LogTail)
     started: float = field(default_factory=time.monotonic)

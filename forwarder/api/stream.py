@@ -5,6 +5,7 @@ times a second. A reader that is slow gets fewer, newer changes; nothing is queu
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Annotated
 
@@ -25,10 +26,13 @@ from forwarder.api.model import (
 )
 from forwarder.api.picture import Picture
 from forwarder.api.services import Services
+from forwarder.api.stop_model import HoldView
 from forwarder.buttplug.messages import OutputType
 
 # Ten a second looks alive and leaves a phone's browser time to draw.
 EVERY_S = 0.1
+# A reader that hears nothing for longer knows that the hub is silent: each gets a word a second.
+ALIVE_S = 1.0
 # A new dashboard shows the end of the log; later changes carry what came meanwhile.
 LOG_LINES = 100
 # Scripts that look now and then count as lookers for so long.
@@ -39,11 +43,13 @@ class Change(Document, frozen=True):
     """What is different since the last one; in maps, null means that it is gone.
 
     `whole`: the first one, everything. `live` has what changes all the time, by device index.
-    `trouble`: what went wrong with what this caller drives.
+    `trouble`: what went wrong with what this caller drives. `up_s`: how long the hub is up; it
+    comes once a second, also when nothing else does, as a sign of life.
     """
 
     whole: bool = False
     hub: HubView | UnsetType = UNSET
+    hold: HoldView | UnsetType = UNSET
     relays: dict[str, RelayView | None] | UnsetType = UNSET
     devices: dict[str, DeviceView | None] | UnsetType = UNSET
     live: dict[str, LiveView | None] | UnsetType = UNSET
@@ -51,6 +57,7 @@ class Change(Document, frozen=True):
     origins: OriginsView | UnsetType = UNSET
     log: tuple[LogLine, ...] | UnsetType = UNSET
     trouble: tuple[str, ...] | UnsetType = UNSET
+    up_s: int | UnsetType = UNSET
 
 
 class Hello(Struct, frozen=True, tag="hello", tag_field="t", forbid_unknown_fields=True):
@@ -113,6 +120,7 @@ class Watch:
         encode, picture = msgspec.json.encode, self._picture
         parts: Parts = {
             ("hub", ""): encode(msgspec.structs.replace(picture.hub(), up_s=0)),
+            ("hold", ""): encode(picture.hold()),
             ("clients", ""): encode(picture.clients()),
             ("origins", ""): encode(picture.origins()),
         }
@@ -126,7 +134,9 @@ class Watch:
     def guest_parts(self, caller: Caller) -> Parts:
         """What a guest may see: its devices, with its ranges."""
         encode, picture = msgspec.json.encode, self._picture
-        parts: Parts = {}
+        # Whether and why nothing moves, but not who else is muted, or where the hub keeps files.
+        hold = msgspec.structs.replace(picture.hold(), muted=(), unsaved=None)
+        parts: Parts = {("hold", ""): encode(hold)}
         for index, device in self._services.hub.devices.items():
             if caller.grant is None or caller.grant.sees(device):
                 parts["devices", str(index)] = encode(picture.view(device, caller.grant))
@@ -147,13 +157,15 @@ class Feed:
     ) -> None:
         self._watch = watch
         self._log = services.log
+        self._started = services.started
         self._caller = caller
         self._troubles = troubles
         self._told: Parts | None = None
         self._line = 0
+        self._alive = float("-inf")
 
     def next(self, now: float) -> bytes | None:
-        """The next Change, encoded; None if nothing has changed."""
+        """The next Change, encoded; None if nothing has changed, for ALIVE_S at most."""
         full = self._caller.may(Right.READ)
         parts = self._watch.parts(now) if full else self._watch.guest_parts(self._caller)
         told, self._told = self._told, parts
@@ -170,6 +182,9 @@ class Feed:
             self._line = self._log.last
         if troubles := self._troubles():
             change["trouble"] = troubles
+        if now - self._alive >= ALIVE_S:
+            self._alive = now
+            change["up_s"] = int(time.monotonic() - self._started)
         return msgspec.json.encode(change) if change else None
 
 

@@ -1,20 +1,20 @@
-"""`forwarder status`, `relays`, `stop`, `revoke`: what is there, who drives it, how to end it."""
+"""`forwarder status`, `relays`, `revoke`: what is there, who drives it, how to end a pairing."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from datetime import datetime
 
-from forwarder.admin import Refused, in_path, pretty
+from forwarder.admin import in_path, pretty
 from forwarder.api.model import (
     ClientView,
     Device,
     RelayView,
     Revoked,
     Status,
-    StopBody,
-    Stopped,
 )
+from forwarder.api.stop_model import HoldView
 from forwarder.commands.base import (
     FINE,
     Subcommand,
@@ -42,6 +42,7 @@ def status_lines(status: Status, url: str) -> Iterator[str]:
     """The whole state for a terminal."""
     hub = status.hub
     yield f"Hub {hub.name} (version {hub.version}), up {_since(hub.up_s)}"
+    yield from hold_lines(status.hold)
     yield f"  apps connect to {hub.client_url}, the dashboard is at {url}"
     yield "Relays"
     yield from table(map(relay_row, status.relays)) if status.relays else ("  none",)
@@ -49,6 +50,22 @@ def status_lines(status: Status, url: str) -> Iterator[str]:
     yield from table(map(device_row, status.devices)) if status.devices else ("  none",)
     yield "Clients"
     yield from table(map(_client_row, status.clients)) if status.clients else ("  none",)
+
+
+def hold_lines(hold: HoldView) -> Iterator[str]:
+    """Who stopped what, since when, and how it goes on."""
+    if hold.since is not None:
+        by = f" by {hold.by}" if hold.by else ""
+        yield f"  {hold.mode.upper()}{by} since {_at(hold.since)}: `forwarder resume` ends it"
+    for muted in hold.muted:
+        by = f" by {muted.by}" if muted.by else ""
+        yield f"  {muted.name} is muted{by} since {_at(muted.since)}"
+    if hold.unsaved is not None:
+        yield f"  {hold.unsaved}"
+
+
+def _at(since: float) -> str:
+    return f"{datetime.fromtimestamp(since):%Y-%m-%d %H:%M}"
 
 
 def relay_row(relay: RelayView) -> tuple[str, ...]:
@@ -92,6 +109,8 @@ def _client_row(client: ClientView) -> tuple[str, ...]:
     kind = client.kind if client.version is None else f"{client.kind}, v{client.version}"
     driven = dict.fromkeys(drive.device_name for drive in client.drives)
     drives = f"drives {', '.join(driven)}" if driven else "drives nothing"
+    if client.muted:
+        drives = "muted"
     token = "" if client.token is None else f"token {client.token}"
     return client.name, f"({kind})", drives, token
 
@@ -126,31 +145,10 @@ def _revoke(options: argparse.Namespace) -> int:
     return FINE
 
 
-def _add_stop(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("device", metavar="INDEX", type=int, nargs="?", help="only this device")
-    add_state(parser)
-
-
-def _stop(options: argparse.Namespace) -> int:
-    stopped = admin_of(options).send("POST", "/stop", Stopped, StopBody(device=options.device))
-    for failure in stopped.failed:
-        print(failure)
-    if stopped.failed:
-        raise Refused(
-            f"{counted(len(stopped.failed), 'stop')} not confirmed: switch the device off by hand."
-        )
-    if not stopped.told:
-        print("No device is connected.")
-    else:
-        print(f"Stopped {counted(stopped.confirmed, 'device')}.")
-    return FINE
-
-
 COMMANDS = (
     Subcommand("status", "what is connected, and who drives what", _add_status, _status),
     Subcommand(
         "relays", "the relays that are here, and those that are paired", _add_status, _relays
     ),
-    Subcommand("stop", "stop every device, or one", _add_stop, _stop),
     Subcommand("revoke", "take a relay's key off the list and cut its link", _add_revoke, _revoke),
 )

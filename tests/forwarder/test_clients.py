@@ -20,6 +20,7 @@ from forwarder.clients import (
 )
 from forwarder.errors import HardwareError
 from forwarder.hub import Hub
+from forwarder.person import Person
 from forwarder.store import Store
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed
@@ -54,8 +55,10 @@ class App:
             if got["Id"] == id:
                 return answer, got
 
-    async def greet(self) -> App:
+    async def greet(self, spec: int = 4) -> App:
         version = {"ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
+        if spec < 4:
+            version = {"MessageVersion": spec}
         name, _ = await self.ask("RequestServerInfo", ClientName="app", **version)
         assert name == "ServerInfo"
         return self
@@ -364,5 +367,103 @@ def test_two_clients_that_say_the_same_are_both_told_when_it_fails() -> None:
                 name, error = await app.receive()
                 assert (name, error["Id"]) == ("Error", id)
             house.driver.slow = False
+
+    run_virtual(run())
+
+
+# --- the person's stop --------------------------------------------------------------------------
+
+_ROTATION = {"Index": 0, "Speed": 0.5, "Clockwise": True}
+_SCALAR = {"Index": 0, "Scalar": 0.5, "ActuatorType": "Vibrate"}
+# One command of each spec version that starts something.
+STARTS: list[tuple[int, str, Fields]] = [
+    (0, "SingleMotorVibrateCmd", {"DeviceIndex": 0, "Speed": 0.5}),
+    (1, "VibrateCmd", {"DeviceIndex": 0, "Speeds": [{"Index": 0, "Speed": 0.5}]}),
+    (2, "RotateCmd", {"DeviceIndex": 0, "Rotations": [_ROTATION]}),
+    (3, "ScalarCmd", {"DeviceIndex": 0, "Scalars": [_SCALAR]}),
+    (4, "OutputCmd", _vibrate(5)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "name", "fields"), STARTS, ids=lambda each: str(each)[:24])
+@pytest.mark.parametrize("how", ["stop", "pause", "mute"])
+def test_a_hold_is_a_clear_error_in_every_spec_version(
+    spec: int, name: str, fields: Fields, how: str
+) -> None:
+    async def run() -> None:
+        house = House()
+        person = Person(house.hub)
+        async with house.app() as app:
+            await app.greet(spec)
+            started = await app.ask(name, **fields)
+            assert started[0] == "Ok"
+            if how == "mute":
+                person.mute("app", "Dashboard")
+            else:
+                getattr(person, how)("Dashboard")
+            held = list(house.driver.calls)
+            assert held[-1] == ("stop", None)
+            answer, error = await app.ask(name, **fields)
+            assert answer == "Error"
+            assert error["ErrorCode"] == 4
+            assert "by Dashboard on" in str(error["ErrorMessage"])
+            assert house.driver.calls == held
+            person.resume("Dashboard")
+            if how == "mute":
+                person.unmute("app", "Dashboard")
+            assert (await app.ask(name, **fields))[0] == "Ok"
+            assert len(house.driver.calls) == len(held) + 1
+
+    run_virtual(run())
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_game_that_goes_on_moves_nothing_after_the_persons_stop(slow: bool) -> None:
+    async def scene(house: House, app: App) -> None:
+        house.driver.slow = slow
+        for value in range(1, 10):
+            await app.send("OutputCmd", **_vibrate(value))
+            await asyncio.sleep(0.1)
+        # What is already in the pipe when the person presses counts as later.
+        for value in range(10, 20):
+            await app.send("OutputCmd", **_vibrate(value))
+        stops = Person(house.hub).stop("Dashboard")
+        house.driver.finish()
+        for _ in range(30):
+            await app.send("OutputCmd", **_vibrate(15))
+            await asyncio.sleep(0.1)
+        assert stops[0].outcome.done()
+        assert house.driver.calls[-1] == ("stop", None)
+        house.driver.finish()
+
+    play(scene)
+
+
+def test_an_app_that_is_disconnected_is_stopped_at_once_and_drives_no_more() -> None:
+    async def scene(house: House, app: App) -> None:
+        assert (await app.vibrate(5))[0] == "Ok"
+        # Behind these its end comes, and it may go on until it reads it.
+        assert Person(house.hub).disconnect("app", "Dashboard") == 1
+        assert house.driver.calls[-1] == ("stop", None)
+        await app.send("OutputCmd", **_vibrate(7))
+        with pytest.raises(ChannelClosed, match="person"):
+            await app.ask("an answer that does not come")
+        assert house.driver.calls[-1] == ("stop", None)
+
+    play(scene)
+
+
+def test_an_app_without_a_name_is_muted_beyond_its_connection() -> None:
+    async def run() -> None:
+        house = House()
+        person = Person(house.hub)
+        for _ in range(2):
+            async with house.app() as app:
+                version = {"ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
+                await app.ask("RequestServerInfo", ClientName="", **version)
+                (client,) = house.hub.clients
+                person.mute(client.name, "Dashboard")
+                assert (await app.vibrate(5))[0] == "Error"
+        assert len(house.hub.hold.state.muted) == 1
 
     run_virtual(run())

@@ -46,6 +46,9 @@ class FakeClient:
     def trouble(self, error: DeviceError) -> None:
         self.told.append(str(error))
 
+    def dismiss(self, reason: str) -> None:
+        self.told.append(reason)
+
 
 class FakeSource:
     name = "fake"
@@ -268,6 +271,8 @@ async def test_who_left_hears_nothing_more() -> None:
 
 class OnlyTheFirst:
     """A grant for device 0: vibration up to half."""
+
+    name = "token"
 
     def sees(self, device: Device) -> bool:
         return device.index == 0

@@ -39,6 +39,8 @@ class Desk:
 
     async def test_drive(self, share: float = 0.5) -> None:
         """Move the first slider as a hand would."""
+        # The board is shown before the browser has had time to draw it.
+        await self.page.until("Boolean(document.querySelector('.device .drive'))")
         await self.page.click(".device .drive")
         await self.page.evaluate(
             f"""(slider => {{
@@ -167,6 +169,9 @@ async def test_escape_stops_also_from_a_slider_and_a_dialog(desk: Desk) -> None:
     await desk.page.evaluate("document.querySelector('.output input').focus()")
     await desk.key(" ", " ")
     await until(lambda: not desk.running, "the stop", 2)
+    await desk.page.until("!document.getElementById('hold').hidden")
+    await desk.page.click("#resume")
+    await until(lambda: not desk.hub.app.hub.hold.holds, "the end of the stop", 2)
     await desk.with_app()
     await until(lambda: desk.running, "the toy moving", 5)
     await desk.page.click("#pair")

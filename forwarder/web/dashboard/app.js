@@ -1,15 +1,14 @@
-// Puts the page together: the feed, what draws it, and the Stop that is always in reach.
+// Puts the page together: the feed, what draws it, and the keys that stop everything.
 
 import { atHome, call, forgetToken, keepToken, token } from './api.js';
 import { Around } from './around.js';
 import { Devices } from './devices.js';
 import { $, attribute, klass, say, show, text, warn } from './dom.js';
 import { Feed, UNKNOWN_TOKEN } from './feed.js';
+import { Hold } from './hold.js';
 import { Pairing } from './pairing.js';
-import * as words from './words.js';
 
 const SCAN_S = 30;
-const STOPPED_MS = 1500;
 // A page that loads itself again because its token was not known does so once in a while only.
 const RELOADED = 'forwarder-reloaded';
 const RELOAD_MS = 10_000;
@@ -18,8 +17,12 @@ let waiting = false;
 let lost = false;
 let changes = {};
 
-const feed = new Feed(changed, link);
+const feed = new Feed(changed, link, silent);
 const devices = new Devices(feed);
+const hold = new Hold(() => {
+  feed.release();
+  devices.rest();
+});
 const around = new Around();
 new Pairing();
 
@@ -40,6 +43,7 @@ function changed(state, change) {
 
 function draw(state, change) {
   if (change.hub) hub(state.hub);
+  if (change.hold) hold.draw(state.hold);
   if (change.devices || change.live || change.relays || change.whole) devices.draw(state);
   around.draw(state, change);
 }
@@ -67,6 +71,7 @@ function link(up, code, reason) {
   if (up) {
     if (lost) say('The hub is back.');
     lost = false;
+    hold.heard();
     return;
   }
   if (code === UNKNOWN_TOKEN) {
@@ -75,6 +80,21 @@ function link(up, code, reason) {
   }
   text($('link-text'), 'The hub cannot be reached. What this page drove is stopped.');
   lost = true;
+}
+
+// The socket is open, but nobody is there: what is shown may be old, and a stop may not arrive.
+function silent(since) {
+  const hangs = since > 0;
+  $('dot').className = hangs ? 'bad' : 'good';
+  klass($('link'), 'bad', hangs);
+  $('board').inert = hangs;
+  if (!hangs) {
+    hub(feed.state.hub);
+    say('The hub is heard again.');
+    hold.heard();
+    return;
+  }
+  text($('link-text'), `The hub has been silent for ${Math.floor(since / 1000)} s. What you see may be old, and Stop may not arrive: switch off by hand what must stop.`);
 }
 
 function unknown(reason) {
@@ -104,7 +124,7 @@ $('sign-in-form').onsubmit = event => {
   feed.open();
 };
 
-// --- scan, stop ---------------------------------------------------------------------------------
+// --- scan, keys ---------------------------------------------------------------------------------
 
 async function scan() {
   try {
@@ -116,32 +136,6 @@ async function scan() {
 }
 $('scan').onclick = $('scan-here').onclick = scan;
 
-async function stop() {
-  const button = $('stop');
-  feed.release();
-  devices.rest();
-  text(button, 'Stopping…');
-  try {
-    const stopped = await call('POST', '/stop', {}, { keepalive: true });
-    if (stopped.failed.length) {
-      warn(`${stopped.failed.join(' ')} Switch it off by hand.`);
-    } else {
-      klass(button, 'done', true);
-      text(button, 'Stopped');
-      say(`Everything is stopped: ${words.times(stopped.confirmed, 'device')}.`);
-    }
-  } catch (error) {
-    warn(`The stop did not reach the hub: ${error.message} Relays stop what they do not hear of within a second; if in doubt, switch the device off by hand.`);
-  }
-  setTimeout(() => {
-    klass(button, 'done', false);
-    text(button, 'Stop everything');
-  }, STOPPED_MS);
-}
-$('stop').onclick = stop;
-// A dialog covers the page, but not the way to stop.
-for (const button of document.querySelectorAll('.stop-all')) button.onclick = stop;
-
 // Space belongs to what has the focus where that uses it; a slider does not.
 const SPACE_IS_TAKEN = 'button, summary, select, textarea, a, input:not([type=range])';
 addEventListener('keydown', event => {
@@ -149,8 +143,9 @@ addEventListener('keydown', event => {
   const space = event.key === ' ' && !event.target.closest?.(SPACE_IS_TAKEN);
   if (event.key !== 'Escape' && !space) return;
   if (space) event.preventDefault();
-  if ($('board').hidden) return;
-  stop();
+  // Before there is anything to see, Space may be meant otherwise; Escape never is.
+  if (space && $('board').hidden) return;
+  hold.stop();
 }, { capture: true });
 
 $('notice-close').onclick = () => show($('notice'), false);

@@ -1,7 +1,7 @@
 // What is around the devices: relays, apps, web pages that ask, and the log.
 
 import { call } from './api.js';
-import { $, keyed, klass, show, stamp, sure, text, warn } from './dom.js';
+import { $, attribute, keyed, klass, show, stamp, sure, text, warn } from './dom.js';
 import { Spark } from './spark.js';
 import * as words from './words.js';
 
@@ -14,7 +14,7 @@ export class Around {
 
   draw(state, change) {
     if (change.relays || change.whole) this.relays(state);
-    if (change.clients || change.devices || change.whole) this.clients(state);
+    if (change.clients || change.devices || change.hold || change.whole) this.clients(state);
     if (change.origins) this.origins(state.origins);
     if (change.log || change.whole) this.log(state.log);
   }
@@ -66,18 +66,55 @@ export class Around {
 
   clients(state) {
     const seen = new Map();
+    const muted = state.hold?.muted ?? [];
     const entries = state.clients.map(client => {
       const number = (seen.get(client.name) ?? 0) + 1;
       seen.set(client.name, number);
-      return [`${client.kind} ${client.name} ${number}`, client];
+      return [`${client.kind} ${client.name} ${number}`, { client, mute: muteOf(client, muted) }];
     });
-    keyed($('client-list'), entries, () => stamp('client'), (row, client) => {
-      text(row.querySelector('h3'), client.name);
-      text(row.querySelector('.value'), client.version === null ? client.kind : `${client.kind}, v${client.version}`);
-      text(row.querySelector('.text'), drives(client, state.live));
+    // Whoever is muted stays so while it is away, and can be unmuted.
+    const here = new Set(entries.map(([, { mute }]) => mute));
+    for (const mute of muted) if (!here.has(mute)) entries.push([`muted ${mute.name}`, { client: null, mute }]);
+    keyed($('client-list'), entries, () => {
+      const row = stamp('client');
+      row.querySelector('.mute').onclick = () => this.app('/apps/mute', row.client.token ?? row.client.name);
+      row.querySelector('.unmute').onclick = () => this.app('/apps/unmute', row.mute.name);
+      row.querySelector('.end').onclick = () => this.disconnect(row.client.name);
+      return row;
+    }, (row, { client, mute }) => {
+      row.client = client;
+      row.mute = mute;
+      const name = client?.name ?? mute.name;
+      const app = client?.kind === 'app' || client?.kind === 'hub';
+      text(row.querySelector('h3'), name);
+      text(row.querySelector('.value'), client ? (client.version === null ? client.kind : `${client.kind}, v${client.version}`) : 'away');
+      const line = row.querySelector('.text');
+      text(line, mute ? `Muted${mute.by ? ` by ${mute.by}` : ''} since ${words.since(mute.since)}.` : drives(client, state.live));
+      klass(line, 'muted', Boolean(mute));
+      show(row.querySelector('.mute'), app && !mute);
+      show(row.querySelector('.unmute'), Boolean(mute));
+      show(row.querySelector('.end'), app);
+      show(row.querySelector('.row'), app || Boolean(mute));
+      for (const [button, what] of [['mute', 'Mute'], ['unmute', 'Unmute'], ['end', 'Disconnect']]) {
+        attribute(row.querySelector(`.${button}`), 'aria-label', `${what} ${name}`);
+      }
     });
     show($('client-list'), entries.length > 0);
     show($('no-clients'), entries.length === 0);
+  }
+
+  async app(path, name) {
+    try {
+      const done = await call('POST', path, { name, by: 'Dashboard' });
+      if (done.failed?.length) warn(`${done.failed.join(' ')} Switch it off by hand.`);
+    } catch (error) {
+      warn(error.message);
+    }
+  }
+
+  async disconnect(name) {
+    if (!await sure(`What ${name} drives is stopped, and its connection ends. It may come back by itself; Mute keeps it from driving.`, 'Disconnect')) return;
+    await this.app('/apps/disconnect', name);
   }
 
   // --- web pages ------------------------------------------------------------------------------
@@ -140,6 +177,12 @@ export class Around {
     this.line = lines.at(-1)?.n ?? 0;
     if (atEnd) list.scrollTop = list.scrollHeight;
   }
+}
+
+// A guest is muted by its token: it can call itself anything.
+function muteOf(client, muted) {
+  const names = [client.name, client.token].filter(Boolean).map(name => name.toLowerCase());
+  return muted.find(mute => names.includes(mute.name.toLowerCase())) ?? null;
 }
 
 function about(relay) {

@@ -3,24 +3,31 @@
 import { enter, token } from './api.js';
 
 const MAPS = ['relays', 'devices', 'live'];
-const PARTS = ['hub', 'clients', 'origins'];
+const PARTS = ['hub', 'hold', 'clients', 'origins'];
 const MOST_LINES = 300;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5000;
 const ALIVE_MS = 1000;
+// The hub says something each second; one that says nothing for so long hangs, or is not there.
+const SILENT_MS = 2500;
 export const UNKNOWN_TOKEN = 4401;
 
 export class Feed {
-  // `changed(state, change)` after every change; `link(up, code, reason)` when the websocket comes
-  // or goes.
-  constructor(changed, link) {
-    this.state = { hub: null, relays: {}, devices: {}, live: {}, clients: [], origins: null, log: [] };
+  // `changed(state, change)` after every change; `link(up, code, reason)` when the websocket comes or
+  // goes;
+  // `silent(since)` while it is there and says nothing, in ms, and with 0 when it speaks again.
+  constructor(changed, link, silent) {
+    this.state = { hub: null, hold: null, relays: {}, devices: {}, live: {}, clients: [], origins: null, log: [] };
     this.driving = false;
     this.changed = changed;
     this.link = link;
+    this.silent = silent;
+    this.heard = 0;
+    this.quiet = false;
     this.wait = FIRST_WAIT_MS;
     this.socket = null;
     setInterval(() => this.alive(), ALIVE_MS);
+    setInterval(() => this.listen(), ALIVE_MS / 2);
     document.addEventListener('visibilitychange', () => {
       // Nobody sees any more what the sliders do.
       if (document.hidden) this.release();
@@ -36,11 +43,16 @@ export class Feed {
     }
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const socket = this.socket = new WebSocket(`${scheme}://${location.host}/api/v1/events`);
+    this.heard = performance.now();
     socket.onopen = () => socket.send(JSON.stringify({ t: 'hello', token: token() }));
-    socket.onmessage = event => this.take(JSON.parse(event.data));
+    socket.onmessage = event => {
+      this.speaks();
+      this.take(JSON.parse(event.data));
+    };
     socket.onclose = event => {
       this.socket = null;
       this.driving = false;
+      this.quiet = false;
       this.link(false, event.code, event.reason);
       if (event.code === UNKNOWN_TOKEN) return;
       setTimeout(() => this.open(), this.wait);
@@ -65,6 +77,24 @@ export class Feed {
     }
     if (change.log) state.log = [...state.log, ...change.log].slice(-MOST_LINES);
     this.changed(state, change);
+  }
+
+  speaks() {
+    this.heard = performance.now();
+    if (!this.quiet) return;
+    this.quiet = false;
+    this.silent(0);
+  }
+
+  listen() {
+    const since = performance.now() - this.heard;
+    if (this.socket === null || since < SILENT_MS) return;
+    if (!this.quiet) {
+      this.quiet = true;
+      // What has left this page already will be heard late: then this comes behind it.
+      this.release();
+    }
+    this.silent(since);
   }
 
   say(message) {

@@ -40,3 +40,10 @@ export function level(one) {
 export function times(number, one, more = `${one}s`) {
   return `${number} ${number === 1 ? one : more}`;
 }
+
+// When something began, as a person says it: the time, and the day unless it is today.
+export function since(seconds) {
+  const when = new Date(seconds * 1000);
+  const time = when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
+  return when.toDateString() === new Date().toDateString() ? time : `${when.toLocaleDateString()}, ${time}`;
+}

@@ -16,6 +16,7 @@ from forwarder.tokens import Grant
 ADMIN = "bpfa_" + "a" * 43
 GUEST = "bpft_" + "g" * 43
 HERE = "127.0.0.1"
+ALL = Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN | Right.STOP
 
 
 def access() -> Access:
@@ -84,14 +85,11 @@ def test_what_the_browser_says_of_the_page_counts_without_an_origin(site: str) -
 @pytest.mark.parametrize(
     ("seen", "rights"),
     [
-        (visitor(token=ADMIN), Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN),
-        (
-            visitor("10.0.0.9", token=ADMIN, secure=True),
-            Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN,
-        ),
-        (visitor(), Right.LOOK | Right.READ),
-        (visitor(token=GUEST), Right.LOOK | Right.DRIVE),
-        (visitor("10.0.0.9", token=GUEST), Right.LOOK | Right.DRIVE),
+        (visitor(token=ADMIN), ALL),
+        (visitor("10.0.0.9", token=ADMIN, secure=True), ALL),
+        (visitor(), Right.LOOK | Right.READ | Right.STOP),
+        (visitor(token=GUEST), Right.LOOK | Right.DRIVE | Right.STOP),
+        (visitor("10.0.0.9", token=GUEST), Right.LOOK | Right.DRIVE | Right.STOP),
     ],
 )
 def test_what_a_caller_may(seen: Visitor, rights: Right) -> None:
@@ -214,3 +212,38 @@ def test_an_admin_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "admin.token").chmod(0o644)
     with pytest.raises(ConfigError, match="open to other users"):
         admin_token(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seen", "site", "status"),
+    [
+        (visitor(), None, None),
+        (visitor(origin="http://127.0.0.1:12346"), "same-origin", None),
+        (visitor(), "same-site", None),
+        (visitor(token="bpfp_of_an_earlier_run"), None, None),
+        (visitor(), "cross-site", 403),
+        (visitor(origin="http://127.0.0.1:3000"), "same-site", 403),
+        (visitor(origin="null"), None, 403),
+        (visitor(host="evil.example"), None, 421),
+        (visitor("10.0.0.9"), None, 401),
+        (visitor(forwarded=True), None, 401),
+        (visitor(forwarded=True, token="bpfp_of_an_earlier_run"), None, 401),
+    ],
+)
+def test_to_stop_needs_no_sign_in_on_this_machine_but_no_foreign_page_may(
+    seen: Visitor, site: str | None, status: int | None
+) -> None:
+    caller = access().stopper(seen, site)
+    if status is None:
+        assert isinstance(caller, Caller)
+        assert caller.may(Right.STOP)
+        assert not caller.may(Right.ADMIN)
+    else:
+        assert isinstance(caller, Refusal)
+        assert caller.status == status
+
+
+def test_a_stop_with_a_token_is_that_tokens() -> None:
+    guest = access().stopper(visitor(token=GUEST))
+    assert isinstance(guest, Caller)
+    assert guest.grant is not None

@@ -49,7 +49,8 @@ async def test_first_comes_everything_then_what_is_different(house: RunningHub) 
     whole = await change(ws)
     assert whole["whole"] is True
     assert set(whole) == {
-        "whole", "hub", "relays", "devices", "live", "clients", "origins", "log",
+        "whole", "hub", "hold", "relays", "devices", "live", "clients", "origins", "log",
+        "up_s",
     }  # fmt: skip
     assert set(whole["devices"]) == {"0", "1"}
     await house.ask("PUT", "/devices/0/outputs", {"type": "Vibrate", "percent": 50})

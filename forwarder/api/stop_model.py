@@ -1,0 +1,69 @@
+"""The documents about the person's stop; see forwarder.hold."""
+
+from __future__ import annotations
+
+from forwarder.api.model_base import Body, Document, Index, Name
+
+
+class MutedView(Document, frozen=True):
+    """An app that may not drive, or all that come with the token of this name."""
+
+    name: str
+    by: str
+    since: float
+
+
+class HoldView(Document, frozen=True):
+    """The person's stop. `mode`: free, paused or stopped; `by` whom, `since` when (Unix time).
+
+    `unsaved`: why this would not survive a restart of the hub, in words.
+    """
+
+    mode: str
+    by: str | None
+    since: float | None
+    muted: tuple[MutedView, ...]
+    unsaved: str | None
+
+
+class StopBody(Body, frozen=True):
+    """Without `device`: everything, until it is resumed; with a token for clients, what that may
+    see, for the moment. Without `feature`: the whole device. `by`: who stops, shown to people."""
+
+    device: Index | None = None
+    feature: Index | None = None
+    by: Name | None = None
+
+
+class WhoBody(Body, frozen=True):
+    """`by`: who does it, shown to people."""
+
+    by: Name | None = None
+
+
+class AppBody(Body, frozen=True):
+    """`name`: of an app as the status shows it, or of its token. In the body, for an app may call
+    itself anything, and not everything can be a part of a path."""
+
+    name: Name
+    by: Name | None = None
+
+
+class Stopped(Document, frozen=True):
+    """`confirmed`: devices whose radio said that it has written the stop, of `told`.
+
+    `failed`: what was not confirmed, in words. `held`: nothing may be driven until it is resumed.
+    `unsaved`: why the hold would not survive a restart of the hub.
+    """
+
+    told: int
+    confirmed: int
+    failed: tuple[str, ...]
+    held: bool = False
+    unsaved: str | None = None
+
+
+class Disconnected(Document, frozen=True):
+    """How many connections were ended."""
+
+    clients: int

@@ -1,0 +1,164 @@
+"""The person's stop as a state: whether anything may be driven, and which apps may not. Pure.
+
+A stop that only stops is undone by the next command: a game that sends ten values a second drives
+on a tenth of a second later. So the person's stop is a state that outlasts commands, connections
+and runs of the hub, and only the person ends it.
+
+Theory. There are two questions, and each has one owner here:
+
+* May anybody drive? `Mode` says. Every value that is to reach a toy passes `Hub.output`, the only
+  caller of `Device.output`, and that asks `refusal` first. What was let through before is for the
+  stops that the hub sends in the same breath: a stop overtakes what waits.
+* May this app drive? An app is known by its name and, if it came with a token, by the name of
+  that; names outlast connections, and whoever came with a token cannot give it another name.
+
+A stop is stronger than a pause: a pause does not take a stop back. The first one counts for "since
+when" and "by whom": pressing again repeats the stops, but it was stopped before. Ending it is one
+step from either. Mutes are no part of it: resuming does not unmute.
+
+    mode \\ wish   STOP      PAUSE     RESUME
+    FREE          STOPPED   PAUSED    FREE
+    PAUSED        STOPPED   PAUSED    FREE
+    STOPPED       STOPPED   STOPPED   FREE
+
+In every mode a stop passes, from anyone, and so does a value of 0 while held: as a stop.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum, StrEnum, auto
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from forwarder.errors import ConfigError
+from relay.link.names import neutralise
+
+# Names come from people; more than this is a script gone wrong, and each costs a line everywhere.
+MAX_MUTED: Final = 256
+
+
+class Mode(StrEnum):
+    FREE = "free"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class Wish(Enum):
+    STOP = auto()
+    PAUSE = auto()
+    RESUME = auto()
+
+
+NEXT: Final[dict[tuple[Mode, Wish], Mode]] = {
+    (Mode.FREE, Wish.STOP): Mode.STOPPED,
+    (Mode.FREE, Wish.PAUSE): Mode.PAUSED,
+    (Mode.FREE, Wish.RESUME): Mode.FREE,
+    (Mode.PAUSED, Wish.STOP): Mode.STOPPED,
+    (Mode.PAUSED, Wish.PAUSE): Mode.PAUSED,
+    (Mode.PAUSED, Wish.RESUME): Mode.FREE,
+    (Mode.STOPPED, Wish.STOP): Mode.STOPPED,
+    (Mode.STOPPED, Wish.PAUSE): Mode.STOPPED,
+    (Mode.STOPPED, Wish.RESUME): Mode.FREE,
+}
+
+
+class Muted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An app, or all that came with the token of this name. `since`: Unix time."""
+
+    name: str
+    by: str
+    since: float
+
+
+class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All there is to know, and to keep. `by` and `since` (Unix time) are of the mode; FREE has
+    neither."""
+
+    mode: Mode = Mode.FREE
+    by: str = ""
+    since: float = 0.0
+    muted: tuple[Muted, ...] = ()
+
+
+class Hold:
+    """The state and its changes. Nothing here waits or fails but for a name that is none."""
+
+    def __init__(self, state: State | None = None) -> None:
+        self.state = state or State()
+
+    def __repr__(self) -> str:
+        return f"<Hold {self.state.mode}, {len(self.state.muted)} muted>"
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing may be driven."""
+        return self.state.mode is not Mode.FREE
+
+    def wish(self, wish: Wish, by: str, now: float) -> bool:
+        """Stop, pause or resume; `now` in Unix time. Returns whether the mode has changed."""
+        mode = NEXT[self.state.mode, wish]
+        if mode is self.state.mode:
+            return False
+        by, since = ("", 0.0) if mode is Mode.FREE else (neutralise(by), now)
+        self.state = replace(self.state, mode=mode, by=by, since=since)
+        return True
+
+    def mute(self, name: str, by: str, now: float) -> Muted:
+        """Muted again: it stays as it was. Raises ConfigError for no name, or too many."""
+        key = _key(name)
+        if not key:
+            raise ConfigError("Which app? Say its name as `forwarder status` shows it.")
+        for muted in self.state.muted:
+            if _key(muted.name) == key:
+                return muted
+        if len(self.state.muted) >= MAX_MUTED:
+            raise ConfigError(f"{MAX_MUTED} names are muted already: unmute some first.")
+        muted = Muted(neutralise(name), neutralise(by), now)
+        self.state = replace(self.state, muted=(*self.state.muted, muted))
+        return muted
+
+    def unmute(self, name: str) -> Muted:
+        """Returns what it was. Raises ConfigError if it is not muted."""
+        for muted in self.state.muted:
+            if _key(muted.name) == _key(name):
+                left = tuple(other for other in self.state.muted if other is not muted)
+                self.state = replace(self.state, muted=left)
+                return muted
+        raise ConfigError(f"{neutralise(name)!r} is not muted.")
+
+    def muted(self, *names: str | None) -> Muted | None:
+        """Whether an app with one of these names is muted: its own, that of its token."""
+        if not self.state.muted:
+            return None
+        keys = {_key(name) for name in names if name}
+        return next((muted for muted in self.state.muted if _key(muted.name) in keys), None)
+
+    def refusal(self, *names: str | None) -> str | None:
+        """Why an app with these names may not drive now, in a person's words; None if it may."""
+        state = self.state
+        if state.mode is not Mode.FREE:
+            who = f" by {state.by}" if state.by else ""
+            return (
+                f"Everything was {state.mode}{who} {_when(state.since)}; it goes on when the person"
+                " at the hub resumes."
+            )
+        muted = self.muted(*names)
+        if muted is None:
+            return None
+        who = f" by {muted.by}" if muted.by else ""
+        return (
+            f"{muted.name} was muted{who} {_when(muted.since)}; it may drive again when the person"
+            " at the hub unmutes it."
+        )
+
+
+def _key(name: str) -> str:
+    # As it is shown: what looks the same to the person is the same.
+    return neutralise(name).casefold()
+
+
+def _when(since: float) -> str:
+    return f"on {datetime.fromtimestamp(since):%Y-%m-%d at %H:%M}"

@@ -1,0 +1,87 @@
+// The person's stop: Stop, Pause, Resume, and what holds now. A stop that does not arrive says so.
+
+import { call } from './api.js';
+import { $, klass, say, show, text, warn } from './dom.js';
+import * as words from './words.js';
+
+const STOPPED_MS = 1500;
+// The hub answers a stop within 2 seconds, however slow the radios are. Whoever waits longer for it
+// should be switching the toy off.
+const ANSWER_MS = 2000;
+const WHO = { by: 'Dashboard' };
+const NOT_ARRIVED = 'Relays stop by themselves what they do not hear of within a second. If a toy still moves, stop it'
+  + ' at its relay, or switch it off by hand.';
+
+export class Hold {
+  // `before()` is called with every stop: what this page drives ends first.
+  constructor(before) {
+    this.before = before;
+    // A stop that did not arrive is sent again when the hub is heard.
+    this.owed = false;
+    this.mode = 'free';
+    $('stop').onclick = () => this.stop();
+    $('pause').onclick = () => this.stop('/pause');
+    $('resume').onclick = () => this.resume();
+    // A dialog covers the page, but not the way to stop.
+    for (const button of document.querySelectorAll('.stop-all')) button.onclick = () => this.stop();
+  }
+
+  draw(hold) {
+    if (!hold) return;
+    this.mode = hold.mode;
+    const held = hold.mode !== 'free';
+    show($('hold'), held || hold.unsaved !== null);
+    show($('resume'), held);
+    $('pause').disabled = held;
+    text($('hold-what'), held ? `Everything is ${hold.mode}.` : '');
+    const parts = [];
+    if (held) {
+      parts.push(`${hold.by ? `By ${hold.by}, since` : 'Since'} ${words.since(hold.since)}.`);
+      parts.push('Nothing can be driven until you resume.');
+    }
+    if (hold.unsaved !== null) parts.push(hold.unsaved);
+    text($('hold-who'), parts.join(' '));
+  }
+
+  async stop(path = '/stop') {
+    const button = $('stop');
+    this.before();
+    text(button, path === '/stop' ? 'Stopping…' : 'Pausing…');
+    try {
+      const stopped = await call('POST', path, WHO, { keepalive: true, signal: AbortSignal.timeout(ANSWER_MS) });
+      this.owed = false;
+      if (stopped.failed.length) {
+        warn(`${stopped.failed.join(' ')} Switch it off by hand.`);
+      } else {
+        klass(button, 'done', true);
+        text(button, path === '/stop' ? 'Stopped' : 'Paused');
+        const what = path === '/stop' ? 'stopped' : 'paused';
+        say(`Everything is ${what} until you resume: ${words.times(stopped.confirmed, 'device')}.`);
+      }
+    } catch (error) {
+      // Refused is an answer; sending it again would not change it.
+      this.owed = error.status === 0 || error.status >= 500;
+      const again = this.owed ? ' It is sent again as soon as the hub is heard.' : '';
+      warn(`The stop did not reach the hub: ${error.message} ${NOT_ARRIVED}${again}`);
+    }
+    setTimeout(() => {
+      klass(button, 'done', false);
+      text(button, 'Stop everything');
+    }, STOPPED_MS);
+  }
+
+  // The hub is heard again.
+  heard() {
+    if (this.owed) this.stop();
+  }
+
+  async resume() {
+    this.owed = false;
+    try {
+      await call('POST', '/resume', WHO);
+      say('Apps may drive again.');
+    } catch (error) {
+      warn(`It could not be resumed: ${error.message}`);
+    }
+  }
+}
