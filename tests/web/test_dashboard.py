@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ import pytest_asyncio
 from forwarder.config import Link
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import RunningHub, config_for, running_hub
-from tests.system.processes import free_ports, until
+from tests.system.processes import free_ports, house, until
 
 pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
 
@@ -177,6 +179,101 @@ async def test_escape_stops_also_from_a_slider_and_a_dialog(desk: Desk) -> None:
     await desk.page.click("#pair")
     await desk.page.click("#pairing .stop-all")
     await until(lambda: not desk.running, "the stop", 2)
+
+
+async def _game(app: aiohttp.ClientWebSocketResponse, answers: list[str]) -> None:
+    """Ten values a second for the second motor, whatever the answers are."""
+    for number in range(3, 1000):
+        output = {
+            "Id": number, "DeviceIndex": 0, "FeatureIndex": 1,
+            "Command": {"Vibrate": {"Value": 5 + number % 10}},
+        }  # fmt: skip
+        await app.send_str(json.dumps([{"OutputCmd": output}]))
+        answers.append((await app.receive_str())[:400])
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(("press", "word"), [("Escape", "stopped"), ("#pause", "paused")])
+async def test_a_game_that_goes_on_does_not_undo_the_stop(
+    desk: Desk, press: str, word: str
+) -> None:
+    await desk.with_app()
+    answers: list[str] = []
+    async with asyncio.TaskGroup() as tasks:
+        game = tasks.create_task(_game(desk.apps[0], answers))
+        await until(lambda: len(answers) > 3, "a game", 5)
+        if press == "Escape":
+            await desk.key(press)
+        else:
+            await desk.page.click(press)
+        await until(lambda: not desk.running, "the stop", 2)
+        await desk.page.until(
+            "!document.getElementById('hold').hidden"
+            f" && document.getElementById('hold').innerText.includes('Everything is {word}.')"
+            " && document.getElementById('hold').innerText.includes('By Dashboard, since')"
+        )
+        for _ in range(20):
+            await asyncio.sleep(0.05)
+            assert not desk.running
+        assert f"{word} by Dashboard" in answers[-1]
+        assert await desk.page.evaluate("document.getElementById('pause').disabled")
+        await desk.page.click("#resume")
+        await until(lambda: desk.running, "the game moving the toy again", 2)
+        await desk.page.until("document.getElementById('hold').hidden")
+        game.cancel()
+
+
+async def test_an_app_is_muted_from_its_row_also_while_it_is_away(desk: Desk) -> None:
+    await desk.with_app("Game Vibes")
+    await until(lambda: desk.running, "the toy moving", 5)
+    page = desk.page
+    await page.until("Boolean(document.querySelector('#client-list .mute'))")
+    await page.click("#client-list .mute")
+    await until(lambda: not desk.running, "the mute", 2)
+    shown = "document.getElementById('client-list').innerText"
+    await page.until(f"{shown}.includes('Muted by Dashboard since')")
+    await desk.apps.pop().close()
+    await page.until(f"{shown}.includes('away') && {shown}.includes('Game Vibes')")
+    await desk.with_app("Game Vibes")
+    assert not desk.running
+    await page.until(f"!{shown}.includes('away')")
+    await page.click("#client-list .unmute")
+    await page.until(f"{shown}.includes('Drives nothing now')")
+    await page.click("#client-list .end")
+    await page.click("#sure-yes")
+    await page.until("document.getElementById('client-list').hidden")
+
+
+async def test_a_hub_that_hangs_is_said_and_a_stop_that_does_not_arrive_too(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    async with house(tmp_path, "Lovense Edge", embedded=True) as home:
+        page = await browser.page(f"http://127.0.0.1:{home.link_port}/")
+        try:
+            await page.until(SHOWN)
+            home.hub.send(signal.SIGSTOP)
+            await page.until(
+                "document.getElementById('link-text').innerText.includes('has been silent for')", 4
+            )
+            pressed = time.monotonic()
+            await page.click("#stop")
+            await page.until(
+                "!document.getElementById('notice').hidden"
+                " && document.getElementById('notice').innerText.includes('did not reach the hub')"
+                " && document.getElementById('notice').innerText.includes('switch it off by hand')",
+                4,
+            )
+            assert time.monotonic() - pressed < 2.5  # 2 s, and the time to look
+            home.hub.send(signal.SIGCONT)
+            # It is owed, and sent again: nothing has to be pressed a second time.
+            await page.until("!document.getElementById('hold').hidden", 5)
+            await page.until(
+                "!document.getElementById('link').classList.contains('bad')"
+                " && !document.getElementById('board').inert"
+            )
+        finally:
+            home.hub.send(signal.SIGCONT)
+            await page.close()
 
 
 async def test_the_stop_button_says_when_a_stop_does_not_get_through(desk: Desk) -> None:

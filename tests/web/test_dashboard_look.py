@@ -102,6 +102,40 @@ async def test_settings_and_test_drive(desk: Desk) -> None:
     await both(desk.page, "settings")
 
 
+async def test_held(desk: Desk) -> None:
+    """Everything is stopped, and an app is muted that is away."""
+    await busy(desk)
+    await desk.hub.ask("POST", "/apps/mute", {"name": "An older game", "by": "Dashboard"})
+    await desk.page.until("document.querySelectorAll('.device.running').length >= 4")
+    await desk.page.click("#stop")
+    await desk.page.until("!document.getElementById('hold').hidden")
+    await desk.page.until("document.getElementById('stop').innerText === 'Stop everything'")
+    await desk.page.until("document.getElementById('client-list').innerText.includes('Muted by')")
+    await both(desk.page, "held")
+    # The way to stop and the way back are on the screen, whatever its size, and do not overlap.
+    for width, height in ((1440, 900), (768, 1024), (390, 844), (360, 640)):
+        await desk.page.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 500,
+        )  # fmt: skip
+        await desk.page.evaluate("new Promise(done => setTimeout(done, 150))")
+        if folder := os.environ.get("FORWARDER_SCREENSHOTS"):
+            await desk.page.screenshot(Path(folder, f"held-{width}.png"))
+        places = await desk.page.evaluate(_PLACES)
+        for name, (left, top, right, bottom) in places.items():
+            assert 0 <= left < right <= width, name
+            assert 0 <= top < bottom <= height, name
+        (_, stop_top, _, _), (_, _, _, resume_bottom) = places["stop"], places["resume"]
+        apart = resume_bottom <= stop_top or places["stop"][3] <= places["resume"][1]
+        assert apart, f"Stop and Resume side by side at {width}: a finger takes the wrong one"
+
+
+_PLACES = """Object.fromEntries(['stop', 'pause', 'resume'].map(id => {
+    const box = document.getElementById(id).getBoundingClientRect();
+    return [id, [box.left, box.top, box.right, box.bottom]];
+}))"""
+
+
 async def test_pairing(desk: Desk) -> None:
     await desk.page.click("#pair")
     await desk.page.until("!document.getElementById('pairing-problems').hidden")
