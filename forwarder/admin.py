@@ -18,8 +18,10 @@ from forwarder.errors import ForwarderError
 from relay.link.keys import PrivateFileError, read_private
 from relay.link.names import neutralise
 
-# The hub answers at once, but for a stop or an output whose radio is slow.
+# The hub answers at once, but for an output whose radio is slow.
 ANSWER_S = 10.0
+# It answers a stop within 2 s; whoever waits longer should be switching the toy off.
+STOP_S = 3.0
 
 T = TypeVar("T")
 
@@ -33,11 +35,15 @@ class Refused(ForwarderError):
 
 
 class Admin:
-    """One hub, by its state folder. Raises NoHub and Refused, one line each."""
+    """One hub, by its state folder. Raises NoHub and Refused, one line each.
 
-    def __init__(self, state: Path) -> None:
+    `to_stop`: for a stop, which needs no token and no patience.
+    """
+
+    def __init__(self, state: Path, *, to_stop: bool = False) -> None:
         self._state = state
-        self._token = self._read(ADMIN_FILE)
+        self._patience_s = STOP_S if to_stop else ANSWER_S
+        self._token = "" if to_stop else self._read(ADMIN_FILE)
         self.url = self._read(URL_FILE)
 
     def _read(self, name: str) -> str:
@@ -63,8 +69,10 @@ class Admin:
 
     def _ask(self, method: str, path: str, body: object = None) -> bytes:
         place = urlsplit(self.url).netloc
-        connection = http.client.HTTPConnection(place, timeout=ANSWER_S)
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection(place, timeout=self._patience_s)
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         data = b"" if body is None else msgspec.json.encode(body)
         try:
             connection.request(method, PREFIX + path, data, headers)

@@ -49,9 +49,9 @@ def config_of(options: argparse.Namespace) -> Config:
     return config
 
 
-def admin_of(options: argparse.Namespace) -> Admin:
-    """The running hub. Raises ConfigError, NoHub."""
-    return Admin(config_of(options).state_dir)
+def admin_of(options: argparse.Namespace, *, to_stop: bool = False) -> Admin:
+    """The running hub; `to_stop`: to stop it. Raises ConfigError, NoHub."""
+    return Admin(config_of(options).state_dir, to_stop=to_stop)
 
 
 def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:

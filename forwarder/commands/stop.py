@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from forwarder.admin import NoHub
 from forwarder.api.stop_model import AppBody, Disconnected, HoldView, StopBody, Stopped, WhoBody
 from forwarder.commands.base import (
     FAILED,
@@ -34,11 +35,18 @@ def _add_stop(parser: argparse.ArgumentParser) -> None:
 
 def _stop(options: argparse.Namespace) -> int:
     body = StopBody(device=options.device, by=BY)
-    return _report(admin_of(options).send("POST", "/stop", Stopped, body), "Stopped")
+    return _report(_halt(options, "/stop", body), "Stopped")
 
 
 def _pause(options: argparse.Namespace) -> int:
-    return _report(admin_of(options).send("POST", "/pause", Stopped, _WHO), "Paused")
+    return _report(_halt(options, "/pause", _WHO), "Paused")
+
+
+def _halt(options: argparse.Namespace, path: str, body: StopBody | WhoBody) -> Stopped:
+    try:
+        return admin_of(options, to_stop=True).send("POST", path, Stopped, body)
+    except NoHub as error:
+        raise NoHub(f"{error} If a toy moves, switch it off by hand.") from error
 
 
 def _report(stopped: Stopped, done: str) -> int:

@@ -19,6 +19,8 @@ import pytest
 
 from forwarder.api.access import ADMIN_FILE
 from forwarder.cli import run
+from forwarder.client import Client, ServerRefused
+from tests.doubles.driver import RecordingDriver, device
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.system.processes import free_ports, hub_program, until
 
@@ -72,8 +74,87 @@ async def test_status_says_who_drives_what_and_stop_ends_it(home: Home) -> None:
     assert levels["0"]["driven_by"] == "API"
     assert "vibrate 50 % by API" in (await home.say("devices")).out
     stopped = await home.say("stop")
-    assert stopped.out == "Stopped 1 device.\n"
+    assert stopped.status == 0
+    assert stopped.out.startswith("Stopped 1 device.\n")
     assert "vibrate off" in (await home.say("devices")).out
+
+
+async def test_a_stop_holds_until_it_is_resumed_and_status_says_who_and_when(home: Home) -> None:
+    await _with_device(home)
+    for word, mode in (("pause", "PAUSED"), ("stop", "STOPPED")):
+        held = await home.say(word)
+        assert held.status == 0
+        assert "until you say `forwarder resume`" in held.out
+        assert f"{mode} by the command line since 20" in (await home.say("status")).out
+    body = {"type": "Vibrate", "percent": 50}
+    assert (await home.hub.ask("PUT", "/devices/0/outputs", body))[0] == 409
+    assert (await home.say("resume")).status == 0
+    assert (await home.hub.ask("PUT", "/devices/0/outputs", body))[0] == 200
+    one = await home.say("stop", "0")
+    assert "resume" not in one.out
+    assert not home.hub.app.hub.hold.holds
+
+
+async def test_a_stop_that_is_not_confirmed_is_status_1(home: Home) -> None:
+    driver = RecordingDriver()
+    home.hub.app.hub.add(device(driver, address="A7"))
+    driver.broken = True
+    failed = await home.say("stop")
+    assert failed.status == 1
+    assert "Lovense Nora: the radio said no" in failed.err
+    assert "switch the device off by hand" in failed.err
+    assert home.hub.app.hub.hold.holds
+    driver.broken, driver.slow = False, True
+    late = await home.say("pause")
+    assert late.status == 1
+    assert "did not confirm in time" in late.err
+
+
+async def test_to_stop_needs_no_token(home: Home) -> None:
+    (home.folder / ADMIN_FILE).chmod(0o644)
+    assert (await home.say("resume")).status == 1
+    assert (await home.say("stop")).status == 0
+    assert home.hub.app.hub.hold.holds
+
+
+async def test_an_app_is_muted_unmuted_and_disconnected(home: Home) -> None:
+    await home.hub.with_devices(1)
+    # A name may be anything; what cannot be a part of a path is one, too.
+    for name in ("Game", "..", "a/b?c#d"):
+        async with Client.connect(home.hub.app.client_url, name=name) as app:
+            await app.devices[0].vibrate(0.5)
+            muted = await home.say("app", "mute", name)
+            assert muted.status == 0
+            assert "also after it comes back" in muted.out
+            with pytest.raises(ServerRefused, match="muted by the command line"):
+                await app.devices[0].vibrate(0.5)
+            assert f"{name} is muted by the command line since" in (await home.say("status")).out
+            assert (await home.say("app", "unmute", name)).status == 0
+            await app.devices[0].vibrate(0.5)
+            assert "1 connection" in (await home.say("app", "disconnect", name)).out
+            assert not home.hub.app.hub.devices[0].running
+    nobody = await home.say("app", "unmute", "Game")
+    assert (nobody.status, nobody.err) == (1, "forwarder: 'Game' is not muted.\n")
+
+
+async def test_a_hub_that_hangs_is_said_within_seconds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client_port, link_port = free_ports(2)
+    hub = hub_program(tmp_path, client_port, link_port)
+    await hub.start()
+    try:
+        await until((tmp_path / "hub" / "api.url").exists, "a hub")
+        hub.send(signal.SIGSTOP)
+        started = time.monotonic()
+        assert await asyncio.to_thread(run, ["stop", "--state", str(tmp_path / "hub")]) == 1
+        assert time.monotonic() - started < 5
+        said = capsys.readouterr().err
+        assert "does not answer" in said
+        assert "switch it off by hand" in said
+    finally:
+        hub.send(signal.SIGCONT)
+        await hub.end()
 
 
 async def _with_device(home: Home) -> None:
