@@ -18,6 +18,7 @@ from forwarder import clients
 from forwarder.api.allowed import allowed_origins
 from forwarder.api.server import ORIGINS_FILE, Api
 from forwarder.api.services import Services
+from forwarder.client_silence import GONE_S
 from forwarder.clients import ClientOptions
 from forwarder.config import Config, Dial, Tls, Upstream
 from forwarder.connectors.admission import (
@@ -30,7 +31,7 @@ from forwarder.connectors.admission import (
     Visitor,
 )
 from forwarder.connectors.base import Connector
-from forwarder.connectors.bounds import Purpose
+from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, Purpose
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
@@ -66,10 +67,6 @@ log = logging.getLogger(__name__)
 
 # The largest message of the Noise protocol (revision 34, section 3): one websocket frame.
 NOISE_MESSAGE_BYTES = 65_535
-# A client whose process is frozen, or whose network is gone, is noticed after this and half as
-# much again, and what it drives is stopped. Websocket libraries answer by themselves; clients that
-# want to be noticed within a second have Buttplug's pings (`clients.max_ping_ms`).
-CLIENT_HEARTBEAT_S = 4.0
 # Every device is told to stop, and the radios get this long to say that they did.
 STOP_S = 1.5
 # Then the relays hear a goodbye and connections close.
@@ -124,7 +121,9 @@ class App:
             tls=self._certificate(config.clients.tls).server_context()
             if config.clients.wss
             else None,
-            heartbeat_s=CLIENT_HEARTBEAT_S,
+            heartbeat_s=None,  # the session listens by itself: see client_silence.py
+            max_frame_bytes=CLIENT_FRAME_BYTES,
+            send_s=GONE_S,
             purpose=Purpose.CLIENTS,
             doors=self.doors,
         )

@@ -1,7 +1,8 @@
 """Drives one client's session over a channel: the role "server", whatever the socket's role is.
 
-The read loop decides the order of everything; answers come back through callbacks, so that no task
-is made for an output. Only inputs wait in tasks of their own, a bounded number of them.
+The reader (client_reader.py) decides the order of everything; answers come back through callbacks
+(client_answer.py), so that no task is made for an output. Only inputs wait in tasks of their own, a
+bounded number of them. What is done about an app that is busy is in client_silence.py.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace as changed
 
+from msgspec.structs import replace
+
+from forwarder.budget import Budget
 from forwarder.buttplug.dialect import Request
 from forwarder.buttplug.messages import (
+    ClientMessage,
     Disconnect,
     InputCmd,
     InputCommand,
@@ -26,7 +32,16 @@ from forwarder.buttplug.messages import (
     StopCmd,
     StopScanning,
 )
-from forwarder.buttplug.server import Closing, ServerSession
+from forwarder.buttplug.server import Action, Closing, ServerSession
+from forwarder.client_answer import Answer
+from forwarder.client_reader import Reader
+from forwarder.client_silence import BUSY_S, Gone, Silence
+from forwarder.connectors.bounds import (
+    ANSWER_BYTES,
+    ANSWERS,
+    GUEST_BURST,
+    GUEST_MESSAGES_S,
+)
 from forwarder.device import Device
 from forwarder.errors import DeviceError, ForwarderError, HardwareError, MessageError
 from forwarder.hub import Grant, Hub, Outcome
@@ -39,10 +54,6 @@ log = logging.getLogger(__name__)
 
 # A client that connected and says nothing holds a place for so long.
 HANDSHAKE_S = 10.0
-# A client that does not take a frame for so long is stuck; stops have left long before.
-SEND_S = 5.0
-# Replies waiting for a client that reads slowly; beyond it the client is dropped.
-OUTBOX_FRAMES = 1024
 # Inputs that one client may have under way; beyond it its next message waits.
 INPUTS_UNDER_WAY = 16
 # Outputs that one client may have under way; beyond it they fail at once, so that a stop behind
@@ -93,11 +104,20 @@ class ClientDriver:
             max_ping_ms=options.max_ping_ms,
             devices=lambda: hub.visible(self),
         )
-        # Replies in order. Device lists and readings are made when there is room to send them, so
-        # a slow client gets the newest instead of a backlog.
+        # Replies in order. Lists and readings are made when they can leave: the newest, no backlog.
         self._outbox: deque[str] = deque()
         self._list_changed = False
         self._readings: dict[tuple[int, int, InputType], int] = {}
+        self._waiting_bytes = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        budget = None
+        if grant is not None:
+            budget = Budget(GUEST_MESSAGES_S, GUEST_BURST, self._loop.time())
+        self._reader = Reader(self.session, self, budget)
+        # Stops of this pass of the loop: nobody else has done anything since.
+        self._just_stopped: dict[StopCmd, Answer] = {}
+        self._silence = Silence(channel, self._busy)
         self._wake = asyncio.Event()
         self._inputs = asyncio.Semaphore(INPUTS_UNDER_WAY)
         self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
@@ -160,6 +180,8 @@ class ClientDriver:
                 await self._read(tasks)
         except* _Leave as group:
             leave = _first(group)
+        except* Gone as group:
+            leave = _Leave(CLOSE_TRY_AGAIN, str(_first(group)))
         except* ChannelClosed as group:
             log.debug("%r: %s", self, _first(group))
         finally:
@@ -174,25 +196,49 @@ class ClientDriver:
         try:
             async with asyncio.timeout(HANDSHAKE_S) as handshake:
                 while True:
-                    await self._receive()
+                    await self._reader.take(await self._channel.receive())
                     if self.session.version is not None and handshake.when() is not None:
                         handshake.reschedule(None)
                         self._hub.join(self)
                         if self._options.max_ping_ms:
                             tasks.create_task(self._watch(), name="client deadlines")
+                        tasks.create_task(self._silence.listen(), name="client silence")
                         log.info("%r connected", self)
         except TimeoutError:
+            # What is below has deadlines of its own, and may break one.
+            if not handshake.expired():
+                raise
             raise _Leave(CLOSE_POLICY, "no RequestServerInfo came") from None
 
-    async def _receive(self) -> None:
-        frame = await self._channel.receive()
-        for action in self.session.receive(frame, self._loop.time()):
-            if isinstance(action, str):
-                self._send((action,))
-            elif isinstance(action, Closing):
-                await self._end(_Leave(action.code, action.reason))
-            else:
-                await self._carry_out(action)
+    async def act(self, action: Action) -> None:
+        if isinstance(action, str):
+            self._send((action,))
+        elif isinstance(action, Closing):
+            await self._end(_Leave(action.code, action.reason))
+        else:
+            await self._carry_out(action)
+
+    def without(self, request: Request, kept: tuple[ClientMessage, ...]) -> Request | None:
+        try:
+            for command in request.commands:
+                if command not in kept and isinstance(command, OutputCmd):
+                    self._hub.check_output(self, command)
+        except ForwarderError as error:
+            self.fail(request, error)
+            return None
+        if kept:
+            return changed(request, commands=kept)
+        self.answer(request, None)
+        return None
+
+    async def room(self) -> None:
+        await self._room.wait()
+
+    def _busy(self) -> None:
+        """It neither answers nor reads: stop what it drives, and let it go on when it is back."""
+        if self._hub.stop_driven(self):
+            log.warning("%r is busy: what it drives was stopped", self)
+            self.trouble(DeviceError(f"Stopped: this app did nothing for {BUSY_S:g} seconds."))
 
     async def _end(self, leave: _Leave) -> None:
         """Let what is queued leave, then end the session: the writer does both."""
@@ -215,11 +261,7 @@ class ClientDriver:
     async def _write(self) -> None:
         while True:
             for frame in self._due():
-                try:
-                    async with asyncio.timeout(SEND_S):
-                        await self._channel.send(frame)
-                except TimeoutError:
-                    raise _Leave(CLOSE_TRY_AGAIN, "the client does not read") from None
+                await self._silence.send(frame)
             if self._outbox or self._list_changed or self._readings:
                 continue
             if self._ending is not None:
@@ -230,7 +272,11 @@ class ClientDriver:
     def _due(self) -> list[str]:
         """What is to be sent now; replies before news."""
         if self._outbox:
-            return [self._outbox.popleft()]
+            frame = self._outbox.popleft()
+            self._waiting_bytes -= len(frame)
+            if not self._crowded:
+                self._room.set()
+            return [frame]
         frames: list[str] = []
         if self._list_changed:
             self._list_changed = False
@@ -240,13 +286,16 @@ class ClientDriver:
             frames += self.session.reading(device, feature, kind, value)
         return frames
 
+    @property
+    def _crowded(self) -> bool:
+        return len(self._outbox) >= ANSWERS or self._waiting_bytes >= ANSWER_BYTES
+
     def _send(self, frames: Sequence[str]) -> None:
+        """Queue `frames`. They are never dropped: while they do not leave nothing more is read."""
         self._outbox.extend(frames)
-        if len(self._outbox) > OUTBOX_FRAMES:
-            # Its caller may be anybody, so the writer ends the session. Replies are never dropped
-            # while it goes on.
-            self._outbox.clear()
-            self._ending = _Leave(CLOSE_TRY_AGAIN, "the client does not read its replies")
+        self._waiting_bytes += sum(map(len, frames))
+        if self._crowded:
+            self._room.clear()
         self._wake.set()
 
     # --- requests -------------------------------------------------------------------------------
@@ -258,9 +307,15 @@ class ClientDriver:
             assert self._tasks is not None  # set while run() runs
             self._tasks.create_task(self._input(request, command), name="client input")
             return
-        stops = isinstance(command, StopCmd)
-        if stops:
+        stop = command if isinstance(command, StopCmd) else None
+        stops = stop is not None
+        if stop is not None:
+            same = self._just_stopped.get(scope := replace(stop, id=0))
+            if same is not None and same.also(request):
+                return
             await self._stops.acquire()
+        else:
+            self._just_stopped.clear()
         try:
             outcomes = self._start(request)
         except ForwarderError as error:
@@ -272,7 +327,11 @@ class ClientDriver:
             await self._last_stops(outcomes)
             self.answer(request, None)
         else:
-            _Answer(self, request, outcomes, self._stops.release if stops else None)
+            answer = Answer(self, request, outcomes, self._stops.release if stops else None)
+            if stop is not None:
+                if not self._just_stopped:
+                    self._loop.call_soon(self._just_stopped.clear)
+                self._just_stopped[scope] = answer
 
     def _start(self, request: Request) -> list[Outcome]:
         """Put everything the request asks for on its way. Raises what is the client's fault."""
@@ -333,51 +392,6 @@ class ClientDriver:
 
     def fail(self, request: Request, error: ForwarderError) -> None:
         self._send((self.session.fail(request, error),))
-
-
-class _Answer:
-    """Answers one request once all its outcomes are known: Ok, or the first thing that failed."""
-
-    __slots__ = ("_client", "_error", "_missing", "_request", "_then")
-
-    def __init__(
-        self,
-        client: ClientDriver,
-        request: Request,
-        outcomes: Sequence[Outcome],
-        then: Callable[[], None] | None,
-    ) -> None:
-        self._client = client
-        self._request = request
-        self._missing = len(outcomes)
-        self._error: ForwarderError | None = None
-        self._then = then
-        client.under_way += self._missing
-        if not outcomes:
-            self._answer()
-        for outcome in outcomes:
-            outcome.add_done_callback(self._settled)
-
-    def _settled(self, outcome: Outcome) -> None:
-        self._client.under_way -= 1
-        self._missing -= 1
-        error = (
-            HardwareError(ErrorCode.GONE, "The hub is shutting down.")
-            if outcome.cancelled()
-            else outcome.exception()
-        )
-        if self._error is None and isinstance(error, ForwarderError):
-            self._error = error
-        if not self._missing:
-            self._answer()
-
-    def _answer(self) -> None:
-        if self._error is None:
-            self._client.answer(self._request, None)
-        else:
-            self._client.fail(self._request, self._error)
-        if self._then is not None:
-            self._then()
 
 
 def _first(group: BaseException) -> BaseException:

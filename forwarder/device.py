@@ -164,6 +164,12 @@ class Device:
         except KeyError:
             raise UnknownFeature(self.shown_name, feature_index) from None
 
+    def check_output(
+        self, feature_index: int, kind: OutputType, value: int, duration_ms: int = 0
+    ) -> None:
+        """Raises what `output` would raise, and does nothing."""
+        self._feature(feature_index).to_device(kind, value, duration_ms)
+
     def output(
         self, feature_index: int, kind: OutputType, value: int, duration_ms: int = 0
     ) -> asyncio.Future[None] | None:

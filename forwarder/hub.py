@@ -282,6 +282,18 @@ class Hub:
         self._owners[device.index, command.feature_index] = client
         return outcome
 
+    def check_output(self, client: Client, command: OutputCmd) -> None:
+        """Raises what `output` would raise by itself, and does nothing."""
+        device = self._device(client, command.device_index)
+        ((kind, value),) = command.command.items()
+        duration_ms = 0 if value.duration is UNSET else value.duration
+        self._check_grant(client, device, command.feature_index, kind, value.value)
+        device.check_output(command.feature_index, kind, value.value, duration_ms)
+        token = None if client.grant is None else client.grant.name
+        refusal = self.hold.refusal(client.name, token)
+        if refusal is not None and value.value:
+            raise Held(refusal)
+
     def _check_grant(
         self, client: Client, device: Device, feature: int, kind: OutputType, value: int
     ) -> None:

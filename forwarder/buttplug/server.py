@@ -30,6 +30,7 @@ from forwarder.buttplug.messages import (
     RequestDeviceList,
     ScanningFinished,
     ServerMessage,
+    StopCmd,
 )
 from forwarder.buttplug.stops import read_stop, within
 from forwarder.errors import Code, ForwarderError, HandshakeError, PingTimeout
@@ -115,6 +116,19 @@ class ServerSession:
         for item in open_frame(frame):
             actions.extend(self._receive(item, now))
         return self._ended(actions)
+
+    def take(self, item: Envelope | Unreadable, now: float) -> list[Action]:
+        """Take one object of a frame that `open_frame` has opened, for whoever cannot take a long
+        one at once. `end_of_frame` follows the last."""
+        return [*self._lapse(now), *self._receive(item, now)]
+
+    def end_of_frame(self) -> list[Action]:
+        return self._ended([])
+
+    def stop_in(self, item: Envelope | Unreadable) -> StopCmd | None:
+        """The stop that `item` will be when it is taken; None if it is none."""
+        stop = None if isinstance(item, Unreadable) else read_stop(item)
+        return None if stop is None else within(stop, self._devices).command
 
     def tick(self, now: float) -> list[str | Closing]:
         """Call when `deadline` has come; returns the end of the session if no Ping has."""

@@ -97,3 +97,15 @@ ACCEPT_AGAIN_S: Final = 0.1
 # Messages of one peer that are carried out before everybody else has a turn. 64 of the dearest
 # kind take 5 ms, a tenth of what may delay another peer's beat.
 TURN_MESSAGES: Final = 64
+# Of a guest: ten devices with two motors at ten values a second each. The programs of this machine
+# are not counted: they share its processor anyway.
+GUEST_MESSAGES_S: Final = 250.0
+GUEST_BURST: Final = 512.0
+# One frame of a client. Opening it is one step, 10 ms for the worst of this size; nobody has a
+# reason for a hundredth. A frame that is larger cannot be read, and ends the session.
+CLIENT_FRAME_BYTES: Final = 256 << 10
+# Answers that wait for a client: above the first nothing more of it is read until they leave.
+ANSWERS: Final = 512
+ANSWER_BYTES: Final = 512 << 10
+# Requests that wait for one stop that was sent once for all of them.
+SHARED_STOPS: Final = 1024

@@ -25,7 +25,13 @@ from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import LOOPBACK, OPEN, Listener, place_of
 from relay.link.channel import Channel
 from relay.link.names import neutralise
-from relay.link.websocket import CLOSE_S, HEARTBEAT_S, MAX_FRAME_BYTES, WebSocketChannel
+from relay.link.websocket import (
+    CLOSE_S,
+    HEARTBEAT_S,
+    MAX_FRAME_BYTES,
+    SEND_S,
+    WebSocketChannel,
+)
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +95,7 @@ def add_websocket_route(
     heartbeat_s: float | None = HEARTBEAT_S,
     max_frame_bytes: int = MAX_FRAME_BYTES,
     purpose: Purpose = Purpose.OTHER,
+    send_s: float = SEND_S,
 ) -> None:
     """Have `handler` called with a channel for each websocket opened at `path` of `app`.
 
@@ -98,7 +105,13 @@ def add_websocket_route(
     Purpose.LINKS it is Purpose.VISITORS. Serve `app` with a `Listener`, whose `Doors` bound them.
     """
     route = _Route(
-        handler, gatekeeper or Gatekeeper(), greeting, heartbeat_s, max_frame_bytes, purpose
+        handler,
+        gatekeeper or Gatekeeper(),
+        greeting,
+        heartbeat_s,
+        max_frame_bytes,
+        purpose,
+        send_s,
     )
     if OPEN not in app:
         app[OPEN] = {}
@@ -115,6 +128,7 @@ class _Route:
         heartbeat_s: float | None,
         max_frame_bytes: int,
         purpose: Purpose,
+        send_s: float,
     ) -> None:
         self._handler = handler
         self._gatekeeper = gatekeeper
@@ -122,6 +136,7 @@ class _Route:
         self._heartbeat_s = heartbeat_s
         self._max_frame_bytes = max_frame_bytes
         self._purpose = purpose
+        self._send_s = send_s
         self._said: OrderedDict[str, float] = OrderedDict()
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
@@ -146,7 +161,7 @@ class _Route:
             await ws.prepare(request)
         if request.transport is None:
             return ws  # it has gone again
-        channel = WebSocketChannel(ws, request.transport, peer=visitor.address)
+        channel = WebSocketChannel(ws, request.transport, peer=visitor.address, send_s=self._send_s)
         opened = request.app[OPEN]
         opened[request.protocol] = channel
         try:
@@ -232,6 +247,7 @@ class WebSocketServer:
         heartbeat_s: float | None = HEARTBEAT_S,
         max_frame_bytes: int = MAX_FRAME_BYTES,
         purpose: Purpose = Purpose.OTHER,
+        send_s: float = SEND_S,
         doors: Doors | None = None,
         request_s: float = REQUEST_S,
         tls_s: float = TLS_S,
@@ -247,6 +263,7 @@ class WebSocketServer:
             heartbeat_s=heartbeat_s,
             max_frame_bytes=max_frame_bytes,
             purpose=purpose,
+            send_s=send_s,
         )
         self._listener = Listener(
             app,

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -63,6 +64,8 @@ class _Flow(asyncio.Protocol):
         self._inner = inner
         self.room = asyncio.Event()
         self.room.set()
+        self._clock = asyncio.get_running_loop().time
+        self.heard_at = self._clock()
         transport.set_protocol(self)
 
     def pause_writing(self) -> None:
@@ -72,6 +75,7 @@ class _Flow(asyncio.Protocol):
         self.room.set()
 
     def data_received(self, data: bytes) -> None:
+        self.heard_at = self._clock()
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -150,6 +154,19 @@ class WebSocketChannel:
             case _:
                 end = self._end  # closed by this end; what was sent before may still be leaving
         raise self._ended(end)
+
+    def silent_s(self) -> float:
+        """For how long nothing has come from the peer, answers to pings included; 0 while it is
+        this end that does not read."""
+        if not self.transport.is_reading():
+            return 0.0
+        return asyncio.get_running_loop().time() - self._flow.heard_at
+
+    async def ping(self) -> None:
+        """Have the peer say something, if it can; nothing happens while it does not read."""
+        if self._end is None and self._flow.room.is_set():
+            with suppress(ConnectionError):  # whoever receives will hear of it
+                await self._ws.ping()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye and end the channel, within a second even if the peer is stuck."""

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from forwarder.buttplug.messages import OutputType
+from forwarder.client_silence import BUSY_S, GONE_S
 from forwarder.clients import (
     HANDSHAKE_S,
-    OUTBOX_FRAMES,
     OUTPUTS_UNDER_WAY,
-    SEND_S,
     STOPS_UNDER_WAY,
     ClientOptions,
     serve,
 )
+from forwarder.connectors.bounds import ANSWERS, GUEST_BURST, GUEST_MESSAGES_S, TURN_MESSAGES
+from forwarder.device import Device
 from forwarder.errors import HardwareError
 from forwarder.hub import Hub
 from forwarder.person import Person
 from forwarder.store import Store
-from relay.link.channel import Channel, channel_pair
+from relay.link.channel import Channel, Frame, channel_pair
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode
 from tests.doubles.clock import run_virtual
@@ -242,22 +244,31 @@ def test_a_client_that_does_not_read_is_dropped_and_its_devices_stop() -> None:
             await app.vibrate(7)
             for _ in range(20):
                 await app.send("Ping")
-            await asyncio.sleep(SEND_S + 1)
-            assert house.served.done()
+            await asyncio.sleep(BUSY_S + 0.1)
             assert house.driver.calls[-1] == ("stop", None)
+            assert not house.served.done()
+            await asyncio.sleep(GONE_S - BUSY_S)
+            assert house.served.done()
 
     run_virtual(run())
 
 
-def test_a_client_that_asks_without_reading_is_dropped_at_a_bound() -> None:
+def test_of_a_client_that_does_not_read_its_answers_nothing_more_is_read() -> None:
     async def run() -> None:
         house = House()
         async with house.app(bound=4) as app:
             await app.greet()
-            for _ in range(OUTBOX_FRAMES + 10):
-                await app.send("Ping")
-            await asyncio.sleep(SEND_S + 1)
-            assert house.served.done()
+            asked = 1
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    while True:
+                        await app.send("Ping")
+                        asked += 1
+            assert ANSWERS < asked < ANSWERS + 2 * TURN_MESSAGES
+            # It reads at last: nothing was lost, and nothing was refused.
+            for id in range(2, asked + 1):
+                assert await app.receive() == ("Ok", {"Id": id})
+            assert (await app.ask("Ping"))[0] == "Ok"
 
     run_virtual(run())
 
@@ -330,7 +341,7 @@ def test_a_close_that_takes_long_does_not_hold_up_the_stops() -> None:
         await app.vibrate(7)
         for _ in range(20):
             await app.send("Ping")
-        await asyncio.sleep(SEND_S + 0.1)
+        await asyncio.sleep(GONE_S + 0.1)
         assert house.driver.calls[-1] == ("stop", None)
         await serving
 
@@ -340,7 +351,10 @@ def test_a_close_that_takes_long_does_not_hold_up_the_stops() -> None:
 def test_a_flood_of_stops_is_read_as_fast_as_it_is_answered() -> None:
     async def scene(house: House, app: App) -> None:
         house.driver.slow = True
-        sent = [await app.send("StopCmd") for _ in range(STOPS_UNDER_WAY + 10)]
+        sent = []
+        for _ in range(STOPS_UNDER_WAY + 10):
+            sent.append(await app.send("StopCmd"))
+            await asyncio.sleep(0.001)  # together they would be carried out once
         await asyncio.sleep(0.1)
         assert house.driver.calls.count(("stop", None)) == STOPS_UNDER_WAY
         for _ in range(2):
@@ -417,6 +431,136 @@ def test_a_hold_is_a_clear_error_in_every_spec_version(
     run_virtual(run())
 
 
+# --- long frames, floods, and who waits for whom --------------------------------------------------
+
+
+def frame(*messages: tuple[str, Fields]) -> str:
+    """One frame; the Ids begin at 100."""
+    return json.dumps(
+        [{name: {"Id": id, **fields}} for id, (name, fields) in enumerate(messages, 100)]
+    )
+
+
+async def answers(app: App, count: int) -> list[tuple[str, Fields]]:
+    return [await app.receive() for _ in range(count)]
+
+
+def test_in_a_long_frame_what_a_stop_further_on_undoes_is_never_begun() -> None:
+    async def scene(house: House, app: App) -> None:
+        many: list[tuple[str, Fields]] = [("Ping", {})] * (3 * TURN_MESSAGES)
+        await app.channel.send(
+            frame(("OutputCmd", _vibrate(7)), *many, ("StopCmd", {}), ("OutputCmd", _vibrate(3)))
+        )
+        got = await answers(app, 3 + len(many))
+        assert {name for name, _ in got} == {"Ok"}
+        assert [fields["Id"] for _, fields in got] == list(range(100, 100 + len(got)))
+        assert house.driver.calls == [("stop", None), ("output", 0, "Vibrate", 3, 0)]
+
+    play(scene)
+
+
+def test_what_is_wrong_with_an_output_that_is_never_begun_is_said_all_the_same() -> None:
+    async def scene(house: House, app: App) -> None:
+        many: list[tuple[str, Fields]] = [("Ping", {})] * (2 * TURN_MESSAGES)
+        wrong = [("OutputCmd", _vibrate(21)), ("OutputCmd", _vibrate(1, device=9))]
+        await app.channel.send(frame(*wrong, *many, ("StopCmd", {})))
+        got = await answers(app, 3 + len(many))
+        assert [name for name, _ in got[:2]] == ["Error", "Error"]
+        assert house.driver.calls == [("stop", None)]
+
+    play(scene)
+
+
+def test_a_stop_of_another_device_undoes_nothing() -> None:
+    async def scene(house: House, app: App) -> None:
+        house.hub.add(device(address="A2"))
+        many: list[tuple[str, Fields]] = [("Ping", {})] * (2 * TURN_MESSAGES)
+        await app.channel.send(
+            frame(("OutputCmd", _vibrate(7)), *many, ("StopCmd", {"DeviceIndex": 1}))
+        )
+        await answers(app, 2 + len(many))
+        assert house.driver.calls == [("output", 0, "Vibrate", 7, 0)]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_equal_stops_that_come_together_are_carried_out_once_and_each_is_answered(
+    together: bool,
+) -> None:
+    async def scene(house: House, app: App) -> None:
+        stops: list[tuple[str, Fields]] = [("StopCmd", {})] * 1000
+        got: list[tuple[str, Fields]] = []
+        if together:
+            await app.channel.send(frame(*stops))
+            got = await answers(app, 1000)
+        else:
+            for some in range(100, 1100, 50):
+                for id in range(some, some + 50):
+                    await app.channel.send(json.dumps([{"StopCmd": {"Id": id}}]))
+                got += await answers(app, 50)
+        assert got == [("Ok", {"Id": id}) for id in range(100, 1100)]
+        assert 1 <= len(house.driver.calls) <= 60
+
+    play(scene)
+
+
+def test_stops_with_an_output_between_them_are_both_carried_out() -> None:
+    async def scene(house: House, app: App) -> None:
+        await app.channel.send(
+            frame(("StopCmd", {}), ("OutputCmd", _vibrate(7)), ("StopCmd", {}), ("StopCmd", {}))
+        )
+        await answers(app, 4)
+        kinds = [call[0] for call in house.driver.calls]
+        assert kinds == ["stop", "output", "stop"]
+
+    play(scene)
+
+
+def test_an_equal_stop_shares_the_failure_too() -> None:
+    async def scene(house: House, app: App) -> None:
+        house.driver.slow = True
+        await app.channel.send(frame(("StopCmd", {}), ("StopCmd", {})))
+        await asyncio.sleep(0.1)
+        (outcome,) = house.driver.waiting
+        outcome.set_exception(HardwareError(ErrorCode.GONE, "it is gone"))
+        house.driver.waiting.clear()
+        house.driver.slow = False
+        assert [name for name, _ in await answers(app, 2)] == ["Error", "Error"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_others_have_their_turn_while_one_client_floods(together: bool) -> None:
+    """Turns are counted, not timed: while 2,000 messages are carried out, another's ping waits for
+    a turn at most."""
+
+    async def run() -> None:
+        house = House()
+        here, there = channel_pair(4096)
+        async with house.app() as good, asyncio.TaskGroup() as tasks:
+            flooding = tasks.create_task(serve(there, house.hub, house.options))
+            flooder = await App(here).greet()
+            await good.greet()
+            many = [("OutputCmd", _vibrate(number % 20)) for number in range(2000)]
+            if together:
+                await flooder.channel.send(frame(*many))
+            else:
+                for message in many:
+                    await flooder.channel.send(frame(message))
+            before = len(house.driver.calls)
+            most = 0
+            while before < 1900:
+                await good.ask("Ping")
+                most, before = max(most, len(house.driver.calls) - before), len(house.driver.calls)
+            assert most <= 6 * TURN_MESSAGES  # the ping's own way takes a few passes of the loop
+            await here.close()
+            await flooding
+
+    run_virtual(run())
+
+
 @pytest.mark.parametrize("slow", [False, True])
 def test_a_game_that_goes_on_moves_nothing_after_the_persons_stop(slow: bool) -> None:
     async def scene(house: House, app: App) -> None:
@@ -465,5 +609,57 @@ def test_an_app_without_a_name_is_muted_beyond_its_connection() -> None:
                 person.mute(client.name, "Dashboard")
                 assert (await app.vibrate(5))[0] == "Error"
         assert len(house.hub.hold.state.muted) == 1
+
+    run_virtual(run())
+
+
+def test_a_guest_above_its_budget_is_read_more_slowly_and_loses_nothing() -> None:
+    class Everything:
+        name = "guest"
+
+        def sees(self, device: Device) -> bool:
+            return True
+
+        def allows(self, device: Device, kind: OutputType) -> bool:
+            return True
+
+        def ceiling(self, device: Device, kind: OutputType) -> float:
+            return 1.0
+
+    async def run() -> None:
+        house = House()
+        here, there = channel_pair(8192)
+        serving = asyncio.create_task(serve(there, house.hub, house.options, Everything()))
+        guest = await App(here).greet()
+        count = int(GUEST_BURST + 4 * GUEST_MESSAGES_S)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        sent = [await guest.send("Ping") for _ in range(count)]
+        assert [(await guest.receive())[1]["Id"] for _ in sent] == sent
+        assert 3.5 < loop.time() - started < 4.5
+        await here.close()
+        await serving
+
+    run_virtual(run())
+
+
+def test_a_deadline_that_is_broken_below_is_not_taken_for_a_missing_greeting() -> None:
+    class Late:
+        peer = "late"
+
+        async def send(self, frame: Frame) -> None:
+            raise AssertionError("nothing is said")
+
+        async def receive(self) -> Frame:
+            raise TimeoutError("the disk did not answer")
+
+        async def close(self, code: int = 1000, reason: str = "") -> None:
+            raise AssertionError("whoever made it closes it")
+
+    async def run() -> None:
+        house = House()
+        with pytest.raises(ExceptionGroup) as raised:
+            await serve(Late(), house.hub, house.options)
+        assert raised.group_contains(TimeoutError, match="the disk")
 
     run_virtual(run())

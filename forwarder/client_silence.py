@@ -1,0 +1,67 @@
+"""An app that is busy, and one that is gone: told apart by time.
+
+A busy one neither answers pings nor reads. Engines that serve the socket from their frame loop sit
+in loading screens of 7 to 15 s: what they drive is stopped soon, and they are taken for gone later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from relay.link.channel import Channel
+from relay.link.websocket import WebSocketChannel
+
+# Silent for so long: sent a ping, which every websocket library answers by itself.
+PING_S: Final = 4.0
+# Then what it drives is stopped; whoever wants that within a second has Buttplug's own pings.
+BUSY_S: Final = 6.0
+GONE_S: Final = 20.0
+
+
+class Gone(Exception):
+    """It was not heard, or took nothing, for GONE_S; its text says which."""
+
+
+class Silence:
+    """`busy` is called once each time the client at the other end of `channel` becomes busy."""
+
+    def __init__(self, channel: Channel, busy: Callable[[], None]) -> None:
+        self._channel = channel
+        self._on_busy = busy
+        self._busy = False
+
+    async def listen(self) -> None:
+        """Watch what comes in, if the channel can tell. Raises Gone."""
+        channel = self._channel
+        while isinstance(channel, WebSocketChannel):
+            silent = channel.silent_s()
+            if silent >= GONE_S:
+                raise Gone("the client is not heard any more")
+            if silent >= PING_S:
+                await channel.ping()
+            else:
+                self._busy = False
+            if silent >= BUSY_S:
+                self._is_busy()
+            limits = (PING_S, BUSY_S, GONE_S)
+            await asyncio.sleep(min(limit - silent for limit in limits if limit > silent))
+
+    async def send(self, frame: str) -> None:
+        """Send `frame`; a client that takes none is busy, then gone. Raises Gone, ChannelClosed."""
+        for limit_s in (BUSY_S, GONE_S - BUSY_S):
+            try:
+                async with asyncio.timeout(limit_s) as limit:
+                    await self._channel.send(frame)  # cancelled, it sends nothing
+                return
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+            self._is_busy()
+        raise Gone("the client does not read")
+
+    def _is_busy(self) -> None:
+        if not self._busy:
+            self._busy = True
+            self._on_busy()
