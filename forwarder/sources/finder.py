@@ -128,7 +128,7 @@ class Finder:
         now, address = asyncio.get_running_loop().time(), advertisement.address
         sighting = self.sightings.note(relay.key, advertisement, now)
         wanted = self._scanning or address in self._missing or relay.can_choose
-        if not wanted or address in self._busy or now < sighting.not_before or self._tasks is None:
+        if not wanted or address in self._busy or self._tasks is None or not sighting.ready(now):
             return
         if not self._catalogue.match(sighting.advertisement):
             return
@@ -142,40 +142,58 @@ class Finder:
     # --- opening --------------------------------------------------------------------------------
 
     async def _open(self, address: str, sighting: Sighting) -> None:
-        """Connect a toy, and keep its address busy until it is gone again, or this has failed."""
-        opened = False
+        """Connect a toy at the relay that hears it best, else at the next. Its address stays busy
+        until it is gone again, or all have failed."""
+        opened: Relay | None = None
         try:
             if sum(relay.link is not None for relay in self._relays.values()) > 1:
                 await asyncio.sleep(GATHER_S)
-            relay = self._best_relay(address, sighting)
-            if relay is not None and relay.link is not None:
-                # Each second time without: what is known may have become wrong.
-                known = None if sighting.failures % 2 else self._known(address)
-                await self._open_at(relay, relay.link, sighting.advertisement, known)
-                opened = True
-        except DeviceError as error:
-            self._failed(sighting, str(error))
-        except Exception:
-            # A fault boundary: what goes wrong with one toy must not end all the others.
-            log.exception("%s tripped this hub up", address)
-            self._failed(sighting, "an error in the hub, see its log.")
+            # Ends: each relay that fails has a pause then.
+            while opened is None and (relay := self._best_relay(address, sighting)) is not None:
+                if await self._opened_at(relay, address, sighting):
+                    opened = relay
         finally:
-            if not opened:
+            if opened is None:
                 self._busy.discard(address)
-        if opened:
-            sighting.forgive()
+        if opened is not None:
+            sighting.opened(opened.key)
             self._missing.pop(address, None)
             self._tell_scan()
 
-    def _failed(self, sighting: Sighting, why: str) -> None:
-        pause = sighting.failed(asyncio.get_running_loop().time())
+    async def _opened_at(self, relay: Relay, address: str, sighting: Sighting) -> bool:
+        assert relay.link is not None  # the best one has
+        # Each second time without: what is known may have become wrong.
+        known = None if sighting.failures % 2 else self._known(address)
+        try:
+            await self._open_at(relay, relay.link, sighting.advertisement, known)
+        except DeviceError as error:
+            self._failed(relay, sighting, str(error))
+        except Exception:
+            # A fault boundary: what goes wrong with one toy must not end all the others.
+            log.exception("%s tripped this hub up", address)
+            self._failed(relay, sighting, "an error in the hub, see its log.")
+        else:
+            return True
+        return False
+
+    def _failed(self, relay: Relay, sighting: Sighting, why: str) -> None:
+        pause = sighting.failed(relay.key, asyncio.get_running_loop().time())
         name = sighting.advertisement.name or sighting.advertisement.address
-        log.warning("%s could not be opened: %s Next try in %g s.", name, why, pause)
+        log.warning(
+            "%s could not be opened at %s: %s Next try there in %.0f s.",
+            name,
+            relay.name,
+            why,
+            pause,
+        )
 
     def _best_relay(self, address: str, sighting: Sighting) -> Relay | None:
         """The relay that hears the toy best, among those that may and can take another one."""
         pinned = self.pins.get(canonical_address(address))
-        for key in sighting.by_strength(asyncio.get_running_loop().time()):
+        now = asyncio.get_running_loop().time()
+        if sighting.not_before > now:
+            return None
+        for key in sighting.by_strength(now):
             relay = self._relays.get(key)
             if relay is None or relay.link is None or pinned not in (None, key):
                 continue

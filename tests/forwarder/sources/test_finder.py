@@ -83,6 +83,31 @@ def test_a_relay_in_order_brings_its_toy() -> None:
     play_script(script)
 
 
+def test_a_relay_that_claims_a_toy_and_fails_does_not_keep_it_from_the_others() -> None:
+    async def script(world: World, liar: ScriptedRelay) -> None:
+        honest = scripted(world, "honest")
+        refused = 0
+
+        def refuse(request: Request) -> list[FromRelay] | None:
+            nonlocal refused
+            if isinstance(request, Connect):
+                refused += 1
+                return [Failed(request.id, ErrorCode.TIMEOUT, "so sorry")]
+            return None
+
+        liar.instead = refuse
+        started = asyncio.get_running_loop().time()
+        toy = liar.toy.address
+        await liar.say(Advertisements((Advertisement(toy, "LVS-Z011", 20),)))
+        await honest.sees()
+        await world.device()
+        assert refused == 1
+        assert asyncio.get_running_loop().time() - started < 2
+        assert next(iter(world.hub.devices.values())).source == "attic"
+
+    play_script(script)
+
+
 def test_a_connection_that_comes_too_late_is_let_go() -> None:
     async def script(world: World, relay: ScriptedRelay) -> None:
         relay.mute.add(Connect)

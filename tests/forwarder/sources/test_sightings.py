@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from forwarder.sources.sightings import RETRY_LIMIT_S, SIGHTING_S, SIGHTINGS, Sightings
+import pytest
+
+from forwarder.sources.sightings import (
+    RETRY_JITTER,
+    RETRY_LIMIT_S,
+    RETRY_S,
+    SIGHTING_S,
+    SIGHTINGS,
+    Sightings,
+)
 from relay.link.messages import Advertisement
 
 UUID = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
@@ -29,15 +38,46 @@ def test_what_one_packet_said_is_not_forgotten_with_the_next() -> None:
 
 
 def test_pauses_between_failures_grow_to_a_limit_and_end_with_a_new_chance() -> None:
-    sightings = Sightings()
+    sightings = Sightings(jitter=lambda: 0.0)
     sighting = sightings.note("r", heard(), 0)
-    assert [sighting.failed(100) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
-    assert sighting.not_before == 100 + RETRY_LIMIT_S
+    assert [sighting.failed("r", 0) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+    assert not sighting.ready(3)
     for _ in range(10_000):
-        sighting.failed(0)
+        sighting.failed("r", 0)
     sightings.forgive()
-    assert sighting.not_before == 0
-    assert sighting.failed(0) == 1
+    assert sighting.ready(3)
+    assert sighting.failed("r", 0) == 1
+
+
+def test_toys_that_failed_together_do_not_come_back_together() -> None:
+    numbers = iter((0.0, 1.0))
+    sightings = Sightings(jitter=lambda: next(numbers))
+    first, second = (sightings.note("r", heard(address), 0) for address in ("A", "B"))
+    assert first.failed("r", 0) < second.failed("r", 0) <= RETRY_S * (1 + RETRY_JITTER)
+
+
+def test_a_relay_that_fails_is_passed_over_and_no_other() -> None:
+    sighting = Sightings().note("near", heard(rssi=-40), 0)
+    sighting.seen["far"] = (0, -90)
+    sighting.failed("near", 0)
+    assert list(sighting.by_strength(0)) == ["far"]
+    # Later it may try again; it lost two rooms of distance by it.
+    assert list(sighting.by_strength(2)) == ["near", "far"]
+    sighting.failed("near", 2)
+    sighting.failed("near", 2)
+    sighting.seen = {"near": (9, -40), "far": (9, -80)}
+    assert list(sighting.by_strength(9)) == ["far", "near"]
+    sighting.opened("near")
+    assert list(sighting.by_strength(9)) == ["near", "far"]
+
+
+@pytest.mark.parametrize("rssi", [127, 21, 100])
+def test_nobody_hears_a_toy_better_than_radios_can(rssi: int) -> None:
+    sightings = Sightings()
+    sightings.note("liar", heard(rssi=rssi), 0)
+    sighting = sightings.note("honest", heard(rssi=-80), 0)
+    assert next(sighting.by_strength(0)) == "honest"
+    assert sightings.rssi("liar", "AA") is None
 
 
 def test_a_chance_for_one_address_whatever_its_spelling_is_none_for_others() -> None:
