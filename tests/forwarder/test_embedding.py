@@ -40,6 +40,9 @@ class House:
         self.relays = RelaySource("hub", CATALOGUE, UserConfig(), self.hub)
         self.hub.sources.append(self.relays)
 
+    def linked(self) -> bool:
+        return any(relay.link is not None for relay in self.relays.relays.values())
+
     async def until(self, true: Callable[[], bool], seconds: float) -> None:
         end = self.loop.time() + seconds
         while not true():
@@ -74,9 +77,8 @@ def test_after_the_process_stood_still_for_half_a_minute_everything_is_there_aga
         assert any(house.toy.levels.values())
         house.loop.stand_still(30)
         await house.until(lambda: not any(house.toy.levels.values()), 1)
+        await house.until(house.linked, 20)
         await house.until(lambda: 0 in house.hub.devices, 20)
-        link = next(iter(house.relays.relays.values())).link
-        assert link is not None
         await asyncio.sleep(1)
         again = house.hub.devices[0].output(0, OutputType.VIBRATE, 20)
         assert again is not None

@@ -35,6 +35,7 @@ from relay.link.messages import (
     Stopped,
     Value,
     Wearer,
+    Welcome,
     Write,
 )
 from relay.radio.simulated.catalogue import toys_by_name
@@ -98,6 +99,7 @@ def test_a_relay_that_claims_a_toy_and_fails_does_not_keep_it_from_the_others() 
         liar.instead = refuse
         started = asyncio.get_running_loop().time()
         toy = liar.toy.address
+        await liar.hears(Welcome)
         await liar.say(Advertisements((Advertisement(toy, "LVS-Z011", 20),)))
         await honest.sees()
         await world.device()
