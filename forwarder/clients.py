@@ -1,8 +1,8 @@
 """Drives one client's session over a channel: the role "server", whatever the socket's role is.
 
 The reader (client_reader.py) decides the order of everything; answers come back through callbacks
-(client_answer.py), so that no task is made for an output. Only inputs wait in tasks of their own, a
-bounded number of them. What is done about an app that is busy is in client_silence.py.
+(client_answer.py), so that no task is made for an output. Only readings wait in tasks of their own,
+a bounded number of them. What is done about an app that is busy is in client_silence.py.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 
 # A client that connected and says nothing holds a place for so long.
 HANDSHAKE_S = 10.0
-# Inputs that one client may have under way; beyond it its next message waits.
+# Readings that one client may have asked for; beyond it its next message waits.
 INPUTS_UNDER_WAY = 16
 # Outputs that one client may have under way; beyond it they fail at once, so that a stop behind
 # them is still read.
@@ -302,10 +302,10 @@ class ClientDriver:
 
     async def _carry_out(self, request: Request) -> None:
         command = request.commands[0] if request.commands else None
-        if isinstance(command, InputCmd):
+        if isinstance(command, InputCmd) and command.command is InputCommand.READ:
             await self._inputs.acquire()
             assert self._tasks is not None  # set while run() runs
-            self._tasks.create_task(self._input(request, command), name="client input")
+            self._tasks.create_task(self._read_input(request, command), name="client input")
             return
         stop = command if isinstance(command, StopCmd) else None
         stops = stop is not None
@@ -342,15 +342,17 @@ class ClientDriver:
                     if self._ending is not None:
                         # What it drove is stopped; it must not begin anew while its end waits.
                         raise HardwareError(ErrorCode.GONE, "This connection has ended.")
-                    if self.under_way >= OUTPUTS_UNDER_WAY:
-                        raise HardwareError(
-                            ErrorCode.CONGESTED, "Too many commands are under way; send fewer."
-                        )
+                    self._check_room()
                     outcome = self._hub.output(self, command)
                     if outcome is not None:
                         outcomes.append(outcome)
                 case StopCmd():
                     outcomes += self._hub.stop(self, command)
+                case InputCmd():
+                    self._check_room()
+                    outcome = self._listen(command)
+                    if outcome is not None:
+                        outcomes.append(outcome)
                 case StartScanning():
                     self._hub.start_scanning(self)
                 case StopScanning():
@@ -365,25 +367,28 @@ class ClientDriver:
         if outcomes:
             await asyncio.wait(outcomes, timeout=LEAVE_S)
 
-    async def _input(self, request: Request, command: InputCmd) -> None:
-        answer: ServerMessage | None = None
+    def _check_room(self) -> None:
+        if self.under_way >= OUTPUTS_UNDER_WAY:
+            raise HardwareError(ErrorCode.CONGESTED, "Too many commands are under way; send fewer.")
+
+    def _listen(self, command: InputCmd) -> Outcome | None:
+        if command.command is InputCommand.SUBSCRIBE:
+            return self._hub.subscribe(self, command)
+        return self._hub.unsubscribe(self, command)
+
+    async def _read_input(self, request: Request, command: InputCmd) -> None:
         try:
-            match command.command:
-                case InputCommand.READ:
-                    value = await self._hub.read(self, command)
-                    answer = InputReading(
-                        id=command.id,
-                        device_index=command.device_index,
-                        feature_index=command.feature_index,
-                        reading={command.type: ReadingValue(value=value)},
-                    )
-                case InputCommand.SUBSCRIBE:
-                    await self._hub.subscribe(self, command)
-                case InputCommand.UNSUBSCRIBE:
-                    await self._hub.unsubscribe(self, command)
-            self.answer(request, answer)
+            value = await self._hub.read(self, command)
         except ForwarderError as error:
             self.fail(request, error)
+        else:
+            answer = InputReading(
+                id=command.id,
+                device_index=command.device_index,
+                feature_index=command.feature_index,
+                reading={command.type: ReadingValue(value=value)},
+            )
+            self.answer(request, answer)
         finally:
             self._inputs.release()
 

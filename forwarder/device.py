@@ -249,14 +249,16 @@ class Device:
         self.check_input(feature_index, kind, InputCommand.READ)
         return await self._driver.read(feature_index, kind)
 
-    async def subscribe(self, feature_index: int, kind: InputType, on_reading: OnReading) -> None:
+    def subscribe(
+        self, feature_index: int, kind: InputType, on_reading: OnReading
+    ) -> asyncio.Future[None]:
         """Have each reading passed to `on_reading`; the hub shares one subscription."""
         self.check_input(feature_index, kind, InputCommand.SUBSCRIBE)
-        await self._driver.subscribe(feature_index, kind, on_reading)
+        return self._driver.subscribe(feature_index, kind, on_reading)
 
-    async def unsubscribe(self, feature_index: int, kind: InputType) -> None:
-        self.check_input(feature_index, kind, InputCommand.SUBSCRIBE)
-        await self._driver.unsubscribe(feature_index, kind)
+    def unsubscribe(self, feature_index: int, kind: InputType) -> asyncio.Future[None] | None:
+        """End it, whatever the device shows by now; None if nothing has to leave for that."""
+        return self._driver.unsubscribe(feature_index, kind)
 
     def check_input(self, feature_index: int, kind: InputType, command: InputCommand) -> None:
         """Raises UnknownFeature, Unsupported if this input does not offer `command`."""

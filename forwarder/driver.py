@@ -28,9 +28,16 @@ class Driver(Protocol):
 
     async def read(self, feature: int, kind: InputType) -> int: ...
 
-    async def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> None: ...
+    def subscribe(
+        self, feature: int, kind: InputType, on_reading: OnReading
+    ) -> asyncio.Future[None]:
+        """Like `output`: on its way when it returns, and in order with `unsubscribe`."""
+        ...
 
-    async def unsubscribe(self, feature: int, kind: InputType) -> None: ...
+    def unsubscribe(self, feature: int, kind: InputType) -> asyncio.Future[None] | None:
+        """None if nothing has to leave for it. Raises HardwareError if it cannot leave; nothing is
+        heard any more all the same."""
+        ...
 
     async def close(self) -> None:
         """Stop the device and let it go."""

@@ -1,6 +1,6 @@
 """The device table and who may do what: routing, scanning, arbitration between clients.
 
-Everything here decides synchronously and returns futures; only inputs are awaited. The rules for
+Everything here decides synchronously and returns futures; only readings are awaited. The rules for
 several clients: the newest command wins, per feature; a stop from anyone always works; when a
 client leaves, what it drove last is stopped and nothing else. While the person holds everything,
 or has muted a client, nothing is driven: `output` is the only way to a device, see forwarder.hold.
@@ -11,15 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 from msgspec import UNSET, UnsetType
 
 from forwarder.buttplug.messages import (
     DeviceInfo,
     InputCmd,
-    InputCommand,
-    InputType,
     OutputCmd,
     OutputType,
     StopCmd,
@@ -33,6 +30,7 @@ from forwarder.hub_client import Grant as Grant
 from forwarder.hub_ids import MAX_HUBS, new_hub_id
 from forwarder.sources.base import Source
 from forwarder.store import Store
+from forwarder.subscriptions import Subscriptions
 from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
@@ -42,22 +40,6 @@ log = logging.getLogger(__name__)
 HUB_SCAN_S = 60.0
 
 Outcome = asyncio.Future[None]
-
-
-@dataclass(slots=True, eq=False)
-class _Subscription:
-    """Who hears one input of a device. The device is subscribed once, however many listen."""
-
-    device: Device
-    feature: int
-    kind: InputType
-    clients: set[Client] = field(default_factory=set)
-    # One change at a time, or a client that goes could end what another has just begun.
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def heard(self, value: int) -> None:
-        for client in tuple(self.clients):
-            client.reading(self.device, self.feature, self.kind, value)
 
 
 class Hub:
@@ -75,8 +57,7 @@ class Hub:
         self._still_scanning: set[str] = set()
         # Who gave the newest command, per device and feature.
         self._owners: dict[tuple[int, int], Client] = {}
-        # By device index, feature and type; they end with the device, which clients are told.
-        self._subscriptions: dict[tuple[int, int, InputType], _Subscription] = {}
+        self._subscriptions = Subscriptions()
         self._closed = False
 
     # --- for sources ----------------------------------------------------------------------------
@@ -102,8 +83,7 @@ class Hub:
             return
         del self.devices[device.index]
         self._forget_owners(device.index)
-        for key in [key for key in self._subscriptions if key[0] == device.index]:
-            del self._subscriptions[key]
+        self._subscriptions.forget(device)
         log.info("device %d: %s is gone: %s", device.index, device.shown_name, reason)
         self._devices_changed()
 
@@ -153,8 +133,7 @@ class Hub:
         self._clients.discard(client)
         outcomes = self.stop_driven(client)
         # Behind the stops: a source that fails at this must not be in their way.
-        for subscription in self._subscriptions.values():
-            subscription.clients.discard(client)
+        self._subscriptions.leave(client)
         self._end_scan(client)
         return outcomes
 
@@ -329,10 +308,10 @@ class Hub:
             if command.outputs:
                 outcomes += self._stop(device, features)
                 self._forget_owners(device.index, features)
-            if command.inputs and client is not None:
-                for (index, feature, _), subscription in self._subscriptions.items():
-                    if index == device.index and (features is None or feature in features):
-                        subscription.clients.discard(client)
+        if command.inputs and client is not None:
+            # Behind all stops.
+            for device in devices:
+                self._subscriptions.stop(client, device, features)
         return outcomes
 
     def halt(self, device: Device, features: Collection[int] | None = None) -> Outcome:
@@ -369,33 +348,18 @@ class Hub:
         device = self._device(client, command.device_index)
         return await device.read(command.feature_index, command.type)
 
-    async def subscribe(self, client: Client, command: InputCmd) -> None:
-        """Send readings to `client` from now on; a second subscription changes nothing."""
-        device = self._device(client, command.device_index)
-        feature, kind = command.feature_index, command.type
-        # What is no input of the device must not leave a trace here.
-        device.check_input(feature, kind, InputCommand.SUBSCRIBE)
-        key = (device.index, feature, kind)
-        subscription = self._subscriptions.setdefault(key, _Subscription(device, feature, kind))
-        async with subscription.changing:
-            if not subscription.clients:
-                await device.subscribe(feature, kind, subscription.heard)
-            if self._subscriptions.get(key) is not subscription:
-                raise UnknownDevice(device.index)  # it left in the meantime
-            subscription.clients.add(client)
+    def subscribe(self, client: Client, command: InputCmd) -> Outcome:
+        """Send readings to `client` from now on; a second subscription changes nothing.
 
-    async def unsubscribe(self, client: Client, command: InputCmd) -> None:
-        """End it; nothing happens if there was none."""
+        Raises DeviceError, or the future fails with it.
+        """
         device = self._device(client, command.device_index)
-        key = (device.index, command.feature_index, command.type)
-        subscription = self._subscriptions.get(key)
-        if subscription is None:
-            return
-        async with subscription.changing:
-            if client in subscription.clients:
-                subscription.clients.discard(client)
-                if not subscription.clients:
-                    await device.unsubscribe(command.feature_index, command.type)
+        return self._subscriptions.subscribe(client, device, command.feature_index, command.type)
+
+    def unsubscribe(self, client: Client, command: InputCmd) -> Outcome | None:
+        """End it; None if there is nothing to wait for. Raises DeviceError."""
+        device = self._device(client, command.device_index)
+        return self._subscriptions.unsubscribe(client, device, command.feature_index, command.type)
 
     def _device(self, client: Client | None, index: int) -> Device:
         device = self.devices.get(index)

@@ -42,7 +42,8 @@ class PacketDriver:
         self._on_failed = on_failed
         # Features whose output is on: decides about the lease and about some keep-alives.
         self._running: set[int] = set()
-        self._listeners: dict[tuple[int, InputType], Callable[[bytes], None]] = {}
+        # Subscribed inputs: the endpoint that carries each, and who hears it.
+        self._listeners: dict[tuple[int, InputType], tuple[str, Callable[[bytes], None]]] = {}
         self._tick: asyncio.TimerHandle | None = None
         # One query at a time: their answers carry no number to tell them apart.
         self._querying = asyncio.Lock()
@@ -153,7 +154,9 @@ class PacketDriver:
         finally:
             self._querying.release()
 
-    async def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> None:
+    def subscribe(
+        self, feature: int, kind: InputType, on_reading: OnReading
+    ) -> asyncio.Future[None]:
         endpoint = self.protocol.subscription(feature, kind)
 
         def heard(data: bytes) -> None:
@@ -161,16 +164,22 @@ class PacketDriver:
             if value is not None:
                 on_reading(value)
 
-        await self._notifications.subscribe(endpoint)
-        await self.unsubscribe(feature, kind)
-        self._listeners[feature, kind] = heard
+        outcome = self._notifications.hold(endpoint, (feature, kind))
+        self._unlisten(feature, kind)
+        self._listeners[feature, kind] = endpoint, heard
         self._notifications.listen(endpoint, heard)
+        return outcome
 
-    async def unsubscribe(self, feature: int, kind: InputType) -> None:
-        # The peripheral goes on notifying: a handshake or another input may share the endpoint.
-        heard = self._listeners.pop((feature, kind), None)
-        if heard is not None:
-            self._notifications.unlisten(self.protocol.subscription(feature, kind), heard)
+    def unsubscribe(self, feature: int, kind: InputType) -> asyncio.Future[None] | None:
+        # The peripheral goes on if a handshake, a query or another input shares the endpoint.
+        endpoint = self._unlisten(feature, kind)
+        return None if endpoint is None else self._notifications.release(endpoint, (feature, kind))
+
+    def _unlisten(self, feature: int, kind: InputType) -> str | None:
+        endpoint, heard = self._listeners.pop((feature, kind), (None, None))
+        if endpoint is not None and heard is not None:
+            self._notifications.unlisten(endpoint, heard)
+        return endpoint
 
     async def close(self) -> None:
         if self._tick is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from forwarder.errors import HardwareError
 from forwarder.hardware import Hardware
@@ -25,11 +25,15 @@ from forwarder.protocols.base import (
     WriteStep,
 )
 from forwarder.protocols.connecting import FAULTS
+from forwarder.sharing import Shared
 
 log = logging.getLogger(__name__)
 
 # Notifications kept for a step that has not asked yet; a device that says more loses the oldest.
 _KEPT_NOTIFICATIONS = 32
+
+# Who holds what a handshake began: as long as the device is there.
+_THE_DEVICE: Final = "the device"
 
 T = TypeVar("T")
 Listener = Callable[[bytes], None]
@@ -38,25 +42,41 @@ Listener = Callable[[bytes], None]
 class Notifications:
     """One peripheral's notifications, shared by whoever wants them: steps, and subscribed inputs.
 
-    An endpoint is subscribed once at the hardware however many listen.
+    The peripheral notifies on an endpoint for as long as anybody holds it. A holder is a value: the
+    device itself (what its handshake began, its protocol goes on using), a query, or an input.
     """
 
     def __init__(self, hardware: Hardware) -> None:
         self._hardware = hardware
         self._listeners: dict[str, list[Listener]] = {}
-        self._subscribed: set[str] = set()
+        self._held: dict[str, Shared[Hashable]] = {}
 
-    async def subscribe(self, endpoint: str) -> None:
-        """Have the peripheral notify on `endpoint`; nothing happens if it already does."""
-        if endpoint not in self._subscribed:
-            await self._hardware.subscribe(endpoint, lambda data: self._heard(endpoint, data))
-            self._subscribed.add(endpoint)
+    def _of(self, endpoint: str) -> Shared[Hashable]:
+        if endpoint not in self._held:
+            self._held[endpoint] = Shared(
+                lambda: self._hardware.subscribe(
+                    endpoint, lambda data: self._heard(endpoint, data)
+                ),
+                lambda: self._hardware.unsubscribe(endpoint),
+            )
+        return self._held[endpoint]
 
-    async def unsubscribe(self, endpoint: str) -> None:
-        """Have the peripheral end it."""
-        if endpoint in self._subscribed:
-            self._subscribed.discard(endpoint)
-            await self._hardware.unsubscribe(endpoint)
+    def hold(self, endpoint: str, holder: Hashable) -> asyncio.Future[None]:
+        """Have the peripheral notify on `endpoint`; see Shared.take."""
+        return self._of(endpoint).take(holder)
+
+    async def subscribe(self, endpoint: str, holder: Hashable) -> None:
+        """The same, and wait until it does. Raises HardwareError."""
+        await self._of(endpoint).hold(holder)
+
+    def release(self, endpoint: str, holder: Hashable) -> asyncio.Future[None] | None:
+        """Have the peripheral end it, if nobody else holds it; see Shared.release."""
+        return self._of(endpoint).release(holder)
+
+    def release_all(self, holder: Hashable) -> None:
+        """`holder` is done with everything, whatever comes of it."""
+        for held in self._held.values():
+            held.leave(holder)
 
     def listen(self, endpoint: str, listener: Listener) -> None:
         self._listeners.setdefault(endpoint, []).append(listener)
@@ -103,16 +123,21 @@ class StepRunner:
         self._notifications = notifications
         self._name = name
 
-    async def run(self, steps: Steps[T], deadline_s: float) -> T:
-        """Return what the generator returns.
+    async def run(self, steps: Steps[T], deadline_s: float, *, keeps: bool = False) -> T:
+        """Return what the generator returns. `keeps`: what it subscribed to stays so behind it.
 
         Raises ProtocolError (the device did not answer as it must), HardwareError (it could not be
         reached), TimeoutError after `deadline_s`.
         """
         inbox = _Inbox()
-        with self._listening(inbox) as listen:
-            async with asyncio.timeout(deadline_s):
-                return await self._drive(steps, inbox, listen)
+        holder: object = _THE_DEVICE if keeps else inbox
+        try:
+            with self._listening(inbox) as listen:
+                async with asyncio.timeout(deadline_s):
+                    return await self._drive(steps, inbox, listen, holder)
+        finally:
+            if not keeps:
+                self._notifications.release_all(holder)
 
     @contextmanager
     def _listening(self, inbox: _Inbox) -> Iterator[Callable[[str], None]]:
@@ -129,7 +154,9 @@ class StepRunner:
             for endpoint, listener in listeners.items():
                 self._notifications.unlisten(endpoint, listener)
 
-    async def _drive(self, steps: Steps[T], inbox: _Inbox, listen: Callable[[str], None]) -> T:
+    async def _drive(
+        self, steps: Steps[T], inbox: _Inbox, listen: Callable[[str], None], holder: object
+    ) -> T:
         # Whatever is already subscribed may be waited for without a SubscribeStep of its own.
         for endpoint in self._hardware.endpoints:
             listen(endpoint)
@@ -146,14 +173,14 @@ class StepRunner:
                 raise ProtocolError(f"what {self._name} answered makes no sense") from error
             brought, failure = None, None
             try:
-                brought = await self._step(step, inbox)
+                brought = await self._step(step, inbox, holder)
             except HardwareError as error:
                 failure = StepFailed(str(error))
                 failure.__cause__ = error
             except StepFailed as error:
                 failure = error
 
-    async def _step(self, step: Step, inbox: _Inbox) -> bytes | None:
+    async def _step(self, step: Step, inbox: _Inbox, holder: object) -> bytes | None:
         hardware = self._hardware
         match step:
             case WriteStep(endpoint, data, response):
@@ -163,9 +190,11 @@ class StepRunner:
             case ReadStep(endpoint):
                 return await hardware.read(endpoint)
             case SubscribeStep(endpoint):
-                await self._notifications.subscribe(endpoint)
+                await self._notifications.subscribe(endpoint, holder)
             case UnsubscribeStep(endpoint):
-                await self._notifications.unsubscribe(endpoint)
+                ending = self._notifications.release(endpoint, holder)
+                if ending is not None:
+                    await ending
             case WaitStep(endpoint, timeout_ms):
                 try:
                     async with asyncio.timeout(timeout_ms / 1000):

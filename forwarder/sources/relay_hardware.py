@@ -42,6 +42,8 @@ class RelayHardware:
         self._handles: dict[str, int] = {}
         self._keys: dict[str, int] = {}
         self._listeners: dict[int, OnNotification] = {}
+        # Characteristics whose newest beginning or end is not confirmed; None: it could not leave.
+        self._unsure: dict[int, Outcome | None] = {}
         self._arming: tuple[tuple[wire.Packet, ...], Fallback, int, wire.KeepAlive | None] | None
         self._arming = None
         # Stops that the relay ran by itself, as far as we know: an Arm names them, so that one
@@ -77,6 +79,8 @@ class RelayHardware:
             raise HardwareError(ErrorCode.GONE, link.ended)
         self.services = reply.services
         self.link = link
+        if reply.resumed:
+            self._settle_notifications()
         return reply.resumed
 
     def detach(self) -> None:
@@ -201,15 +205,46 @@ class RelayHardware:
             raise HardwareError(ErrorCode.RADIO, f"{self._relay_name} gave a wrong answer")
         return reply.d
 
-    async def subscribe(self, endpoint: str, on_value: OnNotification) -> None:
+    def subscribe(self, endpoint: str, on_value: OnNotification) -> asyncio.Future[None]:
         h = self._handle(endpoint)
+        if h in self._unsure and ((before := self._unsure[h]) is None or before.done()):
+            # An end that was not confirmed: a radio that still notifies would refuse to begin.
+            self._end(h)
+        outcome = self._change(h, lambda id: wire.Subscribe(id, self.p, h))
         self._listeners[h] = on_value
-        await self._request(lambda id: wire.Subscribe(id, self.p, h))
 
-    async def unsubscribe(self, endpoint: str) -> None:
+        def begun(done: Outcome) -> None:
+            if _failed(done) and self._listeners.get(h) is on_value:
+                del self._listeners[h]
+
+        outcome.add_done_callback(begun)
+        return _without_value(outcome)
+
+    def unsubscribe(self, endpoint: str) -> asyncio.Future[None]:
         h = self._handle(endpoint)
-        await self._request(lambda id: wire.Unsubscribe(id, self.p, h))
         self._listeners.pop(h, None)
+        return _without_value(self._end(h))
+
+    def _end(self, h: int) -> Outcome:
+        return self._change(h, lambda id: wire.Unsubscribe(id, self.p, h))
+
+    def _change(self, h: int, make: Callable[[int], wire.Request]) -> Outcome:
+        """Begin or end notifications. Until that is confirmed nobody knows whether they come."""
+        self._unsure[h] = None
+        outcome = self._unsure[h] = self._request(make)
+
+        def settled(done: Outcome) -> None:
+            if not _failed(done) and self._unsure.get(h) is done:
+                del self._unsure[h]
+
+        outcome.add_done_callback(settled)
+        return outcome
+
+    def _settle_notifications(self) -> None:
+        """The relay kept the connection: end what nobody listens to any more. Else it goes on."""
+        for h in tuple(self._unsure):
+            if h not in self._listeners:
+                self._end(h)
 
     def heard(self, h: int, data: bytes) -> None:
         """A notification came."""
@@ -256,6 +291,10 @@ class RelayHardware:
 
     def _key(self, key: str) -> int:
         return self._keys.setdefault(key, len(self._keys))
+
+
+def _failed(done: Outcome) -> bool:
+    return done.cancelled() or done.exception() is not None
 
 
 def _without_value(outcome: asyncio.Future[Reply]) -> asyncio.Future[None]:

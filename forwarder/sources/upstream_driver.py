@@ -212,18 +212,31 @@ class UpstreamDriver:
             raise HardwareError(ErrorCode.REFUSED, f"{self._info.device_name} gave no {kind}.")
         return value.value
 
-    async def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> None:
+    def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> Outcome:
+        outcome = self._change(feature, kind, InputCommand.SUBSCRIBE)
         # Before the answer: the first readings may come with it.
         self._listeners[feature, kind] = on_reading
-        try:
-            await self._input(feature, kind, InputCommand.SUBSCRIBE)
-        except BaseException:
-            self._listeners.pop((feature, kind), None)
-            raise
+        return outcome
 
-    async def unsubscribe(self, feature: int, kind: InputType) -> None:
+    def unsubscribe(self, feature: int, kind: InputType) -> Outcome:
         self._listeners.pop((feature, kind), None)
-        await self._input(feature, kind, InputCommand.UNSUBSCRIBE)
+        return self._change(feature, kind, InputCommand.UNSUBSCRIBE)
+
+    def _change(self, feature: int, kind: InputType, command: InputCommand) -> Outcome:
+        """Raises HardwareError if it cannot leave."""
+        try:
+            reply = self._ask_input(feature, kind, command)
+        except ForwarderError as error:
+            raise _hardware_error(error) from error
+        outcome: Outcome = asyncio.get_running_loop().create_future()
+        late = asyncio.get_running_loop().call_later(READ_S, _settle, outcome, self._no_answer())
+
+        def answered(reply: asyncio.Future[ServerMessage]) -> None:
+            late.cancel()
+            _settle(outcome, _failure(reply))
+
+        reply.add_done_callback(answered)
+        return outcome
 
     def heard(self, feature: int, kind: InputType, value: int) -> None:
         """A reading of a subscription came."""
@@ -232,6 +245,17 @@ class UpstreamDriver:
             listener(value)
 
     async def _input(self, feature: int, kind: InputType, command: InputCommand) -> ServerMessage:
+        try:
+            async with asyncio.timeout(READ_S):
+                return await self._ask_input(feature, kind, command)
+        except TimeoutError:
+            raise self._no_answer() from None
+        except ForwarderError as error:
+            raise _hardware_error(error) from error
+
+    def _ask_input(
+        self, feature: int, kind: InputType, command: InputCommand
+    ) -> asyncio.Future[ServerMessage]:
         if self._gone is not None:
             raise HardwareError(ErrorCode.GONE, self._gone)
         message = InputCmd(
@@ -241,16 +265,12 @@ class UpstreamDriver:
             type=kind,
             command=command,
         )
-        try:
-            async with asyncio.timeout(READ_S):
-                return await self._dialogue.ask(message).reply
-        except TimeoutError:
-            raise HardwareError(
-                ErrorCode.TIMEOUT,
-                f"{self._info.device_name} did not answer within {READ_S:g} s.",
-            ) from None
-        except ForwarderError as error:
-            raise _hardware_error(error) from error
+        return self._dialogue.ask(message).reply
+
+    def _no_answer(self) -> HardwareError:
+        return HardwareError(
+            ErrorCode.TIMEOUT, f"{self._info.device_name} did not answer within {READ_S:g} s."
+        )
 
     async def close(self) -> None:
         """Stop the device; it stays with its server."""

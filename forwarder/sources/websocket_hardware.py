@@ -231,12 +231,15 @@ class WebsocketHardware:
     async def read(self, endpoint: str) -> bytes:
         raise HardwareError(ErrorCode.UNSUPPORTED, f"{self._name} cannot be read from.")
 
-    async def subscribe(self, endpoint: str, on_value: OnNotification) -> None:
+    def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
         self._check()
         self._listeners[endpoint] = on_value
+        return _Batch(0).outcome
 
-    async def unsubscribe(self, endpoint: str) -> None:
+    def unsubscribe(self, endpoint: str) -> Outcome:
+        # It has no way to be told: what it says is passed over from now on.
         self._listeners.pop(endpoint, None)
+        return _Batch(0).outcome
 
     # --- the end --------------------------------------------------------------------------------
 

@@ -60,18 +60,21 @@ class RecordingDriver:
         await self._outcome()
         return 87
 
-    async def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> None:
+    def subscribe(
+        self, feature: int, kind: InputType, on_reading: OnReading
+    ) -> asyncio.Future[None]:
         self.calls.append(("subscribe", feature, kind.value))
         outcome = self._outcome()
         if self.hold:
             outcome = asyncio.get_running_loop().create_future()
             self.waiting.append(outcome)
-        await outcome
         self.listeners[feature, kind] = on_reading
+        return outcome
 
-    async def unsubscribe(self, feature: int, kind: InputType) -> None:
+    def unsubscribe(self, feature: int, kind: InputType) -> asyncio.Future[None]:
         self.calls.append(("unsubscribe", feature, kind.value))
         self.listeners.pop((feature, kind), None)
+        return self._outcome()
 
     async def close(self) -> None:
         self.calls.append(("close",))

@@ -72,14 +72,16 @@ class RecordingHardware:
         self._check(endpoint)
         return self.reads.popleft()
 
-    async def subscribe(self, endpoint: str, on_value: OnNotification) -> None:
+    def subscribe(self, endpoint: str, on_value: OnNotification) -> asyncio.Future[None]:
         self.calls.append(("subscribe", endpoint))
         self._check(endpoint)
         self.listeners[endpoint] = on_value
+        return _done()
 
-    async def unsubscribe(self, endpoint: str) -> None:
+    def unsubscribe(self, endpoint: str) -> asyncio.Future[None]:
         self.calls.append(("unsubscribe", endpoint))
         self.listeners.pop(endpoint, None)
+        return _done()
 
     async def arm(
         self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
@@ -89,3 +91,9 @@ class RecordingHardware:
 
     async def disconnect(self) -> None:
         self.calls.append(("disconnect",))
+
+
+def _done() -> asyncio.Future[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done

@@ -182,9 +182,9 @@ class HubWalk(RuleBasedStateMachine):
         self.joins(who)
         client = self.clients[who]
         command = InputCommand.SUBSCRIBE if begins else InputCommand.UNSUBSCRIBE
-        call = self.hub.subscribe if begins else self.hub.unsubscribe
+        change = self.hub.subscribe if begins else self.hub.unsubscribe
         try:
-            self.loop.run_until_complete(call(client, pressure(number, command)))
+            self.act(lambda: change(client, pressure(number, command)))
         except DeviceError:
             assert self.toys[number] is None
             return
@@ -277,6 +277,12 @@ class HubWalk(RuleBasedStateMachine):
             # A value whose answer is outstanding is shown as given: the toy may not have it yet.
             if toy is not None and not toy[1].waiting and any(toy[1].on.values()):
                 assert toy[0].running
+
+    @invariant()
+    def a_toy_is_listened_to_while_anybody_listens(self) -> None:
+        for number, toy in enumerate(self.toys):
+            if toy is not None:
+                assert bool(toy[1].listeners) is bool(self.listening[number])
 
     @invariant()
     def sources_look_while_anybody_scans(self) -> None:

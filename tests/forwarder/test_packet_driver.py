@@ -112,7 +112,7 @@ def test_the_hardware_learns_whether_anything_is_on() -> None:
 
 def test_what_the_device_says_may_make_packets_due() -> None:
     async def scene(bench: Bench) -> None:
-        await bench.notifications.subscribe("rx")
+        await bench.notifications.subscribe("rx", "a handshake")
         bench.hardware.listeners["rx"](b"?")
         bench.hardware.listeners["rx"](b"ready")
 
@@ -160,7 +160,7 @@ def test_ticks_come_while_the_protocol_wants_them_and_end_with_a_stop() -> None:
 
 def test_a_reading_is_asked_for_and_one_query_waits_for_the_other() -> None:
     async def scene(bench: Bench) -> None:
-        await bench.notifications.subscribe("rx")
+        await bench.notifications.subscribe("rx", "a handshake")
 
         async def answer() -> None:
             for value in (80, 81):
@@ -189,11 +189,42 @@ def test_subscribed_readings_arrive_until_unsubscribed_and_never_twice() -> None
         heard: list[int] = []
         for _ in range(2):
             await bench.driver.subscribe(3, InputType.PRESSURE, heard.append)
-        bench.hardware.listeners["rx"](b"\x07")
-        bench.hardware.listeners["rx"](b"")
-        await bench.driver.unsubscribe(3, InputType.PRESSURE)
-        bench.hardware.listeners["rx"](b"\x08")
+        says = bench.hardware.listeners["rx"]
+        says(b"\x07")
+        says(b"")
+        bench.driver.unsubscribe(3, InputType.PRESSURE)
+        says(b"\x08")
         assert heard == [7]
+        assert bench.hardware.calls == [("subscribe", "rx"), ("unsubscribe", "rx")]
+
+    play(scene)
+
+
+def test_inputs_of_one_characteristic_end_it_with_the_last_of_them() -> None:
+    async def scene(bench: Bench) -> None:
+        heard: list[int] = []
+        for feature in (3, 4):
+            await bench.driver.subscribe(feature, InputType.PRESSURE, heard.append)
+        assert bench.driver.unsubscribe(3, InputType.PRESSURE) is None
+        bench.hardware.listeners["rx"](b"\x05")
+        assert bench.driver.unsubscribe(4, InputType.PRESSURE) is not None
+        assert bench.driver.unsubscribe(4, InputType.PRESSURE) is None
+        assert heard == [5]
+        assert bench.hardware.calls == [("subscribe", "rx"), ("unsubscribe", "rx")]
+
+    play(scene)
+
+
+def test_what_the_handshake_began_outlives_inputs_and_queries() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.notifications.subscribe("rx", "a handshake")
+        await bench.driver.subscribe(3, InputType.PRESSURE, lambda value: None)
+        assert bench.driver.unsubscribe(3, InputType.PRESSURE) is None
+        reading = asyncio.create_task(bench.driver.read(2, InputType.BATTERY))
+        await asyncio.sleep(0.1)
+        bench.hardware.listeners["rx"](b"\x50")
+        assert await reading == 0x50
+        assert ("unsubscribe", "rx") not in bench.hardware.calls
 
     play(scene)
 
@@ -258,7 +289,7 @@ def test_a_query_waits_for_its_turn_but_not_for_ever() -> None:
 
 def test_an_answer_that_makes_no_sense_is_the_devices_fault() -> None:
     async def scene(bench: Bench) -> None:
-        await bench.notifications.subscribe("rx")
+        await bench.notifications.subscribe("rx", "a handshake")
         asyncio.get_running_loop().call_later(0.1, lambda: bench.hardware.listeners["rx"](b""))
         with pytest.raises(HardwareError, match="makes no sense"):
             await bench.driver.read(2, InputType.BATTERY)

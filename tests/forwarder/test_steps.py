@@ -158,10 +158,69 @@ def test_notifications_reach_all_who_listen() -> None:
         first = lambda data: heard.append(("first", data))  # noqa: E731
         notifications.listen("rx", first)
         notifications.listen("rx", lambda data: heard.append(("second", data)))
-        await notifications.subscribe("rx")
+        await notifications.subscribe("rx", "a test")
         hardware.listeners["rx"](b"1")
         notifications.unlisten("rx", first)
         hardware.listeners["rx"](b"2")
         assert heard == [("first", b"1"), ("second", b"1"), ("second", b"2")]
+
+    run_virtual(main())
+
+
+def test_what_a_handshake_began_stays_and_what_a_query_began_ends() -> None:
+    def asks() -> Steps[None]:
+        yield SubscribeStep("battery")
+        yield WriteStep("tx", b"?")
+
+    async def main() -> None:
+        hardware = RecordingHardware("tx", "rx", "battery")
+        notifications = Notifications(hardware)
+        runner = StepRunner(hardware, notifications, "toy")
+
+        def greets() -> Steps[None]:
+            yield SubscribeStep("rx")
+
+        await runner.run(greets(), 1, keeps=True)
+        for _ in range(2):
+            await runner.run(asks(), 1)
+        query = [("subscribe", "battery"), ("write", "tx", b"?"), ("unsubscribe", "battery")]
+        assert hardware.calls == [("subscribe", "rx"), *query, *query]
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("how", ["fails", "is cancelled"])
+def test_a_query_that_ends_badly_leaves_nothing_on(how: str) -> None:
+    async def main() -> None:
+        hardware = RecordingHardware("tx", "rx")
+        runner = StepRunner(hardware, Notifications(hardware), "toy")
+        query = asyncio.create_task(runner.run(ask(tries=1), 10))
+        await asyncio.sleep(0.1)
+        if how == "is cancelled":
+            query.cancel()
+        with pytest.raises((ProtocolError, asyncio.CancelledError)):
+            await query
+        assert hardware.calls[-1] == ("unsubscribe", "rx")
+
+    run_virtual(main())
+
+
+def test_what_others_hold_a_query_does_not_end() -> None:
+    async def main() -> None:
+        hardware = RecordingHardware("tx", "rx")
+        notifications = Notifications(hardware)
+        await notifications.subscribe("rx", "an input")
+        runner = StepRunner(hardware, notifications, "toy")
+        query = asyncio.create_task(runner.run(ask(), 10))
+        await asyncio.sleep(0.1)
+        # The input goes while the query waits for its answer, which still comes.
+        assert notifications.release("rx", "an input") is None
+        hardware.listeners["rx"](b"yes")
+        assert await query == b"yes"
+        assert hardware.calls == [
+            ("subscribe", "rx"),
+            ("write", "tx", b"who?"),
+            ("unsubscribe", "rx"),
+        ]
 
     run_virtual(main())

@@ -55,9 +55,19 @@ class Peripheral(RecordingHardware):
             for listener in tuple(self.listeners.values()):
                 listener(self.answer)
 
-    async def subscribe(self, endpoint: str, on_value: OnNotification) -> None:
-        await self._turns()
-        await super().subscribe(endpoint, on_value)
+    def subscribe(self, endpoint: str, on_value: OnNotification) -> asyncio.Future[None]:
+        super().subscribe(endpoint, on_value)
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[None] = loop.create_future()
+
+        def turn(left: int) -> None:
+            if left:
+                loop.call_soon(turn, left - 1)
+            elif not outcome.done():
+                outcome.set_result(None)
+
+        turn(self.slow)
+        return outcome
 
     async def arm(self, stop: Any, *, gap_ms: int, keepalive: KeepAlive | None) -> None:
         await super().arm(stop, gap_ms=gap_ms, keepalive=keepalive)

@@ -221,10 +221,13 @@ def test_without_a_link_everything_fails_at_once_and_says_why() -> None:
         for request in (
             bench.hardware.write("tx", b"?", False),
             bench.hardware.read("tx"),
-            bench.hardware.subscribe("rx", print),
         ):
             with pytest.raises(HardwareError, match="away"):
                 await request
+        with pytest.raises(HardwareError, match="away"):
+            bench.hardware.subscribe("rx", print)
+        with pytest.raises(HardwareError, match="away"):
+            bench.hardware.unsubscribe("rx")
         await bench.hardware.disconnect()
         assert not any(isinstance(each, Disconnect) for each in bench.relay.heard)
 
@@ -252,6 +255,79 @@ def test_notifications_reach_who_subscribed_and_go_on_after_a_resume() -> None:
         await bench.relay.say(Notification(1, h, b"three"))
         await asyncio.sleep(0.01)
         assert heard == [b"one", b"two"]
+
+    play(scene)
+
+
+class Resuming:
+    """Makes the scripted relay keep the connection; `refused`: what it fails instead."""
+
+    def __init__(self, bench: Bench, *refused: type[Request]) -> None:
+        self.refused = refused
+        self._bench = bench
+        bench.relay.instead = self
+
+    def __call__(self, request: Request) -> list[wire.FromRelay] | None:
+        if isinstance(request, Connect):
+            return [Connected(request.id, self._bench.relay.toy.services, resumed=True)]
+        if isinstance(request, self.refused):
+            return [Failed(request.id, ErrorCode.RADIO, "no")]
+        return None
+
+
+def changes(bench: Bench) -> list[str]:
+    return [
+        type(each).__name__
+        for each in bench.relay.heard
+        if isinstance(each, wire.Subscribe | wire.Unsubscribe)
+    ]
+
+
+def test_what_nobody_listens_to_any_more_ends_when_the_relay_is_back() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.hardware.subscribe("rx", print)
+        Resuming(bench)
+        bench.hardware.detach()
+        with pytest.raises(HardwareError, match="away"):
+            bench.hardware.unsubscribe("rx")
+        assert await bench.hardware.connect(bench.link)
+        await asyncio.sleep(0.01)
+        assert changes(bench) == ["Subscribe", "Unsubscribe"]
+        # Once: it is confirmed.
+        bench.hardware.detach()
+        assert await bench.hardware.connect(bench.link)
+        await asyncio.sleep(0.01)
+        assert len(changes(bench)) == 2
+
+    play(scene)
+
+
+def test_a_beginning_that_failed_is_ended_when_the_relay_is_back() -> None:
+    async def scene(bench: Bench) -> None:
+        resuming = Resuming(bench, Subscribe)
+        with pytest.raises(HardwareError):
+            await bench.hardware.subscribe("rx", print)
+        resuming.refused = ()
+        bench.hardware.detach()
+        assert await bench.hardware.connect(bench.link)
+        await asyncio.sleep(0.01)
+        assert changes(bench) == ["Subscribe", "Unsubscribe"]
+
+    play(scene)
+
+
+def test_an_end_that_failed_is_told_again_before_the_next_beginning() -> None:
+    async def scene(bench: Bench) -> None:
+        resuming = Resuming(bench, wire.Unsubscribe)
+        await bench.hardware.subscribe("rx", print)
+        with pytest.raises(HardwareError):
+            await bench.hardware.unsubscribe("rx")
+        resuming.refused = ()
+        await bench.hardware.subscribe("rx", print)
+        assert changes(bench) == ["Subscribe", "Unsubscribe", "Unsubscribe", "Subscribe"]
+        await bench.hardware.unsubscribe("rx")
+        await bench.hardware.subscribe("rx", print)
+        assert len(changes(bench)) == 6
 
     play(scene)
 

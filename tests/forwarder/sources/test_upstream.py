@@ -154,8 +154,32 @@ def test_inputs_are_read_and_subscribed_to() -> None:
         toy.listeners[3, InputType.PRESSURE](412)
         await asyncio.sleep(0.05)
         assert (0, 3, InputType.PRESSURE, 412) in two.person.told
-        await hub.unsubscribe(two.person, squeeze)
+        ending = hub.unsubscribe(two.person, squeeze)
+        assert ending is not None
+        await ending
         assert toy.listeners == {}
+
+    scenario(test)
+
+
+@pytest.mark.parametrize("how", ["leaves", "stops"])
+def test_the_last_one_that_goes_ends_an_input_at_the_server(how: str) -> None:
+    async def test(two: Two) -> None:
+        hub, toy = two.near.hub, two.far.toys[0]
+        squeeze = InputCmd(
+            id=1,
+            device_index=0,
+            feature_index=3,
+            type=InputType.PRESSURE,
+            command=InputCommand.SUBSCRIBE,
+        )
+        await hub.subscribe(two.person, squeeze)
+        if how == "leaves":
+            hub.leave(two.person)
+        else:
+            hub.stop(two.person, StopCmd(id=1))
+        await asyncio.sleep(0.05)
+        assert ("unsubscribe", 3, "Pressure") in toy.calls
 
     scenario(test)
 
