@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from forwarder.buttplug.messages import OutputType
+from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.client_silence import BUSY_S, GONE_S
 from forwarder.clients import (
     HANDSHAKE_S,
@@ -663,3 +663,45 @@ def test_a_deadline_that_is_broken_below_is_not_taken_for_a_missing_greeting() -
         assert raised.group_contains(TimeoutError, match="the disk")
 
     run_virtual(run())
+
+
+# --- inputs ------------------------------------------------------------------------------------
+
+SQUEEZE: Fields = {"DeviceIndex": 0, "FeatureIndex": 3, "Type": "Pressure", "Command": "Subscribe"}
+
+
+def test_a_stop_behind_a_subscription_ends_it() -> None:
+    async def scene(house: House, app: App) -> None:
+        house.driver.hold = True
+        await app.send("InputCmd", **SQUEEZE)
+        await app.send("StopCmd", Outputs=False)
+        await app.ask("Ping")
+        names = [call[0] for call in house.driver.calls]
+        assert names == ["subscribe", "unsubscribe"]
+        house.driver.finish()
+
+    play(scene)
+
+
+@pytest.mark.parametrize("how", ["close", "cancel"])
+def test_whatever_ends_a_client_ends_its_inputs_at_the_device(how: str) -> None:
+    async def scene(house: House, app: App) -> None:
+        assert (await app.ask("InputCmd", **SQUEEZE))[0] == "Ok"
+        if how == "close":
+            await app.channel.close()
+        else:
+            house.served.cancel()
+
+    assert play(scene).driver.calls[-1] == ("unsubscribe", 3, "Pressure")
+
+
+def test_readings_come_until_the_client_has_had_enough() -> None:
+    async def scene(house: House, app: App) -> None:
+        await app.ask("InputCmd", **SQUEEZE)
+        house.driver.listeners[3, InputType.PRESSURE](412)
+        name, reading = await app.receive()
+        assert (name, reading["Reading"]) == ("InputReading", {"Pressure": {"Value": 412}})
+        assert (await app.ask("InputCmd", **SQUEEZE | {"Command": "Unsubscribe"}))[0] == "Ok"
+        assert house.driver.listeners == {}
+
+    play(scene)
