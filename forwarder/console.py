@@ -46,6 +46,11 @@ class Console:
         app = self._app
         yield f"Buttplug clients   {app.client_url}   ({len(app.hub.clients)} connected)"
         yield f"Relays, dashboard  {app.link_url}"
+        hold = app.hub.hold.state
+        if app.hub.hold.holds:
+            # Also after a start: it may have been stopped days ago, by somebody else.
+            by = f" by {hold.by}" if hold.by else ""
+            yield f"Everything is {hold.mode}{by}: `forwarder resume` ends it"
         for client in app.hub.clients:
             # Dashboards and scripts speak no version of the protocol.
             version = "" if client.version is None else f" (v{client.version})"

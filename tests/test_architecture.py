@@ -138,3 +138,26 @@ def test_no_two_modules_import_each_other() -> None:
         name for name in MODULES if _way_to(name, (name,)) and MODULES[name].stem != "__init__"
     ]
     assert not loops
+
+
+def test_only_the_hub_moves_a_device_and_it_asks_the_persons_stop_first() -> None:
+    """Everything that calls `x.output(…)`, by what `x` is there. Whoever adds a way to a device
+    has to pass Hub.output, where forwarder.hold is asked."""
+    calls: dict[str, set[str]] = {}
+    for name, path in MODULES.items():
+        if any(_inside(name, part) for part in ("relay", "forwarder.definitions")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(value=owner, attr="output")):
+                    calls.setdefault(ast.unparse(owner), set()).add(name)
+    del calls["self"]  # a protocol's own, a client's own
+    assert calls == {
+        "device": {"forwarder.hub"},  # the gate
+        "self._hub": {"forwarder.clients", "forwarder.api.drivers"},  # to the gate
+        "driver": {"forwarder.api.drivers", "forwarder.api.dashboard_session"},  # of the API
+        "self._scripts": {"forwarder.api.actions"},
+        "self._driver": {"forwarder.device"},  # behind the gate
+        "self.protocol": {"forwarder.packet_driver"},
+        "self._hardware": {"forwarder.packet_driver"},
+    }

@@ -143,7 +143,8 @@ class Actions:
         until = now() + STOP_S
         stopped = await _stopped(stops)
         unsaved = await self._services.hold_file.saved(max(SAVE_AFTER_S, until - now()))
-        return replace(stopped, held=True, unsaved=unsaved)
+        # Somebody may have resumed meanwhile.
+        return replace(stopped, held=self._hub.hold.holds, unsaved=unsaved)
 
     async def resume(self, call: Call) -> HoldView:
         self._person.resume(_by(call, call.sent(WhoBody).by))

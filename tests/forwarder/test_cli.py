@@ -22,7 +22,7 @@ from forwarder.cli import run
 from forwarder.client import Client, ServerRefused
 from tests.doubles.driver import RecordingDriver, device
 from tests.doubles.running_hub import RunningHub, running_hub
-from tests.system.processes import free_ports, hub_program, until
+from tests.system.processes import Program, free_ports, hub_program, until
 
 
 @dataclass(slots=True)
@@ -135,6 +135,34 @@ async def test_an_app_is_muted_unmuted_and_disconnected(home: Home) -> None:
             assert not home.hub.app.hub.devices[0].running
     nobody = await home.say("app", "unmute", "Game")
     assert (nobody.status, nobody.err) == (1, "forwarder: 'Game' is not muted.\n")
+
+
+async def test_what_was_stopped_is_so_after_a_power_cut(tmp_path: Path) -> None:
+    client_port, link_port = free_ports(2)
+    state = ["--state", str(tmp_path / "hub")]
+
+    async def start() -> Program:
+        hub = hub_program(tmp_path, client_port, link_port, "--simulate", "Lovense Edge")
+        await hub.start()
+        await hub.until_said("Relays, dashboard")
+        return hub
+
+    hub = await start()
+    try:
+        assert await asyncio.to_thread(run, ["stop", *state]) == 0
+        hub.send(signal.SIGKILL)
+        await hub.wait()
+        hub = await start()
+        await hub.until_said("Everything is stopped by the command line")
+        url = f"ws://127.0.0.1:{client_port}"
+        async with Client.connect(url, name="Game") as app:
+            (toy,) = await app.scan(20)
+            with pytest.raises(ServerRefused, match="stopped by the command line"):
+                await toy.vibrate(0.5)
+            assert await asyncio.to_thread(run, ["resume", *state]) == 0
+            await toy.vibrate(0.5)
+    finally:
+        await hub.end()
 
 
 async def test_a_hub_that_hangs_is_said_within_seconds(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -187,6 +189,25 @@ async def test_scripts_read_the_same_as_server_sent_events(house: RunningHub) ->
         async with asyncio.timeout(5):
             first = await response.content.readuntil(b"\n\n")
         assert json.loads(first.removeprefix(b"data: "))["whole"] is True
+
+
+async def test_there_is_a_sign_of_life_each_second_whatever_else_happens(
+    house: RunningHub,
+) -> None:
+    ws = await opened(house)
+    heard: list[float] = []
+    async with asyncio.timeout(5):
+        while len(heard) < 4:
+            if "up_s" in await change(ws):
+                heard.append(time.monotonic())
+    pauses = [later - earlier for earlier, later in itertools.pairwise(heard)]
+    assert all(0.9 < pause < 1.5 for pause in pauses), pauses
+    async with house.http.get(f"{house.url}/api/v1/events/stream") as response:
+        async with asyncio.timeout(2):
+            for _ in range(2):
+                data = await response.content.readuntil(b"\n\n")
+                while "up_s" not in json.loads(data.removeprefix(b"data: ")):
+                    data = await response.content.readuntil(b"\n\n")
 
 
 async def test_batteries_are_asked_for_while_somebody_looks(house: RunningHub) -> None:

@@ -23,9 +23,10 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.definitions.model import Definition, UserDevice
 from forwarder.device import Device, Identity
-from forwarder.errors import HardwareError
+from forwarder.errors import HardwareError, Held
 from forwarder.hub import HUB_SCAN_S
 from forwarder.hub_ids import MAX_HUBS, marked
+from forwarder.person import Person
 from forwarder.sources.upstream import MAX_DEVICES, UpstreamSource
 from forwarder.sources.upstream_driver import ANSWER_S
 from relay.link.channel import Channel, channel_pair
@@ -34,7 +35,7 @@ from relay.link.messages import ErrorCode
 from tests.doubles.clock import run_virtual
 from tests.doubles.driver import NORA, STROKER
 from tests.doubles.hubs import SomeHub, connected, outcome
-from tests.forwarder.test_hub import FakeClient
+from tests.forwarder.test_hub import FakeClient, output
 
 
 class Two:
@@ -771,3 +772,63 @@ def test_a_device_that_came_through_too_many_hubs_is_left_out() -> None:
         feature = script.devices[str(index)]["DeviceFeatures"]["0"]
         feature["Via"] = [f"{number:016x}" for number in range(hubs)]
     played(script, test)
+
+
+# --- the person's stop ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["stop", "mute"])
+def test_a_stop_at_the_other_hub_holds_against_everybody_behind_this_one(how: str) -> None:
+    async def test(two: Two) -> None:
+        person = Person(two.far.hub)
+        assert await outcome(two.device().output(0, OutputType.VIBRATE, 5)) == "done"
+        if how == "stop":
+            person.stop("Dashboard")
+        else:
+            # One switch for all apps there: the hub between is the app here.
+            person.mute("near", "Dashboard")
+        held = list(two.far.toys[0].calls)
+        assert held[-1][0] == "stop"
+        for value in range(6, 12):
+            said = await outcome(two.device().output(0, OutputType.VIBRATE, value))
+            assert "by Dashboard on" in said
+        await asyncio.sleep(5)
+        assert two.far.toys[0].calls == held
+        person.resume("Dashboard")
+        if how == "mute":
+            person.unmute("near", "Dashboard")
+        assert await outcome(two.device().output(0, OutputType.VIBRATE, 5)) == "done"
+
+    scenario(test)
+
+
+def test_a_stop_here_takes_back_what_waits_for_the_other_hub() -> None:
+    async def test(two: Two) -> None:
+        app = FakeClient("game")
+        two.near.hub.join(app)
+        two.far.toys[0].slow = True
+        for value in range(1, 8):
+            two.near.hub.output(app, output(0, value))
+        await asyncio.sleep(0.1)
+        # One is under way at the toy, the newest of the others waits here for its answer.
+        Person(two.near.hub).stop("Dashboard")
+        with pytest.raises(Held):
+            two.near.hub.output(app, output(0, 9))
+        await asyncio.sleep(0.1)
+        two.far.toys[0].finish()
+        await asyncio.sleep(3)
+        assert [call[0] for call in two.far.toys[0].calls][-1] == "stop"
+        assert ("output", 0, "Vibrate", 7, 0) not in two.far.toys[0].calls
+
+    scenario(test)
+
+
+def test_a_toy_of_another_hub_that_comes_while_held_is_stopped_there() -> None:
+    async def test(two: Two) -> None:
+        Person(two.near.hub).stop("Dashboard")
+        two.far.add_toy(NORA)
+        await asyncio.sleep(1)
+        assert len(two.near.hub.devices) == 2
+        assert [call[0] for call in two.far.toys[1].calls] == ["stop"]
+
+    scenario(test)

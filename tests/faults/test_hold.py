@@ -1,0 +1,160 @@
+"""The person's stop against an app that goes on, down to the toy's own record.
+
+The app sends twenty values a second for each output before, during and after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from forwarder.person import Person
+from relay.radio.simulated.catalogue import catalogue
+from relay.radio.simulated.faults import WRITES
+from tests.doubles.clock import run_virtual
+from tests.faults.world import WARM_S, World, drive, observe, world
+
+# One for each way to write: plain; shared packets; a toggle that is counted; traffic of the toy's
+# own clock; a direction in the packet.
+TOYS = (
+    "Lovense Edge",
+    "We-Vibe Nova",
+    "F-Machine Tremblr BT-R",
+    "Fredorch Rotary Device",
+    "Vorze UFO SA",
+)
+# Toys whose position holds by itself: nothing may move them any more.
+STROKERS = ("The Handy", "Vorze Piston", "Kiiroo Onyx+")
+# A tenth of the catalogue, another one than the list above.
+SOME = sorted({model.name for model in catalogue()})[::10]
+OFF_MS = 500.0
+WATCH_S = 4.0
+
+Press = Callable[[World], None]
+
+
+def stopped(it: World) -> None:
+    Person(it.hub).stop("Dashboard")
+
+
+def paused(it: World) -> None:
+    Person(it.hub).pause("Dashboard")
+
+
+def muted(it: World) -> None:
+    (app,) = it.hub.clients
+    Person(it.hub).mute(app.name, "Dashboard")
+
+
+async def _holds(toy: str, press: Press, watch_s: float = WATCH_S) -> None:
+    async with world(toy) as it:
+        outcome = await observe(it, press, watch_s)
+        assert outcome.off_ms is not None, toy
+        assert outcome.off_ms <= OFF_MS, toy
+        assert outcome.violations == (), toy
+        assert it.toy.at_rest, toy
+
+
+@pytest.mark.parametrize("toy", TOYS)
+@pytest.mark.parametrize("press", [stopped, paused, muted])
+def test_it_holds_at_the_toy(toy: str, press: Press) -> None:
+    run_virtual(_holds(toy, press))
+
+
+def test_it_holds_at_some_of_every_kind() -> None:
+    async def run() -> int:
+        moved = 0
+        for toy in SOME:
+            async with world(toy) as it:
+                driving = asyncio.create_task(drive(it), name="driving")
+                await asyncio.sleep(WARM_S)
+                moved += not it.toy.at_rest
+                stopped(it)
+                await asyncio.sleep(OFF_MS / 1000)
+                since = len(it.moments)
+                await asyncio.sleep(2.0)
+                driving.cancel()
+                assert it.toy.at_rest, toy
+                assert all(moment.at_rest for moment in it.moments[since:]), toy
+        return moved
+
+    assert run_virtual(run()) > 0.9 * len(SOME)
+
+
+async def _stroke(it: World) -> None:
+    """Another place each time, until cancelled."""
+    place = 0
+    while True:
+        place = (place + 7) % 90
+        it.client.send(
+            "OutputCmd",
+            DeviceIndex=0,
+            FeatureIndex=0,
+            Command={"HwPositionWithDuration": {"Value": place, "Duration": 100}},
+        )
+        await it.client.flush()
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("toy", STROKERS)
+@pytest.mark.parametrize("press", [stopped, muted])
+def test_a_stroker_is_written_nothing_more(toy: str, press: Press) -> None:
+    async def run() -> None:
+        async with world(toy) as it:
+            driving = asyncio.create_task(_stroke(it), name="driving")
+            await asyncio.sleep(WARM_S)
+            before = [moment for moment in it.moments if moment.op in WRITES]
+            press(it)
+            await asyncio.sleep(OFF_MS / 1000)
+            since = len(it.moments)
+            await asyncio.sleep(WATCH_S)
+            driving.cancel()
+            assert len(before) > 5, "the app did not move it"
+            written = {moment.data for moment in it.moments[since:] if moment.op in WRITES}
+            # What it needs to stay connected may go on; a move would be another packet each time.
+            assert len(written) <= 1
+
+    run_virtual(run())
+
+
+def test_it_holds_over_the_end_of_the_link() -> None:
+    async def run() -> None:
+        async with world("Lovense Edge") as it:
+
+            async def cut(it: World) -> None:
+                stopped(it)
+                await asyncio.sleep(0.3)
+                await it.wire.cut()
+
+            outcome = await observe(it, cut, 20.0)
+            assert len(it.wires) > 1, "the relay has not come back"
+            assert it.hub.devices, "the toy has not come back"
+            assert outcome.violations == ()
+            assert it.toy.at_rest
+
+    run_virtual(run())
+
+
+def test_a_toy_that_comes_back_while_held_is_not_driven() -> None:
+    async def run() -> None:
+        async with world("Lovense Edge") as it:
+            await _lost_and_found(it)
+
+    run_virtual(run())
+
+
+async def _lost_and_found(it: World) -> None:
+    driving = asyncio.create_task(drive(it), name="driving")
+    await asyncio.sleep(WARM_S)
+    stopped(it)
+    await asyncio.sleep(OFF_MS / 1000)
+    since = len(it.moments)
+    (device,) = it.hub.devices.values()
+    it.relays.let_go(device, "a test")
+    await asyncio.sleep(20.0)
+    driving.cancel()
+    assert it.hub.devices
+    assert device not in it.hub.devices.values()
+    assert all(moment.at_rest for moment in it.moments[since:])
