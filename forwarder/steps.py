@@ -183,9 +183,9 @@ class StepRunner:
     async def _step(self, step: Step, inbox: _Inbox, holder: object) -> bytes | None:
         hardware = self._hardware
         match step:
-            case WriteStep(endpoint, data, response):
-                # What came before the question is not its answer.
-                inbox.clear()
+            case WriteStep(endpoint, data, response, asks):
+                if asks:
+                    inbox.clear()
                 await hardware.write(endpoint, data, response)
             case ReadStep(endpoint):
                 return await hardware.read(endpoint)

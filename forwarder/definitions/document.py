@@ -162,6 +162,8 @@ def _way(loaded: LoadedProtocol) -> str:
             ("HID", match.hid),
             ("USB", match.usb),
             ("XInput", match.xinput),
+            ("gamepad", match.gamepad),
+            ("simulation", match.simulated),
             ("HTTP", match.http),
         )
         if fits

@@ -165,7 +165,8 @@ def _outputs(path: Path, feature: schema.Feature) -> dict[OutputType, OutputSpec
         if value is UNSET:
             continue
         low, high = value
-        if high < 1 or low not in (0, -high) or (low and kind.is_position):
+        fits = low in (0, -high) or (kind is OutputType.TEMPERATURE and 0 < low < high)
+        if high < 1 or not fits or (low and kind.is_position):
             raise SchemaError((*path, name), f"a range is [0, n] or [-n, n], not [{low}, {high}]")
         duration = None
         if kind is OutputType.HW_POSITION_WITH_DURATION:

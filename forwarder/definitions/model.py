@@ -34,6 +34,7 @@ INPUT_NAMES: dict[str, InputType] = {
 class OutputSpec:
     """The device's own steps, before any limit: `low` is 0, or -high for both directions.
 
+    Of a heater `low` may be its coolest degree; 0 is off nevertheless, and clients see 0 to `high`.
     `duration` in ms is only there for HwPositionWithDuration.
     """
 

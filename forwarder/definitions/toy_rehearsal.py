@@ -34,9 +34,14 @@ _ANSWERS: dict[str, tuple[str, str]] = {
     ),
     "thehandy-v3": ("080112*", "0802"),
     "vibcrafter": ("*", codecs.vibcrafter(b"OK;").hex()),
+    "vibio": ("*", codecs.vibio(b"OK;").hex()),
 }
-# Sent as soon as somebody listens: "the button has been pressed".
-GREETINGS = {"lelo-harmony": "01" + "00" * 7, "lelo-f1sv2": "01" + "00" * 7}
+# Sent as soon as somebody listens: "the button has been pressed", the news that come each second.
+GREETINGS = {
+    "lelo-harmony": "01" + "00" * 7,
+    "lelo-f1sv2": "01" + "00" * 7,
+    "yiciyuan": "351301{battery}",
+}
 # Ankni: six bytes, so that its authentication is walked through.
 _READS = {("ankni", "generic0"): "010203040506"}
 
@@ -80,7 +85,7 @@ class Rehearsal:
     def _notify(self, endpoint: str, written: tuple[str, str] | None) -> bytes | None:
         self.notifies.add(endpoint)
         if self.protocol in GREETINGS:
-            return bytes.fromhex(GREETINGS[self.protocol])
+            return bytes.fromhex(GREETINGS[self.protocol].format(battery=f"{_BATTERY:02x}"))
         if written is None:
             return None
         # A device that is only waited for may well repeat what it was told.
@@ -118,13 +123,17 @@ def _battery(feature: FeatureSpec, protocol: DeviceProtocol, rehearsal: Rehearsa
                     case WaitStep(endpoint, _):
                         role = endpoint
                         step = steps.send(answer)
+                    case SubscribeStep(endpoint):
+                        rehearsal.notifies.add(endpoint)
+                        step = steps.send(None)
                     case _:
                         step = steps.send(None)
         except ProtocolError:
             continue
         except StopIteration as end:
             if end.value == _BATTERY and asked is None:
-                rehearsal.reads[role] = shown
+                if rehearsal.protocol not in GREETINGS:
+                    rehearsal.reads[role] = shown
                 return
             if end.value == _BATTERY and asked is not None:
                 rehearsal.notifies.add(role)

@@ -32,6 +32,21 @@ _MOTORS: dict[str, tuple[str, str]] = {
     "fredorch-rotary": ("55030104aa", "55032427aa"),
     # Motor and level are digits without anything between them.
     "nextlevelracing": ("'M{i}*\r", "'M{i}0\r"),
+    # Its first command brings a mode along.
+    "ossm": ("'set:speed:*", "'set:speed:0"),
+}
+# The same, of devices whose outputs differ: by feature index.
+_EACH: dict[str, dict[int, tuple[str, str]]] = {
+    "umove": {
+        0: ("5aa55500????0100*", "5aa5550000000100*"),
+        2: ("5aa55506ffff0000ffffffff??ff", "5aa55506ffff0000ffffffff00ff"),
+    },
+    # Its lowest percents are level 0.
+    "yiciyuan": {
+        0: ("3512??????*", "351200????*"),
+        1: ("3512??????*", "3512??00??*"),
+        2: ("3512??????*", "3512????00*"),
+    },
 }
 # On/off is a button: protocol → its packet.
 _TOGGLES = {"fmachine": "0164*"}
@@ -115,11 +130,9 @@ def _toy(loaded: LoadedProtocol, entries: list[ModelEntry]) -> ToyData:
     rehearsal.play(protocol.handshake())
     rehearse_inputs(definition, protocol, rehearsal)
     toy.motors = tuple(_shown(motor) for motor in _motors(definition, loaded.name, protocol))
-    toy.greets = (
-        {role: GREETINGS[loaded.name] for role in rehearsal.notifies if role != "rx"}
-        if loaded.name in GREETINGS
-        else {}
-    )
+    if loaded.name in GREETINGS:
+        greeting = GREETINGS[loaded.name]
+        toy.greets = {role: greeting for role in rehearsal.notifies if role != "rx"}
     toy.services = _services(loaded, definition, rehearsal)
     roles = {role for table in toy.services.values() for role, _, _ in table}
     toy.reads = {role: data for role, data in rehearsal.reads.items() if role in roles}
@@ -132,13 +145,14 @@ def _motors(definition: Definition, name: str, protocol: DeviceProtocol) -> tupl
         presses = (("tx", _TOGGLES[name]),)
         names = motor_names(definition).values()
         return tuple(MotorData(one, (), toggles=presses) for one in names)
-    if name not in _MOTORS:
+    if name not in _MOTORS and name not in _EACH:
         return motors_of(definition, protocol)
-    drives, rest = _MOTORS[name]
-    return tuple(
-        MotorData(motor, (("tx", drives.format(i=index)),), (("tx", rest.format(i=index)),))
-        for (index, _), motor in motor_names(definition).items()
-    )
+    found = []
+    for (index, _), motor in motor_names(definition).items():
+        drives, rest = _MOTORS[name] if name in _MOTORS else _EACH[name][index]
+        cues = (("tx", drives.format(i=index)),), (("tx", rest.format(i=index)),)
+        found.append(MotorData(motor, *cues))
+    return tuple(found)
 
 
 def _shown(motor: MotorData) -> dict[str, object]:

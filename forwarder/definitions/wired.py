@@ -9,6 +9,8 @@ its UUID says by which way, and which device:
     hid/VVVV:PPPP       USB vendor and product in four hex digits each, lower case
     usb/VVVV:PPPP
     xinput              any game pad that speaks XInput
+    gamepad             any game pad, by whatever its system offers for rumble
+    simulated           a toy that is not there, by its archetype
 
 The service is the version 5 UUID (RFC 4122) of that text under `NAMESPACE`; its characteristics are
 those of `tx` and `rx` under the service. One write to `tx` is one report, line or request.
@@ -41,8 +43,9 @@ def _ways(protocol: str, match: Match) -> Iterator[str]:
         yield f"hid/{vendor:04x}:{product:04x}"
     for vendor, product in match.usb:
         yield f"usb/{vendor:04x}:{product:04x}"
-    if match.xinput:
-        yield "xinput"
+    for way in ("xinput", "gamepad", "simulated"):
+        if getattr(match, way):
+            yield way
 
 
 def _service(way: str) -> UUID:

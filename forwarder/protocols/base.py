@@ -61,9 +61,12 @@ class KeepAlive:
 
 @dataclass(frozen=True, slots=True)
 class WriteStep:
+    """`asks`: what the device said before is no answer to it, and is forgotten."""
+
     endpoint: str
     data: bytes
     response: bool = False
+    asks: bool = True
 
 
 @dataclass(frozen=True, slots=True)

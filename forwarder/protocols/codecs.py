@@ -53,3 +53,4 @@ class AesCodec:
 
 fluffer = AesCodec("jdk#Flu%y6fer32f")
 vibcrafter = AesCodec("jdk#Cra%f5Vib28r")
+vibio = AesCodec("jdk#vib%y5fir21a")

@@ -29,7 +29,7 @@ _BUTTON_MS = 60_000
 _ANSWER_MS = 2_000
 # Password and refusal may alternate while the button is held; more than this is not a handshake.
 _LELO_ROUNDS = 10
-_VIBCRAFTER_ROUNDS = 5
+_CHALLENGE_ROUNDS = 5
 _FLUFFER_COMPANY = 0x684A
 
 
@@ -86,21 +86,34 @@ def fluffer(opening: Opening, _endpoint: str) -> Steps[None]:
 
 
 def vibcrafter(opening: Opening, _endpoint: str) -> Steps[None]:
+    """Six letters; challenges begin with four letters or digits."""
+    yield from _challenged(opening, codecs.vibcrafter, 6, r"[0-9A-Za-z]{4}:([0-9A-Za-z]+);")
+
+
+def vibio(opening: Opening, _endpoint: str) -> Steps[None]:
+    """Eight letters; challenges begin with four hex digits."""
+    yield from _challenged(opening, codecs.vibio, 8, r"[0-9A-Fa-f]{4}:(.*);")
+
+
+def _challenged(
+    opening: Opening, codec: codecs.AesCodec, letters: int, challenge: str
+) -> Steps[None]:
     """`Auth:……;`, the toy's challenge, our hash of it, `OK;`, all under the vendor's AES key."""
     name = opening.definition.name
-    letters = string.ascii_letters + string.digits
-    word = "".join(letters[byte % len(letters)] for byte in opening.random(6))
+    alphabet = string.ascii_letters + string.digits
+    word = "".join(alphabet[byte % len(alphabet)] for byte in opening.random(letters))
     yield SubscribeStep("rx")
-    yield WriteStep("tx", codecs.vibcrafter(f"Auth:{word};".encode()))
-    for _ in range(_VIBCRAFTER_ROUNDS):
-        answer = (yield from _decoded(name, codecs.vibcrafter)).decode("ascii", "replace")
+    # Some challenge as soon as they are listened to, whatever was asked.
+    yield WriteStep("tx", codec(f"Auth:{word};".encode()), asks=False)
+    for _ in range(_CHALLENGE_ROUNDS):
+        answer = (yield from _decoded(name, codec)).decode("ascii", "replace")
         if answer == "OK;":
             return
-        challenge = re.fullmatch(r"[0-9A-Za-z]{4}:([0-9A-Za-z]+);", answer)
-        if challenge is None:
+        asked = re.fullmatch(challenge, answer)
+        if asked is None:
             raise ProtocolError(f"{name}: refused the handshake")
-        proof = hashlib.sha256(challenge[1].encode()).hexdigest()[:4]
-        yield WriteStep("tx", codecs.vibcrafter(f"Auth:{proof};".encode()))
+        proof = hashlib.sha256(asked[1].encode()).hexdigest()[:4]
+        yield WriteStep("tx", codec(f"Auth:{proof};".encode()))
     raise ProtocolError(f"{name}: asks again and again; switch it off and on")
 
 

@@ -12,13 +12,13 @@ import math
 def launch_speed(distance: float, ms: float) -> int:
     """Fleshlight Launch and its kin: 0-99 for a `distance` of 0-1 in `ms` milliseconds.
 
-    The fit has no upper end; the device takes 99 at most.
+    A longer way than the whole is the whole. The fit has no upper end; the device takes 99 at most.
     """
     if distance <= 0:
         return 0
     if ms <= 0:
         return 99
-    return min(99, int(99 * 250 * (90 * ms / (100 * distance)) ** -1.05))
+    return min(99, int(99 * 250 * (90 * ms / (100 * min(distance, 1))) ** -1.05))
 
 
 def piston_speed(distance: float, ms: float) -> int:

@@ -16,10 +16,12 @@ CODECS: dict[str, Callable[[bytes], bytes]] = {
     "galaku": codecs.galaku,
     "fluffer": codecs.fluffer,
     "vibcrafter": codecs.vibcrafter,
+    "vibio": codecs.vibio,
 }
 HOOKS: dict[str, hooks.Hook] = {
     "lelo_auth": hooks.lelo_auth,
     "fluffer": hooks.fluffer,
     "vibcrafter": hooks.vibcrafter,
+    "vibio": hooks.vibio,
 }
 TICKERS: dict[str, Callable[[], tickers.Ticker]] = {"lovense_stroker": tickers.LovenseStroker}

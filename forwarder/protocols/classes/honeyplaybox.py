@@ -5,7 +5,7 @@
 The CRC is CRC-16/MODBUS over type…data. Connect: type b1, cmd 01, data 00 10; the answer's data are
 90 00 and the nonce of 16 bytes. Values: cmd 03, per motor in index order
 
-    motor<<4|1  00 05  003c (time)  0000  strength 0-100
+    motor<<4|1  00 05  003c (time)  0000  strength 0-100, of a pump 0 or 101 and up
 
 then the first 8 bytes of MD5(b1 03, u16be(length), groups, secret, nonce). The device wants
 traffic: without any for half a second it must be told its values again, also at rest. Source: the
@@ -43,6 +43,8 @@ _GOOD = bytes.fromhex("90 00")
 _NONCE = 16
 # A secret of the vendor's app.
 _SECRET = bytes.fromhex("8be3fd0468350986121abf0330e9e3c5")
+# Strengths of a pump begin above those of motors.
+_SUCTION = 100
 _KEEPALIVE_MS = 500
 # Notifications awaited per question, and how many may stay out until it is given up.
 _PER_QUESTION, _MAX_MISSED = 3, 4
@@ -97,7 +99,10 @@ class HoneyPlayBox(PlainProtocol):
     ) -> tuple[Packet, ...]:
         del duration_ms
         self._check_output(feature, kind)
-        self._values[feature] = abs(value)
+        strength = abs(value)
+        if kind is OutputType.CONSTRICT and strength:
+            strength += _SUCTION
+        self._values[feature] = strength
         return (self._packet(),)
 
     def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:

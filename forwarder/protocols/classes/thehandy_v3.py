@@ -2,11 +2,13 @@
 
     Envelope { 1: 1, 2: Request { 2: number, n: body } }
 
-    n = 710 battery, 713 capabilities, 744 position { 1: 0..1 as f32, 2: ms, 3: stop on target },
+    n = 710 battery, 713 capabilities, 744 position { 1: 0..1 as f32, 2: ms },
         746 stop of the position mode, 900 vibrate { 1: 0..1 as f32, 2: Hz }, 901 vibrate stop
 
-The stop is the position mode's own (746), which every firmware has; "stop whatever runs" (715) came
-with 4.0.13. Source: the reference server's handler and message files (facts).
+A position may also say "stop on target" (3: 1); between the points of a script that makes it jerk,
+so it is left out (reference server 12.0.0). The stop is the position mode's own (746), which every
+firmware has; "stop whatever runs" (715) came with 4.0.13. Source: the reference server's handler
+and message files (facts).
 """
 
 from __future__ import annotations
@@ -36,12 +38,16 @@ _STEPS = 100
 # Its answers come within a connection interval or two.
 _ANSWER_MS = 2_000
 _KEEPALIVE_MS = 5_000
+# How finely it is known whether a move is over.
+_STEP_MS = 100
 
 
 class TheHandyV3(PlainProtocol):
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
         self._number = 0
+        # How long the move that was sent last may still take.
+        self._moving_ms = 0
 
     def _request(self, kind: int, *body: bytes) -> bytes:
         self._number += 1
@@ -66,7 +72,8 @@ class TheHandyV3(PlainProtocol):
     ) -> tuple[Packet, ...]:
         self._check_output(feature, kind)
         if kind.is_position:
-            move = (f32(1, value / _STEPS), varint(2, duration_ms), varint(3, 1))
+            self._moving_ms = duration_ms + _STEP_MS
+            move = (f32(1, value / _STEPS), varint(2, duration_ms))
             data = self._request(_POSITION, *move)
         elif value:
             strength = (f32(1, value / _STEPS), varint(2, _VIBRATE_HZ))
@@ -76,19 +83,33 @@ class TheHandyV3(PlainProtocol):
         return (self._packet(feature, data),)
 
     def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+        """A move that is over has nothing to stop: it holds, and the mode stays as it is."""
+        packets = self._stops(features, moving=self._moving_ms > 0)
+        self._moving_ms = 0
+        return packets
+
+    def armed(self) -> tuple[Packet, ...]:
+        number = self._number
+        packets = self._stops(None, moving=True)
+        self._number = number
+        return packets
+
+    def _stops(self, features: Collection[int] | None, *, moving: bool) -> tuple[Packet, ...]:
         packets = []
         for index in self._chosen(features):
             if any(not kind.is_position for kind in self._features[index].outputs):
                 packets.append(self._packet(index, self._request(_VIBRATE_STOP)))
-            if any(kind.is_position for kind in self._features[index].outputs):
+            if moving and any(kind.is_position for kind in self._features[index].outputs):
                 packets.append(self._packet(index, self._request(_POSITION_STOP)))
         return tuple(packets)
 
-    def armed(self) -> tuple[Packet, ...]:
-        number = self._number
-        packets = self.stop(None)
-        self._number = number
-        return packets
+    @property
+    def tick_ms(self) -> int | None:
+        return _STEP_MS if self._moving_ms > 0 else None
+
+    def tick(self) -> tuple[Packet, ...]:
+        self._moving_ms -= _STEP_MS
+        return ()
 
     def _packet(self, feature: int, data: bytes) -> Packet:
         return Packet("tx", data, response=True, keys=(f"f{feature}",))

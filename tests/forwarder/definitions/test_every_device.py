@@ -21,7 +21,7 @@ FILES = Files(DATA)
 # Positions only: these end their last move and hold; hgod turns itself off when packets cease.
 HOLD = {
     "fleshy-thrust", "fredorch", "kiiroo-v1", "kiiroo-v2", "kiiroo-v21", "kiiroo-v21-initialized",
-    "kiiroo-v3", "loob", "serveu", "thehandy", "vorze-sa",
+    "kiiroo-v3", "loob", "serveu", "simulated", "thehandy", "umove", "vorze-sa",
 }  # fmt: skip
 SILENT = {"hgod"}
 # On/off is a toggle: a packet that somebody keeps would start what is off.

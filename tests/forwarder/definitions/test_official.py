@@ -15,11 +15,11 @@ from forwarder.protocols.base import ProtocolError
 from relay.link.messages import Advertisement
 from tests.shared import shared
 
-OFFICIAL = "buttplug-device-config-v4.json"
+OFFICIAL = "buttplug-device-config-v5.json"
 V = OutputType.VIBRATE
 
 
-def write(folder: Path, protocols: object, major: int = 4) -> Path:
+def write(folder: Path, protocols: object, major: int = 5) -> Path:
     path = folder / "official.json"
     path.write_text(json.dumps({"version": {"major": major, "minor": 999}, "protocols": protocols}))
     return path

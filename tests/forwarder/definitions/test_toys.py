@@ -21,10 +21,12 @@ TOYS = decode(FILE.read_bytes())
 PROTOCOLS = sorted({toy.protocol for toy in TOYS})
 # Motors of these may be said to run on beside another: their packets are enciphered, or 0 and 1
 # look alike. libo-vibes: the first motor's 0 turns the second off, too.
-MUDDLED = {"fluffer", "libo-vibes", "patoo", "vibcrafter", "zalo"}
+MUDDLED = {"fluffer", "libo-vibes", "patoo", "vibcrafter", "vibio", "zalo"}
 # A start is told by the clock, not by the command: the packets come one by one (fredorch-rotary).
 # A squirt ends by itself.
 NOT_AT_ONCE = {("fredorch-rotary", OutputType.OSCILLATE), ("fmachine", OutputType.OSCILLATE)}
+# Levels in percent below this do nothing: its steps are coarser.
+DULL = {"yiciyuan": 3}
 # After a stop its speed is still brought down, while it stands.
 WINDS_DOWN = {"fmachine"}
 
@@ -113,7 +115,8 @@ def test_a_toy_that_runs_never_claims_to_be_at_rest(protocol: str) -> None:
             index, kind = one = rng.choice(lasting)
             spec = specs[one]
             any_value = rng.randint(spec.low, spec.high)
-            values[one] = rng.choice([0, 0, 1, spec.high, spec.low, any_value])
+            value = rng.choice([0, 0, 1, spec.high, spec.low, any_value])
+            values[one] = 0 if abs(value) < DULL.get(protocol, 0) else value
             bench.take(opened.output(index, kind, values[one]))
             running = {name for name, share in bench.levels.items() if share}
             wanted = {names[key] for key, value in values.items() if value}
@@ -142,7 +145,9 @@ def test_every_model_that_anything_can_tell_has_a_toy() -> None:
             # The default of a protocol all whose names are models of their own.
             loaded = CATALOGUE.files.get(entry.definition.protocol)
             names = {name for block in loaded.blocks for name in block.names}
-            assert names <= set(loaded.models) or loaded.behaviour.redirect is not None, names
+            # umove: a model's letters are part of each name.
+            elsewhere = loaded.behaviour.redirect is not None or loaded.name == "umove"
+            assert names <= set(loaded.models) or elsewhere, names
 
 
 def test_a_toy_by_cable_is_found_by_the_service_that_stands_for_it() -> None:
