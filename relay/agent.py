@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from dataclasses import dataclass
 from importlib import metadata
 
 from relay.audit import Audit
@@ -24,6 +23,7 @@ from relay.link.messages import (
     Beat,
     Bye,
     Connect,
+    Debts,
     Disconnect,
     Done,
     Driven,
@@ -36,7 +36,6 @@ from relay.link.messages import (
     Hello,
     Interests,
     Output,
-    RadioInfo,
     Read,
     Scan,
     Stats,
@@ -54,6 +53,7 @@ from relay.peripheral import Peripheral
 from relay.radio.base import Radio, RadioError, TellsWhatToysDo
 from relay.roster import Roster
 from relay.scanner import Scanner
+from relay.status import AgentStatus, PeripheralStatus
 from relay.supervisor import Supervisor, outlives_its_relay
 from relay.surroundings import Surroundings
 from relay.wearer import WearersWill
@@ -67,36 +67,6 @@ STATS_S = 10.0
 CLOSE_STOP_S = 0.3
 CLOSE_LINK_S = 0.15
 CLOSE_RADIO_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class PeripheralStatus:
-    """`bound`: a hub has it; else it is held, stopped. `driven`: what the hub says about it.
-
-    `name`: what it calls itself. `words`: what a simulated toy does, by its own record.
-    """
-
-    address: str
-    gate: str
-    running: bool
-    bound: bool
-    driven: Driven | None
-    name: str = ""
-    words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentStatus:
-    """What a person at the relay sees. `hub`: None without a link."""
-
-    name: str
-    hub: str | None
-    radio: RadioInfo
-    scanning: bool
-    paused: bool
-    stopped: bool
-    peripherals: tuple[PeripheralStatus, ...]
-    counters: dict[str, int]
 
 
 class AgentBusy(RuntimeError):
@@ -113,13 +83,16 @@ class Agent:
         self._around = Surroundings(Audit(config.audit), demands_traffic=config.demands_traffic)
         self._block = Block(self.will.cause)
         self._roster = Roster(radio, config, self._block, self._around)
-        self._scanner = Scanner(radio, self._tell, self._roster.held)
+        sighted = self._roster.chaser.sighted
+        self._scanner = Scanner(radio, self._tell, self._roster.held, sighted)
         self._roster.heard = self._scanner.last
+        self._roster.debts_changed = self._tell_debts
         self._supervisor = (
             Supervisor(self._roster, lambda: self._roster.strike(StopCause.STALL))
             if outlives_its_relay(radio)
             else None
         )
+        self._around.armed = self._armed
         self._line: Line | None = None
         self._driven: dict[int, Driven] = {}
         self._started = asyncio.Event()
@@ -133,7 +106,6 @@ class Agent:
         if self._supervisor is None:
             await self._work()
             return
-        self._around.armed = self._supervisor.changed
         async with asyncio.TaskGroup() as group:
             supervising = group.create_task(self._supervisor.run(), name="supervisor")
             await self._work()
@@ -145,6 +117,7 @@ class Agent:
                 self._roster.group = group
                 if self._block.cause is StopCause.SHUTDOWN and not self.closing:
                     self._block.cause = self.will.cause  # it failed, and runs again
+                group.create_task(self._roster.run(), name="roster")
                 group.create_task(self._scanner.run(), name="scan")
                 group.create_task(self._scanner.watch(), name="radio state")
                 group.create_task(self._count(), name="counters")
@@ -159,7 +132,10 @@ class Agent:
         finally:
             self._started.clear()
             self._roster.group = None
-            await self._close_radio()
+            try:
+                await self._close_radio()
+            finally:
+                self._roster.keeper.close()
 
     @property
     def closing(self) -> bool:
@@ -205,6 +181,7 @@ class Agent:
             stopped=self.will.stopped,
             peripherals=tuple(self._peripheral_status(each) for each in self._roster),
             counters=dict(self._around.tally),
+            debts=self._roster.chaser.items(),
         )
 
     def _peripheral_status(self, each: Peripheral) -> PeripheralStatus:
@@ -236,12 +213,17 @@ class Agent:
             self._block.cause = None
         self._will_changed("resumed")
 
+    def forget(self, address: str) -> bool:
+        """A person has looked: this device is off. Returns whether it owed a stop."""
+        return self._roster.forget(address)
+
     def _forbid(self, cause: StopCause) -> None:
         """Before anything else, such as a disk that is full: nothing passes, and stops run."""
         weaker = (None, StopCause.PAUSE)
         if self._block.cause in weaker:
             self._block.cause = cause
         self._roster.strike(cause)
+        self._roster.chaser.urge()
 
     def _will_changed(self, event: str) -> None:
         log.warning("%s by the person at this relay", event)
@@ -259,14 +241,18 @@ class Agent:
         log.info("linked to %s", welcome.hub)
         self._around.audit.note("linked", hub=welcome.hub)
         line.put(self._wearer())
+        if self._roster.chaser.items():
+            self._tell_debts()
 
     def heard(self, line: Line, message: FromHub) -> None:
         match message:
             case Output():
                 if peripheral := self._find(line, message):
+                    self._drives(peripheral, rest=message.rest)
                     peripheral.output(message)
             case Stop():
                 if peripheral := self._find(line, message):
+                    self._drives(peripheral, rest=message.rest)
                     peripheral.stop(message)
             case Beat():
                 for p, ms in message.leases.items():
@@ -274,6 +260,7 @@ class Agent:
                         peripheral.lease(ms)
             case Write() | Read() | Subscribe() | Unsubscribe():
                 if peripheral := self._find(line, message):
+                    self._drives(peripheral, rest=not isinstance(message, Write))
                     peripheral.request(message)
             case Arm():
                 if peripheral := self._find(line, message):
@@ -284,7 +271,8 @@ class Agent:
                 self._roster.disconnect(line, message)
             case StopAll():
                 self._stop_all(line, message)
-            case Forget(id):
+            case Forget(id, address):
+                self.forget(address)
                 line.put(Done(id))
             case Scan():
                 self._scanner.want(message.on)
@@ -292,6 +280,19 @@ class Agent:
                 self._driven = {item.p: item for item in message.items}
             case Interests() | Welcome() | Bye():
                 pass  # Interests are for relays with a chooser; the others belong to the line.
+
+    def _drives(self, peripheral: Peripheral, *, rest: bool) -> None:
+        """Before a message that may set it going: a crash from here on leaves it running."""
+        keeper = self._roster.keeper
+        if not rest and peripheral.address not in keeper.running:
+            keeper.driven(peripheral)
+
+    def _armed(self) -> None:
+        """Something was armed: from now on it can be stopped without us, and after us."""
+        for peripheral in self._roster:
+            self._roster.keeper.note(peripheral)
+        if self._supervisor is not None:
+            self._supervisor.changed()
 
     def _find(self, line: Line, message: _Addressed) -> Peripheral | None:
         peripheral = self._roster.find(message.p)
@@ -317,12 +318,24 @@ class Agent:
             self.config.name[:128],
             software=f"relay {_version()}",
             platform=sys.platform,
-            capabilities=("scan", "status"),
+            capabilities=("scan", "status", *(("supervised",) if self._supervised else ())),
             radio=self._scanner.greet(),
             held=tuple(Held(each.address) for each in self._roster if not each.leaving),
             max_peripherals=self.config.max_peripherals,
             grace_ms=round(self.config.grace_s * 1000),
         )
+
+    @property
+    def _supervised(self) -> bool:
+        """Whether what we drive is stopped without us: by a supervisor, or because it ends with us,
+        as simulated toys do."""
+        if self._supervisor is not None:
+            return self._supervisor.pid is not None
+        return self._radio.info.kind == "simulated"
+
+    def _tell_debts(self) -> None:
+        if self._roster.welcome is not None:
+            self._tell(Debts(self._roster.chaser.items()))
 
     def _tell(self, message: FromRelay) -> None:
         if self._line is not None:

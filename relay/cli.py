@@ -102,7 +102,8 @@ async def _relay(
     radio: Radio, file: FileConfig, name: str | None, state: Path, hub: Target, console: Console
 ) -> None:
     """The whole relay, until a signal ends it. Raises RelayError for what a user can put right."""
-    agent = Agent(radio, agent_config(file, name, state))
+    outlived = radio.info.kind != "simulated"
+    agent = Agent(radio, agent_config(file, name, state, outlived=outlived))
     uplink = Uplink(agent, hub)
     control = Control(agent, state)
     try:
@@ -217,9 +218,23 @@ def _wearer(do: Command) -> Callable[[argparse.Namespace], int]:
             print("\n".join(picture(answer.status, "")))
         if answer.stopped is False:
             raise RelayError("a device has not taken its stop; the relay goes on trying")
+        if do == "stop" and answer.status is not None and answer.status.debts:
+            raise RelayError("a device may be running and is missing; the relay looks for it")
         return 0
 
     return run
+
+
+def _add_forget(parser: argparse.ArgumentParser) -> None:
+    text = "its address, or its name, as `relay status` shows it"
+    parser.add_argument("device", metavar="DEVICE", help=text)
+    _add_state(parser)
+
+
+def _forget(options: argparse.Namespace) -> int:
+    ask(options.state or default_state(), "forget", options.device)
+    print(f"{neutralise(options.device)} is not looked for any more.")
+    return 0
 
 
 # --- shared ------------------------------------------------------------------------------------
@@ -245,4 +260,5 @@ COMMANDS: dict[str, Subcommand] = {
     "pause": Subcommand("stop everything until resume", _add_state, _wearer("pause")),
     "resume": Subcommand("let things run again", _add_state, _wearer("resume")),
     "stop": Subcommand("emergency stop, until resume", _add_state, _wearer("stop")),
+    "forget": Subcommand("a missing device is off: look no more", _add_forget, _forget),
 }

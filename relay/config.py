@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from platformdirs import user_state_path
+from platformdirs import user_runtime_path, user_state_path
 
 from relay.errors import UsageError
 from relay.link.messages import Ceiling, Name
@@ -44,7 +44,11 @@ class CeilingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """`state` and `audit`: files for the wearer's switches and the audit log, None for neither."""
+    """`state` and `audit`: files for the wearer's switches and the audit log, None for neither.
+
+    `records` and `locks`: folders for what has to be stopped after a crash, and for which relay of
+    this machine has what. None for radios whose devices end with the process.
+    """
 
     name: str = field(default_factory=lambda: platform.node() or "relay")
     ceilings: tuple[Ceiling, ...] = ()
@@ -54,6 +58,8 @@ class AgentConfig:
     demands_traffic: bool = False
     state: Path | None = None
     audit: Path | None = None
+    records: Path | None = None
+    locks: Path | None = None
 
 
 def load(path: Path) -> FileConfig:
@@ -71,8 +77,13 @@ def load(path: Path) -> FileConfig:
         raise UsageError(f"{path}: {_plain(str(error))}") from error
 
 
-def agent_config(file: FileConfig, name: str | None, state: Path | None) -> AgentConfig:
-    """Put together what an agent needs; `name` of the command line wins."""
+def agent_config(
+    file: FileConfig, name: str | None, state: Path | None, *, outlived: bool = False
+) -> AgentConfig:
+    """Put together what an agent needs; `name` of the command line wins.
+
+    `outlived`: its radio's devices go on when this program ends, so it has to remember them.
+    """
     ceilings = tuple(Ceiling(c.level, c.output, c.address) for c in file.ceiling)
     config = AgentConfig(
         ceilings=ceilings,
@@ -80,16 +91,16 @@ def agent_config(file: FileConfig, name: str | None, state: Path | None) -> Agen
         state=None if state is None else state / "wearer.json",
         audit=None if state is None else state / "audit.log",
     )
+    if outlived and state is not None:
+        config = remembering(config, state)
     chosen = name or file.name
-    if chosen is None:
-        return config
-    return AgentConfig(
-        name=chosen,
-        ceilings=config.ceilings,
-        max_run_s=config.max_run_s,
-        state=config.state,
-        audit=config.audit,
-    )
+    return config if chosen is None else replace(config, name=chosen)
+
+
+def remembering(config: AgentConfig, state: Path) -> AgentConfig:
+    """The same, with records in `state` and locks in this user's runtime folder."""
+    locks = user_runtime_path("buttplug-relay", appauthor=False)
+    return replace(config, records=state / "devices", locks=locks)
 
 
 def default_state() -> Path:

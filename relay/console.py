@@ -8,8 +8,10 @@ import shutil
 from collections.abc import Callable
 from typing import TextIO
 
-from relay.agent import Agent, AgentStatus, PeripheralStatus
+from relay.agent import Agent
+from relay.link.messages import Debt
 from relay.link.names import neutralise
+from relay.status import AgentStatus, PeripheralStatus
 
 # How often (s) the picture is renewed: a glance takes longer.
 EVERY_S = 0.5
@@ -81,7 +83,24 @@ def picture(status: AgentStatus, trouble: str) -> list[str]:
     hub = f"linked to {neutralise(status.hub)}" if status.hub else trouble or "no hub yet"
     radio = "" if status.radio.on else f"; {neutralise(status.radio.text) or 'the radio is off'}"
     lines = [f"{neutralise(status.name)}: {hub}; {will}{radio}"]
-    return lines + [f"  {_device(each)}" for each in status.peripherals]
+    lines += [f"  {_device(each)}" for each in status.peripherals]
+    return lines + [f"  {_debt(each)}" for each in status.debts]
+
+
+def _debt(debt: Debt) -> str:
+    name = neutralise(debt.name) or debt.address
+    return (
+        f"{name}: MAY BE RUNNING, lost {_ago(debt.lost_s)} ago; it is looked for, and stopped when"
+        f" it is found. If it is off: relay forget {debt.address}"
+    )
+
+
+def _ago(seconds: int) -> str:
+    """Roughly: nobody needs the seconds of an hour."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _device(device: PeripheralStatus) -> str:

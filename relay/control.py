@@ -1,6 +1,7 @@
 """The local control socket of a running relay, for the wearer's commands and for buttons.
 
-JSON lines: {"do": "pause"} → {"ok": true, "status": {…}}; "do" is status, pause, resume or stop.
+JSON lines: {"do": "pause"} → {"ok": true, "status": {…}}; "do" is status, pause, resume, stop or
+forget; the last one needs the "address" of a device that may be running, or its name.
 A Unix socket in the state folder that only this user can open; where there are none (Windows), a
 loopback TCP port and a token, both in a file of the state folder.
 """
@@ -14,12 +15,13 @@ import os
 import secrets
 import socket
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from relay.agent import Agent, AgentStatus
+from relay.agent import Agent
 from relay.errors import ControlError, UsageError
+from relay.status import AgentStatus
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +36,13 @@ STOPPED_S = 2.0
 # What the asking side waits (s): the above, and a busy machine.
 ANSWER_S = 5.0
 
-Command = Literal["status", "pause", "resume", "stop"]
+Command = Literal["status", "pause", "resume", "stop", "forget"]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     do: Command
     token: str = ""
+    address: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -166,17 +169,26 @@ class Control:
                 stopped = await agent.stopped(STOPPED_S)
             case "resume":
                 agent.resume()
+            case "forget":
+                if not self._forget(request.address):
+                    return Answer(False, f"nothing called {request.address!r} is looked for")
             case "status":
                 pass
         return Answer(True, stopped=stopped, status=agent.status())
 
+    def _forget(self, called: str) -> bool:
+        """Whether exactly one device that is looked for has this address or name, and had."""
+        debts = self._agent.status().debts
+        named = [each for each in debts if called in (each.address, each.name)]
+        return len(named) == 1 and self._agent.forget(named[0].address)
 
-def ask(state: Path, do: Command) -> Answer:
+
+def ask(state: Path, do: Command, address: str = "") -> Answer:
     """Ask the relay that runs with this state folder. Blocks. Raises ControlError."""
     try:
         sock, token = _connect(state)
         with sock:
-            sock.sendall(msgspec.json.encode(Request(do, token)) + b"\n")
+            sock.sendall(msgspec.json.encode(Request(do, token, address)) + b"\n")
             with sock.makefile("rb") as file:
                 line = file.readline()
         answer = msgspec.json.decode(line, type=Answer)

@@ -1,14 +1,21 @@
-"""Every peripheral of this relay: connecting, connected, or held for a hub to come back."""
+"""Every peripheral of this relay: connecting, connected, held for a hub to come back, or missing.
+
+A connection that is being made belongs to whoever asked for it last, or to nobody: when a link
+ends, it is offered to the next one. A peripheral that was lost while it may run is a debt: the
+roster connects it again by itself, stops it, and lets it go, unless a hub has asked for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from relay.attempt import Attempt, Claim
+from relay.chaser import Chaser
 from relay.config import AgentConfig
-from relay.gate import Block, Gate
+from relay.gate import Block, Gate, State
+from relay.keeper import Keeper, Kept
 from relay.link.messages import (
     Advertisement,
     Connect,
@@ -20,33 +27,22 @@ from relay.link.messages import (
     StopCause,
     Welcome,
 )
-from relay.peripheral import Peripheral, Sink
+from relay.locks import Locks
+from relay.peripheral import LAST_LET_GO_S, Peripheral, Sink
 from relay.radio.base import Connection, Radio, RadioError
+from relay.records import Records
 from relay.scanner import give_up
-from relay.stopper import OnStopped
+from relay.stopper import LET_GO_S, OnStopped
 from relay.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
-
-
-# Devices that were lost while they ran and have not come back; a relay meets a dozen in its life.
-OWED_MOST = 256
-
-
-@dataclass(slots=True, eq=False)
-class _Attempt:
-    """A Connect under way. `scope` lets it be given up; `lost` is why the peripheral went away."""
-
-    p: int
-    scope: asyncio.Timeout | None = None
-    lost: str | None = None
 
 
 class Roster:
     """Connects and keeps peripherals. They live in `group`, which is set while the agent runs.
 
     One hub at a time has them: `hub`, None while there is no link, with what its Welcome said.
-    `heard` knows the newest advertisement of a peripheral.
+    `heard` knows the newest advertisement of a peripheral. `debts_changed` is called when they are.
     """
 
     def __init__(
@@ -56,14 +52,19 @@ class Roster:
         self.hub: Sink | None = None
         self.welcome: Welcome | None = None
         self.heard: Callable[[str], Advertisement | None] = lambda address: None
+        self.debts_changed: Callable[[], None] = lambda: None
+        self.keeper = Keeper(Records(config.records), Locks(config.locks), _may_run)
         self._radio = radio
         self._config = config
         self._block = block
         self._around = around
         self._peripherals: dict[str, Peripheral] = {}
         self._numbers: dict[int, Peripheral] = {}
-        self._attempts: dict[str, _Attempt] = {}
-        self._owed: set[str] = set()
+        self._attempts: dict[str, Attempt] = {}
+        # Kept for a hub to come back, until its time is over; and those that no hub has had yet.
+        self._graces: dict[str, asyncio.TimerHandle] = {}
+        self._fresh: set[str] = set()
+        self.chaser = Chaser(self.keeper, self._look, lambda: self.debts_changed())
 
     def __iter__(self) -> Iterator[Peripheral]:
         return iter(tuple(self._peripherals.values()))
@@ -86,27 +87,36 @@ class Roster:
         if refusal is not None:
             hub.put(refusal)
             return
-        held = self._peripherals.get(message.address)
-        if held is None:
+        claim, address = Claim(hub, message), message.address
+        held, attempt = self._peripherals.get(address), self._attempts.get(address)
+        if attempt is not None:
+            # It was begun for an earlier link, or for a debt: whoever asks now gets it.
+            attempt.claim = claim
+            if attempt.scope is not None and not attempt.scope.expired():
+                loop = asyncio.get_running_loop()
+                attempt.scope.reschedule(loop.time() + message.timeout_ms / 1000)
+        elif held is None:
             assert self.group is not None, "links are only served while the agent runs"
             # Noted here and not in the task, so that a second Connect finds it.
-            attempt = self._attempts[message.address] = _Attempt(message.p)
-            name = f"peripheral {message.address}"
-            self.group.create_task(self._attend(hub, message, attempt), name=name)
-            return
+            attempt = self._attempts[address] = Attempt(claim)
+            work = self._attend(address, attempt, message.timeout_ms / 1000)
+            self.group.create_task(work, name=f"peripheral {address}")
+        else:
+            self._resume(claim, held)
 
+    def _resume(self, claim: Claim, held: Peripheral) -> None:
         def stopped(error: RadioError | None) -> None:
             if error is not None:
-                hub.put(Failed(message.id, error.code, error.text[:512]))
-            elif self.hub is hub and not held.bound:
-                self._bind(hub, message, held, resumed=True)
+                claim.failed(error.code, error.text)
+            elif self.hub is claim.hub and not held.bound:
+                self._bind(claim, held)
 
         held.after_stop(stopped)
 
     def disconnect(self, hub: Sink, message: Disconnect) -> None:
         """Let a peripheral go, or stop connecting it; answers `hub`."""
         for attempt in self._attempts.values():
-            if attempt.p == message.p:
+            if attempt.claim is not None and attempt.claim.message.p == message.p:
                 give_up(attempt.scope)
                 hub.put(Done(message.id))
                 return
@@ -120,24 +130,26 @@ class Roster:
         """Why this Connect cannot be, if so."""
         if self._block.cause is StopCause.SHUTDOWN:
             return Failed(message.id, ErrorCode.BUSY, "this relay is shutting down")
+        if self._block.cause is StopCause.EMERGENCY:
+            return Failed(message.id, ErrorCode.GATE, _EMERGENCY)
         peripheral = self._peripherals.get(message.address)
-        others = {attempt.p for attempt in self._attempts.values()}
-        if message.p in self._numbers or message.p in others:
+        attempt = self._attempts.get(message.address)
+        claims = [each.claim for each in self._attempts.values() if each.claim is not None]
+        if message.p in self._numbers or message.p in {each.message.p for each in claims}:
             return Failed(message.id, ErrorCode.REFUSED, f"number {message.p} is taken")
-        if message.address in self._attempts:
+        if attempt is not None and attempt.claim is not None:
             return Failed(message.id, ErrorCode.BUSY, "already connecting to this device")
         if peripheral is not None and (peripheral.bound or peripheral.leaving):
             return Failed(message.id, ErrorCode.BUSY, "this device is connected already")
-        if peripheral is not None:
+        if peripheral is not None or attempt is not None:
             return None
         if len(self._peripherals) + len(self._attempts) >= self._config.max_peripherals:
             most = self._config.max_peripherals
             return Failed(message.id, ErrorCode.BUSY, f"this relay holds {most} devices at most")
         return None
 
-    async def _attend(self, hub: Sink, message: Connect, attempt: _Attempt) -> None:
+    async def _attend(self, address: str, attempt: Attempt, limit_s: float) -> None:
         """Connect a peripheral and work for it until it is gone."""
-        address = message.address
         owner: list[Peripheral] = []
 
         def on_gone(reason: str) -> None:
@@ -146,24 +158,29 @@ class Roster:
                 peripheral.on_gone(reason)
 
         try:
-            connection = await self._reach(hub, message, attempt, on_gone)
+            connection = await self._reach(address, attempt, limit_s, on_gone)
             if connection is None:
+                return
+            if not await self._welcome_in(address, attempt, connection):
                 return
             gate = Gate(self._block, max_run_s=self._config.max_run_s)
             peripheral = Peripheral(address, connection, gate, self._around)
             peripheral.advertisement = self.heard(address)
-            peripheral.owes = address in self._owed
             owner.append(peripheral)
             self._peripherals[address] = peripheral
+            self._fresh.add(address)
         finally:
             del self._attempts[address]
+            if not owner:
+                self._unreached(address)
         # From here to `run` nothing is awaited: whatever happens, `run` lets the connection go.
         if attempt.lost is not None:
             peripheral.on_gone(attempt.lost)
-        if self.hub is hub:
-            self._bind(hub, message, peripheral, resumed=False)
+        claim = attempt.claim
+        if claim is not None and self.hub is claim.hub:
+            self._bind(claim, peripheral)
         else:
-            peripheral.leave()
+            self._keep(peripheral)
         log.info("%s: connected", address)
         self._around.audit.note("connected", address)
         try:
@@ -174,43 +191,128 @@ class Roster:
             log.exception("%s: the worker failed", address)
         finally:
             del self._peripherals[address]
-            self._owed.discard(address)
-            if peripheral.owes and len(self._owed) < OWED_MOST:
-                self._owed.add(address)
+            self._fresh.discard(address)
+            self._end_grace(address)
             if self._numbers.get(peripheral.p) is peripheral:
                 del self._numbers[peripheral.p]
+            self._lost(peripheral)
             self._around.audit.note("disconnected", address)
             log.info("%s: disconnected", address)
 
     async def _reach(
-        self, hub: Sink, message: Connect, attempt: _Attempt, on_gone: Callable[[str], None]
+        self, address: str, attempt: Attempt, limit_s: float, on_gone: Callable[[str], None]
     ) -> Connection | None:
-        """Return the connection; None if there is none, which the hub has been told."""
+        """Return the connection; None if there is none, which whoever waits has been told."""
         try:
-            async with asyncio.timeout(message.timeout_ms / 1000) as attempt.scope:
-                return await self._radio.connect(message.address, on_gone)
+            async with asyncio.timeout(limit_s) as attempt.scope:
+                if not await self.keeper.asked_for(address, self._name(address)):
+                    if self.chaser.forget(address):
+                        log.warning("%s: %s", address, _ANOTHER)
+                    attempt.failed(ErrorCode.BUSY, _ANOTHER)
+                    return None
+                return await self._radio.connect(address, on_gone)
         except TimeoutError:
-            text = f"no connection within {message.timeout_ms / 1000:g} s"
-            failed = Failed(message.id, ErrorCode.TIMEOUT, text)
+            waited_s = attempt.claim.message.timeout_ms / 1000 if attempt.claim else limit_s
+            attempt.failed(ErrorCode.TIMEOUT, f"no connection within {waited_s:g} s")
         except RadioError as error:
-            failed = Failed(message.id, error.code, error.text[:512])
+            attempt.failed(error.code, error.text)
         except Exception:
             # A fault boundary, as in `_attend`.
-            log.exception("%s: connecting failed", message.address)
-            failed = Failed(message.id, ErrorCode.RADIO, "an error in the relay, see its log")
+            log.exception("%s: connecting failed", address)
+            attempt.failed(ErrorCode.RADIO, "an error in the relay, see its log")
         finally:
             attempt.scope = None
-        hub.put(failed)
         return None
 
-    def _bind(self, hub: Sink, message: Connect, peripheral: Peripheral, *, resumed: bool) -> None:
-        welcome = self.welcome
+    async def _welcome_in(self, address: str, attempt: Attempt, connection: Connection) -> bool:
+        """Stop it if it owes that; whether it stays. Else it has been let go when this returns."""
+        stays = False
+        try:
+            owed = self.chaser.get(address)
+            if owed is not None:
+                await self.chaser.pay(owed, connection)
+                self._around.audit.note("stopped", address, cause="it had been left as it was")
+            if self._block.cause is StopCause.EMERGENCY:
+                attempt.failed(ErrorCode.GATE, _EMERGENCY)
+            # One that was connected for its debt alone advertises again when it is let go.
+            unwanted = owed is not None or self._block.cause is StopCause.EMERGENCY
+            stays = attempt.claim is not None or not unwanted
+        except RadioError as error:
+            attempt.failed(error.code, f"it may be running and takes no stop: {error.text}")
+        except Exception:
+            # A fault boundary, as in `_attend`.
+            log.exception("%s: its stop failed", address)
+            attempt.failed(ErrorCode.RADIO, "an error in the relay, see its log")
+        finally:
+            if not stays:
+                await self._let_go(address, connection)
+        return stays
+
+    async def _let_go(self, address: str, connection: Connection) -> None:
+        ending = self._block.cause is StopCause.SHUTDOWN
+        try:
+            async with asyncio.timeout(LAST_LET_GO_S if ending else LET_GO_S):
+                await connection.disconnect()
+        except (TimeoutError, RadioError) as error:
+            log.warning("%s: did not go in order: %s", address, error)
+
+    def _bind(self, claim: Claim, peripheral: Peripheral) -> None:
+        welcome, message = self.welcome, claim.message
         assert welcome is not None, "a hub says Welcome before anything else"
         active_s, idle_s = welcome.active_ms / 1000, welcome.idle_ms / 1000
-        peripheral.bind(message.p, hub, active_s=active_s, idle_s=idle_s)
+        peripheral.bind(message.p, claim.hub, active_s=active_s, idle_s=idle_s)
         self._numbers[message.p] = peripheral
+        self._end_grace(peripheral.address)
+        resumed = peripheral.address not in self._fresh
+        self._fresh.discard(peripheral.address)
         connection = peripheral.connection
-        hub.put(Connected(message.id, connection.services, connection.mtu, resumed))
+        claim.hub.put(Connected(message.id, connection.services, connection.mtu, resumed))
+
+    # --- what is owed --------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep records, and look for what owes a stop, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.chaser.run(), name="debts")
+            group.create_task(self.keeper.records.run(), name="records")
+            group.create_task(self.keeper.watch(self), name="record watch")
+
+    def forget(self, address: str) -> bool:
+        """A person says that it is off. Returns whether it owed anything."""
+        if not self.chaser.forget(address):
+            return False
+        self._around.audit.note("forgotten", address)
+        attempt = self._attempts.get(address)
+        if attempt is not None and attempt.claim is None:
+            give_up(attempt.scope)
+        return True
+
+    async def _look(self, address: str, limit_s: float) -> None:
+        """Connect what owes a stop, unless somebody is about that already."""
+        if address not in self._attempts and address not in self._peripherals:
+            attempt = self._attempts[address] = Attempt(None)
+            await self._attend(address, attempt, limit_s)
+
+    def _lost(self, peripheral: Peripheral) -> None:
+        """It is not connected any more: does it owe a stop?"""
+        record = self.keeper.record(peripheral)
+        if peripheral.owes and record.stop:
+            self.keeper.owes(record)
+            self.chaser.lost(record)
+        else:
+            self.keeper.gone(peripheral.address)
+
+    def _unreached(self, address: str) -> None:
+        """It is not connected, and nobody works for it."""
+        owed = self.chaser.get(address)
+        if owed is None:
+            self.keeper.gone(address)
+        else:
+            self.keeper.owes(owed.record)
+
+    def _name(self, address: str) -> str:
+        heard = self.heard(address)
+        return "" if heard is None else heard.name or ""
 
     # --- the end of a link ---------------------------------------------------------------------
 
@@ -218,20 +320,29 @@ class Roster:
         """The hub is gone. Every stop is under way when this returns; the rest can wait."""
         self.hub = self.welcome = None
         self._numbers.clear()
-        held = tuple(self)
-        for peripheral in held:
+        for peripheral in self:
             peripheral.unbind()
+        for peripheral in self:
+            self._keep(peripheral)
         for attempt in self._attempts.values():
-            give_up(attempt.scope)
-        if held:
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._config.grace_s, self._release, held)
+            attempt.claim = None
 
-    def _release(self, held: tuple[Peripheral, ...]) -> None:
-        for peripheral in held:
-            if not peripheral.bound:
-                log.info("%s: no hub came back for it", peripheral.address)
-                peripheral.leave()
+    def _keep(self, peripheral: Peripheral) -> None:
+        """Keep it for a hub to come back, for the grace time from now on."""
+        self._end_grace(peripheral.address)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._config.grace_s, self._release, peripheral)
+        self._graces[peripheral.address] = timer
+
+    def _end_grace(self, address: str) -> None:
+        timer = self._graces.pop(address, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _release(self, peripheral: Peripheral) -> None:
+        del self._graces[peripheral.address]
+        log.info("%s: no hub came back for it", peripheral.address)
+        peripheral.leave()
 
     # --- stopping ------------------------------------------------------------------------------
 
@@ -272,3 +383,13 @@ class Roster:
                 return await outcome
         except TimeoutError:
             return False
+
+
+def _may_run(peripheral: Kept) -> bool:
+    assert isinstance(peripheral, Peripheral)
+    gate = peripheral.gate
+    return peripheral.owes or gate.running or gate.state is State.STOPPING
+
+
+_EMERGENCY = "the wearer has pressed stop at this relay: only they can resume"
+_ANOTHER = "another relay of this machine has this device"

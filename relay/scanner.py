@@ -27,6 +27,7 @@ class Scanner:
 
     `held()`: the advertisements of peripherals that are kept connected without a hub. Connected
     toys do not advertise, and a hub that was restarted does not know them: they are told for them.
+    `on_heard` is called with each address that the radio itself heard.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class Scanner:
         radio: Radio,
         tell: Callable[[FromRelay], None],
         held: Callable[[], Iterable[Advertisement]] = tuple,
+        on_heard: Callable[[str], None] = lambda address: None,
     ) -> None:
         self._radio = radio
         self._tell = tell
         self._held = held
+        self._on_heard = on_heard
         self._wanted = asyncio.Event()
         self._scope: asyncio.Timeout | None = None
         self._trouble = ""
@@ -119,6 +122,7 @@ class Scanner:
     def _sighted(self, advertisement: Advertisement) -> None:
         self._trouble = ""
         self._note(advertisement)
+        self._on_heard(advertisement.address)
 
     def _note(self, advertisement: Advertisement) -> None:
         loop = asyncio.get_running_loop()

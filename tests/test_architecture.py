@@ -24,6 +24,7 @@ SANS_IO = (
     "forwarder.hold",
     "forwarder.tokens",
     "forwarder.trust",
+    "relay.debts",
     "relay.gate",
     "relay.slots",
     "relay.link.codec",
@@ -35,6 +36,7 @@ SANS_IO = (
     "relay.link.pairing",
     "relay.link.session",
     "relay.link.transport",
+    "relay.record",
 )
 # The only modules that may import a library, because they translate its errors.
 SOLE_IMPORTERS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.agent import Agent, AgentBusy, PeripheralStatus
+from relay.agent import Agent, AgentBusy
 from relay.config import AgentConfig
 from relay.link.channel import MemoryChannel, channel_pair
 from relay.link.errors import LinkError, LinkRefused
@@ -44,6 +44,7 @@ from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.faults import CALLS, WRITES, Op
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
+from relay.status import PeripheralStatus
 from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.radio import RecordingRadio
@@ -88,8 +89,13 @@ async def serve(agent: Agent, channel: MemoryChannel) -> None:
 
 
 @asynccontextmanager
-async def bed(names: str = "Aneros Vivi", config: AgentConfig | None = None) -> AsyncIterator[Bed]:
+async def bed(
+    names: str = "Aneros Vivi", config: AgentConfig | None = None, *, away: bool = False
+) -> AsyncIterator[Bed]:
+    """`away`: the first toy is out of range."""
     radio = SimulatedRadio(toys_by_name(names), clock=clock())
+    if away:
+        radio.toys[0].vanish()
     agent = Agent(radio, config or AgentConfig(name="attic"))
     async with asyncio.TaskGroup() as group:
         group.create_task(agent.run())
@@ -462,16 +468,60 @@ def test_disconnecting_gives_a_connect_under_way_up() -> None:
     play(body)
 
 
-def test_a_connect_that_outlives_its_link_leaves_nothing_connected() -> None:
+def test_a_connect_that_outlives_its_link_is_let_go_after_the_grace_time() -> None:
     async def body(it: Bed) -> None:
         toy = it.toy()
         toy.faults.latency_s = 5
         it.hub.tell(Connect(50, 1, toy.address))
         await asyncio.sleep(0.1)
         await it.channel.close()
-        await asyncio.sleep(10)
+        toy.faults.latency_s = 0
+        await asyncio.sleep(59)
+        assert toy.connected, "it is kept for a hub to come back"
+        await asyncio.sleep(8)
         assert not toy.connected
         assert it.agent.status().peripherals == ()
+
+    play(body)
+
+
+@pytest.mark.parametrize("back_after_s", [1.0, 8.0])
+def test_a_connect_that_outlives_its_link_is_offered_to_the_next_one(back_after_s: float) -> None:
+    """While it is still being made, and when it has been made meanwhile."""
+
+    async def body(it: Bed) -> None:
+        toy = it.toy()
+        toy.faults.latency_s = 5
+        it.hub.tell(Connect(50, 1, toy.address))
+        await asyncio.sleep(0.1)
+        await it.channel.close()
+        await asyncio.sleep(back_after_s)
+        hub = await it.relink()
+        answer = await hub.connect(1, toy.address)
+        assert isinstance(answer, Connected)
+        assert not answer.resumed, "no hub had it before"
+        connects = [each for each in toy.record if each.op is Op.CONNECT]
+        assert len(connects) == 1
+        toy.faults.latency_s = 0
+        await hub.arm(1, level(toy, 0))
+        assert isinstance(await hub.output(1, level(toy, 9)), Done)
+
+    play(body)
+
+
+def test_the_grace_time_counts_from_the_last_loss() -> None:
+    async def body(it: Bed) -> None:
+        toy = await running(it)
+        await it.channel.close()
+        await asyncio.sleep(5)
+        hub = await it.relink()
+        assert isinstance(await hub.connect(3, toy.address), Connected)
+        await asyncio.sleep(50)
+        await it.channel.close()
+        await asyncio.sleep(59)
+        assert toy.connected
+        await asyncio.sleep(2)
+        assert not toy.connected
 
     play(body)
 
@@ -515,10 +565,12 @@ def test_emergency_stop_is_stronger_than_pause_and_survives_a_restart(tmp_path: 
     async def again(it: Bed) -> None:
         toy = it.toy()
         assert await it.hub.hear(Wearer) == Wearer(paused=True, stopped=True)
-        assert isinstance(await it.hub.connect(1, toy.address), Connected)
-        it.hub.tell(Arm(90, 1, (level(toy, 0),)))
-        assert isinstance(await it.hub.reply(90), Failed)
+        refused = await it.hub.connect(1, toy.address)
+        assert isinstance(refused, Failed)
+        assert (refused.code, toy.connected) == (ErrorCode.GATE, False)
+        assert "only they can resume" in refused.text
         it.agent.resume()
+        assert isinstance(await it.hub.connect(1, toy.address), Connected)
         await running_again(it)
 
     play(again, config=config)

@@ -4,10 +4,11 @@ import asyncio
 import io
 import logging
 
-from relay.agent import Agent, AgentStatus, PeripheralStatus
+from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.console import Console, picture
 from relay.link.messages import Driven, RadioInfo
+from relay.status import AgentStatus, PeripheralStatus
 from tests.doubles.clock import run_virtual
 from tests.doubles.radio import RecordingRadio
 
