@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 # Notifications kept for a step that has not asked yet; a device that says more loses the oldest.
 _KEPT_NOTIFICATIONS = 32
 
-# Who holds what a handshake began: as long as the device is there.
+# Who holds what steps began: for as long as the device is there, or until they end it.
 _THE_DEVICE: Final = "the device"
 
 T = TypeVar("T")
@@ -42,8 +42,9 @@ Listener = Callable[[bytes], None]
 class Notifications:
     """One peripheral's notifications, shared by whoever wants them: steps, and subscribed inputs.
 
-    The peripheral notifies on an endpoint for as long as anybody holds it. A holder is a value: the
-    device itself (what its handshake began, its protocol goes on using), a query, or an input.
+    The peripheral notifies on an endpoint for as long as anybody holds it. A holder is a value: an
+    input, or the device itself. What its handshake or a query began, its protocol goes on using, as
+    it does at the reference server: later queries wait for answers there.
     """
 
     def __init__(self, hardware: Hardware) -> None:
@@ -72,11 +73,6 @@ class Notifications:
     def release(self, endpoint: str, holder: Hashable) -> asyncio.Future[None] | None:
         """Have the peripheral end it, if nobody else holds it; see Shared.release."""
         return self._of(endpoint).release(holder)
-
-    def release_all(self, holder: Hashable) -> None:
-        """`holder` is done with everything, whatever comes of it."""
-        for held in self._held.values():
-            held.leave(holder)
 
     def listen(self, endpoint: str, listener: Listener) -> None:
         self._listeners.setdefault(endpoint, []).append(listener)
@@ -123,21 +119,16 @@ class StepRunner:
         self._notifications = notifications
         self._name = name
 
-    async def run(self, steps: Steps[T], deadline_s: float, *, keeps: bool = False) -> T:
-        """Return what the generator returns. `keeps`: what it subscribed to stays so behind it.
+    async def run(self, steps: Steps[T], deadline_s: float) -> T:
+        """Return what the generator returns.
 
         Raises ProtocolError (the device did not answer as it must), HardwareError (it could not be
         reached), TimeoutError after `deadline_s`.
         """
         inbox = _Inbox()
-        holder: object = _THE_DEVICE if keeps else inbox
-        try:
-            with self._listening(inbox) as listen:
-                async with asyncio.timeout(deadline_s):
-                    return await self._drive(steps, inbox, listen, holder)
-        finally:
-            if not keeps:
-                self._notifications.release_all(holder)
+        with self._listening(inbox) as listen:
+            async with asyncio.timeout(deadline_s):
+                return await self._drive(steps, inbox, listen)
 
     @contextmanager
     def _listening(self, inbox: _Inbox) -> Iterator[Callable[[str], None]]:
@@ -154,9 +145,7 @@ class StepRunner:
             for endpoint, listener in listeners.items():
                 self._notifications.unlisten(endpoint, listener)
 
-    async def _drive(
-        self, steps: Steps[T], inbox: _Inbox, listen: Callable[[str], None], holder: object
-    ) -> T:
+    async def _drive(self, steps: Steps[T], inbox: _Inbox, listen: Callable[[str], None]) -> T:
         # Whatever is already subscribed may be waited for without a SubscribeStep of its own.
         for endpoint in self._hardware.endpoints:
             listen(endpoint)
@@ -173,14 +162,14 @@ class StepRunner:
                 raise ProtocolError(f"what {self._name} answered makes no sense") from error
             brought, failure = None, None
             try:
-                brought = await self._step(step, inbox, holder)
+                brought = await self._step(step, inbox)
             except HardwareError as error:
                 failure = StepFailed(str(error))
                 failure.__cause__ = error
             except StepFailed as error:
                 failure = error
 
-    async def _step(self, step: Step, inbox: _Inbox, holder: object) -> bytes | None:
+    async def _step(self, step: Step, inbox: _Inbox) -> bytes | None:
         hardware = self._hardware
         match step:
             case WriteStep(endpoint, data, response, asks):
@@ -190,9 +179,9 @@ class StepRunner:
             case ReadStep(endpoint):
                 return await hardware.read(endpoint)
             case SubscribeStep(endpoint):
-                await self._notifications.subscribe(endpoint, holder)
+                await self._notifications.subscribe(endpoint, _THE_DEVICE)
             case UnsubscribeStep(endpoint):
-                ending = self._notifications.release(endpoint, holder)
+                ending = self._notifications.release(endpoint, _THE_DEVICE)
                 if ending is not None:
                     await ending
             case WaitStep(endpoint, timeout_ms):

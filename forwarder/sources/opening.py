@@ -75,7 +75,7 @@ async def open_device(
     notifications = Notifications(hardware)
     runner = StepRunner(hardware, notifications, name)
     try:
-        identifier = await runner.run(candidate.identify(advertisement), IDENTIFY_S, keeps=True)
+        identifier = await runner.run(candidate.identify(advertisement), IDENTIFY_S)
         model = candidate.resolve(identifier, advertisement)
         hardware.bind(model.endpoints)
         protocol = model.open(
@@ -83,7 +83,7 @@ async def open_device(
             address=hardware.address,
             advertised_name=advertisement.name or "",
         )
-        await runner.run(protocol.handshake(), HANDSHAKE_S, keeps=True)
+        await runner.run(protocol.handshake(), HANDSHAKE_S)
     except ProtocolError as error:
         raise HardwareError(ErrorCode.REFUSED, f"{name}: {error}") from error
     except TimeoutError:

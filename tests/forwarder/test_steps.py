@@ -167,60 +167,26 @@ def test_notifications_reach_all_who_listen() -> None:
     run_virtual(main())
 
 
-def test_what_a_handshake_began_stays_and_what_a_query_began_ends() -> None:
-    def asks() -> Steps[None]:
-        yield SubscribeStep("battery")
-        yield WriteStep("tx", b"?")
+def test_what_steps_began_the_device_holds_until_steps_end_it() -> None:
+    def ends() -> Steps[None]:
+        yield UnsubscribeStep("rx")
 
-    async def main() -> None:
-        hardware = RecordingHardware("tx", "rx", "battery")
-        notifications = Notifications(hardware)
-        runner = StepRunner(hardware, notifications, "toy")
-
-        def greets() -> Steps[None]:
-            yield SubscribeStep("rx")
-
-        await runner.run(greets(), 1, keeps=True)
-        for _ in range(2):
-            await runner.run(asks(), 1)
-        query = [("subscribe", "battery"), ("write", "tx", b"?"), ("unsubscribe", "battery")]
-        assert hardware.calls == [("subscribe", "rx"), *query, *query]
-
-    run_virtual(main())
-
-
-@pytest.mark.parametrize("how", ["fails", "is cancelled"])
-def test_a_query_that_ends_badly_leaves_nothing_on(how: str) -> None:
-    async def main() -> None:
-        hardware = RecordingHardware("tx", "rx")
-        runner = StepRunner(hardware, Notifications(hardware), "toy")
-        query = asyncio.create_task(runner.run(ask(tries=1), 10))
-        await asyncio.sleep(0.1)
-        if how == "is cancelled":
-            query.cancel()
-        with pytest.raises((ProtocolError, asyncio.CancelledError)):
-            await query
-        assert hardware.calls[-1] == ("unsubscribe", "rx")
-
-    run_virtual(main())
-
-
-def test_what_others_hold_a_query_does_not_end() -> None:
     async def main() -> None:
         hardware = RecordingHardware("tx", "rx")
         notifications = Notifications(hardware)
-        await notifications.subscribe("rx", "an input")
         runner = StepRunner(hardware, notifications, "toy")
         query = asyncio.create_task(runner.run(ask(), 10))
         await asyncio.sleep(0.1)
-        # The input goes while the query waits for its answer, which still comes.
+        # An input comes and goes while the query waits for its answer, which still comes.
+        await notifications.subscribe("rx", "an input")
         assert notifications.release("rx", "an input") is None
         hardware.listeners["rx"](b"yes")
         assert await query == b"yes"
-        assert hardware.calls == [
-            ("subscribe", "rx"),
-            ("write", "tx", b"who?"),
-            ("unsubscribe", "rx"),
-        ]
+        # Another input holds it when the device does so no more.
+        await notifications.subscribe("rx", "an input")
+        await runner.run(ends(), 1)
+        assert hardware.calls == [("subscribe", "rx"), ("write", "tx", b"who?")]
+        assert notifications.release("rx", "an input") is not None
+        assert hardware.calls[-1] == ("unsubscribe", "rx")
 
     run_virtual(main())
