@@ -52,6 +52,7 @@ from forwarder.relay_status import RelayStatus
 from forwarder.sources import websocket_devices
 from forwarder.sources.relay_link import Outcome
 from forwarder.sources.relays import RelaySource
+from forwarder.sources.upstream import PROTOCOL as UPSTREAM
 from forwarder.sources.upstream import UpstreamSource
 from forwarder.sources.websocket_devices import DeviceGate, WebsocketDeviceSource
 from forwarder.store import Store
@@ -249,7 +250,8 @@ class App:
     def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """Everything that runs as long as the hub does."""
         yield "the person's stop", self._hold_file.run()
-        yield "relays", self.relays.run()
+        yield "relays", self.relays.run(self._expected())
+        yield "store", self.store.run()
         yield "clients", self._clients.run_visits(self._client)
         yield "in-process clients", self._in_process.run(self.serve_client)
         yield "links", self._link.run()
@@ -284,6 +286,10 @@ class App:
             key = f"embedded:{number}"
             yield "embedded relay", keep_running(agent)
             yield "embedded link", keep_linked(agent, partial(self.relays.drive, key=key))
+
+    def _expected(self) -> list[str]:
+        """Addresses of toys that were here when this hub ended; they need no scan to come back."""
+        return [toy.address for toy in self.store.expected if toy.protocol != UPSTREAM]
 
     # --- life -----------------------------------------------------------------------------------
 

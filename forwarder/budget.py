@@ -18,9 +18,13 @@ class Budget:
         self._left = burst
         self._when = now
 
+    def left(self, now: float) -> float:
+        """What is in it; below zero if it was overdrawn."""
+        return min(self._burst, self._left + (now - self._when) * self._rate)
+
     def spend(self, cost: float, now: float) -> float:
         """Take `cost` out of it; returns the seconds to wait before the next."""
-        self._left = min(self._burst, self._left + (now - self._when) * self._rate) - cost
+        self._left = self.left(now) - cost
         self._when = now
         return max(0.0, -self._left / self._rate)
 

@@ -13,15 +13,18 @@ from collections.abc import Callable
 from itertools import count
 from typing import NamedTuple
 
+from forwarder.budget import Budget
 from forwarder.buttplug.client import (
     ClientAction,
     ClientEvent,
     ClientSession,
+    Devices,
     Ignored,
     Refused,
     Reply,
 )
 from forwarder.buttplug.messages import ClientMessage, Error, ServerMessage
+from forwarder.connectors.bounds import SERVER_BURST, SERVER_MESSAGES_S, TURN_MESSAGES
 from forwarder.errors import Code, ForwarderError
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
@@ -30,6 +33,8 @@ log = logging.getLogger(__name__)
 
 # A server that does not take a frame for so long is stuck.
 SEND_S = 5.0
+# A list of devices costs as much as so many other messages.
+_LIST_COST = 20
 
 
 class ServerRefused(ForwarderError):
@@ -64,6 +69,8 @@ class Dialogue:
         self._channel = channel
         self._on_event = on_event
         self._clock = asyncio.get_running_loop().time
+        self._budget = Budget(SERVER_MESSAGES_S, SERVER_BURST, self._clock())
+        self._since_turn = 0
         self._urgent: deque[str] = deque()
         self._queue: dict[int, str] = {}
         self._own = count(-1, -1)  # keys of the session's own frames; requests have their Ids
@@ -122,7 +129,15 @@ class Dialogue:
                 tasks.create_task(self._watch(), name="dialogue deadlines")
                 while True:
                     frame = await self._channel.receive()
-                    self._act(self.session.receive(frame, self._clock()))
+                    actions = self.session.receive(frame, self._clock())
+                    self._act(actions)
+                    # A server that says too much is read more slowly.
+                    cost = sum(_LIST_COST if isinstance(a, Devices) else 1 for a in actions)
+                    self._since_turn += cost
+                    if self._since_turn >= TURN_MESSAGES:
+                        pause = self._budget.spend(self._since_turn, self._clock())
+                        self._since_turn = 0
+                        await asyncio.sleep(pause)
         except* (ChannelClosed, ServerGone) as group:
             reason = str(_first(group))
         finally:

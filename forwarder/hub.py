@@ -63,7 +63,9 @@ class Hub:
     # --- for sources ----------------------------------------------------------------------------
 
     def add(self, device: Device) -> int:
-        index = self._store.index(device.identity, device.name, device.wished_index)
+        index = self._store.index(
+            device.identity, device.name, device.wished_index, source=device.source
+        )
         stale = self.devices.get(index)
         if stale is not None:
             # Its source does not know that it is no longer here: nothing may be left on.
@@ -82,6 +84,8 @@ class Hub:
         if self.devices.get(device.index) is not device:
             return
         del self.devices[device.index]
+        if not self._closed:  # what is here at the end is looked for at the next start
+            self._store.gone(device.identity)
         self._forget_owners(device.index)
         self._subscriptions.forget(device)
         log.info("device %d: %s is gone: %s", device.index, device.shown_name, reason)
@@ -258,6 +262,8 @@ class Hub:
                 return device.stop() if device.running else None
             raise Held(refusal)
         outcome = device.output(command.feature_index, kind, value.value, duration_ms)
+        if (device.index, command.feature_index) not in self._owners:
+            self._store.used(device.identity)
         self._owners[device.index, command.feature_index] = client
         return outcome
 

@@ -1,11 +1,18 @@
-"""What survives a restart: which index each device has. One JSON file, replaced atomically."""
+"""What survives a restart: which index each device has. One JSON file, replaced atomically.
+
+Written behind, off the loop, and in batches: `run` does that. Who invents devices gets no more than
+a quota of indexes: of each source the oldest that nobody ever used is forgotten for a new one.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from forwarder.device import Identity
 from forwarder.errors import ConfigError
@@ -13,18 +20,35 @@ from relay.link.keys import write_private
 
 log = logging.getLogger(__name__)
 
-# The index is a u32 on the wire; a table of this size is a fault, not a collection.
-_MAX_DEVICES = 100_000
+# Of one source, devices that were never driven; and in all. A collection has a tenth of that, and
+# all of them are gone through whenever a device is new.
+UNUSED_EACH = 128
+MOST = 4096
+# The index is a u32 on the wire.
+_MAX_INDEX = 0xFFFFFFFF
+# Changes that come within this time are one write. What a power cut takes of it is an index that
+# was given half a second ago.
+BEHIND_S = 0.5
 
 
 class KnownDevice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A device that was here once. `name`: what it was called then, for people."""
+    """A device that was here once. `name`: what it was called then, for people.
+
+    `source`: what brought it. `used`: it was driven. `here`: it was connected when this was noted.
+    """
 
     address: str
     protocol: str
     index: int
     identifier: str | None = None
     name: str = ""
+    source: str = ""
+    used: bool = False
+    here: bool = False
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.address, self.protocol, self.identifier)
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -33,12 +57,16 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Store:
-    """The device indexes. Without a path everything is forgotten at the end."""
+    """The device indexes, oldest first. Without a path everything is forgotten at the end."""
 
     def __init__(self, path: Path | None) -> None:
         """Read `path` if it exists. Raises ConfigError if it is there and cannot be read."""
         self._path = path
         self._known: dict[Identity, KnownDevice] = {}
+        self._taken: set[int] = set()
+        self._changed = asyncio.Event()
+        # What was here when the hub ended.
+        self.expected: tuple[Identity, ...] = ()
         if path is None:
             return
         try:
@@ -49,8 +77,31 @@ class Store:
             raise ConfigError(
                 f"{path} cannot be read ({error}); repair or remove it, then start again."
             ) from error
-        for known in file.devices:
-            self._known[Identity(known.address, known.protocol, known.identifier)] = known
+        self._load(file.devices)
+
+    def _load(self, devices: Iterable[KnownDevice]) -> None:
+        """Take what can be said to clients; what cannot, or is there twice, gets another index."""
+        again: list[KnownDevice] = []
+        for known in devices:
+            if 0 <= known.index <= _MAX_INDEX and known.index not in self._taken:
+                self._put(known)
+            elif known.identity not in self._known:
+                again.append(known)
+        for known in again:
+            index = self._free()
+            log.warning(
+                "%s: index %d of %s is taken or none, it has %d now",
+                self._path,
+                known.index,
+                known.name or known.address,
+                index,
+            )
+            self._put(replace(known, index=index))
+        self.expected = tuple(known.identity for known in self.known if known.here)
+        for known in self.known:
+            self._known[known.identity] = replace(known, here=False)
+        for _ in range(len(self._known) - MOST):
+            self._forget_one(None)
 
     @property
     def known(self) -> tuple[KnownDevice, ...]:
@@ -61,30 +112,101 @@ class Store:
         found = [identity for identity in self._known if identity.address == address]
         return found[-1] if found else None
 
-    def index(self, identity: Identity, name: str, wish: int | None = None) -> int:
-        """The index of this device: the one it had, else `wish` if free, else the lowest free one.
-
-        A new index is on the disk when this returns; if the disk refuses, that is logged and the
-        device works all the same.
-        """
+    def index(
+        self, identity: Identity, name: str, wish: int | None = None, *, source: str = ""
+    ) -> int:
+        """The index of this device, which is here now: the one it had, else `wish` if free, else
+        the lowest free one."""
         known = self._known.get(identity)
         if known is not None:
+            self._put(replace(known, here=True))
             return known.index
-        taken = {entry.index for entry in self._known.values()}
-        if wish is not None and wish not in taken:
-            index = wish
-        else:
-            index = next(number for number in range(_MAX_DEVICES) if number not in taken)
-        self._known[identity] = KnownDevice(
-            identity.address, identity.protocol, index, identity.identifier, name
+        others = self._known.values()
+        if sum(not (e.used or e.here) and e.source == source for e in others) >= UNUSED_EACH:
+            self._forget_one(source)
+        elif len(self._known) >= MOST:
+            self._forget_one(None)
+        wished = wish is not None and 0 <= wish <= _MAX_INDEX and wish not in self._taken
+        index = wish if wish is not None and wished else self._free()
+        known = KnownDevice(
+            identity.address,
+            identity.protocol,
+            index,
+            identity.identifier,
+            name,
+            source=source,
+            here=True,
         )
-        self._save()
+        self._put(known)
         return index
 
-    def _save(self) -> None:
+    def used(self, identity: Identity) -> None:
+        """It was driven: from now on it is not forgotten for others."""
+        known = self._known.get(identity)
+        if known is not None and not known.used:
+            self._put(replace(known, used=True))
+
+    def gone(self, identity: Identity) -> None:
+        """It is not here any more."""
+        known = self._known.get(identity)
+        if known is not None and known.here:
+            self._put(replace(known, here=False))
+
+    def _free(self) -> int:
+        return next(number for number in range(len(self._taken) + 1) if number not in self._taken)
+
+    def _put(self, known: KnownDevice) -> None:
+        self._known[known.identity] = known
+        self._taken.add(known.index)
+        self._changed.set()
+
+    def _forget_one(self, source: str | None) -> None:
+        """Forget the oldest that nobody used, of `source` if given. What is here stays."""
+        away = [
+            entry
+            for entry in self._known.values()
+            if not entry.here and source in (None, entry.source)
+        ]
+        if not away:
+            return
+        forgotten = min(away, key=lambda entry: entry.used)
+        del self._known[forgotten.identity]
+        self._taken.discard(forgotten.index)
+        self._changed.set()
+
+    # --- the file -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write what changes, a moment later and beside the loop, until cancelled; then at once."""
+        try:
+            while True:
+                await self._changed.wait()
+                await asyncio.sleep(BEHIND_S)
+                self._changed.clear()
+                await self._write_aside()
+        finally:
+            self.save()
+
+    async def _write_aside(self) -> None:
+        loop = asyncio.get_running_loop()
+        writing = loop.run_in_executor(None, self._write, tuple(self._known.values()))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # An older state must not replace the last one.
+            await asyncio.wait([writing])
+            raise
+
+    def save(self) -> None:
+        """Write what has changed, now. If the disk refuses, that is logged and nothing else."""
+        if self._changed.is_set():
+            self._changed.clear()
+            self._write(tuple(self._known.values()))
+
+    def _write(self, devices: tuple[KnownDevice, ...]) -> None:
         if self._path is None:
             return
-        data = msgspec.json.format(msgspec.json.encode(_File(1, tuple(self._known.values()))))
+        data = msgspec.json.format(msgspec.json.encode(_File(1, devices)))
         try:
             write_private(self._path, data)
         except OSError as error:

@@ -8,6 +8,8 @@ from collections import deque
 from types import TracebackType
 
 from forwarder.api.model import LogLine
+from forwarder.budget import again
+from forwarder.log import Sparing
 from forwarder.tokens import without_tokens
 from relay.link.names import neutralise
 
@@ -28,6 +30,7 @@ class LogTail(logging.Handler):
 
     def __init__(self, kept: int = KEPT) -> None:
         super().__init__(logging.INFO)
+        self.addFilter(Sparing())
         self._lines: deque[LogLine] = deque(maxlen=kept)
         self._levels: dict[str, int] = {}
         self.last = 0
@@ -55,9 +58,8 @@ class LogTail(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.last += 1
         level = record.levelname.lower()
-        self._lines.append(
-            LogLine(n=self.last, time=record.created, level=level, text=shown(record.getMessage()))
-        )
+        text = shown(record.getMessage()) + again(getattr(record, "kept_back", 0))
+        self._lines.append(LogLine(n=self.last, time=record.created, level=level, text=text))
 
     def since(self, n: int, most: int = KEPT) -> tuple[LogLine, ...]:
         """The newest `most` lines after number `n`, in order."""

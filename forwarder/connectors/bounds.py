@@ -109,3 +109,19 @@ ANSWERS: Final = 512
 ANSWER_BYTES: Final = 512 << 10
 # Requests that wait for one stop that was sent once for all of them.
 SHARED_STOPS: Final = 1024
+
+# --- relays and other servers, after they have proven themselves ---------------------------------
+
+# What one link may say. Reading a message costs 20 µs and more of everybody's time; a crowded flat
+# with ten sensors says a tenth of it. Above it the link is read more slowly.
+LINK_MESSAGES_S: Final = 3000.0
+LINK_BURST: Final = 6000.0
+# Readings of toys; above it they are dropped, for a newer one follows. Sensors tell 100 a second.
+NOTIFICATIONS_S: Final = 500.0
+NOTIFICATIONS_BURST: Final = 1000.0
+# Toys of one relay that are opened: a box of toys at once, and then one every half second.
+OPENINGS_S: Final = 2.0
+OPENINGS_BURST: Final = 32.0
+# What another Buttplug server may say. A list of devices costs as much as 20 other messages.
+SERVER_MESSAGES_S: Final = 1000.0
+SERVER_BURST: Final = 2000.0

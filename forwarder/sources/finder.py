@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Protocol
 
 from forwarder.definitions.catalogue import Catalogue
@@ -74,10 +74,13 @@ class Finder:
         self._busy: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
 
-    async def run(self) -> None:
-        """Own the tasks that open devices; runs until cancelled."""
+    async def run(self, expected: Iterable[str] = ()) -> None:
+        """Own the tasks that open devices, and look for those at the addresses `expected`; runs
+        until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            for address in expected:
+                self.lost(address)
             try:
                 await asyncio.get_running_loop().create_future()
             finally:
@@ -132,10 +135,13 @@ class Finder:
             return
         if not self._catalogue.match(sighting.advertisement):
             return
+        if relay.openings.left(now) < 1:
+            return  # it will be heard again
         if not self._user.allowed(address):
             log.info("%s is denied by the user's configuration", address)
             sighting.leave_alone(now)
             return
+        relay.openings.spend(1, now)
         self._busy.add(address)
         self._spawn(self._open(address, sighting), f"open {address}")
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from forwarder.budget import Budget
+from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S
 from forwarder.sources.opening import Opened
 from forwarder.sources.relay_hardware import RelayHardware
 from forwarder.sources.relay_link import RelayLink
@@ -32,7 +34,8 @@ class Relay:
     """One relay agent; it outlives its links.
 
     `key` is what makes it the same one next time: its public key, or a word. `link`: None while it
-    is away. `devices` and `opening` are by the number that the hub gave the peripheral.
+    is away. `devices` and `opening` are by the number that the hub gave the peripheral. `openings`:
+    how many more toys of its are opened now.
     """
 
     key: str
@@ -46,6 +49,7 @@ class Relay:
     opening: dict[int, Opening] = field(default_factory=dict)
     grace: asyncio.TimerHandle | None = None
     revoked: bool = False
+    openings: Budget = field(default_factory=lambda: Budget(OPENINGS_S, OPENINGS_BURST, 0.0))
     _last_p: int = 0
 
     def __repr__(self) -> str:

@@ -11,6 +11,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from forwarder.budget import Budget
+from forwarder.connectors.bounds import (
+    LINK_BURST,
+    LINK_MESSAGES_S,
+    NOTIFICATIONS_BURST,
+    NOTIFICATIONS_S,
+    TURN_MESSAGES,
+)
 from forwarder.errors import HardwareError
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, TooLarge
@@ -24,6 +32,7 @@ from relay.link.messages import (
     FromRelay,
     Hello,
     Interests,
+    Notification,
     Output,
     Reply,
     Request,
@@ -84,6 +93,10 @@ class RelayLink:
         self._outbox_filled = asyncio.Event()
         self._beat_wanted = asyncio.Event()
         self._waiting: dict[int, _Waiting] = {}
+        now = self._loop.time()
+        self._messages = Budget(LINK_MESSAGES_S, LINK_BURST, now)
+        self._notifications = Budget(NOTIFICATIONS_S, NOTIFICATIONS_BURST, now)
+        self.dropped = 0  # notifications, because there were too many
         self.ended: str | None = None
         self._leaving = False
 
@@ -249,8 +262,14 @@ class RelayLink:
     # --- in -------------------------------------------------------------------------------------
 
     async def _read(self, on_message: Callable[[FromRelay], None]) -> None:
+        turn = 0
         while True:
             frame = await self._channel.receive()
+            turn += 1
+            if turn == TURN_MESSAGES:
+                turn = 0
+                pause = self._messages.spend(TURN_MESSAGES, self._loop.time())
+                await asyncio.sleep(pause)
             if self._leaving:
                 continue  # what was on its way when we said goodbye; the writer ends the link
             message, answer = self.session.receive(frame, self._loop.time())
@@ -262,8 +281,17 @@ class RelayLink:
                 # At once: nothing may be sent any more, whoever tries before `run` is over.
                 self.fail_all(message.text or "the relay said goodbye")
                 raise ChannelClosed(1000, self.ended or "")
+            elif isinstance(message, Notification) and self._too_many():
+                self.dropped += 1
             else:
                 on_message(message)
+
+    def _too_many(self) -> bool:
+        now = self._loop.time()
+        if self._notifications.left(now) < 1:
+            return True
+        self._notifications.spend(1, now)
+        return False
 
     def _settle(self, reply: Reply) -> None:
         entry = self._waiting.pop(reply.id, None)

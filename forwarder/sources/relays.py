@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
@@ -85,9 +85,10 @@ class RelaySource:
 
     # --- life -----------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Own the tasks that open devices; runs until cancelled."""
-        await self._finder.run()
+    async def run(self, expected: Iterable[str] = ()) -> None:
+        """Own the tasks that open devices; runs until cancelled. Toys at the addresses `expected`
+        are looked for at first, without any client asking."""
+        await self._finder.run(expected)
 
     async def drive(self, channel: Channel, key: str | None, name: str | None = None) -> None:
         """Drive the hub end of one link until it ends; `key` and `name` come from pairing.

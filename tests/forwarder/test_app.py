@@ -86,6 +86,26 @@ async def test_the_end_of_the_hub_stops_what_runs_and_leaves_no_task(tmp_path: P
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_toys_that_were_there_come_back_after_a_restart_without_a_scan(
+    tmp_path: Path,
+) -> None:
+    async def indexes(app: App) -> dict[int, str]:
+        async with asyncio.timeout(10):
+            while len(app.hub.devices) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return {index: device.name for index, device in app.hub.devices.items()}
+
+    first = App(config(tmp_path, "Lovense Hush", "Lovense Edge"))
+    async with running(first):
+        client = await with_a_device(first)
+        before = await indexes(first)
+        await client.close()
+    second = App(config(tmp_path, "Lovense Hush", "Lovense Edge"))
+    async with running(second):
+        assert await indexes(second) == before
+        assert not second.hub.scanning
+
+
 async def test_a_cancelled_hub_stops_what_runs(tmp_path: Path) -> None:
     app = App(config(tmp_path, "Lovense Hush"))
     ready = asyncio.Event()

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from forwarder.connectors.bounds import NOTIFICATIONS_BURST, NOTIFICATIONS_S
 from forwarder.errors import HardwareError
 from forwarder.sources.relay_link import OUTBOX_FRAMES, REQUEST_S, SEND_S, RelayLink
 from relay.link.channel import MemoryChannel, channel_pair
@@ -19,6 +20,7 @@ from relay.link.messages import (
     Arm,
     Beat,
     Bye,
+    Disconnected,
     Done,
     Echo,
     ErrorCode,
@@ -27,6 +29,7 @@ from relay.link.messages import (
     FromRelay,
     Hello,
     Interests,
+    Notification,
     Output,
     Packet,
     Read,
@@ -352,3 +355,19 @@ def test_what_takes_more_than_a_frame_is_not_said_and_the_link_goes_on(
 
     play(scene)
     assert "not told" in caplog.text
+
+
+def test_of_a_flood_of_readings_the_bound_passes_and_everything_else_does() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.heard()
+        count = 10_000
+        for _ in range(count):
+            await bench.there.send(encode(Notification(1, 1, b"x")))
+        await bench.there.send(encode(Disconnected(1)))
+        await asyncio.sleep(10)
+        assert bench.news[-1] == Disconnected(1)
+        heard = sum(isinstance(news, Notification) for news in bench.news)
+        assert heard + bench.link.dropped == count
+        assert NOTIFICATIONS_BURST <= heard < NOTIFICATIONS_BURST + 5 * NOTIFICATIONS_S
+
+    play(scene, bound=20_000)
