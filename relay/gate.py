@@ -89,6 +89,7 @@ class Gate:
     __slots__ = (
         "_block",
         "_failures",
+        "_granted_until",
         "_lease_ends",
         "_rested_at",
         "_running_since",
@@ -114,6 +115,8 @@ class Gate:
         self.max_run_s = max_run_s
         self._block = block
         self._lease_ends = 0.0
+        # What the last lease is worth while everything rests.
+        self._granted_until = 0.0
         self._running_since: float | None = None
         self._rested_at: float | None = None
         self._stopping_since = 0.0
@@ -142,7 +145,9 @@ class Gate:
         """Outputs may go on until then. Without an Arm before it, or too late, it does nothing."""
         self.tick(now)
         if self._block.cause is None and self._take(Event.LEASE):
-            self._lease_ends = now + min(seconds, self.active_s if self.running else self.idle_s)
+            self._granted_until = now + min(seconds, self.idle_s)
+            active_until = now + min(seconds, self.active_s)
+            self._lease_ends = active_until if self.running else self._granted_until
 
     def admit(self, now: float, *, rest: bool) -> None:
         """Something other than a stop has come in; raises GateShut unless the gate is open.
@@ -170,6 +175,8 @@ class Gate:
         if rest:
             if self._running_since is not None and self._rested_at is None:
                 self._rested_at = now
+            # A value of 0 in several packets ran for those before the last, and no beat hurried.
+            self._lease_ends = max(self._lease_ends, self._granted_until)
             return
         rested = self._rested_at is not None and now - self._rested_at >= BREAK_S
         if self._running_since is None or rested:

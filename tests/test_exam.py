@@ -88,6 +88,35 @@ def test_a_disputed_step_is_played_and_not_compared(tmp_path: Path) -> None:
     assert play(scenario(tmp_path, expect__steps=[told])).verdict is Verdict.PASSED
 
 
+def test_the_stop_that_the_relay_holds_may_be_said_after_connecting_and_at_a_stop(
+    tmp_path: Path,
+) -> None:
+    """Every fresh connection is stopped, whatever the reference does; other bytes are not rest."""
+    uuid = "0000ff01-0000-1000-8000-00805f9b34fb"
+    toy = {
+        "toy__name": "Massage Demo",
+        "toy__services": [["0000ff00-0000-1000-8000-00805f9b34fb", [[uuid, "W"]]]],
+        "steps": [],
+        "expect__device": {
+            "name": "Aneros Vivi",
+            "features": {
+                "0": {
+                    "output": {"Vibrate": {"Value": [0, 127]}},
+                    "description": "Perineum Vibrator",
+                },
+                "1": {
+                    "output": {"Vibrate": {"Value": [0, 127]}},
+                    "description": "Internal Vibrator",
+                },
+            },
+        },
+        "expect__steps": [],
+    }
+    assert play(scenario(tmp_path, **toy)) == Result("hgod", Verdict.PASSED)
+    wrong = toy | {"expect__connect": [f"W {uuid} f17f"]}
+    assert play(scenario(tmp_path, **wrong)).verdict is Verdict.FAILED
+
+
 def test_a_toy_that_nobody_knows_counts_as_such_unless_a_users_file_leads_to_it(
     tmp_path: Path,
 ) -> None:

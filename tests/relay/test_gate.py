@@ -85,6 +85,18 @@ def test_an_output_shortens_an_idle_lease_to_the_active_one() -> None:
     assert gate.deadline == pytest.approx(2.4)
 
 
+def test_a_rest_that_was_taken_gives_the_idle_lease_back() -> None:
+    """A value of 0 in two packets runs for the first of them, and no beat hurries for it."""
+    gate = Gate(Block(), active_s=0.9)
+    gate.arm(0)
+    gate.lease(0, 10)
+    gate.admit(1, rest=True)
+    gate.wrote(1, rest=False)
+    assert gate.deadline == pytest.approx(1.9)
+    gate.wrote(1.05, rest=True)
+    assert gate.deadline == 10
+
+
 def test_a_lease_is_not_longer_than_the_hubs_own_idle_lease() -> None:
     gate = Gate(Block(), idle_s=10)
     gate.arm(0)

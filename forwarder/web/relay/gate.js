@@ -43,6 +43,8 @@ export class Gate {
   stopDue = null;
   #block;
   #leaseEnds = 0;
+  // What the last lease is worth while everything rests.
+  #grantedUntil = 0;
   #runningSince = null;
   #restedAt = null;
   #stoppingSince = 0;
@@ -73,7 +75,9 @@ export class Gate {
   lease(now, seconds) {
     this.tick(now);
     if (this.#block.cause === null && this.#take('lease')) {
-      this.#leaseEnds = now + Math.min(seconds, this.running ? this.activeS : this.idleS);
+      this.#grantedUntil = now + Math.min(seconds, this.idleS);
+      const activeUntil = now + Math.min(seconds, this.activeS);
+      this.#leaseEnds = this.running ? activeUntil : this.#grantedUntil;
     }
   }
 
@@ -98,6 +102,8 @@ export class Gate {
   wrote(now, rest) {
     if (rest) {
       if (this.#runningSince !== null && this.#restedAt === null) this.#restedAt = now;
+      // A value of 0 in several packets ran for those before the last, and no beat hurried.
+      this.#leaseEnds = Math.max(this.#leaseEnds, this.#grantedUntil);
       return;
     }
     const rested = this.#restedAt !== null && now - this.#restedAt >= BREAK_S;

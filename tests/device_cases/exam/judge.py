@@ -28,7 +28,7 @@ def differences(scenario: Scenario, played: Played) -> list[Difference]:
     """Empty if all is the same."""
     told = scenario.expect
     assert played.device is not None
-    judge = _Judge(scenario)
+    judge = _Judge(scenario, played.rest)
     found = [
         *_name(told.device.name, played.device),
         *_features(told.device.features, played.device),
@@ -97,7 +97,7 @@ def fits(pattern: str, op: str) -> bool:
 class _Judge:
     """Remembers over the steps what was written last where, and what rest looks like."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, rest: Collection[str]) -> None:
         self._patterns: list[str] = []
         self._rest = {
             op
@@ -105,6 +105,8 @@ class _Judge:
             if step.rests
             for op in told.ops
         }
+        # What stops the toy is rest, whether or not the reference ever said it.
+        self._rest.update(rest)
         self._last_told: dict[str, str] = {}
         self._last_got: dict[str, str] = {}
         # The last write of each kind, told by its first two bytes: one state of one motor.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,8 @@ from forwarder.clients import ClientOptions
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from forwarder.hub import Hub
+from forwarder.packet_driver import PacketDriver
+from forwarder.sources.relay_hardware import RelayHardware
 from forwarder.sources.relays import RelaySource
 from forwarder.store import Store
 from relay.agent import Agent
@@ -46,12 +48,16 @@ class Done:
 
 @dataclass(slots=True)
 class Played:
-    """`device`: the entry that clients see; None if none was announced. `known`: recognised."""
+    """`device`: the entry that clients see; None if none was announced. `known`: recognised.
+
+    `rest`: what the relay holds to stop the toy by itself, as patterns of operations.
+    """
 
     known: bool
     device: Message | None = None
     connect: tuple[str, ...] = ()
     steps: list[Done] = field(default_factory=list)
+    rest: frozenset[str] = frozenset()
 
 
 class Client(CaseClient):
@@ -148,14 +154,20 @@ async def _play(scenario: Scenario, catalogue: Catalogue, user: UserConfig) -> P
             )
         ]
         try:
-            await _script(scenario, client, toy, played)
+            await _script(scenario, client, toy, played, lambda index: _rest(hub, index, toy))
         finally:
             for task in running:
                 task.cancel()
     return played
 
 
-async def _script(scenario: Scenario, client: Client, toy: Toy, played: Played) -> None:
+async def _script(
+    scenario: Scenario,
+    client: Client,
+    toy: Toy,
+    played: Played,
+    rest_of: Callable[[int], frozenset[str]],
+) -> None:
     ear = Ear(toy)
     settle = scenario.settle_ms / 1000
     await client.greet()
@@ -171,6 +183,7 @@ async def _script(scenario: Scenario, client: Client, toy: Toy, played: Played) 
     if not client.devices:
         return
     (played.device,) = client.devices.values()
+    played.rest = rest_of(played.device["DeviceIndex"])
     for step in scenario.steps:
         reply = [
             await client.get(name, {"DeviceIndex": played.device["DeviceIndex"], **fields})
@@ -180,6 +193,21 @@ async def _script(scenario: Scenario, client: Client, toy: Toy, played: Played) 
             toy.notify(step.notify[0], bytes.fromhex(step.notify[1]))
         await asyncio.sleep(settle if step.wait is None else step.wait / 1000)
         played.steps.append(Done(tuple(reply), ear.take(), client.taken()))
+
+
+def _rest(hub: Hub, index: int, toy: Toy) -> frozenset[str]:
+    driver = hub.devices[index]._driver
+    assert isinstance(driver, PacketDriver)
+    hardware = driver._hardware
+    assert isinstance(hardware, RelayHardware)
+    found = set()
+    for packet in driver.protocol.armed() or ():
+        data = [f"{byte:02x}" for byte in packet.data]
+        if packet.counter is not None:
+            data[packet.counter.at] = "??"
+        role = toy.handles[hardware._handles[packet.endpoint]]
+        found |= {f"{letter} {role} {''.join(data)}" for letter in "wW"}
+    return frozenset(found)
 
 
 def requests(step: Step) -> Iterator[tuple[str, Message]]:
