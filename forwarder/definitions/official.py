@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from forwarder.buttplug.messages import InputCommand
+from forwarder.buttplug.messages import I32, U32, InputCommand
 from forwarder.definitions.loader import ModelEntry, derived_id
 from forwarder.definitions.model import (
     INPUT_NAMES,
@@ -63,19 +63,24 @@ class Communication(Struct):
     websocket: Websocket | None = None
 
 
+# What clients and the link can be told: an index, or a pause, beyond that would end their sessions.
+FeatureIndex = Annotated[int, Meta(ge=0, le=255)]
+GapMs = Annotated[int, Meta(ge=0, le=60_000)]
+
+
 class OutputConfig(Struct):
-    value: tuple[int, int]
-    duration: tuple[int, int] | None = None
+    value: tuple[I32, I32]
+    duration: tuple[U32, U32] | None = None
 
 
 class InputConfig(Struct):
-    value: tuple[tuple[int, int], ...]
+    value: tuple[tuple[I32, I32], ...]
     command: tuple[str, ...]
 
 
 class FeatureConfig(Struct):
     id: str
-    index: int | None = None
+    index: FeatureIndex | None = None
     description: str = ""
     output: dict[str, OutputConfig] = {}
     input: dict[str, InputConfig] = {}
@@ -87,7 +92,7 @@ class Configuration(Struct):
     identifier: tuple[str, ...] = ()
     features: tuple[FeatureConfig, ...] | None = None
     protocol_variant: str | None = None
-    message_gap_ms: int | None = None
+    message_gap_ms: GapMs | None = None
 
 
 class ProtocolConfig(Struct):

@@ -19,7 +19,7 @@ from typing import cast
 import msgspec
 from msgspec import Struct
 
-from forwarder.buttplug.messages import OutputType
+from forwarder.buttplug.messages import I32, U32, OutputType
 from forwarder.definitions.model import (
     NAME_OF,
     OUTPUT_NAMES,
@@ -28,7 +28,14 @@ from forwarder.definitions.model import (
     OutputLimit,
     UserDevice,
 )
-from forwarder.definitions.official import MAJORS, MAX_FILE, Overlay, ProtocolConfig, overlay
+from forwarder.definitions.official import (
+    MAJORS,
+    MAX_FILE,
+    GapMs,
+    Overlay,
+    ProtocolConfig,
+    overlay,
+)
 from forwarder.definitions.recognition import Origin
 from forwarder.errors import ConfigError
 from relay.link.keys import write_private
@@ -58,8 +65,8 @@ class _Identifier(Struct):
 
 
 class _Limit(Struct):
-    value: tuple[int, int] | None = None
-    duration: tuple[int, int] | None = None
+    value: tuple[I32, I32] | None = None
+    duration: tuple[U32, U32] | None = None
     reverse: bool = False
     disabled: bool = False
 
@@ -72,9 +79,9 @@ class _Feature(Struct):
 class _Choice(Struct, frozen=True):
     allow: bool = False
     deny: bool = False
-    index: int | None = None
+    index: U32 | None = None
     display_name: str | None = None
-    message_gap_ms: int | None = None
+    message_gap_ms: GapMs | None = None
 
 
 class _Config(Struct):
@@ -228,10 +235,17 @@ class UserConfig:
         devices.append({"identifier": identity, "config": config})
 
     def set_choice(self, device: UserDevice, **choices: str | int | bool | None) -> None:
-        """Set `display_name`, `message_gap_ms`, `allow`, `deny` or `index`; None removes it."""
+        """Set `display_name`, `message_gap_ms`, `allow`, `deny` or `index`; None removes it.
+
+        Raises ConfigError for what clients or relays could not be told.
+        """
         unknown = choices.keys() - set(_Choice.__struct_fields__)
         if unknown:
             raise ConfigError(f"A device has no setting {', '.join(sorted(unknown))}.")
+        try:
+            msgspec.convert({n: v for n, v in choices.items() if v is not None}, _Choice)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"A device cannot have that setting: {error}.") from error
         config = self._config(device)
         table = cast("Tree", config.setdefault("user_config", {}))
         for name, value in choices.items():
@@ -286,8 +300,11 @@ class UserConfig:
         # Only checked, so that what is changed is the tree itself.
         entries = self._configs().get("devices") or []
         msgspec.convert(entries, list[dict[str, object]])
-        for entry in cast("list[Tree]", entries):
-            yield entry, msgspec.convert(entry, _Device).typed()
+        for number, entry in enumerate(cast("list[Tree]", entries), 1):
+            try:
+                yield entry, msgspec.convert(entry, _Device).typed()
+            except msgspec.ValidationError as error:
+                raise msgspec.ValidationError(f"device {number} of its list: {error}") from error
 
     def _entry(self, address: str, protocol: str, identifier: str | None) -> Tree | None:
         wanted = (canonical_address(address), protocol, identifier)

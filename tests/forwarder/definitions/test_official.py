@@ -108,6 +108,24 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
         Official.load(tmp_path / "official.json")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"message_gap_ms": -1},
+        {"message_gap_ms": 2**31},
+        {"features": [{"id": "1", "index": -1}]},
+        {"features": [{"id": "1", "output": {"vibrate": {"value": [0, 2**31]}}}]},
+    ],
+    ids=str,
+)
+def test_what_could_not_be_said_to_clients_or_relays_is_refused_at_load(
+    odd: dict[str, object], tmp_path: Path
+) -> None:
+    model = {"id": "x", "name": "Toy", "identifier": ["X"], **odd}
+    with pytest.raises(ConfigError, match="is not a device configuration"):
+        Official.load(write(tmp_path, {"lovense": {"configurations": [model]}}))
+
+
 def test_the_published_file_loads_and_leaves_only_unknown_protocols_out() -> None:
     catalogue = Catalogue.load(official=shared("data", OFFICIAL))
     assert set(catalogue.unknown_protocols) <= {"libo-karen", "realtouch", "twerkingbutt"}

@@ -130,6 +130,28 @@ def test_an_entry_that_cannot_be_understood_is_refused_not_skipped(
         UserConfig.load(path)
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [{"message_gap_ms": value} for value in (-1, 2**31, 2**64, 2**200, 1.5)]
+    + [{"index": value} for value in (-1, 2**32, 2**64)],
+    ids=str,
+)
+def test_what_clients_or_relays_could_not_be_told_is_refused_at_load_and_never_written(
+    choice: dict[str, int], tmp_path: Path
+) -> None:
+    path = tmp_path / "user.json"
+    good, bad = entry(), entry(**choice)
+    tree = {"version": {"major": 4}, "user_configs": {"devices": [good, bad]}}
+    path.write_text(json.dumps(tree))
+    with pytest.raises(ConfigError, match=r"device 2 of its list: .*\$"):
+        UserConfig.load(path)
+    user = UserConfig.from_tree({**tree, "user_configs": {"devices": [good]}})
+    before = user.tree()
+    with pytest.raises(ConfigError, match="cannot have that setting"):
+        user.set_choice(user.devices()[0], **choice)
+    assert user.tree() == before
+
+
 def test_one_denial_blocks_and_one_permission_closes_the_door_for_others() -> None:
     other = "11:22:33:44:55:66"
     assert config(entry()).allowed(other)
