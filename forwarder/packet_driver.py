@@ -144,8 +144,7 @@ class PacketDriver:
                 ErrorCode.CONGESTED, f"{self._name} has too many questions to answer."
             ) from None
         try:
-            # What it subscribed to stays on: the next query needs it again.
-            return await self._runner.run(self.protocol.read(feature, kind), READ_S, keeps=True)
+            return await self._runner.run(self.protocol.read(feature, kind), READ_S)
         except ProtocolError as error:
             raise HardwareError(ErrorCode.REFUSED, f"{self._name}: {error}") from error
         except TimeoutError:
