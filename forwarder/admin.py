@@ -1,19 +1,20 @@
-"""The command line's way to the running hub: its API, with the admin token of the state folder."""
+"""The command line's way to the running hub: its API, over the socket in the state folder."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import socket
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
-from forwarder.api.access import ADMIN_FILE
+from forwarder import proof
 from forwarder.api.model import Problem
 from forwarder.api.routes import PREFIX
-from forwarder.api.server import URL_FILE
+from forwarder.control import PLACE_FILE, SOCKET_FILE, Place, can_be_socket
 from forwarder.errors import ForwarderError
 from relay.link.keys import PrivateFileError, read_private
 from relay.link.names import neutralise
@@ -37,25 +38,12 @@ class Refused(ForwarderError):
 class Admin:
     """One hub, by its state folder. Raises NoHub and Refused, one line each.
 
-    `to_stop`: for a stop, which needs no token and no patience.
+    `to_stop`: for a stop, which waits for nothing long.
     """
 
     def __init__(self, state: Path, *, to_stop: bool = False) -> None:
         self._state = state
         self._patience_s = STOP_S if to_stop else ANSWER_S
-        self._token = "" if to_stop else self._read(ADMIN_FILE)
-        self.url = self._read(URL_FILE)
-
-    def _read(self, name: str) -> str:
-        try:
-            return read_private(self._state / name).decode("ascii").strip()
-        except FileNotFoundError:
-            raise NoHub(
-                f"No hub runs with the state folder {self._state}: start one with `forwarder run`,"
-                " or say --state."
-            ) from None
-        except (PrivateFileError, ValueError) as error:
-            raise NoHub(f"{error}.") from error
 
     def get(self, path: str, kind: type[T]) -> T:
         return self._decoded(self._ask("GET", path), kind)
@@ -68,36 +56,125 @@ class Admin:
         self._ask(method, path, body)
 
     def _ask(self, method: str, path: str, body: object = None) -> bytes:
-        place = urlsplit(self.url).netloc
-        connection = http.client.HTTPConnection(place, timeout=self._patience_s)
-        headers = {"Content-Type": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
         data = b"" if body is None else msgspec.json.encode(body)
         try:
-            connection.request(method, PREFIX + path, data, headers)
-            response = connection.getresponse()
-            answer = response.read()
+            line = self._line()
+            try:
+                status, answer = line.ask(method, PREFIX + path, data)
+            finally:
+                line.close()
+        except FileNotFoundError:
+            raise NoHub(
+                f"No hub runs with the state folder {self._state}: start one with `forwarder run`,"
+                " or say --state."
+            ) from None
         except ConnectionRefusedError:
             raise NoHub(
                 f"No hub runs with the state folder {self._state}: the last one has ended. Start"
                 " one with `forwarder run`."
             ) from None
+        except PermissionError:
+            raise NoHub(
+                f"The hub with the state folder {self._state} is another user's: run this as that"
+                " user."
+            ) from None
+        except PrivateFileError as error:
+            raise NoHub(f"{error}.") from error
         except (OSError, http.client.HTTPException) as error:
-            raise NoHub(f"The hub at {place} does not answer: {error or 'too late'}.") from error
-        finally:
-            connection.close()
-        if response.status >= 400:
-            raise Refused(_problem(answer, response.status))
+            raise NoHub(f"The hub does not answer: {error or 'too late'}.") from error
+        if status >= 400:
+            raise Refused(_problem(answer, status))
         return answer
+
+    def _line(self) -> _Line:
+        """Raises OSError, PrivateFileError, NoHub."""
+        path = self._state / PLACE_FILE
+        try:
+            place = msgspec.json.decode(read_private(path), type=Place)
+            return _Proven(place.port, bytes.fromhex(place.key), self._patience_s)
+        except FileNotFoundError:
+            return _Line(_UnixConnection(self._state / SOCKET_FILE, self._patience_s))
+        except ValueError as error:
+            raise NoHub(f"{path} is damaged: start the hub again.") from error
 
     def _decoded(self, answer: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(answer, type=kind)
         except msgspec.MsgspecError as error:
-            raise NoHub(
-                f"The hub at {self.url} gave an answer of another version: update both."
-            ) from error
+            raise NoHub("The hub gave an answer of another version: update both.") from error
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, patience_s: float) -> None:
+        super().__init__("localhost", timeout=patience_s)
+        self._path = path
+
+    def connect(self) -> None:
+        if not can_be_socket(self._path):
+            raise FileNotFoundError(self._path)
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class _Line:
+    """A connection to whoever owns the socket in the folder."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
+
+    def ask(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        response, answer = self._exchange(method, path, body, {})
+        return response.status, answer
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _exchange(
+        self, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        headers = {"Content-Type": "application/json", **headers}
+        self._connection.request(method, path, body, headers)
+        response = self._connection.getresponse()
+        return response, response.read()
+
+
+class _Proven(_Line):
+    """A connection to a port that anybody may have: it says nothing before the hub has proven that
+    it can read the folder. Raises NoHub."""
+
+    def __init__(self, port: int, key: bytes, patience_s: float) -> None:
+        super().__init__(http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s))
+        self._port = port
+        self._key = key
+
+    def ask(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        asked = proof.nonce()
+        _, answer = self._exchange("GET", f"{proof.CHALLENGE_PATH}?nonce={asked}", b"", {})
+        try:
+            said = msgspec.json.decode(answer, type=_Challenge)
+        except msgspec.MsgspecError:
+            raise self._impostor() from None
+        if not proof.same(said.proof, proof.of_hub(self._key, asked, said.challenge)):
+            raise self._impostor()
+        exchange = proof.Exchange(self._key, said.challenge)
+        headers = {proof.HEADER: exchange.ask(method, path, body)}
+        response, answer = self._exchange(method, path, body, headers)
+        shown = response.headers.get(proof.HEADER, "")
+        if not proof.same(shown, exchange.answer(response.status, answer)):
+            raise self._impostor()
+        return response.status, answer
+
+    def _impostor(self) -> NoHub:
+        return NoHub(
+            f"No hub runs with this state folder: another program has its port {self._port}. Start"
+            " the hub with `forwarder run`."
+        )
+
+
+class _Challenge(msgspec.Struct, frozen=True):
+    challenge: str
+    proof: str
 
 
 def _problem(answer: bytes, status: int) -> str:

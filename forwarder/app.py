@@ -37,6 +37,7 @@ from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
+from forwarder.control import ControlSocket
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from forwarder.embedding import keep_linked, keep_running
@@ -55,6 +56,7 @@ from forwarder.sources.relays import RelaySource
 from forwarder.sources.upstream import PROTOCOL as UPSTREAM
 from forwarder.sources.upstream import UpstreamSource
 from forwarder.sources.websocket_devices import DeviceGate, WebsocketDeviceSource
+from forwarder.state_lock import StateLock
 from forwarder.store import Store
 from forwarder.tls import Certificate, client_tls, own_certificate, users_certificate
 from forwarder.tokens import Grant, TokenBook
@@ -85,8 +87,21 @@ class App:
     """One hub. `bind` takes the ports, `run` serves until `stop` is called or it is cancelled."""
 
     def __init__(self, config: Config) -> None:
-        """Read state and catalogue. Raises ConfigError for what the user can repair."""
+        """Take the state folder, for as long as this hub lives; read it, and the catalogue.
+
+        Raises ConfigError for what the user can repair.
+        """
         self.config = config
+        # Before anything is read: what another hub is about to write must not be missed.
+        self._lock = StateLock(config.state_dir)
+        try:
+            self._build()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _build(self) -> None:
+        config = self.config
         state = config.state_dir
         user_file = config.devices.user or state / "devices.json"
         self.user = UserConfig.load(user_file)
@@ -120,7 +135,7 @@ class App:
             hosts=config.clients.hosts,
             gatekeeper=Gatekeeper(self.origins, self._grant),
             tls=self._certificate(config.clients.tls).server_context()
-            if config.clients.wss
+            if config.clients.secure
             else None,
             heartbeat_s=None,  # the session listens by itself: see client_silence.py
             max_frame_bytes=CLIENT_FRAME_BYTES,
@@ -160,6 +175,7 @@ class App:
             doors=self.doors,
         )
         self._https = self._https_listener()
+        self._control = ControlSocket(state, self.api.control())
         self._stop = asyncio.Event()
 
     def _routes(self) -> None:
@@ -218,7 +234,7 @@ class App:
         if entry.dial is not None:
             return WebSocketClient(entry.dial, tls=client_tls(entry.fingerprint)), source
         if entry.listen is not None:
-            tls = self._certificate(entry.tls).server_context() if entry.wss else None
+            tls = self._certificate(entry.tls).server_context() if entry.secure else None
             server = WebSocketServer(
                 port=entry.listen,
                 tls=tls,
@@ -258,6 +274,7 @@ class App:
         if self._https is not None:
             yield "https", self._https.run()
         yield "API", self.api.run()
+        yield "commands", self._control.run()
         yield "relay status", RelayStatus(self.hub, self.relays, self.api.battery).run()
         for app in self._apps:
             yield f"app at {app.url}", app.run(self.serve_client)
@@ -272,12 +289,11 @@ class App:
                 ),
             )
         if self.config.mdns:
-            wss = self.config.clients.wss
             yield (
                 "mDNS",
                 announce(
                     [
-                        buttplug_server(self._clients.port, tls=wss),
+                        buttplug_server(self._clients.port, tls=self.config.clients.secure),
                         relay_port(self._link.port, self.config.name),
                     ]
                 ),
@@ -294,7 +310,16 @@ class App:
     # --- life -----------------------------------------------------------------------------------
 
     def bind(self) -> tuple[int, int]:
-        """Take the ports; returns (client port, link port). Raises ConfigError."""
+        """Take the ports; returns (client port, link port). Raises ConfigError, and gives back what
+        it had taken."""
+        try:
+            return self._bind()
+        except BaseException:
+            self.close()
+            raise
+
+    def _bind(self) -> tuple[int, int]:
+        self._control.bind()
         for connector in self._other_listeners:
             connector.bind()
         places = self._places
@@ -308,6 +333,16 @@ class App:
                 self._https = None
         return places.client_port, places.link_port
 
+    def close(self) -> None:
+        """Give ports and state folder back; only needed where `run` is not called. Idempotent."""
+        for server in (self._clients, *self._other_listeners):
+            server.close()
+        self._link.close()
+        if self._https is not None:
+            self._https.close()
+        self._control.close()
+        self._lock.release()
+
     @property
     def _other_listeners(self) -> list[WebSocketServer]:
         sources = [*self._upstreams, *([] if self._devices is None else [self._devices])]
@@ -316,7 +351,7 @@ class App:
     @property
     def client_url(self) -> str:
         """Where apps on this machine connect."""
-        return f"{'wss' if self.config.clients.wss else 'ws'}://127.0.0.1:{self._clients.port}"
+        return f"{self.config.clients.scheme}://127.0.0.1:{self._clients.port}"
 
     @property
     def link_url(self) -> str:
@@ -333,8 +368,15 @@ class App:
         self._stop.set()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop`. However this ends, devices are stopped first, within two seconds."""
-        self.bind()
+        """Serve until `stop`; may be called once. However this ends, devices are stopped first,
+        within two seconds, and the state folder is given back last."""
+        try:
+            self.bind()
+            await self._serve(ready)
+        finally:
+            self.close()
+
+    async def _serve(self, ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(work, name=name) for name, work in self._work()]
             try:

@@ -50,8 +50,8 @@ class Clients(_Table, frozen=True):
 
     port           where clients connect; 0 takes a free one
     hosts          addresses to listen on; whoever is not on this machine needs a token
-    tls            serve wss with this certificate, or with a generated one if `wss` is true
-    wss            serve wss instead of ws on this port
+    tls            serve wss with this certificate, instead of ws
+    wss            serve wss instead of ws, without `tls` with a generated certificate
     origins        web pages that may connect, besides those of this machine
     ask_origins    other pages wait to be allowed on the dashboard instead of being refused
     max_ping_ms    0, or how often clients must ping at least
@@ -69,6 +69,15 @@ class Clients(_Table, frozen=True):
     max_ping_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 0
     server_name: Annotated[str, Meta(min_length=1, max_length=64)] = "Buttplug Forwarder"
     dial: tuple[Url | Dial, ...] = ()
+
+    @property
+    def secure(self) -> bool:
+        """Whether this port speaks TLS: who gives a certificate wants it used."""
+        return self.wss or self.tls is not None
+
+    @property
+    def scheme(self) -> str:
+        return "wss" if self.secure else "ws"
 
 
 class Link(_Table, frozen=True):
@@ -107,8 +116,8 @@ class Upstream(_Table, frozen=True):
     dial           its address, if the hub calls it
     listen         a port where it calls us, instead; on this machine only
     fingerprint    SHA-256 of its certificate, if it is not a public one
-    wss            serve wss instead of ws on `listen`
-    tls            the certificate for it, instead of the generated one
+    wss            serve wss instead of ws on `listen`, without `tls` with a generated certificate
+    tls            serve wss with this certificate
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -117,6 +126,11 @@ class Upstream(_Table, frozen=True):
     fingerprint: str | None = None
     wss: bool = False
     tls: Tls | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether `listen` speaks TLS."""
+        return self.wss or self.tls is not None
 
 
 class WebsocketDevices(_Table, frozen=True):

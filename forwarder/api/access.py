@@ -82,15 +82,21 @@ def admin_token(folder: Path) -> str:
     try:
         token = read_private(path).decode("ascii").strip()
     except FileNotFoundError:
-        token = new_token(ADMIN_PREFIX)
         try:
-            write_private(path, f"{token}\n".encode())
+            token = renewed_admin_token(folder)
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
     except (PrivateFileError, ValueError) as error:
         raise ConfigError(f"{error}. Delete it, and start the hub again.") from error
     if len(token) < len(ADMIN_PREFIX) + 32:
         raise ConfigError(f"{path} is damaged; delete it, and start the hub again.")
+    return token
+
+
+def renewed_admin_token(folder: Path) -> str:
+    """A new admin token in the place of the old one. Raises OSError."""
+    token = new_token(ADMIN_PREFIX)
+    write_private(folder / ADMIN_FILE, f"{token}\n".encode())
     return token
 
 
@@ -161,6 +167,11 @@ class Access:
         if caller.grant is not None or not caller.token:
             return True
         return caller.token == self._admin or self._pages.holds(caller.token)
+
+    def renew(self, folder: Path) -> str:
+        """Replace the admin token; whoever came with the old one is nobody. Raises OSError."""
+        self._admin = renewed_admin_token(folder)
+        return self._admin
 
     def new_page(self, visitor: Visitor) -> str | Refusal:
         """A token for a dashboard whose script asks for it, for one that passed `refuse`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from forwarder.api.batteries import Batteries
 from forwarder.api.drivers import Driver, Scripts
 from forwarder.api.log import KEPT
 from forwarder.api.model import (
+    AdminToken,
     CatalogueView,
     Device,
     DeviceBody,
@@ -95,6 +96,7 @@ class Actions:
         settings: Settings,
         origins: Origins,
         scripts: Scripts,
+        renew_admin: Callable[[], str],
     ) -> None:
         self._services = services
         self._hub = services.hub
@@ -105,6 +107,7 @@ class Actions:
         self._settings = settings
         self._origins = origins
         self._scripts = scripts
+        self._renew_admin = renew_admin
         self._scanner = Driver(services.hub, "API", "script")
         self._scan_ends: asyncio.TimerHandle | None = None
 
@@ -307,6 +310,9 @@ class Actions:
         grant = self._services.tokens.revoke(call.path["name"])
         self._scripts.end(grant.name)
         return TokenRevoked(name=grant.name, clients=self._services.guests.end(grant))
+
+    async def renew_admin(self, call: Call) -> AdminToken:
+        return AdminToken(token=self._renew_admin())
 
     # --- origins --------------------------------------------------------------------------------
 

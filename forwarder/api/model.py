@@ -30,6 +30,12 @@ class Problem(Document, frozen=True):
     error: str
 
 
+class AdminToken(Document, frozen=True):
+    """The new admin token; the old one has ended."""
+
+    token: str
+
+
 class PageToken(Document, frozen=True):
     """What a dashboard that is open on the hub's machine calls the API with, for this run."""
 
@@ -40,7 +46,8 @@ class PageToken(Document, frozen=True):
 
 
 class HubView(Document, frozen=True):
-    """`name`: of this hub. `client_url`: where apps connect. `page_url`: https for phones, if any.
+    """`name`: of this hub. `client_url`: where apps on its machine connect; `dashboard_url`: where
+    people there look. `page_url`: https for phones, if any.
 
     `lan`: relays elsewhere may connect. `fingerprint`: SHA-256 of the certificate for https.
     """
@@ -48,6 +55,7 @@ class HubView(Document, frozen=True):
     name: str
     version: str
     client_url: str
+    dashboard_url: str
     page_url: str | None
     fingerprint: str | None
     lan: bool

@@ -81,14 +81,14 @@ class Picture:
 
     def hub(self) -> HubView:
         config, places = self._services.config, self._services.places
-        scheme = "wss" if config.clients.wss or config.clients.tls else "ws"
         page = None
         if places.https_port is not None:
             page = f"https://localhost:{places.https_port}/relay/"
         return HubView(
             name=neutralise(config.name),
             version=self._version,
-            client_url=f"{scheme}://127.0.0.1:{places.client_port}",
+            client_url=f"{config.clients.scheme}://127.0.0.1:{places.client_port}",
+            dashboard_url=f"http://127.0.0.1:{places.link_port}",
             page_url=page,
             fingerprint=places.fingerprint,
             lan=config.link.lan,

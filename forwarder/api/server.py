@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from forwarder.api import openapi
-from forwarder.api.access import Access, Caller, Refusal, Right, admin_token
+from forwarder.api.access import OWNER, Access, Caller, Refusal, Right, admin_token
 from forwarder.api.actions import Actions, Call
 from forwarder.api.allowed import Origins
 from forwarder.api.batteries import Batteries
@@ -48,13 +48,13 @@ from forwarder.local_names import host_names
 from forwarder.web.headers import guard_headers
 from forwarder.web.pages import Pages
 from relay.link.channel import Channel
-from relay.link.keys import write_private
 from relay.link.messages import ErrorCode
 from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Who = Callable[[web.Request, Right], Caller | Refusal]
 
 # The largest body is a list of limits, a few hundred bytes each.
 MAX_BODY_BYTES = 64 << 10
@@ -67,7 +67,6 @@ MAX_STREAMS = 32
 
 ORIGINS_FILE = "origins.json"
 PINS_FILE = "pins.json"
-URL_FILE = "api.url"
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownDevice, HTTPStatus.NOT_FOUND),
@@ -116,7 +115,6 @@ class Api:
         self._batteries = Batteries(services.hub, lambda: self._watch.watched(time.monotonic()))
         self._picture = Picture(services, self._batteries)
         self._watch = Watch(services, self._picture)
-        self._url_file = state / URL_FILE
         self._streams = 0
         self._description = ""
         self._actions = Actions(
@@ -127,15 +125,13 @@ class Api:
             Settings(services, Pins(state / PINS_FILE, services.relays.pins)),
             Origins(services.origins, state / ORIGINS_FILE, config.clients.origins),
             Scripts(services.hub),
+            lambda: self.access.renew(state),
         )
 
     def mount(self, app: web.Application) -> None:
         """Add the routes of the API, and the dashboard and the phone page beside them."""
         app.on_response_prepare.append(guard_headers)
-        for route in ROUTES:
-            # Names may hold anything, also slashes.
-            path = (PREFIX + route.path).replace("{name}", "{name:.+}")
-            app.router.add_route(route.method, path, self._handler(route))
+        self._add_routes(app, self._caller)
         app.router.add_post(f"{PREFIX}/page", self._page)
         app.router.add_get(f"{PREFIX}/openapi.json", self._describe)
         app.router.add_get(f"{PREFIX}/events/stream", self._stream)
@@ -151,27 +147,30 @@ class Api:
         app.router.add_route("*", PREFIX + "/{path:.*}", _unknown)
         Pages(self.access).mount(app)
 
+    def control(self) -> web.Application:
+        """The same routes for the command line: who can open its socket is the owner."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        self._add_routes(app, lambda *_: Caller(OWNER, "Command line"))
+        app.router.add_route("*", "/{path:.*}", _unknown)
+        return app
+
+    def _add_routes(self, app: web.Application, who: Who) -> None:
+        for route in ROUTES:
+            # Names may hold anything, also slashes.
+            path = (PREFIX + route.path).replace("{name}", "{name:.+}")
+            app.router.add_route(route.method, path, self._handler(route, who))
+
     def battery(self, device: Device) -> int | None:
         """In percent, as far as it is known."""
         return self._batteries.level(device)
 
     async def run(self) -> None:
-        """Keep the log and the batteries, and say in the state folder where the hub is. Runs
-        until cancelled, then stops what scripts drive."""
+        """Keep the log and the batteries. Runs until cancelled, then stops what scripts drive."""
         with self._services.log:
             try:
-                write_private(self._url_file, f"{self._url}\n".encode())
-                await self._batteries.run()
-            except OSError as error:
-                log.error("commands will not find this hub: %s", error)
                 await self._batteries.run()
             finally:
                 self._actions.close()
-                self._url_file.unlink(missing_ok=True)
-
-    @property
-    def _url(self) -> str:
-        return f"http://127.0.0.1:{self._services.places.link_port}"
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -193,9 +192,9 @@ class Api:
             return _refused(made)
         return _json(PageToken(token=made), HTTPStatus.CREATED)
 
-    def _handler(self, route: Route) -> Answer:
+    def _handler(self, route: Route, who: Who) -> Answer:
         async def answer(request: web.Request) -> web.StreamResponse:
-            caller = self._caller(request, route.right)
+            caller = who(request, route.right)
             if isinstance(caller, Caller) and not caller.may(route.right):
                 caller = _not_allowed(caller)
             if isinstance(caller, Refusal):

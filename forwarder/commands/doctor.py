@@ -54,14 +54,13 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from _versions()
     yield from state_folder(config.state_dir)
     try:
-        admin = Admin(config.state_dir)
-        status = admin.get("/status", Status)
-    except NoHub:
-        yield Finding(Mark.NOTE, "No hub runs with this state folder.")
+        status = Admin(config.state_dir).get("/status", Status)
+    except NoHub as error:
+        yield Finding(Mark.NOTE, str(error))
         yield from ports(config)
         lan = config.link.lan
     else:
-        yield from _hub(config, status, admin.url)
+        yield from _hub(config, status)
         lan = status.hub.lan
     yield from bluetooth(_BLUETOOTH, _RFKILL, _BUS)
     yield from _network(lan=lan)
@@ -105,8 +104,12 @@ def state_folder(folder: Path) -> Iterator[Finding]:
         yield Finding(Mark.GOOD, f"State in {folder} is for its owner only.")
 
 
-def _hub(config: Config, status: Status, url: str) -> Iterator[Finding]:
-    yield Finding(Mark.GOOD, f"A hub runs at {url}; apps connect to {status.hub.client_url}.")
+def _hub(config: Config, status: Status) -> Iterator[Finding]:
+    yield Finding(
+        Mark.GOOD,
+        f"A hub runs; apps connect to {status.hub.client_url}, the dashboard is at"
+        f" {status.hub.dashboard_url}.",
+    )
     away = [relay.name for relay in status.relays if not relay.connected]
     here = len(status.relays) - len(away)
     yield Finding(Mark.GOOD if here else Mark.NOTE, f"{counted(here, 'relay')} connected.")

@@ -32,18 +32,17 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    admin = admin_of(options)
-    status = admin.get("/status", Status)
-    print(pretty(status) if options.json else "\n".join(status_lines(status, admin.url)))
+    status = admin_of(options).get("/status", Status)
+    print(pretty(status) if options.json else "\n".join(status_lines(status)))
     return FINE
 
 
-def status_lines(status: Status, url: str) -> Iterator[str]:
+def status_lines(status: Status) -> Iterator[str]:
     """The whole state for a terminal."""
     hub = status.hub
     yield f"Hub {hub.name} (version {hub.version}), up {_since(hub.up_s)}"
     yield from hold_lines(status.hold)
-    yield f"  apps connect to {hub.client_url}, the dashboard is at {url}"
+    yield f"  apps connect to {hub.client_url}, the dashboard is at {hub.dashboard_url}"
     yield "Relays"
     yield from table(map(relay_row, status.relays)) if status.relays else ("  none",)
     yield "Devices"

@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import re
 from datetime import datetime
+from pathlib import Path
 
-from forwarder.admin import in_path, pretty
-from forwarder.api.model import TokenBody, TokenMade, TokenRevoked, TokenView
+from forwarder.admin import Admin, NoHub, in_path, pretty
+from forwarder.api.access import admin_token, renewed_admin_token
+from forwarder.api.model import AdminToken, TokenBody, TokenMade, TokenRevoked, TokenView
 from forwarder.commands.base import (
     FINE,
     Subcommand,
     add_json,
     add_state,
     admin_of,
+    config_of,
     counted,
     table,
 )
 from forwarder.errors import ConfigError
+from forwarder.state_lock import StateLock
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SPAN = re.compile(r"(\d{1,5})([smhd])")
@@ -38,7 +42,10 @@ def _add(parser: argparse.ArgumentParser) -> None:
     revoke = commands.add_parser("revoke", help="end a token, and the clients that came with it")
     revoke.add_argument("name", metavar="NAME")
     revoke.set_defaults(token=_revoke)
-    for command in (new, list_, revoke):
+    admin = commands.add_parser("admin", help="the owner's own, for a dashboard elsewhere")
+    admin.add_argument("--renew", action="store_true", help="replace it; the old one ends at once")
+    admin.set_defaults(token=_admin)
+    for command in (new, list_, revoke, admin):
         add_state(command)
 
 
@@ -104,6 +111,29 @@ def _revoke(options: argparse.Namespace) -> int:
     ended = f"; {counted(revoked.clients, 'client')} ended" if revoked.clients else ""
     print(f"{revoked.name} is revoked{ended}.")
     return FINE
+
+
+def _admin(options: argparse.Namespace) -> int:
+    state = config_of(options).state_dir
+    token = _renewed(state) if options.renew else admin_token(state)
+    if options.renew:
+        print("The old admin token has ended; who was here with it has to leave. The new one:\n")
+    print(f"  {token}\n\nIt works on this machine and over https. Who has it can do everything.")
+    return FINE
+
+
+def _renewed(state: Path) -> str:
+    try:
+        return Admin(state).send("POST", "/admin-token", AdminToken).token
+    except NoHub:
+        pass  # nobody has it in memory: the file is all there is, unless a hub starts now
+    lock = StateLock(state)
+    try:
+        return renewed_admin_token(state)
+    except OSError as error:
+        raise ConfigError(f"{state} cannot be written: {error.strerror}.") from error
+    finally:
+        lock.release()
 
 
 COMMANDS = (Subcommand("token", "let apps on other machines in", _add, _run),)

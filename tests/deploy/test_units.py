@@ -90,6 +90,24 @@ def test_every_user_and_state_folder_of_a_service_is_made() -> None:
         )
 
 
+def within_its_limits(unit: Path, pid: int) -> None:
+    """What a unit allows is several times what its program takes, and no more than it may need."""
+    memory = int(setting(UNITS / unit, "MemoryMax").removesuffix("M")) << 20
+    files, tasks = (int(setting(UNITS / unit, key)) for key in ("LimitNOFILE", "TasksMax"))
+    assert memory <= 512 << 20
+    if sys.platform != "linux":
+        return
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
+    assert 3 * (int(status["VmRSS"].split()[0]) << 10) < memory
+    # A pool of threads may grow to 32 (concurrent.futures).
+    assert int(status["Threads"]) + 32 < tasks
+    assert 4 * len(list(Path(f"/proc/{pid}/fd").iterdir())) < files
+    if "forwarder" in unit.stem:
+        assert files > 800
+
+
 @pytest.mark.parametrize("unit", ALL, ids=str)
 async def test_what_a_unit_starts_runs_and_ends_at_its_signal(tmp_path: Path, unit: Path) -> None:
     """The command of the unit, with its folders moved and the example configuration."""
@@ -111,6 +129,7 @@ async def test_what_a_unit_starts_runs_and_ends_at_its_signal(tmp_path: Path, un
     try:
         word = "no hub yet" if relay else "ws://127.0.0.1:"
         await until(lambda: word in service.text, f"{word!r} in the journal")
+        within_its_limits(unit, service.process.pid)
         service.send(signal.SIGTERM)
         assert await service.wait(STOP_S) == 0
     finally:

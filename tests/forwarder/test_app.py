@@ -13,6 +13,7 @@ import pytest
 from forwarder.app import App
 from forwarder.config import Clients, Config, Link, Radio, Upstream
 from forwarder.errors import ConfigError
+from forwarder.state_lock import StateLock
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 
@@ -124,9 +125,11 @@ async def test_a_cancelled_hub_stops_what_runs(tmp_path: Path) -> None:
 async def test_a_taken_port_is_named_with_the_option_that_changes_it(tmp_path: Path) -> None:
     first = App(config(tmp_path))
     port, _ = first.bind()
-    second = App(Config(state=tmp_path, clients=Clients(port=port), link=Link(port=0)))
+    other = tmp_path / "other"
+    second = App(Config(state=other, clients=Clients(port=port), link=Link(port=0)))
     with pytest.raises(ConfigError, match=f"Port {port} is taken.*--port"):
         second.bind()
+    StateLock(other).release()
     async with running(first):
         pass
 

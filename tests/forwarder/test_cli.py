@@ -15,11 +15,13 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from forwarder.api.access import ADMIN_FILE
 from forwarder.cli import run
 from forwarder.client import Client, ServerRefused
+from forwarder.control import SOCKET_FILE
 from tests.doubles.driver import RecordingDriver, device
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.system.processes import Program, free_ports, hub_program, until
@@ -111,8 +113,7 @@ async def test_a_stop_that_is_not_confirmed_is_status_1(home: Home) -> None:
 
 
 async def test_to_stop_needs_no_token(home: Home) -> None:
-    (home.folder / ADMIN_FILE).chmod(0o644)
-    assert (await home.say("resume")).status == 1
+    (home.folder / ADMIN_FILE).unlink()
     assert (await home.say("stop")).status == 0
     assert home.hub.app.hub.hold.holds
 
@@ -172,7 +173,7 @@ async def test_a_hub_that_hangs_is_said_within_seconds(
     hub = hub_program(tmp_path, client_port, link_port)
     await hub.start()
     try:
-        await until((tmp_path / "hub" / "api.url").exists, "a hub")
+        await until((tmp_path / "hub" / "hub.sock").exists, "a hub")
         hub.send(signal.SIGSTOP)
         started = time.monotonic()
         assert await asyncio.to_thread(run, ["stop", "--state", str(tmp_path / "hub")]) == 1
@@ -227,6 +228,25 @@ async def test_tokens_are_made_listed_and_revoked(home: Home) -> None:
     assert (await home.say("token", "new", "x", "--valid", "soon")).status == 2
 
 
+async def test_a_renewed_admin_token_ends_the_old_one_and_who_came_with_it(home: Home) -> None:
+    old = home.hub.admin
+    ws = await home.hub.http.ws_connect(f"{home.hub.url}/api/v1/events")
+    await ws.send_json({"t": "hello", "token": old})
+    assert (await ws.receive_json())["whole"]
+    renewed = await home.say("token", "admin", "--renew")
+    assert renewed.status == 0
+    assert home.hub.admin in renewed.out
+    assert home.hub.admin != old
+    async with asyncio.timeout(5):
+        while (await ws.receive()).type is aiohttp.WSMsgType.TEXT:
+            pass
+    assert ws.close_code == 4401
+    assert (await home.hub.ask("POST", "/scan", {}, token=old))[0] == 401
+    assert (await home.hub.ask("POST", "/scan", {}))[0] == 204
+    # Commands never had it.
+    assert (await home.say("stop")).status == 0
+
+
 async def test_pair_prints_a_link_and_waits_for_the_relay(home: Home) -> None:
     shown = await home.say("pair", "--no-wait", "--phone", "localhost")
     assert shown.status == 0
@@ -266,7 +286,7 @@ async def test_a_hub_that_was_killed_is_said_to_have_ended(
     hub = hub_program(tmp_path, client_port, link_port)
     await hub.start()
     try:
-        await until((tmp_path / "hub" / "api.url").exists, "a hub")
+        await until((tmp_path / "hub" / SOCKET_FILE).exists, "a hub")
     finally:
         await hub.end()
     assert run(["status", "--state", str(tmp_path / "hub")]) == 1
@@ -277,7 +297,7 @@ async def test_a_hub_that_was_killed_is_said_to_have_ended(
 
 async def test_doctor_finds_a_hub_and_open_files(home: Home) -> None:
     fine = await home.say("doctor")
-    assert f"A hub runs at {home.hub.url}" in fine.out
+    assert f"the dashboard is at {home.hub.url}" in fine.out
     (home.folder / "tokens.json").write_text("{}")
     (home.folder / "tokens.json").chmod(0o644)
     open_file = await home.say("doctor")
@@ -325,12 +345,19 @@ def test_wrong_usage_is_status_2_and_one_line(
     assert said.err.startswith("forwarder")
 
 
-def test_an_admin_token_open_to_others_is_not_used(
+def test_the_admin_token_is_shown_and_renewed_without_a_hub(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / ADMIN_FILE).write_text("bpfa_" + "a" * 43)
+    words = ["token", "admin", "--state", str(tmp_path)]
+    assert run(words) == 0
+    first = (tmp_path / ADMIN_FILE).read_text().strip()
+    assert first in capsys.readouterr().out
+    assert run([*words, "--renew"]) == 0
+    second = (tmp_path / ADMIN_FILE).read_text().strip()
+    assert second != first
+    assert second in capsys.readouterr().out
     (tmp_path / ADMIN_FILE).chmod(0o644)
-    assert run(["status", "--state", str(tmp_path)]) == 1
+    assert run(words) == 2
     assert "open to other users" in capsys.readouterr().err
 
 

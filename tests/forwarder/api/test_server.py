@@ -7,18 +7,21 @@ import gzip
 import socket
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 from yarl import URL
 
 from forwarder.api.access import Right
 from forwarder.api.routes import ROUTES
-from forwarder.config import Link
+from forwarder.config import Clients, Link, Tls
 from forwarder.local_names import addresses
+from forwarder.tls import own_certificate
 from tests.doubles.running_hub import TOYS, RunningHub, config_for, running_hub
 from tests.system.processes import free_ports, until
 
@@ -683,6 +686,20 @@ async def test_beyond_this_machine_a_token_is_needed_for_everything(tmp_path: Pa
         _, code = await hub.ask("POST", "/pairing", {})
         assert isinstance(code, dict)
         assert here in code["link"]
+
+
+async def test_a_certificate_of_the_users_is_used_and_said_everywhere(tmp_path: Path) -> None:
+    """Without `wss = true`, too: who gives a certificate wants it used."""
+    files = own_certificate(tmp_path / "own", [], datetime.now(UTC))
+    tls = Tls(certificate=files.certificate, key=files.key)
+    config = replace(config_for(tmp_path / "hub", ()), clients=Clients(port=0, tls=tls))
+    async with running_hub(tmp_path / "hub", (), config) as hub:
+        _, status = await hub.ask("GET", "/status")
+        assert isinstance(status, dict)
+        url = status["hub"]["client_url"]
+        assert url.startswith("wss://")
+        assert url == hub.app.client_url
+        await (await hub.http.ws_connect(url, ssl=False)).close()
 
 
 async def test_toys_are_named_in_the_status(house: RunningHub) -> None:

@@ -47,7 +47,7 @@ async def test_a_relay_is_paired_lends_its_radio_and_is_revoked(tmp_path: Path) 
     pairing = Program("forwarder", ["pair", "--state", state], tmp_path, "pair")
     try:
         await hub.start()
-        await until(Path(state, "api.url").exists, "a hub")
+        await until(Path(state, "hub.sock").exists, "a hub")
         await pairing.start()
         await until(lambda: "Waiting" in pairing.text, "a code")
         link = re.search(r"relay pair '(\S+)'", pairing.text)
