@@ -11,7 +11,7 @@ from forwarder.buttplug.messages import InputType, OutputType
 from tests.forwarder.buttplug.devices import device, nora, output, sensor, sent
 from tests.forwarder.buttplug.harness import Served
 from tests.forwarder.buttplug.legacy.test_dialects import TABLE
-from tests.system.js.packages import NPM_0, NPM_1, NPM_3, NPM_4, NPM_5
+from tests.system.js.packages import NPM_0, NPM_1, NPM_3, NPM_4, NPM_4_FIRST, NPM_5
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
@@ -89,7 +89,7 @@ def test_every_test_and_file_that_is_named_exists() -> None:
 
 
 def test_every_client_that_is_tested_is_named() -> None:
-    for package in (NPM_5, NPM_4, NPM_3, NPM_1, NPM_0):
+    for package in (NPM_5, NPM_4, NPM_4_FIRST, NPM_3, NPM_1, NPM_0):
         assert re.search(
             rf"^\| npm `buttplug` {package}\b[^|]*\| v{package.spec} \|", PAGE, flags=re.M
         ), package

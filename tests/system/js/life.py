@@ -95,6 +95,11 @@ async def whole_life(
     await drive(client, home, outputs)
     if battery:
         assert await client.call("battery", NORA) == BATTERY
+    await goodbye(client, home, toys)
+
+
+async def goodbye(client: JsClient, home: House, toys: set[str]) -> None:
+    """Stop of one, stop of all, and the end."""
     trace = home.trace
     await client.call("stop", NORA)
     assert trace.writes(address(NORA))[-2:] == NORA_OFF

@@ -32,6 +32,9 @@ _SHA512 = {
     "buttplug@4.0.2": (
         "PciEJEoBkHjeA0UFfdymr5+jHXukzF0T8Pg7TaAxxWFb/0Ynfy1dWaGt1c7O5E1sfJSVyWxrvBQQCSeNWzprbg=="
     ),
+    "buttplug@4.0.0": (
+        "9fO055gmZbHp7lI5C95pNbvjHye/n5cKNxv//ObW7Vh8R6UULE5tz8/dpYXJDcjy64DbX1+M5KnUgr40ygafsQ=="
+    ),
     "buttplug@3.2.2": (
         "TGkQzG6dxEjuFX29eRoWkh82vsQhGQ+E98tZtN8fWn1NOG7v/9H0FFkNXrpmeRt9FFS0GdHTvubfZ8dcIPGSAA=="
     ),
@@ -80,6 +83,8 @@ class Package:
 # npm ever spoke spec v0 only.
 NPM_5 = Package("5.0.2", 4, "api4.mjs", depends=_NODE)
 NPM_4 = Package("4.0.2", 4, "api4.mjs", depends=_NODE)
+# The first of spec v4, which still stops in the words of v3.
+NPM_4_FIRST = Package("4.0.0", 4, "api4.mjs", depends=_NODE)
 NPM_3 = Package("3.2.2", 3, "api3.mjs", depends=_OLD_NODE)
 # These two come with everything for browsers, and do not work in Node.
 NPM_1 = Package("1.0.17", 2, "api2.mjs", "dist/web/buttplug.min.js")
