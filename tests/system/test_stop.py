@@ -47,10 +47,10 @@ async def test_a_process_that_ends_or_freezes_stops_the_toy(
     async with house(tmp_path, "Lovense Hush") as home:
         client = await connect(home.url, 1)
         await client.devices[0].run_output(FULL)
-        await home.trace.until_write(ON)
+        on = await home.trace.until_write(ON)
         # Long enough that the lease has been renewed: it must not depend on how fresh it is.
         await asyncio.sleep(0.6)
-        assert stop_after(home, 0) is None
+        assert stop_after(home, on.t_ns) is None
         program = home.hub if victim == "hub" else home.relay
         assert program is not None
         assert await off_ms(home, program.send(number)) <= LIMIT_MS
