@@ -88,7 +88,11 @@ class Agent:
         self._roster.heard = self._scanner.last
         self._roster.debts_changed = self._tell_debts
         self._supervisor = (
-            Supervisor(self._roster, lambda: self._roster.strike(StopCause.STALL))
+            Supervisor(
+                self._roster,
+                lambda: self._roster.strike(StopCause.STALL),
+                self._roster.keeper.records.path,
+            )
             if outlives_its_relay(radio)
             else None
         )

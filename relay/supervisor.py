@@ -11,6 +11,8 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from relay.radio.base import Radio
@@ -41,12 +43,19 @@ def outlives_its_relay(radio: Radio) -> bool:
 class Supervisor:
     """Tells a process of its own how to stop each of `devices`, and that our event loop turns.
 
+    `record` knows the file that is to go when the supervisor has stopped an address in our place.
     `stalled` is called when the loop has stood still for so long that the supervisor may have
     stopped everything.
     """
 
-    def __init__(self, devices: Iterable[Held], stalled: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        devices: Iterable[Held],
+        stalled: Callable[[], None],
+        record: Callable[[str], Path | None] = lambda address: None,
+    ) -> None:
         self._devices = devices
+        self._record = record
         self._stalled = stalled
         self._channel: socket.socket | None = None
         self._told: dict[str, bytes] = {}
@@ -117,13 +126,17 @@ class Supervisor:
 
     def _tell(self) -> None:
         """Send what has changed since it was last sent."""
-        holds = {device.address: encode(device.hold()) for device in self._devices}
+        holds = {device.address: encode(self._hold(device)) for device in self._devices}
         for address, packet in holds.items():
             if self._told.get(address) != packet and self._send(packet):
                 self._told[address] = packet
         for address in [each for each in self._told if each not in holds]:
             if self._send(encode(Release(address))):
                 del self._told[address]
+
+    def _hold(self, device: Held) -> Hold:
+        record = self._record(device.address)
+        return replace(device.hold(), record="" if record is None else str(record))
 
     def _send(self, packet: bytes) -> bool:
         if self._channel is None:

@@ -1,6 +1,7 @@
 """What a relay tells its supervisor, one JSON object per packet of a SOCK_SEQPACKET pair.
 
-    {"hold": ADDRESS, "writes": [[HANDLE, HEX, RESPONSE, DELAY_MS], …], "gap_ms": N, "cut": BOOL}
+    {"hold": ADDRESS, "writes": [[HANDLE, HEX, RESPONSE, DELAY_MS], …], "gap_ms": N, "cut": BOOL,
+     "record": PATH}
     {"release": ADDRESS}
     {}                      the relay's event loop turns
 
@@ -35,12 +36,16 @@ class HeldWrite:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """How to stop one connected peripheral: with `writes`; `cut`: else by disconnecting it."""
+    """How to stop one connected peripheral: with `writes`; `cut`: else by disconnecting it.
+
+    `record`: the file by which the relay's next start knows of it, if there is one.
+    """
 
     address: str
     writes: tuple[HeldWrite, ...] = ()
     gap_ms: int = 0
     cut: bool = True
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,9 @@ def encode(said: Said) -> bytes:
     match said:
         case Hold():
             writes = [[w.handle, w.data.hex(), w.response, w.delay_ms] for w in said.writes]
-            rest = {"writes": writes, "gap_ms": said.gap_ms, "cut": said.cut}
+            rest = {
+                "writes": writes, "gap_ms": said.gap_ms, "cut": said.cut, "record": said.record,
+            }  # fmt: skip
             return json.dumps({"hold": said.address, **rest}).encode()
         case Release():
             return json.dumps({"release": said.address}).encode()
@@ -76,7 +83,7 @@ def decode(packet: bytes) -> Said:
     fields = json.loads(packet)
     if "hold" in fields:
         writes = tuple(HeldWrite(h, bytes.fromhex(d), r, ms) for h, d, r, ms in fields["writes"])
-        return Hold(fields["hold"], writes, fields["gap_ms"], fields["cut"])
+        return Hold(fields["hold"], writes, fields["gap_ms"], fields["cut"], fields["record"])
     if "release" in fields:
         return Release(fields["release"])
     return Beat()

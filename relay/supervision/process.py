@@ -1,6 +1,7 @@
 """Stops what a relay has left running, when the relay is dead or stands still.
 
-the stream ends while something is held   every held stop, then every connection is cut
+the stream ends while something is held   every held stop, then every connection is cut; the
+                                          record of what was stopped is removed
 silence while something is held           every held stop; a connection is cut if need be
 a word after the silence                  every held stop once more: a write of the relay may
                                           have been on its way when it froze
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 from typing import Protocol
@@ -110,7 +112,9 @@ async def _stop(bus: Bus, hold: Hold, *, dead: bool) -> None:
             stopped = False
             say(f"{hold.address}: did not take its stop within {STOP_S:g} s, cutting it off")
     if dead or not stopped:
-        await _cut(bus, hold.address)
+        cut = await _cut(bus, hold.address)
+        if dead and cut and (stopped or not hold.writes):
+            _settled(hold)
 
 
 async def _write_all(bus: Bus, hold: Hold) -> None:
@@ -137,16 +141,26 @@ async def _write(bus: Bus, address: str, write: HeldWrite) -> None:
             return
 
 
-async def _cut(bus: Bus, address: str) -> None:
+async def _cut(bus: Bus, address: str) -> bool:
+    """Let it go; whether that will happen, as far as anybody can tell."""
     try:
         async with asyncio.timeout(CUT_S):
             await bus.disconnect(address)
     except Gone:
-        return
+        return True
     except BluezError as error:
         say(f"{address}: could not be cut off: {error}")
+        return False
     except TimeoutError:
-        return  # BlueZ answers after 2 s; it has the request.
+        return True  # BlueZ answers after 2 s; it has the request.
+    return True
+
+
+def _settled(hold: Hold) -> None:
+    """The relay's next start need not look for this one."""
+    if hold.record:
+        with contextlib.suppress(OSError):
+            os.unlink(hold.record)
 
 
 async def _prepare(bus: Bus, hold: Hold) -> None:

@@ -8,7 +8,8 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +115,7 @@ def at(bus: RecordingBus, op: str) -> list[float]:
         Hold(A),
         Hold(A, (HeldWrite(3, b"\x00\xff", response=True), HeldWrite(9, b"", delay_ms=40)), 30),
         Hold(A, cut=False),
+        Hold(A, record="/home/a person/devices/AA.json"),
     ],
 )
 def test_what_is_said_arrives(said: Said) -> None:
@@ -252,6 +254,33 @@ def test_a_device_whose_only_stop_is_to_be_cut_off() -> None:
             it.say(Hold(A), Hold(B, cut=False))
             await asyncio.sleep(1)
         assert bus.ops() == ["cut 1"]
+
+    run_virtual(scene())
+
+
+@pytest.mark.parametrize(
+    ("hold", "bus", "kept"),
+    [
+        (ACKED, RecordingBus(), False),
+        (Hold(A), RecordingBus(), False),
+        (ACKED, RecordingBus(broken=Gone("Not connected")), True),
+        (ACKED, RecordingBus(broken=BluezError("no")), True),
+        (ACKED, RecordingBus(hangs=True), True),
+    ],
+)
+def test_what_a_supervisor_has_stopped_the_next_start_need_not_look_for(
+    hold: Hold, bus: RecordingBus, kept: bool, tmp_path: Path
+) -> None:
+    record = tmp_path / "AA.json"
+    record.write_text("{}")
+
+    async def scene() -> None:
+        async with relay(bus) as it:
+            it.say(replace(hold, record=str(record)))
+            await asyncio.sleep(0.5)
+            assert record.exists()
+            await it.die()
+        assert record.exists() == kept
 
     run_virtual(scene())
 
