@@ -147,7 +147,8 @@ class Actions:
         stopped = await _stopped(stops)
         unsaved = await self._services.hold_file.saved(max(SAVE_AFTER_S, until - now()))
         # Somebody may have resumed meanwhile.
-        return replace(stopped, held=self._hub.hold.holds, unsaved=unsaved)
+        missing = self._picture.missing()
+        return replace(stopped, missing=missing, held=self._hub.hold.holds, unsaved=unsaved)
 
     async def resume(self, call: Call) -> HoldView:
         self._person.resume(_by(call, call.sent(WhoBody).by))

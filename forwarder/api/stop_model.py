@@ -13,10 +13,18 @@ class MutedView(Document, frozen=True):
     since: float
 
 
+class MissingView(Document, frozen=True):
+    """A toy that is not connected and may be running. `relay`: which had it, and looks for it."""
+
+    name: str
+    relay: str
+
+
 class HoldView(Document, frozen=True):
     """The person's stop. `mode`: free, paused or stopped; `by` whom, `since` when (Unix time).
 
-    `unsaved`: why this would not survive a restart of the hub, in words.
+    `unsaved`: why this would not survive a restart of the hub, in words. `missing`: what no stop
+    can reach now.
     """
 
     mode: str
@@ -24,6 +32,7 @@ class HoldView(Document, frozen=True):
     since: float | None
     muted: tuple[MutedView, ...]
     unsaved: str | None
+    missing: tuple[MissingView, ...] = ()
 
 
 class StopBody(Body, frozen=True):
@@ -52,13 +61,15 @@ class AppBody(Body, frozen=True):
 class Stopped(Document, frozen=True):
     """`confirmed`: devices whose radio said that it has written the stop, of `told`.
 
-    `failed`: what was not confirmed, in words. `held`: nothing may be driven until it is resumed.
+    `failed`: what was not confirmed, in words. `missing`: toys that are not connected and may be
+    running; after a stop of everything. `held`: nothing may be driven until it is resumed.
     `unsaved`: why the hold would not survive a restart of the hub.
     """
 
     told: int
     confirmed: int
     failed: tuple[str, ...]
+    missing: tuple[MissingView, ...] = ()
     held: bool = False
     unsaved: str | None = None
 

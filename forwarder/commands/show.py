@@ -14,7 +14,7 @@ from forwarder.api.model import (
     Revoked,
     Status,
 )
-from forwarder.api.stop_model import HoldView
+from forwarder.api.stop_model import HoldView, MissingView
 from forwarder.commands.base import (
     FINE,
     Subcommand,
@@ -59,8 +59,17 @@ def hold_lines(hold: HoldView) -> Iterator[str]:
     for muted in hold.muted:
         by = f" by {muted.by}" if muted.by else ""
         yield f"  {muted.name} is muted{by} since {_at(muted.since)}"
+    for toy in hold.missing:
+        yield f"  {missing_in_words(toy)}"
     if hold.unsaved is not None:
         yield f"  {hold.unsaved}"
+
+
+def missing_in_words(toy: MissingView) -> str:
+    return (
+        f"{toy.name} is not connected and may be running: {toy.relay} looks for it, and stops it."
+        " Switch it off by hand if you can."
+    )
 
 
 def _at(since: float) -> str:

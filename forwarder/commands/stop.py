@@ -16,6 +16,7 @@ from forwarder.commands.base import (
     admin_of,
     counted,
 )
+from forwarder.commands.show import missing_in_words
 
 # What people see on the dashboard as the one who did it.
 BY = "the command line"
@@ -57,7 +58,9 @@ def _report(stopped: Stopped, done: str) -> int:
         print(f"{done}. No device is connected.")
     if stopped.held:
         print("Nothing can be driven until you say `forwarder resume`.")
-    for text in (*stopped.failed, *(() if stopped.unsaved is None else (stopped.unsaved,))):
+    missing = tuple(missing_in_words(toy) for toy in stopped.missing)
+    unsaved = () if stopped.unsaved is None else (stopped.unsaved,)
+    for text in (*stopped.failed, *missing, *unsaved):
         print(f"forwarder: {text}", file=sys.stderr)
     if stopped.failed:
         print(
@@ -65,8 +68,7 @@ def _report(stopped: Stopped, done: str) -> int:
             " off by hand.",
             file=sys.stderr,
         )
-        return FAILED
-    return FINE
+    return FAILED if stopped.failed or stopped.missing else FINE
 
 
 def _resume(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S
 from forwarder.sources.opening import Opened
 from forwarder.sources.relay_hardware import RelayHardware
 from forwarder.sources.relay_link import RelayLink
-from relay.link.messages import Hello, RadioInfo, Wearer
+from relay.link.messages import Debt, Hello, RadioInfo, Wearer
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +45,8 @@ class Relay:
     wearer: Wearer = field(default_factory=Wearer)
     radio: RadioInfo | None = None
     stats: dict[str, int | float] = field(default_factory=dict)
+    # Toys that it cannot reach and that may be running; it looks for them by itself.
+    debts: tuple[Debt, ...] = ()
     devices: dict[int, Opened] = field(default_factory=dict)
     opening: dict[int, Opening] = field(default_factory=dict)
     grace: asyncio.TimerHandle | None = None

@@ -25,6 +25,7 @@ from relay.link.errors import ChannelClosed, LinkError, LinkRefused
 from relay.link.messages import (
     Advertisements,
     Ceiling,
+    Debts,
     Disconnect,
     Disconnected,
     FromRelay,
@@ -136,6 +137,7 @@ class RelaySource:
             old.end(why)
             self._detach(relay, old, why)
         relay.name, relay.hello, relay.link, relay.radio = name, hello, link, hello.radio
+        relay.debts = ()  # it tells of those that there are
         if relay.grace is not None:
             relay.grace.cancel()
             relay.grace = None
@@ -283,6 +285,14 @@ class RelaySource:
                 relay.radio = radio
                 if not radio.on:
                     log.warning("relay %s: the radio is off: %s", relay.name, radio.text)
+                self._on_change()
+            case Debts(items):
+                relay.debts = items
+                for debt in items:
+                    log.error(
+                        "%s is not connected and may be running; %s looks for it",
+                        neutralise(debt.name) or debt.address, relay.name,
+                    )  # fmt: skip
                 self._on_change()
             case Stats(values):
                 relay.stats = {str(name): value for name, value in values.items()}

@@ -22,6 +22,7 @@ from forwarder.api.access import ADMIN_FILE
 from forwarder.cli import run
 from forwarder.client import Client, ServerRefused
 from forwarder.control import SOCKET_FILE
+from relay.link.messages import Debt
 from tests.doubles.driver import RecordingDriver, device
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.system.processes import Program, free_ports, hub_program, until
@@ -110,6 +111,19 @@ async def test_a_stop_that_is_not_confirmed_is_status_1(home: Home) -> None:
     late = await home.say("pause")
     assert late.status == 1
     assert "did not confirm in time" in late.err
+
+
+async def test_a_toy_that_no_stop_can_reach_is_named_and_is_status_1(home: Home) -> None:
+    (relay,) = home.hub.app.relays.relays.values()
+    relay.debts = (Debt("C4:4F:33:0E:8B:A1", "LVS-Hush"),)
+    missing = await home.say("stop")
+    assert missing.status == 1
+    assert "LVS-Hush is not connected and may be running: simulated toys looks for it" in (
+        missing.err
+    )
+    assert "LVS-Hush is not connected" in (await home.say("status")).out
+    relay.debts = ()
+    assert (await home.say("stop")).status == 0
 
 
 async def test_to_stop_needs_no_token(home: Home) -> None:

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from forwarder.config import Link
+from relay.link.messages import Debt
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import RunningHub, config_for, running_hub
 from tests.system.processes import free_ports, house, until
@@ -210,7 +211,7 @@ async def test_a_game_that_goes_on_does_not_undo_the_stop(
         await desk.page.until(
             "!document.getElementById('hold').hidden"
             f" && document.getElementById('hold').innerText.includes('Everything is {word}.')"
-            " && document.getElementById('hold').innerText.includes('By Dashboard, since')"
+            " && document.getElementById('hold').innerText.includes('By Dashboard since')"
         )
         for _ in range(20):
             await asyncio.sleep(0.05)
@@ -242,6 +243,20 @@ async def test_an_app_is_muted_from_its_row_also_while_it_is_away(desk: Desk) ->
     await page.click("#client-list .end")
     await page.click("#sure-yes")
     await page.until("document.getElementById('client-list').hidden")
+
+
+async def test_a_toy_that_no_stop_can_reach_stays_named(desk: Desk) -> None:
+    (relay,) = desk.hub.app.relays.relays.values()
+    relay.debts = (Debt("C4:4F:33:0E:8B:A1", "LVS-Hush"),)
+    shown = "document.getElementById('missing').innerText"
+    await desk.page.until(f"{shown}.includes('LVS-Hush is not connected and may be running')")
+    await desk.page.click("#stop")
+    await until(lambda: desk.hub.app.hub.hold.holds, "the stop", 2)
+    # No green "Stopped": it is not.
+    await desk.page.until("document.getElementById('stop').innerText === 'Stop everything'")
+    assert await desk.page.evaluate("!document.getElementById('stop').classList.contains('done')")
+    relay.debts = ()
+    await desk.page.until(f"{shown} === ''")
 
 
 async def test_a_hub_that_hangs_is_said_and_a_stop_that_does_not_arrive_too(

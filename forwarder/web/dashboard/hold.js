@@ -1,7 +1,7 @@
 // The person's stop: Stop, Pause, Resume, and what holds now. A stop that does not arrive says so.
 
 import { call } from './api.js';
-import { $, klass, say, show, text, warn } from './dom.js';
+import { $, keyed, klass, say, show, text, warn } from './dom.js';
 import * as words from './words.js';
 
 const STOPPED_MS = 1500;
@@ -35,12 +35,17 @@ export class Hold {
     $('pause').disabled = held;
     text($('hold-what'), held ? `Everything is ${hold.mode}.` : '');
     const parts = [];
-    if (held) {
-      parts.push(`${hold.by ? `By ${hold.by}, since` : 'Since'} ${words.since(hold.since)}.`);
-      parts.push('Nothing can be driven until you resume.');
-    }
+    if (held) parts.push(`${hold.by ? `By ${hold.by} since` : 'Since'} ${words.since(hold.since)}, until you resume.`);
     if (hold.unsaved !== null) parts.push(hold.unsaved);
     text($('hold-who'), parts.join(' '));
+    keyed($('missing'), hold.missing.map(toy => [`${toy.relay} ${toy.name}`, toy]), (_, toy) => {
+      const row = document.createElement('li');
+      row.className = 'notice bad';
+      const line = document.createElement('p');
+      line.textContent = `${toy.name} is not connected and may be running: ${toy.relay} looks for it, and stops it. Switch it off by hand if you can.`;
+      row.append(line);
+      return row;
+    }, () => {});
   }
 
   async stop(path = '/stop') {
@@ -50,9 +55,10 @@ export class Hold {
     try {
       const stopped = await call('POST', path, WHO, { keepalive: true, signal: AbortSignal.timeout(ANSWER_MS) });
       this.owed = false;
+      if (stopped.missing.length) say('Not everything could be reached, see the notices.');
       if (stopped.failed.length) {
         warn(`${stopped.failed.join(' ')} Switch it off by hand.`);
-      } else {
+      } else if (!stopped.missing.length) {
         klass(button, 'done', true);
         text(button, path === '/stop' ? 'Stopped' : 'Paused');
         const what = path === '/stop' ? 'stopped' : 'paused';

@@ -37,7 +37,10 @@ async def test_a_stop_without_a_token_holds_and_only_the_owner_resumes(house: Ru
     await told(house, "PUT", "/devices/0/outputs", VIBRATE)
     status, answer = await house.ask("POST", "/stop", {"by": "a big red button"}, token="")
     assert (status, answer) == (
-        200, {"told": 2, "confirmed": 2, "failed": [], "held": True, "unsaved": None},
+        200,
+        {
+            "told": 2, "confirmed": 2, "failed": [], "missing": [], "held": True, "unsaved": None,
+        },
     )  # fmt: skip
     assert running(house) == [False, False]
     status, refused = await house.ask("PUT", "/devices/0/outputs", VIBRATE)
@@ -66,7 +69,10 @@ async def test_a_stop_of_a_device_or_by_a_guest_is_for_the_moment(house: Running
     assert isinstance(made, dict)
     status, answer = await house.ask("POST", "/stop", token=made["token"])
     assert (status, answer) == (
-        200, {"told": 1, "confirmed": 1, "failed": [], "held": False, "unsaved": None},
+        200,
+        {
+            "told": 1, "confirmed": 1, "failed": [], "missing": [], "held": False, "unsaved": None,
+        },
     )  # fmt: skip
     assert running(house) == [False, True]
     assert (await house.ask("POST", "/stop", {"device": 1}, token=made["token"]))[0] == 404

@@ -20,6 +20,8 @@ from relay.link.messages import (
     Ceiling,
     Connect,
     Connected,
+    Debt,
+    Debts,
     Disconnect,
     Disconnected,
     Done,
@@ -349,5 +351,27 @@ def test_limits_that_are_lowered_stop_what_runs_above_them() -> None:
         await asyncio.sleep(0.1)
         assert "changed the limits" in str(world.client.told)
         assert world.hub.owners(world.hub.devices[0]) == {}
+
+    play_script(script)
+
+
+def test_what_a_relay_cannot_reach_is_known_until_it_says_otherwise_or_comes_anew() -> None:
+    async def script(world: World, relay: ScriptedRelay) -> None:
+        await relay.sees()
+        await world.device()
+        (known,) = world.source.relays.values()
+        owed = [Debt("C4:4F:33:0E:8B:A1", "LVS-Hush")]
+        for items in (owed, []):
+            await relay.say(Debts(tuple(items)))
+            await asyncio.sleep(0.1)
+            assert list(known.debts) == items
+        await relay.say(Debts((Debt("C4:4F:33:0E:8B:A1", "LVS-Hush"),)))
+        await relay.channel.close()
+        await asyncio.sleep(0.1)
+        # Away, it still owes them; a new link of it begins with what it owes then.
+        assert len(known.debts) == 1
+        scripted(world)
+        await asyncio.sleep(0.1)
+        assert not world.source.relays["key"].debts
 
     play_script(script)
