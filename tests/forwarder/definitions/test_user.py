@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_an_entry_that_cannot_be_understood_is_refused_not_skipped(
     ids=str,
 )
 def test_what_clients_or_relays_could_not_be_told_is_refused_at_load_and_never_written(
-    choice: dict[str, int], tmp_path: Path
+    choice: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "user.json"
     good, bad = entry(), entry(**choice)
