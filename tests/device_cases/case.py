@@ -72,6 +72,20 @@ class Case:
     user_config_file: Path | None = None
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def alone(self) -> bool:
+        """Whether no action means one of several motors."""
+        actions = [
+            step
+            for group in (*self.init, *self.script)
+            for step in group.steps
+            if isinstance(step, Action)
+        ]
+        return all(
+            len(action.entries) <= 1 and not any(entry.get("Index") for entry in action.entries)
+            for action in actions
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Tagged:

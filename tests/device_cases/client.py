@@ -27,13 +27,16 @@ class Failure(Exception):
 
 
 class CaseClient:
-    """Speaks spec `version`. `devices` is what the server told, by index, in that version's shape.
+    """Speaks spec `version`. `alone`: no action means one of several motors.
+
+    `devices` is what the server told, by index, in that version's shape.
 
     `run` reads until the channel ends; requests are sent in order and their replies awaited.
     """
 
-    def __init__(self, channel: Channel, version: int) -> None:
+    def __init__(self, channel: Channel, version: int, *, alone: bool = False) -> None:
         self.version = version
+        self._alone = alone
         self.devices: dict[int, Message] = {}
         self.changed = asyncio.Event()
         self._channel = channel
@@ -134,7 +137,7 @@ class CaseClient:
         if action.what == "Battery":
             return [self._battery()]
         if self.version == 0:
-            return [self._single_motor(device, action)]
+            return [self._oldest(action)]
         return [self._legacy(device, action)]
 
     def _battery(self) -> tuple[str, Message]:
@@ -144,11 +147,20 @@ class CaseClient:
             return "BatteryLevelCmd", {}
         raise NotApplicable(f"version {self.version} knows no battery")
 
-    def _single_motor(self, device: int, action: Action) -> tuple[str, Message]:
-        speeds = {entry["Speed"] for entry in action.entries} if action.what == "Vibrate" else set()
-        if len(speeds) != 1 or len(action.entries) != 1:
-            raise NotApplicable("version 0 has one speed for all motors")
-        return "SingleMotorVibrateCmd", {"Speed": speeds.pop()}
+    def _oldest(self, action: Action) -> tuple[str, Message]:
+        """Version 0 has one speed for all motors, and one for everything that turns."""
+        if len(action.entries) == 1:
+            (entry,) = _speeds(action)
+            if (
+                self._alone
+                and action.what == "Rotate"
+                and (percent := entry["Speed"] * 100).is_integer()
+            ):
+                turn = {"Speed": int(percent), "Clockwise": entry["Clockwise"]}
+                return "VorzeA10CycloneCmd", turn
+            if _vibrates(action):
+                return "SingleMotorVibrateCmd", {"Speed": entry["Speed"]}
+        raise NotApplicable("version 0 has no words for this")
 
     def _legacy(self, device: int, action: Action) -> tuple[str, Message]:
         entries = list(action.entries)
@@ -163,10 +175,10 @@ class CaseClient:
                     for entry in entries
                 ]
                 return "ScalarCmd", {"Scalars": scalars}
-            case "Vibrate":
-                return "VibrateCmd", {"Speeds": entries}
             case "Scalar" if self.version == 3:
                 return "ScalarCmd", {"Scalars": entries}
+            case "Vibrate" | "Scalar" if _vibrates(action):
+                return "VibrateCmd", {"Speeds": _speeds(action)}
             case "Rotate":
                 return "RotateCmd", {"Rotations": entries}
             case "Linear":
@@ -237,3 +249,21 @@ def _good(reply: tuple[str, Message]) -> Message:
     if name == "Error":
         raise Failure(f"the server says: {fields['ErrorMessage']}")
     return fields
+
+
+def _vibrates(action: Action) -> bool:
+    """Whether it is about vibration alone, in whatever words."""
+    kinds = {entry.get("ActuatorType", action.what) for entry in action.entries}
+    return kinds == {"Vibrate"}
+
+
+def _speeds(action: Action) -> list[Message]:
+    """Its entries with a Speed, as versions before scalars have it."""
+    return [
+        {"Index": entry["Index"], "Speed": float(entry["Scalar"])}
+        if action.what == "Scalar"
+        else {**entry, "Speed": float(entry["Speed"])}
+        if "Speed" in entry
+        else dict(entry)
+        for entry in action.entries
+    ]

@@ -143,7 +143,7 @@ class _Stage:
         self.relays = RelaySource("case", self.catalogue, user, self.hub)
         self.hub.sources.append(self.relays)
         self.here, self._there = channel_pair()
-        self.client = CaseClient(self.here, version)
+        self.client = CaseClient(self.here, version, alone=case.alone)
         self._case = case
         self._late: list[tuple[Action, asyncio.Future[tuple[str, Message]]]] = []
         self._stopped = False
