@@ -454,6 +454,7 @@ def _agents(config: Config) -> list[Agent]:
             local=config.radio.local,
             adapter=config.radio.adapter,
             trace=config.trace,
+            state=config.state_dir / "radio",
         )
     except RelayError as error:
         raise ConfigError(str(error)) from error

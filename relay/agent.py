@@ -50,7 +50,7 @@ from relay.link.messages import (
     Write,
 )
 from relay.peripheral import Peripheral
-from relay.radio.base import Radio, RadioError, TellsWhatToysDo
+from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on
 from relay.roster import Roster
 from relay.scanner import Scanner
 from relay.status import AgentStatus, PeripheralStatus
@@ -335,7 +335,7 @@ class Agent:
         as simulated toys do."""
         if self._supervisor is not None:
             return self._supervisor.pid is not None
-        return self._radio.info.kind == "simulated"
+        return not toys_run_on(self._radio)
 
     def _tell_debts(self) -> None:
         if self._roster.welcome is not None:

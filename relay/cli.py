@@ -20,7 +20,7 @@ from relay.errors import RelayError
 from relay.hubs import Target, pair_with, target, unpair
 from relay.link.messages import Advertisement
 from relay.link.names import neutralise
-from relay.radio.base import Radio, RadioError
+from relay.radio.base import Radio, RadioError, toys_run_on
 from relay.radios import open_radio
 from relay.trace import Trace
 from relay.uplink import Uplink
@@ -102,8 +102,8 @@ async def _relay(
     radio: Radio, file: FileConfig, name: str | None, state: Path, hub: Target, console: Console
 ) -> None:
     """The whole relay, until a signal ends it. Raises RelayError for what a user can put right."""
-    outlived = radio.info.kind != "simulated"
-    agent = Agent(radio, agent_config(file, name, state, outlived=outlived))
+    config = agent_config(file, name, state, outlived=toys_run_on(radio))
+    agent = Agent(radio, config)
     uplink = Uplink(agent, hub)
     control = Control(agent, state)
     try:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from relay.agent import Agent
-from relay.config import AgentConfig
+from relay.config import AgentConfig, remembering
 from relay.errors import RelayError
-from relay.radio.base import Radio
+from relay.radio.base import Radio, toys_run_on
 from relay.radios import open_radio
 from relay.trace import Trace
 
@@ -22,11 +22,13 @@ def embedded_agents(
     adapter: str | None = None,
     trace: Path | None = None,
     config: AgentConfig | None = None,
+    state: Path | None = None,
 ) -> list[Agent]:
     """One agent for the simulated toys, if any are named, and one for this machine's Bluetooth.
 
-    `trace`: a file that gets one JSON line per radio operation. Raises UsageError for a toy that
-    nobody can simulate, and for a trace that cannot be written.
+    `trace`: a file that gets one JSON line per radio operation. `state`: a folder where the next
+    start finds which devices of this machine's Bluetooth a crash has left as they were. Raises
+    UsageError for a toy that nobody can simulate, and for a trace that cannot be written.
     """
     radios: list[tuple[str, Radio]] = []
     written = Trace(trace) if trace is not None else None
@@ -34,4 +36,10 @@ def embedded_agents(
         radios.append(("simulated toys", open_radio(",".join(simulate), None, written)))
     if local:
         radios.append(("this machine", open_radio(None, adapter, written)))
-    return [Agent(radio, config or AgentConfig(name=name)) for name, radio in radios]
+    agents = []
+    for name, radio in radios:
+        chosen = config or AgentConfig(name=name)
+        if state is not None and toys_run_on(radio):
+            chosen = remembering(chosen, state)
+        agents.append(Agent(radio, chosen))
+    return agents

@@ -84,3 +84,8 @@ class TellsWhatToysDo(Protocol):
     def words(self, address: str) -> str:
         """What the toy does by its own record, for people; "" if there is no such toy."""
         ...
+
+
+def toys_run_on(radio: Radio) -> bool:
+    """Whether the toys of `radio` go on when this program ends; simulated ones end with it."""
+    return radio.info.kind != "simulated"

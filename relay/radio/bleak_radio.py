@@ -146,11 +146,18 @@ class BleakRadio:
 
     async def connect(self, address: str, on_gone: OnGone) -> BleakConnection:
         address = canonical_address(address)
+
+        def gone(reason: str) -> None:
+            # Until it is heard again it is out of range: asking the stack for it would keep
+            # everybody else from the radio for as long as it takes to fail.
+            self._devices.pop(address, None)
+            on_gone(reason)
+
         for attempt in range(1, ATTEMPTS + 1):
             device = await self._find(address)
             try:
                 async with self._connecting, self._quiet():
-                    return await self._attempt(address, device, on_gone)
+                    return await self._attempt(address, device, gone)
             except _AttemptFailed as failed:
                 again_s = failed.failure.again_s
                 if again_s is None or attempt == ATTEMPTS:

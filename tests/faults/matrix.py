@@ -8,11 +8,13 @@ such a row names the stop behind an arrow.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from relay.config import AgentConfig
 from relay.link.messages import ErrorCode
 from relay.radio.simulated.faults import WRITES, Fault
 from tests.faults import wire
@@ -35,7 +37,10 @@ Inflict = Callable[[World], Coroutine[Any, Any, float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`fault` at `place`; `then` is the stop that has to work under it, empty if none is needed."""
+    """`fault` at `place`; `then` is the stop that has to work under it, empty if none is needed.
+
+    `records`: the relay writes down what it holds.
+    """
 
     fault: str
     place: str
@@ -43,6 +48,7 @@ class Row:
     inflict: Inflict
     then: str = ""
     disk: str = ""
+    records: bool = False
     limit_ms: float = LIMIT_MS
 
     @property
@@ -154,6 +160,13 @@ def _links() -> Iterator[Row]:
     for stop in ("client stops", "link cut", "link silent", "wearer pauses"):
         steady = both(there=late(0.15), back=late(0.15))
         yield Row("delay", "link", "150 ms both ways", _under(steady, stop, 1.0), stop)
+    for stop, after_s in itertools.product(("client stops", "link silent"), (0.5, 2.0, 4.0)):
+        detail = f"hub to relay 0.6 s more each second, for {after_s:g} s"
+        grows = both(back=wire.growing(0.6))
+        yield Row("growing delay", "link", detail, _under(grows, stop, after_s), stop)
+        detail = f"16 kbit/s, for {after_s:g} s"
+        thin = both(there=wire.narrow(16_000), back=wire.narrow(16_000))
+        yield Row("narrow link", "link", detail, _under(thin, stop, after_s), stop)
     yield Row("duplicates", "hub", "its frames come twice", _simply(both(back=wire.twice)))
     yield Row("duplicates", "relay", "its frames come twice", _simply(both(there=wire.twice)))
     swapped = both(back=wire.swapped())
@@ -226,17 +239,60 @@ def _radios() -> Iterator[Row]:
     for detail, break_it in kinds.items():
         for stop in ("link cut", "client stops", "wearer pauses", "relay ends"):
             yield Row("radio error", "radio", detail, _under(break_it, stop), stop)
-    yield Row("radio error", "radio", "the toy is lost, runs on, comes back", _lost_toy)
 
 
-async def _lost_toy(it: World) -> float:
-    it.driving = False
-    it.toy.vanish()
+def _missing() -> Iterator[Row]:
+    """The toy is lost while it runs, and comes back."""
+    fault = "lost while running"
+    yield Row(fault, "relay", "comes back to the same one", _lost(_nothing))
+    yield Row(fault, "relay", "which is paused meanwhile", _lost(_pause))
+    yield Row(fault, "relay", "which is stopped meanwhile", _lost(_emergency))
+    yield Row(fault, "relay", "which is started anew meanwhile", _lost(_anew), records=True)
+    yield Row(fault, "relay", "another one takes it", _lost(_another))
+    yield Row(fault, "hub", "is gone when it comes back", _lost(_without_hub))
+    yield Row(fault, "hub", "its clients are gone when it comes back", _lost(_client_gone))
+
+
+def _lost(then: Callable[[World], Coroutine[Any, Any, None]]) -> Inflict:
+    async def inflict(it: World) -> float:
+        it.driving = False
+        it.toy.vanish()
+        assert not it.toy.at_rest
+        await asyncio.sleep(1)
+        await then(it)
+        await asyncio.sleep(2)
+        connected = it.toy.until(lambda toy: toy.connected)
+        it.toy.appear()
+        async with asyncio.timeout(60):
+            await connected
+        return it.loop.time()
+
+    return inflict
+
+
+async def _nothing(_: World) -> None:
+    pass
+
+
+async def _anew(it: World) -> None:
+    """An update: it ends in order, and finds what it owes when it starts."""
+    it.agent.close()
     await asyncio.sleep(3)
-    connected = it.toy.until(lambda toy: toy.connected)
-    it.toy.appear()
-    await connected
-    return it.loop.time()
+    assert it.join is not None
+    it.join(it.agent.config.name, it.agent.config)
+
+
+async def _another(it: World) -> None:
+    """The one that lost it is switched off; its hub looks for the toy with the other one."""
+    it.agent.close()
+    assert it.join is not None
+    it.join("cellar", AgentConfig())
+
+
+async def _without_hub(it: World) -> None:
+    it.task("relays").cancel()
+    it.task("uplink").cancel()
+    await _silence(it)
 
 
 def _disks() -> Iterator[Row]:
@@ -283,7 +339,9 @@ def _cancel(name: str, stop: str = "") -> Inflict:
     return inflict
 
 
-ROWS: tuple[Row, ...] = (*_links(), *_clocks(), *_radios(), *_disks(), *_tasks())
+ROWS: tuple[Row, ...] = (
+    *_links(), *_clocks(), *_radios(), *_missing(), *_disks(), *_tasks(),
+)  # fmt: skip
 
 
 async def play(row: Row, toy: str, folder: Path) -> Outcome:
@@ -294,7 +352,11 @@ async def play(row: Row, toy: str, folder: Path) -> Outcome:
         audit.symlink_to(full)
     state = folder / "nowhere" / "wearer.json" if row.disk == "switches" else None
     async with world(
-        toy, trace=full if row.disk == "trace" else None, state=state, audit=audit
+        toy,
+        trace=full if row.disk == "trace" else None,
+        state=state,
+        audit=audit,
+        records=folder / "devices" if row.records else None,
     ) as it:
         return await observe(it, row.inflict, WATCH_S)
 

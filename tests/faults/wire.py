@@ -60,6 +60,33 @@ def held(seconds: float) -> Weather:
     return weather
 
 
+def growing(rate: float) -> Weather:
+    """Each frame takes longer than the one before it: by `rate` seconds a second."""
+    begun: float | None = None
+
+    def weather(frame: Frame) -> tuple[tuple[float, Frame], ...]:
+        nonlocal begun
+        now = asyncio.get_running_loop().time()
+        begun = now if begun is None else begun
+        return (((now - begun) * rate, frame),)
+
+    return weather
+
+
+def narrow(bits_per_s: int, overhead: int = 60) -> Weather:
+    """Frames leave one behind the other, at so many bits a second; TCP, IP and the websocket put
+    `overhead` bytes around each."""
+    free_at = 0.0
+
+    def weather(frame: Frame) -> tuple[tuple[float, Frame], ...]:
+        nonlocal free_at
+        now = asyncio.get_running_loop().time()
+        free_at = max(free_at, now) + (len(frame) + overhead) * 8 / bits_per_s
+        return ((free_at - now, frame),)
+
+    return weather
+
+
 class Wire:
     """`ends` are the two channels; `there` is the weather from the first to the second, `back` the
     other way. Runs until one end closes; a silent wire does not pass that on either."""

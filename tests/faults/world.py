@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -67,7 +67,8 @@ class Moment:
 
 @dataclass(slots=True)
 class World:
-    """`moments` is the toy's own record. `tasks` are those of the programs, by name."""
+    """`moments` is the toy's own record. `join` starts one more relay, which hears the same toy and
+    has the same key if it has the same name."""
 
     loop: VirtualLoop
     radio: SimulatedRadio
@@ -80,6 +81,7 @@ class World:
     moments: list[Moment] = field(default_factory=list)
     arms: int = 0
     driving: bool = True
+    join: Callable[[str, AgentConfig], Agent] | None = None
 
     @property
     def toy(self) -> Any:
@@ -132,7 +134,12 @@ class Client(CaseClient):
 
 @asynccontextmanager
 async def world(
-    toy: str, *, trace: Path | None = None, state: Path | None = None, audit: Path | None = None
+    toy: str,
+    *,
+    trace: Path | None = None,
+    state: Path | None = None,
+    audit: Path | None = None,
+    records: Path | None = None,
 ) -> AsyncIterator[World]:
     """The toy is connected and off; nobody drives it yet."""
     loop = asyncio.get_running_loop()
@@ -141,15 +148,14 @@ async def world(
         _CATALOGUE.append(Catalogue.load(user=UserConfig()))
     radio = SimulatedRadio(toys_by_name(toy), clock=loop.time_ns)
     used: Radio = radio if trace is None else TracedRadio(radio, Trace(trace))
-    agent = Agent(used, AgentConfig(name="attic", state=state, audit=audit))
+    agent = Agent(used, AgentConfig(name="attic", state=state, audit=audit, records=records))
     hub = Hub(Store(None))
     relays = RelaySource("desk", _CATALOGUE[0], UserConfig(), hub)
     hub.sources.append(relays)
-    key, trust = KeyPair(b"r" * 32), TrustDouble()
-    trust.relays[key.public] = "attic"
+    trust = TrustDouble()
     client_wire = Wire()
     it = World(loop, radio, agent, hub, relays, Client(client_wire.ends[0]), client_wire)
-    _watch(it)
+    it.toy.watch(_noting(it))
 
     async def hub_end(channel: Channel) -> None:
         try:
@@ -160,20 +166,38 @@ async def world(
 
     async with asyncio.TaskGroup() as group:
 
-        async def dial() -> Channel:
-            wire = Wire()
-            it.wires.append(wire)
-            group.create_task(wire.run(), name="wire")
-            group.create_task(hub_end(wire.ends[1]), name="hub end of the link")
-            secured, _ = await secure_as_relay(wire.ends[0], key, hub_key=trust.key.public)
-            return secured
+        def start(each: Agent) -> list[asyncio.Task[None]]:
+            """Run a relay that dials the hub until it ends."""
+            name = each.config.name
+            key = KeyPair((name * 32).encode()[:32])
+            trust.relays[key.public] = name
 
-        uplink = Uplink(agent, Target("the hub", dial), chance=lambda _, most: most)
+            async def dial() -> Channel:
+                wire = Wire()
+                it.wires.append(wire)
+                group.create_task(wire.run(), name="wire")
+                group.create_task(hub_end(wire.ends[1]), name="hub end of the link")
+                secured, _ = await secure_as_relay(wire.ends[0], key, hub_key=trust.key.public)
+                return secured
+
+            uplink = Uplink(each, Target("the hub", dial), chance=lambda _, most: most)
+            _count_arms(it, each)
+            return [
+                group.create_task(each.run(), name="agent"),
+                group.create_task(uplink.run(), name="uplink"),
+            ]
+
+        def join(name: str, config: AgentConfig) -> Agent:
+            other = SimulatedRadio(radio.toys, clock=loop.time_ns)
+            another = Agent(other, replace(config, name=name))
+            running.extend(start(another))
+            return another
+
+        it.join = join
         served = clients.serve(client_wire.ends[1], hub, ClientOptions(max_ping_ms=MAX_PING_MS))
         running = [
             group.create_task(relays.run(), name="relays"),
-            group.create_task(agent.run(), name="agent"),
-            group.create_task(uplink.run(), name="uplink"),
+            *start(agent),
             group.create_task(client_wire.run(), name="client wire"),
             group.create_task(served, name="client served"),
             group.create_task(it.client.run(), name="client reads"),
@@ -194,17 +218,23 @@ async def world(
                 await wire.cut()
 
 
-def _watch(it: World) -> None:
+def _count_arms(it: World, agent: Agent) -> None:
+    before = agent._around.armed
+
     def armed() -> None:
         it.arms += 1
+        before()
 
+    agent._around.armed = armed
+
+
+def _noting(it: World) -> Callable[[Operation], None]:
     def note(operation: Operation) -> None:
         if operation.op in WRITES or operation.op is Op.DISCONNECT:
             rest = it.toy.at_rest
             it.moments.append(Moment(it.loop.time(), operation.op, operation.data, rest, it.arms))
 
-    it.agent._around.armed = armed
-    it.toy.watch(note)
+    return note
 
 
 async def _ping(it: World) -> None:
@@ -268,6 +298,10 @@ async def observe(it: World, inflict: Inflict, watch_s: float) -> Outcome:
         driving.cancel()
     # A jump of the clock is part of the fault, not of the time that the stop took.
     after = [moment for moment in it.moments[since:] if moment.t >= begun]
+    before = [moment for moment in it.moments if moment.t < begun][-1:]
+    if before and before[0].at_rest:
+        # It was off before anybody asked: a lease had ended.
+        after = [replace(before[0], t=begun), *after]
     off = next((moment for moment in after if moment.at_rest), None)
     if off is None:
         return Outcome(None, ())

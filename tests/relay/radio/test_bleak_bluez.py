@@ -171,6 +171,23 @@ async def test_after_a_loss_the_scan_begins_anew(bluez: FakeBluez, toy: Toy) -> 
     scan.cancel()
 
 
+async def test_one_that_was_lost_is_listened_for_and_not_asked_for(
+    bluez: FakeBluez, toy: Toy
+) -> None:
+    radio = BleakRadio(find_s=0.3)
+    gone = asyncio.Event()
+    await radio.connect(toy.address, lambda _: gone.set())
+    toy.vanish()
+    await gone.wait()
+    asked = count(bluez, "Connect")
+    with pytest.raises(RadioError) as error:
+        await radio.connect(toy.address, lambda _: None)
+    assert error.value.code is ErrorCode.NOT_FOUND
+    assert count(bluez, "Connect") == asked
+    toy.appear()
+    await connect(radio, toy)
+
+
 async def test_a_scanner_that_fell_silent_is_started_anew(bluez: FakeBluez, toy: Toy) -> None:
     radio = BleakRadio(scan_silence_s=0.2)
     heard: asyncio.Queue[object] = asyncio.Queue()
