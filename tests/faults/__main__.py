@@ -27,6 +27,8 @@ client drives on: no write may set one going again unless it was armed anew.
 
 Limits other than 1,000 ms:
   kill -9 of a relay  2,000 ms: nobody but its supervisor is left.
+  6,000 ms            supervisor and relay are dead; off counts from the start of the next one, an
+                      interpreter and its imports included.
   3,000 ms            only the way from relay to hub is broken, or its writer is gone: every stop
                       still arrives (see the rows with arrows), and the hub gives up after 2 s.
 Not in the table:

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,13 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.doubles.fake_bluez_process import ROOT, BluezProcess, bluez_process
-from tests.system.processes import free_ports, until
+from tests.system.processes import free_ports, supervisors, until
 
 MAX_PING_MS = 750
 # Outputs have been on for so long (s) when the fault comes.
 WARM_S = 1.0
 OFF_S = 5.0
 START_S = 12.0
+# A toy whose relay and supervisor are dead runs on for so long (s) before the next start.
+ALONE_S = 0.5
+# From the start of a program to the stop of what it finds running: interpreter, imports, D-Bus.
+AGAIN_MS = 6_000
 # A machine with too much other work is late with pings before there is any fault.
 TRIES = 3
 
@@ -36,7 +41,7 @@ class NotReady(Exception):
 
 @dataclass(slots=True)
 class House:
-    """`own_radio`: there is no relay; the hub has the radio."""
+    """`own_radio`: there is no relay; the hub has the radio. `again` starts one of them anew."""
 
     bluez: BluezProcess
     hub: Process
@@ -44,6 +49,7 @@ class House:
     client: Process
     link: Process
     way: Process
+    again: Callable[[str], Awaitable[Process]]
 
     def moments(self, since_ns: int = 0) -> list[dict[str, Any]]:
         return [each for each in self.bluez.record() if each["t_ns"] >= since_ns]
@@ -82,27 +88,36 @@ async def house(toy: str, folder: Path, *, own_radio: bool = False) -> AsyncIter
         port, link_port, way_port, relay_port = free_ports(4)
         config = folder / "hub.toml"
         config.write_text(f"[clients]\nmax_ping_ms = {MAX_PING_MS}\n")
-        hub = await _start(
-            stack, folder / "hub.log", "tests.faults.hooked", "forwarder", "--log", "info", "run",
-            "--port", str(port), "--link-port", str(link_port), "--state", str(folder / "hub"),
-            "--config", str(config), *(["--local-radio"] if own_radio else []), env=env,
-        )  # fmt: skip
+        programs = {
+            "hub": (
+                "tests.faults.hooked", "forwarder", "--log", "info", "run",
+                "--port", str(port), "--link-port", str(link_port), "--state", str(folder / "hub"),
+                "--config", str(config), *(["--local-radio"] if own_radio else []),
+            ),
+            "relay": (
+                "tests.faults.hooked", "relay", "run",
+                "--hub", f"ws://127.0.0.1:{relay_port}", "--state", str(folder / "relay"),
+            ),
+        }  # fmt: skip
+        starts: Counter[str] = Counter()
+
+        async def start(name: str) -> Process:
+            starts[name] += 1
+            log = folder / f"{name}{starts[name]}.log"
+            return await _start(stack, log, *programs[name], env=env)
+
+        hub = await start("hub")
         ways = []
         for name, here, there in (("way", way_port, port), ("link", relay_port, link_port)):
             words = ("tests.faults.proxy", str(here), str(there))
             ways.append(await _start(stack, folder / f"{name}.log", *words, env=env))
-        relay = hub
-        if not own_radio:
-            relay = await _start(
-                stack, folder / "relay.log", "tests.faults.hooked", "relay", "run",
-                "--hub", f"ws://127.0.0.1:{relay_port}", "--state", str(folder / "relay"), env=env,
-            )  # fmt: skip
+        relay = hub if own_radio else await start("relay")
         # All at once: relay and client dial until the others listen.
         client = await _start(
             stack, folder / "client.log", "tests.faults.client", f"ws://127.0.0.1:{way_port}",
             env=env,
         )  # fmt: skip
-        home = House(bluez, hub, relay, client, ways[1], ways[0])
+        home = House(bluez, hub, relay, client, ways[1], ways[0], start)
         try:
             await until(lambda: not home.at_rest, "the toy runs", START_S)
         except AssertionError as error:
@@ -177,6 +192,23 @@ def _hub_and_relay(home: House) -> tuple[Process, ...]:
     return home.hub, home.relay
 
 
+def _with_supervisor(name: str) -> Inflict:
+    """It and its supervisor die at one moment; a service manager starts it anew."""
+
+    async def inflict(home: House) -> None:
+        process = home.hub if name == "hub" else home.relay
+        # The supervisor first: it needs no millisecond to notice that its relay is gone.
+        for pid in (*supervisors(process.pid), process.pid):
+            os.kill(pid, KILL)
+        await process.wait()
+        await asyncio.sleep(ALONE_S)
+        if home.at_rest:
+            raise NotReady("the supervisor was faster")
+        await home.again(name)
+
+    return inflict
+
+
 KILL, FREEZE = signal.SIGKILL, signal.SIGSTOP
 _kill_hub = _signal(_hub, KILL)
 _kill_client = _signal(_client, KILL)
@@ -187,6 +219,14 @@ ROWS: tuple[Row, ...] = (
     Row("kill -9", "relay", "the process", _signal(_relay, KILL), 2_000),
     Row("kill -9", "hub", "with a radio of its own", _kill_hub, 2_000, own_radio=True),
     Row("kill -9", "hub and relay", "at once", _signal(_hub_and_relay, KILL), 2_000),
+    Row(
+        "kill -9", "relay", "and its supervisor at once → started anew",
+        _with_supervisor("relay"), AGAIN_MS, quiet_s=0.0, begins_late=True,
+    ),
+    Row(
+        "kill -9", "hub", "with a radio of its own, and supervisor → started anew",
+        _with_supervisor("hub"), AGAIN_MS, quiet_s=0.0, own_radio=True, begins_late=True,
+    ),
     Row("kill -9", "link", "the proxy in between", _signal(_link, KILL)),
     Row("SIGSTOP", "client", "the process", _signal(_client, FREEZE)),
     Row("SIGSTOP", "hub", "the process", _signal(_hub, FREEZE)),

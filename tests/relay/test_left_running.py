@@ -16,8 +16,8 @@ from relay.record import Record
 from relay.records import Records
 from tests.doubles.fake_bluez_process import BluezProcess, bluez_process
 from tests.relay.radio.test_bleak_killed import TOY, drive_and_be_killed
-from tests.relay.test_supervisor_bluez import TOYS, scene, supervisors
-from tests.system.processes import Program, free_ports, until
+from tests.relay.test_supervisor_bluez import TOYS, scene
+from tests.system.processes import Program, free_ports, supervisors, until
 
 # Interpreter, imports, D-Bus, and the stop: from the start of the process on a loaded machine.
 LIMIT_S = 6.0

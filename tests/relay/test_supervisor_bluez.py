@@ -15,7 +15,7 @@ import pytest
 from buttplug import ButtplugClient, DeviceOutputCommand, OutputType
 
 from tests.doubles.fake_bluez_process import BluezProcess, bluez_process
-from tests.system.processes import Program, free_ports, hub_program, until
+from tests.system.processes import Program, free_ports, hub_program, supervisors, until
 from tests.system.test_official_client import connect
 
 LIMIT_S = 2.0
@@ -46,20 +46,6 @@ class Scene:
         after = (each for each in self.bluez.record() if each["t_ns"] >= since_ns)
         off_ns: int = next(each["t_ns"] for each in after if each["at_rest"])
         return (off_ns - since_ns) / 1e9
-
-
-def supervisors(parent: int) -> list[int]:
-    """Live processes that `parent` started to supervise it."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (entry / "cmdline").read_bytes()
-            status = (entry / "stat").read_text().rpartition(") ")[2].split()
-        except OSError:
-            continue
-        if b"relay.supervision" in line and int(status[1]) == parent and status[0] != "Z":
-            found.append(int(entry.name))
-    return found
 
 
 def private_kib(pid: int) -> int:

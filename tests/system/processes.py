@@ -181,3 +181,17 @@ async def house(folder: Path, toys: str, *, embedded: bool = False) -> AsyncIter
         for program in (relay, hub):
             if program is not None:
                 await program.end()
+
+
+def supervisors(parent: int) -> list[int]:
+    """Live processes that `parent` started to supervise it."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes()
+            status = (entry / "stat").read_text().rpartition(") ")[2].split()
+        except OSError:
+            continue
+        if b"relay.supervision" in line and int(status[1]) == parent and status[0] != "Z":
+            found.append(int(entry.name))
+    return found
