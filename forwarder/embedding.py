@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from forwarder.connectors.websocket_client import STABLE_S, Backoff
+from relay.link.cancellation import apart
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError, LinkRefused
 
@@ -38,7 +39,7 @@ async def keep_running(agent: EmbeddedAgent) -> None:
     """Run `agent` until it was closed; whatever else ends it, it is started again."""
     while not agent.closing:
         try:
-            await agent.run()
+            await apart(agent.run())
         except Exception:
             # A fault boundary: this machine's radio is one relay of many.
             log.exception("the relay in this hub failed; it starts again in %g s", AGAIN_S)
@@ -52,12 +53,9 @@ async def keep_linked(
     loop = asyncio.get_running_loop()
     failures = 0
     while not agent.closing:
-        here, there = channel_pair(names=("embedded relay", "hub"))
         started = loop.time()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_closing(drive(here), here), name="link, hub end")
-                tasks.create_task(_closing(agent.serve_link(there), there), name="link, relay end")
+            await apart(_linked(agent, drive))
         except* LinkRefused as group:
             failures += 4  # somebody decided so: no haste
             log.info("the relay in this hub is linked no more: %s", _first(group))
@@ -67,6 +65,13 @@ async def keep_linked(
             log.exception("a bug ended the link of the relay in this hub; it is linked again")
         failures = 0 if loop.time() - started >= STABLE_S else failures + 1
         await asyncio.sleep(backoff.delay(failures))
+
+
+async def _linked(agent: EmbeddedAgent, drive: Callable[[Channel], Awaitable[None]]) -> None:
+    here, there = channel_pair(names=("embedded relay", "hub"))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_closing(drive(here), here), name="link, hub end")
+        tasks.create_task(_closing(agent.serve_link(there), there), name="link, relay end")
 
 
 async def _closing(work: Awaitable[None], channel: Channel) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from relay.agent import Agent
 from relay.hubs import Target
+from relay.link.cancellation import apart
 from relay.link.errors import LinkError, LinkRefused
 from relay.link.handshake import Refusal, Refused
 from relay.link.session import LinkSilent
@@ -57,7 +58,7 @@ class Uplink:
             started = loop.time()
             silent = False
             try:
-                await self._link()
+                await apart(self._link())
             except LinkRefused as error:
                 self._report(str(error))
                 # A hub that is busy refuses nobody for good: it is asked like one that is away.

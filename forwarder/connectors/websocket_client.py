@@ -14,6 +14,7 @@ import aiohttp
 
 from forwarder.connectors.base import Handler, serve
 from forwarder.errors import ConfigError
+from relay.link.cancellation import apart
 from relay.link.channel import Channel
 from relay.link.errors import LinkError, LinkRefused
 from relay.link.names import neutralise
@@ -106,7 +107,7 @@ class WebSocketClient:
             else:
                 self._complaint = ""
                 log.info("connected to %s", self._shown)
-                await serve(handler, channel)
+                await apart(serve(handler, channel))
                 log.info("the connection to %s has ended", self._shown)
                 failures = 0 if clock() - started >= STABLE_S else failures + 1
             await asyncio.sleep(self._backoff.delay(failures))
