@@ -38,7 +38,7 @@ from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
 from forwarder.control import ControlSocket
-from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.opened import open_files
 from forwarder.definitions.user import UserConfig
 from forwarder.embedding import keep_linked, keep_running
 from forwarder.errors import ConfigError
@@ -104,9 +104,11 @@ class App:
         config = self.config
         state = config.state_dir
         user_file = config.devices.user or state / "devices.json"
-        self.user = UserConfig.load(user_file)
-        self.catalogue = Catalogue.load(
-            official=config.devices.official, user=self.user, own=config.devices.catalogue
+        self.user, self.catalogue = open_files(
+            config.devices.user,
+            user_file,
+            official=config.devices.official,
+            own=config.devices.catalogue,
         )
         self.trust = HubTrust.open(state, config.name)
         self.tokens = TokenBook(state / "tokens.json")
@@ -128,7 +130,7 @@ class App:
         )
         self.options = ClientOptions(config.clients.server_name, config.clients.max_ping_ms)
         self.guests = Guests(lambda grant: self.tokens.holds(grant, time.time()), time.time)
-        self.agents = _agents(config)
+        self.agents = _agents(config, self.user)
         self.doors = Doors()
         self._clients = WebSocketServer(
             port=config.clients.port,
@@ -447,10 +449,11 @@ def _dialing(entry: str | Dial) -> WebSocketClient:
     return WebSocketClient(entry.url, tls=client_tls(entry.fingerprint))
 
 
-def _agents(config: Config) -> list[Agent]:
+def _agents(config: Config, user: UserConfig) -> list[Agent]:
     try:
         return embedded_agents(
             simulate=config.radio.simulate,
+            placed=[(toy.identifier, toy.address) for toy in user.simulated()],
             local=config.radio.local,
             adapter=config.radio.adapter,
             trace=config.trace,

@@ -6,6 +6,7 @@ Secrets are never values here, only paths to files. Unknown keys are refused.
 from __future__ import annotations
 
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -148,7 +149,7 @@ class WebsocketDevices(_Table, frozen=True):
 class Devices(_Table, frozen=True):
     """What is known about devices.
 
-    official       a buttplug-device-config-v4.json that is newer than what is built in
+    official       a buttplug-device-config-v5.json (or v4) that is newer than what is built in
     user           Intiface's user device configuration; default: devices.json in the state folder
     catalogue      a folder of more protocol files
     """
@@ -194,12 +195,13 @@ def load(path: Path | None) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{chosen}: {error}.") from error
     try:
-        return msgspec.convert(data, Config, dec_hook=_path)
+        return msgspec.convert(data, Config, dec_hook=partial(_path, chosen.parent))
     except msgspec.ValidationError as error:
         raise ConfigError(f"{chosen}: {error}.") from error
 
 
-def _path(kind: type, value: object) -> object:
+def _path(folder: Path, kind: type, value: object) -> object:
+    """Relative paths count from the file that names them, not from where the hub was started."""
     if kind is Path and isinstance(value, str):
-        return Path(value).expanduser()
+        return folder / Path(value).expanduser()
     raise NotImplementedError(kind)

@@ -18,6 +18,7 @@ __all__ = ["Agent", "RelayError", "embedded_agents"]
 def embedded_agents(
     *,
     simulate: Sequence[str] = (),
+    placed: Sequence[tuple[str, str]] = (),
     local: bool = False,
     adapter: str | None = None,
     trace: Path | None = None,
@@ -26,14 +27,16 @@ def embedded_agents(
 ) -> list[Agent]:
     """One agent for the simulated toys, if any are named, and one for this machine's Bluetooth.
 
-    `trace`: a file that gets one JSON line per radio operation. `state`: a folder where the next
-    start finds which devices of this machine's Bluetooth a crash has left as they were. Raises
-    UsageError for a toy that nobody can simulate, and for a trace that cannot be written.
+    `placed`: more simulated toys, each with the address that it shall have. `trace`: a file that
+    gets one JSON line per radio operation. `state`: a folder where the next start finds which
+    devices of this machine's Bluetooth a crash has left as they were. Raises UsageError for a toy
+    that nobody can simulate, and for a trace that cannot be written.
     """
     radios: list[tuple[str, Radio]] = []
     written = Trace(trace) if trace is not None else None
-    if simulate:
-        radios.append(("simulated toys", open_radio(",".join(simulate), None, written)))
+    if simulate or placed:
+        toys = open_radio(",".join(simulate), None, written, placed=placed)
+        radios.append(("simulated toys", toys))
     if local:
         radios.append(("this machine", open_radio(None, adapter, written)))
     agents = []

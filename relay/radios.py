@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from relay.errors import UsageError
 from relay.radio.base import Radio
 from relay.radio.bleak_radio import BleakRadio
-from relay.radio.simulated.catalogue import UnknownToy, toys_by_name
+from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.trace import Trace, TracedRadio
 
 
-def open_radio(simulate: str | None, adapter: str | None, trace: Trace | None = None) -> Radio:
-    """`simulate`: names of toys, separated by commas. Raises UsageError for an unknown one."""
+def open_radio(
+    simulate: str | None,
+    adapter: str | None,
+    trace: Trace | None = None,
+    *,
+    placed: Sequence[tuple[str, str]] = (),
+) -> Radio:
+    """`simulate`: names of toys, separated by commas; `placed`: others, by name and address.
+
+    Raises UsageError for an unknown one.
+    """
     radio: Radio
     if simulate is not None:
         try:
-            radio = SimulatedRadio(toys_by_name(simulate))
+            toys = [toy_at(name, address) for name, address in placed]
+            radio = SimulatedRadio([*toys_by_name(simulate), *toys])
         except UnknownToy as error:
             raise UsageError(str(error)) from error
     else:

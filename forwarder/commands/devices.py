@@ -31,8 +31,7 @@ from forwarder.commands.base import (
     table,
 )
 from forwarder.commands.show import device_row
-from forwarder.definitions.catalogue import Catalogue
-from forwarder.definitions.user import UserConfig
+from forwarder.definitions.opened import open_files
 from forwarder.errors import ConfigError
 from relay.link.names import neutralise
 
@@ -117,9 +116,11 @@ def _known_row(device: Known) -> tuple[str, ...]:
 def _catalogue(options: argparse.Namespace) -> int:
     """Needs no running hub."""
     config = config_of(options)
-    user = UserConfig.load(config.devices.user or config.state_dir / "devices.json")
-    catalogue = Catalogue.load(
-        official=config.devices.official, user=user, data=config.devices.catalogue
+    _, catalogue = open_files(
+        config.devices.user,
+        config.state_dir / "devices.json",
+        official=config.devices.official,
+        own=config.devices.catalogue,
     )
     found = [catalogue_view(entry) for entry in catalogue.search(options.search)]
     if options.json:

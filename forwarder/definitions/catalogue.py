@@ -107,7 +107,7 @@ class Catalogue:
     def load(
         cls,
         *,
-        official: Path | None = None,
+        official: Path | Official | None = None,
         user: UserConfig | None = None,
         data: Traversable | Path | None = None,
         own: Path | None = None,
@@ -116,6 +116,9 @@ class Catalogue:
 
         Raises ConfigError that names file, line and reason if one of them cannot be used.
         """
+        if own is not None and not own.is_dir():
+            what = "is no folder" if own.exists() else "does not exist"
+            raise ConfigError(f"{own} {what}. Name the folder that holds your protocol files.")
         files = Files(DATA if data is None else data, own)
         try:
             files.check_own()
@@ -125,7 +128,8 @@ class Catalogue:
         if user is not None:
             overlays.append(user.overlay())
         if official is not None:
-            overlays.append(Official.load(official).overlay())
+            published = Official.load(official) if isinstance(official, Path) else official
+            overlays.append(published.overlay())
         recogniser = Recogniser()
         unknown: set[str] = set()
         for overlay in overlays:
@@ -136,6 +140,13 @@ class Catalogue:
                     unknown.add(block.protocol)
         for block in files.blocks():
             recogniser.add(block)
+        for device in user.devices() if user is not None else ():
+            if not files.has(device.protocol):
+                log.warning(
+                    "what is decided about %s is for the protocol %s, which nobody here knows",
+                    device.address,
+                    device.protocol,
+                )
         if unknown:
             log.info("protocols in configuration files that we do not drive: %s", sorted(unknown))
         return cls(files, recogniser, tuple(overlays), tuple(sorted(unknown)))
@@ -169,9 +180,14 @@ class Catalogue:
         ]
 
     def _entries(self, loaded: LoadedProtocol) -> Iterable[CatalogueEntry]:
-        models = dict(loaded.models)
+        models: dict[str, ModelEntry] = {}
         for overlay in reversed(self._overlays):
-            models |= overlay.models.get(loaded.name, {})
+            if overlay.older:
+                models |= overlay.models.get(loaded.name, {})
+        models |= loaded.models
+        for overlay in reversed(self._overlays):
+            if not overlay.older:
+                models |= overlay.models.get(loaded.name, {})
         grouped: dict[tuple[str, str], tuple[Definition, list[str]]] = {}
         for identifier, entry in models.items():
             definition = entry.definition
@@ -232,19 +248,30 @@ class Catalogue:
         own = loaded.models.get(identifier) if identifier is not None else None
         constants = own.constants if own is not None else dict(loaded.file.set)
         variant = own.definition.variant if own is not None else loaded.file.variant
-        for overlay in self._overlays:
-            definition = overlay.get(loaded.name, identifier)
-            if definition is not None:
-                if definition.variant is None and variant is not None:
-                    definition = replace(definition, variant=variant)
-                return ModelEntry(definition, constants)
+
+        def variety(definition: Definition) -> ModelEntry:
+            if definition.variant is None and variant is not None:
+                definition = replace(definition, variant=variant)
+            return ModelEntry(definition, constants)
+
+        newer = [overlay for overlay in self._overlays if not overlay.older]
+        older = [overlay for overlay in self._overlays if overlay.older]
+        for overlay in newer:
+            if (definition := overlay.get(loaded.name, identifier)) is not None:
+                return variety(definition)
         if own is not None:
             return own
-        for overlay in self._overlays:
-            definition = overlay.default(loaded.name)
-            if definition is not None:
+        for overlay in older:
+            if (definition := overlay.get(loaded.name, identifier)) is not None:
+                return variety(definition)
+        for overlay in newer:
+            if (definition := overlay.default(loaded.name)) is not None:
                 return ModelEntry(definition, constants)
-        return loaded.default
+        if loaded.default is not None:
+            return loaded.default
+        defaults = (overlay.default(loaded.name) for overlay in older)
+        found = next((one for one in defaults if one is not None), None)
+        return None if found is None else ModelEntry(found, constants)
 
 
 def _endpoints(blocks: Iterable[Block], services: tuple[Service, ...]) -> dict[str, int]:

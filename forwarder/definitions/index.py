@@ -22,8 +22,8 @@ def ids_of(official: Official) -> Ids:
         table = found.setdefault(protocol, {})
         if config.defaults is not None:
             table[""] = _ids(config.defaults)
-        for one in (*config.configurations, *config.configuration):
-            for identifier in one.identifier:
+        for one in config.models:
+            for identifier in one.identifier or ():
                 table[identifier] = _ids(one)
     return found
 

@@ -130,6 +130,11 @@ def effective_limits(
 
     for limits in user.features:
         named = [spec for spec in definition.features if spec.id == limits.base_id != ""]
+        if limits.unknown:
+            # What we cannot limit as the user wants nobody may drive.
+            for spec in named or definition.features:
+                for kind in spec.outputs:
+                    add(spec, kind, OutputLimit(disabled=True))
         for kind, limit in limits.outputs.items():
             owners = [spec for spec in named if kind in spec.outputs]
             if not owners and limit.restricts:

@@ -99,15 +99,19 @@ class OutputLimit:
 
 @dataclass(frozen=True, slots=True)
 class FeatureLimits:
-    """Limits of one feature, bound to it by `base_id`, the id of the feature that they refine."""
+    """Limits of one feature, bound to it by `base_id`, the id of the feature that they refine.
+
+    `unknown`: kinds of output that are limited and that we do not know.
+    """
 
     base_id: str
     outputs: dict[OutputType, OutputLimit] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class UserDevice:
-    """What the user decided about one device, as Intiface's user configuration (v4) holds it.
+    """What the user decided about one device, as Intiface's user configuration holds it.
 
     `base_id` is the id of the model that it refines; `gap_ms` overrides the definition's.
     """

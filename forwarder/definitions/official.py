@@ -1,19 +1,20 @@
-"""Intiface's device configuration (v4): newer models of protocols that we know, without an update.
+"""Intiface's device configuration (v4, v5): newer models of protocols that we know.
 
-Read at run time; what it says about recognition and models comes before our own files, the bytes
-stay ours. Protocols that we do not know are listed by the catalogue and otherwise left alone.
+Read at run time; what it says about recognition and models comes before our own files if it is
+newer than what those were made from, behind them if not. The bytes stay ours. Protocols that we do
+not know are listed by the catalogue and otherwise left alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta, Struct
 
 from forwarder.buttplug.messages import I32, U32, InputCommand
+from forwarder.definitions.json_file import Tree, convert, read_tree, version_of
 from forwarder.definitions.loader import ModelEntry, derived_id
 from forwarder.definitions.model import (
     INPUT_NAMES,
@@ -26,30 +27,22 @@ from forwarder.definitions.model import (
 from forwarder.definitions.recognition import Block, Manufacturer, Origin
 from forwarder.errors import ConfigError
 
-# Version 5 (2026) is version 4 with other ways to be connected; both are read alike.
-MAJORS = (4, 5)
-# The official file has 600 kB; what is a hundred times larger is something else.
-MAX_FILE = 64 * 1024 * 1024
+# The configuration that our own files hold, see test_agrees_with_official.
+OURS: Final = (5, 57)
 _COMMANDS = frozenset(("Read", "Subscribe"))
-T = TypeVar("T")
 Byte = Annotated[int, Meta(ge=0, le=255)]
-
-
-class Version(Struct):
-    major: int
-    minor: int = 0
 
 
 class ManufacturerData(Struct):
     company: int
-    data: tuple[Byte, ...] = ()
+    data: tuple[Byte, ...] | None = None
 
 
 class Btle(Struct):
-    names: tuple[str, ...] = ()
-    manufacturer_data: tuple[ManufacturerData, ...] = ()
-    advertised_services: tuple[str, ...] = ()
-    services: dict[str, dict[str, str]] = {}
+    names: tuple[str, ...] | None = None
+    manufacturer_data: tuple[ManufacturerData, ...] | None = None
+    advertised_services: tuple[str, ...] | None = None
+    services: dict[str, dict[str, str]] | None = None
 
 
 class Websocket(Struct):
@@ -81,35 +74,48 @@ class InputConfig(Struct):
 class FeatureConfig(Struct):
     id: str
     index: FeatureIndex | None = None
-    description: str = ""
-    output: dict[str, OutputConfig] = {}
-    input: dict[str, InputConfig] = {}
+    description: str | None = None
+    output: dict[str, OutputConfig] | None = None
+    input: dict[str, InputConfig] | None = None
 
 
 class Configuration(Struct):
     id: str
     name: str
-    identifier: tuple[str, ...] = ()
+    identifier: tuple[str, ...] | None = None
     features: tuple[FeatureConfig, ...] | None = None
     protocol_variant: str | None = None
     message_gap_ms: GapMs | None = None
 
 
+class Nested(Struct):
+    """Where the schema of user files puts models."""
+
+    configurations: tuple[Configuration, ...] | None = None
+
+
 class ProtocolConfig(Struct):
-    communication: tuple[Communication, ...] = ()
-    configurations: tuple[Configuration, ...] = ()
-    # The published file has this misspelling once (sexverse-v5).
-    configuration: tuple[Configuration, ...] = ()
+    communication: tuple[Communication, ...] | None = None
+    configurations: tuple[Configuration, ...] | None = None
+    # Version 4.189 has this misspelling once (sexverse-v5).
+    configuration: tuple[Configuration, ...] | None = None
+    devices: Nested | None = None
     defaults: Configuration | None = None
+
+    @property
+    def models(self) -> tuple[Configuration, ...]:
+        nested = self.devices.configurations if self.devices is not None else None
+        return (*(self.configurations or ()), *(self.configuration or ()), *(nested or ()))
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Recognition and models that come before those of our own files."""
+    """Recognition and models that come before those of our own files; `older`: behind them."""
 
     blocks: tuple[Block, ...] = ()
     models: dict[str, dict[str, ModelEntry]] = field(default_factory=dict)
     defaults: dict[str, ModelEntry] = field(default_factory=dict)
+    older: bool = False
 
     def get(self, protocol: str, identifier: str | None) -> Definition | None:
         if identifier is None:
@@ -122,43 +128,56 @@ class Overlay:
         return entry.definition if entry is not None else None
 
 
-class _File(Struct):
-    version: Version
-    protocols: dict[str, ProtocolConfig] = {}
-
-
 @dataclass(frozen=True, slots=True)
 class Official:
-    """A loaded `buttplug-device-config-v4.json`."""
+    """A loaded `buttplug-device-config-v5.json`, or one of version 4."""
 
-    version: str
+    version: tuple[int, int]
     protocols: dict[str, ProtocolConfig]
 
     @classmethod
     def load(cls, path: Path) -> Official:
         """Raises ConfigError: cannot be read, is no such file, or is of another major version."""
-        file = read_json(path, _File)
-        if file.version.major not in MAJORS:
+        tree = read_tree(path)
+        version = version_of(tree, str(path))
+        if "protocols" not in tree and "user_configs" in tree:
             raise ConfigError(
-                f"{path.name} is a device configuration of version {file.version.major}, "
-                f"we read versions {MAJORS[0]} and {MAJORS[1]}."
+                f"{path} is a user's configuration. Name it as `user` in [devices], not `official`."
             )
-        return cls(f"{file.version.major}.{file.version.minor}", file.protocols)
+        return cls(version, protocols_of(tree.get("protocols"), f"{path}: protocols"))
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of output that it names and that we do not know."""
+        return frozenset(
+            kind
+            for config in self.protocols.values()
+            for model in (*config.models, *((config.defaults,) if config.defaults else ()))
+            for feature in model.features or ()
+            for kind in feature.output or ()
+            if kind not in OUTPUT_NAMES
+        )
 
     def overlay(self) -> Overlay:
+        if self.version <= OURS:
+            return replace(overlay(self.protocols, Origin.OLDER), older=True)
         return overlay(self.protocols, Origin.OFFICIAL)
 
 
-def read_json(path: Path, kind: type[T]) -> T:
-    """Raises ConfigError that names the file and what is wrong with it."""
-    try:
-        if path.stat().st_size > MAX_FILE:
-            raise ConfigError(f"{path} is too large for a device configuration.")
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not a device configuration (v4): {error}.") from error
+def protocols_of(value: object, where: str) -> dict[str, ProtocolConfig]:
+    """A `protocols` table, each protocol by itself so that an error says which. ConfigError."""
+    found = {}
+    for protocol, config in convert({} if value is None else value, Tree, where).items():
+        place = f"{where}.{protocol}"
+        found[protocol] = convert({} if config is None else config, ProtocolConfig, place)
+        for at, way in enumerate(found[protocol].communication or ()):
+            for name in (way.btle and way.btle.names) or ():
+                if not name.strip("* "):
+                    raise ConfigError(
+                        f"{place}.communication[{at}].btle.names: {name!r} would take every "
+                        "device there is. Name the beginning that these have in common."
+                    )
+    return found
 
 
 def overlay(protocols: dict[str, ProtocolConfig], origin: Origin) -> Overlay:
@@ -167,20 +186,20 @@ def overlay(protocols: dict[str, ProtocolConfig], origin: Origin) -> Overlay:
     models: dict[str, dict[str, ModelEntry]] = {}
     defaults: dict[str, ModelEntry] = {}
     for protocol, config in protocols.items():
-        ids = tuple(identifier for one in config.configurations for identifier in one.identifier)
-        blocks += [block(protocol, one, ids, origin) for one in config.communication]
+        ids = tuple(identifier for one in config.models for identifier in one.identifier or ())
+        blocks += [block(protocol, one, ids, origin) for one in config.communication or ()]
         base = None
         if config.defaults is not None:
             base = definition(protocol, None, config.defaults, None)
             if base.features:
                 defaults[protocol] = ModelEntry(base)
         table = models.setdefault(protocol, {})
-        for one in (*config.configurations, *config.configuration):
+        for one in config.models:
             entry = ModelEntry(definition(protocol, one.identifier, one, base))
             if not entry.definition.features:
                 # Listed so that something is recognised; there is nothing to drive.
                 continue
-            for identifier in one.identifier:
+            for identifier in one.identifier or ():
                 table[identifier] = ModelEntry(replace(entry.definition, identifier=identifier))
     kept = [one for one in blocks if one.services or one.websocket]
     return Overlay(tuple(kept), models, defaults)
@@ -190,19 +209,21 @@ def block(
     protocol: str, communication: Communication, ids: tuple[str, ...], origin: Origin
 ) -> Block:
     btle = communication.btle or Btle()
+    advertised = btle.advertised_services or ()
     return Block(
         protocol=protocol,
-        names=btle.names,
+        names=btle.names or (),
         manufacturer=tuple(
-            Manufacturer(rule.company, bytes(rule.data)) for rule in btle.manufacturer_data
+            Manufacturer(rule.company, bytes(rule.data or ()))
+            for rule in btle.manufacturer_data or ()
         ),
-        advertised=tuple(uuid.lower() for uuid in btle.advertised_services),
+        advertised=tuple(uuid.lower() for uuid in advertised),
         services={
             service.lower(): {endpoint: uuid.lower() for endpoint, uuid in endpoints.items()}
-            for service, endpoints in btle.services.items()
+            for service, endpoints in (btle.services or {}).items()
         },
         websocket=communication.websocket.name if communication.websocket else None,
-        ids=ids if btle.advertised_services else (),
+        ids=ids if advertised else (),
         origin=origin,
     )
 
@@ -232,17 +253,17 @@ def feature(number: int, config: FeatureConfig) -> FeatureSpec:
     """Outputs and inputs of kinds that this version does not know are left out."""
     return FeatureSpec(
         index=number if config.index is None else config.index,
-        description=config.description,
+        description=config.description or "",
         outputs={
             OUTPUT_NAMES[name]: OutputSpec(one.value[0], one.value[1], one.duration)
-            for name, one in config.output.items()
+            for name, one in (config.output or {}).items()
             if name in OUTPUT_NAMES and one.value[1] > 0
         },
         inputs={
             INPUT_NAMES[name]: InputSpec(
                 one.value, tuple(InputCommand(word) for word in one.command if word in _COMMANDS)
             )
-            for name, one in config.input.items()
+            for name, one in (config.input or {}).items()
             if name in INPUT_NAMES
         },
         id=config.id,

@@ -21,6 +21,8 @@ class Origin(IntEnum):
     USER = 0
     OFFICIAL = 1
     OWN = 2
+    # An official file that is no newer than what our own are made from.
+    OLDER = 3
 
 
 class Manufacturer(Struct, frozen=True, array_like=True):

@@ -1,125 +1,53 @@
-"""Intiface's user device configuration (v4): read, changed and written without losing anything.
+"""Intiface's user device configuration (v4, v5): read, changed, written without losing anything.
 
-The file stays a tree of plain values; typed views are made of the parts that we understand, changes
-go into the tree, and what we do not understand stays where it was. An entry that cannot be
-understood is an error, never skipped: it may hold a limit or a denial.
+The file stays a tree of plain values, and of the version that it came in; typed views are made of
+the parts that we understand, changes go into the tree, and what we do not understand stays where it
+was. Within `user_configs` nothing may be misunderstood: it may hold a limit or a denial.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-import msgspec
-from msgspec import Struct
-
-from forwarder.buttplug.messages import I32, U32, OutputType
+from forwarder.buttplug.messages import OutputType
+from forwarder.definitions.json_file import (
+    MAJORS,
+    Tree,
+    array,
+    misspelt,
+    read_tree,
+    table,
+    version_of,
+)
 from forwarder.definitions.model import (
     NAME_OF,
-    OUTPUT_NAMES,
     Definition,
-    FeatureLimits,
     OutputLimit,
     UserDevice,
 )
-from forwarder.definitions.official import (
-    MAJORS,
-    MAX_FILE,
-    GapMs,
-    Overlay,
-    ProtocolConfig,
-    overlay,
-)
+from forwarder.definitions.official import Overlay, ProtocolConfig, overlay, protocols_of
 from forwarder.definitions.recognition import Origin
+from forwarder.definitions.user_entries import (
+    CHOICES,
+    SimulatedDevice,
+    canonical_address,
+    check_choice,
+    device_of,
+    simulated_of,
+)
 from forwarder.errors import ConfigError
 from relay.link.keys import write_private
 
-Tree = dict[str, object]
+__all__ = ["SimulatedDevice", "UserConfig", "canonical_address"]
 
-_MAC = re.compile(r"([0-9A-Fa-f]{2})(?:[:_-]([0-9A-Fa-f]{2})){5}")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-
-
-def canonical_address(address: str) -> str:
-    """One spelling for an address; also takes it out of the forms that Intiface writes.
-
-    `PeripheralId(hci0/dev_AA_BB_CC_DD_EE_FF)` → `AA:BB:CC:DD:EE:FF`.
-    """
-    if found := _MAC.search(address):
-        return re.sub("[-_]", ":", found[0]).upper()
-    if found := _UUID.search(address):
-        return found[0].upper()
-    return address
-
-
-class _Identifier(Struct):
-    address: str
-    protocol: str
-    identifier: str | None = None
-
-
-class _Limit(Struct):
-    value: tuple[I32, I32] | None = None
-    duration: tuple[U32, U32] | None = None
-    reverse: bool = False
-    disabled: bool = False
-
-
-class _Feature(Struct):
-    base_id: str = ""
-    output: dict[str, _Limit] = {}
-
-
-class _Choice(Struct, frozen=True):
-    allow: bool = False
-    deny: bool = False
-    index: U32 | None = None
-    display_name: str | None = None
-    message_gap_ms: GapMs | None = None
-
-
-class _Config(Struct):
-    base_id: str = ""
-    features: tuple[_Feature, ...] = ()
-    user_config: _Choice = _Choice()
-
-
-class _Device(Struct):
-    identifier: _Identifier
-    config: _Config
-
-    def typed(self) -> UserDevice:
-        choice = self.config.user_config
-        return UserDevice(
-            protocol=self.identifier.protocol,
-            address=canonical_address(self.identifier.address),
-            identifier=self.identifier.identifier,
-            index=choice.index,
-            display_name=choice.display_name,
-            gap_ms=choice.message_gap_ms,
-            allow=choice.allow,
-            deny=choice.deny,
-            base_id=self.config.base_id,
-            features=tuple(
-                FeatureLimits(
-                    one.base_id,
-                    {
-                        OUTPUT_NAMES[name]: OutputLimit(
-                            limit.value, limit.duration, limit.reverse, limit.disabled
-                        )
-                        for name, limit in one.output.items()
-                        if name in OUTPUT_NAMES
-                    },
-                )
-                for one in self.config.features
-            ),
-        )
+_TABLES = ("version", "user_configs", "protocols")
+_CONFIGS = ("devices", "protocols", "simulated_devices")
 
 
 @dataclass
@@ -128,39 +56,48 @@ class UserConfig:
 
     _tree: Tree = field(default_factory=lambda: _empty())
 
-    @classmethod
-    def load(cls, path: Path) -> UserConfig:
-        """Empty if there is no such file. Raises ConfigError: what is wrong, and where."""
-        try:
-            if path.stat().st_size > MAX_FILE:
-                raise ConfigError(f"{path} is too large for a device configuration.")
-            tree = json.loads(path.read_text(encoding="utf-8"))
-            # Half a character in a \\u escape is JSON, but could never be written back.
-            json.dumps(tree, ensure_ascii=False).encode()
-        except FileNotFoundError:
-            return cls()
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-        except ValueError as error:
-            raise ConfigError(f"{path} is not JSON: {error}.") from error
-        except RecursionError as error:
-            raise ConfigError(f"{path} nests too deeply.") from error
-        return cls.from_tree(tree, str(path))
+    # Outputs that Intiface's file knows and we do not: limits of them take their feature away.
+    _other_kinds: frozenset[str] = frozenset()
 
     @classmethod
-    def from_tree(cls, tree: object, name: str = "user configuration") -> UserConfig:
-        if not isinstance(tree, dict) or not isinstance(tree.get("version"), dict):
-            raise ConfigError(f"{name} is not a user device configuration (no version).")
-        if tree["version"].get("major") not in MAJORS:
-            raise ConfigError(f"{name}: version {tree['version'].get('major')} is not 4 or 5.")
-        config = cls(tree)
-        if not isinstance(tree.get("user_configs", {}), dict):
-            raise ConfigError(f"{name}: user_configs is not a table.")
+    def load(
+        cls, path: Path, *, named: bool = False, other_kinds: frozenset[str] = frozenset()
+    ) -> UserConfig:
+        """Empty if there is no such file, unless its owner `named` it.
+
+        Raises ConfigError: what is wrong, where, and what to do.
+        """
+        if not named and not path.exists():
+            return cls()
+        return cls.from_tree(read_tree(path), str(path), other_kinds)
+
+    @classmethod
+    def from_tree(
+        cls,
+        tree: object,
+        name: str = "user configuration",
+        other_kinds: frozenset[str] = frozenset(),
+    ) -> UserConfig:
+        if not isinstance(tree, dict):
+            raise ConfigError(f"{name} is not a user device configuration: it is no table.")
+        version_of(tree, name)
+        for key in tree:
+            meant = misspelt(key, _TABLES)
+            if meant is not None and key not in _TABLES:
+                raise ConfigError(f"{name}: {key} is unknown. Did you mean {meant}?")
+        if "protocols" in tree and "user_configs" not in tree:
+            raise ConfigError(
+                f"{name} is Intiface's own configuration. "
+                "Name it as `official` in [devices], not `user`."
+            )
+        config = cls(tree, other_kinds)
         try:
+            table(tree.get("user_configs"), "user_configs", _CONFIGS)
             config.devices()
             config.protocols()
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{name}: {error}.") from error
+            config.simulated()
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from error
         return config
 
     def save(self, path: Path) -> None:
@@ -174,7 +111,7 @@ class UserConfig:
 
     def copy(self) -> UserConfig:
         """Something to change and save, while this one stays as it is."""
-        return UserConfig(self.tree())
+        return UserConfig(self.tree(), self._other_kinds)
 
     def adopt(self, changed: UserConfig) -> None:
         """Become what a changed copy is."""
@@ -186,7 +123,12 @@ class UserConfig:
         return tuple(device for _, device in self._devices())
 
     def protocols(self) -> dict[str, ProtocolConfig]:
-        return msgspec.convert(self._configs().get("protocols") or {}, dict[str, ProtocolConfig])
+        return protocols_of(self._configs().get("protocols"), "user_configs.protocols")
+
+    def simulated(self) -> tuple[SimulatedDevice, ...]:
+        """The toys that the user wants to have without having them."""
+        place = "user_configs.simulated_devices"
+        return simulated_of(self._configs().get("simulated_devices"), place)
 
     def overlay(self) -> Overlay:
         """The user's own ways to recognise devices, and own models."""
@@ -201,7 +143,12 @@ class UserConfig:
         address = canonical_address(address)
         same = [d for d in self.devices() if (d.address, d.protocol) == (address, protocol)]
         exact = [device for device in same if device.identifier == identifier]
-        return next(iter(exact or same), None)
+        found = next(iter(exact or same), None)
+        shown = {canonical_address(one.address): one.display_name for one in self.simulated()}
+        if shown.get(address) and (found is None or found.display_name is None):
+            found = found or UserDevice(protocol, address, identifier)
+            found = replace(found, display_name=shown[address])
+        return found
 
     def allowed(self, address: str) -> bool:
         """Whether a device with this address may be connected at all."""
@@ -231,28 +178,32 @@ class UserConfig:
             ],
             "user_config": {"allow": False, "deny": False, "index": index},
         }
-        devices = cast("list[object]", self._configs().setdefault("devices", []))
-        devices.append({"identifier": identity, "config": config})
+        configs = self._configs()
+        if configs.get("devices") is None:
+            configs["devices"] = []
+        cast("list[object]", configs["devices"]).append({"identifier": identity, "config": config})
 
     def set_choice(self, device: UserDevice, **choices: str | int | bool | None) -> None:
         """Set `display_name`, `message_gap_ms`, `allow`, `deny` or `index`; None removes it.
 
         Raises ConfigError for what clients or relays could not be told.
         """
-        unknown = choices.keys() - set(_Choice.__struct_fields__)
+        unknown = choices.keys() - set(CHOICES)
         if unknown:
             raise ConfigError(f"A device has no setting {', '.join(sorted(unknown))}.")
-        try:
-            msgspec.convert({n: v for n, v in choices.items() if v is not None}, _Choice)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"A device cannot have that setting: {error}.") from error
+        for name, value in choices.items():
+            try:
+                check_choice(name, value)
+            except ConfigError as error:
+                raise ConfigError(f"A device cannot have that setting: {error}") from error
         config = self._config(device)
-        table = cast("Tree", config.setdefault("user_config", {}))
+        settings = cast("Tree", config.get("user_config") or {})
+        config["user_config"] = settings
         for name, value in choices.items():
             if value is None:
-                table.pop(name, None)
+                settings.pop(name, None)
             else:
-                table[name] = value
+                settings[name] = value
 
     def set_limit(
         self,
@@ -272,39 +223,36 @@ class UserConfig:
         if limit.reverse and not kind.is_position:
             raise ConfigError(f"{definition.name}: only positions can be reversed.")
         config = self._config(device)
-        features = cast("list[Tree]", config.setdefault("features", []))
+        features = cast("list[Tree]", config.get("features") or [])
+        config["features"] = features
         entry = next((one for one in features if one.get("base_id") == spec.id), None)
         if entry is None:
             entry = {"id": str(uuid.uuid4()), "base_id": spec.id}
             features.append(entry)
-        outputs = cast("Tree", entry.setdefault("output", {}))
-        table = cast("Tree", outputs.setdefault(NAME_OF[kind], {}))
-        table.update(
+        outputs = cast("Tree", entry.get("output") or {})
+        entry["output"] = outputs
+        limits = cast("Tree", outputs.get(NAME_OF[kind]) or {})
+        outputs[NAME_OF[kind]] = limits
+        limits.update(
             value=list(limit.value) if limit.value is not None else None,
             duration=list(limit.duration) if limit.duration is not None else None,
             reverse=limit.reverse or None,
             disabled=limit.disabled or None,
         )
-        for name in [name for name, value in table.items() if value is None]:
-            del table[name]
+        for name in [name for name, value in limits.items() if value is None]:
+            del limits[name]
 
     # --- the tree ------------------------------------------------------------------------------
 
     def _configs(self) -> Tree:
-        configs = self._tree.setdefault("user_configs", {})
-        if not isinstance(configs, dict):
-            raise ConfigError("The user device configuration has no table user_configs.")
-        return configs
+        if self._tree.get("user_configs") is None:
+            self._tree["user_configs"] = {}
+        return cast("Tree", self._tree["user_configs"])
 
     def _devices(self) -> Iterator[tuple[Tree, UserDevice]]:
-        # Only checked, so that what is changed is the tree itself.
-        entries = self._configs().get("devices") or []
-        msgspec.convert(entries, list[dict[str, object]])
-        for number, entry in enumerate(cast("list[Tree]", entries), 1):
-            try:
-                yield entry, msgspec.convert(entry, _Device).typed()
-            except msgspec.ValidationError as error:
-                raise msgspec.ValidationError(f"device {number} of its list: {error}") from error
+        place = "user_configs.devices"
+        for number, entry in enumerate(array(self._configs().get("devices"), place)):
+            yield cast("Tree", entry), device_of(entry, f"{place}[{number}]", self._other_kinds)
 
     def _entry(self, address: str, protocol: str, identifier: str | None) -> Tree | None:
         wanted = (canonical_address(address), protocol, identifier)

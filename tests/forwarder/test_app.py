@@ -74,6 +74,28 @@ async def test_a_program_embeds_a_hub_and_drives_a_toy(tmp_path: Path) -> None:
         await client.close()
 
 
+async def test_simulated_devices_of_the_users_file_are_there_under_their_names(
+    tmp_path: Path,
+) -> None:
+    toys = [
+        {"identifier": "simulated-2vibe", "address": "one", "display_name": "Mine"},
+        {"identifier": "simulated-stroker", "address": "two"},
+    ]
+    tree = {"version": {"major": 5}, "user_configs": {"simulated_devices": toys}}
+    (tmp_path / "devices.json").write_text(json.dumps(tree))
+    app = App(config(tmp_path))
+    async with running(app):
+        client = await with_a_device(app)
+        async with asyncio.timeout(10):
+            while len(app.hub.devices) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        shown = {device.shown_name for device in app.hub.devices.values()}
+        assert shown == {"Mine", "Simulated Stroker"}
+        await client.close()
+    kept = json.loads((tmp_path / "devices.json").read_text())
+    assert kept["user_configs"]["simulated_devices"] == toys
+
+
 async def test_the_end_of_the_hub_stops_what_runs_and_leaves_no_task(tmp_path: Path) -> None:
     app = App(config(tmp_path, "Lovense Hush"))
     loop = asyncio.get_running_loop()

@@ -22,6 +22,8 @@ from forwarder.api.access import ADMIN_FILE
 from forwarder.cli import run
 from forwarder.client import Client, ServerRefused
 from forwarder.control import SOCKET_FILE
+from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.files import DATA
 from relay.link.messages import Debt
 from tests.doubles.driver import RecordingDriver, device
 from tests.doubles.running_hub import RunningHub, running_hub
@@ -373,6 +375,22 @@ def test_the_admin_token_is_shown_and_renewed_without_a_hub(
     (tmp_path / ADMIN_FILE).chmod(0o644)
     assert run(words) == 2
     assert "open to other users" in capsys.readouterr().err
+
+
+def test_the_catalogue_shows_all_that_the_hub_has_also_with_files_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    mine = (DATA / "hgod.toml").read_text(encoding="utf-8").replace("Hgod Device", "My Own Device")
+    (own / "hgod.toml").write_text(mine, encoding="utf-8")
+    (tmp_path / "hub.toml").write_text("[devices]\ncatalogue = 'own'\n")
+    arguments = ["devices", "catalogue", "--state", str(tmp_path), "--config"]
+    assert run([*arguments, str(tmp_path / "hub.toml")]) == 0
+    *rows, count = capsys.readouterr().out.splitlines()
+    assert any("My Own Device" in row for row in rows)
+    assert any("Lovense Edge" in row for row in rows)
+    assert int(count.split()[0]) == len(Catalogue.load(own=own).entries()) > 900
 
 
 def test_the_catalogue_needs_no_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

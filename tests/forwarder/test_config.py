@@ -57,3 +57,11 @@ def test_a_mistake_is_named_with_file_and_key(tmp_path: Path, text: str, said: s
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.toml"):
         load(tmp_path / "nowhere.toml")
+
+
+def test_relative_paths_count_from_the_file_that_names_them(tmp_path: Path) -> None:
+    text = "[devices]\nofficial = 'mine/v5.json'\nuser = '/etc/user.json'\ncatalogue = '~/toys'"
+    devices = load(written(tmp_path, text)).devices
+    assert devices.official == tmp_path / "mine" / "v5.json"
+    assert devices.user == Path("/etc/user.json")
+    assert devices.catalogue == Path.home() / "toys"

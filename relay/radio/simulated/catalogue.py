@@ -85,6 +85,12 @@ def toys_by_name(names: str, models: Sequence[ToyModel] | None = None) -> list[T
     return toys
 
 
+def toy_at(name: str, address: str) -> Toy:
+    """A toy with an address of its own. Raises UnknownToy."""
+    model, advertised = find(name, catalogue())
+    return Toy(model, address, advertised=advertised)
+
+
 def _close(name: str, models: Sequence[ToyModel]) -> list[str]:
     """Up to three names like `name`: those that contain it, else by spelling."""
     known = {model.name.casefold(): model.name for model in models}
