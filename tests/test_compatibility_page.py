@@ -12,6 +12,7 @@ from tests.forwarder.buttplug.devices import device, nora, output, sensor, sent
 from tests.forwarder.buttplug.harness import Served
 from tests.forwarder.buttplug.legacy.test_dialects import TABLE
 from tests.system.js.packages import NPM_0, NPM_1, NPM_3, NPM_4, NPM_4_FIRST, NPM_5
+from tests.system.test_buttplug_py import VERSION as BUTTPLUG_PY
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
@@ -89,6 +90,10 @@ def test_every_test_and_file_that_is_named_exists() -> None:
 
 
 def test_every_client_that_is_tested_is_named() -> None:
+    crates = (ROOT / "tests" / "system" / "rust" / "Cargo.toml").read_text(encoding="utf-8")
+    (crate,) = re.findall(r'^buttplug_client = "=(.*)"$', crates, flags=re.M)
+    assert f"crate `buttplug_client` {crate} " in PAGE
+    assert f"`buttplug-py` {BUTTPLUG_PY}" in PAGE
     for package in (NPM_5, NPM_4, NPM_4_FIRST, NPM_3, NPM_1, NPM_0):
         assert re.search(
             rf"^\| npm `buttplug` {package}\b[^|]*\| v{package.spec} \|", PAGE, flags=re.M
