@@ -73,7 +73,7 @@ class PacketDriver:
         return outcome
 
     def _send(self, packets: Sequence[Packet], *, merge: bool) -> asyncio.Future[None]:
-        if not packets:
+        if not packets and self._running:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             done.set_result(None)
             return done
@@ -131,7 +131,8 @@ class PacketDriver:
     def _heard(self, endpoint: str, data: bytes) -> None:
         """The device spoke by itself; some want an answer."""
         try:
-            self._send(self.protocol.heard(endpoint, data), merge=False)
+            if packets := self.protocol.heard(endpoint, data):
+                self._send(packets, merge=False)
         except DeviceError as error:
             self._give_up(error)
 

@@ -14,7 +14,6 @@ from importlib import metadata
 
 from relay.audit import Audit
 from relay.config import AgentConfig
-from relay.gate import Block
 from relay.line import Line
 from relay.link.channel import Channel
 from relay.link.messages import (
@@ -49,7 +48,8 @@ from relay.link.messages import (
     Welcome,
     Write,
 )
-from relay.peripheral import Peripheral
+from relay.peripheral.driver import Peripheral
+from relay.peripheral.gate import Block
 from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on
 from relay.roster import Roster
 from relay.scanner import Scanner
@@ -191,7 +191,7 @@ class Agent:
     def _peripheral_status(self, each: Peripheral) -> PeripheralStatus:
         driven = self._driven.get(each.p) if each.bound else None
         gate = each.gate
-        state, running = gate.state.value, gate.running
+        state, running = gate.state.value, gate.active
         radio = self._radio
         words = radio.words(each.address) if isinstance(radio, TellsWhatToysDo) else ""
         return PeripheralStatus(each.address, state, running, each.bound, driven, each.name, words)

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from relay.link.messages import Connect, ErrorCode, Failed
-from relay.peripheral import Sink
+from relay.peripheral.driver import Sink
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from relay.attempt import Attempt, Claim
 from relay.chaser import Chaser
 from relay.config import AgentConfig
-from relay.gate import Block, Gate, State
 from relay.keeper import Keeper, Kept
 from relay.link.messages import (
     Advertisement,
@@ -28,11 +27,12 @@ from relay.link.messages import (
     Welcome,
 )
 from relay.locks import Locks
-from relay.peripheral import LAST_LET_GO_S, Peripheral, Sink
+from relay.peripheral.driver import OnStopped, Peripheral, Sink
+from relay.peripheral.gate import Block
+from relay.peripheral.limits import LAST_LET_GO_S, LET_GO_S
 from relay.radio.base import Connection, Radio, RadioError
 from relay.records import Records
 from relay.scanner import give_up
-from relay.stopper import LET_GO_S, OnStopped
 from relay.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
@@ -163,8 +163,10 @@ class Roster:
                 return
             if not await self._welcome_in(address, attempt, connection):
                 return
-            gate = Gate(self._block, max_run_s=self._config.max_run_s)
-            peripheral = Peripheral(address, connection, gate, self._around)
+            max_run_s = self._config.max_run_s
+            peripheral = Peripheral(
+                address, connection, self._block, self._around, max_run_s=max_run_s
+            )
             peripheral.advertisement = self.heard(address)
             owner.append(peripheral)
             self._peripherals[address] = peripheral
@@ -387,8 +389,7 @@ class Roster:
 
 def _may_run(peripheral: Kept) -> bool:
     assert isinstance(peripheral, Peripheral)
-    gate = peripheral.gate
-    return peripheral.owes or gate.running or gate.state is State.STOPPING
+    return peripheral.owes or peripheral.may_run
 
 
 _EMERGENCY = "the wearer has pressed stop at this relay: only they can resume"

@@ -141,3 +141,5 @@ async def arm(hardware: Hardware, protocol: DeviceProtocol, gap_ms: int) -> None
     # Without packets that stop it from any state, the connection that ended before was its stop.
     if stop or (keepalive is not None and keepalive.primed):
         await hardware.stop(protocol.stop(None), everything=True)
+    else:
+        await hardware.stop((), everything=True)

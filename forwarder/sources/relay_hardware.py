@@ -11,7 +11,7 @@ from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive, Packet
 from forwarder.sources.relay_link import Outcome, RelayLink
 from relay.link import messages as wire
-from relay.link.messages import Connected, ErrorCode, Fallback, Reply, Service, Value
+from relay.link.messages import Connected, ErrorCode, Reply, Service, Value
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +22,15 @@ STOP_S = 3.0
 # what comes faster than they can run. Definitions that know better say so.
 BLE_GAP_MS = 50
 
+_Arming = tuple[tuple[wire.Packet, ...] | None, int, wire.KeepAlive | None]
+
 
 class RelayHardware:
     """A peripheral that stays the same one while its relay's link comes and goes.
 
     `link` is None while the relay is away. `blocked` says why outputs are refused right now.
+    `running`: something was sent that may run, and the relay has not confirmed since that all is
+    off; so is a fresh connection, of which nobody knows what it does.
     """
 
     def __init__(self, p: int, address: str, gap_ms: int, relay_name: str) -> None:
@@ -44,8 +48,9 @@ class RelayHardware:
         self._listeners: dict[int, OnNotification] = {}
         # Characteristics whose newest beginning or end is not confirmed; None: it could not leave.
         self._unsure: dict[int, Outcome | None] = {}
-        self._arming: tuple[tuple[wire.Packet, ...], Fallback, int, wire.KeepAlive | None] | None
-        self._arming = None
+        self._arming: _Arming | None = None
+        # How often something was sent that may run: an "all is off" before it is none any more.
+        self._starts = 0
         # Stops that the relay ran by itself, as far as we know: an Arm names them, so that one
         # that was under way meanwhile does not count.
         self._stops_seen = 0
@@ -79,6 +84,9 @@ class RelayHardware:
             raise HardwareError(ErrorCode.GONE, link.ended)
         self.services = reply.services
         self.link = link
+        self.running = not reply.resumed
+        if self.running:
+            link.rouse()
         if reply.resumed:
             self._settle_notifications()
         return reply.resumed
@@ -101,11 +109,6 @@ class RelayHardware:
     async def arm(
         self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
     ) -> None:
-        if stop is None:
-            fallback = Fallback.DISCONNECT
-        else:
-            # A stop that the radio will not take leaves one way: let the toy go.
-            fallback = Fallback.DISCONNECT if stop else Fallback.HOLD
         alive = None
         if keepalive is not None:
             alive = wire.KeepAlive(
@@ -114,8 +117,8 @@ class RelayHardware:
                 only_running=keepalive.only_running,
                 only_demanded=keepalive.only_demanded,
             )
-        packets = tuple(self._packet(packet, rest=True) for packet in stop or ())
-        self._arming = (packets, fallback, gap_ms, alive)
+        packets = None if stop is None else tuple(map(self._packet, stop))
+        self._arming = (packets, gap_ms, alive)
         await self._rearm()
 
     def rearm(self) -> None:
@@ -128,11 +131,9 @@ class RelayHardware:
 
     def _rearm(self) -> Outcome:
         assert self._arming is not None
-        packets, fallback, gap_ms, alive = self._arming
+        packets, gap_ms, alive = self._arming
         seen = self._stops_seen
-        outcome = self._request(
-            lambda id: wire.Arm(id, self.p, packets, fallback, gap_ms, alive, seen=seen)
-        )
+        outcome = self._request(lambda id: wire.Arm(id, self.p, packets, gap_ms, alive, seen=seen))
         self.armed = True
         if self.link is not None:
             self.link.renew()
@@ -157,46 +158,62 @@ class RelayHardware:
         if self.blocked is not None:
             raise Denied(self.blocked)
         link = self._reachable()
-        last = len(packets) - 1
-        frames = tuple(
-            self._packet(packet, rest=at_rest and number == last)
-            for number, packet in enumerate(packets)
-        )
-        was_running, self.running = self.running, not at_rest
+        frames = tuple(map(self._packet, packets))
+        if not at_rest:
+            self._starting()
         if not self.armed:
             self.rearm()
         outcome = link.request(
             lambda id: wire.Output(id, self.p, frames, merge=merge, rest=at_rest)
         )
-        if self.running and not was_running:
+        if at_rest:
+            self._off_when(outcome)
+        else:
             link.rouse()
         return _without_value(outcome)
 
+    def _starting(self) -> None:
+        self.running = True
+        self._starts += 1
+
+    def _off_when(self, outcome: Outcome) -> None:
+        """`outcome` says that everything is off, unless something is sent in the meantime."""
+        if not self.running:
+            return
+        starts = self._starts
+
+        def settled(done: Outcome) -> None:
+            if not _failed(done) and self._starts == starts:
+                self.running = False
+
+        outcome.add_done_callback(settled)
+
     def stop(self, packets: Sequence[Packet], *, everything: bool) -> asyncio.Future[None]:
         link = self._reachable()
-        frames = tuple(self._packet(packet, rest=everything) for packet in packets)
-        if everything:
-            self.running = False
-        return _without_value(
-            link.request(
-                lambda id: wire.Stop(
-                    id,
-                    self.p,
-                    frames,
-                    all=everything,
-                    rest=everything,
-                    seen=self._stops_seen,
-                ),
-                deadline_s=STOP_S,
-            )
+        frames = tuple(map(self._packet, packets))
+        # What is stopped where nothing runs leaves nothing on.
+        rest, seen = everything or not self.running, self._stops_seen
+        outcome = link.request(
+            lambda id: wire.Stop(id, self.p, frames, all=everything, rest=rest, seen=seen),
+            deadline_s=STOP_S,
         )
+        if rest:
+            self._off_when(outcome)
+        return _without_value(outcome)
 
     async def write(self, endpoint: str, data: bytes, response: bool) -> None:
         h = self._handle(endpoint)
+        was_running = self.running
         outcome = self._request(lambda id: wire.Write(id, self.p, h, data, response))
-        # A write shortens the lease like an output; the next beat must come before it lapses.
+        # The relay cannot know what it does; the next beat must come before the short lease lapses.
+        self._starting()
         self._reachable().rouse()
-        await outcome
+        try:
+            await outcome
+        finally:
+            if not was_running and self.link is not None:
+                rest = self._request(lambda id: wire.Output(id, self.p, (), rest=True))
+                self._off_when(rest)
 
     async def read(self, endpoint: str) -> bytes:
         h = self._handle(endpoint)
@@ -277,7 +294,7 @@ class RelayHardware:
                 ErrorCode.UNSUPPORTED, f"The device has no endpoint {endpoint}."
             ) from None
 
-    def _packet(self, packet: Packet, *, rest: bool = False) -> wire.Packet:
+    def _packet(self, packet: Packet) -> wire.Packet:
         counter = packet.counter
         return wire.Packet(
             self._handle(packet.endpoint),
@@ -285,7 +302,6 @@ class RelayHardware:
             r=packet.response,
             k=tuple(self._key(key) for key in packet.keys),
             after_ms=packet.after_ms,
-            rest=rest,
             counter=None if counter is None else wire.Counter(counter.at, counter.xor_at),
         )
 

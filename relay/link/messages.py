@@ -60,13 +60,6 @@ class StopCause(StrEnum):
     RUN_TIME = "run_time"
 
 
-class Fallback(StrEnum):
-    """What an armed stop does when it has no packets, or when the radio will not take them."""
-
-    DISCONNECT = "disconnect"
-    HOLD = "hold"  # silence stops this device, or it ends its last move and holds
-
-
 # --- values inside messages --------------------------------------------------------------------
 
 
@@ -83,7 +76,7 @@ class Counter(Struct, frozen=True, omit_defaults=True):
 class Packet(Struct, frozen=True, omit_defaults=True):
     """One GATT write. `k`: slot keys; a newer packet replaces a queued one that shares a key.
 
-    `after_ms` delays it behind the packet before it; `rest` says that every output is off after it.
+    `after_ms` delays it behind the packet before it.
     """
 
     h: U16
@@ -91,13 +84,13 @@ class Packet(Struct, frozen=True, omit_defaults=True):
     r: bool = False  # write with response
     k: tuple[U16, ...] = ()
     after_ms: Millis = 0
-    rest: bool = False
     counter: Counter | None = None
 
 
 class KeepAlive(Struct, frozen=True, omit_defaults=True):
-    """What the relay repeats while the lease runs: `packet`, or the last ones written, one per key.
+    """What the relay repeats. While an output is on: `packet`, or the last ones written by key.
 
+    At rest: what was written last to rest, or the armed stop; without a lease the armed stop.
     `only_running`: only while an output is on. `only_demanded`: only on radios that need traffic.
     """
 
@@ -331,15 +324,15 @@ class Disconnect(_Message, frozen=True, tag=True):
 class Arm(_Message, frozen=True, tag=True):
     """Hand over what stops this peripheral. Replaces what was armed before.
 
-    `gap_ms`: the least time between two writes. Empty `stop` means: run `fallback` at once.
-    `seen`: the newest Stopped.n that the hub knows of; an Arm that was on its way while the relay
-    stopped the peripheral does not count. Absent: the hub cannot say, so it counts.
+    `stop`: its packets. Empty: silence stops it, once the longest `moves_ms` is over. None: letting
+    it go is its stop. Their pauses are a second at most in sum. `gap_ms`: the least time between
+    two writes. `seen`: the newest Stopped.n that the hub knows of; an Arm that was on its way while
+    the relay stopped the peripheral does not count, nor does one that names none.
     """
 
     id: U32
     p: U16
-    stop: Annotated[tuple[Packet, ...], Meta(max_length=32)] = ()
-    fallback: Fallback = Fallback.DISCONNECT
+    stop: Annotated[tuple[Packet, ...], Meta(max_length=32)] | None = None
     gap_ms: Millis = 0
     keepalive: KeepAlive | None = None
     seen: U32 | None = None

@@ -116,7 +116,7 @@ class PhoneRig:
                 else:
                     self.tx = one.h
         await self.request(Subscribe(self.link.id(), 1, self.rx))
-        await self.link.arm(1, Packet(self.tx, STOP, rest=True))
+        await self.link.arm(1, Packet(self.tx, STOP))
         return answer
 
     async def request(self, message: Subscribe | Write) -> Reply:
@@ -125,7 +125,7 @@ class PhoneRig:
 
     async def set_level(self, level: float) -> Reply:
         command = f"Vibrate:{round(level * 20)};".encode()
-        return await self.link.output(1, Packet(self.tx, command, k=(0,), rest=level == 0))
+        return await self.link.output(1, Packet(self.tx, command, k=(0,)), rest=level == 0)
 
     async def drive(self, level: float = 0.5) -> str:
         """All of it: from the QR code to a running toy. Returns the toy's address."""

@@ -21,6 +21,7 @@ from relay.link.messages import (
     Packet,
     Reply,
     Stop,
+    Stopped,
     Value,
 )
 from relay.link.session import HubSession
@@ -116,17 +117,25 @@ class LinkHub:
     async def arm(self, p: int, *stop: Packet, lease_ms: int = 900) -> None:
         """Arm and lease; return once that holds."""
         id = self.id()
-        self.tell(Arm(id, p, stop))
+        self.tell(Arm(id, p, stop or None, seen=self.seen(p)))
         assert isinstance(await self.reply(id), Done), self.answer(id)
         self.leases[p] = lease_ms
         self.beat()
 
-    async def output(self, p: int, *packets: Packet, merge: bool = False) -> Reply:
+    def seen(self, p: int) -> int:
+        """The newest stop of the relay's own that this hub knows of."""
+        stops = (m.n for m in self.heard if isinstance(m, Stopped) and m.p == p)
+        return max(stops, default=0)
+
+    async def output(
+        self, p: int, *packets: Packet, merge: bool = False, rest: bool = False
+    ) -> Reply:
         id = self.id()
-        self.tell(Output(id, p, packets, merge))
+        self.tell(Output(id, p, packets, merge, rest))
         return await self.reply(id)
 
     async def stop(self, p: int, *packets: Packet, everything: bool = True) -> Reply:
         id = self.id()
-        self.tell(Stop(id, p, packets, everything))
+        seen = self.seen(p)
+        self.tell(Stop(id, p, packets, everything, rest=everything, seen=seen))
         return await self.reply(id)

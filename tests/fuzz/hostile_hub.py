@@ -35,7 +35,7 @@ def _packet(dice: Dice) -> m.Packet:
     counter = m.Counter(dice.number(30), dice.number(30)) if dice.flag() else None
     return m.Packet(
         dice.one_of(_HANDLES), dice.bytes(), dice.flag(), (dice.number(3),),
-        dice.number(700), dice.flag(), counter,
+        dice.number(700), counter,
     )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def _message(dice: Dice, address: str) -> m.FromHub:
     makers: tuple[Callable[[], m.FromHub], ...] = (
         lambda: m.Connect(id, p, dice.one_of((address, address, "x")), dice.number(30_000)),
         lambda: m.Arm(
-            id, p, _packets(dice), dice.one_of(tuple(m.Fallback)), dice.number(900),
+            id, p, dice.one_of((None, (), _packets(dice))), dice.number(900),
             _keepalive(dice), dice.one_of((None, 0, 1, 7)),
         ),
         lambda: m.Beat(dice.number(9), 0, {p: dice.number(20_000)}),

@@ -143,7 +143,7 @@ async def driven(hub: LinkHub) -> Packet:
     connected = await hub.connect(1, address)
     assert isinstance(connected, Connected)
     tx = connected.services[0].characteristics[0].h
-    off = Packet(tx, b"\xf1\x00", k=(1,), rest=True)
+    off = Packet(tx, b"\xf1\x00", k=(1,))
     await hub.arm(1, off)
     await hub.output(1, Packet(tx, b"\xf1\x40", k=(1,)))
     return off

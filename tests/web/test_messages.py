@@ -20,7 +20,6 @@ from relay.link.messages import (
     Counter,
     Disconnect,
     Driven,
-    Fallback,
     Forget,
     FromHub,
     Interests,
@@ -41,7 +40,7 @@ from tests.doubles.chromium import Page
 
 pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
 
-PACKET = Packet(3, b"\x01", True, (1, 2), 20, True, Counter(0, 4))
+PACKET = Packet(3, b"\x01", True, (1, 2), 20, Counter(0, 4))
 UUID = "0000fff0-0000-1000-8000-00805f9b34fb"
 MESSAGES: tuple[FromHub, ...] = (
     Welcome(1, "Desk", ("x",), 500, 2000),
@@ -51,7 +50,8 @@ MESSAGES: tuple[FromHub, ...] = (
     Connect(1, 2, "web-1", 100),
     Disconnect(1, 2),
     Arm(1, 2),
-    Arm(1, 2, (PACKET,), Fallback.HOLD, 50, KeepAlive(200, PACKET, True, True), 3),
+    Arm(1, 2, ()),
+    Arm(1, 2, (PACKET,), 50, KeepAlive(200, PACKET, True, True), 3),
     Write(1, 2, 3, b"\x00" * 512, True),
     Output(1, 2, (PACKET, Packet(3, b"")), True, True, 500),
     Stop(1, 2, (PACKET,), False, True, 3),

@@ -135,7 +135,7 @@ async def test_the_hub_restarts_and_the_toy_is_resumed() -> None:
         assert isinstance(answer, Connected)
         assert answer.resumed
         assert "connect" not in rig.since(mark)
-        await link.arm(1, Packet(rig.tx, STOP, rest=True))
+        await link.arm(1, Packet(rig.tx, STOP))
         await rig.set_level(0.75)
         assert rig.toy.levels == {"vibrate": 0.75}
 
@@ -164,7 +164,7 @@ async def test_hidden_page_pauses_unless_the_wearer_wants_otherwise() -> None:
         await rig.link.wait(lambda: rig.link.heard.count(Wearer()) == 2)
 
         await rig.tap_in("#settings", "#leave-stops")
-        await rig.link.arm(1, Packet(rig.tx, STOP, rest=True))
+        await rig.link.arm(1, Packet(rig.tx, STOP))
         await rig.set_level(0.5)
         await rig.hide()
         await asyncio.sleep(1.5)
@@ -327,7 +327,7 @@ async def test_two_toys_at_once_and_one_stop_for_both() -> None:
             for one in service.characteristics
             if "write" in one.properties
         )
-        stop = (Packet(tx, b"Vibrate1:0;", rest=True), Packet(tx, b"Vibrate2:0;", rest=True))
+        stop = (Packet(tx, b"Vibrate1:0;"), Packet(tx, b"Vibrate2:0;"))
         await rig.link.arm(2, *stop)
         await rig.link.output(2, Packet(tx, b"Vibrate1:10;", k=(0,)))
         assert not hush.at_rest

@@ -51,7 +51,7 @@ function stage({ arm = {}, leaseMs = 900, activeS = 0.9, maxRunS = 0 } = {}) {
     const output = (data, more = {}) =>
         ask({ t: 'Output', packets: [packet(data, { k: [0], ...more })], merge: false });
     const answers = number => told.filter(message => message.id === number);
-    ask({ t: 'Arm', stop: [packet('STOP', { rest: true, r: true })], ...arm });
+    ask({ t: 'Arm', stop: [packet('STOP', { r: true })], ...arm });
     if (leaseMs) peripheral.lease(leaseMs);
     return { connection, block, peripheral, told, left, ask, packet, output, answers };
 }
@@ -189,42 +189,29 @@ async def test_a_stop_does_not_wait_for_what_hangs(modules: Page) -> None:
     assert took < 0.3
 
 
-@pytest.mark.parametrize("fallback", ["disconnect", "hold"])
-async def test_a_stop_that_fails_is_told_once_retried_and_then_falls_back(
-    modules: Page, fallback: str
-) -> None:
+async def test_a_stop_that_fails_is_told_once_retried_and_then_lets_go(modules: Page) -> None:
     told, data, left = await play(
         modules,
         """
-        const s = stage({ arm: { fallback } });
+        const s = stage();
         s.output('a');
         s.connection.fail = 'radio';
         s.peripheral.strike('link');
         await sleep(1900);
-        const stopped = () => s.told.filter(message => message.t === 'Stopped');
-        const early = stopped();
-        s.connection.fail = null;
-        await sleep(700);
-        return [[early, stopped()], s.connection.data, s.left];
+        return [s.told.filter(message => message.t === 'Stopped'), s.connection.data, s.left];
         """,
-        fallback=fallback,
     )
-    assert told[0][0]["ok"] is False
+    assert told[0]["ok"] is False
     assert data.count("STOP") >= 4
-    if fallback == "disconnect":
-        assert "disconnect" in data
-        assert left[0][2] is True, "it may still run"
-    else:
-        assert "disconnect" not in data
-        assert [one["ok"] for one in told[1]] == [False, True]
-        assert left == []
+    assert "disconnect" in data
+    assert left[0][2] is True, "it may still run"
 
 
 async def test_letting_go_is_the_stop_of_a_toy_without_stop_packets(modules: Page) -> None:
     data, told, left = await play(
         modules,
         """
-        const s = stage({ arm: { stop: [], fallback: 'disconnect' } });
+        const s = stage({ arm: { stop: null } });
         s.output('a');
         await s.peripheral.strike('lease');
         return [s.connection.data, s.told.slice(-2), s.left];

@@ -1,6 +1,6 @@
 // The gate: decides, as the last thing before the radio, what may be written. Knows no browser.
 //
-// One per peripheral, the same table and rules as relay/gate.py; an event that is absent changes
+// One per peripheral, the same table and rules as relay/peripheral/gate.py; an event that is absent changes
 // nothing. `now` is in seconds of one monotonic clock. Whoever drives a gate calls tick() no later
 // than `deadline`, and writes the armed stop from `stopDue` on until the gate leaves STOPPING.
 
@@ -16,7 +16,7 @@ export const TRANSITIONS = {
   stopping: { cause: STOPPING, written: SHUT, failed: STOPPING },
 };
 
-// The reasons for these figures (seconds) stand in relay/gate.py.
+// The reasons for these figures (seconds) stand in relay/peripheral/gate.py.
 export const STALL_S = 0.25;
 const RETRY_FIRST_S = 0.05;
 const RETRY_MOST_S = 0.5;

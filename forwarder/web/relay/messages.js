@@ -16,7 +16,6 @@ const name = text(128);
 const bytes = value => value instanceof Uint8Array && value.length <= 512;
 const share = value => typeof value === 'number' && value >= 0 && value <= 1;
 const list = (item, most = 4096) => value => Array.isArray(value) && value.length <= most && value.every(item);
-const one = (...words) => value => words.includes(value);
 
 // Leases: numbers to milliseconds. An empty map comes as an object, for nothing says otherwise.
 const leases = value => (value instanceof Map
@@ -35,7 +34,7 @@ const object = shape => value => isObject(value) && Object.entries(shape).every(
 });
 
 const packet = object({
-  h: u16, d: bytes, 'r?': flag, 'k?': list(u16), 'after_ms?': millis, 'rest?': flag,
+  h: u16, d: bytes, 'r?': flag, 'k?': list(u16), 'after_ms?': millis,
   'counter?': object({ at: u8, 'xor_at?': u8 }),
 });
 const packets = list(packet, 32);
@@ -52,7 +51,7 @@ const SHAPES = {
   Connect: { ...request, address: text(64, 1), 'timeout_ms?': millis },
   Disconnect: request,
   Arm: {
-    ...request, 'stop?': packets, 'fallback?': one('disconnect', 'hold'), 'gap_ms?': millis,
+    ...request, 'stop?': packets, 'gap_ms?': millis,
     'keepalive?': keepalive, 'seen?': u32,
   },
   Write: { ...request, h: u16, d: bytes, 'r?': flag },

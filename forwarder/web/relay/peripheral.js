@@ -107,7 +107,8 @@ export class Peripheral {
   #arm(message) {
     const at = now();
     if (!this.#allowed(message.id, () => this.gate.arm(at, message.seen ?? null))) return;
-    this.#stopper.armed = { ...message, stop: message.stop ?? [], fallback: message.fallback ?? 'disconnect' };
+    // Null: letting it go is its stop. None: silence is.
+    this.#stopper.armed = { ...message, stop: message.stop ?? [], going: !message.stop };
     this.#slots.gapS = (message.gap_ms ?? 0) / 1000;
     this.#written.armed(at);
     this.done(message.id);
@@ -126,8 +127,9 @@ export class Peripheral {
     }
   }
 
-  #output({ id, packets, merge = false }) {
-    if (!this.#allowed(id, () => this.gate.admit(now(), Boolean(packets.at(-1)?.rest)))) return;
+  #output({ id, packets: all, merge = false, rest = false }) {
+    const packets = all.map((packet, at) => ({ ...packet, rest: rest && at === all.length - 1 }));
+    if (!this.#allowed(id, () => this.gate.admit(now(), rest))) return;
     if (!packets.length) {
       this.done(id);
       return;

@@ -1,6 +1,6 @@
 // What waits to be written to one peripheral, and in which order. Knows no browser.
 //
-// The rules and figures of relay/slots.py: entries leave in the order in which they came. Packets
+// The rules and figures of relay/peripheral/slots.py: entries leave in the order in which they came. Packets
 // of one Output stay together; a newer Output takes away queued packets that share a key with one of
 // its own, and steps into the place of the first Output that it emptied. Reads, writes and
 // subscriptions are barriers. A packet that is delayed (`after_ms`) lets others pass.

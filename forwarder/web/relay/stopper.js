@@ -17,7 +17,7 @@ const STRAGGLER_S = 0.5;
 const delayS = packet => Math.min((packet.after_ms ?? 0) / 1000, STOP_DELAY_MOST_S);
 
 export class Stopper {
-  armed = { stop: [], fallback: 'disconnect' };
+  armed = { stop: [], going: true };
   stopping = false;
   failing = false; // the radio has not taken the armed stop yet
   #stops = [];
@@ -74,12 +74,12 @@ export class Stopper {
 
   // Hand every packet of the armed stop to the browser in this very moment.
   blurt() {
-    const { stop, fallback } = this.armed;
+    const { stop, going } = this.armed;
     for (const packet of stop) {
       this.connection.writeNow(packet.h, this.written.number(packet), packet.r ?? false)
         .catch(() => {}); // nobody is left who could do something about it; the worker tries too
     }
-    if (!stop.length && fallback === 'disconnect') this.connection.disconnect();
+    if (going) this.connection.disconnect();
   }
 
   // Write the next packet of a Stop; retry it for STOP_MS, then it is the armed stop's turn.
@@ -145,9 +145,8 @@ export class Stopper {
 
   // Try once to write the armed stop, and tell everybody how that went.
   async writeArmed() {
-    const { stop, fallback } = this.armed;
+    const { stop, going } = this.armed;
     const straggler = this.operation.abandoned;
-    const going = !stop.length && fallback === 'disconnect';
     try {
       if (stop.length) await this.#writeAll(stop);
       else if (going) this.connection.disconnect();
@@ -189,7 +188,7 @@ export class Stopper {
       this.host.stopped(this.gate.cause, false, error.message);
       this.tellWaiting(error);
     }
-    if (hopeless && (this.armed.fallback === 'disconnect' || this.host.leaving)) {
+    if (hopeless) {
       this.connection.disconnect();
       this.host.left('it could not be stopped otherwise');
     }

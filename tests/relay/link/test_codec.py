@@ -17,7 +17,7 @@ from relay.link.errors import LinkViolation
 
 ADVERTISEMENT = m.Advertisement("AA:BB:CC:DD:EE:FF", "LVS-Z001", -50, (), {93: b"\x00\x27"})
 SERVICE = m.Service("0" * 36, (m.Characteristic(3, "1" * 36, ("write",)),))
-PACKET = m.Packet(3, b"\xf1\x05", True, (1, 2), 100, True, m.Counter(0, 4))
+PACKET = m.Packet(3, b"\xf1\x05", True, (1, 2), 100, m.Counter(0, 4))
 
 FROM_RELAY: list[m.FromRelay] = [
     m.Hello(1, "attic", "relay 0.1", "linux", ("scan",), m.RadioInfo("bleak"), (m.Held("A"),), 4),
@@ -42,7 +42,7 @@ FROM_HUB: list[m.FromHub] = [
     m.Scan(True),
     m.Connect(1, 2, "A", 5_000),
     m.Disconnect(1, 2),
-    m.Arm(1, 2, (PACKET,), m.Fallback.HOLD, 50, m.KeepAlive(3_000, PACKET, True, True), 4),
+    m.Arm(1, 2, (PACKET,), 50, m.KeepAlive(3_000, PACKET, True, True), 4),
     m.Write(1, 2, 3, b"\x01", True),
     m.Output(1, 2, (PACKET, PACKET), True, True, 500),
     m.Stop(1, 2, (PACKET,), False, True, 3),

@@ -1,15 +1,31 @@
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.link.messages import Packet, Read, Write
-from relay.slots import MERGE_S, MOST, Congested, Group, Request, Slots
+from relay.link.messages import Output, Packet, Read, Write
+from relay.peripheral.limits import MERGE_S
+from relay.peripheral.limits import QUEUE_MOST as MOST
+from relay.peripheral.slots import Congested, Group, Request, Slots
 
 
 def packet(data: int, *keys: int, after_ms: int = 0) -> Packet:
     return Packet(1, bytes([data]), k=keys, after_ms=after_ms)
+
+
+def output(
+    slots: Slots, id: int, packets: Sequence[Packet], now: float, *, merge: bool
+) -> list[int]:
+    return slots.output(Output(id, 1, tuple(packets), merge), now)
+
+
+def repeat(slots: Slots, packets: Sequence[Packet], now: float) -> None:
+    slots.repeat(Group(None, deque(packets), now))
 
 
 def drain(slots: Slots, now: float = 0.0) -> list[int]:
@@ -23,47 +39,47 @@ def drain(slots: Slots, now: float = 0.0) -> list[int]:
 
 def test_what_comes_first_leaves_first() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1), packet(11, 2)], 0, merge=False)
+    output(slots, 1, [packet(10, 1), packet(11, 2)], 0, merge=False)
     slots.request(Read(2, 1, 1))
-    slots.output(3, [packet(12, 3)], 0, merge=False)
+    output(slots, 3, [packet(12, 3)], 0, merge=False)
     assert drain(slots) == [10, 11, 2, 12]
     assert len(slots) == 0
 
 
 def test_the_newest_value_of_a_slot_wins() -> None:
     slots = Slots()
-    assert slots.output(1, [packet(10, 1)], 0, merge=False) == []
-    assert slots.output(2, [packet(11, 1)], 0, merge=False) == [1]
+    assert output(slots, 1, [packet(10, 1)], 0, merge=False) == []
+    assert output(slots, 2, [packet(11, 1)], 0, merge=False) == [1]
     assert drain(slots) == [11]
 
 
 def test_packets_of_one_output_do_not_replace_each_other() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1), packet(11, 1)], 0, merge=False)
+    output(slots, 1, [packet(10, 1), packet(11, 1)], 0, merge=False)
     assert drain(slots) == [10, 11]
 
 
 def test_a_packet_without_keys_is_never_replaced() -> None:
     slots = Slots()
-    slots.output(1, [packet(10)], 0, merge=False)
-    slots.output(2, [packet(11)], 0, merge=False)
+    output(slots, 1, [packet(10)], 0, merge=False)
+    output(slots, 2, [packet(11)], 0, merge=False)
     assert drain(slots) == [10, 11]
 
 
 def test_an_output_of_which_something_is_left_is_not_answered_yet() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1), packet(11, 2)], 0, merge=False)
-    assert slots.output(2, [packet(12, 1)], 0, merge=False) == []
-    assert slots.output(3, [packet(13, 2)], 0, merge=False) == [1]
+    output(slots, 1, [packet(10, 1), packet(11, 2)], 0, merge=False)
+    assert output(slots, 2, [packet(12, 1)], 0, merge=False) == []
+    assert output(slots, 3, [packet(13, 2)], 0, merge=False) == [1]
     assert drain(slots) == [13, 12]
 
 
 def test_one_that_is_being_written_is_answered_when_it_was() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1), packet(11, 1)], 0, merge=False)
+    output(slots, 1, [packet(10, 1), packet(11, 1)], 0, merge=False)
     taken = slots.take(0)
     assert isinstance(taken, tuple)
-    assert slots.output(2, [packet(12, 1)], 0, merge=False) == []
+    assert output(slots, 2, [packet(12, 1)], 0, merge=False) == []
     assert taken[0].superseded
     assert slots.finished(0)
     assert drain(slots) == [12]
@@ -71,27 +87,27 @@ def test_one_that_is_being_written_is_answered_when_it_was() -> None:
 
 def test_a_flood_of_one_slot_starves_no_other() -> None:
     slots = Slots()
-    slots.output(1, [packet(1, 1)], 0, merge=False)
-    slots.output(2, [packet(2, 2)], 0, merge=False)
-    slots.output(3, [packet(3, 1)], 0, merge=False)
+    output(slots, 1, [packet(1, 1)], 0, merge=False)
+    output(slots, 2, [packet(2, 2)], 0, merge=False)
+    output(slots, 3, [packet(3, 1)], 0, merge=False)
     assert drain(slots) == [3, 2]
 
 
 def test_a_newer_value_does_not_step_in_front_of_a_write() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1)], 0, merge=False)
+    output(slots, 1, [packet(10, 1)], 0, merge=False)
     slots.request(Write(2, 1, 1, b""))
-    slots.output(3, [packet(11, 1)], 0, merge=False)
+    output(slots, 3, [packet(11, 1)], 0, merge=False)
     assert drain(slots) == [2, 11]
 
 
 def test_the_gap_counts_from_the_start_of_a_write_and_holds_back_what_follows() -> None:
     slots = Slots(gap_s=0.1)
-    slots.output(1, [packet(10, 1)], 5, merge=False)
+    output(slots, 1, [packet(10, 1)], 5, merge=False)
     slots.take(5)
     slots.wrote(5)
     slots.finished(5.05)
-    slots.output(2, [packet(11, 1)], 5.05, merge=False)
+    output(slots, 2, [packet(11, 1)], 5.05, merge=False)
     slots.request(Read(3, 1, 1))
     assert slots.take(5.05) is None
     assert slots.due(5.05) == 5.1
@@ -100,8 +116,8 @@ def test_the_gap_counts_from_the_start_of_a_write_and_holds_back_what_follows() 
 
 def test_a_delayed_packet_lets_others_pass_but_not_its_own_successors() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1), packet(11, 1, after_ms=1000), packet(12, 2)], 0, merge=False)
-    slots.output(2, [packet(20, 3)], 0, merge=False)
+    output(slots, 1, [packet(10, 1), packet(11, 1, after_ms=1000), packet(12, 2)], 0, merge=False)
+    output(slots, 2, [packet(20, 3)], 0, merge=False)
     assert drain(slots) == [10, 20]
     assert slots.due(0) == 1
     assert drain(slots, 1) == [11, 12]
@@ -109,25 +125,25 @@ def test_a_delayed_packet_lets_others_pass_but_not_its_own_successors() -> None:
 
 def test_an_idle_peripheral_waits_a_moment_for_values_that_share_a_packet() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1, 2)], 7, merge=True)
+    output(slots, 1, [packet(10, 1, 2)], 7, merge=True)
     assert slots.take(7) is None
     assert slots.due(7) == 7 + MERGE_S
     # The second one does not make it wait any longer.
-    assert slots.output(2, [packet(11, 1, 2)], 7.001, merge=True) == [1]
+    assert output(slots, 2, [packet(11, 1, 2)], 7.001, merge=True) == [1]
     assert slots.due(7.001) == 7 + MERGE_S
     assert drain(slots, 7 + MERGE_S) == [11]
 
 
 def test_without_merge_or_when_busy_nothing_waits() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1)], 7, merge=False)
-    slots.output(2, [packet(11, 2)], 7, merge=True)
+    output(slots, 1, [packet(10, 1)], 7, merge=False)
+    output(slots, 2, [packet(11, 2)], 7, merge=True)
     assert drain(slots, 7) == [10, 11]
 
 
 def test_a_failed_packet_ends_its_output() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1), packet(11, 2)], 0, merge=False)
+    output(slots, 1, [packet(10, 1), packet(11, 2)], 0, merge=False)
     slots.take(0)
     assert slots.finished(0, failed=True)
     assert slots.take(0) is None
@@ -136,8 +152,8 @@ def test_a_failed_packet_ends_its_output() -> None:
 
 def test_a_stop_of_some_slots_drops_those_only() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1)], 0, merge=False)
-    slots.output(2, [packet(11, 2)], 0, merge=False)
+    output(slots, 1, [packet(10, 1)], 0, merge=False)
+    output(slots, 2, [packet(11, 2)], 0, merge=False)
     slots.request(Write(3, 1, 1, b""))
     assert slots.drop_keys({2}, 0) == [2]
     assert drain(slots) == [10, 3]
@@ -145,10 +161,10 @@ def test_a_stop_of_some_slots_drops_those_only() -> None:
 
 def test_a_stop_of_everything_drops_writes_and_leaves_reads() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1), packet(11, 2, after_ms=500)], 0, merge=False)
+    output(slots, 1, [packet(10, 1), packet(11, 2, after_ms=500)], 0, merge=False)
     slots.request(Write(2, 1, 1, b""))
     slots.request(Read(3, 1, 1))
-    slots.repeat([packet(12, 3)], 0)
+    repeat(slots, [packet(12, 3)], 0)
     assert slots.drop_writes() == ([1], [2])
     assert len(slots) == 1
     assert drain(slots) == [3]
@@ -156,7 +172,7 @@ def test_a_stop_of_everything_drops_writes_and_leaves_reads() -> None:
 
 def test_dropping_in_the_middle_of_a_write_answers_it_afterwards() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1), packet(11, 2)], 0, merge=False)
+    output(slots, 1, [packet(10, 1), packet(11, 2)], 0, merge=False)
     slots.take(0)
     assert slots.drop_writes() == ([], [])
     assert slots.finished(0)
@@ -166,31 +182,31 @@ def test_dropping_in_the_middle_of_a_write_answers_it_afterwards() -> None:
 
 def test_everything_that_is_dropped_is_named_for_its_answer() -> None:
     slots = Slots()
-    slots.output(1, [packet(10, 1)], 0, merge=False)
+    output(slots, 1, [packet(10, 1)], 0, merge=False)
     slots.request(Read(2, 1, 1))
     slots.request(Write(3, 1, 1, b""))
     assert sorted(slots.drop_all()) == [1, 2, 3]
     assert len(slots) == 0
-    assert slots.due(0) is None
+    assert slots.due(0) == inf
 
 
 def test_a_full_queue_refuses_and_keeps_what_it_has() -> None:
     slots = Slots()
     for n in range(MOST):
-        slots.output(n, [packet(n % 256, n)], 0, merge=False)
+        output(slots, n, [packet(n % 256, n)], 0, merge=False)
     with pytest.raises(Congested):
-        slots.output(MOST, [packet(0, MOST)], 0, merge=False)
+        output(slots, MOST, [packet(0, MOST)], 0, merge=False)
     with pytest.raises(Congested):
         slots.request(Read(MOST, 1, 1))
     # A newer value of a slot that is queued takes no more room.
-    assert slots.output(MOST, [packet(0, 5)], 0, merge=False) == [5]
+    assert output(slots, MOST, [packet(0, 5)], 0, merge=False) == [5]
     assert len(slots) == MOST
 
 
 def test_a_keep_alive_gives_way_to_a_newer_value() -> None:
     slots = Slots()
-    slots.repeat([packet(10, 1)], 0)
-    assert slots.output(1, [packet(11, 1)], 0, merge=False) == []
+    repeat(slots, [packet(10, 1)], 0)
+    assert output(slots, 1, [packet(11, 1)], 0, merge=False) == []
     assert drain(slots) == [11]
 
 
@@ -235,7 +251,7 @@ def test_every_request_is_answered_once_and_the_newest_value_is_last(
                 asked += 1
                 packets = [packet(asked % 256, key) for key in keys or []]
                 newest.update(dict.fromkeys(keys or [], asked % 256))
-                answered += slots.output(asked, packets, now, merge=asked % 2 == 0)
+                answered += output(slots, asked, packets, now, merge=asked % 2 == 0)
             case "read":
                 asked += 1
                 slots.request(Read(asked, 1, 1))

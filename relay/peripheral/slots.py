@@ -10,17 +10,11 @@ delayed (`after_ms`) lets others pass.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from relay.link.messages import Packet, Read, Subscribe, Unsubscribe, Write
-
-# Packets and requests that may wait for one peripheral. At the 20 writes a second of a typical
-# toy that is 13 s of work: who has sent more than that without an answer is not waiting for any.
-MOST = 256
-# How long (s) a packet that other features share waits on an idle peripheral for their values:
-# commands of one client message arrive within it, and nobody feels it.
-MERGE_S = 0.002
+from relay.link.messages import Output, Packet, Read, Subscribe, Unsubscribe, Write
+from relay.peripheral.limits import MERGE_S, QUEUE_MOST
 
 
 class Congested(Exception):
@@ -31,21 +25,27 @@ class Congested(Exception):
 class Group:
     """The packets of one Output (`id` None: of the keep-alive) that are still to be written.
 
-    `window_ends`: until then it waits to be merged. `superseded`: something newer took from it.
+    `rest`, `moves_ms`: the Output's. `armed`: these are packets of the armed stop. `window_ends`:
+    until then it waits to be merged. `superseded`: something newer took from it; `struck`: a stop
+    of the relay's own did.
     """
 
     id: int | None
     packets: deque[Packet]
     ready_at: float
+    rest: bool = False
+    moves_ms: int | None = None
+    armed: bool = False
     window_ends: float = 0.0
     superseded: bool = False
+    struck: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """A request that is carried out alone, in order."""
+    """A request that is carried out alone, in order; an Output here has no packets."""
 
-    message: Write | Read | Subscribe | Unsubscribe
+    message: Write | Read | Subscribe | Unsubscribe | Output
     ready_at: float = 0.0
 
 
@@ -54,7 +54,7 @@ Entry = Group | Request
 
 @dataclass(slots=True)
 class Slots:
-    """The queue of one peripheral. `gap_s`: least time between two writes, from start to start.
+    """`gap_s`: least time between two writes, from start to start.
 
     Whoever takes an entry tells `finished` before taking the next one.
     """
@@ -68,18 +68,25 @@ class Slots:
     def __len__(self) -> int:
         return self._size
 
-    def output(self, id: int, packets: Sequence[Packet], now: float, *, merge: bool) -> list[int]:
+    def output(self, message: Output, now: float) -> list[int]:
         """Queue the packets of an Output; return the ids of those that it leaves nothing of.
 
         Raises Congested, and then has changed nothing.
         """
+        packets = message.packets
         keys = frozenset(key for packet in packets for key in packet.k)
         going = sum(1 for group in self._groups() for p in group.packets if keys & set(p.k))
-        if self._size - going + len(packets) > MOST:
+        if self._size - going + len(packets) > QUEUE_MOST:
             raise Congested
         idle = self._taken is None and not self._entries and now >= self._clear_at
-        group = Group(id, deque(packets), now + packets[0].after_ms / 1000)
-        if merge and idle:
+        group = Group(
+            message.id,
+            deque(packets),
+            now + packets[0].after_ms / 1000,
+            message.rest,
+            message.moves_ms,
+        )
+        if message.merge and idle:
             group.window_ends = now + MERGE_S
         gone, place = self._supersede(keys, now)
         if place is None:
@@ -92,16 +99,15 @@ class Slots:
         self._entries = deque(e for e in self._entries if isinstance(e, Request) or e.packets)
         return [g.id for g in gone if g.id is not None]
 
-    def request(self, message: Write | Read | Subscribe | Unsubscribe) -> None:
+    def request(self, message: Write | Read | Subscribe | Unsubscribe | Output) -> None:
         """Queue a request behind everything. Raises Congested."""
-        if self._size >= MOST:
+        if self._size >= QUEUE_MOST:
             raise Congested
         self._entries.append(Request(message))
         self._size += 1
 
-    def repeat(self, packets: Iterable[Packet], now: float) -> None:
+    def repeat(self, group: Group) -> None:
         """Queue a keep-alive: any newer value of the same slot takes its place."""
-        group = Group(None, deque(packets), now)
         self._entries.append(group)
         self._size += len(group.packets)
 
@@ -111,22 +117,36 @@ class Slots:
         self._entries = deque(e for e in self._entries if isinstance(e, Request) or e.packets)
         return [g.id for g in gone if g.id is not None]
 
-    def drop_writes(self) -> tuple[list[int], list[int]]:
+    def drop_outputs(self) -> list[int]:
+        """Take away the packets of every Output; return the ids of those that wait."""
+        gone = []
+        for group in self._groups():
+            self._size -= len(group.packets)
+            group.superseded = group.superseded or bool(group.packets)
+            group.packets.clear()
+            if group is not self._taken and group.id is not None:
+                gone.append(group.id)
+        self._entries = deque(e for e in self._entries if isinstance(e, Request))
+        return gone
+
+    def drop_writes(self, *, struck: bool = False) -> tuple[list[int], list[int]]:
         """Take away everything that writes; return ids of Outputs and of Writes. Reads stay."""
         outputs: list[int] = []
         writes: list[int] = []
         kept: deque[Entry] = deque()
         for entry in self._entries:
             if isinstance(entry, Group):
+                left = bool(entry.packets)
                 self._size -= len(entry.packets)
                 entry.packets.clear()
                 if entry is self._taken:
-                    entry.superseded = True
+                    entry.superseded = entry.superseded or left
+                    entry.struck = struck and left
                 elif entry.id is not None:
                     outputs.append(entry.id)
-            elif isinstance(entry.message, Write) and entry is not self._taken:
+            elif isinstance(entry.message, Write | Output):
                 self._size -= 1
-                writes.append(entry.message.id)
+                (writes if isinstance(entry.message, Write) else outputs).append(entry.message.id)
             else:
                 kept.append(entry)
         self._entries = kept
@@ -142,6 +162,8 @@ class Slots:
 
     def take(self, now: float) -> tuple[Group, Packet] | Request | None:
         """Return what is to be carried out now, if anything is."""
+        if not self._entries:
+            return None
         for entry in self._entries:
             if entry.ready_at > now:
                 continue
@@ -154,6 +176,13 @@ class Slots:
                 return entry
             return entry, entry.packets.popleft()
         return None
+
+    def put_back(self) -> None:
+        """The request that was taken has not begun after all: it is the first one again."""
+        entry, self._taken = self._taken, None
+        if isinstance(entry, Request):
+            self._entries.appendleft(entry)
+            self._size += 1
 
     def wrote(self, now: float) -> None:
         """A write, of whatever kind, is starting: the gap counts from here."""
@@ -176,8 +205,9 @@ class Slots:
             self._entries.remove(entry)
         return True
 
-    def due(self, now: float) -> float | None:
-        """When to ask `take` again after it had nothing at `now`; None: when something comes in."""
+    def due(self, now: float) -> float:
+        """When to ask `take` again after it had nothing at `now`; infinite: when something comes
+        in."""
         due = float("inf")
         for entry in self._entries:
             if entry.ready_at <= now:
@@ -185,7 +215,7 @@ class Slots:
                 due = min(due, self._clear_at)
                 break
             due = min(due, max(entry.ready_at, self._clear_at))
-        return due if self._entries else None
+        return due
 
     def _groups(self) -> Iterable[Group]:
         return (entry for entry in self._entries if isinstance(entry, Group))

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.gate import Block, Gate, State
 from relay.link.messages import (
     Arm,
     Counter,
@@ -18,7 +17,6 @@ from relay.link.messages import (
     Done,
     ErrorCode,
     Failed,
-    Fallback,
     FromRelay,
     KeepAlive,
     Notification,
@@ -33,17 +31,23 @@ from relay.link.messages import (
     Value,
     Write,
 )
-from relay.operation import PATIENCE_S
-from relay.peripheral import Peripheral
+from relay.peripheral.driver import Peripheral
+from relay.peripheral.gate import Block, State
+from relay.peripheral.limits import (
+    FAILING_S,
+    LET_GO_S,
+    MERGE_S,
+    OPERATION_S,
+    PATIENCE_S,
+    SECOND_ROUND_S,
+)
+from relay.peripheral.limits import QUEUE_MOST as MOST
 from relay.radio.base import RadioError
-from relay.slots import MERGE_S, MOST
-from relay.stopper import SECOND_ROUND_S, STOP_S
 from relay.surroundings import Surroundings
-from relay.wire import OPERATION_S
 from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.radio import RecordingConnection, gone, refused
 
-OFF = Packet(1, b"\x00", r=True, k=(1,), rest=True)
+OFF = Packet(1, b"\x00", r=True, k=(1,))
 
 
 def on(level: int, *keys: int, after_ms: int = 0) -> Packet:
@@ -53,12 +57,17 @@ def on(level: int, *keys: int, after_ms: int = 0) -> Packet:
 class Rig:
     """A peripheral on a recording connection; `said` is what its hub would get."""
 
-    def __init__(self, connection: RecordingConnection, max_run_s: float = 0) -> None:
+    def __init__(
+        self,
+        connection: RecordingConnection,
+        max_run_s: float = 0,
+        demands_traffic: bool = False,
+    ) -> None:
         self.connection = connection
         self.block = Block()
-        self.gate = gate = Gate(self.block, max_run_s=max_run_s)
-        self.around = Surroundings()
-        self.peripheral = Peripheral("AA", connection, gate, self.around)
+        self.around = Surroundings(demands_traffic=demands_traffic)
+        self.peripheral = Peripheral("AA", connection, self.block, self.around, max_run_s=max_run_s)
+        self.gate = self.peripheral.gate
         self.said: list[FromRelay] = []
         self.at: list[float] = []
         self.peripheral.bind(7, self, active_s=0.9, idle_s=10)
@@ -80,22 +89,27 @@ class Rig:
         lease_ms: int = 10_000,
         gap_ms: int = 0,
         keepalive: KeepAlive | None = None,
-        fallback: Fallback = Fallback.DISCONNECT,
     ) -> None:
-        arm = Arm(self.id(), 7, stop or (OFF,), fallback, gap_ms, keepalive)
+        arm = Arm(self.id(), 7, stop or (OFF,), gap_ms, keepalive, seen=self.gate.n)
         self.peripheral.arm(arm)
         self.peripheral.lease(lease_ms)
         assert self.gate.state is State.OPEN
         self.said.clear()
 
-    def output(self, *packets: Packet, merge: bool = False) -> int:
+    def output(
+        self,
+        *packets: Packet,
+        merge: bool = False,
+        rest: bool = False,
+        moves_ms: int | None = None,
+    ) -> int:
         id = self.id()
-        self.peripheral.output(Output(id, 7, packets, merge))
+        self.peripheral.output(Output(id, 7, packets, merge, rest, moves_ms))
         return id
 
     def stop(self, *packets: Packet, everything: bool = True) -> int:
         id = self.id()
-        seen = self.gate.stops
+        seen = self.gate.n
         self.peripheral.stop(Stop(id, 7, packets or (OFF,), everything, rest=everything, seen=seen))
         return id
 
@@ -116,8 +130,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(connection: RecordingConnection | None, max_run_s: float) -> AsyncIterator[Rig]:
-    it = Rig(connection or RecordingConnection(), max_run_s)
+async def rig(
+    connection: RecordingConnection | None, max_run_s: float, demands_traffic: bool
+) -> AsyncIterator[Rig]:
+    it = Rig(connection or RecordingConnection(), max_run_s, demands_traffic)
     async with asyncio.TaskGroup() as group:
         it.worker = group.create_task(it.peripheral.run())
         yield it
@@ -127,11 +143,16 @@ async def rig(connection: RecordingConnection | None, max_run_s: float) -> Async
 Body = Callable[[Rig], Awaitable[None]]
 
 
-def play(body: Body, connection: RecordingConnection | None = None, max_run_s: float = 0) -> Rig:
+def play(
+    body: Body,
+    connection: RecordingConnection | None = None,
+    max_run_s: float = 0,
+    demands_traffic: bool = False,
+) -> Rig:
     """Run `body` with an open rig in virtual time; return the rig after its end."""
 
     async def main() -> Rig:
-        async with rig(connection, max_run_s) as it:
+        async with rig(connection, max_run_s, demands_traffic) as it:
             await body(it)
         return it
 
@@ -160,11 +181,11 @@ def test_writes_keep_the_gap_and_the_newest_value_wins() -> None:
         await asyncio.sleep(0.01)
         ids += [it.output(on(level)) for level in (4, 5)]
         await asyncio.sleep(0.5)
-        assert it.connection.written == [b"\x03", b"\x05"]
+        assert it.connection.written == [b"\x01", b"\x05"]
         gap = it.connection.took[1].at - it.connection.took[0].at
         assert gap == pytest.approx(0.1, abs=1e-3)
         assert [it.answer(id) for id in ids] == [
-            Done(ids[0], True), Done(ids[1], True), Done(ids[2]), Done(ids[3], True), Done(ids[4]),
+            Done(ids[0]), Done(ids[1], True), Done(ids[2], True), Done(ids[3], True), Done(ids[4]),
         ]  # fmt: skip
 
     play(body)
@@ -238,7 +259,7 @@ def test_a_full_queue_says_so() -> None:
     async def body(it: Rig) -> None:
         it.open()
         await asyncio.sleep(0.01)
-        ids = [it.output(on(1, n)) for n in range(MOST + 1)]
+        ids = [it.output(on(1, n)) for n in range(MOST + 2)]
         answer = it.answer(ids[-1])
         assert isinstance(answer, Failed)
         assert answer.code is ErrorCode.CONGESTED
@@ -264,7 +285,7 @@ def test_delayed_packets_wait_and_a_stop_takes_them_away() -> None:
 def test_running_numbers_count_in_outputs_and_in_the_armed_stop() -> None:
     async def body(it: Rig) -> None:
         counter = Counter(0)
-        it.open(Packet(1, b"\x00\x00", r=True, counter=counter, rest=True))
+        it.open(Packet(1, b"\x00\x00", r=True, counter=counter))
         for level in (1, 2):
             it.output(Packet(1, bytes([0, level]), k=(1,), counter=counter))
             await asyncio.sleep(0.01)
@@ -441,18 +462,16 @@ def test_a_stop_behind_one_of_ours_or_that_names_none_runs_the_armed_stop(
     play(body)
 
 
-def test_a_stop_at_a_shut_gate_is_the_armed_one_and_told_when_it_fails() -> None:
+def test_a_stop_at_a_shut_gate_is_the_armed_one_tried_until_it_is_taken() -> None:
     async def body(it: Rig) -> None:
         it.open()
         it.peripheral.strike(StopCause.PAUSE)
         await asyncio.sleep(0.01)
         it.connection.failures = [refused()]
-        failing = it.stop(RUN)
+        id = it.stop(RUN)
         await asyncio.sleep(0.3)
         assert it.connection.written == [b"\x00"] * 3
-        answer = it.answer(failing)
-        assert isinstance(answer, Failed)
-        assert answer.code is ErrorCode.RADIO
+        assert it.answer(id) == Done(id)
 
     play(body)
 
@@ -465,9 +484,9 @@ def test_an_off_that_the_radio_refused_leaves_it_running() -> None:
         it.output(on(5))
         await asyncio.sleep(0.01)
         it.connection.failures = [refused()]
-        it.output(Packet(1, b"\x00", k=(1,), rest=True))
+        it.output(Packet(1, b"\x00", k=(1,)), rest=True)
         await asyncio.sleep(0.01)
-        assert it.gate.running
+        assert it.gate.active
         it.peripheral.lease(10_000)
         await asyncio.sleep(0.95)
         assert it.connection.written == [b"\x05", b"\x00", b"\x00"]
@@ -483,7 +502,7 @@ def test_the_longest_run_ends_though_an_off_was_tried() -> None:
         it.output(on(5))
         await asyncio.sleep(1)
         it.connection.failures = [refused()]
-        it.output(Packet(1, b"\x00", k=(1,), rest=True))
+        it.output(Packet(1, b"\x00", k=(1,)), rest=True)
         await asyncio.sleep(9)
         keeper.cancel()
         assert it.told(Stopped) == [Stopped(7, StopCause.RUN_TIME, n=1)]
@@ -496,7 +515,7 @@ def test_a_stop_that_leaves_something_on_counts_as_running() -> None:
         it.open()
         it.stop(RUN, everything=False)
         await asyncio.sleep(0.01)
-        assert it.gate.running
+        assert it.gate.active
         await asyncio.sleep(0.95)
         assert it.told(Stopped) == [Stopped(7, StopCause.LEASE, n=1)]
 
@@ -518,16 +537,19 @@ def test_a_stop_is_retried_until_the_radio_takes_it() -> None:
 def test_a_stop_that_is_never_taken_shuts_the_gate_and_lets_go() -> None:
     async def body(it: Rig) -> None:
         it.open()
+        it.output(on(5))
+        await asyncio.sleep(0.01)
         it.connection.broken = refused()
         id = it.stop()
         await asyncio.sleep(5)
         answer = it.answer(id)
         assert isinstance(answer, Failed)
         assert answer.code is ErrorCode.RADIO
-        stopped = it.told(Stopped)[0]
-        assert isinstance(stopped, Stopped)
-        assert (stopped.cause, stopped.ok) == (StopCause.RADIO, False)
+        assert "let go" in answer.text
+        # That the radio did not take a stop is said when even letting go has failed.
+        assert it.told(Stopped) == []
         assert not it.connection.connected
+        assert it.peripheral.owes
         assert isinstance(it.said[-1], Disconnected)
 
     play(body)
@@ -548,7 +570,7 @@ def test_the_same_stop_asked_often_is_written_once() -> None:
 
 def test_more_stops_than_anybody_needs_are_one() -> None:
     async def body(it: Rig) -> None:
-        it.open(fallback=Fallback.HOLD)
+        it.open()
         it.connection.broken = refused()
         ids = [it.stop(Packet(1, n.to_bytes(2, "big"), k=(n,))) for n in range(MOST + 50)]
         answer = it.answer(ids[MOST])
@@ -637,15 +659,16 @@ def test_without_a_beat_it_is_off_within_a_second() -> None:
     play(body)
 
 
-def test_the_gate_is_asked_once_more_at_the_radio() -> None:
+def test_what_the_radio_has_not_begun_a_strike_takes_back() -> None:
     async def body(it: Rig) -> None:
         it.open(keepalive=KeepAlive(100, packet=Packet(1, b"k")))
         id = it.output(on(5))
         it.peripheral.request(Write(90, 7, 1, b"w"))
-        # As if the wearer's switch had moved between the queue and the radio.
+        # The wearer's switch moves between the queue and the radio.
         it.block.cause = StopCause.PAUSE
-        await asyncio.sleep(0.5)
-        assert it.connection.written == []
+        it.peripheral.strike(StopCause.PAUSE)
+        await asyncio.sleep(0.05)
+        assert it.connection.written == [b"\x00"]
         for answer in (it.answer(id), it.answer(90)):
             assert isinstance(answer, Failed)
             assert answer.code is ErrorCode.GATE
@@ -702,7 +725,7 @@ def test_arming_during_a_stop_is_refused_and_works_after_it() -> None:
     async def body(it: Rig) -> None:
         it.open()
         it.peripheral.strike(StopCause.LEASE)
-        it.peripheral.arm(Arm(50, 7, (OFF,)))
+        it.peripheral.arm(Arm(50, 7, (OFF,), seen=1))
         refusal = it.answer(50)
         assert isinstance(refusal, Failed)
         assert refusal.code is ErrorCode.GATE
@@ -720,7 +743,7 @@ def test_arming_during_a_stop_is_refused_and_works_after_it() -> None:
 
 def test_a_stop_without_packets_lets_the_device_go() -> None:
     async def body(it: Rig) -> None:
-        it.peripheral.arm(Arm(1, 7))
+        it.peripheral.arm(Arm(1, 7, seen=0))
         it.peripheral.strike(StopCause.LEASE)
         await asyncio.sleep(0.1)
         assert not it.connection.connected
@@ -731,7 +754,7 @@ def test_a_stop_without_packets_lets_the_device_go() -> None:
 
 def test_a_device_that_stops_by_silence_is_kept() -> None:
     async def body(it: Rig) -> None:
-        it.peripheral.arm(Arm(1, 7, fallback=Fallback.HOLD))
+        it.peripheral.arm(Arm(1, 7, (), seen=0))
         it.peripheral.lease(900)
         await asyncio.sleep(2)
         assert it.connection.connected
@@ -743,14 +766,17 @@ def test_a_device_that_stops_by_silence_is_kept() -> None:
 
 def test_an_armed_stop_is_retried_told_and_told_again() -> None:
     async def body(it: Rig) -> None:
-        it.open(fallback=Fallback.HOLD)
+        it.open()
         it.connection.broken = refused()
+        it.connection.disconnect_takes_s = None
         it.peripheral.strike(StopCause.PAUSE)
-        await asyncio.sleep(20)
+        await asyncio.sleep(FAILING_S + LET_GO_S)
+        assert it.told(Stopped) == []
+        await asyncio.sleep(15)
         assert it.connection.connected
-        assert len(it.connection.written) > 30
+        assert len(it.connection.written) > 10
         it.connection.broken = None
-        await asyncio.sleep(1)
+        await asyncio.sleep(5)
         failed, written = it.told(Stopped)
         assert failed == Stopped(7, StopCause.PAUSE, False, "the radio does not want to", 1)
         assert written == Stopped(7, StopCause.PAUSE, n=1)
@@ -799,7 +825,6 @@ def test_a_stop_that_the_hub_asked_for_is_not_reported_as_ours() -> None:
         await asyncio.sleep(0.1)
         assert outcome == [None]
         assert it.said == []
-        it.peripheral.strike(None)
         it.peripheral.after_stop(outcome.append)
         assert outcome == [None, None]
 
@@ -832,8 +857,8 @@ def test_the_last_packets_are_repeated_while_leased_and_never_after() -> None:
         assert it.connection.written == [b"\x05", b"\x06"] * 3
         keeper.cancel()
         await asyncio.sleep(5)
-        # One more while the last lease of 0.9 s runs, then the armed stop.
-        assert it.connection.written == [*[b"\x05", b"\x06"] * 4, b"\x00"]
+        # One more while the last lease of 0.9 s runs, then the armed stop, which goes on.
+        assert it.connection.written == [*[b"\x05", b"\x06"] * 4, *[b"\x00"] * 5]
 
     play(body)
 
@@ -867,13 +892,14 @@ def test_traffic_that_only_some_radios_demand_is_not_made_for_others() -> None:
     async def body(it: Rig) -> None:
         it.open(keepalive=KeepAlive(100, packet=Packet(1, b"k"), only_demanded=True))
         await asyncio.sleep(1)
-        assert it.connection.written == []
-        it.around.demands_traffic = True
+        demands = it.around.demands_traffic
+        assert it.connection.written == [b"\x00"] * (9 * demands)
         it.output(on(1))
         await asyncio.sleep(0.25)
-        assert it.connection.written == [b"\x01", b"k", b"k"]
+        assert it.connection.written[9 * demands :] == [b"\x01", *[b"k", b"k"] * demands]
 
     play(body)
+    play(body, demands_traffic=True)
 
 
 # --- the end -----------------------------------------------------------------------------------
@@ -905,7 +931,7 @@ def test_leaving_while_being_stopped_is_told_as_a_stop_that_failed() -> None:
         it.peripheral.strike(StopCause.LEASE)
         await asyncio.sleep(0.1)
         stopped = it.told(Stopped)
-        assert [m.ok for m in stopped if isinstance(m, Stopped)] == [False, False]
+        assert [m.ok for m in stopped if isinstance(m, Stopped)] == [False]
         assert isinstance(it.said[-1], Disconnected)
 
     play(body)
@@ -950,7 +976,7 @@ def test_cancelled_at_any_moment_nothing_is_left_on(takes_s: float) -> None:
         connection = RecordingConnection(takes_s=takes_s)
         it = Rig(connection)
         worker = asyncio.create_task(it.peripheral.run())
-        it.open(Packet(1, b"\x00", r=True, rest=True), gap_ms=10)
+        it.open(Packet(1, b"\x00", r=True), gap_ms=10)
         it.output(on(1), on(2, after_ms=20))
         it.output(on(3, 2))
         it.peripheral.request(Read(1, 7, 2))
@@ -1008,16 +1034,13 @@ def test_the_last_stop_ends_within_the_time_that_a_program_has() -> None:
     assert run_virtual(main()) < 1.6
 
 
-def test_a_stop_takes_a_second_at_most_before_it_has_failed() -> None:
+def test_a_packet_of_a_stop_has_a_second_before_the_device_is_let_go() -> None:
     async def body(it: Rig) -> None:
-        it.open(fallback=Fallback.HOLD)
+        it.open()
         it.connection.takes_s = None
         it.peripheral.strike(StopCause.PAUSE)
-        await asyncio.sleep(STOP_S + 0.01)
-        assert len(it.told(Stopped)) == 1
-        it.connection.takes_s = 0
-        await asyncio.sleep(3)
-        assert it.gate.state is State.SHUT
+        await asyncio.sleep(FAILING_S + 0.01)
+        assert [took.op for took in it.connection.took] == ["write", "disconnect"]
 
     play(body)
 
@@ -1097,8 +1120,8 @@ def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_l
                     asked.add(it.stop())
                 case "arm" | "stale arm" | "open":
                     asked.add(id := it.id())
-                    stale, stops = kind == "stale arm", it.gate.stops
-                    it.peripheral.arm(Arm(id, 7, (OFF,), Fallback.HOLD, 5, seen=stops + stale))
+                    stale, stops = kind == "stale arm", it.gate.n
+                    it.peripheral.arm(Arm(id, 7, (OFF,), 5, seen=stops + stale))
                     taken = isinstance(it.answer(id), Done)
                     assert not (taken and stale)
                     armed = armed or taken

@@ -1,0 +1,118 @@
+"""What the machine asks its driver to do, and how the driver says what came of it.
+
+Actions are performed in their order. At most one operation is under way: after an `Operate` the
+machine asks for the next only when it was told `finished`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from relay.link.messages import ErrorCode, FromRelay, StopCause
+
+
+class What(StrEnum):
+    WRITE = "write"
+    READ = "read"
+    SUBSCRIBE = "subscribe"
+    UNSUBSCRIBE = "unsubscribe"
+    DISCONNECT = "disconnect"
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """Begin this on the radio and give it `limit_s`; cut short, it is `finished` with CUT.
+
+    `stops`: it is written to stop something, for whoever counts.
+    """
+
+    what: What
+    limit_s: float
+    h: int = 0
+    d: bytes = b""
+    r: bool = False
+    stops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hurry:
+    """A stop waits: what is under way is cut short at `by`, unless its own limit comes first.
+
+    `drop`: if it has not begun yet, it must not any more, and is `finished` with DROPPED.
+    """
+
+    by: float
+    drop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Tell the hub."""
+
+    message: FromRelay
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How to stop it without us, or whether it may run, has changed; before it can matter."""
+
+    may_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """For the person here: `stopped` or `stop failed`, and why it was stopped (None: asked to)."""
+
+    event: str
+    cause: StopCause | None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whoever waits with `token` gets the outcome of the armed stop; `code` None: it was taken."""
+
+    token: Hashable
+    code: ErrorCode | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The peripheral is gone. `owes`: it may run, and takes its stop when it is back."""
+
+    reason: str
+    owes: bool
+
+
+Action = Operate | Hurry | Say | Record | Note | Answer | Over
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The radio did it; `value` is what was read."""
+
+    value: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The radio said no."""
+
+    code: ErrorCode
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """It took too long, and nobody knows whether the radio will still carry it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """It never began."""
+
+
+Result = Taken | Refused | Cut | Dropped

@@ -1,0 +1,290 @@
+"""The machine of one connected peripheral: events in, actions out, one deadline. Sans-I/O.
+
+It stands between a hub that may be wrong, late, hostile or gone, and a toy that obeys every packet.
+What it promises is the same for all of them: **after whatever went wrong the toy is stopped, or let
+go, and nothing that starts it again reaches the radio until a hub that knows of it says so.**
+
+A packet's name proves nothing about what it does: "stop" is a word of the hub, and a packet that
+stops one motor of two may keep the other on. So the machine believes in one thing only, the *armed
+stop*, handed over beforehand, and distinguishes packets by whether they are part of it:
+
+* Outside OPEN nothing is written but the armed stop. (Reading and subscribing move nothing: they
+  pass in every state, and wait while a stop is due.)
+* What is handed to the radio counts as on from that moment, whatever message brought it and
+  whatever becomes of it; as off counts only an armed stop that the radio has taken. In between the
+  hub's word ("at rest") makes a lease longer, and is made sure of after a while (`BREAK_S`).
+* A *strike* (a cause of the relay's own, or a stop whose hub does not know what has happened) runs
+  the armed stop, tries until the radio takes it, and lets the toy go where it does not.
+
+| Event                           | SHUT     | ARMED    | OPEN     | STOPPING          |
+|---------------------------------|----------|----------|----------|-------------------|
+| Arm, newest `seen`              | ARMED    | ARMED    | OPEN     | refused           |
+| Arm, any other                  | refused  | refused  | refused  | refused           |
+| Beat with a lease for it        | –        | OPEN     | OPEN     | –                 |
+| Output, Write                   | refused  | refused  | passes   | refused           |
+| Stop, newest `seen`             | STOPPING | STOPPING | passes   | joins it          |
+| Stop, any other                 | STOPPING | STOPPING | STOPPING | joins it          |
+| a cause                         | STOPPING | STOPPING | STOPPING | STOPPING, goes on |
+| the armed stop was taken        |          |          |          | SHUT              |
+| a packet of it was not taken    |          |          |          | STOPPING, again   |
+| Read, Subscribe, Unsubscribe    | passes   | passes   | passes   | waits             |
+
+* *Arm* and leases change nothing while the wearer's pause or stop holds, and no value passes.
+* *Refused* is Failed `gate`. *Passes* is: to the radio, a Stop before everything else.
+* *Joins it*: the armed stop answers it: Done once it was taken, Failed when the toy had to be let
+  go without it. So are answered the Stops that lead to STOPPING, and those that a strike drops.
+* *A cause* finds nothing to do in SHUT if the armed stop is the last thing that was written and the
+  radio took it. Each cause is counted (`n`); a Stop is not. Of two the stronger one is told.
+* *Again*: after 50 ms, doubling to 500 ms, behind the packets that were taken. When one packet has
+  failed for 1 s (3 s in an emergency), the toy is let go; only if that fails, too, Stopped is said
+  with `ok` false, and both are tried on. When it was taken, Stopped is said with `ok`, if the hub
+  has not asked for it.
+
+A strike drops whatever waits: Stops get the outcome of the armed stop, all else fails. A write that
+was cut short is taken to reach the toy after the stop that overtook it, and that stop is written
+once more behind it. An armed stop without packets (`()`) is silence: it has happened when the last
+move that was given is over, and where nobody can say when, the toy is let go. No armed stop at all
+(`None`) means that letting it go is its stop.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Hashable
+
+from relay.link.messages import (
+    Arm,
+    Disconnect,
+    Done,
+    ErrorCode,
+    Output,
+    Read,
+    Stop,
+    StopCause,
+    Subscribe,
+    Unsubscribe,
+    Write,
+)
+from relay.peripheral.actions import Action, Answer, Result
+from relay.peripheral.gate import Block, State
+from relay.peripheral.limits import PAUSES_S, QUEUE_MOST
+from relay.peripheral.outcomes import Outcomes
+from relay.peripheral.runs import pauses_s, same_stop
+from relay.peripheral.slots import Congested
+
+
+class Machine(Outcomes):
+    """Each event returns the actions that it brings; `tick` must come no later than `deadline`.
+
+    `owes`: it ran when it was lost the last time. `over`: why it is gone, None while it is there;
+    whoever asks for something from then on hears that.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        now: float,
+        *,
+        max_run_s: float = 0,
+        owes: bool = False,
+        demands_traffic: bool = False,
+        tally: Tally[str] | None = None,
+    ) -> None:
+        super().__init__(block, now, max_run_s=max_run_s, demands_traffic=demands_traffic)
+        self.tally = Tally() if tally is None else tally
+        self._owed = owes
+        if owes:
+            self.gate.handed_at = now
+
+    # --- who it belongs to ---------------------------------------------------------------------
+
+    def bind(self, now: float, p: int, active_s: float, idle_s: float) -> list[Action]:
+        """It belongs to a new link, whose hub calls it `p` and has heard nothing of it so far."""
+        self.link += 1
+        self.bound = True
+        self.p = p
+        self.gate.bind(active_s, idle_s)
+        return self._go(now)
+
+    def unbind(self, now: float) -> list[Action]:
+        """The link is gone: stop, and forget what its hub still wanted."""
+        self.bound = False
+        self.link += 1
+        self._strike(now, StopCause.LINK)
+        self._slots.drop_all()
+        self._joined.clear()
+        self._farewells.clear()
+        return self._go(now)
+
+    # --- what the hub wants --------------------------------------------------------------------
+
+    def arm(self, now: float, message: Arm) -> list[Action]:
+        self._look(now)
+        refusal = self.gate.refuses_arm(message.seen)
+        if self._is_over(message.id):
+            pass
+        elif refusal is not None:
+            self._fail(message.id, ErrorCode.GATE, refusal)
+        elif (pauses := pauses_s(message)) > PAUSES_S:
+            text = f"a stop that pauses for {pauses:g} s is too slow: {PAUSES_S:g} s at most"
+            self._fail(message.id, ErrorCode.REFUSED, text)
+        else:
+            self._arm(now, message)
+            self._say(Done(message.id))
+        return self._go(now)
+
+    def lease(self, now: float, ends_at: float) -> list[Action]:
+        """Outputs may go on until `ends_at`, as far as our own bounds allow."""
+        self._look(now)
+        self.gate.lease(now, ends_at)
+        return self._go(now)
+
+    def output(self, now: float, message: Output) -> list[Action]:
+        if not self._admitted(now, message.id, rest=message.rest):
+            return self._go(now)
+        try:
+            if message.packets:
+                self._superseded(self._slots.output(message, now))
+            elif message.rest:
+                # It comes behind what is under way, and leaves nothing that came before it.
+                self._superseded(self._slots.drop_outputs())
+                self._slots.request(message)
+            else:
+                self._say(Done(message.id))
+        except Congested:
+            self._congested(message.id)
+        return self._go(now)
+
+    def request(self, now: float, message: Write | Read | Subscribe | Unsubscribe) -> list[Action]:
+        if isinstance(message, Write):
+            if not self._admitted(now, message.id, rest=False):
+                return self._go(now)
+        else:
+            self._look(now)
+            if self._is_over(message.id):
+                return self._go(now)
+        try:
+            self._slots.request(message)
+        except Congested:
+            self._congested(message.id)
+        return self._go(now)
+
+    def stop(self, now: float, message: Stop) -> list[Action]:
+        """Write its packets before anything else, or the armed stop if its hub cannot know."""
+        self._look(now)
+        if self._is_over(message.id):
+            return self._go(now)
+        if not self.gate.knows(message.seen):
+            self._joined.append((self.link, message.id))
+            self._strike(now, None)
+            return self._go(now)
+        if message.all:
+            outputs, writes = self._slots.drop_writes()
+            for id in writes:
+                self._fail(id, ErrorCode.GATE, "a stop came before it")
+        else:
+            outputs = self._slots.drop_keys({k for p in message.packets for k in p.k}, now)
+        self._superseded(outputs)
+        if not self._stops.add(message, same_stop(message.packets, self.armed.stop), now):
+            # The radio takes none of them: the armed stop stands for all, and lets go in the end.
+            self.tally["congested"] += 1
+            text = f"{QUEUE_MOST} stops already wait for this device"
+            self._fail(message.id, ErrorCode.CONGESTED, text)
+            self._strike(now, StopCause.RADIO)
+        else:
+            packet = None if self._op is None else self._op.packet
+            shares = packet is None or any(set(packet.k) & set(p.k) for p in message.packets)
+            self._hurry(now, drop=message.all or shares)
+        return self._go(now)
+
+    def disconnect(self, now: float, message: Disconnect) -> list[Action]:
+        """Stop it, then let it go."""
+        if not self._is_over(message.id):
+            self._farewells.append(message.id)
+        return self.leave(now)
+
+    # --- what the relay wants ------------------------------------------------------------------
+
+    def leave(self, now: float) -> list[Action]:
+        """Nobody wants it any more: stop it, then let it go."""
+        self._look(now)
+        if not self.leaving:
+            self.leaving = True
+            if self.gate.state is not State.SHUT or not self.gate.settled:
+                self._strike(now, None)
+        return self._go(now)
+
+    def strike(self, now: float, cause: StopCause | None) -> list[Action]:
+        """Run the armed stop because of `cause` (None: the hub asked for it)."""
+        self._look(now)
+        self._strike(now, cause)
+        return self._go(now)
+
+    def await_stop(self, now: float, token: Hashable) -> list[Action]:
+        """Answer `token` when no armed stop is under way, maybe at once."""
+        if self.over is not None or self.gate.state is not State.STOPPING:
+            self._out.append(Answer(token))
+        else:
+            self._tokens.append(token)
+        return self._go(now)
+
+    def end(self, now: float) -> list[Action]:
+        """The program ends, and what was under way has ended with it: stop it and let it go, all
+        within LAST_STOP_S + LAST_LET_GO_S."""
+        self._end(now)
+        return self._go(now)
+
+    # --- what the radio says -------------------------------------------------------------------
+
+    def finished(self, now: float, result: Result) -> list[Action]:
+        """The operation that was asked for is over."""
+        self._finished(now, result)
+        self._look(now)
+        return self._go(now)
+
+    def gone(self, now: float, reason: str) -> list[Action]:
+        """The peripheral went away."""
+        self._gone(reason or "the device disconnected")
+        return self._go(now)
+
+    def tick(self, now: float) -> list[Action]:
+        """Act on what is due."""
+        self._look(now)
+        return self._go(now)
+
+    # -------------------------------------------------------------------------------------------
+
+    @property
+    def may_run(self) -> bool:
+        """Whether something was handed over since the radio last took the whole armed stop."""
+        return self.gate.handed_at is not None
+
+    def preview(self) -> tuple[bytes, ...]:
+        """Return the bytes of the armed stop as they would be written next."""
+        return self._history.preview(self.armed.stop or ())
+
+    def _go(self, now: float) -> list[Action]:
+        """Begin what is to be done next; return all that this event brought."""
+        if self._op is None:
+            self._due = self._next(now)
+        out, self._out = self._out, deque()
+        return list(out)
+
+    def _admitted(self, now: float, id: int, *, rest: bool) -> bool:
+        """Whether a value may wait for the radio; its hub is told if not."""
+        self._look(now)
+        if self._is_over(id):
+            return False
+        refusal = self.gate.refuses()
+        if refusal is not None:
+            self._fail(id, ErrorCode.GATE, refusal)
+            return False
+        if not rest:
+            self.gate.came(now)
+        return True
+
+    def _is_over(self, id: int) -> bool:
+        if self.over is not None:
+            self._fail(id, ErrorCode.GONE, self.over)
+        return self.over is not None

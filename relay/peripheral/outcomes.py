@@ -1,0 +1,228 @@
+"""What comes of an operation, and of the end: the second half of `machine`. Sans-I/O."""
+
+from __future__ import annotations
+
+from relay.link.messages import Done, ErrorCode, Read, StopCause, Stopped, Value
+from relay.peripheral.actions import Cut, Dropped, Note, Over, Refused, Result, Taken
+from relay.peripheral.gate import State
+from relay.peripheral.history import Written
+from relay.peripheral.limits import (
+    FAILING_EMERGENCY_S,
+    FAILING_S,
+    LAST_STOP_S,
+    RETRY_FIRST_S,
+    RETRY_MOST_S,
+    STRAGGLER_S,
+)
+from relay.peripheral.worker import Kind, Op, Worker
+
+
+class Outcomes(Worker):
+    # --- what came of it -----------------------------------------------------------------------
+
+    def _finished(self, now: float, result: Result) -> None:
+        op = self._op
+        if op is None or self.over is not None:
+            return
+        gone = isinstance(result, Refused) and result.code is ErrorCode.GONE
+        if gone and op.kind is not Kind.LET_GO:
+            assert isinstance(result, Refused)
+            self._gone(result.text)
+            return
+        self._op = None
+        if isinstance(result, Dropped):
+            self._dropped(now, op)
+            return
+        if isinstance(result, Cut):
+            self._cut(now, op)
+            how = "gave way to a stop" if op.hurried else "took too long"
+            result = Refused(ErrorCode.TIMEOUT, f"the radio operation {how}")
+        elif op.kind in (Kind.VALUE, Kind.REQUEST) and op.packet is not None:
+            self._straggler = False
+        match op.kind:
+            case Kind.VALUE:
+                self._value_finished(now, op, result)
+            case Kind.REQUEST:
+                self._request_finished(now, op, result)
+            case Kind.STOP:
+                self._stop_finished(now, op, result)
+            case Kind.AGAIN:
+                self._again_finished(now, op, result)
+            case Kind.ARMED:
+                self._armed_finished(now, op, result)
+            case Kind.LET_GO:
+                self._let_go_finished(now, op, result)
+
+    def _cut(self, now: float, op: Op) -> None:
+        """Whatever it wrote may reach the toy a while later."""
+        if op.packet is None or op.armed:
+            return
+        self._straggler = True
+        if op.moves_ms is not None:
+            self._history.handed(now + STRAGGLER_S, op.moves_ms)
+
+    def _dropped(self, now: float, op: Op) -> None:
+        """A stop came before it; reading waits for that."""
+        if op.kind is Kind.REQUEST and op.packet is None:
+            self._slots.put_back()
+        elif op.kind in (Kind.VALUE, Kind.REQUEST):
+            self._slots.finished(now, failed=True)
+            if op.kind is Kind.VALUE and self.gate.state is not State.STOPPING:
+                self._answer_op(op, Done(op.id or 0, superseded=True))
+            else:
+                self._answer_op(op, Refused(ErrorCode.GATE, "a stop came before it"))
+
+    def _value_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+        group, packet = op.group, op.packet
+        assert group is not None
+        assert packet is not None
+        failed = isinstance(result, Refused)
+        if not failed and group.id is not None:
+            self._history.taken(Written(packet, group.rest, group.moves_ms))
+        ended = self._slots.finished(now, failed=failed)
+        if isinstance(result, Refused):
+            self.tally["failed"] += 1
+            self._answer_op(op, result)
+        elif ended:
+            if group.struck:
+                self._answer_op(op, Refused(ErrorCode.GATE, "this device was stopped"))
+                return
+            if not group.superseded and group.armed and not self._straggler:
+                self._settle(now)
+            elif not group.superseded and group.rest and group.id is not None:
+                self.gate.rested(now)
+            self._answer_op(op, Done(group.id or 0, superseded=group.superseded))
+
+    def _request_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+        assert op.request is not None
+        assert op.id is not None
+        self._slots.finished(now)
+        if isinstance(result, Refused):
+            self.tally["failed"] += 1
+            self._answer_op(op, result)
+        elif isinstance(op.request.message, Read):
+            self._answer_op(op, Value(op.id, result.value))
+        else:
+            self._answer_op(op, Done(op.id))
+
+    def _stop_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+        stop = op.stop
+        assert stop is not None
+        if isinstance(result, Refused):
+            self.tally["failed stops"] += 1
+        if not self._stops.holds(stop):
+            return  # The armed stop has taken its place.
+        if isinstance(result, Taken):
+            stop.run.taken(now)
+        elif stop.run.failed(now, op.began) >= FAILING_S:
+            self._strike(now, StopCause.RADIO)
+
+    def _again_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+        again = self._again
+        if isinstance(result, Refused):
+            self.tally["failed stops"] += 1
+        if again is None:
+            return
+        if isinstance(result, Refused):
+            if again.run.failed(now, op.began) >= FAILING_S:
+                self._strike(now, StopCause.RADIO)
+            return
+        again.run.taken(now)
+        if not again.run.over:
+            return
+        self._again = None
+        if again.armed:
+            self._history.clear()
+            self._settle(now)
+        elif again.rest:
+            self.gate.rested(now)
+
+    def _armed_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+        run = self._run
+        assert run is not None
+        if isinstance(result, Refused):
+            self.tally["failed stops"] += 1
+            emergency = self.gate.cause is StopCause.EMERGENCY
+            limit = FAILING_EMERGENCY_S if emergency else FAILING_S
+            if run.failed(now, op.began) >= limit:
+                self._hopeless = result
+                self._let_go_at = now
+            return
+        run.taken(now)
+        if run.over:
+            self._stop_taken(now)
+
+    def _let_go_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+        stopping = self.gate.state is State.STOPPING
+        gone = isinstance(result, Taken) or result.code is ErrorCode.GONE
+        if not gone and stopping and self._ends_at is None:
+            assert isinstance(result, Refused)
+            self._not_even_let_go(now, result)
+            return
+        if stopping and (self.gate.settled or not self.armed.stop) and gone:
+            self._straggler = False
+            self._stop_taken(now)
+        elif stopping:
+            error = self._hopeless or Refused(ErrorCode.TIMEOUT, "there was no time left")
+            self._tell(
+                Refused(error.code, f"it did not take its stop and was let go: {error.text}")
+            )
+        self._finish(op.why if self._ends_at is None else "the relay ended")
+
+    def _not_even_let_go(self, now: float, error: Refused) -> None:
+        error = self._hopeless or error
+        pause = min(RETRY_FIRST_S * 2.0 ** min(self._let_go_failures, 16), RETRY_MOST_S)
+        self._let_go_failures += 1
+        self._let_go_at = now + pause
+        self._hopeless = None
+        if not self._complained:
+            self._complained = True
+            self._out.append(Note("stop failed", self.gate.cause, error.text))
+            self._not_stopped(self.gate.cause, error.text, self.gate.n)
+        self._tell(error)
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def _end(self, now: float) -> None:
+        if self.over is not None:
+            return
+        if self._op is not None:
+            self._finished(now, Cut())
+        self._ends_at = now + LAST_STOP_S
+        self._let_go_at = now
+        self._strike(now, StopCause.SHUTDOWN)
+
+    def _gone(self, reason: str) -> None:
+        """It went away by itself."""
+        if self.over is not None:
+            return
+        if self.gate.state is State.STOPPING:
+            if self.armed.stop:
+                self._not_stopped(self.gate.cause, reason, self.gate.n)
+                self._tell(Refused(ErrorCode.GONE, reason))
+            else:
+                self._say(Stopped(self.p, self.gate.cause or StopCause.RADIO, n=self.gate.n))
+                self._tell(None)
+        self._finish(reason)
+
+    def _finish(self, reason: str) -> None:
+        """Nothing more will happen: answer everybody who still waits."""
+        self.over = reason
+        may_run = self.gate.handed_at is not None
+        if self._op is not None and self._op.id is not None and self._op.link == self.link:
+            self._fail(self._op.id, ErrorCode.GONE, reason)
+        self._op = None
+        for id in (*self._slots.drop_all(), *self._stops.drop()):
+            self._fail(id, ErrorCode.GONE, reason)
+        self._tell(Refused(ErrorCode.GONE, reason))
+        self._part(reason, leaving=self.leaving)
+        self._out.append(Over(reason, owes=may_run and bool(self.armed.stop or self._owed)))
+
+    def _answer_op(self, op: Op, answer: Done | Value | Refused) -> None:
+        """Answer the link that asked, unless another one has taken its place in the meantime."""
+        if op.id is None or op.link != self.link:
+            return
+        if isinstance(answer, Refused):
+            self._fail(op.id, answer.code, answer.text)
+        else:
+            self._say(answer)

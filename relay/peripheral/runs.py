@@ -1,0 +1,130 @@
+"""One way through the packets of a stop: what is next, when, and for how long it has failed.
+
+A further try goes on behind the packets that the radio has taken. Sans-I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from relay.link.messages import Arm, Packet
+from relay.peripheral.limits import (
+    PAUSES_S,
+    RETRY_FIRST_S,
+    RETRY_MOST_S,
+    SECOND_ROUND_MOST_S,
+    SECOND_ROUND_S,
+)
+
+Step = tuple[Packet, float]
+"""A packet, and the pause (s) before it."""
+
+
+def once(packets: Sequence[Packet]) -> list[Step]:
+    """Return the steps that write each packet; together they pause for PAUSES_S at most."""
+    steps: list[Step] = []
+    left = PAUSES_S
+    for packet in packets:
+        pause = min(packet.after_ms / 1000, left)
+        left -= pause
+        steps.append((packet, pause))
+    return steps
+
+
+def armed_steps(arm: Arm) -> list[Step]:
+    """Return the steps of an armed stop: every packet, then those again that nobody acknowledges,
+    for one of them may be lost."""
+    packets = arm.stop or ()
+    steps = once(packets)
+    pause = _second_pause(arm)
+    for packet in packets:
+        if not packet.r:
+            steps.append((packet, pause))
+            pause = 0.0
+    return steps
+
+
+def pauses_s(arm: Arm) -> float:
+    """Return how long this armed stop pauses in sum (s), the radio's own time left out."""
+    packets = arm.stop or ()
+    second = _second_pause(arm) if any(not packet.r for packet in packets) else 0.0
+    return sum(packet.after_ms / 1000 for packet in packets) + second
+
+
+def same_stop(some: Sequence[Packet], other: Sequence[Packet] | None) -> bool:
+    """Whether these are the packets of that armed stop, running numbers and slots aside."""
+    if not some or other is None or len(some) != len(other):
+        return False
+    return all(
+        a.h == b.h and a.r == b.r and a.counter == b.counter and _plain(a) == _plain(b)
+        for a, b in zip(some, other, strict=True)
+    )
+
+
+def _plain(packet: Packet) -> bytes:
+    counter = packet.counter
+    if counter is None:
+        return packet.d
+    data = bytearray(packet.d)
+    for place in (counter.at, counter.xor_at):
+        if place is not None and place < len(data):
+            data[place] = 0
+    return bytes(data)
+
+
+def _second_pause(arm: Arm) -> float:
+    return min(max(arm.gap_ms / 1000, SECOND_ROUND_S), SECOND_ROUND_MOST_S)
+
+
+class Run:
+    """`due`: when the next packet may be written. `over`: all of them were taken."""
+
+    __slots__ = ("_failing_since", "_failures", "_next", "_steps", "due")
+
+    def __init__(self, steps: list[Step], now: float) -> None:
+        self._steps = steps
+        self._next = 0
+        self._failures = 0
+        self._failing_since: float | None = None
+        self.due = now + steps[0][1] if steps else now
+
+    @property
+    def over(self) -> bool:
+        return self._next >= len(self._steps)
+
+    @property
+    def begun(self) -> bool:
+        return self._next > 0
+
+    @property
+    def packet(self) -> Packet:
+        return self._steps[self._next][0]
+
+    def taken(self, now: float) -> None:
+        """The radio took the packet."""
+        self._next += 1
+        self._failures = 0
+        self._failing_since = None
+        self.due = now if self.over else now + self._steps[self._next][1]
+
+    def failed(self, now: float, began: float) -> float:
+        """It did not, in an attempt that `began` then; return for how long (s) this goes on."""
+        if self._failing_since is None:
+            self._failing_since = began
+        self.due = now + min(RETRY_FIRST_S * 2.0 ** min(self._failures, 16), RETRY_MOST_S)
+        self._failures += 1
+        return now - self._failing_since
+
+    def forget(self, packet: Packet) -> bool:
+        """Something newer than a packet of these was handed over: leave those out. True: one was
+        left out. Only before the first packet was written."""
+        kept = [step for step in self._steps if not _replaces(packet, step[0])]
+        changed = len(kept) < len(self._steps)
+        self._steps = kept
+        return changed
+
+
+def _replaces(new: Packet, old: Packet) -> bool:
+    if new.h == old.h and not (new.k and old.k):
+        return True
+    return not set(new.k).isdisjoint(old.k)

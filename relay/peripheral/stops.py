@@ -1,0 +1,75 @@
+"""Stops of the hub that wait for the radio, and a stop that is written once more. Sans-I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from relay.link.messages import Stop
+from relay.peripheral.limits import QUEUE_MOST
+from relay.peripheral.runs import Run, once
+
+
+@dataclass(slots=True, eq=False)
+class HubStop:
+    """A Stop, and every later one that is the same. `armed`: its packets are the armed stop's."""
+
+    ids: list[int]
+    message: Stop
+    armed: bool
+    run: Run
+
+
+@dataclass(slots=True, eq=False)
+class Again:
+    """A stop that the relay writes by itself without closing the gate, from `since` on.
+
+    `armed`: all of it is the armed stop. `rest`: everything is off after it.
+    """
+
+    run: Run
+    since: float
+    armed: bool
+    rest: bool
+
+
+class HubStops:
+    """First come, first written. The same stop that still waits to be written serves for both."""
+
+    __slots__ = ("_stops",)
+
+    def __init__(self) -> None:
+        self._stops: deque[HubStop] = deque()
+
+    def __len__(self) -> int:
+        return len(self._stops)
+
+    def add(self, message: Stop, armed: bool, now: float) -> bool:
+        """False: there is no place left for it."""
+        for waiting in self._stops:
+            old = waiting.message
+            same = (old.packets, old.all, old.rest) == (message.packets, message.all, message.rest)
+            if same and not waiting.run.begun and len(waiting.ids) < QUEUE_MOST:
+                waiting.ids.append(message.id)
+                return True
+        if len(self._stops) >= QUEUE_MOST:
+            return False
+        run = Run(once(message.packets), now)
+        self._stops.append(HubStop([message.id], message, armed, run))
+        return True
+
+    def first(self) -> HubStop:
+        return self._stops[0]
+
+    def done(self) -> None:
+        """The first one has been written."""
+        self._stops.popleft()
+
+    def holds(self, stop: HubStop) -> bool:
+        return stop in self._stops
+
+    def drop(self) -> list[int]:
+        """Forget all of them; return whom they belong to."""
+        ids = [id for stop in self._stops for id in stop.ids]
+        self._stops.clear()
+        return ids

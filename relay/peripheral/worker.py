@@ -1,0 +1,384 @@
+"""What is written next, and what comes of it: the inside of `machine`. Sans-I/O.
+
+Priorities, highest first: the armed stop while the gate is STOPPING (and then nothing else), stops
+of the hub, a stop that is written once more, leaving, the queue, the keep-alive.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+
+from relay.link.messages import (
+    Arm,
+    Done,
+    ErrorCode,
+    Output,
+    Packet,
+    Read,
+    StopCause,
+    Stopped,
+    Subscribe,
+    Write,
+)
+from relay.peripheral.actions import (
+    Hurry,
+    Note,
+    Operate,
+    Record,
+    Refused,
+    What,
+)
+from relay.peripheral.gate import Block, Event, Gate, State
+from relay.peripheral.history import History, Written
+from relay.peripheral.limits import (
+    LAST_LET_GO_S,
+    LET_GO_S,
+    OPERATION_S,
+    PACKET_S,
+    PATIENCE_S,
+    SILENCE_S,
+    STRAGGLER_S,
+)
+from relay.peripheral.runs import Run, armed_steps, once, same_stop
+from relay.peripheral.slots import Group, Request, Slots
+from relay.peripheral.stops import Again, HubStop, HubStops
+from relay.peripheral.voice import Voice
+
+_NEVER = float("inf")
+
+
+class Kind(Enum):
+    VALUE = "value"
+    REQUEST = "request"
+    STOP = "stop of the hub"
+    AGAIN = "stop once more"
+    ARMED = "armed stop"
+    LET_GO = "letting go"
+
+
+@dataclass(slots=True, eq=False)
+class Op:
+    """The operation under way. `link`: of which link it was asked; `id`: whom it answers."""
+
+    kind: Kind
+    began: float
+    link: int
+    id: int | None = None
+    packet: Packet | None = None
+    group: Group | None = None
+    request: Request | None = None
+    stop: HubStop | None = None
+    moves_ms: int | None = None
+    armed: bool = False
+    hurried: bool = False
+    why: str = ""
+
+
+class Worker(Voice):
+    def __init__(
+        self, block: Block, now: float, *, max_run_s: float, demands_traffic: bool
+    ) -> None:
+        super().__init__()
+        self.gate = Gate(block, max_run_s=max_run_s)
+        self.armed = Arm(0, 0)
+        self.leaving = False
+        self.over: str | None = None
+        self.demands_traffic = demands_traffic
+        self._slots = Slots()
+        self._history = History(now)
+        self._stops = HubStops()
+        self._again: Again | None = None
+        self._op: Op | None = None
+        self._run: Run | None = None
+        self._straggler = False
+        self._hopeless: Refused | None = None
+        self._complained = False
+        self._let_go_at = now
+        self._let_go_failures = 0
+        self._ends_at: float | None = None
+        self._owed = False
+        self._due = _NEVER
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` must be called; infinite: the clock alone changes nothing."""
+        return _NEVER if self.over is not None else min(self.gate.deadline, self._due)
+
+    # --- deciding ------------------------------------------------------------------------------
+
+    def _look(self, now: float) -> None:
+        """See what the clock says, before anything else that happens."""
+        if self.over is not None:
+            return
+        cause = self.gate.lapsed(now)
+        if cause is not None:
+            self._strike(now, cause)
+        elif self.gate.doubts(now):
+            self.gate.rested_at = None
+            if self.armed.stop:
+                self._once_more(now)
+            else:
+                self._settle(now)
+
+    def _arm(self, now: float, message: Arm) -> None:
+        old, new = self.armed.stop, message.stop
+        if old != new and not same_stop(new or (), old):
+            self.gate.settled = False
+        self.armed = message
+        self.gate.take(Event.ARM)
+        self._slots.gap_s = message.gap_ms / 1000
+        self._history.last_at = max(self._history.last_at, now)
+        self._out.append(Record(self.gate.handed_at is not None))
+        if self._owed and new:
+            self._once_more(now)
+
+    def _once_more(self, now: float) -> None:
+        self._again = Again(Run(armed_steps(self.armed), now), now, armed=True, rest=True)
+
+    def _strike(self, now: float, cause: StopCause | None) -> None:
+        if self.over is not None or not self.gate.strike(cause):
+            return
+        self._run = Run(armed_steps(self.armed), now)
+        self._hopeless = None
+        self._complained = False
+        self._let_go_at = now
+        self._let_go_failures = 0
+        if self._again is not None and self._again.since > now:
+            self._straggler = True  # What it waits for can still come behind this one.
+        self._again = None
+        outputs, writes = self._slots.drop_writes(struck=True)
+        for id in (*outputs, *writes):
+            self._fail(id, ErrorCode.GATE, "this device was stopped")
+        self._joined += [(self.link, id) for id in self._stops.drop()]
+        self._hurry(now, drop=True)
+
+    def _hurry(self, now: float, *, drop: bool) -> None:
+        """A stop waits: what is under way has a moment left, unless it stops as well."""
+        op = self._op
+        if op is None or op.kind in (Kind.ARMED, Kind.LET_GO) or (op.hurried and not drop):
+            return
+        if op.kind in (Kind.STOP, Kind.AGAIN) and self.gate.state is not State.STOPPING:
+            return
+        op.hurried = True
+        self._out.append(Hurry(now + PATIENCE_S, drop))
+
+    def _settle(self, now: float) -> None:
+        """It is off, and nothing that was handed over can change that."""
+        if self.gate.handed_at is not None:
+            self._out.append(Record(False))
+        self.gate.stopped()
+        self._history.settled(now)
+        self._again = None
+        self._owed = False
+
+    # --- what is done next ---------------------------------------------------------------------
+
+    def _next(self, now: float) -> float:
+        """Begin the next operation, if there is one to begin; return when to ask again."""
+        while self.over is None:
+            if self.gate.state is State.STOPPING:
+                due = self._next_of_strike(now)
+            elif len(self._stops):
+                due = self._next_of_stop(now, self._stops.first())
+            elif self._again is not None and (self._again.since <= now):
+                due = self._next_of_again(now, self._again)
+            else:
+                due = self._next_of_queue(now)
+            if due is not None:
+                return due
+        return _NEVER
+
+    def _next_of_strike(self, now: float) -> float | None:
+        armed, run = self.armed.stop, self._run
+        ends_at = _NEVER if self._ends_at is None else self._ends_at
+        if self._hopeless is not None or now >= ends_at:
+            return self._let_go(now, "it could not be stopped otherwise")
+        if armed is None:
+            return self._let_go(now, "letting it go is its stop")
+        if not armed:
+            until = self._history.moves_until
+            if self._history.endless or until - now > SILENCE_S:
+                return self._let_go(now, "nobody knows when it ends by itself")
+            if until > now:
+                return min(until, ends_at)
+            self._straggler = False  # The last move has been counted with it.
+            self._stop_taken(now)
+            return None
+        assert run is not None
+        if run.due > now:
+            return min(run.due, ends_at)
+        op = Op(Kind.ARMED, now, self.link, packet=run.packet, armed=True)
+        return self._write(now, op, min(PACKET_S, ends_at - now))
+
+    def _next_of_stop(self, now: float, stop: HubStop) -> float | None:
+        if stop.run.over:
+            self._stop_done(now, stop)
+            return None
+        if stop.run.due > now:
+            return stop.run.due
+        packet = stop.run.packet
+        op = Op(Kind.STOP, now, self.link, packet=packet, stop=stop, armed=stop.armed)
+        return self._write(now, op, PACKET_S, rest=stop.message.rest)
+
+    def _next_of_again(self, now: float, again: Again) -> float | None:
+        if again.run.over or not (again.armed or self.gate.refuses() is None):
+            self._again = None
+            return None
+        if again.run.due > now:
+            return again.run.due
+        op = Op(Kind.AGAIN, now, self.link, packet=again.run.packet, armed=again.armed)
+        return self._write(now, op, PACKET_S, rest=again.rest)
+
+    def _next_of_queue(self, now: float) -> float | None:
+        later = _NEVER if self._again is None else self._again.since
+        if self._ends_at is not None:
+            return self._let_go(now, "the relay ended")
+        if self.leaving:
+            if self._again is not None:
+                return later
+            return self._let_go(now, "nobody wants it any more")
+        self._feed(now)
+        taken = self._slots.take(now)
+        if taken is None:
+            return min(later, self._slots.due(now), self._feed_due())
+        if isinstance(taken, Request):
+            return self._begin_request(now, taken)
+        group, packet = taken
+        if not group.armed and self.gate.refuses() is not None:
+            self._slots.finished(now, failed=True)
+            if group.id is not None:
+                self._fail(group.id, ErrorCode.GATE, "this device was stopped")
+            return None
+        if group.rest:
+            self._history.rests()
+        op = Op(Kind.VALUE, now, self.link, group.id, packet, group, armed=group.armed)
+        op.moves_ms = group.moves_ms
+        return self._write(now, op, OPERATION_S, rest=group.rest)
+
+    def _begin_request(self, now: float, request: Request) -> float | None:
+        message = request.message
+        if isinstance(message, Output):
+            # At rest without a packet: what was written before is over with it.
+            self._slots.finished(now)
+            self._history.rests()
+            self.gate.rested(now)
+            self._say(Done(message.id))
+            return None
+        if isinstance(message, Write):
+            if self.gate.refuses() is not None:
+                self._slots.finished(now)
+                self._fail(message.id, ErrorCode.GATE, "this device was stopped")
+                return None
+            packet = Packet(message.h, message.d, message.r)
+            op = Op(Kind.REQUEST, now, self.link, message.id, packet, request=request)
+            return self._write(now, op, OPERATION_S)
+        what = What.UNSUBSCRIBE
+        if isinstance(message, Read):
+            what = What.READ
+        elif isinstance(message, Subscribe):
+            what = What.SUBSCRIBE
+        self._op = Op(Kind.REQUEST, now, self.link, message.id, request=request)
+        self._out.append(Operate(what, OPERATION_S, message.h))
+        return _NEVER
+
+    def _write(self, now: float, op: Op, limit_s: float, *, rest: bool = False) -> float:
+        packet = op.packet
+        assert packet is not None
+        if not op.armed:
+            if self.gate.handed_at is None:
+                self._out.append(Record(True))
+            self.gate.handed(now, rest=rest)
+            self._history.handed(now, op.moves_ms)
+            again, newer = self._again, op.kind in (Kind.VALUE, Kind.REQUEST)
+            if again is not None and newer and again.run.forget(packet):
+                again.armed = again.rest = False
+        self._slots.wrote(now)
+        self._history.last_at = now
+        stops = op.kind in (Kind.ARMED, Kind.STOP, Kind.AGAIN)
+        self.tally["stops" if stops else "writes"] += 1
+        self._op = op
+        data = self._history.number(packet)
+        self._out.append(Operate(What.WRITE, limit_s, packet.h, data, packet.r, stops))
+        return _NEVER
+
+    def _let_go(self, now: float, why: str) -> float:
+        if self._let_go_at > now:
+            return self._let_go_at
+        self._op = Op(Kind.LET_GO, now, self.link, why=why)
+        limit_s = LET_GO_S if self._ends_at is None else LAST_LET_GO_S
+        self._out.append(Operate(What.DISCONNECT, limit_s))
+        return _NEVER
+
+    # --- keep-alive ----------------------------------------------------------------------------
+
+    def _feed_due(self) -> float:
+        alive = self.armed.keepalive
+        if alive is None or len(self._slots) or (alive.only_demanded and not self.demands_traffic):
+            return _NEVER
+        if not (self._passes and self._history.running) and (
+            alive.only_running or not (self.armed.stop or (self._passes and self._history.any))
+        ):
+            return _NEVER
+        return self._history.last_at + alive.every_ms / 1000
+
+    @property
+    def _passes(self) -> bool:
+        return self.gate.refuses() is None
+
+    def _feed(self, now: float) -> None:
+        alive = self.armed.keepalive
+        if alive is None or self._feed_due() > now:
+            return
+        self.tally["repetitions"] += 1
+        written = self._history.repetition(alive, now, open=self._passes)
+        if written is None:
+            group = Group(None, deque(self.armed.stop or ()), now, rest=True, armed=True)
+        else:
+            packets = deque(each.packet for each in written)
+            endless = any(each.moves_ms is None for each in written)
+            moves = None if endless else max(each.moves_ms or 0 for each in written)
+            rest = not self._history.running
+            group = Group(None, packets, now, rest=rest, moves_ms=moves)
+        self._slots.repeat(group)
+
+    # --- stops that are done ---------------------------------------------------------------------
+
+    def _stop_done(self, now: float, stop: HubStop) -> None:
+        """The radio has taken every packet of it."""
+        message = stop.message
+        self._stops.done()
+        if message.all:
+            self._history.clear()
+        elif message.rest:
+            self._history.rests()
+        if not stop.armed:
+            for packet in message.packets:
+                self._history.taken(Written(packet, message.rest))
+        if self._straggler and message.packets:
+            self._straggler = False
+            since = now + STRAGGLER_S
+            run = Run(once(message.packets), since)
+            self._again = Again(run, since, stop.armed, message.rest)
+        elif stop.armed:
+            self._settle(now)
+        if message.rest and not self.gate.settled:
+            self.gate.rested(now)
+        for id in stop.ids:
+            self._say(Done(id))
+
+    def _stop_taken(self, now: float) -> None:
+        """The armed stop has done its work."""
+        cause = self.gate.cause
+        self.gate.take(Event.TAKEN)
+        self._history.clear()
+        if self._straggler:
+            self._straggler = False
+            self._once_more(now + STRAGGLER_S)
+        else:
+            self._settle(now)
+        self._out.append(Note("stopped", cause))
+        if cause is not None or self._complained:
+            self._say(Stopped(self.p, cause or StopCause.RADIO, n=self.gate.n))
+        self._tell(None)

@@ -1,0 +1,649 @@
+"""The rules of the machine, one after the other, in values: what was written and what was said."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.link.messages import (
+    Counter,
+    Disconnect,
+    Disconnected,
+    Done,
+    ErrorCode,
+    Failed,
+    KeepAlive,
+    Packet,
+    Read,
+    StopCause,
+    Stopped,
+    Value,
+    Write,
+)
+from relay.peripheral.actions import Answer, Cut, Dropped, Refused, Taken
+from relay.peripheral.gate import State
+from relay.peripheral.limits import (
+    ACTIVE_S,
+    BREAK_S,
+    FAILING_EMERGENCY_S,
+    FAILING_S,
+    IDLE_S,
+    LAST_LET_GO_S,
+    LAST_STOP_S,
+    LET_GO_S,
+    PATIENCE_S,
+    STRAGGLER_S,
+)
+from tests.relay.peripheral.bench import Bench, failing, on
+
+ZERO = Packet(1, b"zero", k=(1,))
+
+
+def running(**arm: object) -> Bench:
+    it = Bench()
+    it.open(**arm)  # type: ignore[arg-type]  # passed on as it is
+    it.output(on())
+    it.wait(0.01)
+    return it
+
+
+# --- a: outside OPEN nothing but the armed stop ------------------------------------------------
+
+
+def test_a_stop_that_crossed_a_strike_starts_nothing() -> None:
+    it = running()
+    it.strike(StopCause.EMERGENCY)
+    late = it.stop(on(b"motor 2"), all=False, seen=0)
+    it.wait(5)
+    assert it.wrote == [b"on", b"off"]
+    assert it.answer(late) == Done(late)
+
+
+def test_reads_pass_in_every_state_but_never_before_a_due_stop() -> None:
+    it = running()
+    it.takes_s = 0.05
+    it.strike()
+    it.do(it.machine.request(it.now, Read(90, 7, 1)))
+    it.wait(0.5)
+    assert it.wrote == [b"on", b"off", b"read"]
+    assert it.answer(90) == Value(90, b"")
+
+
+def test_packets_of_a_stop_in_open_count_like_values() -> None:
+    it = Bench()
+    it.open()
+    it.stop(on(b"motor 2"), all=False)
+    it.wait(0.01)
+    assert it.machine.may_run
+    it.wait(ACTIVE_S)
+    assert it.wrote == [b"motor 2", b"off"]
+
+
+# --- b: a strike drops what waits; what was cut comes after its stop ---------------------------
+
+
+def test_a_strike_drops_everything_that_waits() -> None:
+    it = running(gap_ms=100)
+    values = [it.output(on(b"1", 1)), it.output(on(b"2", 2))]
+    it.do(it.machine.request(it.now, Write(80, 7, 1, b"w")))
+    it.strike()
+    it.wait(1)
+    assert it.wrote == [b"on", b"off"]
+    for id in (*values, 80):
+        answer = it.answer(id)
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.GATE
+
+
+def test_dropped_stops_get_the_outcome_of_the_armed_stop() -> None:
+    it = running()
+    it.by_hand = True
+    it.output(on(b"2"))
+    stops = [it.stop(), it.stop(on(b"x", 3), all=False)]
+    it.strike()
+    assert it.answer(stops[0]) is None
+    it.end(Dropped())
+    assert it.wrote == [b"on", b"off"]
+    it.end()
+    assert [it.answer(id) for id in stops] == [Done(id) for id in stops]
+
+
+def test_a_command_whose_rest_a_strike_dropped_has_failed() -> None:
+    it = running()
+    it.by_hand = True
+    id = it.output(on(b"1"), on(b"2", 2))
+    it.strike()
+    it.end()
+    answer = it.answer(id)
+    assert isinstance(answer, Failed)
+    assert answer.code is ErrorCode.GATE
+
+
+@pytest.mark.parametrize("how", ["strike", "whole stop", "part"])
+def test_a_write_that_was_cut_short_counts_as_written_behind_the_stop(how: str) -> None:
+    it = running()
+    it.takes_s = None
+    it.output(on(b"late"))
+    if how == "strike":
+        it.strike()
+    elif how == "whole stop":
+        it.stop()
+    else:
+        it.stop(ZERO, all=False, rest=True)
+    it.takes_s = 0.0
+    it.wait(PATIENCE_S + 0.01)
+    last = b"zero" if how == "part" else b"off"
+    assert it.wrote == [b"on", b"late", last]
+    assert it.machine.may_run, "it may still come"
+    it.wait(STRAGGLER_S)
+    assert it.wrote == [b"on", b"late", last, last]
+    assert it.machine.may_run == (how == "part")
+
+
+def test_the_stop_that_is_repeated_leaves_newer_values_alone() -> None:
+    it = running()
+    it.takes_s = None
+    it.output(on(b"late", 2))
+    it.stop(Packet(1, b"zero2", k=(2,)), Packet(1, b"zero1", k=(1,)), all=True, rest=True)
+    it.takes_s = 0.0
+    it.wait(PATIENCE_S + 0.01)
+    it.output(on(b"newer", 1))
+    it.wait(STRAGGLER_S)
+    assert it.wrote[2:] == [b"zero2", b"zero1", b"newer", b"zero2"]
+
+
+def test_what_has_not_begun_does_not_begin_behind_a_strike() -> None:
+    it = running()
+    it.by_hand = True
+    it.output(on(b"never"))
+    it.do(it.machine.request(it.now, Read(90, 7, 1)))
+    it.strike()
+    it.end(Dropped())
+    it.end()
+    it.end()
+    assert it.wrote == [b"on", b"off", b"read"]
+    assert isinstance(it.answer(90), Value)
+
+
+# --- c: a strike ends with the toy stopped or let go -------------------------------------------
+
+
+def test_a_cause_behind_a_shut_gate_finds_nothing_to_do_only_if_the_stop_was_taken() -> None:
+    it = running()
+    it.strike()
+    it.wait(0.1)
+    it.strike(StopCause.EMERGENCY)
+    it.wait(0.1)
+    assert it.wrote == [b"on", b"off"]
+    fresh = Bench()
+    fresh.strike(StopCause.PAUSE)
+    fresh.wait(0.1)
+    assert fresh.wrote == [b"disconnect"], "nobody knows what it does, or how to stop it"
+
+
+def test_silence_stops_when_the_longest_move_is_over() -> None:
+    it = Bench()
+    it.open(silence=True)
+    it.output(on(b"1", 1), moves_ms=800)
+    it.output(on(b"2", 2), moves_ms=100)
+    it.wait(0.01)
+    it.strike()
+    it.wait(0.7)
+    assert it.machine.gate.state is State.STOPPING
+    it.wait(0.1)
+    assert it.said[-1] == Stopped(7, StopCause.LINK, n=1)
+    assert it.over is None
+
+
+@pytest.mark.parametrize("what", ["long", "endless", "write", "stop"])
+def test_what_moves_for_longer_or_nobody_knows_how_long_is_let_go(what: str) -> None:
+    it = Bench()
+    it.open(silence=True)
+    match what:
+        case "long":
+            it.output(on(), moves_ms=1500)
+        case "endless":
+            it.output(on())
+        case "write":
+            it.do(it.machine.request(it.now, Write(80, 7, 1, b"w")))
+        case "stop":
+            it.stop(on(), all=False)
+    it.wait(0.01)
+    it.strike()
+    it.wait(0.1)
+    assert it.wrote[-1] == b"disconnect"
+    assert it.over is not None
+    assert not it.over.owes
+    assert it.said[-2:] == [Stopped(7, StopCause.LINK, n=1), Disconnected(7, it.over.reason)]
+
+
+def test_without_an_armed_stop_letting_go_is_its_stop() -> None:
+    it = Bench()
+    it.open(none=True)
+    it.output(on())
+    it.wait(0.01)
+    it.strike()
+    it.wait(0.1)
+    assert it.wrote == [b"on", b"disconnect"]
+    assert it.over is not None
+    assert not it.over.owes
+
+
+# --- d, e: on when handed over, off when taken; three clocks -----------------------------------
+
+
+def test_an_off_that_failed_changes_nothing() -> None:
+    it = running()
+    it.result = failing()
+    it.output(ZERO, rest=True)
+    it.wait(0.01)
+    it.result = Taken()
+    it.lease()
+    it.wait(ACTIVE_S + 0.01)
+    assert it.wrote == [b"on", b"zero", b"off"]
+
+
+def test_an_on_that_failed_was_handed_over() -> None:
+    it = Bench()
+    it.open()
+    it.result = failing()
+    it.output(on())
+    it.wait(0.01)
+    assert it.machine.may_run
+    it.result = Taken()
+    it.wait(ACTIVE_S)
+    assert it.wrote == [b"on", b"off"]
+
+
+@pytest.mark.parametrize("welcome_s", [0.3, 60.0])
+def test_welcome_only_shortens_leases(welcome_s: float) -> None:
+    it = Bench(bound=False)
+    it.do(it.machine.bind(it.now, 7, welcome_s, welcome_s))
+    it.open()
+    assert it.machine.deadline == it.now + min(welcome_s, IDLE_S)
+    it.output(on())
+    it.wait(min(welcome_s, ACTIVE_S) + 0.01)
+    assert it.wrote == [b"on", b"off"]
+
+
+@pytest.mark.parametrize("what", ["output", "write", "stop", "keep-alive"])
+def test_the_short_lease_holds_from_the_first_packet_whatever_brought_it(what: str) -> None:
+    it = Bench()
+    it.open(keepalive=KeepAlive(300) if what == "keep-alive" else None)
+    match what:
+        case "output" | "keep-alive":
+            it.output(on())
+        case "write":
+            it.do(it.machine.request(it.now, Write(80, 7, 1, b"on")))
+        case "stop":
+            it.stop(on(), all=False)
+    it.wait(0.5)
+    it.lease()
+    it.wait(ACTIVE_S + 0.05)
+    assert it.wrote[-1] == b"off"
+    assert it.machine.gate.state is State.SHUT
+
+
+def test_rest_that_was_taken_brings_the_long_lease_back() -> None:
+    it = running()
+    it.output(ZERO, rest=True)
+    it.wait(0.01)
+    it.lease()
+    it.wait(IDLE_S - 0.1)
+    assert it.machine.gate.state is State.OPEN
+
+
+def test_rest_that_was_taken_gives_back_what_was_left_of_the_long_lease() -> None:
+    """A hub that beats slowly asks something of a toy at rest, and says so right behind it."""
+    it = Bench()
+    it.open()
+    it.do(it.machine.request(it.now, Write(80, 7, 1, b"battery?")))
+    it.wait(0.01)
+    it.output(rest=True)
+    it.wait(IDLE_S - 0.1)
+    assert it.wrote == [b"battery?"]
+    assert it.machine.gate.state is State.OPEN
+
+
+@pytest.mark.parametrize("what", ["output", "write", "stop", "liar"])
+def test_the_longest_run_counts_whatever_brought_it(what: str) -> None:
+    it = Bench(max_run_s=3)
+    it.open()
+    match what:
+        case "output":
+            it.output(on())
+        case "write":
+            it.do(it.machine.request(it.now, Write(80, 7, 1, b"on")))
+        case "stop":
+            it.stop(on(), all=False)
+        case "liar":
+            it.output(on(), rest=True)
+    it.keep(5)
+    assert it.wrote == [b"on", b"off"]
+    assert it.said[-1] == Stopped(7, StopCause.RUN_TIME, n=1)
+
+
+def test_a_while_after_rest_the_relay_makes_sure_itself() -> None:
+    it = running()
+    it.output(ZERO, rest=True)
+    it.keep(BREAK_S - 0.5)
+    assert it.wrote == [b"on", b"zero"]
+    assert it.machine.may_run
+    it.keep(1)
+    assert it.wrote == [b"on", b"zero", b"off"]
+    assert not it.machine.may_run
+    assert it.machine.gate.state is State.OPEN
+    it.keep(2 * BREAK_S)
+    assert it.wrote == [b"on", b"zero", b"off"]
+
+
+@pytest.mark.parametrize("how", ["none", "silence"])
+def test_where_the_stop_has_no_packets_the_hub_is_believed_after_a_while(how: str) -> None:
+    it = Bench()
+    it.open(none=how == "none", silence=how == "silence")
+    it.output(on())
+    it.output(rest=True)
+    it.keep(BREAK_S + 0.5)
+    assert it.wrote == [b"on"]
+    assert not it.machine.may_run
+
+
+def test_a_stop_with_the_packets_of_the_armed_one_is_one_running_numbers_aside() -> None:
+    it = Bench()
+    off = Packet(1, b"\x00off", r=True, counter=Counter(0))
+    it.open(off)
+    it.output(Packet(1, b"\x00on", counter=Counter(0)))
+    it.wait(0.01)
+    it.stop(Packet(1, b"\x07off", r=True, counter=Counter(0)), rest=True)
+    it.wait(0.01)
+    assert it.wrote == [b"\x00on", b"\x01off"]
+    assert not it.machine.may_run
+
+
+def test_the_loop_that_stood_still_is_told_as_such() -> None:
+    it = running()
+    it.now += 5
+    it.lease()
+    it.wait(0.1)
+    assert it.said[-1] == Stopped(7, StopCause.STALL, n=1)
+
+
+# --- f: pauses are bounded, the radio's own time is not ----------------------------------------
+
+
+def test_a_stop_that_pauses_for_too_long_is_refused() -> None:
+    it = Bench()
+    slow = tuple(Packet(1, bytes([n]), r=True, after_ms=500) for n in range(3))
+    answer = it.answer(it.arm(*slow))
+    assert isinstance(answer, Failed)
+    assert answer.code is ErrorCode.REFUSED
+    assert "1.5 s" in answer.text
+    shorter = it.arm(*slow[:2])
+    assert it.answer(shorter) == Done(shorter)
+
+
+def test_a_slow_radio_is_stopped_to_the_last_packet() -> None:
+    it = Bench()
+    it.open(*(Packet(1, bytes([n]), r=True, k=(n,)) for n in (1, 2, 3)))
+    it.output(on())
+    it.wait(0.01)
+    it.takes_s = 0.6
+    it.strike()
+    it.wait(4)
+    assert it.wrote == [b"on", b"\1", b"\2", b"\3"]
+    assert it.said[-1] == Stopped(7, StopCause.LINK, n=1)
+
+
+def test_a_further_try_goes_on_behind_what_was_taken() -> None:
+    it = Bench()
+    it.open(Packet(1, b"1", r=True), Packet(1, b"2", r=True))
+    it.by_hand = True
+    it.strike()
+    it.end()
+    it.end(failing())
+    it.by_hand = False
+    it.wait(1)
+    assert it.wrote == [b"1", b"2", b"2"]
+
+
+def test_packets_that_nobody_acknowledges_are_written_once_more() -> None:
+    it = Bench()
+    it.open(Packet(1, b"a"), Packet(1, b"b", r=True), Packet(1, b"c"))
+    it.strike()
+    it.wait(1)
+    assert it.wrote == [b"a", b"b", b"c", b"a", b"c"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "seconds"),
+    [(StopCause.LINK, FAILING_S), (StopCause.EMERGENCY, FAILING_EMERGENCY_S)],
+)
+def test_what_takes_no_stop_is_let_go_and_owes_one(cause: StopCause, seconds: float) -> None:
+    it = running()
+    struck = it.now
+    it.result = failing()
+    it.strike(cause)
+    it.do(it.machine.await_stop(it.now, "token"))
+    it.wait(10)
+    assert it.wrote[-1] == b"disconnect"
+    assert seconds <= it.did[-1][0] - struck < seconds + 0.6
+    assert it.over is not None
+    assert it.over.owes
+    # That the radio did not take a stop would be said only if it had not even let go.
+    assert not [m for m in it.said if isinstance(m, Stopped)]
+    (told,) = it.told
+    assert told.token == "token"
+    assert told.code is ErrorCode.RADIO
+
+
+def test_only_when_even_letting_go_fails_is_that_said_and_both_go_on() -> None:
+    it = running()
+    it.by_hand = True
+    it.strike()
+    stop = it.stop()
+    it.wait(FAILING_S)
+    assert it.wrote[-1] == b"disconnect"
+    it.wait(LET_GO_S)
+    assert it.said[-2:] == [
+        Stopped(7, StopCause.LINK, False, "the radio operation took too long", 1),
+        Failed(stop, ErrorCode.TIMEOUT, "the radio operation took too long"),
+    ]
+    it.wait(20)
+    assert it.wrote.count(b"disconnect") > 2
+    assert it.wrote.count(b"off") > 2
+    it.by_hand = False
+    it.end(Cut())
+    it.wait(5)
+    assert it.said[-1] == Stopped(7, StopCause.LINK, n=1)
+
+
+def test_the_stronger_cause_is_told_and_counted() -> None:
+    it = running()
+    it.by_hand = True
+    it.strike(StopCause.LEASE)
+    it.strike(StopCause.EMERGENCY)
+    it.strike(StopCause.PAUSE)
+    it.end()
+    assert it.said[-1] == Stopped(7, StopCause.EMERGENCY, n=2)
+
+
+# --- g: rest is said by the message; keep-alives -----------------------------------------------
+
+
+def test_rest_without_a_packet_ends_every_repetition() -> None:
+    it = Bench()
+    it.open(silence=True, keepalive=KeepAlive(100))
+    it.output(on(), moves_ms=200)
+    it.wait(0.55)
+    assert it.wrote == [b"on"] * 6
+    id = it.output(rest=True)
+    assert it.answer(id) == Done(id)
+    it.keep(3)
+    assert it.wrote == [b"on"] * 6
+
+
+def test_rest_without_a_packet_leaves_no_value_that_came_before_it() -> None:
+    it = running(gap_ms=100)
+    waiting = it.output(on(b"2", 2))
+    rest = it.output(rest=True)
+    it.wait(1)
+    assert it.wrote[:1] == [b"on"]
+    assert b"2" not in it.wrote
+    assert it.answer(waiting) == Done(waiting, superseded=True)
+    assert it.answer(rest) == Done(rest)
+
+
+def test_a_toy_that_needs_traffic_is_fed_with_its_stop_also_while_paused() -> None:
+    it = running(keepalive=KeepAlive(1000))
+    it.block.cause = StopCause.PAUSE
+    it.strike(StopCause.PAUSE)
+    it.wait(5.5)
+    assert it.wrote == [b"on", *[b"off"] * 6]
+    assert len([m for m in it.said if isinstance(m, Stopped)]) == 1
+
+
+def test_in_open_a_position_is_repeated_and_at_rest_the_stop() -> None:
+    it = Bench()
+    it.open(keepalive=KeepAlive(1000))
+    it.keep(1.5)
+    assert it.wrote == [b"off"]
+    it.output(on(b"up"), rest=True)
+    it.keep(2.5)
+    assert it.wrote == [b"off", b"up", b"up", b"up"]
+
+
+def test_a_conditional_keep_alive_ends_with_the_run_and_the_lease() -> None:
+    it = running(keepalive=KeepAlive(200, Packet(1, b"k"), only_running=True))
+    it.wait(0.5)
+    assert it.wrote == [b"on", b"k", b"k"]
+    it.output(ZERO, rest=True)
+    it.keep(2)
+    assert it.wrote == [b"on", b"k", b"k", b"zero"]
+    it.wait(20)
+    # Once to make sure, and once because the lease has ended.
+    assert it.wrote == [b"on", b"k", b"k", b"zero", b"off", b"off"]
+
+
+def test_a_value_that_failed_is_not_repeated() -> None:
+    it = running(keepalive=KeepAlive(200))
+    it.result = failing()
+    it.output(on(b"failed"))
+    it.wait(0.01)
+    it.result = Taken()
+    it.wait(0.5)
+    assert it.wrote == [b"on", b"failed", b"on", b"on"]
+
+
+# --- j: unknown is running ---------------------------------------------------------------------
+
+
+def test_one_that_ran_when_it_was_lost_is_stopped_before_it_takes_a_value() -> None:
+    it = Bench(owes=True)
+    assert it.machine.may_run
+    it.by_hand = True
+    it.open()
+    value = it.output(on())
+    assert it.wrote == [b"off"]
+    it.end(failing())
+    it.wait(0.06)
+    it.end()
+    assert it.wrote == [b"off", b"off", b"on"]
+    it.end()
+    assert it.answer(value) == Done(value)
+
+
+def test_one_that_is_lost_again_before_that_still_owes_it() -> None:
+    it = Bench(owes=True)
+    it.do(it.machine.gone(it.now, "out of range"))
+    assert it.over is not None
+    assert it.over.owes
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_is_lost_while_it_may_run_owes_a_stop(stopped: bool) -> None:
+    it = running()
+    if stopped:
+        it.stop()
+        it.wait(0.01)
+    it.do(it.machine.gone(it.now, "out of range"))
+    assert it.over is not None
+    assert it.over.owes is not stopped
+
+
+# --- leaving and the end -----------------------------------------------------------------------
+
+
+def test_leaving_stops_first_and_answers_everybody() -> None:
+    it = running()
+    it.do(it.machine.disconnect(it.now, Disconnect(90, 7)))
+    it.do(it.machine.disconnect(it.now, Disconnect(91, 7)))
+    it.wait(1)
+    assert it.wrote == [b"on", b"off", b"disconnect"]
+    assert (it.answer(90), it.answer(91)) == (Done(90), Done(91))
+    assert not [m for m in it.said if isinstance(m, Disconnected)]
+
+
+def test_whoever_asks_for_something_afterwards_hears_that_it_is_gone() -> None:
+    it = running()
+    it.do(it.machine.gone(it.now, "out of range"))
+    it.do(it.machine.await_stop(it.now, "token"))
+    for id in (it.output(on()), it.stop(), it.arm()):
+        assert it.answer(id) == Failed(id, ErrorCode.GONE, "out of range")
+    assert it.told == [Answer("token")]
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_at_the_end_of_the_program_it_is_stopped_and_let_go_in_time(hangs: bool) -> None:
+    it = running()
+    it.by_hand = hangs
+    if hangs:
+        it.output(on(b"late"))
+        it.end(Cut())
+    began = it.now
+    it.do(it.machine.end(it.now))
+    it.wait(5)
+    assert it.wrote[-2:] == [b"off", b"disconnect"]
+    assert it.over is not None
+    assert it.did[-1][0] - began <= LAST_STOP_S + 0.001
+    assert it.over.owes is hangs
+    assert it.did[-1][1].limit_s == LAST_LET_GO_S
+
+
+def test_a_lost_link_leaves_nothing_for_the_next_one() -> None:
+    it = running(gap_ms=100)
+    it.output(on(b"2", 2))
+    it.do(it.machine.request(it.now, Read(90, 7, 1)))
+    it.by_hand = True
+    said = len(it.said)
+    it.do(it.machine.unbind(it.now))
+    it.do(it.machine.bind(it.now, 8, 0.9, 10))
+    it.by_hand = False
+    it.end()
+    it.wait(1)
+    assert it.wrote == [b"on", b"off"]
+    assert [m for m in it.said[said:] if not isinstance(m, Stopped)] == []
+    assert it.machine.gate.n == 0
+
+
+def test_a_flood_of_different_stops_is_one_strike() -> None:
+    it = running()
+    it.by_hand = True
+    ids = [it.stop(Packet(1, n.to_bytes(2, "big"), k=(n,)), all=False) for n in range(300)]
+    it.end()
+    it.by_hand = False
+    it.wait(3)
+    answers = [it.answer(id) for id in ids]
+    assert all(isinstance(each, Done) for each in answers[:256])
+    congested = [each for each in answers if isinstance(each, Failed)]
+    assert [each.code for each in congested] == [ErrorCode.CONGESTED]
+    assert it.wrote[-1] == b"off"
+
+
+def test_refused_and_gone_are_different_ends_of_a_write() -> None:
+    it = Bench()
+    it.open()
+    it.result = Refused(ErrorCode.GONE, "it went away")
+    id = it.output(on())
+    it.wait(0.1)
+    assert it.answer(id) == Failed(id, ErrorCode.GONE, "it went away")
+    assert it.over is not None
+    assert it.said[-1] == Disconnected(7, "it went away")
