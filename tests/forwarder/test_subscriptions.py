@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec.structs import replace
 
-from forwarder.buttplug.messages import InputCommand, InputType, StopCmd
+from forwarder.buttplug.messages import InputCmd, InputCommand, InputType, StopCmd
 from forwarder.errors import HardwareError, UnknownDevice
 from forwarder.hub import Hub
 from forwarder.store import Store
+from relay.radio.simulated.catalogue import toys_by_name
+from relay.radio.simulated.faults import Op
+from relay.radio.simulated.radio import SimulatedRadio
+from relay.radio.simulated.toy import Toy
 from tests.doubles.driver import RecordingDriver, device
+from tests.forwarder.test_embedding import House as WholeHouse
+from tests.forwarder.test_embedding import live
 from tests.forwarder.test_hub import FakeClient, output, pressure
 
 SUBSCRIBE, UNSUBSCRIBE = InputCommand.SUBSCRIBE, InputCommand.UNSUBSCRIBE
@@ -155,3 +162,61 @@ async def test_of_a_device_that_is_gone_nobody_hears() -> None:
         await waiting
     with pytest.raises(UnknownDevice):
         house.hub.unsubscribe(client, pressure(0, UNSUBSCRIBE))
+
+
+# --- down to the toy ------------------------------------------------------------------------------
+
+# Of feature 0 and 1, which share a characteristic.
+SQUEEZE = {
+    feature: InputCmd(
+        id=1, device_index=0, feature_index=feature, type=InputType.PRESSURE, command=SUBSCRIBE
+    )
+    for feature in (0, 1)
+}
+
+
+def changes(toy: Toy) -> list[Op]:
+    return [each.op for each in toy.record if each.op in (Op.SUBSCRIBE, Op.UNSUBSCRIBE)]
+
+
+def on_a_kgoal(scene: Callable[[WholeHouse, Toy, FakeClient], Awaitable[None]]) -> None:
+    (toy,) = toys_by_name("KGoal Boost")
+
+    async def whole(house: WholeHouse) -> None:
+        await house.until(lambda: bool(house.hub.devices), 20)
+        client = FakeClient()
+        house.hub.join(client)
+        for command in SQUEEZE.values():
+            await house.hub.subscribe(client, command)
+        assert changes(toy) == [Op.SUBSCRIBE]
+        await scene(house, toy, client)
+
+    live(whole, SimulatedRadio([toy]))
+
+
+def test_the_radio_is_told_when_the_last_input_of_a_characteristic_ends() -> None:
+    async def scene(house: WholeHouse, toy: Toy, client: FakeClient) -> None:
+        ending = house.hub.unsubscribe(client, replace(SQUEEZE[0], command=UNSUBSCRIBE))
+        assert ending is None
+        await asyncio.sleep(1)
+        assert changes(toy) == [Op.SUBSCRIBE]
+        house.hub.leave(client)
+        await asyncio.sleep(1)
+        assert changes(toy) == [Op.SUBSCRIBE, Op.UNSUBSCRIBE]
+
+    on_a_kgoal(scene)
+
+
+def test_a_link_that_broke_ends_nothing_and_what_ended_meanwhile_ends_when_it_is_back() -> None:
+    async def scene(house: WholeHouse, toy: Toy, client: FakeClient) -> None:
+        for leaves in (False, True):
+            house.loop.stand_still(15)
+            await house.until(lambda: not house.linked(), 5)
+            if leaves:
+                house.hub.leave(client)
+            await house.until(house.linked, 20)
+            await asyncio.sleep(2)
+            assert list(house.hub.devices) == [0]
+            assert changes(toy) == [Op.SUBSCRIBE, Op.UNSUBSCRIBE][: 1 + leaves]
+
+    on_a_kgoal(scene)
