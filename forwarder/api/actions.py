@@ -44,7 +44,16 @@ from forwarder.api.pairing import Pairing
 from forwarder.api.picture import Picture
 from forwarder.api.services import Services
 from forwarder.api.settings import Settings
-from forwarder.api.stop_model import AppBody, Disconnected, HoldView, StopBody, Stopped, WhoBody
+from forwarder.api.stop_model import (
+    AppBody,
+    Disconnected,
+    ForgetBody,
+    Forgotten,
+    HoldView,
+    StopBody,
+    Stopped,
+    WhoBody,
+)
 from forwarder.buttplug.messages import InputCmd, InputCommand, InputType
 from forwarder.definitions.catalogue import CatalogueEntry
 from forwarder.device import Device as HubDevice
@@ -147,7 +156,7 @@ class Actions:
         stopped = await _stopped(stops)
         unsaved = await self._services.hold_file.saved(max(SAVE_AFTER_S, until - now()))
         # Somebody may have resumed meanwhile.
-        missing = self._picture.missing()
+        missing = self._picture.missing.views()
         return replace(stopped, missing=missing, held=self._hub.hold.holds, unsaved=unsaved)
 
     async def resume(self, call: Call) -> HoldView:
@@ -157,6 +166,9 @@ class Actions:
     async def _hold_view(self) -> HoldView:
         await self._services.hold_file.saved()
         return self._picture.hold()
+
+    async def forget_missing(self, call: Call) -> Forgotten:
+        return Forgotten(name=await self._picture.missing.forget(call.sent(ForgetBody).name))
 
     # --- apps -----------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from forwarder.api.batteries import Batteries
 from forwarder.api.drivers import Driver
+from forwarder.api.missing import Missing
 from forwarder.api.model import (
     CeilingView,
     ClientView,
@@ -28,7 +29,7 @@ from forwarder.api.model import (
     Status,
 )
 from forwarder.api.services import Services
-from forwarder.api.stop_model import HoldView, MissingView, MutedView
+from forwarder.api.stop_model import HoldView, MutedView
 from forwarder.buttplug.messages import DeviceFeature, OutputType
 from forwarder.definitions.limits import effective_limits
 from forwarder.definitions.model import OutputLimit
@@ -56,6 +57,7 @@ class Picture:
     def __init__(self, services: Services, batteries: Batteries) -> None:
         self._services = services
         self._batteries = batteries
+        self.missing = Missing(services)
         self._version = version()
 
     def status(self) -> Status:
@@ -77,15 +79,7 @@ class Picture:
             since=None if free else state.since,
             muted=tuple(MutedView(name=m.name, by=m.by, since=m.since) for m in state.muted),
             unsaved=self._services.hold_file.trouble,
-            missing=self.missing(),
-        )
-
-    def missing(self) -> tuple[MissingView, ...]:
-        """What may be running and cannot be reached, as far as relays say."""
-        return tuple(
-            MissingView(name=neutralise(debt.name) or "A toy", relay=neutralise(relay.name))
-            for relay in self._services.relays.relays.values()
-            for debt in relay.debts
+            missing=self.missing.views(),
         )
 
     def hub(self) -> HubView:

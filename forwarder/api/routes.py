@@ -46,6 +46,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/resume", Actions.resume, Right.ADMIN,
           "End a stop or a pause: apps may drive again, nothing starts by itself",
           stop_model.HoldView, stop_model.WhoBody),
+    Route("POST", "/missing/forget", Actions.forget_missing, Right.ADMIN,
+          "A toy that is missing is off, a person has seen it: it is not looked for any more",
+          stop_model.Forgotten, stop_model.ForgetBody),
     Route("POST", "/apps/mute", Actions.mute, Right.ADMIN,
           "Stop what an app drives, and refuse its outputs until it is unmuted, also after it comes"
           " back; the name is the app's, or that of its token",

@@ -14,10 +14,12 @@ class MutedView(Document, frozen=True):
 
 
 class MissingView(Document, frozen=True):
-    """A toy that is not connected and may be running. `relay`: which had it, and looks for it."""
+    """A toy that is not connected and may be running. `relay`: which had it, and looks for it.
+    `index`: which it had in the hub."""
 
     name: str
     relay: str
+    index: Index | None = None
 
 
 class HoldView(Document, frozen=True):
@@ -72,6 +74,16 @@ class Stopped(Document, frozen=True):
     missing: tuple[MissingView, ...] = ()
     held: bool = False
     unsaved: str | None = None
+
+
+class ForgetBody(Body, frozen=True):
+    """`name`: of a toy that is missing, or its index."""
+
+    name: Name
+
+
+class Forgotten(Document, frozen=True):
+    name: str
 
 
 class Disconnected(Document, frozen=True):

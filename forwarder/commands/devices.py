@@ -19,6 +19,7 @@ from forwarder.api.model import (
     Known,
     LimitBody,
 )
+from forwarder.api.stop_model import ForgetBody, Forgotten
 from forwarder.buttplug.messages import OutputType
 from forwarder.commands.base import (
     FINE,
@@ -54,7 +55,10 @@ def _add(parser: argparse.ArgumentParser) -> None:
     known.set_defaults(devices=_known)
     change = commands.add_parser("set", help="name, limit, deny or pin a device")
     _add_set(change)
-    for command in (catalogue, known, change):
+    forget = commands.add_parser("forget", help="a missing device is off: look for it no more")
+    forget.add_argument("name", metavar="NAME", help="as `forwarder status` shows it, or its index")
+    forget.set_defaults(devices=_forget)
+    for command in (catalogue, known, change, forget):
         add_state(command, nested=True)
 
 
@@ -156,6 +160,13 @@ def _set(options: argparse.Namespace) -> int:
     if body == DeviceBody():
         raise ConfigError("What shall be set? See `forwarder devices set --help`.")
     print(admin.send("PUT", f"/devices/{options.index}", DeviceSet, body).text)
+    return FINE
+
+
+def _forget(options: argparse.Namespace) -> int:
+    body = ForgetBody(name=options.name)
+    forgotten = admin_of(options).send("POST", "/missing/forget", Forgotten, body)
+    print(f"{forgotten.name} counts as off.")
     return FINE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -68,7 +69,8 @@ def hold_lines(hold: HoldView) -> Iterator[str]:
 def missing_in_words(toy: MissingView) -> str:
     return (
         f"{toy.name} is not connected and may be running: {toy.relay} looks for it, and stops it."
-        " Switch it off by hand if you can."
+        " Switch it off by hand if you can; then say"
+        f" `forwarder devices forget {shlex.quote(toy.name)}`."
     )
 
 

@@ -158,3 +158,23 @@ async def _lost_and_found(it: World) -> None:
     assert it.hub.devices
     assert device not in it.hub.devices.values()
     assert all(moment.at_rest for moment in it.moments[since:])
+
+
+def test_a_toy_that_leaves_while_it_runs_is_missing_until_it_was_stopped() -> None:
+    async def run() -> None:
+        async with world("Lovense Edge") as it:
+            driving = asyncio.create_task(drive(it), name="driving")
+            await asyncio.sleep(WARM_S)
+            (relay,) = it.relays.relays.values()
+            it.toy.vanish()
+            await asyncio.sleep(1.0)
+            stopped(it)
+            assert [debt.address for debt in relay.debts] == [it.toy.address]
+            assert not it.toy.at_rest
+            it.toy.appear()
+            await asyncio.sleep(15.0)
+            driving.cancel()
+            assert relay.debts == ()
+            assert it.toy.at_rest
+
+    run_virtual(run())

@@ -24,7 +24,8 @@ from forwarder.client import Client, ServerRefused
 from forwarder.control import SOCKET_FILE
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.files import DATA
-from relay.link.messages import Debt
+from relay.radio.simulated.radio import SimulatedRadio
+from relay.radio.simulated.toy import Toy
 from tests.doubles.driver import RecordingDriver, device
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.system.processes import Program, free_ports, hub_program, until
@@ -115,17 +116,33 @@ async def test_a_stop_that_is_not_confirmed_is_status_1(home: Home) -> None:
     assert "did not confirm in time" in late.err
 
 
-async def test_a_toy_that_no_stop_can_reach_is_named_and_is_status_1(home: Home) -> None:
+async def test_a_toy_that_no_stop_can_reach_is_named_until_it_is_forgotten(home: Home) -> None:
+    await _with_device(home)
+    (toy,) = _simulated(home)
+    toy.vanish()
     (relay,) = home.hub.app.relays.relays.values()
-    relay.debts = (Debt("C4:4F:33:0E:8B:A1", "LVS-Hush"),)
+    await until(lambda: bool(relay.debts), "the relay's word", 5)
     missing = await home.say("stop")
     assert missing.status == 1
-    assert "LVS-Hush is not connected and may be running: simulated toys looks for it" in (
-        missing.err
+    assert (
+        "Lovense Edge is not connected and may be running: simulated toys looks for it"
+        in missing.err
     )
-    assert "LVS-Hush is not connected" in (await home.say("status")).out
-    relay.debts = ()
+    assert "forwarder devices forget 'Lovense Edge'" in (await home.say("status")).out
+    nobody = await home.say("devices", "forget", "Nora")
+    assert (nobody.status, nobody.err) == (
+        1, "forwarder: No toy that is called 'Nora' is missing.\n",
+    )  # fmt: skip
+    assert (await home.say("devices", "forget", "0")).out == "Lovense Edge counts as off.\n"
+    await until(lambda: not relay.debts, "the relay's word", 5)
     assert (await home.say("stop")).status == 0
+
+
+def _simulated(home: Home) -> list[Toy]:
+    (agent,) = home.hub.app.agents
+    radio = agent._radio
+    assert isinstance(radio, SimulatedRadio)
+    return list(radio.toys)
 
 
 async def test_to_stop_needs_no_token(home: Home) -> None:

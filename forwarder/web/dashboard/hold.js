@@ -1,7 +1,7 @@
 // The person's stop: Stop, Pause, Resume, and what holds now. A stop that does not arrive says so.
 
 import { call } from './api.js';
-import { $, keyed, klass, say, show, text, warn } from './dom.js';
+import { $, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
 import * as words from './words.js';
 
 const STOPPED_MS = 1500;
@@ -39,11 +39,9 @@ export class Hold {
     if (hold.unsaved !== null) parts.push(hold.unsaved);
     text($('hold-who'), parts.join(' '));
     keyed($('missing'), hold.missing.map(toy => [`${toy.relay} ${toy.name}`, toy]), (_, toy) => {
-      const row = document.createElement('li');
-      row.className = 'notice bad';
-      const line = document.createElement('p');
-      line.textContent = `${toy.name} is not connected and may be running: ${toy.relay} looks for it, and stops it. Switch it off by hand if you can.`;
-      row.append(line);
+      const row = stamp('lost');
+      text(row.querySelector('p'), `${toy.name} is not connected and may be running: ${toy.relay} looks for it, and stops it. Switch it off by hand if you can.`);
+      row.querySelector('button').onclick = () => this.forget(toy);
       return row;
     }, () => {});
   }
@@ -79,6 +77,15 @@ export class Hold {
   // The hub is heard again.
   heard() {
     if (this.owed) this.stop();
+  }
+
+  async forget({ name, index }) {
+    if (!await sure(`You have seen that ${name} is off. It is not looked for any more.`, 'It is off: forget')) return;
+    try {
+      await call('POST', '/missing/forget', { name: `${index ?? name}` });
+    } catch (error) {
+      warn(error.message);
+    }
   }
 
   async resume() {

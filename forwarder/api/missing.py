@@ -1,0 +1,89 @@
+"""Toys that are not connected and may be running: who they are, and that a person saw one off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import NamedTuple
+
+from forwarder.api.services import Services
+from forwarder.api.stop_model import MissingView
+from forwarder.errors import ConfigError, HardwareError
+from forwarder.sources.relay import Relay
+from relay.link.messages import Debt, ErrorCode, Forget
+from relay.link.names import neutralise
+
+log = logging.getLogger(__name__)
+
+# A relay that has not said by then that it knows is asked again by the person.
+FORGET_S = 2.0
+
+
+class _Owed(NamedTuple):
+    relay: Relay
+    debt: Debt
+    view: MissingView
+
+
+class Missing:
+    """Reads what relays say; what they look for is theirs."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def views(self) -> tuple[MissingView, ...]:
+        return tuple(owed.view for owed in self._owed())
+
+    async def forget(self, name: str) -> str:
+        """A person says that the toy of this name, or index, is off; returns its name.
+
+        Raises ConfigError if none is missing by that name, or several are; HardwareError if its
+        relay cannot be told.
+        """
+        owed = self._named(name)
+        if owed.relay.link is None:
+            raise HardwareError(
+                ErrorCode.GONE, f"{owed.view.relay} is away; it goes on looking when it is back."
+            )
+        told = owed.relay.link.request(lambda id: Forget(id, owed.debt.address))
+        await asyncio.wait([told], timeout=FORGET_S)
+        if not told.done():
+            raise HardwareError(ErrorCode.TIMEOUT, f"{owed.view.relay} did not answer in time.")
+        told.result()
+        log.warning("%s is off, says the person: it is not looked for any more", owed.view.name)
+        return owed.view.name
+
+    def _named(self, name: str) -> _Owed:
+        key = neutralise(name).casefold()
+        found = [
+            owed
+            for owed in self._owed()
+            if key in (owed.view.name.casefold(), str(owed.view.index))
+        ]
+        if not found:
+            raise ConfigError(f"No toy that is called {neutralise(name)!r} is missing.")
+        if len(found) > 1:
+            indexes = ", ".join(str(owed.view.index) for owed in found)
+            raise ConfigError(f"{len(found)} of that name are missing: say the index ({indexes}).")
+        return found[0]
+
+    def _owed(self) -> list[_Owed]:
+        return [
+            _Owed(relay, debt, self._view(relay, debt))
+            for relay in self._services.relays.relays.values()
+            for debt in relay.debts
+        ]
+
+    def _view(self, relay: Relay, debt: Debt) -> MissingView:
+        services = self._services
+        known = services.store.at(debt.address)
+        index, name = None, debt.name
+        if known is not None:
+            entry = next(one for one in services.store.known if one.identity == known)
+            user = services.user.device(entry.address, entry.protocol, entry.identifier)
+            index, name = entry.index, entry.name or name
+            if user is not None and user.display_name:
+                name = user.display_name
+        return MissingView(
+            name=neutralise(name) or "A toy", relay=neutralise(relay.name), index=index
+        )
