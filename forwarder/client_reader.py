@@ -106,4 +106,4 @@ class Reader:
 
 def _may_stop(frame: str | bytes) -> bool:
     """Whether a stop may be in `frame`: all its names have this in them, however written."""
-    return (b"top" in frame) if isinstance(frame, bytes) else ("top" in frame)
+    return (b"top" in frame.lower()) if isinstance(frame, bytes) else ("top" in frame.lower())

@@ -54,10 +54,10 @@ log = logging.getLogger(__name__)
 
 # A client that connected and says nothing holds a place for so long.
 HANDSHAKE_S = 10.0
-# Readings that one client may have asked for; beyond it its next message waits.
-INPUTS_UNDER_WAY = 16
-# Outputs that one client may have under way; beyond it they fail at once, so that a stop behind
-# them is still read.
+# Readings that are taken for one client at a time; the others wait their turn.
+READINGS_AT_ONCE = 16
+# Outputs and inputs that one client may have under way; beyond it they fail at once, so that a stop
+# behind them is still read.
 OUTPUTS_UNDER_WAY = 512
 # Stops that one client may have waiting for their answers; beyond it its next message waits. It
 # bounds what a flood of stops puts on the links, and it costs nobody else anything.
@@ -119,7 +119,7 @@ class ClientDriver:
         self._just_stopped: dict[StopCmd, Answer] = {}
         self._silence = Silence(channel, self._busy)
         self._wake = asyncio.Event()
-        self._inputs = asyncio.Semaphore(INPUTS_UNDER_WAY)
+        self._readings_at_once = asyncio.Semaphore(READINGS_AT_ONCE)
         self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
         self._tasks: asyncio.TaskGroup | None = None
         self._ending: _Leave | None = None
@@ -303,9 +303,7 @@ class ClientDriver:
     async def _carry_out(self, request: Request) -> None:
         command = request.commands[0] if request.commands else None
         if isinstance(command, InputCmd) and command.command is InputCommand.READ:
-            await self._inputs.acquire()
-            assert self._tasks is not None  # set while run() runs
-            self._tasks.create_task(self._read_input(request, command), name="client input")
+            self._ask(request, command)
             return
         stop = command if isinstance(command, StopCmd) else None
         stops = stop is not None
@@ -376,9 +374,20 @@ class ClientDriver:
             return self._hub.subscribe(self, command)
         return self._hub.unsubscribe(self, command)
 
+    def _ask(self, request: Request, command: InputCmd) -> None:
+        try:
+            self._check_room()
+        except HardwareError as error:
+            self.fail(request, error)
+            return
+        self.under_way += 1
+        assert self._tasks is not None  # set while run() runs
+        self._tasks.create_task(self._read_input(request, command), name="client input")
+
     async def _read_input(self, request: Request, command: InputCmd) -> None:
         try:
-            value = await self._hub.read(self, command)
+            async with self._readings_at_once:
+                value = await self._hub.read(self, command)
         except ForwarderError as error:
             self.fail(request, error)
         else:
@@ -390,7 +399,7 @@ class ClientDriver:
             )
             self.answer(request, answer)
         finally:
-            self._inputs.release()
+            self.under_way -= 1
 
     def answer(self, request: Request, outcome: ServerMessage | None) -> None:
         self._send((self.session.reply(request, outcome),))

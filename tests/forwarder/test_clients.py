@@ -14,6 +14,7 @@ from forwarder.client_silence import BUSY_S, GONE_S
 from forwarder.clients import (
     HANDSHAKE_S,
     OUTPUTS_UNDER_WAY,
+    READINGS_AT_ONCE,
     STOPS_UNDER_WAY,
     ClientOptions,
     serve,
@@ -703,5 +704,25 @@ def test_readings_come_until_the_client_has_had_enough() -> None:
         assert (name, reading["Reading"]) == ("InputReading", {"Pressure": {"Value": 412}})
         assert (await app.ask("InputCmd", **SQUEEZE | {"Command": "Unsubscribe"}))[0] == "Ok"
         assert house.driver.listeners == {}
+
+    play(scene)
+
+
+def test_a_stop_waits_for_no_reading_however_many_were_asked_for() -> None:
+    battery: Fields = {"DeviceIndex": 0, "FeatureIndex": 2, "Type": "Battery", "Command": "Read"}
+
+    async def scene(house: House, app: App) -> None:
+        house.driver.slow = True
+        asked = [await app.send("InputCmd", **battery) for _ in range(OUTPUTS_UNDER_WAY + 1)]
+        stop = await app.send("StopCmd")
+        name, error = await app.receive()
+        # One more than there is room for; and the stop, which the radio has not taken yet.
+        assert (name, error["Id"], error["ErrorCode"]) == ("Error", asked[-1], 4)
+        assert house.driver.calls[-1] == ("stop", None)
+        assert len(house.driver.calls) == READINGS_AT_ONCE + 1
+        house.driver.slow = False
+        house.driver.finish()
+        answered = {(await app.receive())[1]["Id"] for _ in asked}
+        assert answered == {*asked[:-1], stop}
 
     play(scene)
