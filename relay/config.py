@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from platformdirs import user_runtime_path, user_state_path
+from platformdirs import user_state_path
 
 from relay.errors import UsageError
 from relay.link.messages import Ceiling, Name
 
-# How long (s) a peripheral stays connected, stopped, while no hub is there: as long as the hub
-# keeps its device for a client (design: a short link loss goes unnoticed).
+# How long (s) a peripheral stays connected, stopped, while no hub is there. The hub is told, and
+# keeps its device for a client as long: a phone that changes from Wi-Fi to mobile data takes up to
+# 20 s to be back, a router that restarts up to a minute.
 GRACE_S = 60.0
 
 
@@ -98,8 +100,9 @@ def agent_config(
 
 
 def remembering(config: AgentConfig, state: Path) -> AgentConfig:
-    """The same, with records in `state` and locks in this user's runtime folder."""
-    locks = user_runtime_path("buttplug-relay", appauthor=False)
+    """The same, with records in `state`, and locks where all relays of this user look for them."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    locks = Path(runtime, "buttplug-relay") if runtime else default_state() / "locks"
     return replace(config, records=state / "devices", locks=locks)
 
 

@@ -32,8 +32,11 @@ REST_S = 10.0
 class Kept(Protocol):
     """A connected peripheral."""
 
-    address: str
-    connection: Connection
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def connection(self) -> Connection: ...
 
     @property
     def name(self) -> Name: ...

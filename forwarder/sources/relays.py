@@ -42,10 +42,6 @@ from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
 
-# How long devices outlive the link of their relay: a phone that changes from Wi-Fi to mobile data
-# takes up to 20 s to be back. Their outputs are off all that time.
-GRACE_S = 30.0
-
 _WHY: dict[StopCause, str] = {
     StopCause.LEASE: "the hub was not heard for too long",
     StopCause.LINK: "the link to the hub broke",
@@ -169,7 +165,9 @@ class RelaySource:
         elif relay.grace is None:
             loop = asyncio.get_running_loop()
             why = f"{relay.name} did not come back"
-            relay.grace = loop.call_later(GRACE_S, self._grace_over, relay, why)
+            # As long as the relay says that it keeps their connections; their outputs are off.
+            grace_s = relay.hello.grace_ms / 1000
+            relay.grace = loop.call_later(grace_s, self._grace_over, relay, why)
         self._on_change()
 
     def _detach(self, relay: Relay, link: RelayLink, why: str) -> None:

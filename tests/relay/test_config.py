@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from relay.config import AgentConfig, FileConfig, agent_config, load, make_state
+from relay.config import (
+    AgentConfig,
+    FileConfig,
+    agent_config,
+    default_state,
+    load,
+    make_state,
+    remembering,
+)
 from relay.errors import UsageError
 from relay.link.messages import Ceiling
 
@@ -82,3 +90,17 @@ def test_the_state_folder_is_for_this_user_only(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(UsageError, match="taken"):
         make_state(tmp_path / "taken")
+
+
+def test_only_what_outlives_its_program_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = FileConfig(name="attic")
+    assert agent_config(file, None, tmp_path).records is None
+    kept = agent_config(file, None, tmp_path, outlived=True)
+    assert (kept.name, kept.records) == ("attic", tmp_path / "devices")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+    assert remembering(kept, tmp_path).locks == Path("/run/user/7/buttplug-relay")
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert remembering(kept, tmp_path).locks == default_state() / "locks"
+    assert agent_config(file, None, None, outlived=True).records is None

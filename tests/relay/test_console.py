@@ -7,7 +7,7 @@ import logging
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.console import Console, picture
-from relay.link.messages import Driven, RadioInfo
+from relay.link.messages import Debt, Driven, RadioInfo
 from relay.status import AgentStatus, PeripheralStatus
 from tests.doubles.clock import run_virtual
 from tests.doubles.radio import RecordingRadio
@@ -30,6 +30,16 @@ def test_the_first_line_says_how_it_is() -> None:
     assert "STOPPED" in picture(status(paused=True, stopped=True), "")[0]
     off = picture(status(radio=RadioInfo("bleak", on=False, text="Bluetooth is off.")), "")
     assert off == ["attic: linked to desk; ready; Bluetooth is off."]
+
+
+def test_what_may_be_running_is_named_with_what_to_do() -> None:
+    debts = (Debt("AA:BB", "Hush\x1b[2J", 7), Debt("CC:DD", "", 7200))
+    lines = picture(status(debts=debts), "")[1:]
+    assert "Hush" in lines[0]
+    assert "\x1b" not in lines[0]
+    assert "MAY BE RUNNING, lost 7 s ago" in lines[0]
+    assert "relay forget AA:BB" in lines[0]
+    assert lines[1].startswith("  CC:DD: MAY BE RUNNING, lost 2 h ago")
 
 
 def test_each_device_says_who_drives_it() -> None:

@@ -14,6 +14,7 @@ from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.control import MOST_CLIENTS, MOST_REQUEST_BYTES, Command, Control, ask
 from relay.errors import ControlError, UsageError
+from relay.record import Record
 from tests.doubles.radio import RecordingRadio
 
 
@@ -44,6 +45,21 @@ def places(state: Path) -> list[Path]:
 
 async def tell(state: Path, do: Command) -> object:
     return await asyncio.to_thread(ask, state, do)
+
+
+async def test_a_missing_device_is_forgotten_by_its_address_or_its_name(state: Path) -> None:
+    async with running(state) as agent:
+        for number, called in enumerate(("AA:01", "Hush")):
+            agent._roster.chaser.lost(Record(f"AA:0{number + 1}", "Hush"))
+            answer = await asyncio.to_thread(ask, state, "forget", called)
+            assert answer.status is not None
+            assert answer.status.debts == ()
+        with pytest.raises(ControlError, match="nothing called 'Hush' is looked for"):
+            await asyncio.to_thread(ask, state, "forget", "Hush")
+        for number in (1, 2):
+            agent._roster.chaser.lost(Record(f"AA:0{number}", "Hush"))
+        with pytest.raises(ControlError, match="nothing called"):
+            await asyncio.to_thread(ask, state, "forget", "Hush")
 
 
 async def test_the_wearer_is_heard(state: Path) -> None:

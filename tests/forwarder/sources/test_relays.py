@@ -17,10 +17,10 @@ from forwarder.device import Device
 from forwarder.errors import Denied, DeviceError, HardwareError
 from forwarder.hub import Hub
 from forwarder.sources.finder import MISSING_S
-from forwarder.sources.relays import GRACE_S, RelaySource
+from forwarder.sources.relays import RelaySource
 from forwarder.store import Store
 from relay.agent import Agent
-from relay.config import AgentConfig
+from relay.config import GRACE_S, AgentConfig
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
 from relay.link.messages import Ceiling

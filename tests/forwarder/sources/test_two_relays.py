@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from forwarder.sources.relays import GRACE_S
+from relay.config import GRACE_S
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.toy import Toy
 from tests.forwarder.sources.test_relays import Post, World, play
