@@ -16,7 +16,7 @@ from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import Definition
 from forwarder.definitions.official import Official, Overlay
-from forwarder.definitions.recognition import Block, Recogniser
+from forwarder.definitions.recognition import Block, Rank, Recogniser
 from forwarder.definitions.schema import DefinitionError
 from forwarder.definitions.user import UserConfig
 from forwarder.errors import ConfigError
@@ -74,6 +74,8 @@ class Candidate:
     why: str
     _block: Block = field(repr=False)
     _catalogue: Catalogue = field(repr=False)
+    # Only a service speaks for it, which others may have, too: it has to answer as its kind does.
+    _must_answer: bool = field(default=False, repr=False)
 
     def endpoints(self, services: tuple[Service, ...]) -> dict[str, int]:
         """Endpoint → characteristic handle; empty if the services do not fit."""
@@ -91,6 +93,11 @@ class Candidate:
 
     def resolve(self, identifier: str | None, advertisement: Advertisement) -> Model:
         """The model behind an identifier, perhaps of another protocol. Raises ProtocolError."""
+        if identifier is None and self._must_answer:
+            loaded = self._catalogue.files.get(self.protocol)
+            if any(rule.ask is not None for rule in loaded.behaviour.identify):
+                name = advertisement.name or advertisement.address
+                raise ProtocolError(f"{name} does not answer as {self.protocol} devices do")
         return self._catalogue.resolve(self.protocol, identifier, advertisement, self._block)
 
 
@@ -154,7 +161,7 @@ class Catalogue:
     def match(self, advertisement: Advertisement) -> tuple[Candidate, ...]:
         """Best first: exact name, longest wildcard, manufacturer data, service."""
         return tuple(
-            Candidate(hit.block.protocol, hit.why, hit.block, self)
+            Candidate(hit.block.protocol, hit.why, hit.block, self, hit.rank is Rank.SERVICE)
             for hit in self._recogniser.hits(advertisement)
         )
 

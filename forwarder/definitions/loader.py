@@ -201,6 +201,9 @@ def _block(path: Path, match: schema.Match, file: schema.File) -> Block:
     for number, name in enumerate(ble.names):
         if "*" in name[:-1]:
             raise SchemaError((*path, "ble", "names", number), "a * may only stand at the end")
+    for number, name in enumerate(ble.leave):
+        if "*" in name[:-1] or name == "*":
+            raise SchemaError((*path, "ble", "leave", number), "a * may only stand at the end")
     if match.ble is not None and not match.services:
         raise SchemaError(path, "a Bluetooth device needs services")
     wired = stand_ins(file.protocol, match)
@@ -214,6 +217,7 @@ def _block(path: Path, match: schema.Match, file: schema.File) -> Block:
         services={**match.services, **wired},
         websocket=match.websocket,
         ids=tuple(identifiers) if advertised and not file.identify else (),
+        leave=ble.leave,
     )
 
 

@@ -44,6 +44,8 @@ class Block(Struct, frozen=True, omit_defaults=True):
     websocket: str | None = None
     # Models that tell themselves by a name that other protocols use too, and by a service.
     ids: tuple[str, ...] = ()
+    # Names of devices that must not be touched, whatever else speaks for them.
+    leave: tuple[str, ...] = ()
     origin: Origin = Origin.OWN
 
     def endpoints(self, services: Iterable[Service]) -> dict[str, int]:
@@ -94,11 +96,13 @@ class Recogniser:
     _services: dict[str, list[Block]] = field(default_factory=dict)
     _websockets: dict[str, list[Block]] = field(default_factory=dict)
     _uuids: set[str] = field(default_factory=set)
+    _left: set[str] = field(default_factory=set)
 
     def add(self, block: Block) -> None:
         for name in block.names:
             table = self._prefixes if name.endswith("*") else self._names
             table.setdefault(name.removesuffix("*"), []).append(block)
+        self._left.update(block.leave)
         for rule in block.manufacturer:
             self._companies.setdefault(rule.company, []).append((rule, block))
         for uuid in block.advertised:
@@ -111,12 +115,19 @@ class Recogniser:
         return tuple(hit.block for hit in self.hits(advertisement))
 
     def hits(self, advertisement: Advertisement) -> tuple[Hit, ...]:
-        """Best first, each protocol once."""
+        """Best first, each protocol once; none for a device that is to be left alone."""
+        if self._leaves(advertisement.name or ""):
+            return ()
         found = sorted(self._all(advertisement), key=attrgetter("order"))
         best: dict[str, Hit] = {}
         for hit in found:
             best.setdefault(hit.block.protocol, hit)
         return tuple(best.values())
+
+    def _leaves(self, name: str) -> bool:
+        return any(
+            name.startswith(one[:-1]) if one.endswith("*") else name == one for one in self._left
+        )
 
     def _all(self, advertisement: Advertisement) -> Iterable[Hit]:
         name = advertisement.name

@@ -31,6 +31,7 @@ Uuid = Annotated[str, Meta(pattern=_UUID)]
 Endpoint = Annotated[str, Meta(pattern=_ENDPOINT)]
 Millis = Annotated[int, Meta(ge=0, le=60_000)]
 Text = Annotated[str, Meta(max_length=2000)]
+Ending = Annotated[str, Meta(min_length=1, max_length=4)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Key = Annotated[str, Meta(pattern=r"^[a-z][a-z_0-9-]{0,31}$")]
 Constant = Annotated[str, Meta(pattern=r"^[a-z][a-z_0-9]{0,31}$")]
@@ -72,6 +73,7 @@ class Ble(_Strict, frozen=True):
     names: tuple[Name, ...] = ()
     manufacturer: tuple[Manufacturer, ...] = ()
     advertised: tuple[Uuid, ...] = ()
+    leave: tuple[Name, ...] = ()
 
 
 class Serial(_Strict, frozen=True):
@@ -139,6 +141,7 @@ class Identify(_Strict, frozen=True):
     on: Endpoint | None = None
     match: Text | None = None
     rename: Text | None = None
+    until: Ending | None = None
     timeout_ms: Millis = 500
     tries: Annotated[int, Meta(ge=1, le=20)] = 1
 
@@ -290,6 +293,7 @@ class Reading(_Strict, frozen=True):
     subscribe: Endpoint | None = None
     match: Text | None = None
     when: Text | None = None
+    until: Ending | None = None
     timeout_ms: Millis = 2000
 
 

@@ -102,6 +102,7 @@ class InputRule:
     when: Function | None
     value: Function
     timeout_ms: int
+    until: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,4 +366,5 @@ class _Compiler:
             when=self._test(path, rule.when, INPUT_SCOPE),
             value=self._expression((*path, "value"), rule.value, INPUT_SCOPE),
             timeout_ms=rule.timeout_ms,
+            until=(rule.until or "").encode("latin-1", "replace"),
         )

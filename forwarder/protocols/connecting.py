@@ -58,6 +58,17 @@ def search(pattern: re.Pattern[str] | None, data: bytes) -> Groups | None:
     return None if found is None else (found[0], *(group or "" for group in found.groups()))
 
 
+def parts(pending: bytes, data: bytes, until: bytes) -> tuple[list[bytes], bytes]:
+    """What was said so far, in whole parts that end with `until`, and what may become one.
+
+    Radios cut answers in two and put two into one; without `until` each notification is a part.
+    """
+    if not until:
+        return [data], b""
+    *whole, rest = (pending + data).split(until)
+    return [one + until for one in whole], rest[-_MAX_TEXT:]
+
+
 def identify(behaviour: Behaviour, seen: Seen, companies: frozenset[int]) -> Steps[str | None]:
     """The identifier that the first successful step brings; None if none does.
 
@@ -113,16 +124,23 @@ def _asked(rule: IdentifyRule, seen: Seen) -> Steps[str | None]:
     question = ask.encoder.encode(memory)
     if ask.codec is not None:
         question = ask.codec(question)
+    until = (step.until or "").encode("latin-1", "replace")
     for _ in range(step.tries):
         yield WriteStep(ask.endpoint, question, ask.response)
+        pending = b""
         try:
             for _ in range(MAX_NOTIFICATIONS):
                 data = yield WaitStep(step.on, step.timeout_ms)
-                groups = search(rule.pattern, data or b"")
-                if groups is not None:
-                    return _named(rule, seen, groups)
+                found, pending = parts(pending, data or b"", until)
+                for one in found:
+                    groups = search(rule.pattern, one)
+                    if groups is not None:
+                        return _named(rule, seen, groups)
         except StepFailed:
-            continue
+            # What was begun and never ended may still be the whole answer.
+            groups = search(rule.pattern, pending) if pending else None
+            if groups is not None:
+                return _named(rule, seen, groups)
     return None
 
 

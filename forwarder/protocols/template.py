@@ -21,7 +21,7 @@ from forwarder.protocols.base import (
     WriteStep,
 )
 from forwarder.protocols.compiled import Behaviour, InputRule, OutputRule, PacketRule
-from forwarder.protocols.connecting import FAULTS, MAX_NOTIFICATIONS, handshake, search
+from forwarder.protocols.connecting import FAULTS, MAX_NOTIFICATIONS, handshake, parts, search
 from forwarder.protocols.memory import Memory, Opening, State
 from forwarder.protocols.registry import TICKERS
 from forwarder.protocols.tickers import Ticker
@@ -242,10 +242,10 @@ class TemplateProtocol:
         """Bluetooth's own battery level: one byte, percent."""
         if kind is not InputType.BATTERY or "rxblebattery" not in self._opening.endpoints:
             raise ProtocolError(f"{self._name}: its protocol does not say how to read {kind}")
-        data = yield ReadStep("rxblebattery")
-        if not data:
-            raise ProtocolError(f"{self._name}: its battery answered with nothing")
-        return data[0]
+        value = percent((yield ReadStep("rxblebattery")) or b"")
+        if value is None:
+            raise ProtocolError(f"{self._name}: what its battery answers makes no sense")
+        return value
 
     def _ask(self, rule: InputRule, feature: int, kind: InputType) -> Steps[int | None]:
         if rule.subscribe is not None:
@@ -254,11 +254,14 @@ class TemplateProtocol:
             data = self._bytes(rule.ask, ())
             yield WriteStep(rule.ask.endpoint, data, rule.ask.response)
         assert rule.listen is not None
+        pending = b""
         for _ in range(MAX_NOTIFICATIONS):
             data = (yield WaitStep(rule.listen, rule.timeout_ms)) or b""
-            value = self.reading(feature, kind, data)
-            if value is not None:
-                return value
+            found, pending = parts(pending, data, rule.until)
+            for one in found:
+                value = self.reading(feature, kind, one)
+                if value is not None:
+                    return value
         return None
 
     def subscription(self, feature: int, kind: InputType) -> str:
@@ -270,7 +273,7 @@ class TemplateProtocol:
     def reading(self, feature: int, kind: InputType, data: bytes) -> int | None:
         rule = self._input(feature, kind)
         if rule is None:
-            return data[0] if data else None
+            return percent(data)
         groups = search(rule.pattern, data)
         if groups is None:
             return None
@@ -282,7 +285,11 @@ class TemplateProtocol:
         except FAULTS:
             # What a device sends is not ours to trust: too short or out of place is no reading.
             return None
-        return int(value) if isinstance(value, (int, float)) else None
+        if not isinstance(value, (int, float)) or (
+            kind is InputType.BATTERY and not 0 <= value <= 100
+        ):
+            return None
+        return int(value)
 
     @property
     def listens(self) -> tuple[str, ...]:
@@ -306,6 +313,11 @@ class TemplateProtocol:
             if data is not None:
                 packets.append(Packet("tx", data, keys=plan.own_keys))
         return tuple(packets)
+
+
+def percent(data: bytes) -> int | None:
+    """Bluetooth's battery level: one byte, 0-100; others are reserved (GATT specification 3.27)."""
+    return data[0] if data and data[0] <= 100 else None
 
 
 def merge(commands: Iterable[tuple[Packet, ...]]) -> tuple[Packet, ...]:

@@ -56,8 +56,8 @@ class PlainProtocol:
             data = yield ReadStep("rxblebattery")
         except StepFailed as error:
             raise ProtocolError(f"{self._name}: its battery could not be read: {error}") from error
-        if not data:
-            raise ProtocolError(f"{self._name}: its battery answered with nothing")
+        if not data or data[0] > 100:
+            raise ProtocolError(f"{self._name}: what its battery answers makes no sense")
         return data[0]
 
     def subscription(self, feature: int, kind: InputType) -> str:

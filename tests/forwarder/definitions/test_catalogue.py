@@ -124,3 +124,17 @@ def test_the_whole_catalogue_fits_into_a_few_megabytes() -> None:
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert used < 16 * 2**20
+
+
+def test_who_only_shares_a_service_with_a_brand_has_to_answer_as_it_does() -> None:
+    """Nordic's UART is on many a board: without the brand's answer it is none of its devices."""
+    service = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
+    stranger = Advertisement("AA", "My Board", services=(service,))
+    (candidate,) = (one for one in CATALOGUE.match(stranger) if one.protocol == "lovense")
+    with pytest.raises(ProtocolError, match="My Board does not answer as lovense devices do"):
+        candidate.resolve(None, stranger)
+    assert candidate.resolve("Z", stranger).definition.name == "Lovense Hush"
+    # A name of the brand speaks for itself, as for old firmware that does not answer.
+    named = Advertisement("AA", "LVS-Z001", services=(service,))
+    (candidate, *_) = CATALOGUE.match(named)
+    assert candidate.resolve(None, named).definition.name == "Lovense Device"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from forwarder.definitions.files import DATA, Files
 from forwarder.definitions.recognition import Block, Manufacturer, Origin, Recogniser
 from relay.link.messages import Advertisement, Characteristic, Service
 
@@ -104,3 +105,15 @@ def test_websocket_devices_are_matched_by_the_exact_word() -> None:
     found = recogniser(Block("b", websocket="Toy"), Block("a", websocket="Toy"))
     assert [block.protocol for block in found.match_websocket("Toy")] == ["a", "b"]
     assert found.match_websocket("toy") == ()
+
+
+def test_a_toy_in_a_firmware_update_is_left_alone_whatever_speaks_for_it() -> None:
+    service = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
+    recogniser = Recogniser()
+    for block in Files(DATA).blocks():
+        recogniser.add(block)
+    assert recogniser.hits(Advertisement("AA", "LVS-Z001", services=(service,)))
+    updating = Advertisement(
+        "AA", "LVS-DFU01", services=(service,), manufacturer={620: b"\xff\x21"}
+    )
+    assert recogniser.hits(updating) == ()
