@@ -58,6 +58,8 @@ class Hub:
         # Who gave the newest command, per device and feature.
         self._owners: dict[tuple[int, int], Client] = {}
         self._subscriptions = Subscriptions()
+        # Stops of devices that somebody brought to rest while everything is held.
+        self._rests: dict[int, Outcome] = {}
         self._closed = False
 
     # --- for sources ----------------------------------------------------------------------------
@@ -84,6 +86,7 @@ class Hub:
         if self.devices.get(device.index) is not device:
             return
         del self.devices[device.index]
+        self._rests.pop(device.index, None)
         if not self._closed:  # what is here at the end is looked for at the next start
             self._store.gone(device.identity)
         self._forget_owners(device.index)
@@ -259,7 +262,7 @@ class Hub:
             device.highest(command.feature_index, kind)  # what is no output of it is told so
             if self.hold.holds and not value.value and not kind.is_position:
                 # Off is what everything is meant to be, so a stop is all that it may become.
-                return device.stop() if device.running else None
+                return self._rest(device)
             raise Held(refusal)
         outcome = device.output(command.feature_index, kind, value.value, duration_ms)
         if (device.index, command.feature_index) not in self._owners:
@@ -323,13 +326,24 @@ class Hub:
     def halt(self, device: Device, features: Collection[int] | None = None) -> Outcome:
         """Stop a device for nobody in particular, and say how that went, also when no way leads to
         it. Raises UnknownFeature."""
-        try:
-            outcome = device.stop(features)
-        except HardwareError as error:
-            outcome = asyncio.get_running_loop().create_future()
-            outcome.set_exception(error)
+        outcome = self._told_to_stop(device, features)
         self._forget_owners(device.index, features)
-        outcome.add_done_callback(lambda done: _report_stop(device, done))
+        if not isinstance(outcome, HardwareError):
+            return outcome
+        failed: Outcome = asyncio.get_running_loop().create_future()
+        failed.set_exception(outcome)
+        failed.exception()  # nobody has to look
+        return failed
+
+    def _rest(self, device: Device) -> Outcome | None:
+        """Stop it if it may be running. Whoever asks while that is under way shares its outcome: an
+        app that goes on saying 0 gets one stop at a time."""
+        under_way = self._rests.get(device.index)
+        if under_way is not None and not under_way.done():
+            return under_way
+        if not device.running:
+            return None
+        self._rests[device.index] = outcome = self.halt(device)
         return outcome
 
     def close(self) -> list[Outcome]:
@@ -338,14 +352,27 @@ class Hub:
         return self.stop(None, StopCmd(id=0, inputs=False))
 
     def _stop(self, device: Device, features: Collection[int] | None) -> list[Outcome]:
+        outcome = self._told_to_stop(device, features)
+        return [] if isinstance(outcome, HardwareError) else [outcome]
+
+    def _told_to_stop(
+        self, device: Device, features: Collection[int] | None
+    ) -> Outcome | HardwareError:
+        """Put a stop on its way, or say why there is none. Raises UnknownFeature."""
         try:
             outcome = device.stop(features)
         except HardwareError as error:
             # The way to it is gone: its relay stops it by itself, and says so.
             log.error("%s could not be told to stop: %s", device.shown_name, error)
-            return []
+            return error
+        except DeviceError:
+            raise  # such a feature it does not have
+        except Exception:
+            # A fault boundary: what goes wrong with one device must not keep the others running.
+            log.exception("%s could not be told to stop", device.shown_name)
+            return HardwareError(ErrorCode.REFUSED, "an error in the hub, see its log.")
         outcome.add_done_callback(lambda done: _report_stop(device, done))
-        return [outcome]
+        return outcome
 
     # --- inputs ---------------------------------------------------------------------------------
 

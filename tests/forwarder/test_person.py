@@ -9,7 +9,7 @@ import pytest
 from forwarder.api.drivers import Driver, Scripts
 from forwarder.api.model import OutputBody
 from forwarder.buttplug.messages import OutputType
-from forwarder.errors import ConfigError, Held
+from forwarder.errors import ConfigError, HardwareError, Held
 from forwarder.hub import Hub
 from forwarder.person import Person
 from forwarder.store import Store
@@ -71,6 +71,44 @@ async def test_while_held_off_is_a_stop_and_only_where_it_is_not_off_already() -
     assert room.drivers[0].calls[done:] == [("stop", None)]
     assert room.hub.output(game, output(0, 0)) is None
     assert len(room.drivers[0].calls) == done + 1
+
+
+async def test_an_app_that_goes_on_saying_zero_gets_one_stop_at_a_time() -> None:
+    room = Room()
+    game = room.client("Game")
+    room.hub.output(game, output(0, 7))
+    room.drivers[0].broken = True
+    room.person.stop("Dashboard")
+    await asyncio.sleep(0)
+    room.drivers[0].broken, room.drivers[0].slow = False, True
+    done = len(room.drivers[0].calls)
+    outcomes = [room.hub.output(game, output(0, 0, feature)) for feature in (0, 1) * 50]
+    assert len(room.drivers[0].calls) == done + 1
+    room.drivers[0].finish()
+    assert all(outcome is None or outcome.done() for outcome in outcomes)
+
+
+async def test_one_device_that_breaks_keeps_no_other_from_its_stop() -> None:
+    room = Room()
+    game = room.client("Game")
+    for index in (0, 1):
+        room.hub.output(game, output(index, 7))
+
+    def broken(features: object) -> asyncio.Future[None]:
+        raise RuntimeError("a fault in its protocol")
+
+    room.drivers[0].stop = broken  # type: ignore[method-assign]
+    for stops in (room.person.stop("Dashboard"), room.person.stop("Dashboard")):
+        assert [stopping.outcome.done() for stopping in stops] == [True, True]
+        assert isinstance(stops[0].outcome.exception(), HardwareError)
+        assert stops[1].outcome.exception() is None
+    assert room.drivers[1].calls[-1] == ("stop", None)
+    room.person.resume("Dashboard")
+    room.hub.output(game, output(1, 7))
+    room.hub.output(game, output(0, 8))
+    room.hub.leave(game)
+    assert room.drivers[1].calls[-1] == ("stop", None)
+    room.hub.close()
 
 
 async def test_a_position_of_zero_is_a_move_and_is_refused() -> None:
