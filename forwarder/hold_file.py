@@ -12,7 +12,7 @@ import msgspec
 
 from forwarder.errors import ConfigError
 from forwarder.hold import Hold, Mode, State
-from relay.link.keys import write_private
+from relay.link.keys import spoil, write_private
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +90,27 @@ class HoldFile:
             write_private(self._path, msgspec.json.encode(state))
             self._written, self.trouble = state, None
         except OSError as error:
-            self._failed(error.strerror or str(error))
+            self._not_written(error.strerror or str(error))
         finally:
             self._writing.release()
 
+    def _not_written(self, why: str) -> None:
+        if not self._hold.holds:
+            self._failed(why)
+            return
+        try:
+            spoil(self._path)
+        except OSError:
+            self._failed(why)
+        else:
+            self._say(f"{self._path} cannot be written ({why}): the next start counts as stopped.")
+
     def _failed(self, why: str) -> None:
-        text = f"This does not survive a restart of the hub, {self._path} cannot be written: {why}."
+        self._say(
+            f"This does not survive a restart of the hub, {self._path} cannot be written: {why}."
+        )
+
+    def _say(self, text: str) -> None:
         if text != self.trouble:
             log.error("%s", text)
         self.trouble = text

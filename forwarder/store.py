@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from forwarder.device import Identity
 from forwarder.errors import ConfigError
-from relay.link.keys import write_private
+from relay.link.keys import PrivateFileError
+from relay.link.statefile import read_memory, write_state
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,11 @@ UNUSED_EACH = 128
 MOST = 4096
 # The index is a u32 on the wire.
 _MAX_INDEX = 0xFFFFFFFF
+_FORMAT = 1
+_WITHOUT = (
+    "devices get their indexes anew, and apps may know them by others; tokens that name devices by"
+    " index have to be looked through"
+)
 # Changes that come within this time are one write. What a power cut takes of it is an index that
 # was given half a second ago.
 BEHIND_S = 0.5
@@ -60,7 +66,10 @@ class Store:
     """The device indexes, oldest first. Without a path everything is forgotten at the end."""
 
     def __init__(self, path: Path | None) -> None:
-        """Read `path` if it exists. Raises ConfigError if it is there and cannot be read."""
+        """Read `path` if it exists; what is damaged is set aside, and said.
+
+        Raises ConfigError if a newer version has written it, or if it cannot be read.
+        """
         self._path = path
         self._known: dict[Identity, KnownDevice] = {}
         self._taken: set[int] = set()
@@ -70,14 +79,11 @@ class Store:
         if path is None:
             return
         try:
-            file = msgspec.json.decode(path.read_bytes(), type=_File)
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"{path} cannot be read ({error}); repair or remove it, then start again."
-            ) from error
-        self._load(file.devices)
+            file = read_memory(path, _File, _FORMAT, _WITHOUT)
+        except PrivateFileError as error:
+            raise ConfigError(f"{error}.") from error
+        if file is not None:
+            self._load(file.devices)
 
     def _load(self, devices: Iterable[KnownDevice]) -> None:
         """Take what can be said to clients; what cannot, or is there twice, gets another index."""
@@ -206,8 +212,7 @@ class Store:
     def _write(self, devices: tuple[KnownDevice, ...]) -> None:
         if self._path is None:
             return
-        data = msgspec.json.format(msgspec.json.encode(_File(1, devices)))
         try:
-            write_private(self._path, data)
+            write_state(self._path, _File(_FORMAT, devices))
         except OSError as error:
             log.error("device indexes could not be saved to %s: %s", self._path, error)

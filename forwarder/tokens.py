@@ -21,13 +21,16 @@ import msgspec
 from forwarder.buttplug.messages import OutputType
 from forwarder.connectors.credentials import TOKEN_PREFIX
 from forwarder.errors import ConfigError
-from relay.link.keys import PrivateFileError, read_private, write_private
+from relay.link.keys import PrivateFileError
 from relay.link.names import neutralise
+from relay.link.statefile import read_state, write_state
 
 # So that people and secret scanners see what it is: bp, forwarder, token.
 PREFIX: Final = TOKEN_PREFIX
 TOKEN_BYTES: Final = 32
 MAX_TOKENS: Final = 256
+_FORMAT: Final = 1
+_REMEDY: Final = "restore it from a backup, or delete it and make new tokens"
 _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _SELECTORS: Final = 64
 
@@ -106,16 +109,11 @@ class TokenBook:
         if path is None:
             return
         try:
-            tokens = msgspec.json.decode(read_private(path), type=_File).tokens
-        except FileNotFoundError:
-            return
+            file = read_state(path, _File, _FORMAT, _REMEDY)
         except PrivateFileError as error:
-            raise ConfigError(str(error)) from error
-        except ValueError as error:
-            raise ConfigError(
-                f"{path} is damaged; restore it from a backup, or delete it and make new tokens."
-            ) from error
-        self._tokens = {stored.sha256: stored.grant for stored in tokens}
+            raise ConfigError(f"{error}.") from error
+        if file is not None:
+            self._tokens = {stored.sha256: stored.grant for stored in file.tokens}
 
     def __iter__(self) -> Iterator[Grant]:
         """What `forwarder token list` shows: no secret in it."""
@@ -200,8 +198,7 @@ class TokenBook:
     def _write(self, tokens: Mapping[bytes, Grant]) -> None:
         if self._path is not None:
             stored = tuple(_Stored(known, grant) for known, grant in tokens.items())
-            data = msgspec.json.encode(_File(1, stored))
-            write_private(self._path, msgspec.json.format(data) + b"\n")
+            write_state(self._path, _File(_FORMAT, stored))
 
 
 def without_tokens(text: str) -> str:

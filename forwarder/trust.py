@@ -21,9 +21,10 @@ import msgspec
 
 from forwarder.errors import ConfigError, ForwarderError
 from relay.link.handshake import SECRET_BYTES, Refusal, Refused, code_id
-from relay.link.keys import PrivateFileError, load_or_create_key, read_private, write_private
+from relay.link.keys import PrivateFileError, load_or_create_key
 from relay.link.names import neutralise
 from relay.link.noise import KEY_BYTES, KeyPair
+from relay.link.statefile import read_state, write_state
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ MAX_TRIES: Final = 10
 # Codes that are over are remembered only to tell "expired or used" from "wrong".
 MAX_SPENT: Final = 64
 MAX_RELAYS: Final = 256
+_FORMAT: Final = 1
+_REMEDY: Final = "restore it from a backup, or delete it and pair the relays again"
 
 
 @dataclass(slots=True)
@@ -132,23 +135,19 @@ class RelayBook:
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Raises PrivateFileError if others can read the file, ConfigError if it is damaged."""
+        """Raises ConfigError if the file is damaged, newer, or open to others."""
         self._path = path
         self._relays: dict[bytes, PairedRelay] = {}
         if path is None:
             return
         try:
-            relays = msgspec.json.decode(read_private(path), type=_File).relays
-        except FileNotFoundError:
-            return
-        except ValueError as error:
-            raise ConfigError(
-                f"{path} is damaged; restore it from a backup, or delete it and pair the relays"
-                " again."
-            ) from error
-        for relay in relays:
+            file = read_state(path, _File, _FORMAT, _REMEDY)
+        except PrivateFileError as error:
+            raise ConfigError(f"{error}.") from error
+        for relay in () if file is None else file.relays:
             if len(relay.key) != KEY_BYTES:
-                raise ConfigError(f"{path}: the key of relay {neutralise(relay.name)} is damaged.")
+                name = neutralise(relay.name)
+                raise ConfigError(f"{path}: the key of relay {name} is damaged; {_REMEDY}.")
             self._relays[relay.key] = PairedRelay(relay.key, neutralise(relay.name))
 
     def __iter__(self) -> Iterator[PairedRelay]:
@@ -192,8 +191,7 @@ class RelayBook:
 
     def _write(self, relays: Mapping[bytes, PairedRelay]) -> None:
         if self._path is not None:
-            data = msgspec.json.encode(_File(1, tuple(relays.values())))
-            write_private(self._path, msgspec.json.format(data) + b"\n")
+            write_state(self._path, _File(_FORMAT, tuple(relays.values())))
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -325,7 +323,7 @@ class HubTrust:
                 load_or_create_key(folder / "hub.key"), hub_name, RelayBook(folder / "relays.json")
             )
         except PrivateFileError as error:
-            raise ConfigError(str(error)) from error
+            raise ConfigError(f"{error}.") from error
         except OSError as error:
             raise ConfigError(f"{folder} cannot be used for keys: {error}.") from error
 

@@ -183,6 +183,7 @@ class Agent:
             scanning=self._scanner.scanning,
             paused=self.will.paused,
             stopped=self.will.stopped,
+            unkept=self.will.trouble,
             peripherals=tuple(self._peripheral_status(each) for each in self._roster),
             counters=dict(self._around.tally),
             debts=self._roster.chaser.items(),

@@ -216,6 +216,8 @@ def _wearer(do: Command) -> Callable[[argparse.Namespace], int]:
         answer = ask(options.state or default_state(), do)
         if answer.status is not None:
             print("\n".join(picture(answer.status, "")))
+        if answer.status is not None and answer.status.unkept:
+            raise RelayError(answer.status.unkept)
         if answer.stopped is False:
             raise RelayError("a device has not taken its stop; the relay goes on trying")
         if do == "stop" and answer.status is not None and answer.status.debts:

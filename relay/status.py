@@ -26,7 +26,7 @@ class PeripheralStatus:
 @dataclass(frozen=True, slots=True)
 class AgentStatus:
     """What a person at the relay sees. `hub`: None without a link. `debts`: what may be running,
-    is not connected, and is looked for."""
+    is not connected, and is looked for. `unkept`: why the wearer's switch is lost at a restart."""
 
     name: str
     hub: str | None
@@ -37,3 +37,4 @@ class AgentStatus:
     peripherals: tuple[PeripheralStatus, ...]
     counters: dict[str, int]
     debts: tuple[Debt, ...] = ()
+    unkept: str = ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from relay.errors import UsageError
-from relay.link.keys import write_private
+from relay.link.keys import spoil, write_private
 from relay.link.messages import StopCause
 
 log = logging.getLogger(__name__)
@@ -22,11 +22,13 @@ class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class WearersWill:
     """The two switches of the person at this relay. `path` None: they last as long as we do.
 
-    Setting one holds at once, and in memory even when it cannot be written down. A file that
-    cannot be read counts as paused: better to ask once too often.
+    Setting one holds at once, and in memory even when it cannot be written down. A file that is
+    damaged counts as stopped: better to ask once too often. `trouble`: why a switch that is set
+    will not hold over a restart, in words; empty if it will.
     """
 
     def __init__(self, path: Path | None = None) -> None:
+        self.trouble = ""
         self._path = path
         self._state = _State() if path is None else _load(path)
 
@@ -56,12 +58,26 @@ class WearersWill:
 
     def _set(self, state: _State) -> None:
         self._state = state
+        self.trouble = ""
         if self._path is None:
             return
         try:
             write_private(self._path, msgspec.json.encode(state))
         except OSError as error:
-            log.error("this will not survive a restart, %s: %s", self._path, error.strerror)
+            self._not_written(self._path, error.strerror or str(error))
+
+    def _not_written(self, path: Path, why: str) -> None:
+        if self.cause is None:
+            # What stands in the file is stricter, or the same.
+            log.error("%s cannot be written (%s): the next start may stop once more", path, why)
+            return
+        try:
+            spoil(path)
+        except OSError:
+            self.trouble = f"this will not survive a restart: {path} cannot be written ({why})"
+            log.error("%s", self.trouble)
+        else:
+            log.error("%s cannot be written (%s): it is empty now, which means stopped", path, why)
 
 
 def _load(path: Path) -> _State:
@@ -69,8 +85,8 @@ def _load(path: Path) -> _State:
         return msgspec.json.decode(path.read_bytes(), type=_State)
     except FileNotFoundError:
         return _State()
-    except msgspec.DecodeError as error:
-        log.error("%s is damaged (%s): paused until you say resume", path, error)
-        return _State(paused=True)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        log.error("%s is damaged (%s): stopped until you say resume", path, error)
+        return _State(stopped=True)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -8,6 +8,7 @@ before that: the Host header (DNS rebinding), the Origin header, and Sec-Fetch-S
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from relay.link.keys import PrivateFileError, read_private, write_private
 
 ADMIN_FILE = "admin.token"
 ADMIN_PREFIX = "bpfa_"
+_ADMIN_TOKEN = re.compile(rf"{ADMIN_PREFIX}[A-Za-z0-9_-]{{43}}")
 
 
 class Right(Flag):
@@ -88,7 +90,7 @@ def admin_token(folder: Path) -> str:
             raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
     except (PrivateFileError, ValueError) as error:
         raise ConfigError(f"{error}. Delete it, and start the hub again.") from error
-    if len(token) < len(ADMIN_PREFIX) + 32:
+    if _ADMIN_TOKEN.fullmatch(token) is None:
         raise ConfigError(f"{path} is damaged; delete it, and start the hub again.")
     return token
 

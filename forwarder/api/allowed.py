@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+import msgspec
 
 from forwarder.connectors.admission import OriginPolicy
 from forwarder.errors import ConfigError
-from relay.link.keys import write_private
+from relay.link.keys import PrivateFileError
+from relay.link.statefile import read_state, write_state
 
 # A person does not allow more; a script that does has a fault.
 _MOST = 256
+_FORMAT = 1
+_REMEDY = "repair it, or delete it and allow the pages again"
+
+
+class _File(msgspec.Struct, frozen=True):
+    version: int
+    allowed: tuple[str, ...]
 
 
 def allowed_origins(path: Path) -> tuple[str, ...]:
-    """What was allowed before. Raises ConfigError for a damaged file."""
+    """What was allowed before. Raises ConfigError for a file that is damaged or newer."""
     try:
-        return tuple(str(origin) for origin in json.loads(path.read_text("utf-8"))["allowed"])
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); repair or remove it.") from error
+        file = read_state(path, _File, _FORMAT, _REMEDY)
+    except PrivateFileError as error:
+        raise ConfigError(f"{error}.") from error
+    return () if file is None else file.allowed
 
 
 class Origins:
@@ -54,8 +62,7 @@ class Origins:
         return set(self._policy.allowed) - self._fixed
 
     def _save(self, origins: set[str]) -> None:
-        data = json.dumps({"version": 1, "allowed": sorted(origins)}, indent=1)
-        write_private(self._path, data.encode())
+        write_state(self._path, _File(_FORMAT, tuple(sorted(origins))))
 
 
 def _is_origin(text: str) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from pathlib import Path
 
+import msgspec
 from msgspec import UNSET
 
 from forwarder.api.model import DeviceBody, LimitBody
@@ -18,8 +18,9 @@ from forwarder.device import Device
 from forwarder.errors import ConfigError, UnknownDevice
 from forwarder.sources.opening import Opened
 from forwarder.sources.relay import Relay
-from relay.link.keys import write_private
+from relay.link.keys import PrivateFileError
 from relay.link.names import neutralise
+from relay.link.statefile import read_state, write_state
 
 log = logging.getLogger(__name__)
 
@@ -153,26 +154,33 @@ def _steps(definition: Definition, body: LimitBody) -> OutputLimit:
     return OutputLimit(None if whole else (lowest, highest), disabled=body.disabled)
 
 
+_FORMAT = 1
+_REMEDY = "repair it, or delete it and pin the devices again"
+
+
+class _PinFile(msgspec.Struct, frozen=True):
+    version: int
+    pins: dict[str, str]
+
+
 class Pins:
     """Which relay alone may connect a device: `pins` of the relay source, kept in a file."""
 
     def __init__(self, path: Path, pins: dict[str, str]) -> None:
-        """Raises ConfigError if the file is damaged."""
+        """Raises ConfigError if the file is damaged or newer."""
         self._path = path
         self._pins = pins
         try:
-            read = json.loads(path.read_text(encoding="utf-8"))
-            pins.update({str(address): str(key) for address, key in read["pins"].items()})
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ConfigError(f"{path} cannot be read ({error}); repair or remove it.") from error
+            file = read_state(path, _PinFile, _FORMAT, _REMEDY)
+        except PrivateFileError as error:
+            raise ConfigError(f"{error}.") from error
+        pins.update({} if file is None else file.pins)
 
     def set(self, address: str, key: str | None) -> None:
         """Pin the device, or with None let any relay have it. Raises OSError."""
         pins = {known: pin for known, pin in self._pins.items() if known != address}
         if key is not None:
             pins[canonical_address(address)] = key
-        write_private(self._path, json.dumps({"version": 1, "pins": pins}, indent=1).encode())
+        write_state(self._path, _PinFile(_FORMAT, pins))
         self._pins.clear()
         self._pins.update(pins)

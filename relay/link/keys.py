@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import glob
 import os
+import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -28,15 +32,24 @@ class PrivateFileError(LinkError):
 def write_private(path: Path, data: bytes) -> None:
     """Replace `path` by `data`, mode 0600: after a kill or a power cut, the old file or the new.
 
-    Creates the folder with mode 0700. Raises OSError; the old file is untouched then. For one
-    writer at a time per path.
+    Creates the folder with mode 0700, and removes what writers left that were killed. Raises
+    OSError; the old file is untouched then. For one writer at a time per path in this process.
     """
-    temporary = _write_beside(path, data)
-    try:
+    with _written_beside(path, data) as temporary:
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink()
-        raise
+    _sync_folder(path.parent)
+
+
+def spoil(path: Path) -> None:
+    """Leave an empty file at `path`, which no reader takes for a good one. That needs no room on
+    the disk, so it still works where `write_private` fails for want of it. Raises OSError.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
+    handle = os.open(path, flags, 0o600)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
     _sync_folder(path.parent)
 
 
@@ -86,35 +99,87 @@ def load_or_create_key(path: Path) -> KeyPair:
         pass  # the first start
     key = KeyPair.generate()
     body = base64.b64encode(key.private_bytes()).decode()
-    temporary = _write_beside(path, f"{FILE_HEAD}\n{body}\n".encode())
-    try:
-        os.link(temporary, path)  # unlike a rename, fails if somebody else was faster
-    except FileExistsError:
-        return load_key(path)
-    except OSError:
-        os.replace(temporary, path)  # a file system without links, such as FAT on a card
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _written_beside(path, f"{FILE_HEAD}\n{body}\n".encode()) as temporary:
+        try:
+            os.link(temporary, path)  # unlike a rename, fails if somebody else was faster
+        except FileExistsError:
+            return load_key(path)
+        except OSError:
+            os.replace(temporary, path)  # a file system without links, such as FAT on a card
     _sync_folder(path.parent)
     return key
 
 
-def _write_beside(path: Path, data: bytes) -> Path:
-    """Write `data` to a new file in the folder of `path`, down to the disk."""
+@contextlib.contextmanager
+def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
+    """Write `data` to a new file in the folder of `path`, down to the disk; it is gone, or has
+    another name, when the block ends. Held locked meanwhile, which says that its writer lives.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    temporary.unlink(missing_ok=True)  # left by a process with our number that was killed
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
+    _sweep(path)
+    temporary, handle = _new_locked(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
-        temporary.unlink()
-        raise
-    return temporary
+            if os.name == "posix":
+                yield temporary
+        if os.name != "posix":  # Windows renames no open file
+            yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _new_locked(path: Path) -> tuple[Path, int]:
+    """A new file beside `path`, open and locked."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    flags |= getattr(os, "O_CLOEXEC", 0)
+    while True:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+        handle = os.open(temporary, flags, 0o600)
+        if _lock(handle) and os.fstat(handle).st_nlink:
+            return temporary, handle
+        # Before it was locked another writer took it for one whose writer is dead, and removes it.
+        os.close(handle)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what was left beside `path` by writers that were killed: nobody has it locked."""
+    # A pipe must not hold us up, and a link not lead us away.
+    flags = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
+        # Gone already, somebody else's, or open (which is how Windows says that its writer lives).
+        with contextlib.suppress(OSError):
+            handle = os.open(left, flags | getattr(os, "O_CLOEXEC", 0))
+            try:
+                if not _lock(handle):
+                    continue
+                if os.name == "posix":
+                    left.unlink()
+            finally:
+                os.close(handle)
+            if os.name != "posix":
+                left.unlink()
+
+
+if os.name == "posix":
+    import fcntl
+
+    def _lock(handle: int) -> bool:
+        """Whether the file was free. True, too, where a file system knows no locks: then a writer
+        may lose its file to another one, and says so."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+else:
+
+    def _lock(handle: int) -> bool:
+        return True  # what is open cannot be deleted here
 
 
 def _sync_folder(folder: Path) -> None:

@@ -20,8 +20,9 @@ import msgspec
 
 from relay.link.errors import LinkError
 from relay.link.handshake import SECRET_BYTES
-from relay.link.keys import PrivateFileError, read_private, write_private
+from relay.link.keys import PrivateFileError
 from relay.link.noise import KEY_BYTES
+from relay.link.statefile import read_state, write_state
 
 SCHEME: Final = "bpforward"
 LINK_PORT: Final = 12346
@@ -154,6 +155,10 @@ class KnownHub(msgspec.Struct, frozen=True):
     urls: tuple[str, ...]
 
 
+_FORMAT: Final = 1
+_REMEDY: Final = "delete it and pair again with `relay pair LINK`"
+
+
 class _File(msgspec.Struct, frozen=True):
     version: int
     hub: KnownHub
@@ -166,20 +171,17 @@ def known_hub(link: PairingLink, key: bytes, name: str, reached: str) -> KnownHu
 
 def save_hub(path: Path, hub: KnownHub) -> None:
     """Raises OSError."""
-    write_private(path, msgspec.json.encode(_File(1, hub)))
+    write_state(path, _File(_FORMAT, hub))
 
 
 def load_hub(path: Path) -> KnownHub | None:
     """Return the hub this relay has paired with, if any. Raises PrivateFileError."""
-    try:
-        hub = msgspec.json.decode(read_private(path), type=_File).hub
-    except FileNotFoundError:
+    file = read_state(path, _File, _FORMAT, _REMEDY)
+    if file is None:
         return None
-    except ValueError as error:
-        raise _damaged(path) from error
-    if len(hub.key) != KEY_BYTES or not hub.urls:
-        raise _damaged(path)
-    return hub
+    if len(file.hub.key) != KEY_BYTES or not file.hub.urls:
+        raise PrivateFileError(f"{path} is damaged; {_REMEDY}")
+    return file.hub
 
 
 def forget_hub(path: Path) -> bool:
@@ -198,7 +200,3 @@ def advertised(secret: bytes, hosts: Sequence[str], port: int, *, tls: bool = Fa
     """
     places = [_place(f"[{host}]" if ":" in host else host, port) for host in hosts]
     return PairingLink(tuple(dict.fromkeys(places))[:MAX_PLACES], secret, tls)
-
-
-def _damaged(path: Path) -> PrivateFileError:
-    return PrivateFileError(f"{path} is damaged; delete it and pair again with `relay pair LINK`")

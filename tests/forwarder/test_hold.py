@@ -11,6 +11,7 @@ import pytest
 from forwarder.errors import ConfigError
 from forwarder.hold import MAX_MUTED, NEXT, Hold, Mode, Muted, State, Wish
 from forwarder.hold_file import HoldFile, load_hold
+from tests.doubles.full_disk import full_disk
 
 NOON = 1_750_000_000.0
 
@@ -119,6 +120,18 @@ async def test_a_disk_that_is_full_is_said_and_the_stop_holds(tmp_path: Path) ->
     assert trouble is not None
     assert "does not survive a restart" in trouble
     assert hold.holds
+
+
+async def test_a_stop_on_a_full_disk_counts_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "hold.json"
+    hold = Hold()
+    file = HoldFile(path, hold)
+    hold.wish(Wish.STOP, "Dashboard", NOON)
+    with full_disk():
+        file._write()
+    assert file.trouble is not None
+    assert "the next start counts as stopped" in file.trouble
+    assert load_hold(path).mode is Mode.STOPPED
 
 
 async def test_the_newest_state_is_what_is_kept_also_at_the_end(tmp_path: Path) -> None:

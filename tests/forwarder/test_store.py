@@ -45,12 +45,26 @@ def test_the_same_address_with_another_model_is_another_device() -> None:
     assert store.index(Identity("AA:01", "lovense", "P"), "Edge") == 1
 
 
-def test_a_broken_file_is_named_and_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ['{"version":1,"devices":[{}]}', "", "\0\0\0\0"])
+def test_a_broken_file_is_set_aside_and_the_hub_goes_on(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "indexes.json"
-    path.write_text('{"version":1,"devices":[{}]}')
-    with pytest.raises(ConfigError, match=r"indexes\.json cannot be read"):
+    path.write_text(content)
+    store = Store(path)
+    assert store.index(HUSH, "Hush") == 0
+    store.save()
+    assert "indexes.json.damaged" in caplog.text
+    assert (tmp_path / "indexes.json.damaged").read_text() == content
+    assert [known.name for known in Store(path).known] == ["Hush"]
+
+
+def test_a_file_of_a_newer_version_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "indexes.json"
+    path.write_text('{"version":99}')
+    with pytest.raises(ConfigError, match="newer version"):
         Store(path)
-    assert path.read_text() == '{"version":1,"devices":[{}]}'
+    assert path.read_text() == '{"version":99}'
 
 
 def test_a_full_disk_costs_the_memory_and_not_the_device(

@@ -25,7 +25,6 @@ from forwarder.trust import (
     origin_of,
 )
 from relay.link.handshake import HubHandshake, Refusal, Refused, RelayHandshake, Step, code_id
-from relay.link.keys import PrivateFileError
 from relay.link.noise import KeyPair
 from relay.link.secure import Door
 
@@ -152,7 +151,7 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     RelayBook(path).add(_key(1), "attic")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o644)
-    with pytest.raises(PrivateFileError, match="chmod 600"):
+    with pytest.raises(ConfigError, match="chmod 600"):
         RelayBook(path)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from relay.link.messages import StopCause
 from relay.wearer import WearersWill
+from tests.doubles.full_disk import full_disk
 
 
 def test_the_switches_last(tmp_path: Path) -> None:
@@ -22,14 +23,25 @@ def test_the_switches_last(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["wearer.json"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"paused": 3}', b'{"other": true}', b"\xff"])
-def test_a_damaged_file_counts_as_paused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b'{"paused": 3}',
+        b'{"other": true}',
+        b'{"version": 99}',
+        b"\xff",
+        b'{"a": "\xff"}',
+    ],
+)
+def test_a_damaged_file_counts_as_stopped(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "wearer.json"
     path.write_bytes(content)
     will = WearersWill(path)
-    assert will.paused
+    assert will.cause is StopCause.EMERGENCY
     will.resume()
-    assert not WearersWill(path).paused
+    assert WearersWill(path).cause is None
 
 
 def test_a_disk_that_refuses_costs_the_memory_and_not_the_pause(
@@ -39,4 +51,18 @@ def test_a_disk_that_refuses_costs_the_memory_and_not_the_pause(
     (tmp_path / "gone").touch()  # a file where the folder should be: every write fails
     will.pause()
     assert will.paused
-    assert "will not survive a restart" in caplog.text
+    assert "will not survive a restart" in will.trouble
+    assert will.trouble in caplog.text
+    will.resume()
+    assert will.trouble == ""
+
+
+def test_a_pause_on_a_full_disk_survives_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "wearer.json"
+    for pause in (WearersWill.pause, WearersWill.stop):
+        will = WearersWill(path)
+        will.resume()
+        with full_disk():
+            pause(will)
+        assert will.trouble == ""
+        assert WearersWill(path).cause is StopCause.EMERGENCY

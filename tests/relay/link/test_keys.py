@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,10 @@ from relay.link.keys import (
     load_key,
     load_or_create_key,
     read_private,
+    spoil,
     write_private,
 )
+from tests.doubles.full_disk import full_disk
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no file modes")
 
@@ -112,10 +117,83 @@ def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path: Pa
     assert [entry.name for entry in tmp_path.iterdir()] == ["book"]
 
 
-def test_what_a_killed_writer_left_is_in_nobodys_way(tmp_path: Path) -> None:
-    (tmp_path / f".book.{os.getpid()}.new").write_bytes(b"half")
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    for writer in (os.getpid(), 1, "1234-abcd"):
+        (tmp_path / f".book.{writer}.new").write_bytes(b"half")
+    (tmp_path / ".notebook.1.new").touch()
     write_private(tmp_path / "book", b"whole")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".notebook.1.new", "book"]
+
+
+# Writes for ever; each content says how long it is, so that half of one would be noticed.
+_WRITER = """
+import os, random, signal, sys, time
+from pathlib import Path
+from relay.link.keys import read_private, write_private
+path = Path(sys.argv[1])
+for number in range(int(sys.argv[2])):
+    child = os.fork()
+    if not child:
+        while True:
+            size = random.randrange(1, 200_000)
+            write_private(path, b"%d:" % size + b"x" * size)
+    time.sleep(random.uniform(0.002, 0.012))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    if path.exists():
+        size, _, content = read_private(path).partition(b":")
+        assert int(size) == len(content), number
+        assert len(list(path.parent.iterdir())) <= 2, number
+write_private(path, b"0:")
+print(*sorted(entry.name for entry in path.parent.iterdir()))
+"""
+
+
+@posix
+def test_two_hundred_kills_while_writing_leave_whole_files_and_no_litter(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITER, str(tmp_path / "book"), "200"],
+        capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout == "book\n"
+
+
+@posix
+def test_writers_at_the_same_time_do_not_take_each_other_for_dead(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        for _ in range(50):
+            write_private(tmp_path / "book", b"%d" % number * 1000)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len(read_private(tmp_path / "book")) == 1000
     assert [entry.name for entry in tmp_path.iterdir()] == ["book"]
+
+
+@posix
+def test_a_pipe_or_a_link_among_the_litter_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".book.1.new")
+    target = tmp_path / "target"
+    target.touch()
+    (tmp_path / ".book.2.new").symlink_to(target)
+    write_private(tmp_path / "book", b"whole")
+    assert target.exists()
+
+
+def test_a_spoilt_file_is_empty_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "wearer.json"
+    with full_disk():
+        spoil(path)
+    assert read_private(path) == b""
+    write_private(path, b"old")
+    with full_disk():
+        with pytest.raises(OSError, match="large"):
+            write_private(path, b"new")
+        assert path.read_bytes() == b"old"
+        spoil(path)
+    assert path.read_bytes() == b""
+    assert [entry.name for entry in tmp_path.iterdir()] == ["wearer.json"]
 
 
 @posix
