@@ -328,12 +328,7 @@ class Hub:
         it. Raises UnknownFeature."""
         outcome = self._told_to_stop(device, features)
         self._forget_owners(device.index, features)
-        if not isinstance(outcome, HardwareError):
-            return outcome
-        failed: Outcome = asyncio.get_running_loop().create_future()
-        failed.set_exception(outcome)
-        failed.exception()  # nobody has to look
-        return failed
+        return _failed(outcome) if isinstance(outcome, HardwareError) else outcome
 
     def _rest(self, device: Device) -> Outcome | None:
         """Stop it if it may be running. Whoever asks while that is under way shares its outcome: an
@@ -353,7 +348,10 @@ class Hub:
 
     def _stop(self, device: Device, features: Collection[int] | None) -> list[Outcome]:
         outcome = self._told_to_stop(device, features)
-        return [] if isinstance(outcome, HardwareError) else [outcome]
+        if not isinstance(outcome, HardwareError):
+            return [outcome]
+        # Whoever asked hears of what may be running; a relay that is gone has stopped its toys.
+        return [] if outcome.reason is ErrorCode.GONE else [_failed(outcome)]
 
     def _told_to_stop(
         self, device: Device, features: Collection[int] | None
@@ -399,6 +397,13 @@ class Hub:
         if device is None or (client is not None and not self._sees(client, device)):
             raise UnknownDevice(index)
         return device
+
+
+def _failed(error: HardwareError) -> Outcome:
+    failed: Outcome = asyncio.get_running_loop().create_future()
+    failed.set_exception(error)
+    failed.exception()  # nobody has to look
+    return failed
 
 
 def _report_stop(device: Device, done: Outcome) -> None:

@@ -12,6 +12,7 @@ from forwarder.driver import OnReading
 from forwarder.errors import DeviceError, HardwareError, Unsupported
 from forwarder.hardware import Hardware
 from forwarder.protocols.base import DeviceProtocol, Packet, ProtocolError
+from forwarder.protocols.connecting import FAULTS
 from forwarder.steps import Notifications, StepRunner
 from relay.link.messages import ErrorCode
 
@@ -40,6 +41,8 @@ class PacketDriver:
         self._notifications = notifications
         self._runner = StepRunner(hardware, notifications, name)
         self._on_failed = on_failed
+        # What stops it from any state, whatever becomes of the protocol's memory.
+        self._armed = protocol.armed()
         # Features whose output is on: decides about the lease and about some keep-alives.
         self._running: set[int] = set()
         # Subscribed inputs: the endpoint that carries each, and who hears it.
@@ -65,7 +68,7 @@ class PacketDriver:
             outcome = self._send(packets, merge=self.protocol.shares_packets(feature))
         except DeviceError:
             # It has not left and never will: a packet of another feature must not carry it.
-            self.protocol.stop((feature,))
+            self._forget((feature,))
             self._running.discard(feature)
             raise
         finally:
@@ -80,7 +83,15 @@ class PacketDriver:
         return self._hardware.output(packets, merge=merge, at_rest=not self._running)
 
     def stop(self, features: Collection[int] | None) -> asyncio.Future[None]:
-        packets = self.protocol.stop(features)
+        try:
+            packets = self.protocol.stop(features)
+        except (ProtocolError, *FAULTS) as error:
+            log.error("%s: its stop cannot be made: %s", self._name, error)
+            if not self._armed:
+                raise HardwareError(
+                    ErrorCode.REFUSED, f"{self._name} cannot be stopped: {error}. Switch it off."
+                ) from error
+            packets, features = self._armed, None
         if features is None:
             self._running.clear()
         else:
@@ -90,9 +101,16 @@ class PacketDriver:
 
     def stopped(self) -> None:
         """The hardware was stopped without us: what the protocol remembers is at rest again."""
-        self.protocol.stop(None)
+        self._forget(None)
         self._running.clear()
         self._schedule_tick()
+
+    def _forget(self, features: Collection[int] | None) -> None:
+        """Have the protocol take these for at rest; nothing is sent."""
+        try:
+            self.protocol.stop(features)
+        except (ProtocolError, *FAULTS) as error:
+            log.error("%s: its stop cannot be made: %s", self._name, error)
 
     def _schedule_tick(self) -> None:
         wanted = self.protocol.tick_ms

@@ -20,6 +20,7 @@ from forwarder.device import Device
 from forwarder.errors import Denied, DeviceError, HardwareError, UnknownDevice, UnknownFeature
 from forwarder.hub import Grant, Hub
 from forwarder.store import Store
+from relay.link.messages import ErrorCode
 from tests.doubles.driver import RecordingDriver, device
 
 
@@ -144,6 +145,25 @@ async def test_a_stop_of_an_unknown_feature_stops_the_device() -> None:
     house = House()
     house.hub.stop(house.client(), stop(0, 9))
     assert [driver.calls for driver in house.drivers] == [[("stop", None)], []]
+
+
+async def test_one_that_cannot_be_stopped_keeps_no_other_running() -> None:
+    house = House()
+
+    def refuse(features: object) -> asyncio.Future[None]:
+        raise HardwareError(ErrorCode.REFUSED, "it has no stop")
+
+    house.drivers[0].stop = refuse  # type: ignore[method-assign]
+    client = house.client()
+    for index in (0, 1):
+        house.hub.output(client, output(index, 7))
+    failed, done = house.hub.stop(client, stop())
+    with pytest.raises(HardwareError, match="no stop"):
+        await failed
+    await done
+    house.hub.output(client, output(1, 8))
+    house.hub.leave(client)
+    assert house.drivers[1].calls[-1] == ("stop", None)
 
 
 async def test_anyone_may_stop_what_another_drives() -> None:

@@ -27,6 +27,8 @@ class FakeProtocol:
     def __init__(self) -> None:
         self.ticking = 0
         self.stops: list[Collection[int] | None] = []
+        self.fault: Exception | None = None
+        self.kept: tuple[Packet, ...] = (Packet("tx", b"stop"),)
 
     def handshake(self) -> Steps[None]:
         yield WriteStep("tx", b"hi")
@@ -39,12 +41,14 @@ class FakeProtocol:
         return () if value == 99 else (Packet("tx", bytes([feature, value])),)
 
     def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+        if self.fault is not None:
+            raise self.fault
         self.stops.append(features)
         self.ticking = 0
         return (Packet("tx", b"stop"),)
 
     def armed(self) -> tuple[Packet, ...]:
-        return (Packet("tx", b"stop"),)
+        return self.kept
 
     def shares_packets(self, feature: int) -> bool:
         return feature == 1
@@ -129,6 +133,33 @@ def test_a_stop_says_whether_it_is_for_everything() -> None:
         ("stop", (b"stop",), False),
         ("stop", (b"stop",), True),
     ]
+
+
+@pytest.mark.parametrize("error", [ProtocolError("no"), KeyError("speed")])
+def test_a_stop_that_the_protocol_cannot_make_is_what_was_armed(error: Exception) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.driver.output(0, VIBRATE, 5, 0)
+        bench.protocol.fault = error
+        await bench.driver.stop((0,))
+        bench.driver.stopped()
+        bench.driver.output(1, VIBRATE, 0, 0)
+        assert bench.hardware.calls[-2:] == [
+            ("stop", (b"stop",), True),
+            ("output", (b"\x01\x00",), True, True),
+        ]
+
+    play(scene)
+
+
+def test_a_toy_that_nothing_stops_is_said_to_be_one() -> None:
+    async def main() -> None:
+        hardware, protocol = RecordingHardware("tx", "rx"), FakeProtocol()
+        protocol.fault, protocol.kept = ProtocolError("no"), ()
+        driver = PacketDriver("toy", hardware, protocol, Notifications(hardware), print)
+        with pytest.raises(HardwareError, match="toy cannot be stopped"):
+            driver.stop(None)
+
+    run_virtual(main())
 
 
 def test_a_value_without_packets_is_done_at_once() -> None:
