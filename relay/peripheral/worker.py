@@ -349,7 +349,7 @@ class Worker(Voice):
         """The radio has taken every packet of it."""
         message = stop.message
         self._stops.done()
-        if message.all:
+        if message.all or stop.armed:
             self._history.clear()
         elif message.rest:
             self._history.rests()

@@ -33,7 +33,7 @@ from relay.peripheral.limits import (
     PATIENCE_S,
     STRAGGLER_S,
 )
-from tests.relay.peripheral.bench import Bench, failing, on
+from tests.relay.peripheral.bench import OFF, Bench, failing, on
 
 ZERO = Packet(1, b"zero", k=(1,))
 
@@ -521,6 +521,15 @@ def test_a_conditional_keep_alive_ends_with_the_run_and_the_lease() -> None:
     it.wait(20)
     # Once to make sure, and once because the lease has ended.
     assert it.wrote == [b"on", b"k", b"k", b"zero", b"off", b"off"]
+
+
+def test_a_stop_of_one_feature_that_is_the_armed_stop_ends_every_repetition() -> None:
+    """With one motor both are the same bytes; what ran before must not come back with the next."""
+    it = running(keepalive=KeepAlive(200))
+    it.stop(OFF, all=False, rest=False)
+    it.keep(1)
+    assert it.wrote[0] == b"on"
+    assert b"on" not in it.wrote[1:]
 
 
 def test_a_value_that_failed_is_not_repeated() -> None:
