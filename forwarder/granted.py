@@ -1,4 +1,4 @@
-"""What a grant leaves of a device: the ranges that a client beyond loopback is shown. Pure."""
+"""What a grant leaves of a device: the ranges that a client beyond loopback is shown and may use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from forwarder.buttplug.messages import DeviceFeature, DeviceInfo, OutputRange, OutputType
+from forwarder.device import Device
+from forwarder.errors import Denied
+from forwarder.hub_client import Grant
 
 Ceiling = Callable[[OutputType], float]
 
@@ -35,6 +38,17 @@ def _reduced(feature: DeviceFeature, ceiling: Ceiling) -> DeviceFeature:
         if high > 0:
             outputs[kind] = OutputRange(value=(low, high), duration=shown.duration)
     return replace(feature, output=outputs or UNSET)
+
+
+def check(
+    grant: Grant, name: str, device: Device, feature: int, kind: OutputType, value: int
+) -> None:
+    """Raises Denied if `grant` does not allow the client `name` this value; UnknownFeature."""
+    if not grant.allows(device, kind):
+        raise Denied(f"{name} may not use {kind} of {device.shown_name}.")
+    highest = steps(device.highest(feature, kind), grant.ceiling(device, kind))
+    if abs(value) > highest:
+        raise Denied(f"{name} may use {kind} of {device.shown_name} up to {highest}.")
 
 
 def steps(end: int, level: float) -> int:

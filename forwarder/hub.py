@@ -22,8 +22,8 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.device import Device
-from forwarder.errors import Denied, DeviceError, HardwareError, Held, UnknownDevice
-from forwarder.granted import reduced, steps
+from forwarder.errors import DeviceError, HardwareError, Held, UnknownDevice
+from forwarder.granted import check, reduced
 from forwarder.hold import Hold
 from forwarder.hub_client import Client as Client
 from forwarder.hub_client import Grant as Grant
@@ -58,7 +58,7 @@ class Hub:
         # Who gave the newest command, per device and feature.
         self._owners: dict[tuple[int, int], Client] = {}
         self._subscriptions = Subscriptions()
-        # Stops of devices that somebody brought to rest while everything is held.
+        # By device: the stop that a value of 0 became while everything is held.
         self._rests: dict[int, Outcome] = {}
         self._closed = False
 
@@ -77,8 +77,7 @@ class Hub:
         self.devices[index] = device
         log.info("device %d: %s connected (%s)", index, device.shown_name, device.source)
         if self.hold.holds:
-            # Whatever it did where it comes from: nothing runs here now.
-            self._stop(device, None)
+            self._stop(device, None)  # whatever it did where it comes from
         self._devices_changed()
         return index
 
@@ -255,15 +254,11 @@ class Hub:
         device = self._device(client, command.device_index)
         ((kind, value),) = command.command.items()
         duration_ms = 0 if value.duration is UNSET else value.duration
-        self._check_grant(client, device, command.feature_index, kind, value.value)
-        token = None if client.grant is None else client.grant.name
-        refusal = self.hold.refusal(client.name, token)
-        if refusal is not None:
+        if client.grant is not None:
+            check(client.grant, client.name, device, command.feature_index, kind, value.value)
+        if self._held(client, kind, value.value):
             device.highest(command.feature_index, kind)  # what is no output of it is told so
-            if self.hold.holds and not value.value and not kind.is_position:
-                # Off is what everything is meant to be, so a stop is all that it may become.
-                return self._rest(device)
-            raise Held(refusal)
+            return self._rest(device)
         outcome = device.output(command.feature_index, kind, value.value, duration_ms)
         if (device.index, command.feature_index) not in self._owners:
             self._store.used(device.identity)
@@ -275,24 +270,22 @@ class Hub:
         device = self._device(client, command.device_index)
         ((kind, value),) = command.command.items()
         duration_ms = 0 if value.duration is UNSET else value.duration
-        self._check_grant(client, device, command.feature_index, kind, value.value)
+        if client.grant is not None:
+            check(client.grant, client.name, device, command.feature_index, kind, value.value)
         device.check_output(command.feature_index, kind, value.value, duration_ms)
-        token = None if client.grant is None else client.grant.name
-        refusal = self.hold.refusal(client.name, token)
-        if refusal is not None and value.value:
-            raise Held(refusal)
+        self._held(client, kind, value.value)
 
-    def _check_grant(
-        self, client: Client, device: Device, feature: int, kind: OutputType, value: int
-    ) -> None:
-        grant = client.grant
-        if grant is None:
-            return
-        if not grant.allows(device, kind):
-            raise Denied(f"{client.name} may not use {kind} of {device.shown_name}.")
-        highest = steps(device.highest(feature, kind), grant.ceiling(device, kind))
-        if abs(value) > highest:
-            raise Denied(f"{client.name} may use {kind} of {device.shown_name} up to {highest}.")
+    def _held(self, client: Client, kind: OutputType, value: int) -> bool:
+        """Whether this value may be nothing but a stop: off is what everything is meant to be while
+        the person holds it. Raises Held if it may not even be that."""
+        refusal = self.hold.refusal(
+            client.name, None if client.grant is None else client.grant.name
+        )
+        if refusal is None:
+            return False
+        if self.hold.holds and not value and not kind.is_position:
+            return True
+        raise Held(refusal)
 
     def stop(self, client: Client | None, command: StopCmd) -> list[Outcome]:
         """Carry out a stop of what `client` may see, or for None of anything, whoever drives it.
@@ -331,8 +324,7 @@ class Hub:
         return _failed(outcome) if isinstance(outcome, HardwareError) else outcome
 
     def _rest(self, device: Device) -> Outcome | None:
-        """Stop it if it may be running. Whoever asks while that is under way shares its outcome: an
-        app that goes on saying 0 gets one stop at a time."""
+        """Stop it if it may be running. An app that goes on saying 0 gets one stop at a time."""
         under_way = self._rests.get(device.index)
         if under_way is not None and not under_way.done():
             return under_way
