@@ -100,9 +100,13 @@ def agent_config(
 
 
 def remembering(config: AgentConfig, state: Path) -> AgentConfig:
-    """The same, with records in `state`, and locks where all relays of this user look for them."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    locks = Path(runtime, "buttplug-relay") if runtime else default_state() / "locks"
+    """The same, with records in `state`, and locks in the folder that systemd gives a service or a
+    user's programs for as long as they run; without one relays do not see each other."""
+    locks = state / "locks"
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        locks = Path(runtime, "buttplug-relay")
+    if own := os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]:
+        locks = Path(own)
     return replace(config, records=state / "devices", locks=locks)
 
 

@@ -20,6 +20,7 @@ from forwarder.sources.opening import Opened
 from forwarder.sources.relay import Relay, hardware_of
 from forwarder.sources.relay_link import Outcome, RelayLink
 from forwarder.sources.reserved import Hold
+from forwarder.sources.searches import end_searches
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
 from relay.link.messages import (
@@ -291,6 +292,7 @@ class RelaySource:
                         "%s is not connected and may be running; %s looks for it",
                         neutralise(debt.name) or debt.address, relay.name,
                     )  # fmt: skip
+                end_searches(self.relays.values())
                 self._on_change()
             case Stats(values):
                 relay.stats = {str(name): value for name, value in values.items()}
@@ -390,6 +392,7 @@ class RelaySource:
         relay.devices[p] = opened
         self._has(relay, opened.hardware.address, opened.device.shown_name)
         self._sink.add(opened.device)
+        end_searches(self.relays.values())
         self._on_change()
 
     def gone(self, relay: Relay, opened: Opened, why: str) -> None:

@@ -8,7 +8,6 @@ from relay.config import (
     AgentConfig,
     FileConfig,
     agent_config,
-    default_state,
     load,
     make_state,
     remembering,
@@ -101,6 +100,9 @@ def test_only_what_outlives_its_program_is_remembered(
     assert (kept.name, kept.records) == ("attic", tmp_path / "devices")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
     assert remembering(kept, tmp_path).locks == Path("/run/user/7/buttplug-relay")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/buttplug-relay:/run/more")
+    assert remembering(kept, tmp_path).locks == Path("/run/buttplug-relay")
+    monkeypatch.delenv("RUNTIME_DIRECTORY")
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert remembering(kept, tmp_path).locks == default_state() / "locks"
+    assert remembering(kept, tmp_path).locks == tmp_path / "locks"
     assert agent_config(file, None, None, outlived=True).records is None

@@ -156,3 +156,26 @@ def test_pressing_stop_without_a_link_ends_the_toy_at_the_relay_that_took_over(h
         assert not it.world.hub.devices
 
     house(scene)
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_running_toy_that_another_relay_took_is_looked_for_no_more(away: bool) -> None:
+    """Also when the one that lost it had no link meanwhile."""
+
+    async def scene(it: House) -> None:
+        it.near.vanish()
+        await asyncio.sleep(0.1)
+        assert it.attic.agent.status().debts
+        if away:
+            await it.world.cut(it.attic)
+            await asyncio.sleep(GRACE_S + 10)
+        assert await it.somebody_has_it() == "cellar"
+        assert it.far.at_rest
+        if away:
+            assert it.attic.agent.status().debts
+            it.world.link(it.attic, "a")
+        await asyncio.sleep(1)
+        assert it.attic.agent.status().debts == ()
+        assert not any(relay.debts for relay in it.world.source.relays.values())
+
+    house(scene)
