@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from forwarder.connectors.admission import OriginPolicy
+from forwarder.connectors.admission import EMPTY_ORIGIN, OriginPolicy, normal_origin
 from forwarder.errors import ConfigError
 from relay.link.keys import PrivateFileError
 from relay.link.statefile import read_state, write_state
@@ -37,7 +37,7 @@ class Origins:
     def __init__(self, policy: OriginPolicy, path: Path, fixed: tuple[str, ...]) -> None:
         self._policy = policy
         self._path = path
-        self._fixed = {origin.strip().lower().rstrip("/") for origin in fixed}
+        self._fixed = {normal_origin(origin) for origin in fixed}
 
     def allow(self, origin: str) -> None:
         """Raises ConfigError for what is no origin, OSError from the disk."""
@@ -45,13 +45,13 @@ class Origins:
             raise ConfigError("An origin looks like https://example.com, or null for files.")
         if len(self._policy.allowed) >= _MOST:
             raise ConfigError(f"{_MOST} web pages are allowed; forget one first.")
-        kept = {*self._kept(), origin.strip().lower().rstrip("/")}
+        kept = {*self._kept(), normal_origin(origin)}
         self._save(kept)
         self._policy.allow(origin)
 
     def forget(self, origin: str) -> None:
         """Refuse it from now on, whether it was allowed or asked. Raises ConfigError, OSError."""
-        wanted = origin.strip().lower().rstrip("/")
+        wanted = normal_origin(origin)
         if wanted in self._fixed:
             raise ConfigError(f"{wanted} stands in the configuration file; take it out there.")
         # It holds at once whatever the disk says.
@@ -67,7 +67,7 @@ class Origins:
 
 def _is_origin(text: str) -> bool:
     text = text.strip()
-    if text in ("null", "*"):
+    if text in ("null", "*", "file://", EMPTY_ORIGIN):
         return True
     scheme, found, rest = text.rstrip("/").partition("://")
     return bool(found and scheme and rest) and not any(mark in rest for mark in "/?# @")

@@ -10,14 +10,30 @@ speaks for a page, for only the user can have given it one.
 from __future__ import annotations
 
 import ipaddress
+import logging
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from relay.link.names import neutralise
+
+log = logging.getLogger(__name__)
+
 # Enough for a person to look through; whoever asks more often pushes out the oldest.
 MAX_ASKED = 32
+# What a page without an origin is called: some web views send the header with nothing in it.
+EMPTY_ORIGIN = "(empty)"
+# Schemes under which a document from anywhere can stand in a browser. `file` and `content` are
+# pages that were downloaded; an isolated app is installed, and made like a web page.
+_DOCUMENTS = frozenset(
+    ("http", "https", "ws", "wss", "ftp", "file", "content", "blob", "data", "filesystem", "about",
+     "view-source", "javascript", "isolated-app")
+)  # fmt: skip
+# RFC 3986, 3.1
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 
 
 class Verdict(StrEnum):
@@ -107,7 +123,9 @@ class OriginPolicy:
     """Which web pages may connect. Not thread-safe, like everything here.
 
     `allowed`: origins like `https://example.com`, `https://*.example.com` for its subdomains, `*`
-    for all, `null` for files opened in a browser. `on_origin` decides about all others.
+    for all, `null` for files opened in a browser. Programs of this machine that show pages in a web
+    view have schemes of their own (`tauri://`, `app://`, `vscode-webview://`): they come in, and
+    are named when they are first seen. `on_origin` decides about all others.
     """
 
     def __init__(
@@ -118,9 +136,10 @@ class OriginPolicy:
         on_origin: OnOrigin | None = None,
     ) -> None:
         self.hosts = hosts or HostNames()
-        self._allowed = {_normal(origin) for origin in allowed}
+        self._allowed = {normal_origin(origin) for origin in allowed}
         self._on_origin = on_origin
         self._asked: OrderedDict[str, int] = OrderedDict()
+        self._named: OrderedDict[str, None] = OrderedDict()
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -133,17 +152,17 @@ class OriginPolicy:
 
     def allow(self, origin: str) -> None:
         """The user said yes; it counts from the next attempt on."""
-        self._allowed.add(_normal(origin))
-        self._asked.pop(_normal(origin), None)
+        self._allowed.add(normal_origin(origin))
+        self._asked.pop(normal_origin(origin), None)
 
     def forget(self, origin: str) -> None:
         """The user said no, or takes a yes back."""
-        self._allowed.discard(_normal(origin))
-        self._asked.pop(_normal(origin), None)
+        self._allowed.discard(normal_origin(origin))
+        self._asked.pop(normal_origin(origin), None)
 
     def judge(self, origin: str, host: str) -> Verdict:
         """Decide about a page from `origin` that called this machine `host`."""
-        origin = _normal(origin)
+        origin = normal_origin(origin)
         if self._is_allowed(origin):
             return Verdict.ALLOW
         if not self.hosts.accepts(host):
@@ -153,12 +172,23 @@ class OriginPolicy:
             is_loopback_name(host_name(place)) or place == host.lower()
         ):
             return Verdict.ALLOW
+        if is_program(origin):
+            self._name(origin)
+            return Verdict.ALLOW
         verdict = self._on_origin(origin) if self._on_origin else Verdict.DENY
         if verdict is Verdict.ASK:
             self._asked[origin] = self._asked.pop(origin, 0) + 1
             while len(self._asked) > MAX_ASKED:
                 self._asked.popitem(last=False)
         return verdict
+
+    def _name(self, origin: str) -> None:
+        if origin not in self._named:
+            log.info("let in: the program of this machine whose page is %s", neutralise(origin))
+        self._named[origin] = None
+        self._named.move_to_end(origin)
+        while len(self._named) > MAX_ASKED:
+            self._named.popitem(last=False)
 
     def _is_allowed(self, origin: str) -> bool:
         if origin in self._allowed or "*" in self._allowed:
@@ -239,6 +269,17 @@ def is_loopback(address: str) -> bool:
     return ip.is_loopback
 
 
+def is_program(origin: str) -> bool:
+    """Whether `origin` is of a program's own pages: no web site and no extension can have it."""
+    scheme, found, _ = origin.partition("://")
+    return (
+        bool(found)
+        and _SCHEME.fullmatch(scheme) is not None
+        and scheme not in _DOCUMENTS
+        and not scheme.endswith("-extension")
+    )
+
+
 def is_local_name(name: str) -> bool:
     # RFC 6761, 6.3: localhost and what ends in it is always the loopback address.
     return name == "localhost" or name.endswith(".localhost")
@@ -264,5 +305,9 @@ def host_name(host: str) -> str:
         return ""
 
 
-def _normal(origin: str) -> str:
-    return origin.strip().lower().rstrip("/")
+def normal_origin(origin: str) -> str:
+    """`origin` as it is compared and shown."""
+    text = origin.strip().lower()
+    if text.startswith("file:"):
+        return "file://"  # its path, if there is one, is the page's own choice
+    return text.rstrip("/") or EMPTY_ORIGIN

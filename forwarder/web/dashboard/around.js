@@ -5,6 +5,13 @@ import { $, attribute, keyed, klass, show, stamp, sure, text, warn } from './dom
 import { Spark } from './spark.js';
 import * as words from './words.js';
 
+// Origins that say little to people.
+const ASKS = {
+  'file://': ['A page that was opened from a file'],
+  '(empty)': ['A page that does not say where it is from'],
+  null: ['A page that hides where it is from, which any site can,'],
+};
+
 export class Around {
   constructor() {
     this.sparks = new Map();
@@ -135,7 +142,7 @@ export class Around {
     const row = document.createElement('li');
     row.className = 'notice ask';
     const words = document.createElement('p');
-    words.append('The web page ', strong(origin), ' wants to connect to your devices.');
+    words.append(...ASKS[origin] ?? ['The web page ', strong(origin)], ' wants to connect to your devices.');
     const yes = button('Allow', () => this.answer('POST', origin));
     yes.className = 'main';
     const choice = document.createElement('div');

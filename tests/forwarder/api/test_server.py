@@ -577,8 +577,10 @@ async def test_a_paired_relay_is_shown_away_and_revoked(hub: RunningHub) -> None
     assert (await hub.ask("DELETE", "/relays/Attic%20%2F%20left"))[0] == 422
 
 
-async def test_a_page_that_asks_is_allowed_and_stays_so(hub: RunningHub, tmp_path: Path) -> None:
-    origin = "https://game.example"
+@pytest.mark.parametrize("origin", ["https://game.example", "file://", "moz-extension://abc"])
+async def test_a_page_that_asks_is_allowed_and_stays_so(
+    hub: RunningHub, tmp_path: Path, origin: str
+) -> None:
 
     async def visit() -> int:
         try:

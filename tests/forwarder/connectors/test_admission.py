@@ -72,6 +72,15 @@ def test_host_names_that_only_this_machine_can_have(host: str, accepted: bool) -
         ("", Verdict.DENY),
         ("http://[", Verdict.DENY),
         ("chrome-extension://abcdef", Verdict.DENY),
+        ("tauri://localhost", Verdict.ALLOW),
+        ("app://-", Verdict.ALLOW),
+        ("capacitor://localhost", Verdict.ALLOW),
+        ("ionic://localhost", Verdict.ALLOW),
+        ("vscode-webview://0d3hf6", Verdict.ALLOW),
+        ("http://tauri.localhost", Verdict.ALLOW),
+        ("://localhost", Verdict.DENY),
+        ("tauri", Verdict.DENY),
+        ("ta uri://x", Verdict.DENY),
     ],
 )
 def test_pages_of_this_machine_and_allowed_ones_come_in(origin: str, verdict: Verdict) -> None:
@@ -106,6 +115,48 @@ def test_unknown_pages_are_asked_about_and_come_in_once_allowed() -> None:
     assert policy.judge("https://app.example", HERE) is Verdict.ALLOW
     policy.forget("https://app.example")
     assert policy.judge("https://app.example", HERE) is Verdict.ASK
+
+
+@pytest.mark.parametrize(
+    ("origin", "shown"),
+    [
+        ("file://", "file://"),
+        ("file:///home/me/page.html", "file://"),
+        ("", "(empty)"),
+        ("null", "null"),
+        ("chrome-extension://abc", "chrome-extension://abc"),
+        ("moz-extension://abc", "moz-extension://abc"),
+        ("safari-web-extension://abc", "safari-web-extension://abc"),
+        ("content://downloads", "content://downloads"),
+        ("isolated-app://abc", "isolated-app://abc"),
+    ],
+)
+def test_what_may_be_from_anywhere_is_asked_about_once(origin: str, shown: str) -> None:
+    policy = OriginPolicy(on_origin=lambda origin: Verdict.ASK)
+    assert policy.judge(origin, HERE) is Verdict.ASK
+    assert policy.asked == {shown: 1}
+    policy.allow(shown)
+    assert policy.judge(origin, HERE) is Verdict.ALLOW
+    # A yes to one is no yes to another: a page of any site can have the origin null.
+    others = {"null", "", "file://"} - {origin, shown}
+    assert all(policy.judge(other, HERE) is Verdict.ASK for other in others)
+
+
+def test_a_program_with_pages_of_its_own_is_named_when_it_is_first_seen(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    policy = OriginPolicy(on_origin=lambda origin: Verdict.ASK)
+    for _ in range(3):
+        assert policy.judge("tauri://localhost", HERE) is Verdict.ALLOW
+    assert policy.judge("app://-", HERE) is Verdict.ALLOW
+    assert [record.getMessage() for record in caplog.records] == [
+        "let in: the program of this machine whose page is tauri://localhost",
+        "let in: the program of this machine whose page is app://-",
+    ]
+    assert policy.asked == {}
+    # By a name that is not this machine's, nobody comes in.
+    assert policy.judge("tauri://localhost", "evil.example") is Verdict.DENY
 
 
 def test_the_list_of_pages_to_ask_about_is_bounded() -> None:
