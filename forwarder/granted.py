@@ -1,4 +1,4 @@
-"""What a grant leaves of a device: the ranges that a client beyond loopback is shown and may use."""
+"""What a grant leaves of a device: the ranges that a client beyond loopback sees and may use."""
 
 from __future__ import annotations
 
