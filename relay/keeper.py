@@ -82,14 +82,15 @@ class Keeper:
     def owes(self, record: Record) -> None:
         """It is gone, and owes this stop."""
         self.records.put(replace(record, runs=True))
-        self._free(record.address)
+        self.free(record.address)
 
     def gone(self, address: str) -> None:
         """It is not connected, and owes nothing."""
         self.records.drop(address)
-        self._free(address)
+        self.free(address)
 
-    def _free(self, address: str) -> None:
+    def free(self, address: str) -> None:
+        """It is not connected; its record stays."""
         self.running.discard(address)
         self._rested.pop(address, None)
         self._locks.drop(address)

@@ -117,6 +117,7 @@ class Roster:
         """Let a peripheral go, or stop connecting it; answers `hub`."""
         for attempt in self._attempts.values():
             if attempt.claim is not None and attempt.claim.message.p == message.p:
+                attempt.failed(ErrorCode.GONE, "it was given up")
                 give_up(attempt.scope)
                 hub.put(Done(message.id))
                 return
@@ -143,7 +144,7 @@ class Roster:
             return Failed(message.id, ErrorCode.BUSY, "this device is connected already")
         if peripheral is not None or attempt is not None:
             return None
-        if len(self._peripherals) + len(self._attempts) >= self._config.max_peripherals:
+        if len(self._peripherals) + len(claims) >= self._config.max_peripherals:
             most = self._config.max_peripherals
             return Failed(message.id, ErrorCode.BUSY, f"this relay holds {most} devices at most")
         return None
@@ -306,11 +307,10 @@ class Roster:
 
     def _unreached(self, address: str) -> None:
         """It is not connected, and nobody works for it."""
-        owed = self.chaser.get(address)
-        if owed is None:
+        if self.chaser.get(address) is None:
             self.keeper.gone(address)
         else:
-            self.keeper.owes(owed.record)
+            self.keeper.free(address)
 
     def _name(self, address: str) -> str:
         heard = self.heard(address)

@@ -30,7 +30,8 @@ Limits other than 1,000 ms:
   6,000 ms            supervisor and relay are dead; off counts from the start of the next one, an
                       interpreter and its imports included.
   3,000 ms            only the way from relay to hub is broken, or its writer is gone: every stop
-                      still arrives (see the rows with arrows), and the hub gives up after 2 s.
+                      still arrives (see the rows with arrows). The hub leases nothing once an
+                      answer is 1.2 s late, and gives the link up after 2 s.
 Not in the table:
   kill -9, SIGSTOP, stall × radio   the controller's own firmware; a dead or silent radio cannot be
                       told anything, by nobody. Errors of up to 0.6 s are in; what lasts for more

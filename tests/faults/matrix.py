@@ -22,8 +22,8 @@ from tests.faults.world import Outcome, World, observe, world
 
 # Outputs are off this long (ms) after any fault.
 LIMIT_MS = 1_000
-# While only the way from relay to hub is broken, every stop still arrives; the hub gives the link
-# up after 2 s without an answer, and the last lease ends 0.65 s later.
+# While only the way from relay to hub is broken, every stop still arrives; the hub leases nothing
+# once an answer is 1.2 s late, gives the link up after 2 s, and the last lease ends 0.65 s later.
 BLIND_MS = 3_000
 # How long after the fault the toy is watched for writes that nothing has armed (s): the link is
 # back by then, and what was late has arrived.

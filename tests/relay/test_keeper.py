@@ -101,6 +101,21 @@ def test_what_runs_without_being_told_is_noticed_and_running_numbers_go_on(tmp_p
     keep(tmp_path, body)
 
 
+def test_one_that_was_looked_for_in_vain_is_free_and_its_record_as_it_was(tmp_path: Path) -> None:
+    """Killed while it looks, a start must not make of a toy at rest one that may run."""
+
+    async def body(shelf: Shelf) -> None:
+        await shelf.keeper.asked_for("AA", "Hush")
+        before = shelf.found()
+        assert before is not None
+        shelf.keeper.free("AA")
+        await shelf.records.written()
+        assert shelf.found() == before
+        assert Locks(tmp_path / "locks").take("AA")
+
+    keep(tmp_path, body)
+
+
 def test_what_is_gone_leaves_neither_record_nor_lock_unless_it_owes(tmp_path: Path) -> None:
     async def body(shelf: Shelf) -> None:
         other = Locks(tmp_path / "locks")

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from relay.config import AgentConfig
-from relay.link.messages import Connected, Debt, Debts, Done, ErrorCode, Failed, Forget, Hello
+from relay.link.messages import (
+    Connect,
+    Connected,
+    Debt,
+    Debts,
+    Disconnect,
+    Done,
+    ErrorCode,
+    Failed,
+    Forget,
+    Hello,
+)
 from relay.locks import Locks
 from relay.radio.simulated.faults import WRITES, Op
 from relay.radio.simulated.toy import Toy
@@ -144,6 +155,39 @@ def test_one_that_takes_no_stop_is_let_go_told_as_missing_and_tried_again() -> N
             await toy.until(lambda it: it.at_rest)
 
     play(body)
+
+
+def test_one_that_its_hub_gave_up_while_it_was_being_stopped_is_nobodys() -> None:
+    async def body(it: Bed) -> None:
+        toy = await running(it)
+        lost(toy)
+        await asyncio.sleep(0.5)
+        toy.faults.stall(WRITES)
+        toy.appear()
+        it.hub.tell(Connect(70, 2, toy.address))
+        await asyncio.sleep(1)
+        assert toy.connected
+        it.hub.tell(Disconnect(71, 2))
+        assert await it.hub.reply(71) == Done(71)
+        toy.faults.heal()
+        assert isinstance(await it.hub.reply(70), Failed)
+        async with asyncio.timeout(10):
+            await toy.until(lambda it: it.at_rest and not it.connected)
+        assert it.agent.status().peripherals == ()
+
+    play(body)
+
+
+def test_what_is_looked_for_takes_no_place_from_what_is_wanted() -> None:
+    async def body(it: Bed) -> None:
+        toy, other = await running(it), it.radio.toys[1]
+        lost(toy)
+        toy.faults.latency_s = 3
+        toy.appear()
+        await asyncio.sleep(2)
+        assert isinstance(await it.hub.connect(2, other.address), Connected)
+
+    play(body, "Aneros Vivi,Aneros Vivi", AgentConfig("attic", max_peripherals=1))
 
 
 def test_during_an_emergency_stop_it_is_let_go_again_and_nothing_else_is_connected() -> None:
