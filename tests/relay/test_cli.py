@@ -15,10 +15,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from relay.agent import Agent
 from relay.cli import main
+from relay.config import AgentConfig
+from relay.control import Control
 from relay.link.messages import Advertisements, Connected, Packet, Scan, Stopped, Wearer
 from relay.link.websocket import WebSocketChannel
+from relay.record import Record
 from tests.doubles.linkhub import LinkHub
+from tests.doubles.radio import RecordingRadio
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -64,11 +69,11 @@ def test_what_a_user_can_put_right_is_one_line_and_exit_code_two(
     assert line in said(capsys)
 
 
-@pytest.mark.parametrize("command", ["status", "pause", "resume", "stop"])
+@pytest.mark.parametrize("command", ["status", "pause", "resume", "stop", "forget Hush"])
 def test_without_a_running_relay_that_is_said(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([command, "--state", str(tmp_path)]) == 1
+    assert main([*command.split(), "--state", str(tmp_path)]) == 1
     assert "no relay is running" in said(capsys)
 
 
@@ -206,6 +211,26 @@ async def test_the_wearers_commands_reach_the_running_relay(
         out = capsys.readouterr().out
         assert "linked to the hub; scanning" in out
         assert ": stopped" in out
+
+
+async def test_a_missing_device_is_said_by_stop_until_it_is_forgotten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = ["--state", str(tmp_path)]
+    agent = Agent(RecordingRadio(), AgentConfig("attic"))
+    async with asyncio.TaskGroup() as group:
+        control = group.create_task(Control(agent, tmp_path).run())
+        agent._roster.chaser.lost(Record("AA:BB", "Hush"))
+        assert await asyncio.to_thread(main, ["stop", *state]) == 1
+        told = capsys.readouterr()
+        assert "Hush: MAY BE RUNNING" in told.out
+        assert "may be running and is missing" in told.err
+        assert await asyncio.to_thread(main, ["forget", "Nobody", *state]) == 1
+        assert "nothing called 'Nobody' is looked for" in said(capsys)
+        assert await asyncio.to_thread(main, ["forget", "Hush", *state]) == 0
+        assert capsys.readouterr().out == "Hush is not looked for any more.\n"
+        assert await asyncio.to_thread(main, ["stop", *state]) == 0
+        control.cancel()
 
 
 async def test_a_hub_that_comes_back_is_found_again(tmp_path: Path) -> None:

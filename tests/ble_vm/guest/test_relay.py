@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from pathlib import Path
@@ -14,13 +15,15 @@ from relay.radio.simulated.toy import Toy
 from tests.ble_vm.guest.bluez import connected, kill_bluetoothd, power
 from tests.ble_vm.guest.conftest import Note
 from tests.ble_vm.guest.home import Home, home, until_operation
-from tests.system.processes import until
+from tests.system.processes import supervisors, until
 from tests.system.test_official_client import connect, named
 
 ON, OFF = b"Vibrate:20;", b"Vibrate:0;"
 FULL = DeviceOutputCommand(OutputType.VIBRATE, 1.0)
 SOME = DeviceOutputCommand(OutputType.VIBRATE, 0.5)
 SOON_S = 10.0
+# BlueZ itself takes two seconds to let a peripheral go.
+LONGER_THAN_BLUEZ_S = 3.0
 # Longer than the least gap between two writes to any toy.
 IDLE_S = 0.2
 # A client that keeps scanning finds what comes back.
@@ -151,6 +154,46 @@ async def test_a_killed_relay_leaves_no_connection_and_its_successor_finds_the_t
         began = time.monotonic_ns()
         await _drive_again(client, index, house.toy, began)
         note("relay started again to the toy driven", ms_since(began))
+
+
+async def test_what_relay_and_supervisor_left_running_the_next_start_stops(
+    tmp_path: Path, note: Note
+) -> None:
+    async with home(tmp_path, "Lovense Hush") as house:
+        await driving(house)
+        # The supervisor first: it needs no millisecond to notice that its relay is gone.
+        for pid in (*supervisors(house.relay.process.pid), house.relay.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        await house.relay.wait()
+        house.hub.send(signal.SIGKILL)
+        await asyncio.sleep(LONGER_THAN_BLUEZ_S)
+        assert await connected() == {house.toy.address}
+        assert not house.toy.at_rest
+        began = time.monotonic_ns()
+        await house.relay.start()
+        stopped = await until_operation(house.toy, OFF, began, BACK_S)
+        note("start of a relay to the stop of what is left", (stopped.t_ns - began) / 1e6)
+        async with asyncio.timeout(BACK_S):
+            await house.toy.until(lambda toy: not toy.connected)
+        assert await connected() == set()
+
+
+async def test_a_toy_that_was_lost_while_it_ran_is_stopped_without_a_hub(
+    tmp_path: Path, note: Note
+) -> None:
+    async with home(tmp_path, "Lovense Hush") as house:
+        await driving(house)
+        house.air.vanish(house.toy)
+        await asyncio.sleep(LONGER_THAN_BLUEZ_S)
+        assert not house.toy.at_rest
+        house.hub.send(signal.SIGKILL)
+        await asyncio.sleep(1)
+        back = time.monotonic_ns()
+        await house.air.appear(house.toy)
+        stopped = await until_operation(house.toy, OFF, back, BACK_S)
+        note("a running toy back in range to its stop, no hub", (stopped.t_ns - back) / 1e6)
+        async with asyncio.timeout(BACK_S):
+            await house.toy.until(lambda toy: not toy.connected)
 
 
 async def test_a_bluetoothd_that_dies_is_survived(tmp_path: Path, note: Note) -> None:
