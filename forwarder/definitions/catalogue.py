@@ -14,7 +14,7 @@ from pathlib import Path
 from forwarder.definitions.check import drivable, opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
-from forwarder.definitions.model import Definition
+from forwarder.definitions.model import Definition, FeatureSpec
 from forwarder.definitions.official import Official, Overlay
 from forwarder.definitions.recognition import Block, Rank, Recogniser
 from forwarder.definitions.schema import DefinitionError
@@ -226,7 +226,9 @@ class Catalogue:
         entry = self._entry(loaded, identifier)
         if entry is None:
             raise ProtocolError(f"{loaded.name}: no model of it is known as {identifier!r}")
-        if entry.definition.id not in {one.definition.id for one in loaded.entries()}:
+        ours = (one.definition for one in loaded.entries())
+        told = entry.definition
+        if not any((one.id, one.features) == (told.id, told.features) for one in ours):
             entry = self._reduced(loaded, entry)
         blocks = (block,) if block is not None else self._blocks(loaded)
         return Model(entry.definition, loaded, entry.constants, blocks, seen)
@@ -239,7 +241,7 @@ class Catalogue:
         if not any(feature.outputs or feature.inputs for feature in features):
             raise ProtocolError(f"{name}: our rules for {loaded.name} cannot drive it")
         if features != entry.definition.features:
-            log.warning("%s: some of its outputs are not covered by our rules", name)
+            log.warning("%s: our rules do not cover %s", name, ", ".join(_lost(entry, features)))
         return reduced
 
     def _blocks(self, loaded: LoadedProtocol) -> tuple[Block, ...]:
@@ -279,6 +281,17 @@ class Catalogue:
         defaults = (overlay.default(loaded.name) for overlay in older)
         found = next((one for one in defaults if one is not None), None)
         return None if found is None else ModelEntry(found, constants)
+
+
+def _lost(entry: ModelEntry, kept: Iterable[FeatureSpec]) -> list[str]:
+    """The outputs that a reduced model has no more, for people."""
+    left = {(feature.index, kind) for feature in kept for kind in feature.outputs}
+    return [
+        f"{kind} of feature {feature.index}"
+        for feature in entry.definition.features
+        for kind in feature.outputs
+        if (feature.index, kind) not in left
+    ]
 
 
 def _endpoints(blocks: Iterable[Block], services: tuple[Service, ...]) -> dict[str, int]:

@@ -25,12 +25,14 @@ from forwarder.protocols.base import (
     WaitStep,
 )
 from forwarder.protocols.memory import Opening
+from forwarder.protocols.template import TemplateProtocol
 
 # What a Bluetooth 4 device takes in one write without a larger MTU.
 SMALL_PACKET = 20
 # Longer than any identifier, model number or key that a device is asked for.
 _ZEROS = bytes(20)
 _MAX_STEPS = 200
+_BYTE = 0xFF
 _SAMPLE_MS = 500
 
 
@@ -150,12 +152,15 @@ def drivable(loaded: LoadedProtocol, entry: ModelEntry, protocol: DeviceProtocol
 
     For models from elsewhere: an official file may know an output that our rules do not.
     """
+    strays = _strays(loaded, entry)
     features = []
     for feature in entry.definition.features:
         outputs = {
             kind: spec
             for kind, spec in feature.outputs.items()
-            if not any(_try(protocol, feature.index, kind, spec))
+            if (feature.index, kind) not in strays
+            and not any(_try(protocol, feature.index, kind, spec))
+            and not _wraps(loaded, entry, feature.index, kind, spec)
         }
         if outputs or feature.inputs or not feature.outputs:
             features.append(replace(feature, outputs=outputs))
@@ -171,6 +176,74 @@ def _try(protocol: DeviceProtocol, index: int, kind: OutputType, spec: OutputSpe
             yield f"feature {index}, {NAME_OF[kind]} {value}: {error}"
             continue
         yield from _check_packets(packets)
+
+
+def _fresh(loaded: LoadedProtocol, entry: ModelEntry) -> TemplateProtocol:
+    return TemplateProtocol(loaded.behaviour, opening_of(loaded, entry))
+
+
+def _strays(loaded: LoadedProtocol, entry: ModelEntry) -> set[tuple[int, OutputType]]:
+    """Outputs whose packets carry the level of another one that has packets of its own.
+
+    A rule may count on its motors standing first; a file that puts something else there would move
+    the wrong motor.
+    """
+    found: set[tuple[int, OutputType]] = set()
+    if loaded.code is not None:
+        return found
+    plans = [
+        (feature.index, kind, spec.high)
+        for feature in entry.definition.features
+        for kind, spec in feature.outputs.items()
+        if not kind.is_position
+    ]
+    rules = {one[:2]: _fresh(loaded, entry).rules(*one[:2]) for one in plans}
+    for index, kind, high in plans:
+        alone = _plain(_output(_fresh(loaded, entry), index, kind, high))
+        for other, other_kind, other_high in plans:
+            if other == index or rules[index, kind] == rules[other, other_kind]:
+                continue
+            both = _fresh(loaded, entry)
+            _output(both, other, other_kind, other_high)
+            if _plain(_output(both, index, kind, high)) != alone:
+                found |= {(index, kind), (other, other_kind)}
+    return found
+
+
+def _wraps(
+    loaded: LoadedProtocol, entry: ModelEntry, index: int, kind: OutputType, spec: OutputSpec
+) -> bool:
+    """Whether the range is larger than the packets can say: its top would look like a low level."""
+    if loaded.code is not None or spec.high <= _BYTE:
+        return False
+    top, low = (
+        _plain(_output(_fresh(loaded, entry), index, kind, value))
+        for value in (spec.high, spec.high - _BYTE - 1)
+    )
+    return top == low
+
+
+def _output(
+    protocol: DeviceProtocol, index: int, kind: OutputType, value: int
+) -> tuple[Packet, ...]:
+    """Its packets, none for what no rule covers."""
+    try:
+        return protocol.output(index, kind, value, _SAMPLE_MS)
+    except ProtocolError:
+        return ()
+
+
+def _plain(packets: tuple[Packet, ...]) -> list[tuple[str, bytes]]:
+    """Without what counts up."""
+    found = []
+    for packet in packets:
+        data = bytearray(packet.data)
+        if packet.counter is not None:
+            for at in (packet.counter.at, packet.counter.xor_at):
+                if at is not None and at < len(data):
+                    data[at] = 0
+        found.append((packet.endpoint, bytes(data)))
+    return found
 
 
 def _samples(spec: OutputSpec) -> list[int]:

@@ -82,6 +82,10 @@ class TemplateProtocol:
                 break
         return Plan(feature.index, type_, top, (f"f{feature.index}",), tuple(rules))
 
+    def rules(self, feature: int, kind: OutputType) -> tuple[OutputRule, ...]:
+        """The rules of its file that this output goes by."""
+        return self._plans[feature, kind].rules
+
     @property
     def keepalive(self) -> KeepAlive | None:
         rule = self._behaviour.keepalive

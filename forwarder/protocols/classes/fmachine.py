@@ -35,6 +35,8 @@ _TICK_MS = 200
 class FMachine(PlainProtocol):
     """Presses on/off at once where it stops the machine; starting and speeds go by the clock."""
 
+    kinds = frozenset({OutputType.OSCILLATE})
+
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
         self._runs = False

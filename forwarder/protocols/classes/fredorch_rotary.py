@@ -24,6 +24,8 @@ _TICK_MS = 50
 
 
 class FredorchRotary(PlainProtocol):
+    kinds = frozenset({OutputType.OSCILLATE})
+
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
         self._current = 0

@@ -54,6 +54,10 @@ _MAX_PENDING = 1024
 
 
 class HoneyPlayBox(PlainProtocol):
+    kinds = frozenset(
+        {OutputType.VIBRATE, OutputType.ROTATE, OutputType.OSCILLATE, OutputType.CONSTRICT}
+    )
+
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
         self._counter = 0

@@ -27,6 +27,8 @@ _REPEAT_MS = 20
 
 
 class NintendoJoycon(PlainProtocol):
+    kinds = frozenset({OutputType.VIBRATE})
+
     @property
     def keepalive(self) -> KeepAlive | None:
         return KeepAlive(_REPEAT_MS, only_running=True)

@@ -30,6 +30,8 @@ _FULL_SPEED = "set:speed:100"
 class Ossm(PlainProtocol):
     """`_asked`: the mode that it was sent to; `_told`: the one that it last said it is in."""
 
+    kinds = frozenset({OutputType.HW_POSITION_WITH_DURATION, OutputType.OSCILLATE})
+
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
         self._asked: str | None = None

@@ -10,7 +10,12 @@ from forwarder.protocols.memory import Opening
 
 
 class PlainProtocol:
-    """A device without handshake, inputs and clock. Says what it is missing by its name."""
+    """A device without handshake, inputs and clock. Says what it is missing by its name.
+
+    `kinds`: the outputs that its packets have words for; a file may name others.
+    """
+
+    kinds: frozenset[OutputType]
 
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
@@ -73,6 +78,8 @@ class PlainProtocol:
             raise ProtocolError(f"{self._name}: feature {feature} has no {kind}")
 
     def _check_output(self, feature: int, kind: OutputType) -> None:
+        if kind not in self.kinds:
+            raise ProtocolError(f"{self._name}: its protocol has no word for {kind}")
         if feature not in self._features or kind not in self._features[feature].outputs:
             raise ProtocolError(f"{self._name}: feature {feature} has no {kind}")
 

@@ -22,6 +22,8 @@ _STEPS = 100
 
 
 class TheHandy(PlainProtocol):
+    kinds = frozenset({OutputType.HW_POSITION_WITH_DURATION})
+
     @property
     def keepalive(self) -> KeepAlive | None:
         ping = message(1, message(102, varint(1, 999)))

@@ -43,6 +43,8 @@ _STEP_MS = 100
 
 
 class TheHandyV3(PlainProtocol):
+    kinds = frozenset({OutputType.HW_POSITION_WITH_DURATION, OutputType.VIBRATE})
+
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
         self._number = 0

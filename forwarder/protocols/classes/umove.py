@@ -30,6 +30,15 @@ _U16, _U32 = 0xFFFF, 0xFFFF_FFFF
 
 
 class UMove(PlainProtocol):
+    kinds = frozenset(
+        {
+            OutputType.VIBRATE,
+            OutputType.POSITION,
+            OutputType.HW_POSITION_WITH_DURATION,
+            OutputType.TEMPERATURE,
+        }
+    )
+
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
         self._count = 0

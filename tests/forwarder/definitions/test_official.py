@@ -162,3 +162,42 @@ def test_a_file_that_is_no_newer_than_ours_changes_nothing_that_we_know(tmp_path
             one.definition.name for one in catalogue.entries() if "J-Mighty" in one.identifiers
         ]
         assert shown == [name]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "features", "left"),
+    [
+        # The pair's packet would carry the pump's level to the second motor.
+        ("svakom-v6", [("vibrate", 10), ("constrict", 3), ("vibrate", 10)], [2]),
+        ("svakom-v6", [("vibrate", 10), ("constrict", 3)], [0, 1]),
+        # A byte would begin at 0 again behind 255.
+        ("aneros", [("vibrate", 500), ("vibrate", 127)], [1]),
+        ("kiiroo-spot-v2", [("vibrate", 256)], []),
+        # Packets that are made by code have words for some kinds only.
+        ("honeyplaybox", [("vibrate", 100), ("temperature", 5)], [0]),
+        ("sexverse-v6", [("oscillate", 100)], []),
+    ],
+)
+def test_an_output_for_which_our_bytes_mean_something_else_is_taken_away(
+    protocol: str,
+    features: list[tuple[str, int]],
+    left: list[int],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    listed = [
+        {"id": str(at), "index": at, "output": {kind: {"value": [0, high]}}}
+        for at, (kind, high) in enumerate(features)
+    ]
+    model = {"identifier": ["Mine"], "name": "Mine", "id": "m", "features": listed}
+    catalogue = Catalogue.load(official=write(tmp_path, {protocol: {"configurations": [model]}}))
+    seen = Advertisement("AA", "Mine")
+    if not left:
+        with pytest.raises(ProtocolError, match=f"Mine: our rules for {protocol} cannot drive it"):
+            catalogue.resolve(protocol, "Mine", seen)
+        return
+    definition = catalogue.resolve(protocol, "Mine", seen).definition
+    assert [feature.index for feature in definition.features] == left
+    for at, (kind, _) in enumerate(features):
+        said = f"{kind.title()} of feature {at}"
+        assert (said in caplog.text) == (at not in left)
