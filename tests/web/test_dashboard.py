@@ -262,6 +262,28 @@ async def test_a_toy_that_no_stop_can_reach_stays_named(desk: Desk) -> None:
     await desk.page.until(f"{shown} === ''")
 
 
+async def test_a_guests_page_stops_for_the_moment_and_offers_no_more(desk: Desk) -> None:
+    _, made = await desk.hub.ask("POST", "/tokens", {"name": "Guest", "devices": ["0"]})
+    assert isinstance(made, dict)
+    page = desk.page
+    await page.call("Page.addScriptToEvaluateOnNewDocument", source=_WITHOUT_TOKEN)
+    await page.goto(desk.hub.url + "/")
+    await page.until("!document.getElementById('sign-in').hidden")
+    await page.evaluate(f"document.getElementById('token').value = {json.dumps(made['token'])}")
+    await page.click("#sign-in-form button")
+    await page.until(SHOWN)
+    await page.until("document.getElementById('pause').hidden")
+    await desk.with_app()
+    await until(lambda: desk.running, "the toy moving", 5)
+    await page.click("#stop")
+    await until(lambda: not desk.running, "the stop", 2)
+    await page.until("document.getElementById('said').innerText.includes('for the moment')")
+    assert not desk.hub.app.hub.hold.holds
+    await desk.hub.ask("POST", "/stop")
+    await page.until("!document.getElementById('hold').hidden")
+    assert await page.evaluate("document.getElementById('resume').hidden")
+
+
 async def test_a_hub_that_hangs_is_said_and_a_stop_that_does_not_arrive_too(
     browser: Chromium, tmp_path: Path
 ) -> None:
@@ -271,7 +293,7 @@ async def test_a_hub_that_hangs_is_said_and_a_stop_that_does_not_arrive_too(
             await page.until(SHOWN)
             home.hub.send(signal.SIGSTOP)
             await page.until(
-                "document.getElementById('link-text').innerText.includes('has been silent for')", 4
+                "document.getElementById('link-text').innerText.includes('hub is silent since')", 4
             )
             pressed = time.monotonic()
             await page.click("#stop")

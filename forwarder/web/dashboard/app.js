@@ -43,7 +43,8 @@ function changed(state, change) {
 
 function draw(state, change) {
   if (change.hub) hub(state.hub);
-  if (change.hold) hold.draw(state.hold);
+  // A guest is told nothing of the hub, and may stop for the moment only.
+  if (change.hold) hold.draw(state.hold, !state.hub);
   if (change.devices || change.live || change.relays || change.whole) devices.draw(state);
   around.draw(state, change);
 }
@@ -83,8 +84,8 @@ function link(up, code, reason) {
 }
 
 // The socket is open, but nobody is there: what is shown may be old, and a stop may not arrive.
-function silent(since) {
-  const hangs = since > 0;
+function silent(ms) {
+  const hangs = ms > 0;
   $('dot').className = hangs ? 'bad' : 'good';
   klass($('link'), 'bad', hangs);
   $('board').inert = hangs;
@@ -94,7 +95,8 @@ function silent(since) {
     hold.heard();
     return;
   }
-  text($('link-text'), `The hub has been silent for ${Math.floor(since / 1000)} s. What you see may be old, and Stop may not arrive: switch off by hand what must stop.`);
+  const since = new Date(Date.now() - ms).toLocaleTimeString([], { hour12: false });
+  text($('link-text'), `The hub is silent since ${since}. What you see may be old, and Stop may not arrive: switch off by hand what must stop.`);
 }
 
 function unknown(reason) {

@@ -15,7 +15,7 @@ export const UNKNOWN_TOKEN = 4401;
 export class Feed {
   // `changed(state, change)` after every change; `link(up, code, reason)` when the websocket comes or
   // goes;
-  // `silent(since)` while it is there and says nothing, in ms, and with 0 when it speaks again.
+  // `silent(ms)` when it is there and has said nothing for so long, and with 0 when it speaks again.
   constructor(changed, link, silent) {
     this.state = { hub: null, hold: null, relays: {}, devices: {}, live: {}, clients: [], origins: null, log: [] };
     this.driving = false;
@@ -89,11 +89,10 @@ export class Feed {
   listen() {
     const since = performance.now() - this.heard;
     if (this.socket === null || since < SILENT_MS) return;
-    if (!this.quiet) {
-      this.quiet = true;
-      // What has left this page already will be heard late: then this comes behind it.
-      this.release();
-    }
+    if (this.quiet) return;
+    this.quiet = true;
+    // What has left this page already will be heard late: then this comes behind it.
+    this.release();
     this.silent(since);
   }
 

@@ -18,7 +18,6 @@ export class Hold {
     this.before = before;
     // A stop that did not arrive is sent again when the hub is heard.
     this.owed = false;
-    this.mode = 'free';
     $('stop').onclick = () => this.stop();
     $('pause').onclick = () => this.stop('/pause');
     $('resume').onclick = () => this.resume();
@@ -26,12 +25,12 @@ export class Hold {
     for (const button of document.querySelectorAll('.stop-all')) button.onclick = () => this.stop();
   }
 
-  draw(hold) {
+  draw(hold, guest) {
     if (!hold) return;
-    this.mode = hold.mode;
     const held = hold.mode !== 'free';
     show($('hold'), held || hold.unsaved !== null);
-    show($('resume'), held);
+    show($('resume'), held && !guest);
+    show($('pause'), !guest);
     $('pause').disabled = held;
     text($('hold-what'), held ? `Everything is ${hold.mode}.` : '');
     const parts = [];
@@ -60,7 +59,8 @@ export class Hold {
         klass(button, 'done', true);
         text(button, path === '/stop' ? 'Stopped' : 'Paused');
         const what = path === '/stop' ? 'stopped' : 'paused';
-        say(`Everything is ${what} until you resume: ${words.times(stopped.confirmed, 'device')}.`);
+        const until = stopped.held ? ' until you resume' : ' for the moment';
+        say(`Everything is ${what}${until}: ${words.times(stopped.confirmed, 'device')}.`);
       }
     } catch (error) {
       // Refused is an answer; sending it again would not change it.
