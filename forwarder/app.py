@@ -214,6 +214,7 @@ class App:
             return None
         certificate = self._certificate(link.tls)
         self._places.fingerprint = certificate.fingerprint
+        self._places.own = link.tls is None
         return Listener(
             self.web,
             port=link.https_port,

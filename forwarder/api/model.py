@@ -289,6 +289,8 @@ class PairingView(Document, frozen=True):
     """A code to pair one relay with. `link` and `page_url` are secrets for as long as it is open.
 
     `page_qr` and `link_qr`: SVG documents. `problems`: why it cannot work yet, and what to do.
+    `certificate`: if the page comes with the hub's own certificate, its SHA-256 fingerprint as
+    Chrome for Android shows it: 32 pairs of hexadecimal digits with spaces between.
     """
 
     id: str
@@ -298,6 +300,7 @@ class PairingView(Document, frozen=True):
     page_qr: str | None
     problems: tuple[str, ...]
     hints: tuple[str, ...]
+    certificate: str | None
     valid_s: float
 
 

@@ -26,6 +26,15 @@ WAYS = ("https", "lan", "localhost", "site")
 # Codes are shown to one person; a few more are remembered so that a slow look finds its answer.
 _REMEMBERED = 4 * MAX_CODES
 
+# Whoever stands between phone and hub can show the phone a page of their own, which then has the
+# code. Only the certificate tells, and only before the page was opened.
+COMPARE = (
+    "Chrome warns, because the certificate is the hub's own. Somebody in the network could show"
+    " you theirs, so look first: on the warning, tap the sign before the address, then Details,"
+    " then Certificate information, and find SHA-256 fingerprint (not the one of the public key)."
+    " Only if it is the one below, in full: back, Advanced, Proceed."
+)
+
 FindAddresses = Callable[[], tuple[Address, ...]]
 
 
@@ -37,11 +46,13 @@ class _Issued:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """How a phone gets its page. `problems`: why that cannot work, and what to do about it."""
+    """How a phone gets its page. `problems`: why that cannot work, and what to do about it.
+    `certificate`: the fingerprint that a person has to compare, as Chrome for Android shows it."""
 
     url: str | None
     problems: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    certificate: str | None = None
 
 
 class Pairing:
@@ -77,6 +88,7 @@ class Pairing:
             page_qr=None if page.url is None else qr_svg(page.url),
             problems=page.problems,
             hints=page.hints,
+            certificate=page.certificate,
             valid_s=CODE_S,
         )
 
@@ -163,12 +175,15 @@ def _by_https(
     problems += _out_of_reach(found, lan=lan)
     port = ports.https_port or 0
     url = advertised(secret, hosts, port, tls=True).page(PAGE_PATH) if port else None
-    hints = [
-        "The first time, Chrome warns about the hub's own certificate: tap Advanced, then Proceed."
-    ]
+    certificate = None
+    hints = []
+    if ports.own and ports.fingerprint is not None:
+        # components/page_info/…/CertificateViewer.java of Chromium: upper case, spaces between.
+        certificate = ports.fingerprint.replace(":", " ")
+        hints.append(COMPARE)
     if found and not any(address.is_private for address in found):
         hints.append("This machine has public addresses only: a firewall should guard it.")
-    return Page(url, tuple(problems), tuple(hints))
+    return Page(url, tuple(problems), tuple(hints), certificate)
 
 
 def _by_site(

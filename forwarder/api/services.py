@@ -23,12 +23,16 @@ from forwarder.trust import HubTrust
 
 @dataclass(slots=True)
 class Places:
-    """Where the hub listens, once it does. `https_port` is None if that one could not be had."""
+    """Where the hub listens, once it does. `https_port` is None if that one could not be had.
+
+    `fingerprint`: of the certificate there; `own`: the hub made it, so browsers warn about it.
+    """
 
     client_port: int = 0
     link_port: int = 0
     https_port: int | None = None
     fingerprint: str | None = None
+    own: bool = True
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import textwrap
 import time
 
 import segno
@@ -65,7 +66,10 @@ def instructions(code: PairingView) -> list[str]:
     else:
         lines += ["A phone cannot be paired this way yet:"]
         lines += [f"  • {problem}" for problem in code.problems]
-    lines += [f"  {hint}" for hint in code.hints if works]
+    for hint in code.hints if works else ():
+        lines += textwrap.wrap(hint, 78, initial_indent="  ", subsequent_indent="  ")
+    if works and code.certificate is not None:
+        lines += ["", *(f"    {line}" for line in fingerprint_lines(code.certificate))]
     lines += [
         "",
         "To lend this computer's own Bluetooth by a relay beside the hub, run this:"
@@ -78,6 +82,16 @@ def instructions(code: PairingView) -> list[str]:
         " show it to nobody else.",
     ]
     return lines
+
+
+def fingerprint_lines(certificate: str) -> list[str]:
+    """All of it, with the first and the last four pairs on lines of their own."""
+    pairs = certificate.split()
+    middle = pairs[4:-4]
+    return [
+        " ".join(part)
+        for part in (pairs[:4], middle[: len(middle) // 2], middle[len(middle) // 2 :], pairs[-4:])
+    ]
 
 
 def qr_terminal(text: str) -> str:

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from forwarder.config import Link
+from forwarder.local_names import addresses
 from relay.link.messages import Debt
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import RunningHub, config_for, running_hub
@@ -101,6 +102,9 @@ async def desk_with(
         page = await browser.page(hub.url + "/")
         try:
             await page.until(SHOWN)
+            if devices:
+                # What is shown is drawn a moment later.
+                await page.until("Boolean(document.querySelector('.device h3'))")
             yield Desk(hub, page)
             assert page.errors == []
         finally:
@@ -389,6 +393,30 @@ async def test_a_phone_is_paired_by_its_qr_code(desk: Desk) -> None:
     await page.until("Boolean(document.querySelector('#qr svg path'))")
     await page.click("#pairing-close")
     await until(lambda: not desk.hub.app.trust.desk._codes, "the code withdrawn", 5)
+
+
+async def test_the_certificate_is_shown_in_full_before_it_is_scanned(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    if not addresses():
+        pytest.skip("this machine is in no network")
+    (https_port,) = free_ports(1)
+    config = config_for(tmp_path, (), Link(port=0, https_port=https_port, lan=True))
+    async with running_hub(tmp_path, (), config) as hub:
+        page = await browser.page(hub.url + "/")
+        await page.until(SHOWN)
+        await page.click("#pair")
+        await page.until("!document.getElementById('pairing-certificate').hidden")
+        parts = await page.evaluate(
+            "[...document.getElementById('pairing-certificate').children].map(e => e.innerText)"
+        )
+        _, status = await hub.ask("GET", "/status")
+        assert isinstance(status, dict)
+        assert " ".join(parts) == status["hub"]["fingerprint"].replace(":", " ")
+        assert [len(part.split()) for part in parts] == [4, 24, 4]
+        await page.click("input[value=localhost]")
+        await page.until("document.getElementById('pairing-certificate').hidden")
+        await page.close()
 
 
 async def test_it_comes_back_by_itself_after_a_restart_of_the_hub(

@@ -38,6 +38,7 @@ async def desk(browser: Chromium, tmp_path: Path) -> AsyncIterator[Desk]:
         page = await browser.page(hub.url + "/")
         try:
             await page.until(SHOWN)
+            await page.until("Boolean(document.querySelector('.device h3'))")
             yield Desk(hub, page)
             assert page.errors == []
         finally:

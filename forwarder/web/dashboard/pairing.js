@@ -80,6 +80,7 @@ export class Pairing {
     text($('pairing-do'), DO[way]);
     $('pairing-link').value = link;
     text($('pairing-hint'), computer ? 'Who has this can move your devices: show it to nobody else.' : code.hints.join(' '));
+    this.certificate(computer ? null : code.certificate);
     this.until = performance.now() + code.valid_s * 1000;
     this.tick();
     this.timer = setInterval(() => this.tick(), ASK_EVERY_MS);
@@ -113,6 +114,14 @@ export class Pairing {
     const { code } = this;
     this.end();
     if (code) await call('DELETE', `/pairing/${code.id}`).catch(() => {});
+  }
+
+  // In full, the first and the last four pairs set apart: that is what eyes compare best.
+  certificate(fingerprint) {
+    const pairs = (fingerprint ?? '').split(' ');
+    const parts = [pairs.slice(0, 4), pairs.slice(4, -4), pairs.slice(-4)];
+    [...$('pairing-certificate').children].forEach((part, i) => text(part, parts[i].join(' ')));
+    show($('pairing-certificate'), Boolean(fingerprint));
   }
 
   async copy() {

@@ -9,6 +9,7 @@ import pytest
 from forwarder.api.model import PairingBody
 from forwarder.api.pairing import Page, phone_page, places
 from forwarder.api.services import Places
+from forwarder.commands.pair import fingerprint_lines
 
 SECRET = bytes(32)
 CODE = "A" * 43
@@ -27,6 +28,28 @@ def test_the_hubs_own_https_names_every_place() -> None:
     assert found.url == (
         "https://192.168.1.7:12347/relay/?h=desk.local:12347&h=[2001:db9::7]:12347#" + CODE
     )
+
+
+FINGERPRINT = ":".join(f"{number:02X}" for number in range(32))
+
+
+def test_the_hubs_own_certificate_is_shown_as_chrome_for_android_shows_it() -> None:
+    own = page("https", ports=Places(1, 12346, 12347, fingerprint=FINGERPRINT))
+    assert own.certificate == " ".join(f"{number:02X}" for number in range(32))
+    assert "Certificate information" in own.hints[0]
+    users = page("https", ports=Places(1, 12346, 12347, fingerprint=FINGERPRINT, own=False))
+    assert (users.certificate, users.hints) == (None, ())
+    ports = Places(1, 12346, 12347, fingerprint=FINGERPRINT)
+    for way, site in (("localhost", None), ("site", "https://me.example/r")):
+        assert page(way, site, ports=ports).certificate is None
+
+
+def test_the_terminal_sets_the_ends_of_a_fingerprint_apart_and_leaves_nothing_out() -> None:
+    lines = fingerprint_lines(FINGERPRINT.replace(":", " "))
+    assert lines[0] == "00 01 02 03"
+    assert lines[-1] == "1C 1D 1E 1F"
+    assert " ".join(lines) == FINGERPRINT.replace(":", " ")
+    assert all(len(line) < 60 for line in lines)
 
 
 def test_without_lan_or_port_it_says_what_to_do() -> None:

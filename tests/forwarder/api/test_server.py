@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -688,6 +690,9 @@ async def test_beyond_this_machine_a_token_is_needed_for_everything(tmp_path: Pa
         _, code = await hub.ask("POST", "/pairing", {})
         assert isinstance(code, dict)
         assert here in code["link"]
+        pem = await asyncio.to_thread(ssl.get_server_certificate, (here, https_port))
+        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+        assert code["certificate"].replace(" ", "").lower() == digest
 
 
 async def test_a_certificate_of_the_users_is_used_and_said_everywhere(tmp_path: Path) -> None:
