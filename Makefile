@@ -4,6 +4,7 @@
 #   make test    the whole test suite
 #   make check   what must be clean: style, types, tests of the import rules
 #   make faults  everything that can break, broken while outputs are on: a table of times
+#   make hostile peers that mean harm, against a hub, with figures
 #   make fuzz    hostile input for SECONDS=60, all targets in turn
 #   make soak    16 clients and 8 devices for 10 minutes of virtual time
 #   make ble-vm  the relay on a genuine Bluetooth stack, in a virtual machine of its own
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 TOYS ?= Lovense Hush,Lovense Edge
 SECONDS ?= 60
 
-.PHONY: run test check lint bench faults fuzz soak ble-vm clean
+.PHONY: run test check lint bench faults hostile fuzz soak ble-vm clean
 
 run: $(BIN)/.ready
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -36,6 +37,9 @@ bench: $(BIN)/.ready
 
 faults: $(BIN)/.ready
 	$(BIN)/python -m tests.faults
+
+hostile: $(BIN)/.ready
+	$(BIN)/python -m tests.hostile
 
 fuzz: $(BIN)/.ready
 	$(BIN)/python -m tests.fuzz $(SECONDS)

@@ -56,6 +56,7 @@ from forwarder.sources.relays import RelaySource
 from forwarder.sources.upstream import PROTOCOL as UPSTREAM
 from forwarder.sources.upstream import UpstreamSource
 from forwarder.sources.websocket_devices import DeviceGate, WebsocketDeviceSource
+from forwarder.stalls import Stalls
 from forwarder.state_lock import StateLock
 from forwarder.store import Store
 from forwarder.tls import Certificate, client_tls, own_certificate, users_certificate
@@ -132,6 +133,7 @@ class App:
         self.guests = Guests(lambda grant: self.tokens.holds(grant, time.time()), time.time)
         self.agents = _agents(config, self.user)
         self.doors = Doors()
+        self.stalls = Stalls()
         self._clients = WebSocketServer(
             port=config.clients.port,
             hosts=config.clients.hosts,
@@ -271,6 +273,7 @@ class App:
         yield "the person's stop", self._hold_file.run()
         yield "relays", self.relays.run(self._expected())
         yield "store", self.store.run()
+        yield "stalls", self.stalls.run()
         yield "clients", self._clients.run_visits(self._client)
         yield "in-process clients", self._in_process.run(self.serve_client)
         yield "links", self._link.run()

@@ -19,7 +19,7 @@ from forwarder.buttplug.codec import Envelope, Unreadable, open_frame
 from forwarder.buttplug.dialect import Request
 from forwarder.buttplug.messages import ClientMessage
 from forwarder.buttplug.server import Action, ServerSession
-from forwarder.connectors.bounds import TURN_MESSAGES
+from forwarder.connectors.bounds import LONG_FRAME_BYTES, TURN_MESSAGES
 from forwarder.undone import Undone
 
 # Objects of a frame that are looked through for stops at a time; 1 ms.
@@ -41,9 +41,13 @@ class Desk(Protocol):
 
 
 class Reader:
-    """`budget`: None for a program of this machine, which may be as fast as it likes."""
+    """`budget`: None for a program of this machine, which may be as fast as it likes. `long`: what
+    long frames queue for, of all clients together; never held while anything is waited for."""
 
-    def __init__(self, session: ServerSession, desk: Desk, budget: Budget | None) -> None:
+    def __init__(
+        self, session: ServerSession, desk: Desk, budget: Budget | None, long: asyncio.Lock
+    ) -> None:
+        self._long = long
         self._session = session
         self._desk = desk
         self._budget = budget
@@ -58,13 +62,25 @@ class Reader:
             self._left -= 1  # the usual one: a message or two
             await self._act(self._session.receive(frame, self._loop.time()))
             return
-        items = open_frame(frame)
+        items = await self._opened(frame)
         if len(items) > TURN_MESSAGES:
             await self._take_many(items)
             return
         self._left -= len(items)
         actions = [a for item in items for a in self._session.take(item, self._loop.time())]
         await self._act([*actions, *self._session.end_of_frame()])
+
+    async def _opened(self, frame: str | bytes) -> list[Envelope | Unreadable]:
+        if len(frame) < LONG_FRAME_BYTES:
+            return open_frame(frame)
+        await self._ticket()
+        return open_frame(frame)
+
+    async def _ticket(self) -> None:
+        """Wait until no other long frame has its turn in this pass of the loop. Whoever comes back
+        from here goes on at once; the next one is let in a pass later."""
+        async with self._long:
+            await asyncio.sleep(0)
 
     async def _take_many(self, items: Sequence[Envelope | Unreadable]) -> None:
         undone = Undone()
@@ -74,12 +90,13 @@ class Reader:
             stop = self._session.stop_in(item)
             if stop is not None:
                 undone.note(at, stop)
-        for at, item in enumerate(items):
-            if self._left <= 0:
-                await self._others()
-            self._left -= 1
-            for action in self._session.take(item, self._loop.time()):
-                await self._act_unless(undone, at, action)
+        for start in range(0, len(items), TURN_MESSAGES):
+            await self._others()
+            await self._ticket()
+            for at, item in enumerate(items[start : start + TURN_MESSAGES], start):
+                self._left -= 1
+                for action in self._session.take(item, self._loop.time()):
+                    await self._act_unless(undone, at, action)
         await self._act(self._session.end_of_frame())
 
     async def _act_unless(self, undone: Undone, at: int, action: Action) -> None:

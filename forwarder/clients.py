@@ -114,7 +114,7 @@ class ClientDriver:
         budget = None
         if grant is not None:
             budget = Budget(GUEST_MESSAGES_S, GUEST_BURST, self._loop.time())
-        self._reader = Reader(self.session, self, budget)
+        self._reader = Reader(self.session, self, budget, hub.long_frames)
         # Stops of this pass of the loop: nobody else has done anything since.
         self._just_stopped: dict[StopCmd, Answer] = {}
         self._silence = Silence(channel, self._busy)

@@ -47,6 +47,8 @@ class Hub:
 
     def __init__(self, store: Store, hold: Hold | None = None) -> None:
         self.id = new_hub_id()
+        # What the long frames of all clients queue for, see client_reader.
+        self.long_frames = asyncio.Lock()
         self.hold = hold or Hold()
         self.devices: dict[int, Device] = {}
         self.sources: list[Source] = []

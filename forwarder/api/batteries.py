@@ -65,6 +65,9 @@ class Batteries:
         except DeviceError as error:
             log.debug("battery: %s", error)
             self._due[device] = clock() + RETRY_S
+        except Exception:
+            # A fault boundary: what one toy's battery trips up ends no hub.
+            log.exception("the battery of %s tripped this hub up", device.shown_name)
 
 
 def battery_feature(device: Device) -> int | None:

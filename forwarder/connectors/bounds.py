@@ -101,9 +101,12 @@ TURN_MESSAGES: Final = 64
 # are not counted: they share its processor anyway.
 GUEST_MESSAGES_S: Final = 250.0
 GUEST_BURST: Final = 512.0
-# One frame of a client. Opening it is one step, 10 ms for the worst of this size; nobody has a
+# One frame of a client. Opening it is one step, 5 ms for the worst of this size; nobody has a
 # reason for a hundredth. A frame that is larger cannot be read, and ends the session.
-CLIENT_FRAME_BYTES: Final = 256 << 10
+CLIENT_FRAME_BYTES: Final = 128 << 10
+# Of the frames above this one is opened at a time, with a turn for everybody else in between:
+# twenty clients that send the largest together would cost 100 ms at once.
+LONG_FRAME_BYTES: Final = 8 << 10
 # Answers that wait for a client: above the first nothing more of it is read until they leave.
 ANSWERS: Final = 512
 ANSWER_BYTES: Final = 512 << 10

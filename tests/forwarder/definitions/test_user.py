@@ -120,7 +120,7 @@ def test_what_clients_or_relays_could_not_be_told_is_refused_at_load_and_never_w
     choice: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "user.json"
-    good, bad = entry(), entry(**choice)
+    good, bad = entry(), entry(MAC, **choice)
     tree = {"version": {"major": 4}, "user_configs": {"devices": [good, bad]}}
     path.write_text(json.dumps(tree))
     with pytest.raises(ConfigError, match=r"devices\[1\]\.config\.user_config"):

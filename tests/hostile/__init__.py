@@ -1,0 +1,1 @@
+"""Peers that mean harm, as runnable attacks with figures: `make hostile`."""

@@ -1,0 +1,95 @@
+"""The hub that is attacked: a process of its own, which tells on demand how it is.
+
+`python -m tests.hostile.hub STATE CLIENT_PORT LINK_PORT HTTPS_PORT`; each line on stdin is answered
+by one line of JSON, `Report`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sys
+from pathlib import Path
+
+import msgspec
+
+from forwarder.app import App
+from forwarder.config import Clients, Config, Link, Radio
+from forwarder.log import set_up
+from forwarder.stalls import Stalls
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # as in forwarder.commands.run
+    from asyncio import new_event_loop  # type: ignore[assignment]  # both make event loops
+
+# Far below what may delay a beat, so that the figure is the stall's and not the timer's.
+EVERY_S = 0.005
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Since the last one: the longest stall and how many were over 50 ms, in ms; the processor's
+    share. Now: memory (MiB), descriptors, connections, devices, indexes, bytes of log."""
+
+    stall_ms: float
+    stalls: int
+    cpu: float
+    memory: float
+    descriptors: int
+    connections: int
+    devices: int
+    indexes: int
+
+
+def cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def memory() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / (1 << 20)
+
+
+async def main(state: Path, clients: int, link: int, https: int) -> None:
+    config = Config(
+        name="attacked",
+        state=state,
+        mdns=False,
+        clients=Clients(port=clients),
+        link=Link(port=link, https_port=https),
+        radio=Radio(simulate=("Lovense Edge",)),
+    )
+    app = App(config)
+    app.stalls = Stalls(EVERY_S)
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(app.run(ready.set))
+        await ready.wait()
+        reader = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        since, used = loop.time(), cpu_s()
+        while await reader.readline():
+            report = Report(
+                stall_ms=round(app.stalls.longest_s * 1000, 1),
+                stalls=app.stalls.count,
+                cpu=round((cpu_s() - used) / max(loop.time() - since, 0.001), 2),
+                memory=round(memory(), 1),
+                descriptors=len(os.listdir("/proc/self/fd")),
+                connections=app.doors.count,
+                devices=len(app.hub.devices),
+                indexes=len(app.store.known),
+            )
+            print(msgspec.json.encode(report).decode(), flush=True)
+            app.stalls.reset()
+            since, used = loop.time(), cpu_s()
+        app.stop()
+        await running
+
+
+if __name__ == "__main__":
+    set_up("info")
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(main(Path(sys.argv[1]), *map(int, sys.argv[2:5])))
