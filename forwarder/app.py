@@ -40,6 +40,7 @@ from forwarder.connectors.websocket_server import WebSocketServer, add_websocket
 from forwarder.control import ControlSocket
 from forwarder.definitions.opened import open_files
 from forwarder.definitions.user import UserConfig
+from forwarder.driver import Outcome
 from forwarder.embedding import keep_linked, keep_running
 from forwarder.errors import ConfigError
 from forwarder.guests import Guests
@@ -51,7 +52,7 @@ from forwarder.mdns import announce, buttplug_server, relay_port
 from forwarder.person import Person
 from forwarder.relay_status import RelayStatus
 from forwarder.sources import websocket_devices
-from forwarder.sources.relay_link import Outcome
+from forwarder.sources.relay_link import Outcome as Asked
 from forwarder.sources.relays import RelaySource
 from forwarder.sources.upstream import PROTOCOL as UPSTREAM
 from forwarder.sources.upstream import UpstreamSource
@@ -393,7 +394,7 @@ class App:
                 await self._stop.wait()
             finally:
                 # Synchronous: the stops leave even if this task is being cancelled.
-                stops: list[asyncio.Future[None] | Outcome] = []
+                stops: list[Outcome | Asked] = []
                 stops += self.hub.close()
                 stops += self.relays.stop_all()
                 try:
@@ -402,7 +403,7 @@ class App:
                     for task in running:
                         task.cancel()
 
-    async def _wind_down(self, stops: Sequence[asyncio.Future[None] | Outcome]) -> None:
+    async def _wind_down(self, stops: Sequence[Outcome | Asked]) -> None:
         if stops:
             _, late = await asyncio.wait(stops, timeout=STOP_S)
             if late:

@@ -1,13 +1,14 @@
-"""One device as clients see it: checks ranges, drops repeats, knows levels. Its driver moves it.
+"""One device as clients see it: checks ranges, drops repeats, follows commands to their end.
 
-Sans-I/O but for the futures a driver returns.
+Its driver moves it, its truth knows what it does. Sans-I/O but for the outcomes a driver returns.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -19,9 +20,12 @@ from forwarder.buttplug.messages import (
     InputType,
     OutputType,
 )
-from forwarder.definitions.limits import VisibleFeature
-from forwarder.driver import Driver, OnReading
-from forwarder.errors import UnknownFeature, Unsupported
+from forwarder.definitions.limits import Scale, VisibleFeature
+from forwarder.driver import Driver, Fate, OnReading, Outcome, never_sent
+from forwarder.errors import DeviceError, UnknownFeature, Unsupported
+from forwarder.truth import Given, Truth, Value
+
+log = logging.getLogger(__name__)
 
 Level = tuple[OutputType, int, int]
 """Output type, value in visible steps, duration in ms."""
@@ -36,24 +40,13 @@ class Identity:
     identifier: str | None = None
 
 
-@dataclass(slots=True, eq=False)
-class _Told:
-    """What a feature was told last. `outcome`: how that went; None if the relay itself did it."""
-
-    level: Level
-    outcome: asyncio.Future[None] | None
-
-    @property
-    def failed(self) -> bool:
-        return self.outcome is not None and _failed(self.outcome)
-
-
 class Device:
     """A device that clients can drive.
 
     `features` is the one filtered table for all spec versions: limits applied, disabled outputs
     gone. `source` names where it comes from, for people. `index` is given by the hub. `via`: the
-    other hubs that it came through, the farthest last, see forwarder.hub_ids.
+    other hubs that it came through, the farthest last, see forwarder.hub_ids. `truth` may be shared
+    with the driver, which only looks at it.
     """
 
     def __init__(
@@ -67,6 +60,7 @@ class Device:
         source: str = "",
         display_name: str | None = None,
         wished_index: int | None = None,
+        truth: Truth | None = None,
     ) -> None:
         self.identity = identity
         self.name = name
@@ -78,8 +72,9 @@ class Device:
         self.via: tuple[str, ...] = ()
         self._driver = driver
         self._features: dict[int, VisibleFeature] = {}
-        # The repeat filter and the levels.
-        self._told: dict[int, _Told] = {}
+        self.truth = truth or Truth()
+        # How the newest command of each feature ends; the same one again shares that.
+        self._outcomes: dict[int, Outcome] = {}
         self._info: DeviceInfo | None = None
         # How long the newest value took from here to the radio and back, and how many there were.
         self.took_ms: float | None = None
@@ -110,29 +105,66 @@ class Device:
 
     @property
     def levels(self) -> dict[int, Level]:
-        """What each feature was last told; features never driven are absent."""
-        return {index: told.level for index, told in self._told.items()}
+        """What each feature was asked for last, as far as that didn't fail; features never driven
+        are absent. See `may_run` for what it does."""
+        return {
+            index: (value.kind, scale.to_visible(value.steps), value.duration_ms)
+            for index, value in self._asked()
+            if (scale := self._scale(index, value.kind)) is not None
+        }
+
+    def _asked(self) -> list[tuple[int, Value]]:
+        asked = ((index, self.truth.asked(index)) for index in self.truth.told)
+        return [(index, value) for index, value in asked if value is not None]
+
+    def _scale(self, index: int, kind: OutputType) -> Scale | None:
+        feature = self._features.get(index)
+        return None if feature is None else feature.scales.get(kind)
 
     @property
     def running(self) -> bool:
-        """Whether an output is on. Positions hold by themselves and do not count."""
-        return any(value and not kind.is_position for kind, value, _ in self.levels.values())
+        """Whether an output is on, or may be. Positions hold by themselves and do not count."""
+        return self.truth.running
+
+    @property
+    def may_run(self) -> tuple[int, ...]:
+        """The features of which nobody knows whether they run."""
+        return tuple(index for index in self.truth.told if self.truth.in_doubt(index))
 
     @property
     def strongest(self) -> float:
-        """How strongly the device runs: its highest output now, 0 to 1. Positions do not count."""
-        shares = [
-            abs(value) / self.highest(index, kind)
-            for index, (kind, value, _) in self.levels.items()
-            if value and not kind.is_position
-        ]
-        return min(1.0, max(shares, default=0.0))
+        """How strongly the device may be running: its highest output, 0 to 1. Positions do not
+        count."""
+        shares = []
+        for index in self.truth.told:
+            value = self.truth.strongest(index)
+            if value is not None:
+                scale = self._scale(index, value.kind)
+                # What was taken from the clients' view counts in full until it is known to be off.
+                shown = 1.0 if scale is None else abs(scale.to_visible(value.steps)) / scale.steps
+                shares.append(shown)
+        return max(shares, default=0.0)
 
     def replace_features(self, features: Sequence[VisibleFeature]) -> None:
         """Limits or ceilings changed: the next command is checked against the new ranges."""
         self._features = {feature.info.feature_index: feature for feature in features}
-        self._told.clear()
         self._info = None
+
+    def limit(self, features: Sequence[VisibleFeature]) -> bool:
+        """The owner, the wearer or whoever else limits the device wants these ranges.
+
+        Where less is allowed than before, the device is stopped first, whatever it is believed to
+        do; returns whether that was so.
+        """
+        lower = _narrower(self._features.values(), features)
+        if lower:
+            try:
+                self.stop()
+            except DeviceError as error:
+                # The way to it has gone: whoever ends that way has stopped it, or says that not.
+                log.warning("%s: %s", self.shown_name, error)
+        self.replace_features(features)
+        return lower
 
     def info(self, via: tuple[str, ...] | UnsetType = UNSET) -> DeviceInfo:
         """The device as DeviceList shows it; to hubs together with its way.
@@ -172,76 +204,102 @@ class Device:
 
     def output(
         self, feature_index: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> asyncio.Future[None] | None:
-        """Bring a feature to `value` (visible steps); None if the device has been told the same.
+    ) -> Outcome | None:
+        """Bring a feature to `value` (visible steps); None if it is known to be there.
 
         The same value while it is under way shares its outcome. Raises UnknownFeature,
-        Unsupported, OutOfRange. The future fails with HardwareError.
+        Unsupported, OutOfRange. The outcome fails with HardwareError.
         """
         feature = self._feature(feature_index)
-        steps, duration = feature.to_device(kind, value, duration_ms)
-        level = (kind, value, duration_ms)
-        told = self._told.get(feature_index)
-        if told is not None and told.level == level and not told.failed:
-            return None if told.outcome is None or told.outcome.done() else told.outcome
-        outcome = self._driver.output(feature_index, kind, steps, duration)
-        # Only now: what the driver refused at once must not filter out the next try.
-        self._told[feature_index] = _Told(level, outcome)
-        started = outcome.get_loop().time()
-        outcome.add_done_callback(lambda done: self._written(feature_index, told, started, done))
+        wanted = Value(kind, *feature.to_device(kind, value, duration_ms))
+        if self.truth.asked(feature_index) == wanted and self.truth.certain(feature_index):
+            under_way = self._outcomes.get(feature_index)
+            if under_way is None:
+                return None
+            # One that has failed, but has not said so yet, is no news to share.
+            if not under_way.done():
+                return under_way
+            if _worked(under_way):
+                return None
+        outcome = self._driver.output(feature_index, kind, wanted.steps, wanted.duration_ms)
+        # Only now: what the driver refused at once has not been handed over.
+        self._follow({feature_index: wanted}, outcome)
         return outcome
 
-    def _written(
-        self, index: int, before: _Told | None, started: float, done: asyncio.Future[None]
+    def _follow(
+        self, values: Mapping[int, Value | None], outcome: Outcome, *, corrects: bool = False
     ) -> None:
-        if _failed(done):
-            self._unsure(index, before, done)
-        else:
+        given = self.truth.give(values)
+        for index in values:
+            self._outcomes[index] = outcome
+        started = outcome.get_loop().time()
+        outcome.add_done_callback(partial(self._ended, given, started, corrects))
+
+    def _ended(self, given: Given, started: float, corrects: bool, done: Outcome) -> None:
+        for index in given.values:
+            if self._outcomes.get(index) is done:
+                del self._outcomes[index]
+        if _worked(done) and done.result() is not Fate.SUPERSEDED:
+            self.truth.took(given)
             self.took_ms = (done.get_loop().time() - started) * 1000
             self.commands += 1
-
-    def _unsure(self, index: int, before: _Told | None, failed: asyncio.Future[None]) -> None:
-        """Nobody knows what it does now: shown is what it had, and whatever comes next is sent."""
-        told = self._told.get(index)
-        if told is None or told.outcome is not failed:
-            return  # something newer, or a stop, has taken its place
-        if before is None:
-            del self._told[index]
+            return
+        newest = [index for index in given.values if self.truth.newest(given, index)]
+        if never_sent(done):
+            self.truth.never_sent(given)
         else:
-            self._told[index] = _Told(before.level, failed)
+            self.truth.failed(given)
+        if not _worked(done):
+            for index in newest:
+                self._recall(index, given, corrects)
 
-    def stop(self, features: Collection[int] | None = None) -> asyncio.Future[None]:
+    def _recall(self, index: int, given: Given, corrects: bool) -> None:
+        """Its newest command failed, and must not be carried out by what comes later."""
+        failed, had = given.values[index], self.truth.taken(index)
+        if failed is None:
+            return
+        counts_as = had or Value(failed.kind, 0)
+        if not failed.kind.is_position and abs(counts_as.steps) > abs(failed.steps):
+            # Who asked for less gets nothing rather than what it had: nobody asks for that.
+            counts_as = Value(counts_as.kind, 0)
+        elif failed.kind.is_position and had is None:
+            return
+        again = not corrects and any(self.truth.waits(other, given) for other in self.truth.told)
+        try:
+            outcome = self._driver.recall(index, counts_as, again=again)
+        except DeviceError:
+            return  # the way to it is gone, which is told elsewhere
+        if outcome is not None:
+            self._follow({index: counts_as}, outcome, corrects=True)
+
+    def stop(self, features: Collection[int] | None = None) -> Outcome:
         """Bring these features, or all, to rest. Never filtered. Raises UnknownFeature."""
         for index in features or ():
             self._feature(index)
         outcome = self._driver.stop(features)
-        before = dict(self._told)
-        rest = self._rest(features)
-        self._told |= {index: _Told(level, outcome) for index, level in rest.items()}
-
-        def stopped(done: asyncio.Future[None]) -> None:
-            if _failed(done):
-                for index in rest:
-                    self._unsure(index, before.get(index), done)
-
-        outcome.add_done_callback(stopped)
+        self._follow(self._rest(features), outcome)
         return outcome
 
-    def at_rest(self, features: Collection[int] | None = None) -> None:
-        """Note that these features, or all, are off: the relay has stopped them."""
-        self._told |= {index: _Told(level, None) for index, level in self._rest(features).items()}
+    def at_rest(self) -> None:
+        """A stop that its relay ran by itself was taken by the radio: everything is off."""
+        self._outcomes.clear()
+        self.truth.rested(self._rest(None))
 
-    def _rest(self, features: Collection[int] | None) -> dict[int, Level]:
+    def lost_sight(self) -> None:
+        """Whoever would have told what becomes of it is gone."""
+        self._outcomes.clear()
+        self.truth.lost()
+
+    def _rest(self, features: Collection[int] | None) -> dict[int, Value | None]:
         """What these features are at when they rest. Positions are forgotten: they may be moved to
         the same place again."""
-        rest: dict[int, Level] = {}
-        for index in self._features if features is None else features:
-            kinds = (kind for kind in self._features[index].scales if not kind.is_position)
-            kind = next(kinds, None)
-            if kind is None:
-                self._told.pop(index, None)
-            else:
-                rest[index] = (kind, 0, 0)
+        rest: dict[int, Value | None] = {}
+        for index in {*self._features, *self.truth.told} if features is None else features:
+            feature, asked = self._features.get(index), self.truth.asked(index)
+            kinds = [] if feature is None else list(feature.scales)
+            kinds += [] if asked is None else [asked.kind]
+            kind = next((kind for kind in kinds if not kind.is_position), None)
+            rest[index] = None if kind is None else Value(kind, 0)
         return rest
 
     async def read(self, feature_index: int, kind: InputType) -> int:
@@ -249,14 +307,12 @@ class Device:
         self.check_input(feature_index, kind, InputCommand.READ)
         return await self._driver.read(feature_index, kind)
 
-    def subscribe(
-        self, feature_index: int, kind: InputType, on_reading: OnReading
-    ) -> asyncio.Future[None]:
+    def subscribe(self, feature_index: int, kind: InputType, on_reading: OnReading) -> Outcome:
         """Have each reading passed to `on_reading`; the hub shares one subscription."""
         self.check_input(feature_index, kind, InputCommand.SUBSCRIBE)
         return self._driver.subscribe(feature_index, kind, on_reading)
 
-    def unsubscribe(self, feature_index: int, kind: InputType) -> asyncio.Future[None] | None:
+    def unsubscribe(self, feature_index: int, kind: InputType) -> Outcome | None:
         """End it, whatever the device shows by now; None if nothing has to leave for that."""
         return self._driver.unsubscribe(feature_index, kind)
 
@@ -274,5 +330,16 @@ class Device:
         await self._driver.close()
 
 
-def _failed(done: asyncio.Future[None]) -> bool:
-    return done.done() and (done.cancelled() or done.exception() is not None)
+def _narrower(before: Iterable[VisibleFeature], after: Iterable[VisibleFeature]) -> bool:
+    """Whether any output may do less than before, or is not there any more."""
+    left = {(one.info.feature_index, kind): s for one in after for kind, s in one.scales.items()}
+    for one in before:
+        for kind, scale in one.scales.items():
+            now = left.get((one.info.feature_index, kind))
+            if now is None or now.high < scale.high:
+                return True
+    return False
+
+
+def _worked(done: Outcome) -> bool:
+    return done.done() and not done.cancelled() and done.exception() is None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from forwarder.driver import Outcome
 from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.truth import Truth
 from relay.link.messages import Service
 
 OnNotification = Callable[[bytes], None]
@@ -36,25 +37,26 @@ class Hardware(Protocol):
         """The gap this kind of radio wants when the definition names none."""
         ...
 
-    def output(
-        self, packets: Sequence[Packet], *, merge: bool, at_rest: bool
-    ) -> asyncio.Future[None]:
+    def output(self, packets: Sequence[Packet], *, merge: bool, at_rest: bool) -> Outcome:
         """`merge`: other features' values may follow in the same packet; `at_rest`: all are off."""
         ...
 
-    def stop(self, packets: Sequence[Packet], *, everything: bool) -> asyncio.Future[None]:
-        """Overtakes everything; `everything`: nothing that is queued survives."""
+    def stop(
+        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
+    ) -> Outcome:
+        """Overtakes everything; `everything`: nothing that is queued survives; `at_rest`: all is
+        off after it, though it names some features only."""
         ...
 
     async def write(self, endpoint: str, data: bytes, response: bool) -> None: ...
 
     async def read(self, endpoint: str) -> bytes: ...
 
-    def subscribe(self, endpoint: str, on_value: OnNotification) -> asyncio.Future[None]:
+    def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
         """Like `output`: on its way when it returns, and in order with `unsubscribe`."""
         ...
 
-    def unsubscribe(self, endpoint: str) -> asyncio.Future[None]:
+    def unsubscribe(self, endpoint: str) -> Outcome:
         """`on_value` hears nothing any more when this returns, or raises."""
         ...
 
@@ -63,6 +65,10 @@ class Hardware(Protocol):
     ) -> None:
         """Hand over what stops the device without us. None: nothing is known yet, so let it go.
         An empty sequence: silence is its stop."""
+        ...
+
+    def follow(self, truth: Truth) -> None:
+        """From now on this knows whether the device may be running; until then it may."""
         ...
 
     async def disconnect(self) -> None: ...

@@ -22,6 +22,7 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.device import Device
+from forwarder.driver import Outcome as Outcome
 from forwarder.errors import DeviceError, HardwareError, Held, UnknownDevice
 from forwarder.granted import check, reduced
 from forwarder.hold import Hold
@@ -38,8 +39,6 @@ log = logging.getLogger(__name__)
 # How long a hub that is a client may scan without asking again: hubs that are each other's source
 # would keep each other scanning for ever.
 HUB_SCAN_S = 60.0
-
-Outcome = asyncio.Future[None]
 
 
 class Hub:
@@ -103,7 +102,6 @@ class Hub:
             return  # another device has its index now, and owners of its own
         owners = set(self.owners(device).values())
         self._forget_owners(device.index)
-        device.at_rest()
         log.warning("device %d: %s was stopped: %s", device.index, device.shown_name, reason)
         for client in owners:
             client.trouble(DeviceError(f"{device.shown_name} was stopped: {reason}."))

@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from forwarder.buttplug.messages import InputType, OutputType
-from forwarder.driver import OnReading
+from forwarder.driver import OnReading, Outcome, settled
 from forwarder.errors import DeviceError, HardwareError, Unsupported
 from forwarder.hardware import Hardware
 from forwarder.protocols.base import DeviceProtocol, Packet, ProtocolError
 from forwarder.protocols.connecting import FAULTS
 from forwarder.steps import Notifications, StepRunner
+from forwarder.truth import Truth, Value
 from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,11 @@ READ_TURN_S = 10.0
 
 
 class PacketDriver:
-    """One device over one hardware. Made and armed by `sources.opening`."""
+    """One device over one hardware. Made and armed by `sources.opening`.
+
+    `truth` is the device's, to look at. `on_failed`: a move that goes on by itself cannot go on;
+    who is told stops the device.
+    """
 
     def __init__(
         self,
@@ -34,17 +39,17 @@ class PacketDriver:
         protocol: DeviceProtocol,
         notifications: Notifications,
         on_failed: Callable[[DeviceError], None],
+        truth: Truth,
     ) -> None:
         self._name = name
         self._hardware = hardware
+        self._truth = truth
         self.protocol = protocol
         self._notifications = notifications
         self._runner = StepRunner(hardware, notifications, name)
         self._on_failed = on_failed
         # What stops it from any state, whatever becomes of the protocol's memory.
         self._armed = protocol.armed()
-        # Features whose output is on: decides about the lease and about some keep-alives.
-        self._running: set[int] = set()
         # Subscribed inputs: the endpoint that carries each, and who hears it.
         self._listeners: dict[tuple[int, InputType], tuple[str, Callable[[bytes], None]]] = {}
         self._tick: asyncio.TimerHandle | None = None
@@ -53,36 +58,46 @@ class PacketDriver:
         for endpoint in protocol.listens:
             notifications.listen(endpoint, partial(self._heard, endpoint))
 
-    def output(
-        self, feature: int, kind: OutputType, value: int, duration_ms: int
-    ) -> asyncio.Future[None]:
+    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
         try:
             packets = self.protocol.output(feature, kind, value, duration_ms)
         except ProtocolError as error:
             raise Unsupported(f"{self._name}: {error}") from error
-        if value and not kind.is_position:
-            self._running.add(feature)
-        else:
-            self._running.discard(feature)
         try:
-            outcome = self._send(packets, merge=self.protocol.shares_packets(feature))
+            at_rest = self._truth.rests_after({feature: Value(kind, value, duration_ms)})
+            return self._send(packets, self.protocol.shares_packets(feature), at_rest)
         except DeviceError:
             # It has not left and never will: a packet of another feature must not carry it.
-            self._forget((feature,))
-            self._running.discard(feature)
+            self._remember(feature, self._truth.taken(feature) or Value(kind, 0))
             raise
         finally:
             self._schedule_tick()
-        return outcome
 
-    def _send(self, packets: Sequence[Packet], *, merge: bool) -> asyncio.Future[None]:
-        if not packets and self._running:
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            done.set_result(None)
-            return done
-        return self._hardware.output(packets, merge=merge, at_rest=not self._running)
+    def _send(self, packets: Sequence[Packet], merge: bool, at_rest: bool) -> Outcome:
+        if not packets and not at_rest:
+            return settled()
+        return self._hardware.output(packets, merge=merge, at_rest=at_rest)
 
-    def stop(self, features: Collection[int] | None) -> asyncio.Future[None]:
+    def recall(self, feature: int, value: Value, *, again: bool) -> Outcome | None:
+        if not self.protocol.shares_packets(feature):
+            return None
+        packets = self._remember(feature, value)
+        if not (packets and again):
+            return None
+        return self._send(packets, True, self._truth.rests_after({feature: value}))
+
+    def _remember(self, feature: int, value: Value) -> Sequence[Packet]:
+        """Have the protocol believe that it is there; returns what would bring it there."""
+        # First of all what goes on by the clock ends.
+        rest = self._forget((feature,))
+        self._schedule_tick()
+        if not value.steps and not value.kind.is_position:
+            return rest
+        if self.protocol.tick_ms is not None:
+            return rest  # a move by the clock has a gap now, and is not taken up again
+        return self.protocol.output(feature, value.kind, value.steps, value.duration_ms)
+
+    def stop(self, features: Collection[int] | None) -> Outcome:
         try:
             packets = self.protocol.stop(features)
         except (ProtocolError, *FAULTS) as error:
@@ -92,25 +107,23 @@ class PacketDriver:
                     ErrorCode.REFUSED, f"{self._name} cannot be stopped: {error}. Switch it off."
                 ) from error
             packets, features = self._armed, None
-        if features is None:
-            self._running.clear()
-        else:
-            self._running.difference_update(features)
         self._schedule_tick()
-        return self._hardware.stop(packets, everything=features is None)
+        everything = features is None
+        at_rest = self._truth.rests_after(dict.fromkeys(features or ()))
+        return self._hardware.stop(packets, everything=everything, at_rest=at_rest)
 
     def stopped(self) -> None:
         """The hardware was stopped without us: what the protocol remembers is at rest again."""
         self._forget(None)
-        self._running.clear()
         self._schedule_tick()
 
-    def _forget(self, features: Collection[int] | None) -> None:
-        """Have the protocol take these for at rest; nothing is sent."""
+    def _forget(self, features: Collection[int] | None) -> Sequence[Packet]:
+        """Have the protocol take these for at rest; returns what would bring them there."""
         try:
-            self.protocol.stop(features)
+            return self.protocol.stop(features)
         except (ProtocolError, *FAULTS) as error:
             log.error("%s: its stop cannot be made: %s", self._name, error)
+            return ()
 
     def _schedule_tick(self) -> None:
         wanted = self.protocol.tick_ms
@@ -125,34 +138,26 @@ class PacketDriver:
     def _ticked(self) -> None:
         self._tick = None
         try:
-            outcome = self._send(self.protocol.tick(), merge=False)
+            outcome = self._send(self.protocol.tick(), False, self._truth.rests_after({}))
         except DeviceError as error:
-            self._give_up(error)
+            self._on_failed(error)
             return
         outcome.add_done_callback(self._tick_written)
         self._schedule_tick()
 
-    def _tick_written(self, outcome: asyncio.Future[None]) -> None:
+    def _tick_written(self, outcome: Outcome) -> None:
         error = None if outcome.cancelled() else outcome.exception()
         if isinstance(error, DeviceError) and self._tick is not None:
-            self._give_up(error)
-
-    def _give_up(self, error: DeviceError) -> None:
-        """A move that goes on by itself has a gap now: rest is the only state that is known."""
-        try:
-            self.stop(None)
-        except HardwareError as gone:
-            # The relay is away, and has stopped the device.
-            log.warning("%s: %s", self._name, gone)
-        self._on_failed(error)
+            # It has a gap now: rest is the only state that is known.
+            self._on_failed(error)
 
     def _heard(self, endpoint: str, data: bytes) -> None:
         """The device spoke by itself; some want an answer."""
         try:
             if packets := self.protocol.heard(endpoint, data):
-                self._send(packets, merge=False)
+                self._send(packets, False, self._truth.rests_after({}))
         except DeviceError as error:
-            self._give_up(error)
+            self._on_failed(error)
 
     async def read(self, feature: int, kind: InputType) -> int:
         try:
@@ -173,9 +178,7 @@ class PacketDriver:
         finally:
             self._querying.release()
 
-    def subscribe(
-        self, feature: int, kind: InputType, on_reading: OnReading
-    ) -> asyncio.Future[None]:
+    def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> Outcome:
         endpoint = self.protocol.subscription(feature, kind)
 
         def heard(data: bytes) -> None:
@@ -189,7 +192,7 @@ class PacketDriver:
         self._notifications.listen(endpoint, heard)
         return outcome
 
-    def unsubscribe(self, feature: int, kind: InputType) -> asyncio.Future[None] | None:
+    def unsubscribe(self, feature: int, kind: InputType) -> Outcome | None:
         # The peripheral goes on if a handshake, a query or another input shares the endpoint.
         endpoint = self._unlisten(feature, kind)
         return None if endpoint is None else self._notifications.release(endpoint, (feature, kind))

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from forwarder.driver import Outcome
 from forwarder.errors import HardwareError
 from relay.link.messages import ErrorCode
 
-Outcome = asyncio.Future[None]
 H = TypeVar("H")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from forwarder.driver import Outcome
 from forwarder.errors import HardwareError
 from forwarder.hardware import Hardware
 from forwarder.protocols.base import (
@@ -62,7 +63,7 @@ class Notifications:
             )
         return self._held[endpoint]
 
-    def hold(self, endpoint: str, holder: Hashable) -> asyncio.Future[None]:
+    def hold(self, endpoint: str, holder: Hashable) -> Outcome:
         """Have the peripheral notify on `endpoint`; see Shared.take."""
         return self._of(endpoint).take(holder)
 
@@ -70,7 +71,7 @@ class Notifications:
         """The same, and wait until it does. Raises HardwareError."""
         await self._of(endpoint).hold(holder)
 
-    def release(self, endpoint: str, holder: Hashable) -> asyncio.Future[None] | None:
+    def release(self, endpoint: str, holder: Hashable) -> Outcome | None:
         """Have the peripheral end it, if nobody else holds it; see Shared.release."""
         return self._of(endpoint).release(holder)
 

@@ -8,9 +8,10 @@ from collections.abc import Collection
 
 from forwarder.buttplug.messages import InputCommand, InputType
 from forwarder.device import Device
+from forwarder.driver import Fate, Outcome
 from forwarder.errors import UnknownDevice
 from forwarder.hub_client import Client
-from forwarder.sharing import Outcome, Shared
+from forwarder.sharing import Shared
 
 Key = tuple[int, int, InputType]
 """Index of the device, feature, input."""
@@ -60,7 +61,7 @@ class Subscriptions:
             if outcome.done():
                 return  # nobody waits any more
             if error is None:
-                outcome.set_result(None)
+                outcome.set_result(Fate.TAKEN)
             else:
                 outcome.set_exception(error)
                 outcome.exception()  # nobody has to look

@@ -11,7 +11,6 @@ from msgspec import UNSET
 
 from forwarder.api.model import DeviceBody, LimitBody
 from forwarder.api.services import Services
-from forwarder.buttplug.messages import StopCmd
 from forwarder.definitions.model import Definition, OutputLimit, UserDevice
 from forwarder.definitions.user import UserConfig, canonical_address
 from forwarder.device import Device
@@ -124,10 +123,10 @@ class Settings:
         )
         if opened.user is not None:
             device.display_name = opened.user.display_name
-        if body.limits is not UNSET:
-            # What runs now may be more than is allowed from now on.
-            hub.stop(None, StopCmd(id=1, device_index=device.index, inputs=False))
-            opened.apply_ceilings(relay.wearer.ceilings)
+        limited = body.limits is not UNSET
+        # What runs now may be more than is allowed from now on.
+        if limited and opened.apply_ceilings(relay.wearer.ceilings):
+            hub.stopped(device, "its limits were changed")
         if body.deny is True:
             relays.let_go(device, "the user denied it")
             return f"{device.shown_name} is denied and was disconnected."

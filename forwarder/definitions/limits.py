@@ -60,6 +60,14 @@ class Scale:
             return 0
         return self.low + value if value > 0 else -(self.low - value)
 
+    def to_visible(self, step: int) -> int:
+        """What clients are shown of the device's `step`, within the range that they see."""
+        if self.kind.is_position:
+            shown = self.high - step if self.reverse else step - self.low
+            return min(max(shown, 0), self.steps)
+        shown = min(max(abs(step) - self.low, 0), self.steps)
+        return shown if step >= 0 else -shown
+
     def clamp_duration(self, duration: int) -> int:
         if self.duration is None:
             return duration

@@ -214,7 +214,8 @@ class Finder:
         self, relay: Relay, link: RelayLink, advertisement: Advertisement, known: Identity | None
     ) -> None:
         p, address = relay.next_p(), advertisement.address
-        hardware = RelayHardware(p, address, BLE_GAP_MS, relay.name)
+        supervised = relay.supervised
+        hardware = RelayHardware(p, address, BLE_GAP_MS, relay.name, supervised=supervised)
         hardware.blocked = relay.blocked
         opening = relay.opening[p] = Opening(hardware)
         found: list[Device] = []
@@ -222,6 +223,7 @@ class Finder:
 
         def failed(error: DeviceError) -> None:
             for device in found:
+                device.stop()
                 self._keeper.stopped(device, str(error).rstrip("."))
 
         try:
@@ -280,6 +282,8 @@ class Finder:
         if relay.link is not link:
             return  # this link broke as well; the device has its grace time still
         if resumed and relay.devices.get(hardware.p) is opened:
+            # The relay answered once the radio had taken its stop.
+            opened.device.at_rest()
             hardware.blocked = relay.blocked
             hardware.rearm()
             log.info("%s is back at %s", opened.device.shown_name, relay.name)

@@ -11,11 +11,13 @@ from forwarder.definitions.limits import build_features
 from forwarder.definitions.model import Definition, UserDevice
 from forwarder.definitions.user import UserConfig
 from forwarder.device import Device, Identity
+from forwarder.driver import Fate
 from forwarder.errors import DeviceError, HardwareError
 from forwarder.hardware import Hardware
 from forwarder.packet_driver import PacketDriver
-from forwarder.protocols.base import DeviceProtocol, ProtocolError
+from forwarder.protocols.base import DeviceProtocol, Packet, ProtocolError
 from forwarder.steps import Notifications, StepRunner
+from forwarder.truth import Truth
 from relay.link.messages import Advertisement, Ceiling, ErrorCode
 
 log = logging.getLogger(__name__)
@@ -35,12 +37,12 @@ class Opened:
     user: UserDevice | None
     hardware: Hardware
 
-    def apply_ceilings(self, ceilings: Sequence[Ceiling]) -> None:
-        """The wearer's limits changed: rebuild the ranges that clients see."""
+    def apply_ceilings(self, ceilings: Sequence[Ceiling]) -> bool:
+        """The wearer's or the user's limits changed: rebuild the ranges that clients see. Returns
+        whether the device was stopped for that, see Device.limit."""
         address = self.hardware.address
-        self.device.replace_features(
-            build_features(self.definition, self.user, ceilings, address=address)
-        )
+        features = build_features(self.definition, self.user, ceilings, address=address)
+        return self.device.limit(features)
 
 
 async def open_device(
@@ -95,7 +97,9 @@ async def open_device(
     if settings is not None and settings.gap_ms is not None:
         gap_ms = settings.gap_ms
     await arm(hardware, protocol, gap_ms)
-    driver = PacketDriver(definition.name, hardware, protocol, notifications, on_failed)
+    truth = Truth()
+    hardware.follow(truth)
+    driver = PacketDriver(definition.name, hardware, protocol, notifications, on_failed, truth)
     device = Device(
         identity,
         definition.name,
@@ -105,6 +109,7 @@ async def open_device(
         source=source,
         display_name=settings.display_name if settings is not None else None,
         wished_index=settings.index if settings is not None else None,
+        truth=truth,
     )
     return Opened(device, driver, definition, settings, hardware)
 
@@ -129,7 +134,7 @@ async def _stop_known(
         if stop:
             gap_ms = hardware.gap_ms if model.definition.gap_ms is None else model.definition.gap_ms
             await hardware.arm(stop, gap_ms=gap_ms, keepalive=None)
-            await hardware.stop(protocol.stop(None), everything=True)
+            await _take_stop(hardware, protocol.stop(None))
             return True
     return False
 
@@ -140,6 +145,11 @@ async def arm(hardware: Hardware, protocol: DeviceProtocol, gap_ms: int) -> None
     await hardware.arm(stop, gap_ms=gap_ms, keepalive=keepalive)
     # Without packets that stop it from any state, the connection that ended before was its stop.
     if stop or (keepalive is not None and keepalive.primed):
-        await hardware.stop(protocol.stop(None), everything=True)
+        await _take_stop(hardware, protocol.stop(None))
     else:
-        await hardware.stop((), everything=True)
+        await _take_stop(hardware, ())
+
+
+async def _take_stop(hardware: Hardware, packets: Sequence[Packet]) -> None:
+    if await hardware.stop(packets, everything=True) is not Fate.TAKEN:
+        raise HardwareError(ErrorCode.GONE, "Its relay went away before it took its stop.")

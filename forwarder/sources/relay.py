@@ -63,6 +63,11 @@ class Relay:
         return "chooser" in self.hello.capabilities
 
     @property
+    def supervised(self) -> bool:
+        """Whether what it drives is stopped even if the relay itself dies."""
+        return "supervised" in self.hello.capabilities
+
+    @property
     def free_slots(self) -> int:
         """Connections this relay can still take, as far as it says."""
         taken = len(self.devices) + len(self.opening)

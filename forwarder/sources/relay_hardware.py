@@ -6,18 +6,22 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from forwarder.driver import Fate, Outcome
 from forwarder.errors import Denied, HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive, Packet
-from forwarder.sources.relay_link import Outcome, RelayLink
+from forwarder.sources.relay_link import Outcome as Asked
+from forwarder.sources.relay_link import RelayLink
+from forwarder.truth import Truth
 from relay.link import messages as wire
-from relay.link.messages import Connected, ErrorCode, Reply, Service, Value
+from relay.link.messages import Connected, ErrorCode, Service, Value
 
 log = logging.getLogger(__name__)
 
 # The hub's patience beyond the relay's own limits for the same thing.
 CONNECT_S = 25.0
-STOP_S = 3.0
+# A relay tries a stop for a second, and lets the peripheral go within another 2.5 s.
+STOP_S = 4.5
 # Bluetooth LE takes a write per connection event; phones use events of 15 to 50 ms, and toys drop
 # what comes faster than they can run. Definitions that know better say so.
 BLE_GAP_MS = 50
@@ -29,18 +33,24 @@ class RelayHardware:
     """A peripheral that stays the same one while its relay's link comes and goes.
 
     `link` is None while the relay is away. `blocked` says why outputs are refused right now.
-    `running`: something was sent that may run, and the relay has not confirmed since that all is
-    off; so is a fresh connection, of which nobody knows what it does.
+    `supervised`: what its relay drives is stopped even if the relay dies.
     """
 
-    def __init__(self, p: int, address: str, gap_ms: int, relay_name: str) -> None:
+    def __init__(
+        self, p: int, address: str, gap_ms: int, relay_name: str, *, supervised: bool = True
+    ) -> None:
         self.p = p
         self.gap_ms = gap_ms
+        self.supervised = supervised
         self.services: tuple[Service, ...] = ()
         self.link: RelayLink | None = None
         self.blocked: str | None = None
-        self.running = False
         self.armed = False
+        # While it is being opened, nobody knows whether it runs.
+        self._truth: Truth | None = None
+        # Stops that a lost link left open, and how it is told that the lease has run out.
+        self._orphans: list[Outcome] = []
+        self._silence: asyncio.TimerHandle | None = None
         self._address = address
         self._relay_name = relay_name
         self._handles: dict[str, int] = {}
@@ -49,8 +59,10 @@ class RelayHardware:
         # Characteristics whose newest beginning or end is not confirmed; None: it could not leave.
         self._unsure: dict[int, Outcome | None] = {}
         self._arming: _Arming | None = None
-        # How often something was sent that may run: an "all is off" before it is none any more.
-        self._starts = 0
+        # Whether something was written of which nobody knows what it does, without an "all is off"
+        # behind it that was confirmed; and how often, for one that came before the newest is none.
+        self._wrote = False
+        self._writes = 0
         # Stops that the relay ran by itself, as far as we know: an Arm names them, so that one
         # that was under way meanwhile does not count.
         self._stops_seen = 0
@@ -84,21 +96,72 @@ class RelayHardware:
             raise HardwareError(ErrorCode.GONE, link.ended)
         self.services = reply.services
         self.link = link
-        self.running = not reply.resumed
-        if self.running:
-            link.rouse()
+        if not reply.resumed:
+            link.rouse()  # nobody knows what it does
         if reply.resumed:
             self._settle_notifications()
         return reply.resumed
 
-    def detach(self) -> None:
-        """The link is gone; the relay stops the peripheral by itself and may keep it connected."""
+    def follow(self, truth: Truth) -> None:
+        self._truth = truth
+
+    @property
+    def running(self) -> bool:
+        """Whether an output is on, or may be: what has not been confirmed counts as on."""
+        return self._truth is None or self._truth.running or self._wrote
+
+    def detach(self, stopped: Callable[[], None]) -> None:
+        """The link is gone; the relay stops the peripheral by itself and may keep it connected.
+
+        Once its last lease has run out, within a second, `stopped` is called if it was armed at a
+        relay whose stops do not need it to be alive; then the stops are answered that were left
+        open.
+        """
+        link, self.link = self.link, None
+        by_itself = self.armed and self.supervised
+        self.disarmed()
+        if link is None or self._silence is not None:
+            return
+
+        def silent() -> None:
+            self._silence = None
+            if by_itself and self.link is None:
+                stopped()
+            self._answer_orphans()
+
+        loop = asyncio.get_running_loop()
+        self._silence = loop.call_at(link.silent_at(self.p), silent)
+
+    def release(self) -> None:
+        """The peripheral is no device any more. Nothing is known about what it does."""
         self.link = None
         self.disarmed()
+        if self._silence is None:
+            self._answer_orphans()
+
+    def _answer_orphans(self) -> None:
+        orphans, self._orphans = self._orphans, []
+        for outcome in orphans:
+            self._answer(outcome)
+
+    def _orphaned(self, outcome: Outcome) -> None:
+        """This stop cannot reach the relay any more: it is answered once that has gone silent."""
+        self._orphans.append(outcome)
+
+    def _answer(self, outcome: Outcome) -> None:
+        if outcome.done():
+            return
+        if not self.running:
+            outcome.set_result(Fate.BY_ITSELF)
+            return
+        text = f"may be running: its relay {self._relay_name} is gone without a word, and it is"
+        text = f"{text} stopped when that is back. Switch it off by hand."
+        outcome.set_exception(HardwareError(ErrorCode.GONE, f"The device {text}"))
+        outcome.exception()  # nobody has to look
 
     def disarmed(self) -> None:
-        """The relay was told to stop it, or does so on its own: nothing runs until it is armed."""
-        self.running = self.armed = False
+        """The relay was told to stop it, or does so by itself; nothing starts until it is armed."""
+        self.armed = self._wrote = False
 
     async def disconnect(self) -> None:
         if self.link is not None:
@@ -129,7 +192,7 @@ class RelayHardware:
         if self._arming is not None and self.link is not None:
             self._rearm().add_done_callback(self._armed_again)
 
-    def _rearm(self) -> Outcome:
+    def _rearm(self) -> Asked:
         assert self._arming is not None
         packets, gap_ms, alive = self._arming
         seen = self._stops_seen
@@ -139,7 +202,7 @@ class RelayHardware:
             self.link.renew()
         return outcome
 
-    def _armed_again(self, outcome: Outcome) -> None:
+    def _armed_again(self, outcome: Asked) -> None:
         error = None if outcome.cancelled() else outcome.exception()
         if error is not None:
             self.armed = False
@@ -152,67 +215,65 @@ class RelayHardware:
 
     # --- moving ---------------------------------------------------------------------------------
 
-    def output(
-        self, packets: Sequence[Packet], *, merge: bool, at_rest: bool
-    ) -> asyncio.Future[None]:
+    def output(self, packets: Sequence[Packet], *, merge: bool, at_rest: bool) -> Outcome:
         if self.blocked is not None:
             raise Denied(self.blocked)
         link = self._reachable()
         frames = tuple(map(self._packet, packets))
-        if not at_rest:
-            self._starting()
         if not self.armed:
             self.rearm()
-        outcome = link.request(
-            lambda id: wire.Output(id, self.p, frames, merge=merge, rest=at_rest)
-        )
+        outcome = link.carry(lambda id: wire.Output(id, self.p, frames, merge=merge, rest=at_rest))
         if at_rest:
             self._off_when(outcome)
         else:
             link.rouse()
-        return _without_value(outcome)
-
-    def _starting(self) -> None:
-        self.running = True
-        self._starts += 1
+        return outcome
 
     def _off_when(self, outcome: Outcome) -> None:
-        """`outcome` says that everything is off, unless something is sent in the meantime."""
-        if not self.running:
-            return
-        starts = self._starts
+        """`outcome` says that everything is off, unless something is written in the meantime."""
+        writes = self._writes
 
         def settled(done: Outcome) -> None:
-            if not _failed(done) and self._starts == starts:
-                self.running = False
+            if not _failed(done) and self._writes == writes:
+                self._wrote = False
 
-        outcome.add_done_callback(settled)
+        if self._wrote:
+            outcome.add_done_callback(settled)
 
-    def stop(self, packets: Sequence[Packet], *, everything: bool) -> asyncio.Future[None]:
-        link = self._reachable()
-        frames = tuple(map(self._packet, packets))
-        # What is stopped where nothing runs leaves nothing on.
-        rest, seen = everything or not self.running, self._stops_seen
-        outcome = link.request(
+    def stop(
+        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
+    ) -> Outcome:
+        if self.link is None:
+            outcome: Outcome = asyncio.get_running_loop().create_future()
+            if self._silence is None:
+                self._answer(outcome)
+            else:
+                self._orphaned(outcome)
+            return outcome
+        frames, seen = tuple(map(self._packet, packets)), self._stops_seen
+        rest = everything or at_rest
+        outcome = self.link.carry(
             lambda id: wire.Stop(id, self.p, frames, all=everything, rest=rest, seen=seen),
             deadline_s=STOP_S,
+            orphaned=self._orphaned,
         )
         if rest:
             self._off_when(outcome)
-        return _without_value(outcome)
+        return outcome
 
     async def write(self, endpoint: str, data: bytes, response: bool) -> None:
         h = self._handle(endpoint)
         was_running = self.running
         outcome = self._request(lambda id: wire.Write(id, self.p, h, data, response))
         # The relay cannot know what it does; the next beat must come before the short lease lapses.
-        self._starting()
+        self._wrote = True
+        self._writes += 1
         self._reachable().rouse()
         try:
             await outcome
         finally:
             if not was_running and self.link is not None:
-                rest = self._request(lambda id: wire.Output(id, self.p, (), rest=True))
+                rest = self.link.carry(lambda id: wire.Output(id, self.p, (), rest=True))
                 self._off_when(rest)
 
     async def read(self, endpoint: str) -> bytes:
@@ -222,7 +283,7 @@ class RelayHardware:
             raise HardwareError(ErrorCode.RADIO, f"{self._relay_name} gave a wrong answer")
         return reply.d
 
-    def subscribe(self, endpoint: str, on_value: OnNotification) -> asyncio.Future[None]:
+    def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
         h = self._handle(endpoint)
         if h in self._unsure and ((before := self._unsure[h]) is None or before.done()):
             # An end that was not confirmed: a radio that still notifies would refuse to begin.
@@ -235,12 +296,12 @@ class RelayHardware:
                 del self._listeners[h]
 
         outcome.add_done_callback(begun)
-        return _without_value(outcome)
+        return outcome
 
-    def unsubscribe(self, endpoint: str) -> asyncio.Future[None]:
+    def unsubscribe(self, endpoint: str) -> Outcome:
         h = self._handle(endpoint)
         self._listeners.pop(h, None)
-        return _without_value(self._end(h))
+        return self._end(h)
 
     def _end(self, h: int) -> Outcome:
         return self._change(h, lambda id: wire.Unsubscribe(id, self.p, h))
@@ -248,7 +309,7 @@ class RelayHardware:
     def _change(self, h: int, make: Callable[[int], wire.Request]) -> Outcome:
         """Begin or end notifications. Until that is confirmed nobody knows whether they come."""
         self._unsure[h] = None
-        outcome = self._unsure[h] = self._request(make)
+        outcome = self._unsure[h] = self._reachable().carry(make)
 
         def settled(done: Outcome) -> None:
             if not _failed(done) and self._unsure.get(h) is done:
@@ -280,7 +341,7 @@ class RelayHardware:
 
     def _request(
         self, make: Callable[[int], wire.Request], *, deadline_s: float | None = None
-    ) -> Outcome:
+    ) -> Asked:
         link = self._reachable()
         return (
             link.request(make) if deadline_s is None else link.request(make, deadline_s=deadline_s)
@@ -311,25 +372,3 @@ class RelayHardware:
 
 def _failed(done: Outcome) -> bool:
     return done.cancelled() or done.exception() is not None
-
-
-def _without_value(outcome: asyncio.Future[Reply]) -> asyncio.Future[None]:
-    """The same outcome for callers that only want to know whether it worked."""
-    plain: asyncio.Future[None] = outcome.get_loop().create_future()
-
-    def settle(done: asyncio.Future[Reply]) -> None:
-        if plain.done():
-            return
-        if done.cancelled():
-            plain.cancel()
-        elif (error := done.exception()) is not None:
-            plain.set_exception(error)
-            plain.exception()  # nobody has to look
-        else:
-            plain.set_result(None)
-
-    if outcome.done():
-        settle(outcome)
-    else:
-        outcome.add_done_callback(settle)
-    return plain

@@ -19,6 +19,8 @@ from forwarder.connectors.bounds import (
     NOTIFICATIONS_S,
     TURN_MESSAGES,
 )
+from forwarder.driver import Fate
+from forwarder.driver import Outcome as Carried
 from forwarder.errors import HardwareError
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, TooLarge
@@ -41,6 +43,7 @@ from relay.link.messages import (
     Stop,
     StopAll,
     Value,
+    Write,
 )
 from relay.link.session import HubSession, LinkSilent
 
@@ -60,11 +63,63 @@ State = Scan | Interests | Status
 """Messages without a reply: only the newest of each kind matters."""
 
 
+Orphaned = Callable[[Carried], None]
+"""Takes an outcome that the end of the link leaves open, and sees to it that it is settled."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Asking:
+    """Somebody waits for a reply as such. `until`: the deadline."""
+
     outcome: Outcome
     until: float
     peripheral: int | None
+
+    def fail(self, code: ErrorCode, text: str) -> None:
+        if not self.outcome.done():
+            self.outcome.set_exception(HardwareError(code, text))
+            # Whoever needs the outcome awaits it; nobody has to.
+            self.outcome.exception()
+
+    def link_ended(self, why: str) -> None:
+        self.fail(ErrorCode.GONE, why)
+
+    def settle(self, reply: Reply) -> None:
+        if isinstance(reply, Failed):
+            self.fail(reply.code, reply.text or f"the relay says: {reply.code.value}")
+        elif not self.outcome.done():  # else whoever waited was cancelled
+            self.outcome.set_result(reply)
+
+
+@dataclass(frozen=True, slots=True)
+class _Carrying:
+    """Somebody waits for what becomes of a command."""
+
+    outcome: Carried
+    until: float
+    peripheral: int | None
+    orphaned: Orphaned | None
+
+    def fail(self, code: ErrorCode, text: str) -> None:
+        if not self.outcome.done():
+            self.outcome.set_exception(HardwareError(code, text))
+            self.outcome.exception()
+
+    def link_ended(self, why: str) -> None:
+        if self.orphaned is None:
+            self.fail(ErrorCode.GONE, why)
+        else:
+            self.orphaned(self.outcome)
+
+    def settle(self, reply: Reply) -> None:
+        if isinstance(reply, Failed):
+            self.fail(reply.code, reply.text or f"the relay says: {reply.code.value}")
+        elif not self.outcome.done():
+            superseded = isinstance(reply, Done) and reply.superseded
+            self.outcome.set_result(Fate.SUPERSEDED if superseded else Fate.TAKEN)
+
+
+_Waiting = _Asking | _Carrying
 
 
 class RelayLink:
@@ -97,6 +152,8 @@ class RelayLink:
         self._messages = Budget(LINK_MESSAGES_S, LINK_BURST, now)
         self._notifications = Budget(NOTIFICATIONS_S, NOTIFICATIONS_BURST, now)
         self.dropped = 0  # notifications, because there were too many
+        # When each peripheral was leased last: what runs there stops an active lease later.
+        self._leased_at: dict[int, float] = {}
         self.ended: str | None = None
         self._leaving = False
 
@@ -139,12 +196,12 @@ class RelayLink:
         self.ended = self.ended or why
         waiting, self._waiting = self._waiting, {}
         for entry in waiting.values():
-            _fail(entry.outcome, ErrorCode.GONE, why)
+            entry.link_ended(why)
 
     def fail_peripheral(self, p: int, why: str) -> None:
         """End every wait on one peripheral: it is gone."""
         for number in [n for n, entry in self._waiting.items() if entry.peripheral == p]:
-            _fail(self._waiting.pop(number).outcome, ErrorCode.GONE, why)
+            self._waiting.pop(number).fail(ErrorCode.GONE, why)
 
     # --- out ------------------------------------------------------------------------------------
 
@@ -154,23 +211,55 @@ class RelayLink:
         The future fails with HardwareError: refused by the relay, timed out, link gone, congested.
         """
         outcome: Outcome = self._loop.create_future()
-        if self.ended is not None:
-            _fail(outcome, ErrorCode.GONE, self.ended)
-            return outcome
+        self._ask(make, lambda until, p: _Asking(outcome, until, p), deadline_s)
+        return outcome
+
+    def carry(
+        self,
+        make: Callable[[int], Request],
+        *,
+        deadline_s: float = REQUEST_S,
+        orphaned: Orphaned | None = None,
+    ) -> Carried:
+        """The same for a command whose sender only wants to know whether it was carried out.
+
+        `orphaned` is given the outcome if the link ends before the relay answered.
+        """
+        outcome: Carried = self._loop.create_future()
+        self._ask(make, lambda until, p: _Carrying(outcome, until, p, orphaned), deadline_s)
+        return outcome
+
+    def _ask(
+        self,
+        make: Callable[[int], Request],
+        waiting: Callable[[float, int | None], _Waiting],
+        deadline_s: float,
+    ) -> None:
+        now = self._loop.time()
         request = make(self.session.request_id())
-        if not self._room_for(request):
-            _fail(outcome, ErrorCode.CONGESTED, "the relay does not keep up; the value was dropped")
-            return outcome
         peripheral = None if isinstance(request, StopAll | Forget) else request.p
+        entry = waiting(now + deadline_s, peripheral)
+        if self.ended is not None:
+            entry.link_ended(self.ended)
+            return
+        if not self._room_for(request):
+            entry.fail(ErrorCode.CONGESTED, "the relay does not keep up; the value was dropped")
+            return
         try:
             frame = self.session.send(request)
         except TooLarge as error:
-            _fail(outcome, ErrorCode.REFUSED, f"{error}; it was not sent")
-            return outcome
+            entry.fail(ErrorCode.REFUSED, f"{error}; it was not sent")
+            return
         # No await between registering and queueing: a reply always finds its waiter.
-        self._waiting[request.id] = _Waiting(outcome, self._loop.time() + deadline_s, peripheral)
+        self._waiting[request.id] = entry
+        if peripheral is not None and isinstance(request, Output | Write):
+            self._leased_at[peripheral] = now
         self._queue(frame)
-        return outcome
+
+    def silent_at(self, p: int) -> float:
+        """When the relay has stopped this peripheral by itself, if it hears nothing any more."""
+        active_s = self.session.active_ms / 1000
+        return self._leased_at.get(p, self._loop.time() - active_s) + active_s
 
     def tell(self, state: State) -> None:
         """Queue a state; one of its class that has not left yet is replaced. Dropped once the link
@@ -193,7 +282,14 @@ class RelayLink:
     def renew(self) -> None:
         """Send a beat now: leases must not wait for the next one."""
         if self.ended is None:
-            self._queue(self.session.beat(self._loop.time(), self._leases()))
+            now = self._loop.time()
+            self._queue(self.session.beat(now, self._granted(now)))
+
+    def _granted(self, now: float) -> Mapping[int, int]:
+        """What a beat made now leases."""
+        leases = self.session.granted(self._leases(), now)
+        self._leased_at.update(dict.fromkeys(leases, now))
+        return leases
 
     def rouse(self) -> None:
         """An output is on its way: beat at the fast rate from now on."""
@@ -245,6 +341,7 @@ class RelayLink:
                 return
             beat = self.session.tick(now, self._leases(), active=self._running())
             if beat is not None:
+                self._granted(now)
                 self._queue(beat)
             self._expire(now)
             self._beat_wanted.clear()
@@ -257,7 +354,7 @@ class RelayLink:
     def _expire(self, now: float) -> None:
         for number in [n for n, entry in self._waiting.items() if entry.until <= now]:
             entry = self._waiting.pop(number)
-            _fail(entry.outcome, ErrorCode.TIMEOUT, "the relay did not answer in time")
+            entry.fail(ErrorCode.TIMEOUT, "the relay did not answer in time")
 
     # --- in -------------------------------------------------------------------------------------
 
@@ -295,16 +392,5 @@ class RelayLink:
 
     def _settle(self, reply: Reply) -> None:
         entry = self._waiting.pop(reply.id, None)
-        if entry is None or entry.outcome.done():
-            return  # it came after its deadline, and was reported as such
-        if isinstance(reply, Failed):
-            _fail(entry.outcome, reply.code, reply.text or f"the relay says: {reply.code.value}")
-        else:
-            entry.outcome.set_result(reply)
-
-
-def _fail(outcome: Outcome, code: ErrorCode, text: str) -> None:
-    if not outcome.done():
-        outcome.set_exception(HardwareError(code, text))
-        # Whoever needs the outcome awaits it; nobody has to.
-        outcome.exception()
+        if entry is not None:  # else it came after its deadline, and was reported as such
+            entry.settle(reply)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from forwarder.device import Device, Identity
-from forwarder.errors import HardwareError
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.finder import Finder
 from forwarder.sources.opening import Opened
@@ -135,6 +135,8 @@ class RelaySource:
             self._detach(relay, old, why)
         relay.name, relay.hello, relay.link, relay.radio = name, hello, link, hello.radio
         relay.debts = ()  # it tells of those that there are
+        for hardware in relay.all_hardware():
+            hardware.supervised = relay.supervised
         if relay.grace is not None:
             relay.grace.cancel()
             relay.grace = None
@@ -177,10 +179,16 @@ class RelaySource:
             opening.give_up(why)
         for opened in relay.devices.values():
             was_running = opened.device.running
-            hardware_of(opened).detach()
-            self._at_rest(opened)
+            opened.driver.stopped()
+            opened.device.lost_sight()
+            hardware_of(opened).detach(partial(self._gone_silent, opened))
             if was_running:
                 self._sink.stopped(opened.device, why)
+
+    def _gone_silent(self, opened: Opened) -> None:
+        """Its last lease has run out at a relay that was lost, which has stopped it by itself."""
+        opened.device.at_rest()
+        self._on_change()
 
     def _grace_over(self, relay: Relay, why: str) -> None:
         if relay.grace is not None:
@@ -307,7 +315,11 @@ class RelaySource:
         opened = relay.devices.get(news.p)
         why = _WHY[news.cause]
         if opened is not None:
-            self._at_rest(opened)
+            opened.driver.stopped()
+            if news.ok:
+                opened.device.at_rest()
+            else:
+                opened.device.lost_sight()
             self._sink.stopped(opened.device, why)
         if not news.ok:
             log.error(
@@ -326,7 +338,8 @@ class RelaySource:
                 hardware.rearm()
         for opened in relay.devices.values():
             if relay.blocked is not None:
-                self._at_rest(opened)
+                # It is off once the relay says so.
+                opened.driver.stopped()
             if wearer.ceilings != was.ceilings:
                 self._limit(opened, wearer.ceilings)
         if relay.blocked is None:
@@ -370,21 +383,11 @@ class RelaySource:
         relay may have; those that are devices at it too."""
         return self._finder.reserved.holds()
 
-    def _at_rest(self, opened: Opened) -> None:
-        opened.driver.stopped()
-        opened.device.at_rest()
-
     def _limit(self, opened: Opened, ceilings: tuple[Ceiling, ...]) -> None:
         """The wearer changed their limits: what runs may be above them now."""
-        device = opened.device
-        if device.running:
-            try:
-                device.stop()
-            except HardwareError as error:
-                log.warning("%s: %s", device.shown_name, error)  # away, so that it is stopped
-            self._sink.stopped(device, "the wearer changed the limits")
-        opened.apply_ceilings(ceilings)
-        self._sink.changed(device)
+        if opened.apply_ceilings(ceilings):
+            self._sink.stopped(opened.device, "the wearer changed the limits")
+        self._sink.changed(opened.device)
 
     # --- for the finder -------------------------------------------------------------------------
 
@@ -399,8 +402,8 @@ class RelaySource:
         hardware = hardware_of(opened)
         if relay.devices.pop(hardware.p, None) is None:
             return
-        hardware.detach()
-        self._at_rest(opened)
+        hardware.release()
+        opened.driver.stopped()
         self._sink.remove(opened.device, why)
         self._finder.lost(hardware.address)
         self._on_change()

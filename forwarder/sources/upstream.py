@@ -31,6 +31,7 @@ from forwarder.errors import ForwarderError
 from forwarder.hub_ids import MAX_HUBS, marked
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.upstream_driver import UpstreamDriver
+from forwarder.truth import Truth
 from relay.link.channel import Channel
 from relay.link.names import neutralise
 
@@ -233,7 +234,10 @@ class _Conversation:
         if user is not None and user.deny:
             return
         definition = definition_of(info, name)
-        driver = UpstreamDriver(self._dialogue, info, definition.features, self._others_running)
+        truth = Truth()
+        driver = UpstreamDriver(
+            self._dialogue, info, definition.features, truth, self._others_running
+        )
         shown = neutralise("" if info.device_display_name is UNSET else info.device_display_name)
         device = Device(
             identity,
@@ -244,6 +248,7 @@ class _Conversation:
             source=self._source.name,
             display_name=(user.display_name if user is not None else None) or shown or None,
             wished_index=user.index if user is not None else None,
+            truth=truth,
         )
         device.via = way_of(info)
         self._devices[index] = (info, device, driver)
@@ -259,7 +264,8 @@ class _Conversation:
         definition = definition_of(info, device.name)
         user = self._settings(device.identity)
         driver.replace(info, definition.features)
-        device.replace_features(build_features(definition, user))
+        if device.limit(build_features(definition, user)):
+            self._sink.stopped(device, f"{self._source.name} changed its limits")
         if user is None or user.display_name is None:
             shown = "" if info.device_display_name is UNSET else info.device_display_name
             device.display_name = neutralise(shown) or None

@@ -24,13 +24,12 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.definitions.model import FeatureSpec
 from forwarder.dialogue import Asked, Dialogue, ServerGone
-from forwarder.driver import OnReading
+from forwarder.driver import Fate, OnReading, Outcome
 from forwarder.errors import ForwarderError, HardwareError
+from forwarder.truth import Truth, Value
 from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
-
-Outcome = asyncio.Future[None]
 
 # A feature's next value waits for the answer to the one before, so that a slow server gets the
 # newest instead of a backlog; but not longer than this, for some servers lose answers.
@@ -56,7 +55,8 @@ class _Slot:
 class UpstreamDriver:
     """One device of the server that `dialogue` talks to. Implements Driver.
 
-    `others_running` says whether another device of that server has an output on.
+    `truth` is the device's, to look at. `others_running` says whether another device of that server
+    has an output on.
     """
 
     def __init__(
@@ -64,12 +64,13 @@ class UpstreamDriver:
         dialogue: Dialogue,
         info: DeviceInfo,
         features: Iterable[FeatureSpec],
+        truth: Truth,
         others_running: Callable[[UpstreamDriver], bool],
     ) -> None:
         self._dialogue = dialogue
         self._others_running = others_running
         self._slots: dict[int, _Slot] = {}
-        self._running: set[int] = set()
+        self._truth = truth
         self._listeners: dict[tuple[int, InputType], OnReading] = {}
         self._gone: str | None = None
         self.replace(info, features)
@@ -92,10 +93,6 @@ class UpstreamDriver:
         if self._gone is not None:
             raise HardwareError(ErrorCode.GONE, self._gone)
         command = self._command(feature, kind, value, duration_ms)
-        if value and not kind.is_position:
-            self._running.add(feature)
-        else:
-            self._running.discard(feature)
         outcome: Outcome = asyncio.get_running_loop().create_future()
         slot = self._slots.setdefault(feature, _Slot())
         if slot.asked is None:
@@ -104,6 +101,9 @@ class UpstreamDriver:
             self._drop_waiting(slot)
             slot.waiting = command, outcome
         return outcome
+
+    def recall(self, feature: int, value: Value, *, again: bool) -> None:
+        """Nothing else carries what a feature was told."""
 
     def _command(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> OutputCmd:
         offered = self._info.device_features[feature].output
@@ -131,7 +131,9 @@ class UpstreamDriver:
         asked.reply.add_done_callback(lambda reply: self._answered(slot, asked, outcome))
 
     def _answered(self, slot: _Slot, asked: Asked, outcome: Outcome) -> None:
-        _settle(outcome, _failure(asked.reply))
+        # Cancelled: it was taken back for something newer.
+        fate = Fate.SUPERSEDED if asked.reply.cancelled() else Fate.TAKEN
+        _settle(outcome, _failure(asked.reply), fate)
         self._next(slot, asked)
 
     def _next(self, slot: _Slot, asked: Asked) -> None:
@@ -148,7 +150,7 @@ class UpstreamDriver:
     def _drop_waiting(self, slot: _Slot, error: HardwareError | None = None) -> None:
         if slot.waiting is not None:
             (_, outcome), slot.waiting = slot.waiting, None
-            _settle(outcome, error)
+            _settle(outcome, error, Fate.SUPERSEDED)
 
     # --- stops ----------------------------------------------------------------------------------
 
@@ -161,7 +163,6 @@ class UpstreamDriver:
                 if slot.asked is not None:
                     # Not sent yet: it must not come behind the stop.
                     self._dialogue.withdraw(slot.asked.id)
-        self._running.difference_update(self._features if features is None else features)
         outcome: Outcome = asyncio.get_running_loop().create_future()
         _Stop(self, self._stops(features), outcome).run()
         return outcome
@@ -183,7 +184,9 @@ class UpstreamDriver:
                 zeros.append(self._command(index, kind, 0, 0))
             elif outputs:
                 every_one = False
-        if every_one and (self._running or self._others_running(self)):
+        stopped = self._features if features is None else features
+        others = any(self._truth.may_run(index) for index in self._features if index not in stopped)
+        if every_one and (others or self._others_running(self)):
             return zeros
         return [*self._scoped(features), *zeros]
 
@@ -335,11 +338,11 @@ def _hardware_error(error: BaseException) -> HardwareError:
     return HardwareError(reason, str(error))
 
 
-def _settle(outcome: Outcome, error: HardwareError | None) -> None:
+def _settle(outcome: Outcome, error: HardwareError | None, fate: Fate = Fate.TAKEN) -> None:
     if outcome.done():
         return
     if error is None:
-        outcome.set_result(None)
+        outcome.set_result(fate)
     else:
         outcome.set_exception(error)
         outcome.exception()  # nobody has to look

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from msgspec import Meta, Struct
 from forwarder.connectors.admission import Admitted, Gatekeeper, Refused, Visitor
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
-from forwarder.errors import DeviceError, ForwarderError
+from forwarder.errors import DeviceError, ForwarderError, HardwareError
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.opening import Opened, open_device
 from forwarder.sources.websocket_hardware import WebsocketHardware
@@ -152,6 +153,8 @@ class WebsocketDeviceSource:
 
     def _failed(self, visit: _Visit, error: DeviceError) -> None:
         if visit.opened is not None:
+            with suppress(HardwareError):  # it is gone, which ends the visit
+                visit.opened.device.stop()
             self._sink.stopped(visit.opened.device, str(error))
 
 

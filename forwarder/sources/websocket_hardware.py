@@ -11,14 +11,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from forwarder.driver import Fate, Outcome
 from forwarder.errors import HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.truth import Truth
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode
-
-Outcome = asyncio.Future[None]
 
 # The reference has these two, whatever the definition says; neither is told to the device.
 ENDPOINTS = frozenset({"tx", "rx"})
@@ -32,17 +32,18 @@ SEND_S = 3.0
 class _Batch:
     """The packets of one call; its outcome is known when none of them waits any more."""
 
-    __slots__ = ("left", "outcome")
+    __slots__ = ("fate", "left", "outcome")
 
     def __init__(self, left: int) -> None:
         self.left = left
+        self.fate = Fate.TAKEN
         self.outcome: Outcome = asyncio.get_running_loop().create_future()
         self.settle(0)
 
     def settle(self, count: int = 1) -> None:
         self.left -= count
         if self.left <= 0 and not self.outcome.done():
-            self.outcome.set_result(None)
+            self.outcome.set_result(self.fate)
 
     def fail(self, error: HardwareError) -> None:
         if not self.outcome.done():
@@ -94,6 +95,9 @@ class WebsocketHardware:
     def bind(self, endpoints_of: EndpointsOf) -> None:
         """There are no characteristics to look for."""
 
+    def follow(self, truth: Truth) -> None:
+        """Nothing is leased here, so nobody has to know."""
+
     # --- what is to be written ------------------------------------------------------------------
 
     def output(self, packets: Sequence[Packet], *, merge: bool, at_rest: bool) -> Outcome:
@@ -108,11 +112,14 @@ class WebsocketHardware:
         self._wake.set()
         return batch.outcome
 
-    def stop(self, packets: Sequence[Packet], *, everything: bool) -> Outcome:
+    def stop(
+        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
+    ) -> Outcome:
         self._check()
+        if everything or at_rest:
+            self._running = False
         if everything:
             self._supersede(None)
-            self._running = False
             self._last.clear()
         else:
             self._supersede({key for packet in packets for key in packet.keys})
@@ -126,6 +133,7 @@ class WebsocketHardware:
         kept: deque[_Waiting] = deque()
         for entry in self._queue:
             if keys is None or not keys.isdisjoint(entry.packet.keys):
+                entry.batch.fate = Fate.SUPERSEDED
                 entry.batch.settle()
             else:
                 kept.append(entry)

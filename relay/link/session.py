@@ -249,12 +249,17 @@ class HubSession:
 
         While round trips are slow (SLOW_S), leases of what runs are left out.
         """
-        if self._slow(now):
-            leases = {p: ms for p, ms in leases.items() if ms > self.active_ms}
+        leases = self.granted(leases, now)
         self._beats = self._beats % 0xFFFFFFFF + 1
         self._unanswered[self._beats] = now
         self._beat_due = now + (BEAT_ACTIVE_S if self._active else BEAT_IDLE_S)
         return self.send(Beat(self._beats, int(now * 1e6), dict(leases)))
+
+    def granted(self, leases: Mapping[int, int], now: float) -> Mapping[int, int]:
+        """What of these leases a beat made now holds."""
+        if not self._slow(now):
+            return leases
+        return {p: ms for p, ms in leases.items() if ms > self.active_ms}
 
     def _slow(self, now: float) -> bool:
         oldest = next(iter(self._unanswered.values()), now)

@@ -9,8 +9,9 @@ from forwarder.buttplug.messages import InputCommand, InputType, OutputType
 from forwarder.definitions.limits import build_features
 from forwarder.definitions.model import Definition, FeatureSpec, InputSpec, OutputSpec
 from forwarder.device import Device, Identity
-from forwarder.driver import OnReading
+from forwarder.driver import Fate, OnReading, Outcome
 from forwarder.errors import HardwareError
+from forwarder.truth import Value
 from relay.link.messages import ErrorCode
 
 Call = tuple[object, ...]
@@ -26,43 +27,43 @@ class RecordingDriver:
         self.hold = False
         self.broken = False
         self.listeners: dict[tuple[int, InputType], OnReading] = {}
-        self.waiting: list[asyncio.Future[None]] = []
+        self.waiting: list[Outcome] = []
 
-    def _outcome(self) -> asyncio.Future[None]:
-        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def _outcome(self) -> Outcome:
+        outcome: Outcome = asyncio.get_running_loop().create_future()
         if self.broken:
             outcome.set_exception(HardwareError(ErrorCode.REFUSED, "the radio said no"))
             outcome.exception()
         elif self.slow:
             self.waiting.append(outcome)
         else:
-            outcome.set_result(None)
+            outcome.set_result(Fate.TAKEN)
         return outcome
 
     def finish(self) -> None:
         """All that waits is done now."""
         waiting, self.waiting = self.waiting, []
         for outcome in waiting:
-            outcome.set_result(None)
+            outcome.set_result(Fate.TAKEN)
 
-    def output(
-        self, feature: int, kind: OutputType, value: int, duration_ms: int
-    ) -> asyncio.Future[None]:
+    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
         self.calls.append(("output", feature, kind.value, value, duration_ms))
         return self._outcome()
 
-    def stop(self, features: Collection[int] | None) -> asyncio.Future[None]:
+    def stop(self, features: Collection[int] | None) -> Outcome:
         self.calls.append(("stop", None if features is None else tuple(sorted(features))))
         return self._outcome()
+
+    def recall(self, feature: int, value: Value, *, again: bool) -> Outcome | None:
+        self.calls.append(("recall", feature, value.kind.value, value.steps, again))
+        return None
 
     async def read(self, feature: int, kind: InputType) -> int:
         self.calls.append(("read", feature, kind.value))
         await self._outcome()
         return 87
 
-    def subscribe(
-        self, feature: int, kind: InputType, on_reading: OnReading
-    ) -> asyncio.Future[None]:
+    def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> Outcome:
         self.calls.append(("subscribe", feature, kind.value))
         outcome = self._outcome()
         if self.hold:
@@ -71,7 +72,7 @@ class RecordingDriver:
         self.listeners[feature, kind] = on_reading
         return outcome
 
-    def unsubscribe(self, feature: int, kind: InputType) -> asyncio.Future[None]:
+    def unsubscribe(self, feature: int, kind: InputType) -> Outcome:
         self.calls.append(("unsubscribe", feature, kind.value))
         self.listeners.pop((feature, kind), None)
         return self._outcome()

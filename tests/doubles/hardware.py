@@ -6,9 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from forwarder.driver import Fate, Outcome
 from forwarder.errors import HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.truth import Truth
 from relay.link.messages import ErrorCode, Service
 
 Call = tuple[object, ...]
@@ -38,14 +40,12 @@ class RecordingHardware:
     def services(self) -> tuple[Service, ...]:
         return ()
 
-    def _outcome(self) -> asyncio.Future[None]:
-        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        outcome.set_result(None)
+    def _outcome(self) -> Outcome:
+        outcome: Outcome = asyncio.get_running_loop().create_future()
+        outcome.set_result(Fate.TAKEN)
         return outcome
 
-    def output(
-        self, packets: Sequence[Packet], *, merge: bool, at_rest: bool
-    ) -> asyncio.Future[None]:
+    def output(self, packets: Sequence[Packet], *, merge: bool, at_rest: bool) -> Outcome:
         if self.away:
             raise HardwareError(ErrorCode.GONE, "the relay is away")
         self.calls.append(("output", tuple(p.data for p in packets), merge, at_rest))
@@ -55,7 +55,9 @@ class RecordingHardware:
             outcome.set_exception(HardwareError(ErrorCode.RADIO, "the radio said no"))
         return outcome
 
-    def stop(self, packets: Sequence[Packet], *, everything: bool) -> asyncio.Future[None]:
+    def stop(
+        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
+    ) -> Outcome:
         self.calls.append(("stop", tuple(p.data for p in packets), everything))
         return self._outcome()
 
@@ -72,13 +74,13 @@ class RecordingHardware:
         self._check(endpoint)
         return self.reads.popleft()
 
-    def subscribe(self, endpoint: str, on_value: OnNotification) -> asyncio.Future[None]:
+    def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
         self.calls.append(("subscribe", endpoint))
         self._check(endpoint)
         self.listeners[endpoint] = on_value
         return _done()
 
-    def unsubscribe(self, endpoint: str) -> asyncio.Future[None]:
+    def unsubscribe(self, endpoint: str) -> Outcome:
         self.calls.append(("unsubscribe", endpoint))
         self.listeners.pop(endpoint, None)
         return _done()
@@ -89,11 +91,14 @@ class RecordingHardware:
         shown = None if stop is None else tuple(packet.data for packet in stop)
         self.calls.append(("arm", shown, gap_ms))
 
+    def follow(self, truth: Truth) -> None:
+        """It does not matter here whether anything runs."""
+
     async def disconnect(self) -> None:
         self.calls.append(("disconnect",))
 
 
-def _done() -> asyncio.Future[None]:
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    done.set_result(None)
+def _done() -> Outcome:
+    done: Outcome = asyncio.get_running_loop().create_future()
+    done.set_result(Fate.TAKEN)
     return done

@@ -9,6 +9,7 @@ from forwarder.clients import ClientOptions
 from forwarder.connectors.in_process import InProcess
 from forwarder.definitions.model import Definition
 from forwarder.device import Device
+from forwarder.driver import Outcome
 from forwarder.errors import ForwarderError
 from forwarder.hub import Hub
 from forwarder.sources.upstream import UpstreamSource
@@ -56,7 +57,7 @@ async def connected(source: UpstreamSource, channel: Channel) -> asyncio.Task[No
     return driving
 
 
-async def outcome(result: asyncio.Future[None] | None) -> str:
+async def outcome(result: Outcome | None) -> str:
     """ "done", or what went wrong."""
     if result is None:
         return "the same as before"

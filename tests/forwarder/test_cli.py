@@ -166,7 +166,7 @@ async def test_an_app_is_muted_unmuted_and_disconnected(home: Home) -> None:
             assert (await home.say("app", "unmute", name)).status == 0
             await app.devices[0].vibrate(0.5)
             assert "1 connection" in (await home.say("app", "disconnect", name)).out
-            assert not home.hub.app.hub.devices[0].running
+            await until(lambda: not home.hub.app.hub.devices[0].running, "its end")
     nobody = await home.say("app", "unmute", "Game")
     assert (nobody.status, nobody.err) == (1, "forwarder: 'Game' is not muted.\n")
 

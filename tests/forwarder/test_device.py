@@ -7,9 +7,11 @@ import asyncio
 import pytest
 
 from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.definitions.limits import build_features
+from forwarder.driver import Fate
 from forwarder.errors import HardwareError, OutOfRange, UnknownFeature, Unsupported
-from relay.link.messages import ErrorCode
-from tests.doubles.driver import STROKER, RecordingDriver, device
+from relay.link.messages import Ceiling, ErrorCode
+from tests.doubles.driver import NORA, STROKER, RecordingDriver, device
 
 VIBRATE, ROTATE = OutputType.VIBRATE, OutputType.ROTATE
 
@@ -54,7 +56,7 @@ async def test_a_late_failure_does_not_unlearn_a_newer_value() -> None:
     toy.output(0, VIBRATE, 5)
     toy.output(0, VIBRATE, 6)
     driver.waiting[0].set_exception(HardwareError(ErrorCode.REFUSED, "no"))
-    driver.waiting[1].set_result(None)
+    driver.waiting[1].set_result(Fate.TAKEN)
     with pytest.raises(HardwareError):
         await driver.waiting[0]
     await asyncio.sleep(0)
@@ -170,8 +172,116 @@ async def test_a_value_that_failed_leaves_the_level_that_was_there() -> None:
     toy.output(0, VIBRATE, 7)
     await asyncio.sleep(0)
     assert toy.levels == {0: (VIBRATE, 5, 0)}
+    assert toy.may_run == (0,)
+    assert toy.strongest == 7 / 20
     driver.broken = False
     assert toy.output(0, VIBRATE, 5) is not None, "it may have got the 7"
+    await asyncio.sleep(0)
+    assert not toy.may_run
+
+
+async def test_a_toy_at_rest_whose_value_failed_may_run() -> None:
+    driver = RecordingDriver()
+    driver.broken = True
+    toy = device(driver)
+    toy.output(0, VIBRATE, 7)
+    await asyncio.sleep(0)
+    assert toy.running
+    assert toy.may_run == (0,)
+    assert toy.levels == {}
+
+
+async def test_an_off_counts_when_the_radio_took_it() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    toy.output(0, VIBRATE, 5)
+    driver.slow = True
+    toy.output(0, VIBRATE, 0)
+    assert toy.running
+    driver.finish()
+    await asyncio.sleep(0)
+    assert not toy.running
+
+
+async def test_less_is_not_what_it_had_before_when_it_fails() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    toy.output(0, VIBRATE, 5)
+    driver.broken = True
+    for value in (7, 3, 0):
+        toy.output(0, VIBRATE, value)
+        await asyncio.sleep(0)
+    recalled = [call for call in driver.calls if call[0] == "recall"]
+    assert [call[3] for call in recalled] == [5, 0, 0]
+
+
+async def test_a_late_failure_recalls_nothing_newer() -> None:
+    driver = RecordingDriver()
+    driver.slow = True
+    toy = device(driver)
+    first = toy.output(0, VIBRATE, 7)
+    toy.output(0, VIBRATE, 3)
+    assert first is not None
+    first.set_exception(HardwareError(ErrorCode.RADIO, "the radio said no"))
+    await asyncio.sleep(0)
+    assert not any(call[0] == "recall" for call in driver.calls)
+
+
+async def test_what_was_turned_back_before_the_radio_starts_nothing() -> None:
+    driver = RecordingDriver()
+    driver.slow = True
+    toy = device(driver)
+    refused = toy.output(0, VIBRATE, 7)
+    assert refused is not None
+    refused.set_exception(HardwareError(ErrorCode.CONGESTED, "too much"))
+    await asyncio.sleep(0)
+    assert not toy.running
+    assert driver.calls[-1] == ("recall", 0, "Vibrate", 0, False)
+
+
+async def test_what_a_newer_one_replaced_is_in_doubt_until_that_arrived() -> None:
+    driver = RecordingDriver()
+    driver.slow = True
+    toy = device(driver)
+    one, two = toy.output(0, VIBRATE, 7), toy.output(0, VIBRATE, 0)
+    assert one is not None
+    assert two is not None
+    one.set_result(Fate.SUPERSEDED)
+    await asyncio.sleep(0)
+    assert toy.running
+    two.set_exception(HardwareError(ErrorCode.RADIO, "the radio said no"))
+    await asyncio.sleep(0)
+    assert toy.running
+    assert toy.may_run == (0,)
+    assert toy.output(0, VIBRATE, 0) is not None
+
+
+async def test_a_limit_that_allows_less_stops_first_whatever_is_believed() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    narrower = build_features(NORA, None, (Ceiling(0.5),))
+    assert toy.limit(narrower)
+    assert driver.calls == [("stop", None)]
+    assert not toy.limit(narrower)
+    assert not toy.limit(build_features(NORA))
+    assert driver.calls == [("stop", None)], "more may be allowed without one"
+    assert toy.limit(build_features(NORA, None, (Ceiling(0, "Rotate"),)))
+
+
+async def test_a_feature_that_was_taken_away_counts_as_long_as_it_may_run() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    toy.output(0, VIBRATE, 5)
+    driver.broken = True
+    toy.limit(build_features(NORA, None, (Ceiling(0),)))
+    await asyncio.sleep(0)
+    assert toy.levels == {}
+    assert toy.running
+    assert toy.strongest == 1
+    driver.broken = False
+    toy.stop()
+    await asyncio.sleep(0)
+    assert not toy.running
 
 
 async def test_a_relays_own_stop_silences_no_later_value() -> None:

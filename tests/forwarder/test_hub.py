@@ -17,6 +17,7 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.device import Device
+from forwarder.driver import Outcome
 from forwarder.errors import Denied, DeviceError, HardwareError, UnknownDevice, UnknownFeature
 from forwarder.hub import Grant, Hub
 from forwarder.store import Store
@@ -150,7 +151,7 @@ async def test_a_stop_of_an_unknown_feature_stops_the_device() -> None:
 async def test_one_that_cannot_be_stopped_keeps_no_other_running() -> None:
     house = House()
 
-    def refuse(features: object) -> asyncio.Future[None]:
+    def refuse(features: object) -> Outcome:
         raise HardwareError(ErrorCode.REFUSED, "it has no stop")
 
     house.drivers[0].stop = refuse  # type: ignore[method-assign]
@@ -376,6 +377,7 @@ async def test_a_device_stopped_by_itself_takes_the_same_value_again() -> None:
     house = House()
     client = house.client()
     house.hub.output(client, output(0, 7))
+    house.toys[0].at_rest()
     house.hub.stopped(house.toys[0], "a write failed")
     assert not house.toys[0].running
     assert house.hub.output(client, output(0, 7)) is not None

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from forwarder.buttplug.messages import InputCommand, InputType, OutputType
 from forwarder.device import Device
+from forwarder.driver import Fate, Outcome
 from forwarder.errors import DeviceError, HardwareError
 from forwarder.hub import Hub
 from forwarder.store import Store
@@ -28,24 +29,23 @@ values = st.sampled_from((0, 7))
 
 
 class ToyDriver(RecordingDriver):
-    """Knows what the toy behind it does: `on` is feature → value. Stops always arrive.
+    """Knows what the toy behind it does: `on` is feature → value.
 
-    `mood`: "fine", "away" (refused at once), "failing" (the outcome fails, nothing arrives),
-    "slow" (`settle` decides later; `waits` is oldest first).
+    `mood`: "fine", "away" (values are refused at once), "failing" (values fail, nothing arrives),
+    "slow" (`settle` decides later; `waits` is oldest first), "deaf" (stops fail as well). Stops
+    arrive else, whatever the mood.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.on: dict[int, int] = {}
         self.mood = "fine"
-        self.waits: list[tuple[int, int, asyncio.Future[None]]] = []
+        self.waits: list[tuple[int, int, Outcome]] = []
 
-    def output(
-        self, feature: int, kind: OutputType, value: int, duration_ms: int
-    ) -> asyncio.Future[None]:
+    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
         if self.mood == "away":
             raise HardwareError(ErrorCode.GONE, "away")
-        self.broken, self.slow = self.mood == "failing", self.mood == "slow"
+        self.broken, self.slow = self.mood in ("failing", "deaf"), self.mood == "slow"
         outcome = super().output(feature, kind, value, duration_ms)
         self.broken = self.slow = False
         if self.mood == "slow":
@@ -62,13 +62,18 @@ class ToyDriver(RecordingDriver):
         for feature, value, outcome in waits:
             if arrives:
                 self.on[feature] = value
-                outcome.set_result(None)
+                outcome.set_result(Fate.TAKEN)
             else:
                 outcome.set_exception(HardwareError(ErrorCode.TIMEOUT, "no answer"))
                 outcome.exception()
 
-    def stop(self, features: Collection[int] | None) -> asyncio.Future[None]:
+    def stop(self, features: Collection[int] | None) -> Outcome:
         self.settle(arrives=True)
+        if self.mood == "deaf":
+            self.broken = True
+            outcome = super().stop(features)
+            self.broken = False
+            return outcome
         for feature in range(FEATURES) if features is None else features:
             self.on[feature] = 0
         return super().stop(features)
@@ -131,6 +136,8 @@ class HubWalk(RuleBasedStateMachine):
         for number, toy in enumerate(self.toys):
             for feature in range(FEATURES) if toy else ():
                 assert toy is not None
+                if toy[1].mood == "deaf":
+                    continue
                 if (number, feature) in mine:
                     assert not toy[1].on[feature], "what it drove is off"
                 elif feature in before[number]:
@@ -167,7 +174,7 @@ class HubWalk(RuleBasedStateMachine):
         toy = self.toys[number]
         assert toy is not None
         for each in range(FEATURES) if feature is None else (feature,):
-            assert not toy[1].on[each]
+            assert not toy[1].on.get(each) or toy[1].mood == "deaf"
             self.owners.pop((number, each), None)
         if feature is None:
             self.listening[number].discard(who)
@@ -205,7 +212,7 @@ class HubWalk(RuleBasedStateMachine):
         if toy is not None:
             self.act(lambda: toy[1].settle(arrives=arrives))
 
-    @rule(number=devices, mood=st.sampled_from(("fine", "slow", "away", "failing")))
+    @rule(number=devices, mood=st.sampled_from(("fine", "slow", "away", "failing", "deaf")))
     def changes_its_mood(self, number: int, mood: str) -> None:
         toy = self.toys[number]
         if toy is not None:
@@ -218,6 +225,7 @@ class HubWalk(RuleBasedStateMachine):
             return
         self.act(lambda: toy[1].settle(arrives=False))
         toy[1].on = dict.fromkeys(range(FEATURES), 0)
+        self.act(toy[0].at_rest)
         self.act(lambda: self.hub.stopped(toy[0], "the wearer paused"))
         self._nobody_drives(number)
 
@@ -259,7 +267,9 @@ class HubWalk(RuleBasedStateMachine):
     def nothing_is_on_that_nobody_here_drives(self) -> None:
         for number, toy in enumerate(self.toys):
             for feature, value in toy[1].on.items() if toy else ():
-                assert not value or self.owners.get((number, feature)) in self.here
+                driven = self.owners.get((number, feature)) in self.here
+                # Or its stop failed, which is said.
+                assert not value or driven or feature in toy[0].may_run  # type: ignore[index]
 
     @invariant()
     def the_hub_knows_who_drives_what(self) -> None:
@@ -274,9 +284,13 @@ class HubWalk(RuleBasedStateMachine):
     @invariant()
     def what_runs_is_shown_as_running(self) -> None:
         for toy in self.toys:
-            # A value whose answer is outstanding is shown as given: the toy may not have it yet.
-            if toy is not None and not toy[1].waiting and any(toy[1].on.values()):
-                assert toy[0].running
+            if toy is not None:
+                on = {feature for feature, value in toy[1].on.items() if value}
+                known = {index for index, level in toy[0].levels.items() if level[1]}
+                assert toy[0].running or not on
+                assert toy[0].strongest or not on
+                # What runs without being shown so is said to be in doubt, or an answer is due.
+                assert on <= known | set(toy[0].may_run) or toy[1].waits
 
     @invariant()
     def a_toy_is_listened_to_while_anybody_listens(self) -> None:
@@ -287,6 +301,25 @@ class HubWalk(RuleBasedStateMachine):
     @invariant()
     def sources_look_while_anybody_scans(self) -> None:
         assert (self.source.scans[-1:] == [True]) is bool(self.scanning)
+
+
+def test_values_that_fail_in_flight_do_not_hide_what_runs() -> None:
+    """The walk's own finding: shown was a value that had never arrived, and a change of limits
+    stopped only what was believed to run."""
+    walk = HubWalk()
+    toy = walk.toys[0]
+    assert toy is not None
+    walk.drives(0, 0, 0, 7)
+    walk.changes_its_mood(0, "slow")
+    walk.drives(0, 0, 0, 0)
+    walk.drives(0, 0, 0, 7)
+    walk.answers(0, arrives=False)
+    assert toy[1].on == {0: 7}
+    walk.what_runs_is_shown_as_running()
+    assert toy[0].may_run == (0,)
+    walk.act(lambda: toy[0].limit(()))
+    assert toy[1].on == {0: 0, 1: 0}
+    walk.teardown()
 
 
 HubWalk.TestCase.settings = settings(max_examples=200, stateful_step_count=100, deadline=None)

@@ -12,6 +12,7 @@ from forwarder.errors import DeviceError, HardwareError, Unsupported
 from forwarder.packet_driver import READ_S, READ_TURN_S, PacketDriver
 from forwarder.protocols.base import KeepAlive, Packet, ProtocolError, Steps, WaitStep, WriteStep
 from forwarder.steps import Notifications
+from forwarder.truth import Truth, Value
 from tests.doubles.clock import run_virtual
 from tests.doubles.hardware import RecordingHardware
 
@@ -83,9 +84,20 @@ class Bench:
         self.protocol = FakeProtocol()
         self.failed: list[DeviceError] = []
         self.notifications = Notifications(self.hardware)
+        self.truth = Truth()
         self.driver = PacketDriver(
-            "toy", self.hardware, self.protocol, self.notifications, self.failed.append
+            "toy", self.hardware, self.protocol, self.notifications, self._failed, self.truth
         )
+
+    def _failed(self, error: DeviceError) -> None:
+        self.failed.append(error)
+        self.driver.stop(None)
+
+    def output(self, feature: int, kind: OutputType, value: int) -> None:
+        """As a device does it: it also keeps the truth."""
+        outcome = self.driver.output(feature, kind, value, 0)
+        given = self.truth.give({feature: Value(kind, value)})
+        outcome.add_done_callback(lambda _: self.truth.took(given))
 
 
 def play(scene: Callable[[Bench], Awaitable[None]]) -> Bench:
@@ -99,11 +111,11 @@ def play(scene: Callable[[Bench], Awaitable[None]]) -> Bench:
 
 def test_the_hardware_learns_whether_anything_is_on() -> None:
     async def scene(bench: Bench) -> None:
-        bench.driver.output(0, VIBRATE, 5, 0)
-        bench.driver.output(1, VIBRATE, 7, 0)
-        bench.driver.output(0, VIBRATE, 0, 0)
-        bench.driver.output(1, VIBRATE, 0, 0)
-        bench.driver.output(2, POSITION, 50, 0)
+        bench.output(0, VIBRATE, 5)
+        bench.output(1, VIBRATE, 7)
+        bench.output(0, VIBRATE, 0)
+        bench.output(1, VIBRATE, 0)
+        bench.output(2, POSITION, 50)
 
     assert play(scene).hardware.calls == [
         ("output", (b"\x00\x05",), False, False),
@@ -155,7 +167,7 @@ def test_a_toy_that_nothing_stops_is_said_to_be_one() -> None:
     async def main() -> None:
         hardware, protocol = RecordingHardware("tx", "rx"), FakeProtocol()
         protocol.fault, protocol.kept = ProtocolError("no"), ()
-        driver = PacketDriver("toy", hardware, protocol, Notifications(hardware), print)
+        driver = PacketDriver("toy", hardware, protocol, Notifications(hardware), print, Truth())
         with pytest.raises(HardwareError, match="toy cannot be stopped"):
             driver.stop(None)
 
@@ -180,7 +192,7 @@ def test_what_the_protocol_cannot_say_is_the_clients_fault() -> None:
 def test_ticks_come_while_the_protocol_wants_them_and_end_with_a_stop() -> None:
     async def scene(bench: Bench) -> None:
         bench.protocol.ticking = 3
-        bench.driver.output(0, VIBRATE, 5, 0)
+        bench.output(0, VIBRATE, 5)
         await asyncio.sleep(0.25)
         assert bench.hardware.calls.count(("output", (b"tick",), False, False)) == 2
         bench.driver.stop(None)
@@ -305,6 +317,20 @@ def test_a_tick_that_fails_stops_the_device_and_says_so(how: str) -> None:
     bench = play(scene)
     assert bench.hardware.calls[-1] == ("stop", (b"stop",), True)
     assert len(bench.failed) == 1
+
+
+def test_what_failed_is_forgotten_where_a_packet_of_another_feature_would_carry_it() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.driver.recall(0, Value(VIBRATE, 3), again=True)
+        assert bench.protocol.stops == [], "nothing else carries it"
+        bench.driver.recall(1, Value(VIBRATE, 3), again=False)
+        assert bench.protocol.stops == [(1,)]
+        assert bench.hardware.calls == []
+        bench.driver.recall(1, Value(VIBRATE, 3), again=True)
+        bench.driver.recall(1, Value(VIBRATE, 0), again=True)
+
+    calls = [("output", (b"\x01\x03",), True, False), ("output", (b"stop",), True, True)]
+    assert play(scene).hardware.calls == calls
 
 
 def test_a_query_waits_for_its_turn_but_not_for_ever() -> None:

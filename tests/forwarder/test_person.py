@@ -9,6 +9,7 @@ import pytest
 from forwarder.api.drivers import Driver, Scripts
 from forwarder.api.model import OutputBody
 from forwarder.buttplug.messages import OutputType
+from forwarder.driver import Outcome
 from forwarder.errors import ConfigError, HardwareError, Held
 from forwarder.hub import Hub
 from forwarder.person import Person
@@ -69,6 +70,7 @@ async def test_while_held_off_is_a_stop_and_only_where_it_is_not_off_already() -
     done = len(room.drivers[0].calls)
     assert room.hub.output(game, output(0, 0)) is not None
     assert room.drivers[0].calls[done:] == [("stop", None)]
+    await asyncio.sleep(0)  # the radio takes it
     assert room.hub.output(game, output(0, 0)) is None
     assert len(room.drivers[0].calls) == done + 1
 
@@ -94,7 +96,7 @@ async def test_one_device_that_breaks_keeps_no_other_from_its_stop() -> None:
     for index in (0, 1):
         room.hub.output(game, output(index, 7))
 
-    def broken(features: object) -> asyncio.Future[None]:
+    def broken(features: object) -> Outcome:
         raise RuntimeError("a fault in its protocol")
 
     room.drivers[0].stop = broken  # type: ignore[method-assign]

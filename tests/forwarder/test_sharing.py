@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forwarder.driver import Fate, Outcome
 from forwarder.errors import HardwareError
-from forwarder.sharing import Outcome, Shared
+from forwarder.sharing import Shared
 from relay.link.messages import ErrorCode
 from tests.doubles.clock import run_virtual
 
@@ -41,7 +42,7 @@ class Far:
         waiting, self.waiting = self.waiting, []
         for outcome in waiting:
             if error is None:
-                outcome.set_result(None)
+                outcome.set_result(Fate.TAKEN)
             else:
                 outcome.set_exception(error)
 

@@ -384,7 +384,7 @@ async def test_repeating_a_value_keeps_it_and_only_the_script_that_drives_ends_i
     await asyncio.sleep(0.5)
     assert device.running
     await house.ask("DELETE", "/tokens/other")
-    assert not device.running
+    await until(lambda: not device.running, "its end")
 
 
 async def test_a_stop_is_told_and_confirmed(house: RunningHub) -> None:
@@ -478,7 +478,7 @@ async def test_a_device_is_named_limited_and_denied(house: RunningHub) -> None:
     limit = {"feature": 0, "type": "Vibrate", "highest": 25}
     status, _ = await house.ask("PUT", path, {"display_name": "Nora\x1b[1m", "limits": [limit]})
     assert status == 200
-    assert not device.running
+    await until(lambda: not device.running, "its end")
     _, shown = await house.ask("GET", path)
     assert isinstance(shown, dict)
     assert shown["shown_name"] == "Nora\N{REPLACEMENT CHARACTER}[1m"

@@ -12,6 +12,7 @@ import pytest
 from forwarder.client import Client, ServerRefused
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.forwarder.api.test_events import change, drive, opened
+from tests.system.processes import until
 
 VIBRATE = {"type": "Vibrate", "percent": 50, "for_ms": 5000}
 
@@ -153,7 +154,7 @@ async def test_an_app_is_muted_comes_back_muted_and_is_disconnected(house: Runni
         await told(house, "POST", "/apps/unmute", {"name": "Game"})
         await game.devices[0].vibrate(0.5)
         assert (await told(house, "POST", "/apps/disconnect", {"name": "Game"}))["clients"] == 1
-        assert running(house) == [False, False]
+        await until(lambda: running(house) == [False, False], "its end")
         await asyncio.sleep(0.1)
         assert game.devices == ()
     assert (await house.ask("POST", "/apps/disconnect", {"name": "Game"}))[0] == 422

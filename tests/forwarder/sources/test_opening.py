@@ -11,6 +11,7 @@ import pytest
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from forwarder.device import Identity
+from forwarder.driver import Fate, Outcome
 from forwarder.errors import HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive
@@ -55,16 +56,16 @@ class Peripheral(RecordingHardware):
             for listener in tuple(self.listeners.values()):
                 listener(self.answer)
 
-    def subscribe(self, endpoint: str, on_value: OnNotification) -> asyncio.Future[None]:
+    def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
         super().subscribe(endpoint, on_value)
         loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[None] = loop.create_future()
+        outcome: Outcome = loop.create_future()
 
         def turn(left: int) -> None:
             if left:
                 loop.call_soon(turn, left - 1)
             elif not outcome.done():
-                outcome.set_result(None)
+                outcome.set_result(Fate.TAKEN)
 
         turn(self.slow)
         return outcome
@@ -157,8 +158,8 @@ def test_what_is_known_and_cannot_be_is_passed_over(known: Identity) -> None:
 
 def test_a_toy_that_does_not_take_its_stop_is_no_device() -> None:
     class Stubborn(Peripheral):
-        def stop(self, packets: Any, *, everything: bool) -> asyncio.Future[None]:
-            outcome = super().stop(packets, everything=everything)
+        def stop(self, packets: Any, *, everything: bool, at_rest: bool = False) -> Outcome:
+            outcome = super().stop(packets, everything=everything, at_rest=at_rest)
             outcome = outcome.get_loop().create_future()
             outcome.set_exception(HardwareError(ErrorCode.RADIO, "the radio said no"))
             return outcome

@@ -7,10 +7,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from forwarder import truth
+from forwarder.buttplug.messages import OutputType
+from forwarder.driver import Fate
 from forwarder.errors import Denied, HardwareError
 from forwarder.protocols.base import Counter, KeepAlive, Packet
 from forwarder.sources.relay_hardware import RelayHardware
 from forwarder.sources.relay_link import RelayLink
+from forwarder.truth import Given, Truth
 from relay.link import messages as wire
 from relay.link.channel import channel_pair
 from relay.link.errors import LinkError
@@ -38,6 +42,8 @@ from tests.doubles.clock import run_virtual
 from tests.doubles.scripted_relay import ScriptedRelay
 
 OFF = (Packet("tx", b"off"),)
+ON = (Packet("tx", b"on"),)
+RUN = truth.Value(OutputType.VIBRATE, 5)
 
 
 class Bench:
@@ -50,6 +56,19 @@ class Bench:
             here, "hub", leases=self.leases, running=lambda: self.hardware.running
         )
         self._channel = here
+        self.truth = Truth()
+        self.silent = 0
+
+    def detach(self) -> None:
+        def stopped() -> None:
+            self.silent += 1
+            self.truth.rested({0: None})
+
+        self.hardware.detach(stopped)
+
+    def on(self) -> Given:
+        """The device was told to run."""
+        return self.truth.give({0: RUN})
 
     def leases(self) -> dict[int, int]:
         return {1: 900 if self.hardware.running else 10_000} if self.hardware.armed else {}
@@ -66,7 +85,7 @@ class Bench:
         try:
             await self.link.run(self.heard)
         except LinkError:
-            self.hardware.detach()
+            self.detach()
         finally:
             await self._channel.close()
 
@@ -92,6 +111,8 @@ def play(scene: Callable[[Bench], Awaitable[None]], *, connected: bool = True) -
 
 
 async def armed(bench: Bench) -> None:
+    """It has been opened, so that somebody knows what it does."""
+    bench.hardware.follow(bench.truth)
     await bench.hardware.arm(OFF, gap_ms=50, keepalive=None)
 
 
@@ -140,6 +161,7 @@ def test_at_rest_is_said_by_the_message() -> None:
 def test_an_output_brings_active_leases_and_the_stop_ends_them() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
+        bench.truth.took(bench.on())
         await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
         before = len(bench.relay.heard)
         await asyncio.sleep(0.6)
@@ -148,6 +170,12 @@ def test_an_output_brings_active_leases_and_the_stop_ends_them() -> None:
         assert all(beat.leases == {1: 900} for beat in beats)
         await bench.hardware.stop(OFF, everything=True)
         assert (await bench.relay.hears(Stop)).all
+        before = len(bench.relay.heard)
+        await asyncio.sleep(0.6)
+        beats = [each for each in bench.relay.heard[before:] if isinstance(each, Beat)]
+        assert beats, "a stop that was not confirmed counts as running"
+        assert all(beat.leases == {1: 900} for beat in beats)
+        bench.truth.rested({0: None})
         before = len(bench.relay.heard)
         await asyncio.sleep(2.6)
         assert (await bench.relay.hears(Beat, after=before)).leases == {1: 10_000}
@@ -161,7 +189,7 @@ def test_after_a_stop_of_the_relays_own_the_next_arm_knows_of_it() -> None:
         await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
         await bench.relay.say(Stopped(1, StopCause.STALL, n=3))
         await asyncio.sleep(0.01)
-        assert not bench.hardware.running
+        assert not bench.hardware.armed
         before = len(bench.relay.heard)
         bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
         await asyncio.sleep(0.01)
@@ -207,14 +235,81 @@ def test_while_the_wearer_forbids_it_nothing_is_sent_but_stops() -> None:
     play(scene)
 
 
-def test_without_a_link_everything_fails_at_once_and_says_why() -> None:
+async def silences(bench: Bench, *, supervised: bool) -> tuple[float, asyncio.Future[Fate]]:
+    """It runs, its link dies, it is stopped: when that was answered, and how."""
+    loop = asyncio.get_running_loop()
+    bench.hardware.supervised = supervised
+    await armed(bench)
+    bench.truth.took(bench.on())
+    await bench.hardware.output(ON, merge=False, at_rest=False)
+    bench.relay.mute.add(Stop)
+    under_way = bench.hardware.stop(OFF, everything=True)
+    await asyncio.sleep(0.1)
+    began = loop.time()
+    bench.link.fail_all("the link broke")
+    bench.detach()
+    behind = bench.hardware.stop(OFF, everything=True)
+    assert not behind.done()
+    await asyncio.wait([behind, under_way])
+    took = loop.time() - began
+    later = bench.hardware.stop(OFF, everything=True)
+    assert later.done(), "there is nothing to wait for any more"
+    assert (later.exception() is None) == (behind.exception() is None)
+    return took, under_way
+
+
+def test_a_stop_that_a_lost_link_leaves_open_is_done_when_the_last_lease_has_run_out() -> None:
+    async def scene(bench: Bench) -> None:
+        took, stopped = await silences(bench, supervised=True)
+        assert 0 < took <= 1
+        assert stopped.result() is Fate.BY_ITSELF
+        assert not bench.hardware.running
+
+    play(scene)
+
+
+def test_a_relay_that_may_itself_have_died_has_stopped_nothing_as_far_as_anybody_knows() -> None:
+    async def scene(bench: Bench) -> None:
+        took, stopped = await silences(bench, supervised=False)
+        assert 0 < took <= 1
+        with pytest.raises(HardwareError, match=r"may be running: its relay attic .* by hand"):
+            stopped.result()
+        assert bench.hardware.running
+        assert bench.silent == 0
+
+    play(scene)
+
+
+def test_a_link_that_is_back_before_the_lease_ran_out_takes_nothing_for_granted() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
-        bench.hardware.detach()
+        bench.truth.took(bench.on())
+        bench.detach()
+        stopped = bench.hardware.stop(OFF, everything=True)
+        await bench.hardware.connect(bench.link)
+        await asyncio.wait([stopped])
+        assert bench.silent == 0
+        assert isinstance(stopped.exception(), HardwareError)
+
+    play(scene)
+
+
+def test_a_stop_of_what_is_known_to_rest_is_no_failure_without_a_link() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.hardware.supervised = False
+        await armed(bench)
+        bench.detach()
+        assert await bench.hardware.stop(OFF, everything=True) is Fate.BY_ITSELF
+
+    play(scene)
+
+
+def test_without_a_link_everything_but_a_stop_fails_at_once_and_says_why() -> None:
+    async def scene(bench: Bench) -> None:
+        await armed(bench)
+        bench.detach()
         with pytest.raises(HardwareError, match="away"):
             bench.hardware.output(OFF, merge=False, at_rest=False)
-        with pytest.raises(HardwareError, match="away"):
-            bench.hardware.stop(OFF, everything=True)
         for request in (
             bench.hardware.write("tx", b"?", False),
             bench.hardware.read("tx"),
@@ -243,7 +338,7 @@ def test_notifications_reach_who_subscribed_and_go_on_after_a_resume() -> None:
             if isinstance(request, Connect)
             else None
         )
-        bench.hardware.detach()
+        bench.detach()
         assert await bench.hardware.connect(bench.link)
         await bench.relay.say(Notification(1, h, b"two"))
         await asyncio.sleep(0.01)
@@ -284,14 +379,14 @@ def test_what_nobody_listens_to_any_more_ends_when_the_relay_is_back() -> None:
     async def scene(bench: Bench) -> None:
         await bench.hardware.subscribe("rx", print)
         Resuming(bench)
-        bench.hardware.detach()
+        bench.detach()
         with pytest.raises(HardwareError, match="away"):
             bench.hardware.unsubscribe("rx")
         assert await bench.hardware.connect(bench.link)
         await asyncio.sleep(0.01)
         assert changes(bench) == ["Subscribe", "Unsubscribe"]
         # Once: it is confirmed.
-        bench.hardware.detach()
+        bench.detach()
         assert await bench.hardware.connect(bench.link)
         await asyncio.sleep(0.01)
         assert len(changes(bench)) == 2
@@ -305,7 +400,7 @@ def test_a_beginning_that_failed_is_ended_when_the_relay_is_back() -> None:
         with pytest.raises(HardwareError):
             await bench.hardware.subscribe("rx", print)
         resuming.refused = ()
-        bench.hardware.detach()
+        bench.detach()
         assert await bench.hardware.connect(bench.link)
         await asyncio.sleep(0.01)
         assert changes(bench) == ["Subscribe", "Unsubscribe"]
@@ -358,7 +453,7 @@ def test_a_connection_whose_link_ended_meanwhile_is_none() -> None:
         connecting = asyncio.create_task(bench.hardware.connect(bench.link))
         await asyncio.sleep(0)
         (waiting,) = bench.link._waiting.values()
-        waiting.outcome.set_result(Connected(1, ()))
+        waiting.settle(Connected(1, ()))
         bench.link.fail_all("it broke")
         with pytest.raises(HardwareError, match="it broke"):
             await connecting

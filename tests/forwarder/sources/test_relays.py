@@ -14,6 +14,7 @@ from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue, Stop
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from forwarder.device import Device
+from forwarder.driver import Outcome
 from forwarder.errors import Denied, DeviceError, HardwareError
 from forwarder.hub import Hub
 from forwarder.sources.finder import MISSING_S
@@ -95,10 +96,11 @@ class World:
                 await asyncio.sleep(0.05)
         return self.hub.devices[0]
 
-    def vibrate(self, value: int, device: int = 0) -> asyncio.Future[None] | None:
+    def vibrate(self, value: int, device: int = 0, feature: int = 0) -> Outcome | None:
         command = {OutputType.VIBRATE: OutputValue(value=value)}
         return self.hub.output(
-            self.client, OutputCmd(id=1, device_index=device, feature_index=0, command=command)
+            self.client,
+            OutputCmd(id=1, device_index=device, feature_index=feature, command=command),
         )
 
     async def vibrates(self, value: int, device: int = 0) -> None:
@@ -238,6 +240,56 @@ def test_a_toy_that_ran_on_is_off_before_it_is_listed_again_by_another_relay() -
         assert toy.at_rest
         # Before it was asked anything, and once more behind that.
         assert list(toy.writes)[written:] == [b"Vibrate:0;", b"DeviceType;", b"Vibrate:0;"]
+
+    play(scene)
+
+
+def test_a_command_that_failed_is_not_carried_out_by_a_later_one_of_another_motor() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "WeVibe Nova")
+        world.link(post)
+        device = await world.device()
+        (toy,) = post.toys
+        toy.faults.fail(1)
+        failing = world.vibrate(8)
+        assert failing is not None
+        with pytest.raises(HardwareError):
+            await failing
+        assert device.may_run == (0,), "nobody knows whether it arrived"
+        for value in (3, 0):
+            outcome = world.vibrate(value, feature=1)
+            assert outcome is not None
+            await outcome
+        assert toy.at_rest
+        await asyncio.sleep(1)
+        assert toy.at_rest
+
+    play(scene)
+
+
+def test_a_command_that_failed_beside_one_under_way_is_taken_back_behind_it() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "WeVibe Nova")
+        world.link(post)
+        await world.device()
+        (toy,) = post.toys
+        await world.vibrates(2)
+        # The second packet carries the first one's value, and is under way when that one fails.
+        toy.faults.latency_s = 0.2
+        toy.faults.fail(1)
+        first = world.vibrate(8)
+        await asyncio.sleep(0.1)
+        second = world.vibrate(3, feature=1)
+        assert first is not None
+        assert second is not None
+        with pytest.raises(HardwareError):
+            await first
+        await second
+        await asyncio.sleep(1)
+        inner, outer = (world.hub.devices[0].levels[index][1] for index in (0, 1))
+        assert (inner, outer) == (2, 3)
+        shown = sorted(toy.levels.values())
+        assert shown == pytest.approx([2 / 15, 3 / 15], abs=0.01)
 
     play(scene)
 
