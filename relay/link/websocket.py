@@ -36,6 +36,9 @@ _MAX_REASON_BYTES = 123
 # RFC 6455, 7.4.1: set aside for programs to say "no code" and "no closing frame".
 _NO_CODE = 1005
 _NO_CLOSE = 1006
+# What a send says of a connection that is no more: aiohttp, the system, and uvloop's transports,
+# which know no error of their own for it.
+_LOST = (aiohttp.ClientError, OSError, RuntimeError)
 
 
 class DialFailed(LinkError):
@@ -133,13 +136,16 @@ class WebSocketChannel:
                 await self._ws.send_str(frame)
             else:
                 await self._ws.send_bytes(frame)
-        except ConnectionError:
+        except _LOST:
             raise self._lost("the connection was lost") from None
 
     async def receive(self) -> Frame:
         """Return the next frame. Raises ChannelClosed at the end; cancelling it loses nothing."""
         self._check()
-        message = await self._ws.receive()
+        try:
+            message = await self._ws.receive()
+        except (aiohttp.ClientError, OSError):
+            raise self._lost("the connection was lost") from None
         match message.type:
             case aiohttp.WSMsgType.TEXT:
                 return str(message.data)
@@ -165,7 +171,7 @@ class WebSocketChannel:
     async def ping(self) -> None:
         """Have the peer say something, if it can; nothing happens while it does not read."""
         if self._end is None and self._flow.room.is_set():
-            with suppress(ConnectionError):  # whoever receives will hear of it
+            with suppress(*_LOST):  # whoever receives will hear of it
                 await self._ws.ping()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
@@ -178,7 +184,7 @@ class WebSocketChannel:
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._ws.close(code=code, message=text.encode())
-        except TimeoutError:
+        except _LOST:  # a TimeoutError is an OSError
             self.transport.abort()
         finally:
             # What was sent last may still be under way; a stuck peer must not hold the socket.

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import cast
 
+import aiohttp
 import pytest
 
 from relay.link.errors import ChannelClosed
@@ -225,3 +226,41 @@ async def test_many_senders_at_once_are_all_served_or_all_told() -> None:
 )
 def test_addresses_are_shown_without_secrets(url: str, shown: str) -> None:
     assert shown_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        aiohttp.ClientConnectionResetError("Cannot write to closing transport"),
+        aiohttp.ClientPayloadError("half"),
+        aiohttp.ServerTimeoutError("no pong"),
+        BrokenPipeError(32, "Broken pipe"),
+        OSError(113, "No route to host"),
+        RuntimeError("unable to perform operation on <TCPTransport closed=True>"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_libraries_say_of_a_lost_connection_stays_below(error: Exception) -> None:
+    class Lost:
+        """Of a websocket: what is called here fails."""
+
+        async def fail(self, *_: object, **__: object) -> None:
+            raise error
+
+        send_str = send_bytes = receive = ping = close = fail
+
+    async with websocket() as (listened, dialed):
+        real = listened._ws
+        listened._ws = Lost()  # type: ignore[assignment]
+        if not isinstance(error, RuntimeError):  # of a receive that is a mistake of ours
+            with pytest.raises(ChannelClosed, match="the connection was lost"):
+                await listened.receive()
+        listened._end = None
+        await listened.ping()
+        for frame in ("text", b"bytes"):
+            listened._end = None
+            with pytest.raises(ChannelClosed, match="the connection was lost"):
+                await listened.send(frame)
+        await listened.close()
+        listened._ws = real
+        assert dialed.peer
