@@ -183,7 +183,7 @@ class ClientDriver:
         except* Gone as group:
             leave = _Leave(CLOSE_TRY_AGAIN, str(_first(group)))
         except* ChannelClosed as group:
-            log.debug("%r: %s", self, _first(group))
+            log.debug("%s: %s", self.name, _first(group))
         finally:
             self._tasks = None
             # Synchronous, and before anything that could take long: the stops are on their way
@@ -203,7 +203,7 @@ class ClientDriver:
                         if self._options.max_ping_ms:
                             tasks.create_task(self._watch(), name="client deadlines")
                         tasks.create_task(self._silence.listen(), name="client silence")
-                        log.info("%r connected", self)
+                        log.info("%s connected, v%s", self.name, self.version)
         except TimeoutError:
             # What is below has deadlines of its own, and may break one.
             if not handshake.expired():
@@ -237,7 +237,7 @@ class ClientDriver:
     def _busy(self) -> None:
         """It neither answers nor reads: stop what it drives, and let it go on when it is back."""
         if self._hub.stop_driven(self):
-            log.warning("%r is busy: what it drives was stopped", self)
+            log.warning("%s is busy: what it drives was stopped", self.name)
             self.trouble(DeviceError(f"Stopped: this app did nothing for {BUSY_S:g} seconds."))
 
     async def _end(self, leave: _Leave) -> None:

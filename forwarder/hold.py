@@ -34,7 +34,7 @@ import msgspec
 from msgspec.structs import replace
 
 from forwarder.errors import ConfigError
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 
 # Names come from people; more than this is a script gone wrong, and each costs a line everywhere.
 MAX_MUTED: Final = 256
@@ -127,7 +127,7 @@ class Hold:
                 left = tuple(other for other in self.state.muted if other is not muted)
                 self.state = replace(self.state, muted=left)
                 return muted
-        raise ConfigError(f"{neutralise(name)!r} is not muted.")
+        raise ConfigError(f"{quoted(name)} is not muted.")
 
     def muted(self, *names: str | None) -> Muted | None:
         """Whether an app with one of these names is muted: its own, that of its token."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from forwarder.errors import ConfigError, Held
 from forwarder.hold import Wish
 from forwarder.hub import Client, Hub, Outcome
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Person:
         is stopped. They may come back. Returns how many. Raises ConfigError if there is none."""
         named = self._named(name)
         if not named:
-            raise ConfigError(f"No app that is called {neutralise(name)!r} is connected.")
+            raise ConfigError(f"No app that is called {quoted(name)} is connected.")
         log.warning("%s was disconnected by %s", neutralise(name), neutralise(by))
         for client in named:
             client.dismiss("the person at the hub ended this connection")

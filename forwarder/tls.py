@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from forwarder.errors import ConfigError
 from relay.link.keys import PrivateFileError, read_private, write_private
-from relay.link.names import neutralise
+from relay.link.names import quoted
 
 # Apple's systems refuse server certificates that are valid for longer than 825 days:
 # https://support.apple.com/103769
@@ -93,7 +93,7 @@ def client_tls(fingerprint: str | None = None) -> aiohttp.Fingerprint | bool:
         return aiohttp.Fingerprint(digest)
     except ValueError as error:
         raise ConfigError(
-            f"{neutralise(fingerprint)!r} is no SHA-256 fingerprint (64 hexadecimal digits)."
+            f"{quoted(fingerprint)} is no SHA-256 fingerprint (64 hexadecimal digits)."
         ) from error
 
 

@@ -22,7 +22,7 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.connectors.credentials import TOKEN_PREFIX
 from forwarder.errors import ConfigError
 from relay.link.keys import PrivateFileError
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 from relay.link.statefile import read_state, write_state
 
 # So that people and secret scanners see what it is: bp, forwarder, token.
@@ -139,7 +139,7 @@ class TokenBook:
             raise ConfigError("A token needs a name, such as the app that will use it.")
         if any(grant.name.casefold() == name.casefold() for grant in self):
             raise ConfigError(
-                f"There is a token {name!r} already; revoke it, or take another name."
+                f"There is a token {quoted(name, 64)} already; revoke it, or take another name."
             )
         if len(self._tokens) >= MAX_TOKENS:
             raise ConfigError(f"This hub has {MAX_TOKENS} tokens; revoke one first.")
@@ -168,7 +168,7 @@ class TokenBook:
         found = next((h for h, g in self._tokens.items() if g.name.casefold() == wanted), None)
         if found is None:
             known = ", ".join(grant.name for grant in self) or "none"
-            raise ConfigError(f"There is no token {neutralise(name, 64)!r}; tokens: {known}.")
+            raise ConfigError(f"There is no token {quoted(name, 64)}; tokens: {known}.")
         grant = self._tokens.pop(found)
         self._write(self._tokens)
         return grant
@@ -211,7 +211,7 @@ def _output(name: str) -> OutputType:
         if kind.value.casefold() == name.strip().casefold():
             return kind
     known = ", ".join(OutputType)
-    raise ConfigError(f"There is no output type {neutralise(name)!r}; there are {known}.")
+    raise ConfigError(f"There is no output type {quoted(name)}; there are {known}.")
 
 
 def _hash(token: str) -> bytes:

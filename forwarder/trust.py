@@ -22,7 +22,7 @@ import msgspec
 from forwarder.errors import ConfigError, ForwarderError
 from relay.link.handshake import SECRET_BYTES, Refusal, Refused, code_id
 from relay.link.keys import PrivateFileError, load_or_create_key
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 from relay.link.noise import KEY_BYTES, KeyPair
 from relay.link.statefile import read_state, write_state
 
@@ -184,7 +184,7 @@ class RelayBook:
         found = next((r for r in self._relays.values() if r.name.casefold() == wanted), None)
         if found is None:
             known = ", ".join(relay.name for relay in self) or "none"
-            raise ConfigError(f"There is no relay {neutralise(name)!r}; paired relays: {known}.")
+            raise ConfigError(f"There is no relay {quoted(name)}; paired relays: {known}.")
         del self._relays[found.key]
         self._write(self._relays)
         return found

@@ -21,6 +21,7 @@ import msgspec
 
 from relay.agent import Agent
 from relay.errors import ControlError, UsageError
+from relay.link.names import quoted
 from relay.status import AgentStatus
 
 log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ class Control:
                 agent.resume()
             case "forget":
                 if not self._forget(request.address):
-                    return Answer(False, f"nothing called {request.address!r} is looked for")
+                    return Answer(False, f"nothing called {quoted(request.address)} is looked for")
             case "status":
                 pass
         return Answer(True, stopped=stopped, status=agent.status())

@@ -60,7 +60,7 @@ from forwarder.device import Device as HubDevice
 from forwarder.errors import ConfigError, Denied, HardwareError, MessageError, UnknownDevice
 from forwarder.person import Stopping
 from relay.link.messages import ErrorCode
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 
 # A relay answers a write within 6.5 s or is reported; see forwarder.sources.relay_link.
 OUTPUT_S = 7.0
@@ -85,7 +85,7 @@ class Call:
     def number(self, name: str) -> int:
         text = self.path[name]
         if not (text.isascii() and text.isdigit() and len(text) <= 10):
-            raise MessageError(f"{neutralise(text, 40)!r} is no index.")
+            raise MessageError(f"{quoted(text, 40)} is no index.")
         return int(text)
 
     def sent(self, kind: type[T]) -> T:
@@ -252,7 +252,7 @@ class Actions:
         wanted = call.path["type"].casefold()
         kind = next((kind for kind in InputType if kind.value.casefold() == wanted), None)
         if kind is None:
-            raise MessageError(f"There is no input {neutralise(call.path['type'], 40)!r}.")
+            raise MessageError(f"There is no input {quoted(call.path['type'], 40)}.")
         command = InputCmd(
             id=1,
             device_index=device.index,

@@ -11,7 +11,7 @@ from forwarder.api.stop_model import MissingView
 from forwarder.errors import ConfigError, HardwareError
 from forwarder.sources.relay import Relay
 from relay.link.messages import Debt, ErrorCode, Forget
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Missing:
             if key in (owed.view.name.casefold(), str(owed.view.index))
         ]
         if not found:
-            raise ConfigError(f"No toy that is called {neutralise(name)!r} is missing.")
+            raise ConfigError(f"No toy that is called {quoted(name)} is missing.")
         if len(found) > 1:
             indexes = ", ".join(str(owed.view.index) for owed in found)
             raise ConfigError(f"{len(found)} of that name are missing: say the index ({indexes}).")

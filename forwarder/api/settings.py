@@ -18,7 +18,7 @@ from forwarder.errors import ConfigError, UnknownDevice
 from forwarder.sources.opening import Opened
 from forwarder.sources.relay import Relay
 from relay.link.keys import PrivateFileError
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 from relay.link.statefile import read_state, write_state
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Settings:
         for paired in self._services.trust.book:
             if neutralise(paired.name).casefold() == wanted:
                 return paired.key.hex()
-        raise ConfigError(f"There is no relay {neutralise(body.pin)!r}.")
+        raise ConfigError(f"There is no relay {quoted(body.pin)}.")
 
     def _apply(
         self, device: Device, relay: Relay, opened: Opened, body: DeviceBody, pinned: str | None

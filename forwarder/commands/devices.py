@@ -34,7 +34,7 @@ from forwarder.commands.base import (
 from forwarder.commands.show import device_row
 from forwarder.definitions.opened import open_files
 from forwarder.errors import ConfigError
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 
 # [FEATURE:]TYPE=[LOW-]HIGH, in percent
 _LIMIT = re.compile(r"(?:(\d{1,3}):)?([A-Za-z]+)=(?:(\d{1,3})-)?(\d{1,3})%?")
@@ -206,17 +206,17 @@ def _features(device: Device, kind: OutputType) -> Sequence[int]:
 def _limit(text: str) -> _Wanted:
     found = _LIMIT.fullmatch(text.replace(" ", ""))
     if found is None:
-        raise ConfigError(f"{neutralise(text)!r} is no limit; write vibrate=60 or 0:vibrate=10-60.")
+        raise ConfigError(f"{quoted(text)} is no limit; write vibrate=60 or 0:vibrate=10-60.")
     feature, kind, low, high = found.groups()
     if int(low or 0) >= int(high) or int(high) > 100:
-        raise ConfigError(f"{neutralise(text)!r}: percent from 0 to 100, the lower one first.")
+        raise ConfigError(f"{quoted(text)}: percent from 0 to 100, the lower one first.")
     return _number(feature), _kind(kind), float(low or 0), float(high), False
 
 
 def _place(text: str, *, disabled: bool) -> _Wanted:
     found = _PLACE.fullmatch(text.replace(" ", ""))
     if found is None:
-        raise ConfigError(f"{neutralise(text)!r} is no output; write vibrate or 0:vibrate.")
+        raise ConfigError(f"{quoted(text)} is no output; write vibrate or 0:vibrate.")
     feature, kind = found.groups()
     return _number(feature), _kind(kind), 0.0, 100.0, disabled
 
@@ -228,7 +228,9 @@ def _number(text: str | None) -> int | None:
 def _kind(text: str) -> OutputType:
     kind = next((kind for kind in OutputType if kind.value.casefold() == text.casefold()), None)
     if kind is None:
-        raise ConfigError(f"There is no output type {text!r}; there are {', '.join(OutputType)}.")
+        raise ConfigError(
+            f"There is no output type {quoted(text)}; there are {', '.join(OutputType)}."
+        )
     return kind
 
 

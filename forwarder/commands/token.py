@@ -22,6 +22,7 @@ from forwarder.commands.base import (
 )
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
+from relay.link.names import quoted
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SPAN = re.compile(r"(\d{1,5})([smhd])")
@@ -57,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
 def _span(text: str) -> float:
     found = _SPAN.fullmatch(text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 30m, 2h or 7d")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no time: write 30m, 2h or 7d")
     return int(found[1]) * _UNITS[found[2]]
 
 

@@ -17,7 +17,7 @@ from forwarder.errors import ConfigError
 from relay.link.cancellation import apart
 from relay.link.channel import Channel
 from relay.link.errors import LinkError, LinkRefused
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 from relay.link.websocket import HEARTBEAT_S, MAX_FRAME_BYTES, OPEN_S, dial, shown_url
 
 log = logging.getLogger(__name__)
@@ -129,5 +129,5 @@ def websocket_url(text: str) -> str:
     except ValueError:
         usable = None
     if not usable:
-        raise ConfigError(f"{neutralise(text)!r} is no address of the form ws://HOST:PORT.")
+        raise ConfigError(f"{quoted(text)} is no address of the form ws://HOST:PORT.")
     return url

@@ -206,7 +206,7 @@ class RelayHardware:
         error = None if outcome.cancelled() else outcome.exception()
         if error is not None:
             self.armed = False
-            log.warning("%r could not be armed again: %s", self, error)
+            log.warning("%s at %s: arming again failed: %s", self._address, self._relay_name, error)
 
     def stopped(self, news: wire.Stopped) -> None:
         """The relay stopped the peripheral on its own: nothing is on, nothing is armed."""

@@ -322,9 +322,8 @@ class RelaySource:
                 opened.device.lost_sight()
             self._sink.stopped(opened.device, why)
         if not news.ok:
-            log.error(
-                "%s: %r could not be stopped yet (%s): %s", relay.name, hardware, why, news.text
-            )
+            what = "a device" if opened is None else opened.device.shown_name
+            log.error("%s: %s could not be stopped yet (%s): %s", relay.name, what, why, news.text)
         elif relay.blocked is None and news.cause is not StopCause.SHUTDOWN:
             hardware.rearm()
 

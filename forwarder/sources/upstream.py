@@ -191,7 +191,7 @@ class _Conversation:
             case Ready(server_name, version):
                 self.ready = True
                 log.info(
-                    "upstream %s is %r, spec v%d",
+                    "upstream %s is '%s', spec v%d",
                     self._source.name,
                     neutralise(server_name),
                     version,

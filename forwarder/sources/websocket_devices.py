@@ -26,7 +26,7 @@ from forwarder.sources.websocket_hardware import WebsocketHardware
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 from relay.link.messages import Advertisement
-from relay.link.names import neutralise
+from relay.link.names import neutralise, quoted
 
 # From the connection to the first frame; the reference waits for ever.
 HANDSHAKE_S = 5.0
@@ -89,8 +89,8 @@ class WebsocketDeviceSource:
         candidates = self._catalogue.match_websocket(hello.identifier)
         if not candidates:
             raise ForwarderError(
-                f"A device dialed in that calls itself {name!r}; no protocol in the user's device"
-                " configuration has that websocket name."
+                f"A device dialed in that calls itself {quoted(name)}; no protocol in the user's"
+                " device configuration has that websocket name."
             )
         address = neutralise(hello.address)
         if not self._user.allowed(address):

@@ -38,3 +38,9 @@ def neutralise(text: str, limit: int = MAX_NAME) -> str:
             out.append(character)
     shown = " ".join("".join(out).split())
     return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
+
+
+def quoted(text: str, limit: int = MAX_NAME) -> str:
+    """`text` as a name in a sentence: made safe, in quotation marks, and not as a program would
+    spell it (a backslash stays one, an apostrophe changes nothing)."""
+    return f"'{neutralise(text, limit)}'"

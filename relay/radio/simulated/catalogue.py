@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
+from relay.link.names import quoted
 from relay.radio.simulated.models import ToyModel, decode
 from relay.radio.simulated.toy import Toy
 
@@ -23,7 +24,7 @@ class UnknownToy(ValueError):
 
     def __init__(self, name: str, close: Sequence[str]) -> None:
         hint = f" Did you mean {', '.join(close)}?" if close else ""
-        super().__init__(f"There is no toy called {name!r} to simulate.{hint}")
+        super().__init__(f"There is no toy called {quoted(name)} to simulate.{hint}")
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.link.names import MAX_NAME, neutralise
+from relay.link.names import MAX_NAME, neutralise, quoted
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,9 @@ def test_whatever_comes_in_is_short_harmless_and_stays_so(text: str, limit: int)
     assert len(shown) <= limit
     assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in shown)
     assert neutralise(shown, limit) == shown
+
+
+def test_a_name_in_a_sentence_is_spelt_as_people_spell_it() -> None:
+    assert quoted("O'Brien's \\ toy") == "'O'Brien's \\ toy'"
+    assert quoted("a\nb\u202e") == "'a b\N{REPLACEMENT CHARACTER}'"
+    assert quoted("x" * 99, 8) == "'xxxxxxx…'"
