@@ -24,8 +24,8 @@ WAYS = {"http": "lovense_connect_service", "gamepad": "sdl-gamepad"}
 SERIAL = ("baud_rate", "data_bits", "parity", "stop_bits", "port")
 # Protocols of the official file that no server drives, and of which no packet is published.
 NOT_DRIVEN = {"libo-karen", "realtouch", "rez-trancevibrator", "twerkingbutt"}
-# Not in that file (any more): the reference reaches Joy-Cons as game pads, we know their reports.
-OURS = {"nintendo-joycon"}
+# Not in that file: what the reference does not drive, and Joy-Cons, which it reaches as game pads.
+OURS = {"kiiroo-powerblow", "nintendo-joycon"}
 # What we say differently: protocol → (how the differing facts begin, why).
 DEVIATIONS = {
     "foreo": (
@@ -44,6 +44,11 @@ DEVIATIONS = {
     "sayberx": (
         ["- 'X-Ring'", "- name 'X-Ring *'"],
         "A model without any feature: connecting it would be of no use.",
+    ),
+    "tryfun-blackhole": (["+ 'DK-BHSE'", "+ name 'DK-BHSE'"], "Tried by an owner."),
+    "wevibe-chorus": (
+        ["+ 'Chorus Pro'", "+ 'Sync Go'", "+ name 'Chorus Pro'", "+ name 'Sync Go'"],
+        "The first goes by what its owners say; of the second only the name is known.",
     ),
 }  # fmt: skip
 # Listed with two models; the later one counts, as in the reference server.
