@@ -78,21 +78,64 @@ the vectors of each protocol hold our side:
 
 | Devices | The reference | Here |
 |---|---|---|
-| all | leaves a fresh connection as it is | writes the stop first: it may run since an earlier connection |
-| F-Machine | presses *faster* once too often after each start | presses as often as it takes; slows down before it starts |
-| Je Joue | never drives both motors | drives both |
-| Kiiroo strokers | speeds above 99, which the device does not know | 99 at most |
-| Kiiroo Keon 2 | expects 20 bytes of a battery that has one, and never reads it | reads it; untried |
-| LiBo with two characteristics | a stop loses the packet of one of them | writes both |
-| OSSM | a stop while it follows positions sends nothing | takes its speed away until the next move |
-| Svakom Iker | a stop leaves the pulsator on | stops it |
-| The Handy (FW4+), The Oh! | a stop lets a move go on | ends the move |
-| Umove | timed moves take half their time, and a stop does not end them | takes the time, ends the move |
+{rows}
 
 An F-Machine is let go by the relay's own stop; if it goes on running without a connection, only its
 switch is left. A Umove's own stop draws the thruster back, as connecting does. Nobody can tell a
 Svakom Echo Neo from an Edeny: it has the same name. Of We-Vibe Chorus Pro only the name is public.
 """
+_OTHERWISE = (
+    (
+        "all",
+        "leaves a fresh connection as it is",
+        "writes the stop first: it may run since an earlier connection",
+    ),
+    (
+        "F-Machine",
+        "presses *faster* once too often after each start",
+        "presses as often as it takes; slows down before it starts",
+    ),
+    (
+        "Je Joue",
+        "never drives both motors",
+        "drives both",
+    ),
+    (
+        "Kiiroo strokers",
+        "speeds above 99, which the device does not know",
+        "99 at most",
+    ),
+    (
+        "Kiiroo Keon 2",
+        "expects 20 bytes of a battery that has one, and never reads it",
+        "reads it; untried",
+    ),
+    (
+        "LiBo with two characteristics",
+        "a stop loses the packet of one of them",
+        "writes both",
+    ),
+    (
+        "OSSM",
+        "a stop while it follows positions sends nothing",
+        "takes its speed away until the next move",
+    ),
+    (
+        "Svakom Iker",
+        "a stop leaves the pulsator on",
+        "stops it",
+    ),
+    (
+        "The Handy (FW4+), The Oh!",
+        "a stop lets a move go on",
+        "ends the move",
+    ),
+    (
+        "Umove",
+        "timed moves take half their time, and a stop does not end them",
+        "takes the time, ends the move",
+    ),
+)
 
 
 class _Toy(msgspec.Struct):
@@ -141,7 +184,8 @@ def document(files: Files, vectors: frozenset[str], simulated: frozenset[tuple[s
         lines = "\n".join(sorted(rows, key=str.casefold))
         parts.append(f"## {brand}\n\n{_TABLE}{lines}\n")
     parts.append(_STOPS + "\n".join(_stops(files)) + "\n")
-    parts.append(_FAULTS)
+    differs = "\n".join(f"| {' | '.join(row)} |" for row in _OTHERWISE)
+    parts.append(_FAULTS.format(rows=differs))
     count = len(missing) - len(others)
     parts.append(_MISSING.format(others=", ".join(sorted(others)), count=count))
     return "\n".join(parts)
