@@ -73,8 +73,8 @@ _FAULTS = """\
 ## Where the reference server does otherwise
 
 What it sends was measured (server 12.0.2, configuration 5.57) and is played against this hub by
-`python -m tests.device_cases` ([tests/test_exam.py](../tests/test_exam.py)). These differ on purpose;
-the vectors of each protocol hold our side:
+`python -m tests.device_cases` ([tests/test_exam.py](../tests/test_exam.py)). These differ on
+purpose; the vectors of each protocol hold our side:
 
 | Devices | The reference | Here |
 |---|---|---|
