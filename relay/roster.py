@@ -29,7 +29,6 @@ from relay.link.messages import (
 from relay.locks import Locks
 from relay.peripheral.driver import OnStopped, Peripheral, Sink
 from relay.peripheral.gate import Block
-from relay.peripheral.limits import LAST_LET_GO_S, LET_GO_S
 from relay.radio.base import Connection, Radio, RadioError
 from relay.records import Records
 from relay.scanner import give_up
@@ -91,14 +90,15 @@ class Roster:
         held, attempt = self._peripherals.get(address), self._attempts.get(address)
         if attempt is not None:
             # It was begun for an earlier link, or for a debt: whoever asks now gets it.
-            attempt.claim = claim
+            attempt.take(claim)
             if attempt.scope is not None and not attempt.scope.expired():
                 loop = asyncio.get_running_loop()
                 attempt.scope.reschedule(loop.time() + message.timeout_ms / 1000)
         elif held is None:
             assert self.group is not None, "links are only served while the agent runs"
             # Noted here and not in the task, so that a second Connect finds it.
-            attempt = self._attempts[address] = Attempt(claim)
+            attempt = self._attempts[address] = Attempt()
+            attempt.take(claim)
             work = self._attend(address, attempt, message.timeout_ms / 1000)
             self.group.create_task(work, name=f"peripheral {address}")
         else:
@@ -237,9 +237,10 @@ class Roster:
                 self._around.audit.note("stopped", address, cause="it had been left as it was")
             if self._block.cause is StopCause.EMERGENCY:
                 attempt.failed(ErrorCode.GATE, _EMERGENCY)
-            # One that was connected for its debt alone advertises again when it is let go.
-            unwanted = owed is not None or self._block.cause is StopCause.EMERGENCY
-            stays = attempt.claim is not None or not unwanted
+            # What is kept for the next hub has been asked for by one, and had nothing to be stopped
+            # for; anything else advertises again when it is let go.
+            kept = attempt.asked and owed is None and self._block.cause is not StopCause.EMERGENCY
+            stays = attempt.claim is not None or kept
         except RadioError as error:
             attempt.failed(error.code, f"it may be running and takes no stop: {error.text}")
         except Exception:
@@ -248,16 +249,9 @@ class Roster:
             attempt.failed(ErrorCode.RADIO, "an error in the relay, see its log")
         finally:
             if not stays:
-                await self._let_go(address, connection)
+                ending = self._block.cause is StopCause.SHUTDOWN
+                await attempt.let_go(address, connection, ending=ending)
         return stays
-
-    async def _let_go(self, address: str, connection: Connection) -> None:
-        ending = self._block.cause is StopCause.SHUTDOWN
-        try:
-            async with asyncio.timeout(LAST_LET_GO_S if ending else LET_GO_S):
-                await connection.disconnect()
-        except (TimeoutError, RadioError) as error:
-            log.warning("%s: did not go in order: %s", address, error)
 
     def _bind(self, claim: Claim, peripheral: Peripheral) -> None:
         welcome, message = self.welcome, claim.message
@@ -293,7 +287,7 @@ class Roster:
     async def _look(self, address: str, limit_s: float) -> None:
         """Connect what owes a stop, unless somebody is about that already."""
         if address not in self._attempts and address not in self._peripherals:
-            attempt = self._attempts[address] = Attempt(None)
+            attempt = self._attempts[address] = Attempt()
             await self._attend(address, attempt, limit_s)
 
     def _lost(self, peripheral: Peripheral) -> None:

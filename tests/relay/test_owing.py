@@ -121,6 +121,21 @@ def test_a_person_who_says_that_it_is_off_ends_the_search() -> None:
     play(body)
 
 
+def test_one_that_is_said_to_be_off_while_it_is_being_connected_is_let_go() -> None:
+    async def body(it: Bed) -> None:
+        toy = await running(it)
+        lost(toy)
+        toy.faults.latency_s = 3
+        toy.appear()
+        await asyncio.sleep(2)
+        it.agent.forget(toy.address)
+        await asyncio.sleep(10)
+        assert not toy.connected
+        assert it.agent.status().peripherals == ()
+
+    play(body)
+
+
 def test_a_hub_that_asks_for_it_gets_it_stopped() -> None:
     async def body(it: Bed) -> None:
         toy = await running(it)
@@ -197,9 +212,29 @@ def test_during_an_emergency_stop_it_is_let_go_again_and_nothing_else_is_connect
         refused = await it.hub.connect(2, other.address)
         assert isinstance(refused, Failed)
         assert refused.code is ErrorCode.GATE
+        assert not other.record, "nobody even tries"
         assert toy.connected, "it took its stop"
 
     play(body, "Aneros Vivi,Aneros Vivi")
+
+
+def test_one_that_was_being_connected_when_stop_was_pressed_is_let_go() -> None:
+    async def body(it: Bed) -> None:
+        toy = it.toy()
+        toy.faults.latency_s = 3
+        it.hub.tell(Connect(70, 1, toy.address))
+        await asyncio.sleep(1)
+        it.agent.emergency_stop()
+        answer = await it.hub.reply(70)
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.GATE
+        await asyncio.sleep(5)
+        toy.faults.latency_s = 0  # Until now it took longer to go than it was given.
+        await asyncio.sleep(5)
+        assert not toy.connected
+        assert it.agent.status().peripherals == ()
+
+    play(body)
 
 
 def test_one_that_did_not_take_its_emergency_stop_is_looked_for_until_it_does() -> None:

@@ -62,6 +62,24 @@ def test_the_newest_is_what_is_kept_and_nothing_is_lost_at_the_end(tmp_path: Pat
     assert found == {"AA": Record("AA", "named"), RECORD.address: RECORD}
 
 
+def test_what_is_no_news_is_not_written_again(tmp_path: Path) -> None:
+    async def body(records: Records) -> None:
+        path = records.path(RECORD.address)
+        assert path is not None
+        records.put(RECORD)
+        await records.written()
+        before = path.stat().st_ino
+        for _ in range(3):
+            records.put(RECORD)
+            await records.written()
+        assert path.stat().st_ino == before
+        records.put(Record(RECORD.address, "else"))
+        await records.written()
+        assert path.stat().st_ino != before
+
+    with_records(tmp_path, body)
+
+
 def test_a_record_says_how_old_it_is(tmp_path: Path) -> None:
     async def body(records: Records) -> None:
         records.put(RECORD)

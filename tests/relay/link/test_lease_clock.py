@@ -153,6 +153,13 @@ def test_after_two_seconds_of_late_beats_the_relay_ends_the_link() -> None:
     assert "1.1 s late" in str(net.ended)
 
 
+def test_beats_that_are_late_now_and_then_end_no_link() -> None:
+    net = Net(steady(0.0), lambda now: 1.0 if now > 5 and now % 2.5 < 1.5 else 0.02)
+    net.run(60)
+    assert net.ended is None
+    assert net.beats > len(net.over) > net.beats / 3
+
+
 def test_a_hub_whose_machine_slept_looks_late_until_the_link_is_made_anew() -> None:
     net = Net(steady(0.02), steady(0.02))
     net.run(5)
