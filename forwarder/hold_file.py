@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 # A disk that has not taken some hundred bytes by then is said to have failed; writing goes on.
 SAVE_S = 1.0
+# A disk that was full may have room again, and nobody presses anything meanwhile.
+AGAIN_S = 10.0
 
 
 def load_hold(path: Path) -> State:
@@ -42,9 +44,10 @@ class HoldFile:
     `trouble`: why the file is not what the state is, in words; None if it is, or will be soon.
     """
 
-    def __init__(self, path: Path, hold: Hold) -> None:
+    def __init__(self, path: Path, hold: Hold, *, again_s: float = AGAIN_S) -> None:
         self._path = path
         self._hold = hold
+        self._again_s = again_s
         self._written = hold.state
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
@@ -72,7 +75,11 @@ class HoldFile:
         """Runs until cancelled; what is not written then is written at the end."""
         try:
             while True:
-                await self._changed.wait()
+                try:
+                    async with asyncio.timeout(None if self.trouble is None else self._again_s):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass  # it is tried again
                 self._changed.clear()
                 await asyncio.to_thread(self._write)
                 if not self._changed.is_set():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -132,6 +135,63 @@ async def test_a_stop_on_a_full_disk_counts_after_a_restart(tmp_path: Path) -> N
     assert file.trouble is not None
     assert "the next start counts as stopped" in file.trouble
     assert load_hold(path).mode is Mode.STOPPED
+
+
+async def test_a_disk_that_has_room_again_is_tried_again_without_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "hold.json"
+    path.mkdir()  # nothing can be put in its place
+    hold = Hold()
+    file = HoldFile(path, hold, again_s=0.05)
+    async with running(file):
+        hold.wish(Wish.STOP, "Dashboard", NOON)
+        file.changed()
+        assert await file.saved() is not None
+        path.rmdir()
+        async with asyncio.timeout(5):
+            while file.trouble is not None:  # noqa: ASYNC110  # a thread, and no clock of ours
+                await asyncio.sleep(0.01)
+    assert load_hold(path).mode is Mode.STOPPED
+
+
+class _Stuck(HoldFile):
+    """Its disk does not answer until it is told to."""
+
+    def __init__(self, path: Path, hold: Hold) -> None:
+        super().__init__(path, hold)
+        self.answers = threading.Event()
+
+    def _write(self) -> None:
+        self.answers.wait(5)
+        super()._write()
+
+
+async def test_a_disk_that_does_not_answer_holds_nobody_up_and_gets_the_newest(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "hold.json"
+    hold = Hold()
+    file = _Stuck(path, hold)
+    async with running(file):
+        hold.wish(Wish.STOP, "Dashboard", NOON)
+        file.changed()
+        trouble = await file.saved(0.05)
+        assert trouble is not None
+        assert "the disk does not answer" in trouble
+        hold.mute("Game", "Dashboard", NOON)
+        file.changed()
+        file.answers.set()
+        assert await file.saved() is None
+        assert load_hold(path) == hold.state
+
+
+@asynccontextmanager
+async def running(file: HoldFile) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(file.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_the_newest_state_is_what_is_kept_also_at_the_end(tmp_path: Path) -> None:
