@@ -9,8 +9,8 @@ from typing import NamedTuple
 from forwarder.api.services import Services
 from forwarder.api.stop_model import MissingView
 from forwarder.errors import ConfigError, HardwareError
-from forwarder.sources.relay import Relay
-from relay.link.messages import Debt, ErrorCode, Forget
+from forwarder.sources.owing import Owing
+from relay.link.messages import ErrorCode, Forget
 from relay.link.names import neutralise, quoted
 
 log = logging.getLogger(__name__)
@@ -20,8 +20,7 @@ FORGET_S = 2.0
 
 
 class _Owed(NamedTuple):
-    relay: Relay
-    debt: Debt
+    item: Owing
     view: MissingView
 
 
@@ -41,17 +40,23 @@ class Missing:
         relay cannot be told.
         """
         owed = self._named(name)
-        if owed.relay.link is None:
+        if owed.item.told:
+            await self._tell(owed)
+        self._services.relays.owing.settled(owed.item.address)
+        log.warning("%s is off, says the person: it is not looked for any more", owed.view.name)
+        return owed.view.name
+
+    async def _tell(self, owed: _Owed) -> None:
+        relay = self._services.relays.relays.get(owed.item.key)
+        if relay is None or relay.link is None:
             raise HardwareError(
                 ErrorCode.GONE, f"{owed.view.relay} is away; it goes on looking when it is back."
             )
-        told = owed.relay.link.request(lambda id: Forget(id, owed.debt.address))
+        told = relay.link.request(lambda id: Forget(id, owed.item.address))
         await asyncio.wait([told], timeout=FORGET_S)
         if not told.done():
             raise HardwareError(ErrorCode.TIMEOUT, f"{owed.view.relay} did not answer in time.")
         told.result()
-        log.warning("%s is off, says the person: it is not looked for any more", owed.view.name)
-        return owed.view.name
 
     def _named(self, name: str) -> _Owed:
         key = neutralise(name).casefold()
@@ -68,16 +73,12 @@ class Missing:
         return found[0]
 
     def _owed(self) -> list[_Owed]:
-        return [
-            _Owed(relay, debt, self._view(relay, debt))
-            for relay in self._services.relays.relays.values()
-            for debt in relay.debts
-        ]
+        return [_Owed(item, self._view(item)) for item in self._services.relays.owing]
 
-    def _view(self, relay: Relay, debt: Debt) -> MissingView:
+    def _view(self, item: Owing) -> MissingView:
         services = self._services
-        known = services.store.at(debt.address)
-        index, name = None, debt.name
+        known = services.store.at(item.address)
+        index, name = None, item.toy
         if known is not None:
             entry = next(one for one in services.store.known if one.identity == known)
             user = services.user.device(entry.address, entry.protocol, entry.identifier)
@@ -85,5 +86,5 @@ class Missing:
             if user is not None and user.display_name:
                 name = user.display_name
         return MissingView(
-            name=neutralise(name) or "A toy", relay=neutralise(relay.name), index=index
+            name=neutralise(name) or "A toy", relay=neutralise(item.relay), index=index
         )

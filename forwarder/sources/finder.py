@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 from typing import Protocol
 
 from forwarder.definitions.catalogue import Catalogue
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 # A device that was lost is looked for without any client asking: a toy that is carried out of
 # range and back, or whose battery is changed.
 MISSING_S = 120.0
+# One that may be running is looked for until it is found or given up by a person: after those two
+# minutes for so many seconds of each half minute, which costs radios little.
+OWING_LOOK_S = 5.0
+OWING_EVERY_S = 30.0
 # Wait so long for a second radio to see the same toy, if there is a second radio.
 GATHER_S = 0.3
 
@@ -48,7 +52,10 @@ class Keeper(Protocol):
 
 
 class Finder:
-    """`relays`: all there are, by key; the keeper's own table. `known`: what was at an address."""
+    """`relays`: all there are, by key; the keeper's own table. `known`: what was at an address.
+
+    `owing`: addresses of toys that may be running. They are looked for until they are found.
+    """
 
     def __init__(
         self,
@@ -57,6 +64,7 @@ class Finder:
         user: UserConfig,
         keeper: Keeper,
         known: Callable[[str], Identity | None],
+        owing: Container[str],
     ) -> None:
         # Address → key of the only relay that may connect it, by the user's choice.
         self.pins: dict[str, str] = {}
@@ -67,6 +75,7 @@ class Finder:
         self._user = user
         self._keeper = keeper
         self._known = known
+        self._owing = owing
         self._scanning = False
         # address → until when it is looked for
         self._missing: dict[str, float] = {}
@@ -106,16 +115,30 @@ class Finder:
     def lost(self, address: str) -> None:
         """This device is gone: from now on it may be opened again, and is looked for."""
         self._busy.discard(address)
+        self.look_for(address)
+
+    def look_for(self, address: str, for_s: float = MISSING_S) -> None:
+        """Look for this one although no client asks, unless it is here or being opened."""
+        if address in self._busy:
+            return
         loop = asyncio.get_running_loop()
-        self._missing[address] = loop.time() + MISSING_S
-        loop.call_later(MISSING_S, self._give_up, address)
+        self._missing[address] = loop.time() + for_s
+        loop.call_later(for_s, self._give_up, address)
         self._tell_scan()
 
     def _give_up(self, address: str) -> None:
+        loop = asyncio.get_running_loop()
         until = self._missing.get(address)
-        if until is not None and until <= asyncio.get_running_loop().time():
-            del self._missing[address]
-            self._tell_scan()
+        if until is None or until > loop.time():
+            return
+        del self._missing[address]
+        self._tell_scan()
+        if address in self._owing:
+            loop.call_later(OWING_EVERY_S - OWING_LOOK_S, self._look_again, address)
+
+    def _look_again(self, address: str) -> None:
+        if address in self._owing and address not in self._missing:
+            self.look_for(address, OWING_LOOK_S)
 
     @property
     def _wants_scan(self) -> bool:
@@ -130,7 +153,8 @@ class Finder:
         """`relay` hears a toy: open it if it is wanted, known and free."""
         now, address = asyncio.get_running_loop().time(), advertisement.address
         sighting = self.sightings.note(relay.key, advertisement, now)
-        wanted = self._scanning or address in self._missing or relay.can_choose
+        owed = address in self._missing or address in self._owing
+        wanted = self._scanning or owed or relay.can_choose
         if not wanted or address in self._busy or self._tasks is None or not sighting.ready(now):
             return
         if not self._catalogue.match(sighting.advertisement):

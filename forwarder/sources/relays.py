@@ -17,6 +17,7 @@ from forwarder.device import Device, Identity
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.finder import Finder
 from forwarder.sources.opening import Opened
+from forwarder.sources.owing import Owings
 from forwarder.sources.relay import Relay, hardware_of
 from forwarder.sources.relay_link import Outcome, RelayLink
 from forwarder.sources.reserved import Hold
@@ -79,7 +80,9 @@ class RelaySource:
         self._sink = sink
         self._on_change = on_change
         self._stopping = False
-        self._finder = Finder(self.relays, catalogue, user, self, known)
+        # Toys that are not connected and may be running.
+        self.owing = Owings()
+        self._finder = Finder(self.relays, catalogue, user, self, known, self.owing)
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -135,6 +138,7 @@ class RelaySource:
             self._detach(relay, old, why)
         relay.name, relay.hello, relay.link, relay.radio = name, hello, link, hello.radio
         relay.debts = ()  # it tells of those that there are
+        self.owing.back(key)
         for hardware in relay.all_hardware():
             hardware.supervised = relay.supervised
         if relay.grace is not None:
@@ -195,6 +199,11 @@ class RelaySource:
             relay.grace.cancel()
             relay.grace = None
         for opened in tuple(relay.devices.values()):
+            device = opened.device
+            if device.running:
+                address = device.identity.address
+                self.owing.lost(address, device.shown_name, relay.key, relay.name)
+                log.error("%s may be running; it is looked for", device.shown_name)
             self.gone(relay, opened, why)
         self.relays.pop(relay.key, None)
         self._on_change()
@@ -295,6 +304,9 @@ class RelaySource:
                 self._on_change()
             case Debts(items):
                 relay.debts = items
+                told = ((debt.address, debt.name) for debt in items)
+                for address in self.owing.told(relay.key, relay.name, told):
+                    self._finder.look_for(address)
                 for debt in items:
                     log.error(
                         "%s is not connected and may be running; %s looks for it",
@@ -392,6 +404,7 @@ class RelaySource:
 
     def found(self, relay: Relay, p: int, opened: Opened) -> None:
         relay.devices[p] = opened
+        self.owing.settled(opened.hardware.address)
         self._has(relay, opened.hardware.address, opened.device.shown_name)
         self._sink.add(opened.device)
         end_searches(self.relays.values())

@@ -294,6 +294,58 @@ def test_a_command_that_failed_beside_one_under_way_is_taken_back_behind_it() ->
     play(scene)
 
 
+def test_a_toy_that_a_dead_relay_may_have_left_running_is_owed_and_looked_for_until_found() -> None:
+    async def scene(world: World) -> None:
+        (near,), (far,) = toys_by_name("Lovense Hush"), toys_by_name("Lovense Hush")
+        near.rssi, far.rssi = -45, -80
+        attic, cellar = world.post_with("attic", [near]), world.post_with("cellar", [far])
+        world.link(attic, "a")
+        world.link(cellar, "b")
+        device = await world.device()
+        world.source.relays["a"].devices[1].hardware.supervised = False  # type: ignore[attr-defined]
+        await world.vibrates(10)
+        world.hub.stop_scanning(world.client)
+        far.vanish()
+        await world.cut(attic)
+        await asyncio.sleep(1.5)
+        assert device.may_run == (0,), "its last lease has run out, but who knows"
+        await asyncio.sleep(70)
+        assert not world.hub.devices
+        (owing,) = world.source.owing
+        assert (owing.toy, owing.relay, owing.told) == ("Lovense Hush", "attic", False)
+        await asyncio.sleep(MISSING_S + 3600)
+        far.appear()
+        await asyncio.sleep(60)
+        assert world.hub.devices[0].source == "cellar"
+        assert far.at_rest
+        assert list(world.source.owing) == []
+
+    play(scene)
+
+
+def test_what_a_relay_owes_is_known_while_it_is_away() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post, "a")
+        await world.device()
+        await world.vibrates(10)
+        post.toys[0].vanish()
+        await asyncio.sleep(2)
+        (owing,) = world.source.owing
+        assert (owing.relay, owing.told) == ("attic", True)
+        await world.cut(post)
+        await asyncio.sleep(120)
+        assert not world.source.relays
+        assert list(world.source.owing) == [owing]
+        post.toys[0].appear()
+        await asyncio.sleep(60)
+        world.link(post, "a")
+        await asyncio.sleep(5)
+        assert list(world.source.owing) == [], "it has found and stopped it by itself"
+
+    play(scene)
+
+
 def test_the_better_of_two_radios_is_used_and_the_other_takes_over() -> None:
     async def scene(world: World) -> None:
         (near,), (far,) = toys_by_name("Lovense Hush"), toys_by_name("Lovense Hush")
