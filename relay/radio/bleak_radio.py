@@ -27,6 +27,7 @@ from relay.radio.bleak_connection import (
 )
 from relay.radio.failures import SOON_S, Failure, classify
 from relay.radio.gatt import canonical_address
+from relay.radio.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 3
 # One attempt, discovery included: BlueZ itself gives up connecting after 20 to 40 s.
 ATTEMPT_S = 20.0
+# And while another peripheral waits for its turn: nearly all connect within three seconds, and who
+# waits has a deadline too, which runs meanwhile.
+CROWDED_S = 6.0
 # How long to listen for a peripheral that this process has not heard yet. Toys advertise at least
 # once a second; scanners listen only part of the time.
 FIND_S = 10.0
@@ -78,6 +82,32 @@ class _AttemptFailed(Exception):
         self.text = text
 
 
+class _Patience:
+    """How long one attempt may take: `most_s`, but `crowded_s` from when others wait."""
+
+    def __init__(self, most_s: float, crowded_s: float) -> None:
+        self._limit_s = most_s
+        self._crowded_s = crowded_s
+        self._scope: asyncio.Timeout | None = None
+
+    def scope(self) -> asyncio.Timeout:
+        """The attempt begins."""
+        self._scope = asyncio.timeout(self._limit_s)
+        return self._scope
+
+    def shorten(self) -> None:
+        """Others wait."""
+        self._limit_s = min(self._limit_s, self._crowded_s)
+        scope = self._scope
+        until = None if scope is None or scope.expired() else scope.when()
+        soon = asyncio.get_running_loop().time() + self._crowded_s
+        if scope is not None and until is not None and until > soon:
+            scope.reschedule(soon)
+
+    def over(self) -> None:
+        self._scope = None
+
+
 class BleakRadio:
     """The machine's Bluetooth. One connect at a time; on Linux the scan pauses meanwhile.
 
@@ -94,6 +124,7 @@ class BleakRadio:
         scan_silence_s: float = SCAN_SILENCE_S,
         find_s: float = FIND_S,
         renew_scan_s: float = RENEW_SCAN_S,
+        crowded_s: float = CROWDED_S,
     ) -> None:
         self._adapter = adapter
         self._scanner_backend = scanner
@@ -113,7 +144,8 @@ class BleakRadio:
         self._air = asyncio.Lock()
         self._hush = asyncio.Event()
         self._renewing = False
-        self._connecting = asyncio.Lock()
+        self._crowded_s = crowded_s
+        self._turns = Turns()
 
     @property
     def info(self) -> RadioInfo:
@@ -155,10 +187,14 @@ class BleakRadio:
 
         for attempt in range(1, ATTEMPTS + 1):
             device = await self._find(address)
+            patience = _Patience(ATTEMPT_S, self._crowded_s)
             try:
-                async with self._connecting, self._quiet():
-                    return await self._attempt(address, device, gone)
+                async with self._turns.mine(address, patience.shorten), self._quiet():
+                    connection = await self._attempt(address, device, gone, patience)
+                    self._turns.worked(address)
+                    return connection
             except _AttemptFailed as failed:
+                self._turns.failed(address)
                 again_s = failed.failure.again_s
                 if again_s is None or attempt == ATTEMPTS:
                     raise RadioError(failed.failure.code, failed.text) from failed.__cause__
@@ -294,7 +330,9 @@ class BleakRadio:
         finally:
             self._hush.clear()
 
-    async def _attempt(self, address: str, device: BLEDevice, on_gone: OnGone) -> BleakConnection:
+    async def _attempt(
+        self, address: str, device: BLEDevice, on_gone: OnGone, patience: _Patience
+    ) -> BleakConnection:
         if any(one.address == address for one in self._connections):
             failure = Failure(ErrorCode.BUSY)
             raise _AttemptFailed(failure, f"{address} is already connected by this relay.")
@@ -307,11 +345,14 @@ class BleakRadio:
             backend=self._client_backend,
         )
         try:
-            async with asyncio.timeout(ATTEMPT_S):
-                with own_cancellations():
-                    await client.connect()
+            async with patience.scope():
+                try:
+                    with own_cancellations():
+                        await client.connect()
+                finally:
+                    patience.over()
         except TimeoutError as exc:
-            text = f"{address} did not answer within {ATTEMPT_S:g} s."
+            text = f"{address} did not answer in time."
             raise _AttemptFailed(Failure(ErrorCode.TIMEOUT, SOON_S), text) from exc
         except LIBRARY_ERRORS as exc:
             failure = classify(type(exc).__name__, str(exc))

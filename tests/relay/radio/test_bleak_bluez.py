@@ -258,3 +258,33 @@ async def until(holds: Callable[[], bool]) -> None:
     """Let everything else run until `holds`; the fixture sets the deadline."""
     while not holds():  # noqa: ASYNC110 - what is awaited has no event
         await asyncio.sleep(0)
+
+
+async def test_a_toy_that_hangs_while_connecting_does_not_starve_the_one_on_the_table(
+    bluez: FakeBluez,
+) -> None:
+    hanging, healthy = bluez.toys
+    radio = BleakRadio(crowded_s=0.5)
+    heard: set[str] = set()
+    async with asyncio.TaskGroup() as tasks:
+        scanning = tasks.create_task(radio.scan(lambda found: heard.add(found.address)))
+        while len(heard) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        hanging.in_range = False  # its Connect stays open for 20 s and more
+        lost = tasks.create_task(_connects(radio, hanging))
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(5):
+            await connect(radio, healthy)
+        # And again, with both there at once: the one that failed comes second.
+        async with asyncio.timeout(5):
+            await connect(radio, healthy)
+        for task in (lost, scanning):
+            task.cancel()
+
+
+async def _connects(radio: BleakRadio, toy: Toy) -> None:
+    """Try for ever, as a hub does."""
+    while True:
+        with contextlib.suppress(RadioError):
+            await radio.connect(toy.address, lambda why: None)
+        await asyncio.sleep(0.01)
