@@ -64,6 +64,12 @@ async def test_a_device_keeps_its_index_over_a_kill_and_a_restart(tmp_path: Path
     async with house(tmp_path, "Lovense Nora,Lovense Edge", embedded=True) as home:
         client = await connect(home.url, 2)
         before = {device.name: index for index, device in client.devices.items()}
+        # Written behind: what was given half a second ago is not promised.
+        indexes = tmp_path / "hub" / "indexes.json"
+        await until(
+            lambda: indexes.exists() and all(name in indexes.read_text() for name in before),
+            "the indexes are written",
+        )
         home.hub.send(signal.SIGKILL)
         await home.hub.wait()
     again = tmp_path / "again"
