@@ -78,6 +78,7 @@ class FakeBluez:
         self._told: dict[str, int] = {}
         self._filtering: set[str] = set()
         self._connecting: Toy | None = None
+        self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # The operation that each toy is busy with; it fails when the link is lost.
         self._current: dict[str, asyncio.Future[None]] = {}
         self.tree.objects[ADAPTER_PATH] = {ADAPTER: _adapter()}
@@ -259,6 +260,9 @@ class FakeBluez:
     async def _device_call(self, toy: Toy, member: str) -> Answer:
         if member == "Connect":
             await self._connect(toy)
+        elif member == "Disconnect" and self._connecting is toy and not self._given_up.done():
+            # BlueZ gives up a connection that is being made.
+            self._given_up.set_exception(RadioError(ErrorCode.GONE, "given up"))
         elif member == "Disconnect" and toy.connected:
             await toy.spend(Op.DISCONNECT)
             self._disconnected(toy)
@@ -272,14 +276,17 @@ class FakeBluez:
         if self._connecting is not None:
             raise BluezError("InProgress", "Operation already in progress")
         self._connecting = toy
+        self._given_up = asyncio.get_running_loop().create_future()
         try:
             if not toy.in_range:
                 await asyncio.sleep(PAGE_S)
                 raise BluezError("Failed", "le-connection-timeout")
             fault = toy.faults.draw(Op.CONNECT)
-            await toy.spend(Op.CONNECT)
+            await toy.spend(Op.CONNECT, self._given_up)
             if fault is not None:
                 raise BluezError(*ERRORS[fault.code])
+        except RadioError:
+            raise BluezError("Failed", "br-connection-canceled") from None
         finally:
             self._connecting = None
         toy.link_up()
