@@ -11,11 +11,18 @@ from urllib.parse import quote
 
 import msgspec
 
-from forwarder import proof
 from forwarder.api.model import Problem
 from forwarder.api.routes import PREFIX
-from forwarder.control import PLACE_FILE, SOCKET_FILE, Place, can_be_socket
+from forwarder.control import (
+    CHALLENGE_PATH,
+    PLACE_FILE,
+    PROOF_HEADER,
+    SOCKET_FILE,
+    Place,
+    can_be_socket,
+)
 from forwarder.errors import ForwarderError
+from relay.link import proof
 from relay.link.keys import PrivateFileError, read_private
 from relay.link.names import neutralise
 
@@ -150,7 +157,7 @@ class _Proven(_Line):
 
     def ask(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         asked = proof.nonce()
-        _, answer = self._exchange("GET", f"{proof.CHALLENGE_PATH}?nonce={asked}", b"", {})
+        _, answer = self._exchange("GET", f"{CHALLENGE_PATH}?nonce={asked}", b"", {})
         try:
             said = msgspec.json.decode(answer, type=_Challenge)
         except msgspec.MsgspecError:
@@ -158,9 +165,9 @@ class _Proven(_Line):
         if not proof.same(said.proof, proof.of_hub(self._key, asked, said.challenge)):
             raise self._impostor()
         exchange = proof.Exchange(self._key, said.challenge)
-        headers = {proof.HEADER: exchange.ask(method, path, body)}
+        headers = {PROOF_HEADER: exchange.ask(method, path, body)}
         response, answer = self._exchange(method, path, body, headers)
-        shown = response.headers.get(proof.HEADER, "")
+        shown = response.headers.get(PROOF_HEADER, "")
         if not proof.same(shown, exchange.answer(response.status, answer)):
             raise self._impostor()
         return response.status, answer

@@ -1,8 +1,8 @@
 """The hub's end of the command line: a socket in the state folder, which only its owner can open.
 
 Where there is none (Windows, a path too long for one, a file system without), a port on loopback
-with a key from the folder, and proofs in both directions (forwarder.proof). Nobody who takes a name
-or a port after a hub has been killed is sent a secret.
+with a key from the folder, and proofs in both directions (relay.link.proof). Nobody who takes a
+name or a port after a hub has been killed is sent a secret.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from forwarder import proof
 from forwarder.errors import ConfigError
+from relay.link import proof
 from relay.link.keys import write_private
 
 log = logging.getLogger(__name__)
 
 SOCKET_FILE: Final = "hub.sock"
 PLACE_FILE: Final = "hub.port"
+PROOF_HEADER: Final = "Forwarder-Proof"
+CHALLENGE_PATH: Final = "/challenge"
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the closing zero.
 _MAX_PATH_BYTES: Final = 103
 _BACKLOG: Final = 16
@@ -56,7 +58,7 @@ class ControlSocket:
         self._exchanges: WeakKeyDictionary[asyncio.BaseTransport, proof.Exchange]
         self._exchanges = WeakKeyDictionary()
         app.middlewares.append(self._guard)
-        app.router.add_get(proof.CHALLENGE_PATH, self._challenge)
+        app.router.add_get(CHALLENGE_PATH, self._challenge)
 
     def bind(self) -> None:
         """Take the socket. Idempotent. Raises ConfigError."""
@@ -129,7 +131,7 @@ class ControlSocket:
         sock = request.transport.get_extra_info("socket") if request.transport else None
         if sock is None:
             return web.Response(status=401)  # gone again
-        if not _is_tcp(sock) or request.path == proof.CHALLENGE_PATH:
+        if not _is_tcp(sock) or request.path == CHALLENGE_PATH:
             return await handler(request)
         assert request.transport is not None
         exchange = self._exchanges.get(request.transport)
@@ -137,14 +139,14 @@ class ControlSocket:
             return web.Response(status=401, text="Ask for a challenge first.\n")
         body = await request.read()
         expected = exchange.ask(request.method, request.path_qs, body)
-        if not proof.same(request.headers.get(proof.HEADER, ""), expected):
+        if not proof.same(request.headers.get(PROOF_HEADER, ""), expected):
             del self._exchanges[request.transport]
             return web.Response(status=401, text="That proof is wrong.\n")
         response = await handler(request)
         assert isinstance(response, web.Response)  # commands are answered in one piece
         content = response.body
         assert content is None or isinstance(content, bytes)
-        response.headers[proof.HEADER] = exchange.answer(response.status, content or b"")
+        response.headers[PROOF_HEADER] = exchange.answer(response.status, content or b"")
         return response
 
 

@@ -15,10 +15,10 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from forwarder import proof
 from forwarder.admin import Admin, NoHub, Refused
 from forwarder.api.model import Problem
-from forwarder.control import PLACE_FILE, SOCKET_FILE, ControlSocket, Place
+from forwarder.control import PLACE_FILE, PROOF_HEADER, SOCKET_FILE, ControlSocket, Place
+from relay.link import proof
 from relay.link.keys import write_private
 
 
@@ -128,7 +128,7 @@ def test_who_has_the_port_of_a_killed_hub_is_sent_nothing(
     assert only.startswith("GET /challenge?nonce=")
     assert key.hex() not in only
     assert "secret" not in only
-    assert proof.HEADER not in only
+    assert PROOF_HEADER not in only
 
 
 async def test_without_the_key_nothing_is_carried_out_and_no_proof_counts_twice(
@@ -140,7 +140,7 @@ async def test_without_the_key_nothing_is_carried_out_and_no_proof_counts_twice(
         key = bytes.fromhex(place.key)
 
         async def exchange(path: str, shown: str = "") -> tuple[int, bytes]:
-            head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{proof.HEADER}: {shown}\r\n\r\n"
+            head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{PROOF_HEADER}: {shown}\r\n\r\n"
             writer.write(head.encode())
             status = int((await reader.readline()).split()[1])
             length = 0

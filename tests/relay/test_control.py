@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.control import MOST_CLIENTS, MOST_REQUEST_BYTES, Command, Control, ask
 from relay.errors import ControlError, UsageError
+from relay.link import proof
+from relay.link.keys import write_private
 from relay.record import Record
 from tests.doubles.radio import RecordingRadio
 
@@ -77,7 +80,7 @@ async def test_the_wearer_is_heard(state: Path) -> None:
         assert agent.will.stopped
     with pytest.raises(ControlError, match="no relay is running"):
         await tell(state, "status")
-    assert places(state) == []
+    assert [place.name for place in places(state)] == ["relay.lock"]
 
 
 async def test_one_relay_per_state_folder(state: Path) -> None:
@@ -88,7 +91,7 @@ async def test_one_relay_per_state_folder(state: Path) -> None:
 
 
 async def test_what_a_killed_relay_left_behind_is_no_obstacle(state: Path) -> None:
-    (state / "control.json").write_text('{"port": 1, "token": "old"}')
+    (state / "control.json").write_text('{"port": 1, "key": "00"}')
     sock = socket.socket(socket.AF_UNIX)
     with suppress(OSError):  # The path is too long for one: this is the variant without.
         sock.bind(str(state / "control.sock"))
@@ -99,8 +102,8 @@ async def test_what_a_killed_relay_left_behind_is_no_obstacle(state: Path) -> No
 
 async def test_only_this_user_can_open_it(state: Path) -> None:
     async with running(state):
-        (place,) = places(state)
-        assert place.stat().st_mode & 0o777 == 0o600
+        assert len(places(state)) == 2
+        assert all(place.stat().st_mode & 0o777 == 0o600 for place in places(state))
 
 
 async def connect(state: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, str]:
@@ -108,24 +111,73 @@ async def connect(state: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
         place = json.loads((state / "control.json").read_text())
     except FileNotFoundError:
         return *(await asyncio.open_unix_connection(str(state / "control.sock"))), ""
-    return *(await asyncio.open_connection("127.0.0.1", place["port"])), place["token"]
+    return *(await asyncio.open_connection("127.0.0.1", place["port"])), place["key"]
 
 
 async def test_rubbish_is_answered_and_an_endless_line_is_not(state: Path) -> None:
     async with running(state) as agent:
-        reader, writer, token = await connect(state)
+        reader, writer, key = await connect(state)
         for rubbish in (b"{", b"\xff", b'{"do": "explode"}', b'{"do": "stop", "extra": 1}', b""):
             writer.write(rubbish + b"\n")
             answer = json.loads(await reader.readline())
             assert answer["ok"] is False
-        if token:
-            writer.write(b'{"do": "stop", "token": "guess"}\n')
-            assert json.loads(await reader.readline())["error"] == "wrong token"
+        if key:
+            for guess in (b'{"do": "stop"}', b'{"do": "stop", "proof": "guess"}'):
+                writer.write(guess + b"\n")
+                assert json.loads(await reader.readline())["error"] == "wrong proof"
         writer.write(b"x" * (MOST_REQUEST_BYTES * 4))
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readuntil(b"\n")
         writer.close()
         assert not agent.will.stopped
+
+
+async def test_no_proof_counts_twice_or_for_another_command(tmp_path: Path) -> None:
+    state = tmp_path / ("x" * 100)
+    async with running(state) as agent:
+        reader, writer, key = await connect(state)
+
+        async def say(**words: str) -> dict[str, object]:
+            writer.write(json.dumps(words).encode() + b"\n")
+            answer: dict[str, object] = json.loads(await reader.readline())
+            return answer
+
+        said = await say(do="challenge", nonce="n")
+        challenge = str(said["challenge"])
+        assert said["proof"] == proof.of_hub(bytes.fromhex(key), "n", challenge)
+        own = proof.Exchange(bytes.fromhex(key), challenge)
+        shown = own.ask("status", "", b"")
+        assert (await say(do="status", proof=shown))["ok"] is True
+        assert (await say(do="status", proof=shown))["error"] == "wrong proof"
+        assert (await say(do="pause", proof=own.ask("pause", "", b"")))["error"] == "wrong proof"
+        challenge = str((await say(do="challenge", nonce="n"))["challenge"])
+        own = proof.Exchange(bytes.fromhex(key), challenge)
+        assert (await say(do="pause", proof=own.ask("status", "", b"")))["error"] == "wrong proof"
+        assert not agent.will.paused
+        writer.close()
+
+
+def test_who_has_the_port_of_a_killed_relay_is_told_nothing(tmp_path: Path) -> None:
+    state = tmp_path / ("x" * 100)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        heard: list[bytes] = []
+
+        def listen() -> None:
+            connection, _ = other.accept()
+            with connection, connection.makefile("rb") as file:
+                heard.append(file.readline())
+                connection.sendall(b'{"ok": true, "challenge": "c", "proof": "p"}\n')
+                heard.append(file.readline())
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        place = {"port": other.getsockname()[1], "key": "00" * 32}
+        write_private(state / "control.json", json.dumps(place).encode())
+        with pytest.raises(ControlError, match="another program has its port"):
+            ask(state, "stop")
+        thread.join()
+    assert json.loads(heard[0])["do"] == "challenge"
+    assert heard[1] == b""
 
 
 async def test_connections_are_bounded(state: Path) -> None:
@@ -153,5 +205,12 @@ def test_a_relay_that_does_not_answer_is_said(tmp_path: Path) -> None:
 
 async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     agent = Agent(RecordingRadio(), AgentConfig("attic"))
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be locked"):
+        Control(agent, tmp_path / "file" / "state")
+    (tmp_path / "control.sock").mkdir()
     with pytest.raises(UsageError, match="cannot be made"):
-        Control(agent, tmp_path / "missing")
+        Control(agent, tmp_path)
+    # And nothing is held.
+    (tmp_path / "control.sock").rmdir()
+    Control(agent, tmp_path)._sock.close()

@@ -1,13 +1,15 @@
-"""How a command and the hub prove to each other that both can read the state folder, where there
-are no sockets in folders (Windows) and anybody may have taken the port. Sans-I/O.
+"""How a command and the program that it speaks to prove to each other that both can read the state
+folder, where there are no sockets in folders (Windows) and anybody may have taken the port.
 
-The key itself is never sent. The hub proves itself first, over a number that the command chose, and
-each request and answer is proven with a number that the hub chose for this connection: what one
-connection heard is worth nothing on another.
+Sans-I/O. The key itself is never sent. The program proves itself first, over a number that the
+command chose, and each request and answer is proven with a number that the program chose for this
+connection: what one connection heard is worth nothing on another.
 
-    GET /challenge?nonce=N      → {"challenge": C, "proof": HMAC(key, "hub", N, C)}
-    METHOD PATH, body           Forwarder-Proof: HMAC(key, "ask", C, count, method, path, body)
-    → status, body              Forwarder-Proof: HMAC(key, "answer", C, count, status, body)
+    nonce N                     → challenge C, HMAC(key, "hub", N, C)
+    method, path, body          HMAC(key, "ask", C, count, method, path, body)
+    → status, body              HMAC(key, "answer", C, count, status, body)
+
+Of a hub these are HTTP messages (forwarder.control), of a relay lines (relay.control).
 """
 
 from __future__ import annotations
@@ -17,8 +19,6 @@ import hmac
 import secrets
 from typing import Final
 
-HEADER: Final = "Forwarder-Proof"
-CHALLENGE_PATH: Final = "/challenge"
 KEY_BYTES: Final = 32
 # In hexadecimal, on the wire.
 NONCE_DIGITS: Final = 64
