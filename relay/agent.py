@@ -156,6 +156,8 @@ class Agent:
         while another link is being served. Either way everything has been told to stop by then.
         """
         await self._started.wait()
+        if self._supervisor is not None:
+            await self._supervisor.tried()
         if self._line is not None:
             raise AgentBusy("one hub at a time")
         line = self._line = Line(channel, self, self._around.tally)

@@ -7,6 +7,7 @@ at once is sent with a later beat.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import sys
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 # A supervisor that ended although we are alive is replaced after this pause (s); a machine that
 # has no memory for it must not be kept busy with trying.
 AGAIN_S = 5.0
+# Starting a process takes milliseconds; a hub is told within this time (s) whether there is one.
+START_S = 1.0
 # At the end it has nothing to do and goes at once; a loaded machine takes this long (s) at most.
 END_S = 0.5
 
@@ -62,6 +65,13 @@ class Supervisor:
         self._timer: asyncio.TimerHandle | None = None
         self._beat_at = 0.0
         self.pid: int | None = None
+        self._tried = asyncio.Event()
+
+    async def tried(self) -> None:
+        """Wait until there is a supervisor, or none could be started; for START_S at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                await self._tried.wait()
 
     async def run(self) -> None:
         """Keep a supervisor until cancelled. Without one the relay works on, and says so."""
@@ -71,6 +81,7 @@ class Supervisor:
                 log.error("the supervisor has ended by itself; starting another one")
             except OSError as error:
                 log.error("no supervisor: devices run on if this relay is killed: %s", error)
+                self._tried.set()
             await asyncio.sleep(AGAIN_S)
 
     def changed(self) -> None:
@@ -94,6 +105,7 @@ class Supervisor:
             )  # fmt: skip
             theirs.close()
             self._channel, self.pid = ours, process.pid
+            self._tried.set()
             self._told.clear()
             self.changed()
             try:

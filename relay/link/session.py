@@ -306,8 +306,10 @@ class RelaySession:
                 )
             self.welcome = message
         elif isinstance(message, Beat):
-            echo = self.send(Echo(message.n, message.time_us, int(now * 1e6)))
-            return self._beaten(message, now), echo
+            beat = self._beaten(message, now)
+            if self._said is State.CLOSED:
+                return beat, None  # It crossed our goodbye.
+            return beat, self.send(Echo(message.n, message.time_us, int(now * 1e6)))
         return message, None
 
     def _beaten(self, beat: Beat, now: float) -> Beat:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from relay.agent import Agent
+from relay.config import AgentConfig
+from relay.link.channel import channel_pair
+from relay.link.messages import Hello, RadioInfo
 from relay.supervision.bluez import BluezError, Gone
 from relay.supervision.holds import (
     BEAT_S,
@@ -28,6 +33,8 @@ from relay.supervision.holds import (
 from relay.supervision.process import CUT_S, STOP_S, supervise
 from relay.supervisor import Supervisor
 from tests.doubles.clock import run_virtual
+from tests.doubles.linkhub import LinkHub
+from tests.doubles.radio import RecordingRadio
 from tests.system.processes import until
 
 A, B = "AA:BB:CC:00:00:01", "AA:BB:CC:00:00:02"
@@ -336,3 +343,27 @@ async def test_a_loop_that_stood_still_is_told() -> None:
     assert len(stalls) == 1
     supervising.cancel()
     await asyncio.wait([supervising])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only BlueZ keeps what dead programs made")
+@pytest.mark.parametrize("there", [True, False])
+async def test_the_first_hello_says_whether_there_is_a_supervisor(
+    there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not there:
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    radio = RecordingRadio()
+    radio.info = RadioInfo("bleak")
+    agent = Agent(radio, AgentConfig("attic"))
+    here, far = channel_pair()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(agent.run())
+        serving = group.create_task(agent.serve_link(here))
+        hub = LinkHub(far)
+        group.create_task(hub.run())
+        hello = await hub.hear(Hello, limit_s=10)
+        assert ("supervised" in hello.capabilities) == there
+        hub.beating = False
+        agent.close()
+        await serving
+        await far.close()

@@ -113,6 +113,16 @@ def test_after_a_goodbye_nothing_is_said_any_more() -> None:
         pair.relay.send(m.Done(1))
 
 
+def test_a_beat_that_crosses_the_relays_goodbye_is_no_violation() -> None:
+    pair = Pair().greet()
+    frame = pair.hub.tick(pair.now, {}, active=False)
+    assert frame is not None
+    pair.to_hub(m.Bye("done"))
+    beat, echo = pair.relay.receive(frame, pair.now)
+    assert isinstance(beat, m.Beat)
+    assert echo is None
+
+
 def test_a_silent_newcomer_is_given_up() -> None:
     pair = Pair()
     assert pair.hub.deadline == pair.now + GREETING_S
