@@ -32,11 +32,11 @@ _MOTORS: dict[str, tuple[str, str]] = {
     "fredorch-rotary": ("55030104aa", "55032427aa"),
     # Motor and level are digits without anything between them.
     "nextlevelracing": ("'M{i}*\r", "'M{i}0\r"),
-    # Its first command brings a mode along.
-    "ossm": ("'set:speed:*", "'set:speed:0"),
 }
 # The same, of devices whose outputs differ: by feature index.
-_EACH: dict[str, dict[int, tuple[str, str]]] = {
+_EACH: dict[str, dict[int, tuple[str, ...]]] = {
+    # Its first command brings a mode along, and no mode runs on in the menu.
+    "ossm": {0: ("'set:speed:*", "'set:speed:0", "'go:menu")},
     "umove": {
         0: ("5aa55500????0100*", "5aa5550000000100*"),
         2: ("5aa55506ffff0000ffffffff??ff", "5aa55506ffff0000ffffffff00ff"),
@@ -149,9 +149,9 @@ def _motors(definition: Definition, name: str, protocol: DeviceProtocol) -> tupl
         return motors_of(definition, protocol)
     found = []
     for (index, _), motor in motor_names(definition).items():
-        drives, rest = _MOTORS[name] if name in _MOTORS else _EACH[name][index]
-        cues = (("tx", drives.format(i=index)),), (("tx", rest.format(i=index)),)
-        found.append(MotorData(motor, *cues))
+        drives, *rest = _MOTORS[name] if name in _MOTORS else _EACH[name][index]
+        cues = tuple(("tx", one.format(i=index)) for one in rest)
+        found.append(MotorData(motor, (("tx", drives.format(i=index)),), cues))
     return tuple(found)
 
 
