@@ -125,6 +125,7 @@ class App:
             config.name, self.catalogue, self.user, self.hub, known=self.store.at
         )
         self.hub.sources.append(self.relays)
+        self.hub.missing = lambda: [item.address for item in self.relays.owing]
         self.origins = OriginPolicy(
             (*config.clients.origins, *allowed_origins(state / ORIGINS_FILE)),
             hosts=HostNames([*host_names(), *config.link.names]),

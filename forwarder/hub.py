@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import UNSET, UnsetType
 
@@ -23,6 +23,7 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.device import Device
 from forwarder.driver import Outcome as Outcome
+from forwarder.drove import Drove
 from forwarder.errors import DeviceError, HardwareError, Held, UnknownDevice
 from forwarder.granted import check, reduced
 from forwarder.hold import Hold
@@ -59,6 +60,9 @@ class Hub:
         # Who gave the newest command, per device and feature.
         self._owners: dict[tuple[int, int], Client] = {}
         self._subscriptions = Subscriptions()
+        # Addresses of toys that are not connected and may be running; sources tell.
+        self.missing: Callable[[], Iterable[str]] = tuple
+        self._drove = Drove(lambda: self.missing())
         # By device: the stop that a value of 0 became while everything is held.
         self._rests: dict[int, Outcome] = {}
         self._closed = False
@@ -76,6 +80,7 @@ class Hub:
             self.remove(stale, "it came in by another way")
         device.index = index
         self.devices[index] = device
+        self._drove.here(device)
         log.info("device %d: %s connected (%s)", index, device.shown_name, device.source)
         if self.hold.holds:
             self._stop(device, None)  # whatever it did where it comes from
@@ -89,6 +94,7 @@ class Hub:
         self._rests.pop(device.index, None)
         if not self._closed:  # what is here at the end is looked for at the next start
             self._store.gone(device.identity)
+        self._drove.left(device, self.owners(device).values())
         self._forget_owners(device.index)
         self._subscriptions.forget(device)
         log.info("device %d: %s is gone: %s", device.index, device.shown_name, reason)
@@ -101,6 +107,7 @@ class Hub:
         if self.devices.get(device.index) is not device:
             return  # another device has its index now, and owners of its own
         owners = set(self.owners(device).values())
+        self._drove.left(device, owners)
         self._forget_owners(device.index)
         log.warning("device %d: %s was stopped: %s", device.index, device.shown_name, reason)
         for client in owners:
@@ -137,6 +144,7 @@ class Hub:
         The stops are on their way when this returns; the futures tell how they went.
         """
         self._clients.discard(client)
+        self._drove.forget(client)
         outcomes = self.stop_driven(client)
         # Behind the stops: a source that fails at this must not be in their way.
         self._subscriptions.leave(client)
@@ -310,6 +318,8 @@ class Hub:
             if command.outputs:
                 outcomes += self._stop(device, features)
                 self._forget_owners(device.index, features)
+        if command.outputs and client is not None and command.device_index is UNSET:
+            outcomes += map(_failed, self._drove.unstopped(client))
         if command.inputs and client is not None:
             # Behind all stops.
             for device in devices:

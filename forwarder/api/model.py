@@ -181,10 +181,14 @@ class LiveView(Document, frozen=True):
     """What changes all the time. `levels` by feature index; features never driven are absent.
 
     `battery` in percent. `rssi_dbm`: when it was last heard before it was connected. `link_ms`:
-    the relay's round trip; `radio_ms`: what the newest command took beyond that.
+    the relay's round trip; `radio_ms`: what the newest command took beyond that. `may_run`: the
+    features of which nobody knows whether they run; they count as running. `notice`: what a person
+    should know about it now, in words.
     """
 
     running: bool
+    may_run: tuple[Index, ...]
+    notice: str | None
     levels: dict[str, Level]
     battery: int | None
     rssi_dbm: int | None

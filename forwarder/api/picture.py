@@ -29,7 +29,7 @@ from forwarder.api.model import (
     Status,
 )
 from forwarder.api.services import Services
-from forwarder.api.stop_model import HoldView, MutedView
+from forwarder.api.stop_model import HoldView, KeptView, MutedView
 from forwarder.buttplug.messages import DeviceFeature, OutputType
 from forwarder.definitions.limits import effective_limits
 from forwarder.definitions.model import OutputLimit
@@ -80,6 +80,17 @@ class Picture:
             muted=tuple(MutedView(name=m.name, by=m.by, since=m.since) for m in state.muted),
             unsaved=self._services.hold_file.trouble,
             missing=self.missing.views(),
+            kept=self._kept(),
+        )
+
+    def _kept(self) -> tuple[KeptView, ...]:
+        """Toys that are not here because their wearer paused or stopped the relay that had them."""
+        relays = self._services.relays
+        here = {device.identity.address for device in self._services.hub.devices.values()}
+        return tuple(
+            KeptView(name=neutralise(hold.toy) or "A toy", why=neutralise(hold.why, _MAX_TEXT))
+            for hold in relays.held
+            if hold.address not in here
         )
 
     def hub(self) -> HubView:
@@ -187,6 +198,8 @@ class Picture:
             )
         return LiveView(
             running=device.running,
+            may_run=device.may_run,
+            notice=_notice(device, None if found is None else found[0]),
             levels=levels,
             battery=self._batteries.level(device),
             rssi_dbm=rssi,
@@ -255,6 +268,16 @@ class Picture:
             allowed=tuple(sorted(neutralise(origin, 256) for origin in origins.allowed)),
             asked={neutralise(origin, 256): count for origin, count in origins.asked.items()},
         )
+
+
+def _notice(device: HubDevice, relay: Relay | None) -> str | None:
+    if device.may_run and relay is not None and relay.link is None:
+        return f"It may be running: {neutralise(relay.name)} is away. Switch it off by hand."
+    if device.may_run:
+        return "It may be running: nobody knows whether its last command arrived. Stop it."
+    if relay is None or relay.blocked is None:
+        return None
+    return neutralise(relay.blocked, _MAX_TEXT)
 
 
 def _client(client: Client, drives: list[Drives], hub: Hub) -> ClientView:

@@ -22,11 +22,19 @@ class MissingView(Document, frozen=True):
     index: Index | None = None
 
 
+class KeptView(Document, frozen=True):
+    """A toy whose wearer has paused or stopped the relay that had it, and which no other relay may
+    have until they resume. `why` says so in words."""
+
+    name: str
+    why: str
+
+
 class HoldView(Document, frozen=True):
     """The person's stop. `mode`: free, paused or stopped; `by` whom, `since` when (Unix time).
 
     `unsaved`: why this would not survive a restart of the hub, in words. `missing`: what no stop
-    can reach now.
+    can reach now. `kept`: what its wearer keeps from all other relays, and is not connected.
     """
 
     mode: str
@@ -35,6 +43,7 @@ class HoldView(Document, frozen=True):
     muted: tuple[MutedView, ...]
     unsaved: str | None
     missing: tuple[MissingView, ...] = ()
+    kept: tuple[KeptView, ...] = ()
 
 
 class StopBody(Body, frozen=True):

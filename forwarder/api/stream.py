@@ -135,7 +135,7 @@ class Watch:
         """What a guest may see: its devices, with its ranges."""
         encode, picture = msgspec.json.encode, self._picture
         # Whether and why nothing moves, but not who else is muted, or where the hub keeps files.
-        hold = msgspec.structs.replace(picture.hold(), muted=(), unsaved=None, missing=())
+        hold = msgspec.structs.replace(picture.hold(), muted=(), unsaved=None, missing=(), kept=())
         parts: Parts = {("hold", ""): encode(hold)}
         for index, device in self._services.hub.devices.items():
             if caller.grant is None or caller.grant.sees(device):

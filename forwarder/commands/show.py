@@ -62,6 +62,8 @@ def hold_lines(hold: HoldView) -> Iterator[str]:
         yield f"  {muted.name} is muted{by} since {_at(muted.since)}"
     for toy in hold.missing:
         yield f"  {missing_in_words(toy)}"
+    for kept in hold.kept:
+        yield f"  {kept.name} is kept from other relays until its wearer resumes: {kept.why}"
     if hold.unsaved is not None:
         yield f"  {hold.unsaved}"
 
@@ -112,6 +114,8 @@ def outputs_in_words(device: Device) -> str:
         share = f"{level.percent:.0f} %" if level.steps else "off"
         by = f" by {level.driven_by}" if level.driven_by is not None else ""
         words.append(f"{level.type.value.lower()} {share}{by}")
+    if device.live.may_run:
+        words.append("may be running")
     return ", ".join(words) or "ready"
 
 

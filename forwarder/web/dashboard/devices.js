@@ -49,6 +49,9 @@ export class Devices {
     if (!live || card.live === live) return;
     card.live = live;
     klass(card, 'running', live.running);
+    const notice = card.querySelector('.notice');
+    show(notice, live.notice !== null);
+    text(notice, live.notice ?? '');
     const battery = card.querySelector('.battery');
     show(battery, live.battery !== null);
     text(battery, `Battery ${live.battery} %`);

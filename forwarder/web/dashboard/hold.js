@@ -37,8 +37,15 @@ export class Hold {
     if (held) parts.push(`${hold.by ? `By ${hold.by} since` : 'Since'} ${words.since(hold.since)}, until you resume.`);
     if (hold.unsaved !== null) parts.push(hold.unsaved);
     text($('hold-who'), parts.join(' '));
-    keyed($('missing'), hold.missing.map(toy => [`${toy.relay} ${toy.name}`, toy]), (_, toy) => {
+    const missing = hold.missing.map(toy => [`${toy.relay} ${toy.name}`, toy]);
+    const kept = hold.kept.map(toy => [`kept ${toy.name}`, toy]);
+    keyed($('missing'), [...missing, ...kept], (_, toy) => {
       const row = stamp('lost');
+      if (toy.why) {
+        text(row.querySelector('p'), `${toy.name} is kept from all other relays until its wearer resumes. ${toy.why}`);
+        show(row.querySelector('button'), false);
+        return row;
+      }
       text(row.querySelector('p'), `${toy.name} is not connected and may be running: ${toy.relay} looks for it, and stops it. Switch it off by hand if you can.`);
       row.querySelector('button').onclick = () => this.forget(toy);
       return row;

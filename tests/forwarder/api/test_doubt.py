@@ -1,0 +1,66 @@
+"""What nobody knows about a toy, and what its wearer keeps, is said."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from forwarder.api.model import Device
+from forwarder.api.stop_model import HoldView
+from forwarder.commands.show import hold_lines, outputs_in_words
+from tests.doubles.running_hub import RunningHub, running_hub
+from tests.system.processes import until
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[RunningHub]:
+    async with running_hub(tmp_path, ("Lovense Nora",)) as hub:
+        await hub.with_devices(1)
+        yield hub
+
+
+async def told(house: RunningHub, path: str) -> dict[str, object]:
+    _, answer = await house.ask("GET", path)
+    assert isinstance(answer, dict)
+    return answer
+
+
+async def hold(house: RunningHub) -> HoldView:
+    return msgspec.convert((await told(house, "/status"))["hold"], HoldView)
+
+
+async def test_a_toy_in_doubt_is_shown_as_one_that_may_be_running(house: RunningHub) -> None:
+    live = (await told(house, "/devices/0"))["live"]
+    assert isinstance(live, dict)
+    assert (live["may_run"], live["notice"]) == ([], None)
+    body = {"type": "Vibrate", "percent": 50, "for_ms": 60_000}
+    await house.ask("PUT", "/devices/0/outputs", body)
+    house.app.hub.devices[0].lost_sight()
+    live = (await told(house, "/devices/0"))["live"]
+    assert isinstance(live, dict)
+    assert (live["running"], live["may_run"]) == (True, [0])
+    assert "may be running" in live["notice"]
+    device = msgspec.convert(await told(house, "/devices/0"), Device)
+    assert outputs_in_words(device).endswith("may be running")
+
+
+async def test_what_a_wearer_keeps_is_said_on_its_card_and_when_it_is_away(
+    house: RunningHub,
+) -> None:
+    app = house.app
+    (relay,) = app.relays.relays.values()
+    app.agents[0].pause()
+    await until(lambda: relay.blocked is not None, "the pause")
+    live = (await told(house, "/devices/0"))["live"]
+    assert isinstance(live, dict)
+    assert live["notice"] == relay.blocked
+    assert (await hold(house)).kept == ()
+    (opened,) = relay.devices.values()
+    app.relays.gone(relay, opened, "it is out of reach")
+    (kept,) = (await hold(house)).kept
+    assert (kept.name, kept.why) == ("Lovense Nora", relay.blocked)
+    (line,) = hold_lines(await hold(house))
+    assert "Lovense Nora is kept from other relays until its wearer resumes" in line
