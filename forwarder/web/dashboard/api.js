@@ -52,6 +52,14 @@ export async function call(method, path, body, more = {}) {
   }
 }
 
+// The hub answers a stop within 2 seconds, however slow the radios are. Whoever waits longer for it
+// should be switching the toy off.
+const STOP_MS = 2000;
+
+// Stop something, also while the page is being closed.
+export const callStop = (path, body) =>
+  call('POST', path, body, { keepalive: true, signal: AbortSignal.timeout(STOP_MS) });
+
 async function send(method, path, body, more, as) {
   let answer;
   try {

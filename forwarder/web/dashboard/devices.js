@@ -1,6 +1,6 @@
 // The devices: what they do, who makes them do it, test drives, and what the user decides.
 
-import { call } from './api.js';
+import { call, callStop } from './api.js';
 import { $, attribute, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
 import { Spark } from './spark.js';
 import * as words from './words.js';
@@ -146,7 +146,7 @@ export class Devices {
   async stop(card) {
     for (const slider of card.querySelectorAll('.output input')) slider.value = 0;
     try {
-      const stopped = await call('POST', '/stop', { device: card.device.index });
+      const stopped = await callStop('/stop', { device: card.device.index });
       if (stopped.failed.length) warn(stopped.failed.join(' '));
       else say(`${card.device.shown_name} stopped`);
     } catch (error) {

@@ -1,13 +1,10 @@
 // The person's stop: Stop, Pause, Resume, and what holds now. A stop that does not arrive says so.
 
-import { call } from './api.js';
+import { call, callStop } from './api.js';
 import { $, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
 import * as words from './words.js';
 
 const STOPPED_MS = 1500;
-// The hub answers a stop within 2 seconds, however slow the radios are. Whoever waits longer for it
-// should be switching the toy off.
-const ANSWER_MS = 2000;
 const WHO = { by: 'Dashboard' };
 const NOT_ARRIVED = 'Relays stop by themselves what they do not hear of within a second. If a toy still moves, stop it'
   + ' at its relay, or switch it off by hand.';
@@ -57,7 +54,7 @@ export class Hold {
     this.before();
     text(button, path === '/stop' ? 'Stopping…' : 'Pausing…');
     try {
-      const stopped = await call('POST', path, WHO, { keepalive: true, signal: AbortSignal.timeout(ANSWER_MS) });
+      const stopped = await callStop(path, WHO);
       this.owed = false;
       if (stopped.missing.length) say('Not everything could be reached, see the notices.');
       if (stopped.failed.length) {
