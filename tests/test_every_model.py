@@ -1,4 +1,4 @@
-"""Every model of the catalogue through hub, link, agent and its simulated toy: whatever stops, stops.
+"""Every model of the catalogue through hub, link, agent and a simulated toy: what stops, stops.
 
 At rest by the toy's own record after a value of 0, a stop of each feature, of the device, of
 everything, a pause of the wearer, and after the client has left; and it stays at rest.

@@ -134,7 +134,7 @@ async def _stop_known(
         if stop:
             gap_ms = hardware.gap_ms if model.definition.gap_ms is None else model.definition.gap_ms
             await hardware.arm(stop, gap_ms=gap_ms, keepalive=None)
-            await _take_stop(hardware, protocol.stop(None))
+            await _take_stop(hardware, protocol.stop(None) or stop)
             return True
     return False
 
@@ -145,7 +145,8 @@ async def arm(hardware: Hardware, protocol: DeviceProtocol, gap_ms: int) -> None
     await hardware.arm(stop, gap_ms=gap_ms, keepalive=keepalive)
     # Without packets that stop it from any state, the connection that ended before was its stop.
     if stop or (keepalive is not None and keepalive.primed):
-        await _take_stop(hardware, protocol.stop(None))
+        # A protocol may hold that nothing it has not started needs to be stopped.
+        await _take_stop(hardware, protocol.stop(None) or stop or ())
     else:
         await _take_stop(hardware, ())
 

@@ -14,7 +14,7 @@ from forwarder.device import Identity
 from forwarder.driver import Fate, Outcome
 from forwarder.errors import HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
-from forwarder.protocols.base import KeepAlive
+from forwarder.protocols.base import KeepAlive, Packet
 from forwarder.sources.opening import HANDSHAKE_S, IDENTIFY_S, Opened, arm, open_device
 from relay.link.messages import Advertisement, Ceiling, ErrorCode, Service
 from relay.radio.simulated.catalogue import toys_by_name
@@ -278,5 +278,25 @@ def test_cancelled_at_each_await_it_is_no_device_and_no_task_is_left() -> None:
             turns += 1
         assert turns > 10, "it was cancelled at many places"
         await task
+
+    run_virtual(main())
+
+
+def test_a_protocol_that_sees_nothing_to_stop_is_stopped_by_what_is_armed() -> None:
+    """OSSM sends nothing for a stop that it takes for needless; on a fresh connection none is."""
+
+    class Protocol:
+        keepalive = None
+
+        def armed(self) -> tuple[Packet, ...]:
+            return (Packet("tx", b"armed"),)
+
+        def stop(self, features: None) -> tuple[Packet, ...]:
+            return ()
+
+    async def main() -> None:
+        hardware = RecordingHardware("tx")
+        await arm(hardware, Protocol(), 50)  # type: ignore[arg-type]  # as much as is used
+        assert [call[:2] for call in hardware.calls][-1] == ("stop", (b"armed",))
 
     run_virtual(main())
