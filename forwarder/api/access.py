@@ -17,7 +17,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from forwarder.api.page_tokens import MAX_PAGES, PageTokens, new_token
-from forwarder.connectors.admission import HostNames, Visitor, host_name, is_fixed_name
+from forwarder.connectors.admission import (
+    HostNames,
+    Visitor,
+    host_name,
+    is_address,
+    is_fixed_name,
+)
 from forwarder.errors import ConfigError
 from forwarder.tokens import Grant
 from relay.link.keys import PrivateFileError, read_private, write_private
@@ -134,9 +140,14 @@ class Access:
             return refused
         if callers:
             return callers[0]
-        if visitor.loopback:
-            return Caller(LOCAL, "a program")
-        return Refusal(401, "Whoever is not on this machine needs a token.")
+        if not visitor.loopback:
+            return Refusal(401, "Whoever is not on this machine needs a token.")
+        name = host_name(visitor.host)
+        if not (is_fixed_name(name) or is_address(name)):
+            # A page whose name was somebody else's a moment before asks like this, with neither an
+            # Origin nor Sec-Fetch-Site: browsers leave both out of such a GET.
+            return Refusal(401, "Under this name a token is needed; without one, say localhost.")
+        return Caller(LOCAL, "a program")
 
     def stopper(self, visitor: Visitor, fetch_site: str | None = None) -> Caller | Refusal:
         """Who calls to stop. Stopping needs no sign-in on this machine, and a page that an earlier

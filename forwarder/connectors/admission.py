@@ -167,10 +167,7 @@ class OriginPolicy:
             return Verdict.ALLOW
         if not self.hosts.accepts(host):
             return Verdict.DENY
-        scheme, _, place = origin.partition("://")
-        if scheme in ("http", "https") and (
-            is_loopback_name(host_name(place)) or place == host.lower()
-        ):
+        if _is_own_page(origin, host):
             return Verdict.ALLOW
         if is_program(origin):
             self._name(origin)
@@ -250,6 +247,9 @@ class Gatekeeper:
 
 
 def is_address(name: str) -> bool:
+    """Whether it is an IP address, without a zone: behind that anything may stand."""
+    if "%" in name:
+        return False
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -267,6 +267,19 @@ def is_loopback(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
     return ip.is_loopback
+
+
+def _is_own_page(origin: str, host: str) -> bool:
+    """Whether the page is of this machine for certain: by a loopback name, or by the very place
+    that it now calls, if that place cannot have been somebody else's a moment before. An address
+    cannot, and not a name that a certificate was shown for; any other name is the network's word.
+    """
+    scheme, _, place = origin.partition("://")
+    if scheme not in ("http", "https"):
+        return False
+    if is_loopback_name(host_name(place)):
+        return True
+    return place == host.lower() and (scheme == "https" or is_address(host_name(host)))
 
 
 def is_program(origin: str) -> bool:

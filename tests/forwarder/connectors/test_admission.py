@@ -88,10 +88,12 @@ def test_pages_of_this_machine_and_allowed_ones_come_in(origin: str, verdict: Ve
     assert policy.judge(origin, HERE) is verdict
 
 
-def test_a_page_from_this_very_server_comes_in_by_any_of_its_names() -> None:
+def test_a_page_from_this_very_server_comes_in_where_nobody_else_can_have_been() -> None:
     policy = OriginPolicy(hosts=HostNames(["hub.home"]))
     assert policy.judge("http://192.168.1.20:12346", "192.168.1.20:12346") is Verdict.ALLOW
     assert policy.judge("https://hub.home:12347", "hub.home:12347") is Verdict.ALLOW
+    # Whoever answered for this name in mDNS or DNS a moment ago has given out the page.
+    assert policy.judge("http://hub.home:12346", "hub.home:12346") is Verdict.DENY
     assert policy.judge("http://192.168.1.20:80", "192.168.1.20:12346") is Verdict.DENY
     # DNS rebinding: the page's own name leads to this machine, and it is not one of ours.
     assert policy.judge("http://evil.example:12346", "evil.example:12346") is Verdict.DENY

@@ -407,7 +407,7 @@ async def test_a_site_that_rebinds_its_name_to_this_machine_stays_outside() -> N
     gatekeeper = Gatekeeper(OriginPolicy(hosts=HostNames(["hub.home"])))
     async with serving(WebSocketServer(port=0, gatekeeper=gatekeeper)) as address:
         port = address.rpartition(":")[2]
-        for name, comes_in in (("evil.example", False), ("hub.home", True)):
+        for name, comes_in in (("evil.example", False), ("hub.home", False), ("127.0.0.1", True)):
             host = f"{name}:{port}"
             dialing = dial(f"ws://{address}", headers={"Host": host, "Origin": f"http://{host}"})
             if comes_in:
