@@ -40,7 +40,7 @@ async def test_from_the_qr_code_to_the_toy_and_back() -> None:
         link = await rig.pair()
         assert await rig.page.evaluate("location.hash + location.search") == ""
         hello = await link.hear(Hello)
-        assert hello.version == 1
+        assert hello.version == 2
         assert hello.radio is not None
         assert (hello.radio.kind, hello.radio.on) == ("web", True)
         assert set(hello.capabilities) == {"chooser", "status"}

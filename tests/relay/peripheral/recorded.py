@@ -1,0 +1,256 @@
+"""Scripts of what has gone wrong with toys once, for the shared vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from relay.peripheral.actions import Hurry, Operate, Over, What
+from tests.relay.peripheral.scripts import Event, Json, Player
+
+Taker = Callable[[Operate], Json]
+
+OFF: Json = {"h": 1, "d": "00", "r": True, "k": [1]}
+ON: Json = {"h": 1, "d": "05", "k": [1]}
+ZERO: Json = {"h": 1, "d": "00", "k": [1]}
+OTHER: Json = {"h": 1, "d": "0c", "k": [2]}
+TAKEN: Json = {"taken": ""}
+REFUSED: Json = {"refused": "radio", "text": "the radio does not want to"}
+
+
+class Recorder:
+    """Plays a script while it is written. `takes_s`: of an operation, None: it never ends."""
+
+    def __init__(self, name: str, **about: object) -> None:
+        self.script: Json = {"name": name, **about, "events": []}
+        self.now = 100.0
+        self.takes_s: float | None = 0.0
+        self.result: Json = TAKEN
+        self._player: Player | None = None
+        self._operation: Operate | None = None
+        self._ends_at = self._cut_at = float("inf")
+        self._id = 0
+        self.do("bind", 7, 0.9, 10.0)
+
+    def do(self, *event: object) -> None:
+        line: Event = [self.now, *event]
+        self.script["events"].append(line)
+        if self._player is None:
+            self._player = Player(self.script)
+        for action in self._player.perform(line):
+            match action:
+                case Operate():
+                    self._operation = action
+                    takes_s = float("inf") if self.takes_s is None else self.takes_s
+                    self._ends_at = self.now + takes_s
+                    self._cut_at = self.now + action.limit_s
+                case Hurry(by):
+                    self._cut_at = min(self._cut_at, by)
+                case Over():
+                    self._operation = None
+
+    def wait(self, seconds: float) -> None:
+        assert self._player is not None
+        until = self.now + seconds
+        while True:
+            ends = float("inf") if self._operation is None else min(self._ends_at, self._cut_at)
+            due = min(ends, self._player.machine.deadline)
+            if due > until:
+                break
+            self.now = max(self.now, due)
+            if ends <= due:
+                self._end()
+            else:
+                self.do("tick")
+        self.now = until
+
+    def _end(self) -> None:
+        operation, self._operation = self._operation, None
+        assert operation is not None
+        if self._cut_at < self._ends_at:
+            self.do("finished", {"cut": True})
+        else:
+            self.do("finished", TAKEN if operation.what is What.DISCONNECT else self.result)
+
+    def say(self, kind: str, **fields: object) -> None:
+        self._id += 1
+        self.do("say", {"t": kind, "id": self._id, "p": 7, **fields})
+
+    def open(self, stop: Sequence[Json] | None = (OFF,), seen: int = 0, **fields: object) -> None:
+        armed = {} if stop is None else {"stop": list(stop)}
+        self.say("Arm", **armed, seen=seen, **fields)
+        self.lease()
+
+    def lease(self, seconds: float = 10.0) -> None:
+        self.do("lease", round(self.now + seconds, 6))
+
+    def keep(self, seconds: float) -> None:
+        for _ in range(round(seconds / 0.25)):
+            self.lease(0.9)
+            self.wait(0.25)
+
+    def output(self, *packets: Json, **fields: object) -> None:
+        self.say("Output", packets=list(packets), **fields)
+        self.wait(0.01)
+
+
+def _a_stop_crosses_an_emergency() -> Json:
+    it = Recorder("a stop of one motor crosses an emergency stop")
+    it.open()
+    it.output(ON)
+    it.takes_s = 0.05
+    it.say("Stop", packets=[OTHER], all=False, seen=0)
+    it.do("block", "emergency")
+    it.say("Stop", packets=[OTHER], all=False, seen=0)
+    it.wait(2)
+    return it.script
+
+
+def _an_off_fails() -> Json:
+    it = Recorder("the radio fails one off: the longest run ends it", max_run_s=3)
+    it.open()
+    it.output(ON)
+    it.result = REFUSED
+    it.output(ZERO, rest=True)
+    it.result = TAKEN
+    it.keep(5)
+    return it.script
+
+
+def _the_link_is_cut() -> Json:
+    it = Recorder("the link is cut, and comes back")
+    it.open()
+    it.output(ON)
+    it.do("unbind")
+    it.wait(0.5)
+    it.do("bind", 8, 0.9, 10.0)
+    it.open()
+    it.output(ON)
+    it.keep(0.5)
+    return it.script
+
+
+def _a_write_hangs() -> Json:
+    it = Recorder("a write hangs as the wearer pauses, and may come later")
+    it.open()
+    it.takes_s = None
+    it.output(ON)
+    it.do("block", "pause")
+    it.takes_s = 0.0
+    it.wait(2)
+    return it.script
+
+
+def _slow() -> Json:
+    it = Recorder("a slow radio takes every packet of the stop")
+    it.open([OFF, OTHER])
+    it.output(ON)
+    it.takes_s = 0.6
+    it.do("strike", "lease")
+    it.wait(3)
+    return it.script
+
+
+def _never(emergency: bool) -> Json:
+    it = Recorder("a stop that the radio never takes" + (", in an emergency" if emergency else ""))
+    it.open()
+    it.output(ON)
+    it.result = REFUSED
+    it.do("block" if emergency else "strike", "emergency" if emergency else "lease")
+    it.do("await", 1)
+    it.wait(6)
+    return it.script
+
+
+def _not_let_go() -> Json:
+    it = Recorder("not even letting go works, for a while")
+    it.open()
+    it.output(ON)
+    it.takes_s = None
+    it.do("strike", "link")
+    it.wait(9)
+    it.takes_s = 0.0
+    it.wait(4)
+    return it.script
+
+
+def _silence() -> Json:
+    it = Recorder("silence stops it: the keep-alive ends with the hub's word")
+    it.open([], keepalive={"every_ms": 100})
+    it.output(ON, moves_ms=200)
+    it.wait(0.5)
+    it.output(rest=True)
+    it.wait(0.5)
+    it.output(ON, moves_ms=200)
+    it.do("strike", "pause")
+    it.wait(1)
+    return it.script
+
+
+def _rests() -> Json:
+    it = Recorder("ten seconds after the hub's word the relay makes sure")
+    it.open()
+    it.output(ON)
+    it.output(ZERO, rest=True)
+    it.keep(11)
+    return it.script
+
+
+def _needs_traffic() -> Json:
+    it = Recorder("a toy that needs traffic is fed with its stop while paused")
+    it.open(keepalive={"every_ms": 1000})
+    it.output(ON)
+    it.wait(0.5)
+    it.do("block", "pause")
+    it.wait(3.5)
+    it.do("block", None)
+    it.open(seen=1, keepalive={"every_ms": 1000})
+    it.wait(2)
+    return it.script
+
+
+def _numbers() -> Json:
+    counted = {"counter": {"at": 0, "xor_at": 2}}
+    it = Recorder("running numbers go on in the armed stop, written twice")
+    it.open([{"h": 1, "d": "000000", **counted}], gap_ms=30)
+    for _ in range(3):
+        it.output({"h": 1, "d": "000505", "k": [1], **counted})
+    it.do("strike", "lease")
+    it.wait(1)
+    return it.script
+
+
+def _owes() -> Json:
+    it = Recorder("it ran when it was lost", owes=True)
+    it.open()
+    it.say("Output", packets=[ON])
+    it.wait(0.5)
+    return it.script
+
+
+def _ends() -> Json:
+    it = Recorder("the program ends while a write hangs")
+    it.open()
+    it.takes_s = None
+    it.output(ON)
+    it._operation = None  # It ends with the program.
+    it.do("end")
+    it.wait(3)
+    return it.script
+
+
+RECORDED: list[Json] = [
+    _a_stop_crosses_an_emergency(),
+    _an_off_fails(),
+    _the_link_is_cut(),
+    _a_write_hangs(),
+    _slow(),
+    _never(emergency=False),
+    _never(emergency=True),
+    _not_let_go(),
+    _silence(),
+    _rests(),
+    _needs_traffic(),
+    _numbers(),
+    _owes(),
+    _ends(),
+]
