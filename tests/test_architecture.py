@@ -53,7 +53,10 @@ SOLE_IMPORTERS = {
     "dbus_fast": ("relay.supervision.",),
     "zeroconf": ("forwarder.mdns",),
 }
-# The embedded relay is the one thing of the relay, beside the link, that the hub may use.
+# What the hub may use of the relay: the link, and the machine of a peripheral with its seam to a
+# radio, for devices that dial in to the hub by themselves.
+USABLE = ("relay.link", "relay.peripheral", "relay.radio.base", "relay.surroundings")
+# And the embedded relay, where everything is put together.
 EMBEDDING = ("relay.embedded",)
 
 
@@ -110,8 +113,8 @@ def test_the_relay_imports_nothing_of_the_forwarder(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if _inside(name, "forwarder")])
-def test_the_forwarder_imports_only_the_link_of_the_relay(module: str) -> None:
-    allowed = ("relay.link", *(EMBEDDING if module == "forwarder.app" else ()))
+def test_the_forwarder_imports_only_the_link_and_the_machine_of_the_relay(module: str) -> None:
+    allowed = (*USABLE, *(EMBEDDING if module == "forwarder.app" else ()))
     foreign = [name for name in IMPORTS[module] if _inside(name, "relay")]
     assert not [name for name in foreign if not any(_inside(name, part) for part in allowed)]
 
@@ -171,4 +174,5 @@ def test_only_the_hub_moves_a_device_and_it_asks_the_persons_stop_first() -> Non
         "self._driver": {"forwarder.device"},  # behind the gate
         "self.protocol": {"forwarder.packet_driver"},
         "self._hardware": {"forwarder.packet_driver"},
+        "self._peripheral": {"forwarder.sources.websocket_hardware"},  # its machine
     }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from forwarder.driver import Fate, Outcome
 from forwarder.errors import Denied, HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive, Packet
 from forwarder.sources.relay_link import Outcome as Asked
-from forwarder.sources.relay_link import RelayLink
 from forwarder.truth import Truth
 from relay.link import messages as wire
 from relay.link.messages import Connected, ErrorCode, Service, Value
@@ -29,6 +29,28 @@ BLE_GAP_MS = 50
 _Arming = tuple[tuple[wire.Packet, ...] | None, int, wire.KeepAlive | None]
 
 
+class Way(Protocol):
+    """The way to whoever has the peripheral, as `RelayLink` is the one to a relay."""
+
+    ended: str | None
+
+    def request(self, make: Callable[[int], wire.Request], *, deadline_s: float = ...) -> Asked: ...
+
+    def carry(
+        self,
+        make: Callable[[int], wire.Request],
+        *,
+        deadline_s: float = ...,
+        orphaned: Callable[[Outcome], None] | None = ...,
+    ) -> Outcome: ...
+
+    def silent_at(self, p: int) -> float: ...
+
+    def renew(self) -> None: ...
+
+    def rouse(self) -> None: ...
+
+
 class RelayHardware:
     """A peripheral that stays the same one while its relay's link comes and goes.
 
@@ -43,7 +65,7 @@ class RelayHardware:
         self.gap_ms = gap_ms
         self.supervised = supervised
         self.services: tuple[Service, ...] = ()
-        self.link: RelayLink | None = None
+        self.link: Way | None = None
         self.blocked: str | None = None
         self.armed = False
         # While it is being opened, nobody knows whether it runs.
@@ -83,7 +105,7 @@ class RelayHardware:
 
     # --- connecting -----------------------------------------------------------------------------
 
-    async def connect(self, link: RelayLink) -> bool:
+    async def connect(self, link: Way) -> bool:
         """Connect over `link`; returns whether the relay had kept the connection."""
         # Before anything can be heard of it: the relay counts its stops from the Connect on.
         self._stops_seen = 0
@@ -332,7 +354,7 @@ class RelayHardware:
 
     # --- helpers --------------------------------------------------------------------------------
 
-    def _reachable(self) -> RelayLink:
+    def _reachable(self) -> Way:
         if self.link is None:
             raise HardwareError(
                 ErrorCode.GONE, f"The relay {self._relay_name} is away; it has stopped the device."

@@ -25,7 +25,7 @@ from forwarder.sources.opening import Opened, open_device
 from forwarder.sources.websocket_hardware import WebsocketHardware
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
-from relay.link.messages import Advertisement
+from relay.link.messages import Advertisement, StopCause
 from relay.link.names import neutralise, quoted
 
 # From the connection to the first frame; the reference waits for ever.
@@ -35,6 +35,14 @@ HANDSHAKE_S = 5.0
 HEARTBEAT_S = 5.0
 MAX_FRAME_BYTES = 4096
 MAX_DEVICES = 32
+
+
+_WHY: dict[StopCause, str] = {
+    StopCause.STALL: "this hub was held up",
+    StopCause.LEASE: "this hub was held up",
+    StopCause.RADIO: "it did not take its stop",
+    StopCause.SHUTDOWN: "this hub let it go",
+}
 
 
 class _Handshake(Struct, frozen=True):
@@ -101,6 +109,7 @@ class WebsocketDeviceSource:
         if old is None and len(self._visits) >= MAX_DEVICES:
             raise ForwarderError(f"More than {MAX_DEVICES} devices dialed in; {name} was refused.")
         visit = _Visit(channel, WebsocketHardware(channel, address, name))
+        visit.hardware.on_stopped = lambda cause: self._stopped(visit, cause)
         self._visits[address] = visit
         if old is not None:
             self._end(old, "it dialed in again")
@@ -147,9 +156,18 @@ class WebsocketDeviceSource:
         try:
             while True:
                 frame = await visit.channel.receive()
-                visit.hardware.heard(frame.encode() if isinstance(frame, str) else frame)
-        finally:
+                visit.hardware.heard_frame(frame.encode() if isinstance(frame, str) else frame)
+        except ChannelClosed:
+            # Not if it is this end that closes: then it is stopped before.
             visit.hardware.gone("it closed the connection")
+            raise
+
+    def _stopped(self, visit: _Visit, cause: StopCause) -> None:
+        """Its machine has stopped it of its own accord."""
+        if visit.opened is not None:
+            visit.opened.driver.stopped()
+            visit.opened.device.at_rest()
+            self._sink.stopped(visit.opened.device, _WHY.get(cause, "it took no more"))
 
     def _failed(self, visit: _Visit, error: DeviceError) -> None:
         if visit.opened is not None:

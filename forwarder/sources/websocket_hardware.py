@@ -1,253 +1,112 @@
 """`WebsocketHardware`: a device that dialed in by itself, and takes its packets as binary frames.
 
-There is no radio and no relay in between, so what a relay does for a peripheral is done here: the
-newest packet per slot, the gap, running numbers, keep-alive, and the stop before this end closes.
+There is no radio and no relay in between: the machine that a relay has for each peripheral runs
+here, in the hub's process. It is armed, leased and answered like one at the end of a link, so that
+stops, pacing and keep-alives have the same rules; if this process stands still, it stops it too.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TypeVar
 
 from forwarder.driver import Fate, Outcome
 from forwarder.errors import HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
-from forwarder.protocols.base import KeepAlive, Packet
-from forwarder.truth import Truth
+from forwarder.sources.relay_hardware import RelayHardware
+from forwarder.sources.relay_link import Outcome as Asked
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
-from relay.link.messages import ErrorCode
+from relay.link.messages import (
+    Arm,
+    Disconnect,
+    Disconnected,
+    Done,
+    ErrorCode,
+    Failed,
+    FromRelay,
+    Notification,
+    Output,
+    Read,
+    Reply,
+    Request,
+    Service,
+    Stop,
+    StopCause,
+    Stopped,
+    Subscribe,
+    Unsubscribe,
+    Value,
+    Write,
+)
+from relay.link.session import BEAT_ACTIVE_S, BEAT_IDLE_S
+from relay.peripheral.driver import Peripheral
+from relay.peripheral.gate import Block
+from relay.peripheral.limits import ACTIVE_S, IDLE_S
+from relay.radio.base import OnValue, RadioError
+from relay.surroundings import Surroundings
+
+OnStopped = Callable[[StopCause], None]
+T = TypeVar("T")
 
 # The reference has these two, whatever the definition says; neither is told to the device.
-ENDPOINTS = frozenset({"tx", "rx"})
-# Packets that may wait for one device. Newer ones take the place of older ones, so only a device
-# that reads nothing any more gets there.
-MAX_WAITING = 256
-# A device that does not take a frame for so long is stuck.
+HANDLES = {"tx": 1, "rx": 2}
+# A device that does not take a frame for so long is stuck, and gone.
 SEND_S = 3.0
 
 
-class _Batch:
-    """The packets of one call; its outcome is known when none of them waits any more."""
+class WebsocketHardware(RelayHardware):
+    """Implements Hardware over `channel`. `write_on` must run for anything to be written.
 
-    __slots__ = ("fate", "left", "outcome")
+    `on_stopped`: the machine has stopped it of its own accord, and can be armed again.
+    """
 
-    def __init__(self, left: int) -> None:
-        self.left = left
-        self.fate = Fate.TAKEN
-        self.outcome: Outcome = asyncio.get_running_loop().create_future()
-        self.settle(0)
-
-    def settle(self, count: int = 1) -> None:
-        self.left -= count
-        if self.left <= 0 and not self.outcome.done():
-            self.outcome.set_result(self.fate)
-
-    def fail(self, error: HardwareError) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(error)
-            self.outcome.exception()  # nobody has to look
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
-    packet: Packet
-    batch: _Batch
-
-
-class WebsocketHardware:
-    """Implements Hardware over `channel`. `write_on` must run for anything to be written."""
-
-    def __init__(self, channel: Channel, address: str, name: str) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        address: str,
+        name: str,
+    ) -> None:
+        super().__init__(1, address, 0, name)
         self._channel = channel
-        self._address = address
         self._name = name
-        self._clock = asyncio.get_running_loop().time
-        self._queue: deque[_Waiting] = deque()
-        self._wake = asyncio.Event()
-        self._listeners: dict[str, OnNotification] = {}
+        self.on_stopped: OnStopped = lambda cause: None
+        self._handles = dict(HANDLES)
         self._gone: HardwareError | None = None
-        self._gap_s = 0.0
-        self._stop: Sequence[Packet] | None = None
-        self._keepalive: KeepAlive | None = None
-        self._running = False
-        self._last: dict[tuple[str, str], Packet] = {}
-        self._last_at = float("-inf")
-        self._numbers: dict[tuple[str, int], int] = {}
+        self._here = _Here(self, channel)
+        self.link = self._here
 
     def __repr__(self) -> str:
         return f"<WebsocketHardware {self._name} {self._address}>"
 
-    @property
-    def address(self) -> str:
-        return self._address
-
-    @property
-    def endpoints(self) -> frozenset[str]:
-        return ENDPOINTS
-
-    @property
-    def gap_ms(self) -> int:
-        return 0
-
     def bind(self, endpoints_of: EndpointsOf) -> None:
         """There are no characteristics to look for."""
-
-    def follow(self, truth: Truth) -> None:
-        """Nothing is leased here, so nobody has to know."""
-
-    # --- what is to be written ------------------------------------------------------------------
-
-    def output(self, packets: Sequence[Packet], *, merge: bool, at_rest: bool) -> Outcome:
-        self._check()
-        keys = {key for packet in packets for key in packet.keys}
-        self._supersede(keys)
-        if len(self._queue) + len(packets) > MAX_WAITING:
-            raise HardwareError(ErrorCode.CONGESTED, f"{self._name} does not keep up.")
-        self._running = not at_rest
-        batch = _Batch(len(packets))
-        self._queue.extend(_Waiting(packet, batch) for packet in packets)
-        self._wake.set()
-        return batch.outcome
-
-    def stop(
-        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
-    ) -> Outcome:
-        self._check()
-        if everything or at_rest:
-            self._running = False
-        if everything:
-            self._supersede(None)
-            self._last.clear()
-        else:
-            self._supersede({key for packet in packets for key in packet.keys})
-        batch = _Batch(len(packets))
-        self._queue.extendleft(_Waiting(packet, batch) for packet in reversed(packets))
-        self._wake.set()
-        return batch.outcome
-
-    def _supersede(self, keys: set[str] | None) -> None:
-        """Take out of the queue what is older than these slots' new values; None: all of it."""
-        kept: deque[_Waiting] = deque()
-        for entry in self._queue:
-            if keys is None or not keys.isdisjoint(entry.packet.keys):
-                entry.batch.fate = Fate.SUPERSEDED
-                entry.batch.settle()
-            else:
-                kept.append(entry)
-        self._queue = kept
-
-    async def write(self, endpoint: str, data: bytes, response: bool) -> None:
-        self._check()
-        batch = _Batch(1)
-        self._queue.append(_Waiting(Packet(endpoint, data, response), batch))
-        self._wake.set()
-        await batch.outcome
-
-    async def arm(
-        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
-    ) -> None:
-        self._stop = stop
-        self._gap_s = gap_ms / 1000
-        self._keepalive = keepalive
-        self._last_at = self._clock()
-        self._wake.set()
 
     # --- writing --------------------------------------------------------------------------------
 
     async def write_on(self) -> None:
-        """Write until cancelled. Raises ChannelClosed, HardwareError if the device is stuck."""
-        while True:
-            due = self._due()
-            if due is None or due > self._clock():
-                self._wake.clear()
-                try:
-                    async with asyncio.timeout_at(due):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass  # something is due now
-            elif self._queue:
-                await self._write(self._queue.popleft())
-            else:
-                for packet in self._repetition():
-                    await self._put(packet)
-                self._last_at = self._clock()
+        """Write until cancelled; then the device is stopped before its connection is closed.
 
-    def _due(self) -> float | None:
-        """When to write next; None if there is nothing to write."""
-        if self._queue:
-            return self._last_at + max(self._gap_s, self._queue[0].packet.after_ms / 1000)
-        return self._repeat_at()
-
-    async def _write(self, entry: _Waiting) -> None:
+        Raises HardwareError if the device is stuck or would not stop, ChannelClosed if it is gone.
+        """
         try:
-            await self._put(entry.packet)
-        except BaseException:
-            entry.batch.fail(HardwareError(ErrorCode.GONE, f"{self._name} is gone."))
-            raise
-        entry.batch.settle()
+            await self._here.run()
+        finally:
+            self.gone("this hub let it go")
+        raise self._here.ended_by or ChannelClosed(1000, "it is gone")
 
-    def _repeat_at(self) -> float | None:
-        alive = self._keepalive
-        # No phone is in between that would demand traffic.
-        if alive is None or alive.only_demanded or (alive.only_running and not self._running):
-            return None
-        if alive.packet is None and not self._last:
-            return None
-        return self._last_at + alive.every_ms / 1000
-
-    def _repetition(self) -> tuple[Packet, ...]:
-        if self._keepalive is not None and self._keepalive.packet is not None:
-            return (self._keepalive.packet,)
-        return tuple({id(packet): packet for packet in self._last.values()}.values())
-
-    async def _put(self, packet: Packet) -> None:
-        for key in packet.keys or ("",):
-            self._last[packet.endpoint, key] = packet
-        self._last_at = self._clock()
-        try:
-            async with asyncio.timeout(SEND_S):
-                await self._channel.send(self._numbered(packet))
-        except TimeoutError:
-            raise HardwareError(
-                ErrorCode.TIMEOUT, f"{self._name} has read nothing for {SEND_S:g} s."
-            ) from None
-
-    def _numbered(self, packet: Packet) -> bytes:
-        """The bytes, with the next running number if the packet has one."""
-        counter = packet.counter
-        if counter is None or counter.at >= len(packet.data):
-            return packet.data
-        data = bytearray(packet.data)
-        old = data[counter.at]
-        place = packet.endpoint, counter.at
-        new = (self._numbers[place] + 1) & 0xFF if place in self._numbers else old
-        self._numbers[place] = data[counter.at] = new
-        if counter.xor_at is not None and counter.xor_at < len(data):
-            data[counter.xor_at] ^= old ^ new
-        return bytes(data)
+    def stopped(self, news: Stopped) -> None:
+        super().stopped(news)
+        self.on_stopped(news.cause)
+        if news.ok and self._gone is None:
+            self.rearm()
 
     # --- what comes back ------------------------------------------------------------------------
 
-    def heard(self, data: bytes) -> None:
+    def heard_frame(self, data: bytes) -> None:
         """A frame came: a notification, though of which endpoint it does not say."""
-        for listener in tuple(self._listeners.values()):
-            listener(data)
-
-    async def read(self, endpoint: str) -> bytes:
-        raise HardwareError(ErrorCode.UNSUPPORTED, f"{self._name} cannot be read from.")
-
-    def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
-        self._check()
-        self._listeners[endpoint] = on_value
-        return _Batch(0).outcome
-
-    def unsubscribe(self, endpoint: str) -> Outcome:
-        # It has no way to be told: what it says is passed over from now on.
-        self._listeners.pop(endpoint, None)
-        return _Batch(0).outcome
+        self._here.heard(data)
 
     # --- the end --------------------------------------------------------------------------------
 
@@ -255,21 +114,190 @@ class WebsocketHardware:
         """The device can be reached no more; whatever waits fails. Idempotent."""
         if self._gone is None:
             self._gone = HardwareError(ErrorCode.GONE, f"{self._name}: {reason}.")
-        for entry in self._queue:
-            entry.batch.fail(self._gone)
-        self._queue.clear()
+        self._here.gone(reason)
 
     async def disconnect(self) -> None:
-        """Stop the device, then close. Nothing that was queued follows the stop."""
-        try:
-            for packet in self._stop or ():
-                await self._put(packet)
-        except (ChannelClosed, HardwareError):
-            pass  # it went by itself, or reads nothing: all that is left is to hang up
-        finally:
-            self.gone("this hub let it go")
-            await self._channel.close(1000, "stopped and let go")
+        """Close. Whoever ended `write_on` before has had the device stopped."""
+        self.gone("this hub let it go")
+        await self._channel.close(1000, "stopped and let go")
 
-    def _check(self) -> None:
+    def _reachable(self) -> _Here:
         if self._gone is not None:
             raise HardwareError(self._gone.reason, str(self._gone))
+        return self._here
+
+
+class _Here:
+    """What a link and a relay are to other devices, for one of these. Implements Way and Sink."""
+
+    def __init__(self, hardware: WebsocketHardware, channel: Channel) -> None:
+        self.ended: str | None = None
+        self.ended_by: Exception | None = None
+        self._hardware = hardware
+        self._waiting: dict[int, tuple[Callable[[Reply], None], Asked | Outcome]] = {}
+        self._last_id = 0
+        self._roused = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        socket = _Socket(channel, repr(hardware))
+        self._socket = socket
+        self._peripheral = Peripheral(hardware.address, socket, Block(), Surroundings())
+        self._peripheral.bind(hardware.p, self, active_s=ACTIVE_S, idle_s=IDLE_S)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            leasing = group.create_task(self._lease_on(), name="websocket device leases")
+            try:
+                await self._peripheral.run()
+            finally:
+                leasing.cancel()
+                self.ended_by = self._socket.stuck
+
+    async def _lease_on(self) -> None:
+        """This process is the hub: it holds the lease for as long as its event loop turns."""
+        while True:
+            self.renew()
+            self._roused.clear()
+            try:
+                beat_s = BEAT_ACTIVE_S if self._hardware.running else BEAT_IDLE_S
+                async with asyncio.timeout(beat_s):
+                    await self._roused.wait()
+            except TimeoutError:
+                continue
+
+    # --- as a link ------------------------------------------------------------------------------
+
+    def renew(self) -> None:
+        self._peripheral.lease((ACTIVE_S if self._hardware.running else IDLE_S) * 1000)
+
+    def rouse(self) -> None:
+        self._roused.set()
+
+    def request(self, make: Callable[[int], Request], *, deadline_s: float = 0.0) -> Asked:
+        """The machine has deadlines of its own for everything; `deadline_s` is for links."""
+        outcome: Asked = self._loop.create_future()
+        self._ask(make, lambda reply: _settle(outcome, reply), outcome)
+        return outcome
+
+    def carry(
+        self,
+        make: Callable[[int], Request],
+        *,
+        deadline_s: float = 0.0,
+        orphaned: Callable[[Outcome], None] | None = None,
+    ) -> Outcome:
+        outcome: Outcome = self._loop.create_future()
+
+        def replied(reply: Reply) -> None:
+            late = isinstance(reply, Done) and reply.superseded
+            _settle(outcome, Fate.SUPERSEDED if late else Fate.TAKEN)
+
+        self._ask(make, replied, outcome)
+        return outcome
+
+    def silent_at(self, p: int) -> float:
+        """It is here: nothing goes on without this process."""
+        return self._loop.time()
+
+    def _ask(
+        self,
+        make: Callable[[int], Request],
+        replied: Callable[[Reply], None],
+        outcome: Asked | Outcome,
+    ) -> None:
+        if self.ended is not None:
+            _fail(outcome, ErrorCode.GONE, self.ended)
+            return
+        self._last_id += 1
+        self._waiting[self._last_id] = replied, outcome
+        message = make(self._last_id)
+        match message:
+            case Output():
+                self._peripheral.output(message)
+            case Stop():
+                self._peripheral.stop(message)
+            case Arm():
+                self._peripheral.arm(message)
+            case Write() | Read() | Subscribe() | Unsubscribe():
+                self._peripheral.request(message)
+            case Disconnect():
+                self._peripheral.disconnect(message)
+            case _:
+                raise AssertionError(f"{message} is for a relay")
+
+    # --- as whom the machine tells --------------------------------------------------------------
+
+    def put(self, message: FromRelay) -> None:
+        match message:
+            case Done() | Value():
+                replied, _ = self._waiting.pop(message.id)
+                replied(message)
+            case Failed(id, code, text):
+                _, outcome = self._waiting.pop(id)
+                _fail(outcome, code, text)
+            case Stopped():
+                self._hardware.stopped(message)
+            case Disconnected():
+                self._hardware.gone(message.text)
+            case Notification(_, h, data):
+                self._hardware.heard(h, data)
+            case _:
+                raise AssertionError(f"{message} is what a relay says")
+
+    def heard(self, data: bytes) -> None:
+        for listener in tuple(self._socket.listeners.values()):
+            listener(data)
+
+    def gone(self, reason: str) -> None:
+        if self.ended is None:
+            self.ended = reason
+            self._peripheral.on_gone(reason)
+        waiting, self._waiting = self._waiting, {}
+        for _, outcome in waiting.values():
+            _fail(outcome, ErrorCode.GONE, reason)
+
+
+def _settle(outcome: asyncio.Future[T], value: T) -> None:
+    if not outcome.done():
+        outcome.set_result(value)
+
+
+def _fail(outcome: Asked | Outcome, code: ErrorCode, text: str) -> None:
+    if not outcome.done():
+        outcome.set_exception(HardwareError(code, text))
+        outcome.exception()  # nobody has to look
+
+
+class _Socket:
+    """Implements Connection. The device takes frames; its own belong to no characteristic."""
+
+    services: tuple[Service, ...] = ()
+    mtu = 512
+
+    def __init__(self, channel: Channel, name: str) -> None:
+        self._channel = channel
+        self._name = name
+        self.listeners: dict[int, OnValue] = {}
+        self.stuck: HardwareError | None = None
+
+    async def write(self, handle: int, data: bytes, response: bool) -> None:
+        try:
+            async with asyncio.timeout(SEND_S):
+                await self._channel.send(data)
+        except ChannelClosed as error:
+            raise RadioError(ErrorCode.GONE, "it closed the connection") from error
+        except TimeoutError:
+            text = f"{self._name} has read nothing for {SEND_S:g} s"
+            self.stuck = HardwareError(ErrorCode.TIMEOUT, f"{text}.")
+            raise RadioError(ErrorCode.GONE, text) from None
+
+    async def read(self, handle: int) -> bytes:
+        raise RadioError(ErrorCode.UNSUPPORTED, f"{self._name} cannot be read from.")
+
+    async def subscribe(self, handle: int, on_value: OnNotification) -> None:
+        self.listeners[handle] = on_value
+
+    async def unsubscribe(self, handle: int) -> None:
+        self.listeners.pop(handle, None)
+
+    async def disconnect(self) -> None:
+        await self._channel.close(1000, "stopped and let go")

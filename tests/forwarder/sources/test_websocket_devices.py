@@ -17,12 +17,13 @@ from forwarder.errors import ForwarderError, HardwareError
 from forwarder.hub import Hub
 from forwarder.protocols.base import Counter, KeepAlive, Packet
 from forwarder.sources.websocket_devices import HANDSHAKE_S, DeviceGate, WebsocketDeviceSource
-from forwarder.sources.websocket_hardware import MAX_WAITING, SEND_S, WebsocketHardware
+from forwarder.sources.websocket_hardware import SEND_S, WebsocketHardware
 from forwarder.store import Store
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed
-from relay.link.messages import ErrorCode
-from tests.doubles.clock import run_virtual
+from relay.link.messages import ErrorCode, StopCause
+from relay.peripheral.limits import QUEUE_MOST
+from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.hubs import outcome
 from tests.forwarder.test_hub import FakeClient
 
@@ -273,6 +274,7 @@ def bench(test: Callable[[Bench], Awaitable[None]]) -> None:
     async def main() -> None:
         on = Bench()
         tasks = [asyncio.create_task(on.hardware.write_on()), asyncio.create_task(on.listen())]
+        await on.hardware.arm([packet(b"stop")], gap_ms=0, keepalive=None)
         await asyncio.sleep(1)
         await test(on)
         for task in tasks:
@@ -306,7 +308,7 @@ def test_within_the_gap_the_newest_value_of_a_slot_wins() -> None:
         ]
         for result in results:
             assert await outcome(result) == "done"
-        assert on.came == [(2.0, b"\x03"), (2.1, b"\x04")]
+        assert on.came == [(2.0, b"\x00"), (2.1, b"\x04"), (2.2, b"\x03")]
 
     bench(test)
 
@@ -328,11 +330,12 @@ def test_a_stop_overtakes_and_a_delayed_packet_does_not_hold_it_up() -> None:
 
 def test_a_partial_stop_leaves_the_others_queued() -> None:
     async def test(on: Bench) -> None:
-        for key in "ab":
+        await on.hardware.arm([packet(b"stop")], gap_ms=100, keepalive=None)
+        for key in "cab":
             on.hardware.output([packet(key.encode(), key)], merge=False, at_rest=False)
         on.hardware.stop([packet(b"stop a", "a")], everything=False)
         await asyncio.sleep(1)
-        assert on.frames == [b"stop a", b"b"]
+        assert on.frames == [b"c", b"stop a", b"b"]
 
     bench(test)
 
@@ -381,33 +384,81 @@ def test_a_device_that_reads_nothing_is_stuck_not_waited_for() -> None:
         here, there = channel_pair(bound=1)
         hardware = WebsocketHardware(there, "address", "Toy")
         writing = asyncio.create_task(hardware.write_on())
+        await hardware.arm([packet(b"stop")], gap_ms=0, keepalive=None)
         outcomes = [
             hardware.output([packet(b"x", f"{n}")], merge=False, at_rest=False)
-            for n in range(MAX_WAITING)
+            for n in range(QUEUE_MOST + 3)
         ]
-        with pytest.raises(HardwareError) as congested:
-            hardware.output([packet(b"x", "more")], merge=False, at_rest=False)
-        assert congested.value.reason is ErrorCode.CONGESTED
         start = asyncio.get_running_loop().time()
         with pytest.raises(HardwareError, match="has read nothing for 3 s"):
             await writing
         assert asyncio.get_running_loop().time() - start == pytest.approx(SEND_S)
-        hardware.gone("it is stuck")
         assert await outcome(outcomes[0]) == "done"
-        assert await outcome(outcomes[-1]) == "Toy: it is stuck."
+        assert "writes already wait" in await outcome(outcomes[-1])
+        assert "has read nothing" in await outcome(outcomes[-4])
+        with pytest.raises(HardwareError, match="Toy"):
+            hardware.output([packet(b"x")], merge=False, at_rest=False)
         assert here.peer
 
     run_virtual(main())
 
 
+@pytest.mark.parametrize("gap_ms", [0, 50])
+def test_in_a_flood_every_stop_reaches_the_toy(gap_ms: int) -> None:
+    """The network takes a frame at a time; the game does not wait for it."""
+
+    async def test(on: Bench) -> None:
+        await on.hardware.arm([packet(b"stop")], gap_ms=gap_ms, keepalive=None)
+        values, stops = 0, []
+        for n in range(900):
+            on.hardware.output([packet(b"%d" % n, "a")], merge=False, at_rest=False)
+            values += 1
+            if n % 30 == 29:
+                stops.append(on.hardware.stop([packet(b"stop")], everything=True))
+            await asyncio.sleep(0.002)
+        await asyncio.sleep(1)
+        assert [await outcome(stop) for stop in stops] == ["done"] * 30
+        assert on.frames.count(b"stop") >= 30
+        for stop, _ in enumerate(stops):
+            # Nothing that was sent before a stop comes after it.
+            place = [n for n, frame in enumerate(on.frames) if frame == b"stop"][stop]
+            late = on.frames[place + 1 :]
+            sent_before = {b"%d" % n for n in range(stop * 30 + 30)}
+            assert not sent_before & set(late)
+        assert (len(on.frames) < values) == (gap_ms > 0)
+
+    bench(test)
+
+
+def test_a_hub_that_stood_still_finds_the_toy_stopped_and_goes_on() -> None:
+    async def test(on: Bench) -> None:
+        stopped: list[StopCause] = []
+        on.hardware.on_stopped = stopped.append
+        on.hardware.output([packet(b"on", "a")], merge=False, at_rest=False)
+        await asyncio.sleep(1)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.stand_still(3)
+        await asyncio.sleep(0.1)
+        # Nobody acknowledges a frame, so that a stop of the machine's own comes twice.
+        assert on.frames == [b"on", b"stop", b"stop"]
+        assert stopped == [StopCause.STALL]
+        assert (
+            await outcome(on.hardware.output([packet(b"again", "a")], merge=False, at_rest=False))
+            == "done"
+        )
+
+    bench(test)
+
+
 def test_frames_before_a_subscription_are_nobodys() -> None:
     async def test(on: Bench) -> None:
         heard: list[bytes] = []
-        on.hardware.heard(b"early")
+        on.hardware.heard_frame(b"early")
         await on.hardware.subscribe("rx", heard.append)
-        on.hardware.heard(b"in time")
+        on.hardware.heard_frame(b"in time")
         await on.hardware.unsubscribe("rx")
-        on.hardware.heard(b"late")
+        on.hardware.heard_frame(b"late")
         assert heard == [b"in time"]
         with pytest.raises(HardwareError, match="cannot be read from"):
             await on.hardware.read("rx")
