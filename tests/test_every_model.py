@@ -1,7 +1,8 @@
 """Every model of the catalogue through hub, link, agent and a simulated toy: what stops, stops.
 
 At rest by the toy's own record after a value of 0, a stop of each feature, of the device, of
-everything, a pause of the wearer, and after the client has left; and it stays at rest.
+everything, a lapse of the lease, a pause of the wearer, and after the client has left; and it
+stays at rest. Behind each of them the hub knows that it rests.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from forwarder.sources.relays import RelaySource
 from forwarder.store import Store
 from relay.agent import Agent
 from relay.config import AgentConfig
-from relay.link.channel import channel_pair
+from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
 from relay.radio.simulated.catalogue import catalogue
 from relay.radio.simulated.models import ToyModel
@@ -39,6 +40,8 @@ POSITIONS = ("Position", "HwPositionWithDuration")
 # A thruster of this kind gets faster and slower one press each 200 ms.
 SLOW = {"fmachine": 7.0}
 LET_GO = {"fmachine"}
+# Those whose simulated motors go on for a second of silence, so that a stop shows later.
+LINGER = {"hgod", "libo-vibes"}
 # A toy that only silence stops turns itself off after a second.
 REST_S = 1.2
 
@@ -50,6 +53,26 @@ class Calm(Client):
         messages = [one for one in json.loads(frame) if one.get("Error", {}).get("Id") != 0]
         if messages:
             super()._heard(json.dumps(messages))
+
+
+class Faltering:
+    """A channel that carries nothing from here while it `falters`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.peer = channel.peer
+        self.steady = asyncio.Event()
+        self.steady.set()
+
+    async def send(self, frame: str | bytes) -> None:
+        await self.steady.wait()
+        await self._channel.send(frame)
+
+    async def receive(self) -> str | bytes:
+        return await self._channel.receive()
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        await self._channel.close(code, reason)
 
 
 class Stage:
@@ -70,9 +93,11 @@ class Stage:
         self.client = Calm(self.here)
         self.outputs: list[tuple[int, str, int]] = []
         self.wrong: list[str] = []
+        self.link: Faltering | None = None
 
     async def run(self) -> None:
-        relay_end, hub_end = channel_pair()
+        relay_end, far = channel_pair()
+        hub_end = self.link = Faltering(far)
 
         async def drive() -> None:
             with suppress(LinkError):
@@ -111,7 +136,10 @@ class Stage:
         ]
         # What follows positions may end a run of its own.
         self.outputs.sort(key=lambda one: one[1] not in POSITIONS)
-        for how in (self.zero, self.features, self.device, self.everything, self.pause, self.leave):
+        for how in (
+            self.zero, self.features, self.device, self.everything, self.lapse, self.pause,
+            self.leave,
+        ):  # fmt: skip
             await self.stopped(how)
 
     async def stopped(self, how: Callable[[], Awaitable[None]]) -> None:
@@ -130,6 +158,9 @@ class Stage:
             await asyncio.sleep(seconds)
             if not self.toy.at_rest:
                 self.wrong.append(f"runs after {how.__name__}: {self.toy.words}")
+        for device in self.hub.devices.values():
+            if device.running or device.may_run:
+                self.wrong.append(f"counts as running after {how.__name__}: {device.truth}")
 
     async def say(self, name: str, **fields: object) -> None:
         answer = await self.client.get(name, {"DeviceIndex": 0, **fields})
@@ -153,6 +184,15 @@ class Stage:
     async def everything(self) -> None:
         answer = await self.client.get("StopCmd", {"Inputs": True, "Outputs": True})
         assert answer == "Ok"
+
+    async def lapse(self) -> None:
+        """The hub is not heard for longer than a lease, and the link holds all the same."""
+        assert self.link is not None
+        self.link.steady.clear()
+        await asyncio.sleep(1.5)
+        if not self.toy.at_rest and self.model.protocol not in {*SLOW, *LINGER}:
+            self.wrong.append(f"runs without a lease: {self.toy.words}")
+        self.link.steady.set()
 
     async def pause(self) -> None:
         self.agent.pause()
