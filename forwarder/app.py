@@ -31,7 +31,7 @@ from forwarder.connectors.admission import (
     Visitor,
 )
 from forwarder.connectors.base import Connector
-from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, Purpose
+from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, SERVER_FRAME_BYTES, Purpose
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
@@ -239,7 +239,10 @@ class App:
         )
         self.hub.sources.append(source)
         if entry.dial is not None:
-            return WebSocketClient(entry.dial, tls=client_tls(entry.fingerprint)), source
+            dialed = WebSocketClient(
+                entry.dial, tls=client_tls(entry.fingerprint), max_frame_bytes=SERVER_FRAME_BYTES
+            )
+            return dialed, source
         if entry.listen is not None:
             tls = self._certificate(entry.tls).server_context() if entry.secure else None
             server = WebSocketServer(
@@ -247,6 +250,7 @@ class App:
                 tls=tls,
                 option="upstream.listen",
                 purpose=Purpose.UPSTREAM,
+                max_frame_bytes=SERVER_FRAME_BYTES,
                 doors=self.doors,
             )
             return server, source

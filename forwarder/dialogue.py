@@ -23,10 +23,11 @@ from forwarder.buttplug.client import (
     Refused,
     Reply,
 )
+from forwarder.buttplug.codec import open_frame
 from forwarder.buttplug.messages import ClientMessage, Error, ServerMessage
 from forwarder.connectors.bounds import SERVER_BURST, SERVER_MESSAGES_S, TURN_MESSAGES
 from forwarder.errors import Code, ForwarderError
-from relay.link.channel import Channel
+from relay.link.channel import Channel, Frame
 from relay.link.errors import ChannelClosed
 
 log = logging.getLogger(__name__)
@@ -128,22 +129,28 @@ class Dialogue:
                 tasks.create_task(self._write(), name="dialogue writer")
                 tasks.create_task(self._watch(), name="dialogue deadlines")
                 while True:
-                    frame = await self._channel.receive()
-                    actions = self.session.receive(frame, self._clock())
-                    self._act(actions)
-                    # A server that says too much is read more slowly.
-                    cost = sum(_LIST_COST if isinstance(a, Devices) else 1 for a in actions)
-                    self._since_turn += cost
-                    if self._since_turn >= TURN_MESSAGES:
-                        pause = self._budget.spend(self._since_turn, self._clock())
-                        self._since_turn = 0
-                        await asyncio.sleep(pause)
+                    await self._take(await self._channel.receive())
         except* (ChannelClosed, ServerGone) as group:
             reason = str(_first(group))
         finally:
             self.hang_up(reason)
             await self._channel.close()
         raise ServerGone(reason)
+
+    async def _take(self, frame: Frame) -> None:
+        """Act on everything in `frame`; a server that says too much is read more slowly."""
+        for item in open_frame(frame):
+            if self._end is not None:
+                return
+            actions = self.session.take(item, self._clock())
+            self._act(actions)
+            self._since_turn += 1
+            if any(isinstance(action, Devices) for action in actions):
+                self._since_turn += _LIST_COST
+            if self._since_turn >= TURN_MESSAGES:
+                pause = self._budget.spend(self._since_turn, self._clock())
+                self._since_turn = 0
+                await asyncio.sleep(pause)
 
     def _finish(self, reason: str) -> None:
         self._end = reason

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from forwarder.buttplug.codec import Unreadable, encode, one_line, open_frame
+from forwarder.buttplug.codec import Envelope, Unreadable, encode, one_line, open_frame
 from forwarder.buttplug.legacy.upstream import V3Translator
 from forwarder.buttplug.messages import (
     MAX_U32,
@@ -231,12 +231,16 @@ class ClientSession:
         """Take one frame; returns frames to send and what happened, in order. Never raises."""
         actions: list[ClientAction] = []
         for item in open_frame(frame):
-            message = item if isinstance(item, Unreadable) else self._translator.read(item)
-            if isinstance(message, Unreadable):
-                actions.extend(self._unreadable(message))
-            else:
-                actions.extend(self._heard(message, now))
+            actions.extend(self.take(item, now))
         return actions
+
+    def take(self, item: Envelope | Unreadable, now: float) -> list[ClientAction]:
+        """Take one object of a frame that `open_frame` has opened, for whoever cannot take a long
+        one at once."""
+        message = item if isinstance(item, Unreadable) else self._translator.read(item)
+        if isinstance(message, Unreadable):
+            return self._unreadable(message)
+        return self._heard(message, now)
 
     def _heard(self, message: ServerMessage, now: float) -> list[ClientAction]:
         if self.state is State.GREETING:

@@ -71,7 +71,7 @@ SETTLED: Final[Mapping[Purpose, Bound]] = {
     Purpose.CLIENTS: Bound(128, 128),
     Purpose.LINKS: Bound(64, 64),
     Purpose.VISITORS: Bound(24, 24),
-    Purpose.EVENTS: Bound(48, 48),
+    Purpose.EVENTS: Bound(24, 24),
     Purpose.DEVICES: Bound(32, 16),
     Purpose.UPSTREAM: Bound(8, 8),
     Purpose.OTHER: Bound(32, 32),
@@ -128,3 +128,5 @@ OPENINGS_BURST: Final = 32.0
 # What another Buttplug server may say. A list of devices costs as much as 20 other messages.
 SERVER_MESSAGES_S: Final = 1000.0
 SERVER_BURST: Final = 2000.0
+# One frame of theirs: the lists of four hundred devices. Opening it is one step.
+SERVER_FRAME_BYTES: Final = 384 << 10

@@ -9,8 +9,16 @@ from typing import Any
 
 import pytest
 
-from forwarder.buttplug.client import ClientEvent, ClientSession, Devices, Ready, Refused
+from forwarder.buttplug.client import (
+    ClientEvent,
+    ClientSession,
+    Devices,
+    Ready,
+    Refused,
+    ScanningFinished,
+)
 from forwarder.buttplug.messages import Ok, StartScanning, StopCmd, StopScanning
+from forwarder.connectors.bounds import SERVER_BURST, SERVER_MESSAGES_S, TURN_MESSAGES
 from forwarder.dialogue import SEND_S, Dialogue, ServerGone, ServerRefused
 from forwarder.errors import Code
 from relay.link.channel import Channel, channel_pair
@@ -176,3 +184,27 @@ def test_a_refused_handshake_is_told_and_ends_it() -> None:
         assert talk.events == [Refused(Code.INIT, "not you")]
 
     run_virtual(main())
+
+
+def test_a_server_that_says_too_much_is_read_more_slowly_with_turns_for_others() -> None:
+    count = int(SERVER_BURST + 4 * SERVER_MESSAGES_S)
+
+    async def test(talk: Talk) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        said = [{"ScanningFinished": {"Id": 0}}] * count
+        await talk.server.channel.send(json.dumps(said))
+        before = most = 0
+        while len(talk.events) < count:
+            await asyncio.sleep(0)
+            most, before = max(most, len(talk.events) - before), len(talk.events)
+            if loop.time() - started > 60:
+                break
+            if before >= SERVER_BURST:
+                await asyncio.sleep(0.01)
+        heard = [event for event in talk.events if isinstance(event, ScanningFinished)]
+        assert len(heard) == count
+        assert most <= TURN_MESSAGES
+        assert 3.5 < loop.time() - started < 4.6
+
+    scenario(test)
