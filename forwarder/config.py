@@ -185,13 +185,15 @@ def load(path: Path | None) -> Config:
     """Read the file, or the default one if it exists. Raises ConfigError, with file and key."""
     chosen = path or Path(platformdirs.user_config_dir("buttplug-forwarder", False)) / "hub.toml"
     try:
-        data = tomllib.loads(chosen.read_text(encoding="utf-8"))
+        data = tomllib.loads(chosen.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         if path is None:
             return Config()
         raise ConfigError(f"There is no configuration file {chosen}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration file {chosen} cannot be read: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{chosen} is not UTF-8. Save the file as UTF-8.") from error
+    except OSError as error:
+        raise ConfigError(f"{chosen} cannot be read: {error.strerror}.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{chosen}: {error}.") from error
     try:

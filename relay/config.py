@@ -67,7 +67,7 @@ class AgentConfig:
 def load(path: Path) -> FileConfig:
     """Read a configuration file. Raises UsageError, which names the file and the key."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return msgspec.convert(content, FileConfig)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error

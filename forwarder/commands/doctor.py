@@ -17,6 +17,9 @@ from forwarder.admin import Admin, NoHub
 from forwarder.api.model import Status
 from forwarder.commands.base import FAILED, FINE, Subcommand, add_state, config_of, counted
 from forwarder.config import Config
+from forwarder.definitions.catalogue import strange
+from forwarder.definitions.opened import open_files
+from forwarder.errors import ConfigError
 from forwarder.local_names import addresses
 
 _BLUETOOTH = Path("/sys/class/bluetooth")
@@ -53,6 +56,7 @@ def examine(config: Config) -> Iterator[Finding]:
     """Everything in turn."""
     yield from _versions()
     yield from state_folder(config.state_dir)
+    yield from device_files(config)
     try:
         status = Admin(config.state_dir).get("/status", Status)
     except NoHub as error:
@@ -102,6 +106,24 @@ def state_folder(folder: Path) -> Iterator[Finding]:
         )
     if not open_files:
         yield Finding(Mark.GOOD, f"State in {folder} is for its owner only.")
+
+
+def device_files(config: Config) -> Iterator[Finding]:
+    """Whether the hub would start with the files about devices that are named."""
+    files = config.devices
+    try:
+        user, catalogue = open_files(
+            files.user,
+            config.state_dir / "devices.json",
+            official=files.official,
+            own=files.catalogue,
+        )
+    except ConfigError as error:
+        yield Finding(Mark.BAD, str(error))
+        return
+    for line in strange(user, catalogue.files):
+        yield Finding(Mark.NOTE, line)
+    yield Finding(Mark.GOOD, "The files about devices can be read.")
 
 
 def _hub(config: Config, status: Status) -> Iterator[Finding]:

@@ -147,13 +147,9 @@ class Catalogue:
                     unknown.add(block.protocol)
         for block in files.blocks():
             recogniser.add(block)
-        for device in user.devices() if user is not None else ():
-            if not files.has(device.protocol):
-                log.warning(
-                    "what is decided about %s is for the protocol %s, which nobody here knows",
-                    device.address,
-                    device.protocol,
-                )
+        if user is not None:
+            for line in strange(user, files):
+                log.warning("%s", line)
         if unknown:
             log.info("protocols in configuration files that we do not drive: %s", sorted(unknown))
         return cls(files, recogniser, tuple(overlays), tuple(sorted(unknown)))
@@ -281,6 +277,26 @@ class Catalogue:
         defaults = (overlay.default(loaded.name) for overlay in older)
         found = next((one for one in defaults if one is not None), None)
         return None if found is None else ModelEntry(found, constants)
+
+
+def strange(user: UserConfig, files: Files) -> list[str]:
+    """What a user's file says in vain, a sentence each."""
+    found = [
+        f"What is decided about {device.address} is for devices of {device.protocol}, "
+        "which nobody here can drive."
+        for device in user.devices()
+        if not files.has(device.protocol)
+    ]
+    for protocol, config in user.protocols().items():
+        if not files.has(protocol):
+            found.append(f"Devices of {protocol}, which a user's file names, cannot be driven.")
+        for way in config.communication or ():
+            if way.btle is None and way.websocket is None:
+                found.append(
+                    f"A way to devices of {protocol} that a user's file names is neither btle nor "
+                    "websocket; only a relay that has it can reach them."
+                )
+    return found
 
 
 def _lost(entry: ModelEntry, kept: Iterable[FeatureSpec]) -> list[str]:

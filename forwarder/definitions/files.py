@@ -71,7 +71,7 @@ class Files:
                 raise KeyError(protocol)
             shown = str(file) if protocol in self.own_names() else file.name
             try:
-                text = file.read_text(encoding="utf-8")
+                text = file.read_text(encoding="utf-8-sig")
             except UnicodeDecodeError as error:
                 raise DefinitionError(f"{shown}:1: it is not text in UTF-8") from error
             except OSError as error:

@@ -38,6 +38,7 @@ from forwarder.definitions.user_entries import (
     SimulatedDevice,
     canonical_address,
     check_choice,
+    check_protocols,
     device_of,
     simulated_of,
 )
@@ -94,6 +95,7 @@ class UserConfig:
         try:
             table(tree.get("user_configs"), "user_configs", _CONFIGS)
             config.devices()
+            check_protocols(config._configs().get("protocols"), "user_configs.protocols")
             config.protocols()
             config.simulated()
         except ConfigError as error:

@@ -8,7 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from forwarder.definitions.json_file import Tree, array, flag, hint, number, pair, table, text
+from forwarder.definitions.json_file import (
+    Tree,
+    array,
+    flag,
+    hint,
+    number,
+    pair,
+    shown,
+    table,
+    text,
+)
 from forwarder.definitions.model import OUTPUT_NAMES, FeatureLimits, OutputLimit, UserDevice
 from forwarder.errors import ConfigError
 
@@ -153,7 +163,7 @@ def _limit(value: object, where: str, kind: str) -> OutputLimit:
 def table_of(value: object, where: str) -> Tree:
     if value is None or isinstance(value, dict):
         return value or {}
-    raise ConfigError(f'{where} must be a table, like {{"value": [0, 10]}}.')
+    raise ConfigError(f"{where} must be a table, not {shown(value)}.")
 
 
 def simulated_of(value: object, where: str) -> tuple[SimulatedDevice, ...]:
@@ -178,3 +188,39 @@ def simulated_of(value: object, where: str) -> tuple[SimulatedDevice, ...]:
         label = None if name is None else _label(name, f"{place}.display_name")
         found.append(SimulatedDevice(identifier, address, label))
     return tuple(found)
+
+
+_PROTOCOL = ("communication", "configurations", "configuration", "devices", "defaults")
+# How devices are reached, as Intiface's files name it; a hub reaches them by the first two.
+_WAYS = (
+    "btle", "websocket", "serial", "usb", "hid", "xinput", "sdl-gamepad", "simulated",
+    "lovense_connect_service",
+)  # fmt: skip
+_BTLE = ("names", "manufacturer_data", "advertised_services", "services")
+_MODEL = ("identifier", "name", "id", "protocol_variant", "message_gap_ms", "features")
+
+
+def check_protocols(value: object, where: str) -> None:
+    """The words of a user's own `protocols`; their values are the business of `official`."""
+    for protocol, config in table_of(value, where).items():
+        place = f"{where}.{protocol}"
+        tree = table(config, place, _PROTOCOL)
+        for at, way in enumerate(array(tree.get("communication"), f"{place}.communication")):
+            here = f"{place}.communication[{at}]"
+            table(table(way, here, _WAYS).get("btle"), f"{here}.btle", _BTLE)
+        nested = table(tree.get("devices"), f"{place}.devices", ("configurations",))
+        lists = [(tree.get(key), f"{place}.{key}") for key in ("configurations", "configuration")]
+        lists.append((nested.get("configurations"), f"{place}.devices.configurations"))
+        for models, here in lists:
+            for at, model in enumerate(array(models, here)):
+                one = table(model, f"{here}[{at}]", _MODEL)
+                _check_features(one, f"{here}[{at}]")
+        _check_features(
+            table(tree.get("defaults"), f"{place}.defaults", _MODEL), f"{place}.defaults"
+        )
+
+
+def _check_features(model: Tree, where: str) -> None:
+    place = f"{where}.features"
+    for at, feature in enumerate(array(model.get("features"), place)):
+        table(feature, f"{place}[{at}]", _FEATURE)

@@ -65,3 +65,12 @@ def test_relative_paths_count_from_the_file_that_names_them(tmp_path: Path) -> N
     assert devices.official == tmp_path / "mine" / "v5.json"
     assert devices.user == Path("/etc/user.json")
     assert devices.catalogue == Path.home() / "toys"
+
+
+def test_a_mark_of_windows_is_no_fault_and_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_bytes(b"\xef\xbb\xbfname = 'desk'\n")
+    assert load(path).name == "desk"
+    path.write_bytes("name = 'desk'".encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"hub\.toml is not UTF-8\. Save the file as UTF-8\.$"):
+        load(path)

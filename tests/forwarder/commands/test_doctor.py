@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from forwarder.commands.doctor import Finding, Mark, bluetooth, ports, state_folder
-from forwarder.config import Clients, Config, Link
+from forwarder.commands.doctor import Finding, Mark, bluetooth, device_files, ports, state_folder
+from forwarder.config import Clients, Config, Devices, Link
 
 
 def marks(findings: list[Finding]) -> list[str]:
@@ -36,6 +37,23 @@ def test_files_that_others_can_read_are_named_with_the_command_that_closes_them(
 
 def test_a_folder_that_is_not_there_is_no_problem(tmp_path: Path) -> None:
     assert marks(list(state_folder(tmp_path / "none"))) == ["NOTE"]
+
+
+def test_files_about_devices_that_would_keep_the_hub_from_starting_are_named(
+    tmp_path: Path,
+) -> None:
+    user = tmp_path / "user.json"
+    config = Config(state=tmp_path, devices=Devices(user=user))
+    (bad,) = device_files(config)
+    assert bad == Finding(Mark.BAD, f"{user} does not exist. Correct its name where it is named.")
+    ways = [{"serial": {"port": "COM7"}}, {"btle": {"names": ["X"], "services": {}}}]
+    protocols = {"tcode-v03": {"communication": ways}, "brand-new": {}}
+    tree = {"version": {"major": 5}, "user_configs": {"protocols": protocols}}
+    user.write_text(json.dumps(tree))
+    way, brand, good = device_files(config)
+    assert "devices of tcode-v03" in way.text
+    assert "Devices of brand-new" in brand.text
+    assert [one.mark for one in (way, brand, good)] == [Mark.NOTE, Mark.NOTE, Mark.GOOD]
 
 
 def test_a_taken_port_is_named_with_who_wants_it() -> None:
