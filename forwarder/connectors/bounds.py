@@ -57,24 +57,34 @@ KNOCKING: Final[Mapping[Origin, Bound]] = {
 
 # Opened, and not proven yet: as above, by origin, and the oldest goes. Each has PROOF_S.
 STRANGERS: Final[Mapping[Purpose, Bound]] = {
-    Purpose.LINKS: Bound(24, 8),
-    Purpose.VISITORS: Bound(12, 6),
-    Purpose.EVENTS: Bound(12, 6),
-    Purpose.DEVICES: Bound(12, 6),
+    Purpose.LINKS: Bound(16, 8),
+    Purpose.VISITORS: Bound(8, 4),
+    Purpose.EVENTS: Bound(8, 4),
+    Purpose.DEVICES: Bound(8, 4),
     Purpose.CLIENTS: Bound(4, 4),
     Purpose.UPSTREAM: Bound(4, 4),
     Purpose.OTHER: Bound(4, 4),
 }
-# Proven, or from this machine: they stay, and a newcomer is refused. Ten times what a household
-# needs. Devices prove nothing, so of them one network may have a few only.
+# Proven: they stay, and a newcomer is refused. Several times what a household needs. Devices prove
+# nothing, and a guest may have one token only, so of those one network may have a part.
 SETTLED: Final[Mapping[Purpose, Bound]] = {
-    Purpose.CLIENTS: Bound(128, 128),
+    Purpose.CLIENTS: Bound(48, 24),
     Purpose.LINKS: Bound(64, 64),
     Purpose.VISITORS: Bound(24, 24),
+    Purpose.EVENTS: Bound(16, 16),
+    Purpose.DEVICES: Bound(16, 8),
+    Purpose.UPSTREAM: Bound(4, 4),
+    Purpose.OTHER: Bound(16, 16),
+}
+# The same for programs of this machine, apart: no guest can take their places.
+SETTLED_HERE: Final[Mapping[Purpose, Bound]] = {
+    Purpose.CLIENTS: Bound(96, 96),
+    Purpose.LINKS: Bound(24, 24),
+    Purpose.VISITORS: Bound(8, 8),
     Purpose.EVENTS: Bound(24, 24),
-    Purpose.DEVICES: Bound(32, 16),
+    Purpose.DEVICES: Bound(16, 16),
     Purpose.UPSTREAM: Bound(8, 8),
-    Purpose.OTHER: Bound(32, 32),
+    Purpose.OTHER: Bound(16, 16),
 }
 # Networks that are remembered as known; the one that proved itself longest ago is forgotten.
 KNOWN_NETWORKS: Final = 256

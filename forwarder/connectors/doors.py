@@ -7,7 +7,7 @@ included, to its end. What fills a table decides who goes:
 |----------|-------------------------------------|---------------------------|-----------|
 | KNOCKING | accepted; also between requests     | all that knock, by origin | crowds    |
 | STRANGER | became a websocket, proof is due    | its purpose's strangers   | crowds    |
-| SETTLED  | proven, or a program of this machine| its purpose's settled     | refuses   |
+| SETTLED  | proven, or a program of this machine| its purpose's, of those   | refuses   |
 
 A table that crowds gives a newcomer the place of the oldest of the network that has most; one that
 refuses turns the newcomer away.
@@ -30,6 +30,7 @@ from forwarder.connectors.bounds import (
     PAGES_S,
     PROOF_S,
     SETTLED,
+    SETTLED_HERE,
     STRANGERS,
     Bound,
     Origin,
@@ -154,6 +155,7 @@ class Doors:
         knocking: Mapping[Origin, Bound] = KNOCKING,
         strangers: Mapping[Purpose, Bound] = STRANGERS,
         settled: Mapping[Purpose, Bound] = SETTLED,
+        settled_here: Mapping[Purpose, Bound] = SETTLED_HERE,
         pages_s: float = PAGES_S,
         proof_s: float = PROOF_S,
     ) -> None:
@@ -164,7 +166,11 @@ class Doors:
             for purpose, bound in strangers.items()
             for origin in Origin
         }
-        self._settled = {purpose: Table(bound) for purpose, bound in settled.items()}
+        self._settled = {
+            (purpose, here): Table(bound)
+            for here, bounds in ((True, settled_here), (False, settled))
+            for purpose, bound in bounds.items()
+        }
         self._known: dict[str, None] = {}
         self._pages_s = pages_s
         self._proof_s = proof_s
@@ -220,7 +226,7 @@ class Doors:
             return True
         if place.state is State.GONE or place.purpose is None:
             return False
-        table = self._settled[place.purpose]
+        table = self._settled[place.purpose, place.origin is Origin.HERE]
         if not table.room(place.network):
             return False
         table.add(place)

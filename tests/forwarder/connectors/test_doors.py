@@ -7,6 +7,7 @@ from forwarder.connectors.bounds import (
     PAGES_S,
     PROOF_S,
     SETTLED,
+    SETTLED_HERE,
     STRANGERS,
     Bound,
     Origin,
@@ -36,9 +37,9 @@ class Street:
 def test_all_places_together_leave_a_thousand_descriptors_room_for_everything_else() -> None:
     knocking = sum(bound.most for bound in KNOCKING.values())
     strangers = len(Origin) * sum(bound.most for bound in STRANGERS.values())
-    settled = sum(bound.most for bound in SETTLED.values())
+    settled = sum(bound.most for bound in (*SETTLED.values(), *SETTLED_HERE.values()))
     assert knocking + strangers + settled < 800
-    assert set(STRANGERS) == set(SETTLED) == set(Purpose)
+    assert set(STRANGERS) == set(SETTLED) == set(SETTLED_HERE) == set(Purpose)
 
 
 def test_a_full_street_gives_the_oldest_place_of_the_noisiest_network_to_a_newcomer() -> None:
@@ -83,7 +84,7 @@ def test_no_purpose_takes_the_places_of_another(crowd: Purpose) -> None:
 
 def test_who_has_proven_itself_stays_and_a_newcomer_is_refused() -> None:
     street = Street(settled=dict.fromkeys(Purpose, Bound(2, 2)))
-    first = street.enter(HERE, Purpose.EVENTS, settled=True)
+    first = street.enter("203.0.113.9", Purpose.EVENTS, settled=True)
     street.enter(FAR, Purpose.EVENTS, settled=True)
     third = street.come(NEAR)
     assert not third.enter(Purpose.EVENTS, 0.0, settled=True)
@@ -93,6 +94,15 @@ def test_who_has_proven_itself_stays_and_a_newcomer_is_refused() -> None:
     first.leave()
     assert third.settle()
     assert (third.state, third.until, street.ended) == (State.SETTLED, None, [])
+
+
+def test_guests_that_take_all_they_can_leave_the_programs_of_this_machine_their_places() -> None:
+    street = Street()
+    for number in range(300):
+        street.come(f"203.0.113.{number % 250}").enter(Purpose.CLIENTS, 0.0, settled=True)
+    for _ in range(SETTLED_HERE[Purpose.CLIENTS].most):
+        street.enter(HERE, Purpose.CLIENTS, settled=True)
+    assert not street.come(HERE).enter(Purpose.CLIENTS, 0.0, settled=True)
 
 
 def test_strangers_have_a_time_to_become_somebody() -> None:

@@ -229,7 +229,7 @@ async def test_the_oldest_that_says_nothing_has_to_go() -> None:
 
 
 async def test_more_websockets_than_allowed_are_turned_away() -> None:
-    doors = Doors(settled=dict.fromkeys(Purpose, Bound(2, 2)))
+    doors = Doors(settled_here=dict.fromkeys(Purpose, Bound(2, 2)))
     async with serving(WebSocketServer(port=0, doors=doors)) as address:
         channels = [await dial(f"ws://{address}") for _ in range(2)]
         with pytest.raises(DialFailed, match="503"):
