@@ -122,7 +122,13 @@ class App:
         self._hold_file = HoldFile(hold_file, hold)
         self.person = Person(self.hub, self._hold_file.changed)
         self.relays = RelaySource(
-            config.name, self.catalogue, self.user, self.hub, known=self.store.at
+            config.name,
+            self.catalogue,
+            self.user,
+            self.hub,
+            known=self.store.at,
+            kept=self.store.kept,
+            on_kept=self.store.keep,
         )
         self.hub.sources.append(self.relays)
         self.hub.missing = lambda: [item.address for item in self.relays.owing]

@@ -1,4 +1,5 @@
-"""What survives a restart: which index each device has. One JSON file, replaced atomically.
+"""What survives a restart: which index each device has, and what wearers keep at their relays. One
+JSON file, replaced atomically.
 
 Written behind, off the loop, and in batches: `run` does that. Who invents devices gets no more than
 a quota of indexes: of each source the oldest that nobody ever used is forgotten for a new one.
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from forwarder.device import Identity
 from forwarder.errors import ConfigError
+from forwarder.kept import Kept
 from relay.link.keys import PrivateFileError
 from relay.link.statefile import read_memory, write_state
 
@@ -60,6 +62,7 @@ class KnownDevice(msgspec.Struct, frozen=True, omit_defaults=True):
 class _File(msgspec.Struct, frozen=True):
     version: int
     devices: tuple[KnownDevice, ...]
+    kept: tuple[Kept, ...] = ()
 
 
 class Store:
@@ -76,6 +79,7 @@ class Store:
         self._changed = asyncio.Event()
         # What was here when the hub ended.
         self.expected: tuple[Identity, ...] = ()
+        self._kept: tuple[Kept, ...] = ()
         if path is None:
             return
         try:
@@ -83,6 +87,7 @@ class Store:
         except PrivateFileError as error:
             raise ConfigError(f"{error}.") from error
         if file is not None:
+            self._kept = file.kept
             self._load(file.devices)
 
     def _load(self, devices: Iterable[KnownDevice]) -> None:
@@ -112,6 +117,16 @@ class Store:
     @property
     def known(self) -> tuple[KnownDevice, ...]:
         return tuple(self._known.values())
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        return self._kept
+
+    def keep(self, kept: tuple[Kept, ...]) -> None:
+        """These are kept now, and no others."""
+        if kept != self._kept:
+            self._kept = kept
+            self._changed.set()
 
     def at(self, address: str) -> Identity | None:
         """What was at this address the last time that something new was there."""
@@ -195,7 +210,7 @@ class Store:
 
     async def _write_aside(self) -> None:
         loop = asyncio.get_running_loop()
-        writing = loop.run_in_executor(None, self._write, tuple(self._known.values()))
+        writing = loop.run_in_executor(None, self._write, self._file())
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -207,12 +222,15 @@ class Store:
         """Write what has changed, now. If the disk refuses, that is logged and nothing else."""
         if self._changed.is_set():
             self._changed.clear()
-            self._write(tuple(self._known.values()))
+            self._write(self._file())
 
-    def _write(self, devices: tuple[KnownDevice, ...]) -> None:
+    def _file(self) -> _File:
+        return _File(_FORMAT, tuple(self._known.values()), self._kept)
+
+    def _write(self, file: _File) -> None:
         if self._path is None:
             return
         try:
-            write_state(self._path, _File(_FORMAT, devices))
+            write_state(self._path, file)
         except OSError as error:
             log.error("device indexes could not be saved to %s: %s", self._path, error)

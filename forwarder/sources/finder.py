@@ -55,6 +55,7 @@ class Finder:
     """`relays`: all there are, by key; the keeper's own table. `known`: what was at an address.
 
     `owing`: addresses of toys that may be running. They are looked for until they are found.
+    `reserved`: toys that wearers keep at their relays.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class Finder:
         keeper: Keeper,
         known: Callable[[str], Identity | None],
         owing: Container[str],
+        reserved: Reserved,
     ) -> None:
         # Address → key of the only relay that may connect it, by the user's choice.
         self.pins: dict[str, str] = {}
         self.sightings = Sightings()
-        self.reserved = Reserved()
+        self.reserved = reserved
         self._relays = relays
         self._catalogue = catalogue
         self._user = user

@@ -14,13 +14,14 @@ from functools import partial
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user import UserConfig
 from forwarder.device import Device, Identity
+from forwarder.kept import Kept
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.finder import Finder
+from forwarder.sources.keeping import Keeping
 from forwarder.sources.opening import Opened
 from forwarder.sources.owing import Owings
 from forwarder.sources.relay import Relay, hardware_of
 from forwarder.sources.relay_link import Outcome, RelayLink
-from forwarder.sources.reserved import Hold
 from forwarder.sources.searches import end_searches
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
@@ -59,7 +60,7 @@ _WHY: dict[StopCause, str] = {
 class RelaySource:
     """All relays together. `run` must be running for devices to be opened.
 
-    `known`: what was at an address the last time.
+    `known`: what was at an address the last time. `kept` and `on_kept`: see Keeping.
     """
 
     name = "relays"
@@ -73,6 +74,8 @@ class RelaySource:
         *,
         on_change: Callable[[], None] = lambda: None,
         known: Callable[[str], Identity | None] = lambda address: None,
+        kept: Iterable[Kept] = (),
+        on_kept: Callable[[tuple[Kept, ...]], None] = lambda kept: None,
     ) -> None:
         self.relays: dict[str, Relay] = {}
         self._hub_name = hub_name
@@ -80,9 +83,12 @@ class RelaySource:
         self._sink = sink
         self._on_change = on_change
         self._stopping = False
+        self._keeping = Keeping(self.relays, kept, on_kept)
         # Toys that are not connected and may be running.
         self.owing = Owings()
-        self._finder = Finder(self.relays, catalogue, user, self, known, self.owing)
+        self._finder = Finder(
+            self.relays, catalogue, user, self, known, self.owing, self._keeping.reserved
+        )
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -150,7 +156,7 @@ class RelaySource:
         self._finder.greet(link)
         held = {entry.address for entry in hello.held}
         for address in held:
-            self._has(relay, address)
+            self._keeping.has(relay, address)
         for opened in tuple(relay.devices.values()):
             if opened.hardware.address in held:
                 self._finder.resume(relay, link, opened)
@@ -357,42 +363,18 @@ class RelaySource:
             self._free(relay.key)
         else:
             log.warning("%s", relay.blocked)
-            self._keep_at(relay, relay.blocked)
+            self._keeping.keep(relay, relay.blocked, self.let_go)
         self._on_change()
 
-    def _keep_at(self, relay: Relay, why: str) -> None:
-        """The wearer stopped or paused this relay: what it has or had runs nowhere else."""
-        for opening in relay.opening.values():
-            self._has(relay, opening.hardware.address)
-        held = set(self._finder.reserved.block(relay.key, why))
-        for other in self.relays.values():
-            if other is relay:
-                continue
-            for opening in other.opening.values():
-                if opening.hardware.address in held:
-                    opening.give_up(why)
-            for opened in tuple(other.devices.values()):
-                if opened.hardware.address in held:
-                    self.let_go(opened.device, why)
-
     def _free(self, key: str) -> None:
-        """This relay keeps nothing any more; what was lost meanwhile is looked for."""
-        here = {
-            hardware.address for relay in self.relays.values() for hardware in relay.all_hardware()
-        }
-        for address in self._finder.reserved.free(key):
-            if address not in here:
-                self._finder.lost(address)
-
-    def _has(self, relay: Relay, address: str, toy: str = "") -> None:
-        here = {key for key, other in self.relays.items() if other.link is not None}
-        self._finder.reserved.had(address, relay.key, toy, here)
+        for address in self._keeping.free(key):
+            self._finder.lost(address)
 
     @property
-    def held(self) -> tuple[Hold, ...]:
+    def held(self) -> tuple[Kept, ...]:
         """Toys that a wearer keeps at their relay, by pause or emergency stop, and which no other
         relay may have; those that are devices at it too."""
-        return self._finder.reserved.holds()
+        return self._keeping.reserved.holds()
 
     def _limit(self, opened: Opened, ceilings: tuple[Ceiling, ...]) -> None:
         """The wearer changed their limits: what runs may be above them now."""
@@ -405,7 +387,7 @@ class RelaySource:
     def found(self, relay: Relay, p: int, opened: Opened) -> None:
         relay.devices[p] = opened
         self.owing.settled(opened.hardware.address)
-        self._has(relay, opened.hardware.address, opened.device.shown_name)
+        self._keeping.has(relay, opened.hardware.address, opened.device.shown_name)
         self._sink.add(opened.device)
         end_searches(self.relays.values())
         self._on_change()

@@ -11,24 +11,13 @@ macOS) call the same toy differently, and nothing can be told about it across tw
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+
+from forwarder.kept import Kept
 
 # Addresses remembered, the one that was had longest ago is forgotten; a household has a dozen.
 MOST = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """`relay`: the key of the relay that must resume. `toy`: what the toy is called, if known.
-
-    `why`: a sentence for people.
-    """
-
-    address: str
-    relay: str
-    why: str
-    toy: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,12 +31,17 @@ class _Had:
 class Reserved:
     """All relays' holds together."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Iterable[Kept] = ()) -> None:
+        """`kept`: holds from before a restart; they hold until their relay says otherwise."""
         self._had: dict[str, _Had] = {}
-        self._held: dict[str, Hold] = {}
+        self._held: dict[str, Kept] = {}
         self._blocked: dict[str, str] = {}
+        for hold in kept:
+            self._had[hold.address] = _Had(hold.toy, [hold.relay])
+            self._held[hold.address] = hold
+            self._blocked[hold.relay] = hold.why
 
-    def holds(self) -> tuple[Hold, ...]:
+    def holds(self) -> tuple[Kept, ...]:
         return tuple(self._held.values())
 
     def had(self, address: str, relay: str, toy: str, here: Collection[str]) -> None:
@@ -73,7 +67,7 @@ class Reserved:
         current = self._held.get(address)
         if current is None or current.relay == relay:
             had = self._had[address]
-            self._held[address] = Hold(address, relay, self._blocked[relay], had.toy)
+            self._held[address] = Kept(address, relay, self._blocked[relay], had.toy)
 
     def free(self, relay: str) -> list[str]:
         """The wearer of `relay` says nothing against it, or the relay was revoked; returns the
@@ -91,7 +85,7 @@ class Reserved:
                     self._hold(address, other)
         return freed
 
-    def hold(self, address: str) -> Hold | None:
+    def hold(self, address: str) -> Kept | None:
         """Who keeps this toy, if anybody."""
         return self._held.get(address)
 

@@ -11,6 +11,7 @@ import pytest
 
 from forwarder.device import Identity
 from forwarder.errors import ConfigError
+from forwarder.kept import Kept
 from forwarder.store import BEHIND_S, MOST, UNUSED_EACH, Store
 
 HUSH = Identity("AA:01", "lovense", "Z")
@@ -25,6 +26,19 @@ def test_the_same_toy_keeps_its_index_over_a_restart(tmp_path: Path) -> None:
     again = Store(path)
     assert [again.index(EDGE, "Edge"), again.index(HUSH, "Hush")] == [1, 0]
     assert {known.name for known in again.known} == {"Hush", "Edge"}
+
+
+def test_what_wearers_keep_is_kept_over_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "indexes.json"
+    kept = (Kept("AA:01", "ab12", "The wearer has paused attic.", "Hush"),)
+    store = Store(path)
+    store.keep(kept)
+    store.save()
+    assert Store(path).kept == kept
+    again = Store(path)
+    again.keep(())
+    again.save()
+    assert Store(path).kept == ()
 
 
 def test_a_new_toy_gets_the_lowest_index_that_nobody_ever_had() -> None:

@@ -47,13 +47,26 @@ class Post:
 class World:
     """A hub, a client that scans, and relays that come and go."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, user: UserConfig | None = None) -> None:
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        user: UserConfig | None = None,
+        store: Store | None = None,
+    ) -> None:
         self.tasks = tasks
-        store = Store(None)
+        store = self.store = store or Store(None)
         self.hub = Hub(store)
         self.user = user or UserConfig()
         catalogue = Catalogue.load(user=self.user)
-        self.source = RelaySource("hub", catalogue, self.user, self.hub, known=store.at)
+        self.source = RelaySource(
+            "hub",
+            catalogue,
+            self.user,
+            self.hub,
+            known=store.at,
+            kept=store.kept,
+            on_kept=store.keep,
+        )
         self.hub.sources.append(self.source)
         self.client = FakeClient()
         self.hub.join(self.client)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from forwarder.sources.reserved import MOST, Hold, Reserved
+from forwarder.kept import Kept
+from forwarder.sources.reserved import MOST, Reserved
 
 WHY = "The wearer has paused attic."
 
@@ -14,7 +15,7 @@ def test_a_wearer_keeps_what_the_relay_has_and_had() -> None:
     assert reserved.block("attic", WHY) == ["T"]
     assert reserved.allows("T", "attic")
     assert not reserved.allows("T", "cellar")
-    assert reserved.holds() == (Hold("T", "attic", WHY, "Hush"),)
+    assert reserved.holds() == (Kept("T", "attic", WHY, "Hush"),)
     assert reserved.free("attic") == ["T"]
     assert reserved.allows("T", "cellar")
     assert reserved.holds() == ()
@@ -69,6 +70,15 @@ def test_a_pause_that_becomes_an_emergency_stop_is_said_as_such() -> None:
     reserved.block("attic", "The wearer pressed the emergency stop at attic.")
     (hold,) = reserved.holds()
     assert "emergency" in hold.why
+
+
+def test_what_was_kept_before_a_restart_is_kept_until_its_relay_is_content() -> None:
+    hold = Kept("T", "attic", WHY, "Hush")
+    reserved = Reserved([hold])
+    assert reserved.holds() == (hold,)
+    assert not reserved.allows("T", "cellar")
+    assert reserved.free("attic") == ["T"]
+    assert reserved.allows("T", "cellar")
 
 
 def test_the_number_of_toys_remembered_is_bounded() -> None:

@@ -129,6 +129,28 @@ def test_a_relay_that_goes_away_while_it_is_held_keeps_its_toys(hold: Hold) -> N
 
 
 @HOLDS
+def test_a_hub_that_is_restarted_meanwhile_still_knows(hold: Hold) -> None:
+    async def scene(it: House) -> None:
+        hold(it.attic)
+        await asyncio.sleep(1)
+        for post in (it.attic, it.cellar):
+            await it.world.cut(post)
+        it.near.vanish()
+        it.world = World(it.world.tasks, store=it.world.store)
+        it.world.link(it.cellar, "b")
+        await it.nobody_else_has_it()
+        (kept,) = it.world.source.held
+        assert kept.toy == "Lovense Hush"
+        it.world.link(it.attic, "a")
+        await it.nobody_else_has_it()
+        it.attic.agent.resume()
+        assert await it.somebody_has_it() == "cellar"
+        it.world.end()
+
+    house(scene)
+
+
+@HOLDS
 def test_a_revoked_relay_keeps_nothing(hold: Hold) -> None:
     async def scene(it: House) -> None:
         hold(it.attic)
