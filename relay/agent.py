@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
-from importlib import metadata
 
 from relay.audit import Audit
 from relay.config import AgentConfig
+from relay.greeting import greeting
 from relay.line import Line
 from relay.link.channel import Channel
 from relay.link.messages import (
-    VERSION,
     Arm,
     Beat,
     Bye,
@@ -50,6 +48,7 @@ from relay.link.messages import (
 )
 from relay.peripheral.driver import Peripheral
 from relay.peripheral.gate import Block
+from relay.peripheral.limits import ACTIVE_S
 from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on
 from relay.roster import Roster
 from relay.scanner import Scanner
@@ -254,7 +253,8 @@ class Agent:
     def heard(self, line: Line, message: FromHub) -> None:
         match message:
             case Output():
-                if peripheral := self._find(line, message):
+                peripheral = self._find(line, message)
+                if peripheral and (message.rest or self._in_time(line, message)):
                     self._drives(peripheral, rest=message.rest)
                     peripheral.output(message)
             case Stop():
@@ -265,9 +265,13 @@ class Agent:
                 for p, ms in message.leases.items():
                     if peripheral := self._roster.find(p):
                         peripheral.lease(ms)
-            case Write() | Read() | Subscribe() | Unsubscribe():
+            case Write():
+                peripheral = self._find(line, message)
+                if peripheral and self._in_time(line, message):
+                    self._drives(peripheral, rest=False)
+                    peripheral.request(message)
+            case Read() | Subscribe() | Unsubscribe():
                 if peripheral := self._find(line, message):
-                    self._drives(peripheral, rest=not isinstance(message, Write))
                     peripheral.request(message)
             case Arm():
                 if peripheral := self._find(line, message):
@@ -287,6 +291,15 @@ class Agent:
                 self._driven = {item.p: item for item in message.items}
             case Interests() | Welcome() | Bye():
                 pass  # Interests are for relays with a chooser; the others belong to the line.
+
+    def _in_time(self, line: Line, message: Output | Write) -> bool:
+        """Whether this still may set something going: a stop may have been pressed behind it that
+        is as late. Else its sender is told."""
+        if line.late_s < ACTIVE_S:
+            return True
+        text = f"what the hub says comes {line.late_s:.1f} s late: nothing is set going"
+        line.put(Failed(message.id, ErrorCode.GATE, text))
+        return False
 
     def _drives(self, peripheral: Peripheral, *, rest: bool) -> None:
         """Before a message that may set it going: a crash from here on leaves it running."""
@@ -320,17 +333,8 @@ class Agent:
         self._roster.after_stops(stopped)
 
     def _hello(self) -> Hello:
-        return Hello(
-            VERSION,
-            self.config.name[:128],
-            software=f"relay {_version()}",
-            platform=sys.platform,
-            capabilities=("scan", "status", *(("supervised",) if self._supervised else ())),
-            radio=self._scanner.greet(),
-            held=tuple(Held(each.address) for each in self._roster if not each.leaving),
-            max_peripherals=self.config.max_peripherals,
-            grace_ms=round(self.config.grace_s * 1000),
-        )
+        held = tuple(Held(each.address) for each in self._roster if not each.leaving)
+        return greeting(self.config, self._scanner.greet(), held, supervised=self._supervised)
 
     @property
     def _supervised(self) -> bool:
@@ -384,10 +388,3 @@ _Addressed = Output | Stop | Write | Read | Subscribe | Unsubscribe | Arm
 
 class _Closed(Exception):
     """`close` was called."""
-
-
-def _version() -> str:
-    try:
-        return metadata.version("buttplug-forwarder")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -46,6 +46,11 @@ class Line:
         self._room.set()
         self._last: Bye | None = None
 
+    @property
+    def late_s(self) -> float:
+        """By how much (s) what the hub says comes later than it could."""
+        return self._session.late_s
+
     def put(self, message: FromRelay) -> None:
         """Queue `message`; nothing goes out after a Bye."""
         if self._last is not None:

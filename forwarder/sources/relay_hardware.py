@@ -244,11 +244,11 @@ class RelayHardware:
         frames = tuple(map(self._packet, packets))
         if not self.armed:
             self.rearm()
+        if not at_rest:
+            link.rouse()
         outcome = link.carry(lambda id: wire.Output(id, self.p, frames, merge=merge, rest=at_rest))
         if at_rest:
             self._off_when(outcome)
-        else:
-            link.rouse()
         return outcome
 
     def _off_when(self, outcome: Outcome) -> None:
@@ -286,11 +286,11 @@ class RelayHardware:
     async def write(self, endpoint: str, data: bytes, response: bool) -> None:
         h = self._handle(endpoint)
         was_running = self.running
-        outcome = self._request(lambda id: wire.Write(id, self.p, h, data, response))
         # The relay cannot know what it does; the next beat must come before the short lease lapses.
+        self._reachable().rouse()
+        outcome = self._request(lambda id: wire.Write(id, self.p, h, data, response))
         self._wrote = True
         self._writes += 1
-        self._reachable().rouse()
         try:
             await outcome
         finally:

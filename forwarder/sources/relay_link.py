@@ -292,8 +292,9 @@ class RelayLink:
         return leases
 
     def rouse(self) -> None:
-        """An output is on its way: beat at the fast rate from now on."""
-        self.session.rouse(self._loop.time())
+        """An output is about to be sent: beat before it, and at the fast rate from now on."""
+        if self.session.rouse(self._loop.time()):
+            self.renew()
         self._beat_wanted.set()
 
     def _room_for(self, request: Request) -> bool:

@@ -265,17 +265,24 @@ class HubSession:
         oldest = next(iter(self._unanswered.values()), now)
         return max(self._last_trip_s, now - oldest) > SLOW_S
 
-    def rouse(self, now: float) -> None:
-        """An output was just sent: beats are wanted at the fast rate from now on."""
-        if not self._active:
-            self._active = True
-            self._beat_due = min(self._beat_due, now + BEAT_ACTIVE_S)
+    def rouse(self, now: float) -> bool:
+        """An output is about to be sent: beats are wanted at the fast rate from now on.
+
+        True: they were not before, so that one has to go first. By it the relay can tell how late
+        the output is; in between, its leases are too short for a late one.
+        """
+        if self._active:
+            return False
+        self._active = True
+        self._beat_due = min(self._beat_due, now + BEAT_ACTIVE_S)
+        return True
 
 
 class RelaySession:
     """The relay's end of one link; the mirror of HubSession.
 
     A Beat comes out of `receive` with what is left of its leases: they count from when it was sent.
+    `late_s`: how late the newest one came, and what follows it with it.
     """
 
     def __init__(self, now: float) -> None:
@@ -283,6 +290,7 @@ class RelaySession:
         self.welcome: Welcome | None = None
         self._said = State.GREETING
         self._clock = LeaseClock()
+        self.late_s = 0.0
         self._late_since: float | None = None
         self._active = False
         self._heard_at = now
@@ -316,7 +324,7 @@ class RelaySession:
         assert self.welcome is not None  # the table lets no beat in before it
         active_ms = self.welcome.active_ms
         self._active = any(ms <= active_ms for ms in beat.leases.values())
-        late_s = self._clock.lateness(beat.time_us, now)
+        late_s = self.late_s = self._clock.lateness(beat.time_us, now)
         leases = left(beat.leases, late_s)
         if len(leases) == len(beat.leases):
             self._late_since = None

@@ -167,6 +167,7 @@ def _links() -> Iterator[Row]:
         detail = f"16 kbit/s, for {after_s:g} s"
         thin = both(there=wire.narrow(16_000), back=wire.narrow(16_000))
         yield Row("narrow link", "link", detail, _under(thin, stop, after_s), stop)
+    yield Row("delay", "hub", "the value for an idle toy is 1.8 s late → client stops", _late_value)
     yield Row("duplicates", "hub", "its frames come twice", _simply(both(back=wire.twice)))
     yield Row("duplicates", "relay", "its frames come twice", _simply(both(there=wire.twice)))
     swapped = both(back=wire.swapped())
@@ -177,6 +178,20 @@ def _links() -> Iterator[Row]:
     yield Row("damage", "relay", "one bit of a frame flips", _simply(both(there=wire.damaged)))
     for place, cut in (("link", _cut), ("client", _client_gone)):
         yield Row("reset", place, "the connection breaks", _coroutine(cut))
+
+
+async def _late_value(it: World) -> float:
+    """The hub knows nothing of the delay yet when a client sets an idle toy going, and thinks
+    better of it: the value must not be carried out after the stop was pressed."""
+    await it.stop_by_client()
+    await asyncio.sleep(3)
+    assert it.toy.at_rest
+    it.wire.back = wire.late(1.8)
+    await it.value_by_client()
+    await asyncio.sleep(0.5)
+    begun = it.loop.time()
+    await it.stop_by_client()
+    return begun
 
 
 def _coroutine(act: Callable[[World], Coroutine[Any, Any, None]]) -> Inflict:

@@ -25,10 +25,13 @@ from forwarder.store import Store
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.hubs import Target
+from relay.line import Line
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError
+from relay.link.messages import Arm, FromHub
 from relay.link.noise import KeyPair
 from relay.link.secure import secure_as_hub, secure_as_relay
+from relay.peripheral.gate import State
 from relay.radio.base import Radio
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.faults import WRITES, Op
@@ -108,6 +111,11 @@ class World:
     def jump(self, seconds: float) -> None:
         """The clock of everything goes on by so much at once."""
         self.loop._jumping.now += seconds
+
+    async def value_by_client(self) -> None:
+        """Set every output going, once."""
+        _move(self, Random(7))
+        await self.client.flush()
 
     async def stop_by_client(self) -> None:
         self.driving = False
@@ -219,13 +227,16 @@ async def world(
 
 
 def _count_arms(it: World, agent: Agent) -> None:
-    before = agent._around.armed
+    """Each Arm that opened a way to the toy: nothing but such a one may set it going again."""
+    before = agent.heard
 
-    def armed() -> None:
-        it.arms += 1
-        before()
+    def heard(line: Line, message: FromHub) -> None:
+        before(line, message)
+        if isinstance(message, Arm):
+            armed = agent._roster.find(message.p)
+            it.arms += armed is not None and armed.gate.state in (State.ARMED, State.OPEN)
 
-    agent._around.armed = armed
+    agent.heard = heard  # type: ignore[method-assign]
 
 
 def _noting(it: World) -> Callable[[Operation], None]:
@@ -252,22 +263,26 @@ async def drive(it: World) -> None:
     random = Random(7)
     while True:
         if it.driving:
-            for index, entry in list(it.client.devices.items()):
-                for feature, each in entry["DeviceFeatures"].items():
-                    for kind, output in each.get("Output", {}).items():
-                        low, high = output["Value"]
-                        value = random.randint(max(low, 1), high)
-                        it.client.send(
-                            "OutputCmd",
-                            DeviceIndex=index,
-                            FeatureIndex=int(feature),
-                            Command={kind: {"Value": value}},
-                        )
+            _move(it, random)
             try:
                 await it.client.flush()
             except ChannelClosed:
                 return
         await asyncio.sleep(FLOOD_S)
+
+
+def _move(it: World, random: Random) -> None:
+    for index, entry in list(it.client.devices.items()):
+        for feature, each in entry["DeviceFeatures"].items():
+            for kind, output in each.get("Output", {}).items():
+                low, high = output["Value"]
+                value = random.randint(max(low, 1), high)
+                it.client.send(
+                    "OutputCmd",
+                    DeviceIndex=index,
+                    FeatureIndex=int(feature),
+                    Command={kind: {"Value": value}},
+                )
 
 
 @dataclass(frozen=True, slots=True)

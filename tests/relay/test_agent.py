@@ -39,6 +39,7 @@ from relay.link.messages import (
     StopCause,
     Stopped,
     Wearer,
+    Write,
 )
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.faults import CALLS, WRITES, Op
@@ -201,6 +202,31 @@ def test_requests_for_unknown_numbers_are_answered() -> None:
         answer = await it.hub.output(5, Packet(1, b""))
         assert isinstance(answer, Failed)
         assert answer.code is ErrorCode.GONE
+
+    play(body)
+
+
+def test_what_comes_late_sets_nothing_going_and_stops_all_the_same() -> None:
+    """The beat before it left 1.5 s ago, by the hub's clock, so the value did as well."""
+
+    async def body(it: Bed) -> None:
+        toy = await running(it)
+        await it.hub.stop(1, level(toy, 0))
+        it.hub.leases[1] = 10_000
+        await asyncio.sleep(3)
+        it.hub.beating = False
+        it.hub._sent.put_nowait(it.hub._session.beat(now() - 1.5, it.hub.leases))
+        before = len(writes(toy))
+        answer = await it.hub.output(1, level(toy, 9))
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.GATE
+        assert "1.5 s late" in answer.text
+        it.hub.tell(Write(90, 1, tx(toy), b"\xf1\x09"))
+        assert isinstance(await it.hub.reply(90), Failed)
+        assert len(writes(toy)) == before
+        assert isinstance(await it.hub.stop(1, level(toy, 0)), Done)
+        it.hub.beat()
+        assert isinstance(await it.hub.output(1, level(toy, 9)), Done)
 
     play(body)
 

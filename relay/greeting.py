@@ -1,0 +1,33 @@
+"""How a relay introduces itself."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+
+from relay.config import AgentConfig
+from relay.link.messages import VERSION, Held, Hello, RadioInfo
+
+
+def greeting(
+    config: AgentConfig, radio: RadioInfo, held: tuple[Held, ...], *, supervised: bool
+) -> Hello:
+    """Return the Hello of a relay with this radio, which kept `held` through a lost link."""
+    return Hello(
+        VERSION,
+        config.name[:128],
+        software=f"relay {_version()}",
+        platform=sys.platform,
+        capabilities=("scan", "status", *(("supervised",) if supervised else ())),
+        radio=radio,
+        held=held,
+        max_peripherals=config.max_peripherals,
+        grace_ms=round(config.grace_s * 1000),
+    )
+
+
+def _version() -> str:
+    try:
+        return metadata.version("buttplug-forwarder")
+    except metadata.PackageNotFoundError:
+        return "unknown"
