@@ -5,6 +5,7 @@ Its driver moves it, its truth knows what it does. Sans-I/O but for the outcomes
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.definitions.limits import Scale, VisibleFeature
 from forwarder.driver import Driver, Fate, OnReading, Outcome, never_sent
-from forwarder.errors import DeviceError, UnknownFeature, Unsupported
+from forwarder.errors import DeviceError, HardwareError, UnknownFeature, Unsupported
 from forwarder.truth import Given, Truth, Value
+from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,8 @@ class Device:
         self._info: DeviceInfo | None = None
         # How long the newest value took from here to the radio and back, and how many there were.
         self.took_ms: float | None = None
+        # What its battery said last, and when by the loop's clock.
+        self.battery: tuple[int, float] | None = None
         self.commands = 0
         self.replace_features(features)
 
@@ -303,9 +307,25 @@ class Device:
         return rest
 
     async def read(self, feature_index: int, kind: InputType) -> int:
-        """Ask the device for a reading. Raises UnknownFeature, Unsupported, HardwareError."""
+        """Ask the device for a reading. Raises UnknownFeature, Unsupported, HardwareError.
+
+        While it may run and its stop would have to wait for the answer, a battery is not asked: it
+        was what it was the last time, see `battery`.
+        """
         self.check_input(feature_index, kind, InputCommand.READ)
-        return await self._driver.read(feature_index, kind)
+        battery = kind is InputType.BATTERY
+        if battery and self.running and self._driver.stop_waits_for_reads:
+            if self.battery is not None:
+                return self.battery[0]
+            raise HardwareError(
+                ErrorCode.BUSY,
+                f"{self.shown_name} may be running, and its stop would have to wait for the answer"
+                " of its battery. Stop it, then ask.",
+            )
+        value = await self._driver.read(feature_index, kind)
+        if battery:
+            self.battery = value, asyncio.get_running_loop().time()
+        return value
 
     def subscribe(self, feature_index: int, kind: InputType, on_reading: OnReading) -> Outcome:
         """Have each reading passed to `on_reading`; the hub shares one subscription."""

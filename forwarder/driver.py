@@ -66,6 +66,13 @@ class Driver(Protocol):
         send `value` behind it, if there can be such a thing."""
         ...
 
+    @property
+    def stop_waits_for_reads(self) -> bool:
+        """Whether its stop is a request that the radio can only make behind the answer to another,
+        such as a read. SPEC: ATT has one request at a time (Bluetooth core, vol 3 part F, 3.3.2).
+        """
+        ...
+
     async def read(self, feature: int, kind: InputType) -> int: ...
 
     def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> Outcome:

@@ -159,6 +159,10 @@ class PacketDriver:
         except DeviceError as error:
             self._on_failed(error)
 
+    @property
+    def stop_waits_for_reads(self) -> bool:
+        return any(packet.response for packet in self._armed or ())
+
     async def read(self, feature: int, kind: InputType) -> int:
         try:
             async with asyncio.timeout(READ_TURN_S):

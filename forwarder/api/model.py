@@ -180,10 +180,10 @@ class Level(Document, frozen=True):
 class LiveView(Document, frozen=True):
     """What changes all the time. `levels` by feature index; features never driven are absent.
 
-    `battery` in percent. `rssi_dbm`: when it was last heard before it was connected. `link_ms`:
-    the relay's round trip; `radio_ms`: what the newest command took beyond that. `may_run`: the
-    features of which nobody knows whether they run; they count as running. `notice`: what a person
-    should know about it now, in words.
+    `may_run`: the features of which nobody knows whether they run; they count as running.
+    `notice`: what a person should know about it now, in words. `battery` in percent, and how old
+    that is. `rssi_dbm`: when it was last heard before it was connected. `link_ms`: the relay's
+    round trip; `radio_ms`: what the newest command took beyond that.
     """
 
     running: bool
@@ -191,6 +191,7 @@ class LiveView(Document, frozen=True):
     notice: str | None
     levels: dict[str, Level]
     battery: int | None
+    battery_age_s: int | None
     rssi_dbm: int | None
     link_ms: float | None
     radio_ms: float | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from importlib import metadata
 
@@ -202,6 +203,7 @@ class Picture:
             notice=_notice(device, None if found is None else found[0]),
             levels=levels,
             battery=self._batteries.level(device),
+            battery_age_s=None if device.battery is None else int(_now() - device.battery[1]),
             rssi_dbm=rssi,
             link_ms=_rounded(link_ms),
             radio_ms=radio_ms,
@@ -268,6 +270,10 @@ class Picture:
             allowed=tuple(sorted(neutralise(origin, 256) for origin in origins.allowed)),
             asked={neutralise(origin, 256): count for origin, count in origins.asked.items()},
         )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _notice(device: HubDevice, relay: Relay | None) -> str | None:

@@ -208,6 +208,10 @@ class UpstreamDriver:
 
     # --- inputs ---------------------------------------------------------------------------------
 
+    @property
+    def stop_waits_for_reads(self) -> bool:
+        return False  # how that server orders things is its own business
+
     async def read(self, feature: int, kind: InputType) -> int:
         message = await self._input(feature, kind, InputCommand.READ)
         value = message.reading.get(kind) if isinstance(message, InputReading) else None

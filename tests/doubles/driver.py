@@ -58,6 +58,8 @@ class RecordingDriver:
         self.calls.append(("recall", feature, value.kind.value, value.steps, again))
         return None
 
+    stop_waits_for_reads = False
+
     async def read(self, feature: int, kind: InputType) -> int:
         self.calls.append(("read", feature, kind.value))
         await self._outcome()

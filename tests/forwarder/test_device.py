@@ -123,6 +123,25 @@ async def test_inputs_are_checked_against_what_is_offered() -> None:
         await toy.read(9, InputType.BATTERY)
 
 
+async def test_a_battery_is_not_asked_while_the_stop_of_what_runs_would_wait_for_it() -> None:
+    driver = RecordingDriver()
+    driver.stop_waits_for_reads = True
+    toy = device(driver)
+    toy.output(0, VIBRATE, 5)
+    with pytest.raises(HardwareError, match="may be running, and its stop would have to wait"):
+        await toy.read(2, InputType.BATTERY)
+    toy.stop()
+    await asyncio.sleep(0)
+    assert await toy.read(2, InputType.BATTERY) == 87
+    asked = driver.calls.count(("read", 2, "Battery"))
+    toy.output(0, VIBRATE, 5)
+    assert await toy.read(2, InputType.BATTERY) == 87
+    assert driver.calls.count(("read", 2, "Battery")) == asked == 1
+    driver.stop_waits_for_reads = False
+    await toy.read(2, InputType.BATTERY)
+    assert driver.calls.count(("read", 2, "Battery")) == 2
+
+
 async def test_a_device_is_listed_with_its_own_gap() -> None:
     toy = device()
     toy.index = 4

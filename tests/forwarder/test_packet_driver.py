@@ -333,6 +333,21 @@ def test_what_failed_is_forgotten_where_a_packet_of_another_feature_would_carry_
     assert play(scene).hardware.calls == calls
 
 
+@pytest.mark.parametrize("response", [True, False])
+def test_a_stop_that_is_a_request_waits_for_reads(response: bool) -> None:
+    class Protocol(FakeProtocol):
+        def armed(self) -> tuple[Packet, ...]:
+            return (Packet("tx", b"stop", response),)
+
+    async def main() -> bool:
+        hardware = RecordingHardware("tx")
+        notifications = Notifications(hardware)
+        driver = PacketDriver("toy", hardware, Protocol(), notifications, print, Truth())
+        return driver.stop_waits_for_reads
+
+    assert run_virtual(main()) is response
+
+
 def test_a_query_waits_for_its_turn_but_not_for_ever() -> None:
     async def scene(bench: Bench) -> None:
         reads = [asyncio.create_task(bench.driver.read(2, InputType.BATTERY)) for _ in range(4)]
