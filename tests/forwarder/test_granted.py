@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import UNSET
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.granted import reduced, steps
+from forwarder.device import Device
+from forwarder.errors import Denied
+from forwarder.granted import check, reduced, steps
 from tests.doubles.driver import NORA, device
+
+ROTATE = OutputType.ROTATE
+
+
+class Upto:
+    """A grant for everything, up to a share of it."""
+
+    name = "guest"
+
+    def __init__(self, level: float) -> None:
+        self.level = level
+
+    def sees(self, device: Device) -> bool:
+        return True
+
+    def allows(self, device: Device, kind: OutputType) -> bool:
+        return True
+
+    def ceiling(self, device: Device, kind: OutputType) -> float:
+        return self.level
+
+
+@given(value=st.integers(-25, 25), level=st.floats(0, 1))
+def test_a_ceiling_holds_in_both_directions(value: int, level: float) -> None:
+    toy, grant = device(), Upto(level)
+    shown = reduced(toy.info(), lambda kind: level).device_features.get(1)
+    low, high = (0, 0) if shown is None or not shown.output else shown.output[ROTATE].value
+    if low <= value <= high:
+        check(grant, "Guest", toy, 1, ROTATE, value)
+    else:
+        with pytest.raises(Denied, match=f"up to {high}"):
+            check(grant, "Guest", toy, 1, ROTATE, value)
 
 
 def test_ranges_are_cut_on_both_sides_of_zero() -> None:
