@@ -254,12 +254,12 @@ class Agent:
         match message:
             case Output():
                 peripheral = self._find(line, message)
-                if peripheral and (message.rest or self._in_time(line, message)):
-                    self._drives(peripheral, rest=message.rest)
+                if peripheral and (message.rest or self._may_drive(line, message, peripheral)):
                     peripheral.output(message)
             case Stop():
                 if peripheral := self._find(line, message):
-                    self._drives(peripheral, rest=message.rest)
+                    if not message.rest:
+                        self._roster.keeper.driven(peripheral)
                     peripheral.stop(message)
             case Beat():
                 for p, ms in message.leases.items():
@@ -267,8 +267,7 @@ class Agent:
                         peripheral.lease(ms)
             case Write():
                 peripheral = self._find(line, message)
-                if peripheral and self._in_time(line, message):
-                    self._drives(peripheral, rest=False)
+                if peripheral and self._may_drive(line, message, peripheral):
                     peripheral.request(message)
             case Read() | Subscribe() | Unsubscribe():
                 if peripheral := self._find(line, message):
@@ -292,20 +291,17 @@ class Agent:
             case Interests() | Welcome() | Bye():
                 pass  # Interests are for relays with a chooser; the others belong to the line.
 
-    def _in_time(self, line: Line, message: Output | Write) -> bool:
+    def _may_drive(self, line: Line, message: Output | Write, peripheral: Peripheral) -> bool:
         """Whether this still may set something going: a stop may have been pressed behind it that
         is as late. Else its sender is told."""
-        if line.late_s < ACTIVE_S:
-            return True
-        text = f"what the hub says comes {line.late_s:.1f} s late: nothing is set going"
-        line.put(Failed(message.id, ErrorCode.GATE, text))
-        return False
-
-    def _drives(self, peripheral: Peripheral, *, rest: bool) -> None:
-        """Before a message that may set it going: a crash from here on leaves it running."""
-        keeper = self._roster.keeper
-        if not rest and peripheral.address not in keeper.running:
-            keeper.driven(peripheral)
+        if line.late_s >= ACTIVE_S:
+            text = f"what the hub says comes {line.late_s:.1f} s late: nothing is set going"
+            line.put(Failed(message.id, ErrorCode.GATE, text))
+            return False
+        if peripheral.address not in self._roster.keeper.running:
+            # A crash from here on leaves it running.
+            self._roster.keeper.driven(peripheral)
+        return True
 
     def _armed(self) -> None:
         """Something was armed: from now on it can be stopped without us, and after us."""

@@ -30,10 +30,14 @@ class Desk(Protocol):
 
 
 class Line:
-    """The sink of everything that is to be told to this hub. It owns `channel`."""
+    """The sink of everything that is to be told to this hub. It owns `channel`.
+
+    `late_s`: by how much (s) what the hub says comes later than it could.
+    """
 
     def __init__(self, channel: Channel, desk: Desk, tally: Tally[str]) -> None:
         self.peer = channel.peer
+        self.late_s = 0.0
         self._channel = channel
         self._desk = desk
         self._loop = asyncio.get_running_loop()
@@ -45,11 +49,6 @@ class Line:
         self._room = asyncio.Event()
         self._room.set()
         self._last: Bye | None = None
-
-    @property
-    def late_s(self) -> float:
-        """By how much (s) what the hub says comes later than it could."""
-        return self._session.late_s
 
     def put(self, message: FromRelay) -> None:
         """Queue `message`; nothing goes out after a Bye."""
@@ -97,6 +96,7 @@ class Line:
                 continue
             message, echo = self._session.receive(frame, self._loop.time())
             if echo is not None:
+                self.late_s = self._session.late_s
                 self._echoes.append(echo)
                 self._changed.set()
             if isinstance(message, Welcome):
