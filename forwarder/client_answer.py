@@ -8,8 +8,8 @@ from typing import Protocol
 from forwarder.buttplug.dialect import Request
 from forwarder.buttplug.messages import ServerMessage
 from forwarder.connectors.bounds import SHARED_STOPS
+from forwarder.driver import Outcome
 from forwarder.errors import ForwarderError, HardwareError
-from forwarder.hub import Outcome
 from relay.link.messages import ErrorCode
 
 

@@ -43,8 +43,9 @@ from forwarder.connectors.bounds import (
     GUEST_MESSAGES_S,
 )
 from forwarder.device import Device
+from forwarder.driver import Outcome
 from forwarder.errors import DeviceError, ForwarderError, HardwareError, MessageError
-from forwarder.hub import Grant, Hub, Outcome
+from forwarder.hub import Grant, Hub
 from forwarder.hub_ids import hub_id_of, plain_name
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed

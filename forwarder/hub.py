@@ -22,7 +22,7 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.device import Device
-from forwarder.driver import Outcome as Outcome
+from forwarder.driver import Outcome
 from forwarder.drove import Drove
 from forwarder.errors import DeviceError, HardwareError, Held, UnknownDevice
 from forwarder.granted import check, reduced
@@ -30,16 +30,13 @@ from forwarder.hold import Hold
 from forwarder.hub_client import Client as Client
 from forwarder.hub_client import Grant as Grant
 from forwarder.hub_ids import MAX_HUBS, new_hub_id
+from forwarder.scanning import Scanning
 from forwarder.sources.base import Source
 from forwarder.store import Store
 from forwarder.subscriptions import Subscriptions
 from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
-
-# How long a hub that is a client may scan without asking again: hubs that are each other's source
-# would keep each other scanning for ever.
-HUB_SCAN_S = 60.0
 
 
 class Hub:
@@ -54,9 +51,7 @@ class Hub:
         self.sources: list[Source] = []
         self._store = store
         self._clients: set[Client] = set()
-        self._scanning: set[Client] = set()
-        self._hub_scans: dict[Client, asyncio.TimerHandle] = {}
-        self._still_scanning: set[str] = set()
+        self._scans = Scanning(self.sources)
         # Who gave the newest command, per device and feature.
         self._owners: dict[tuple[int, int], Client] = {}
         self._subscriptions = Subscriptions()
@@ -114,11 +109,7 @@ class Hub:
             client.trouble(DeviceError(f"{device.shown_name} was stopped: {reason}."))
 
     def scan_ended(self, source: Source) -> None:
-        self._still_scanning.discard(source.name)
-        if self._scanning and not self._still_scanning:
-            for client in self._scanning:
-                client.scanning_finished()
-            self._scanning.clear()
+        self._scans.ended(source)
 
     def _devices_changed(self) -> None:
         for client in self._clients:
@@ -148,7 +139,7 @@ class Hub:
         outcomes = self.stop_driven(client)
         # Behind the stops: a source that fails at this must not be in their way.
         self._subscriptions.leave(client)
-        self._end_scan(client)
+        self._scans.end(client)
         return outcomes
 
     def stop_driven(self, client: Client) -> list[Outcome]:
@@ -214,40 +205,15 @@ class Hub:
 
     @property
     def scanning(self) -> bool:
-        return bool(self._scanning)
+        return bool(self._scans)
 
     # --- scanning -------------------------------------------------------------------------------
 
     def start_scanning(self, client: Client) -> None:
-        was_scanning = bool(self._scanning)
-        self._scanning.add(client)
-        if client.hub_id is not None:
-            if client in self._hub_scans:
-                self._hub_scans[client].cancel()
-            loop = asyncio.get_running_loop()
-            self._hub_scans[client] = loop.call_later(HUB_SCAN_S, self._hub_scan_over, client)
-        if not was_scanning:
-            self._still_scanning = {source.name for source in self.sources}
-            for source in self.sources:
-                source.scan(True)
+        self._scans.start(client)
 
     def stop_scanning(self, client: Client) -> None:
-        self._end_scan(client)
-
-    def _hub_scan_over(self, client: Client) -> None:
-        if client in self._scanning:
-            client.scanning_finished()
-        self._end_scan(client)
-
-    def _end_scan(self, client: Client) -> None:
-        timer = self._hub_scans.pop(client, None)
-        if timer is not None:
-            timer.cancel()
-        if client in self._scanning:
-            self._scanning.discard(client)
-            if not self._scanning:
-                for source in self.sources:
-                    source.scan(False)
+        self._scans.end(client)
 
     # --- outputs --------------------------------------------------------------------------------
 

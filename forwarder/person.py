@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from forwarder.driver import Outcome
 from forwarder.errors import ConfigError, Held
 from forwarder.hold import Wish
-from forwarder.hub import Client, Hub, Outcome
+from forwarder.hub import Client, Hub
 from relay.link.names import neutralise, quoted
 
 log = logging.getLogger(__name__)

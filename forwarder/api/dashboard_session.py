@@ -13,8 +13,9 @@ from forwarder.api.model import OutputBody
 from forwarder.api.services import Services
 from forwarder.api.stream import Alive, Drive, Feed, Hello, Release, Said, Watch, pace
 from forwarder.connectors.admission import Admitted
+from forwarder.driver import Outcome
 from forwarder.errors import DeviceError, ForwarderError
-from forwarder.hub import Hub, Outcome
+from forwarder.hub import Hub
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 

@@ -22,8 +22,9 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.buttplug.noise import NOISE, clamped
 from forwarder.device import Device
+from forwarder.driver import Outcome
 from forwarder.errors import DeviceError, MessageError, UnknownDevice, UnknownFeature, Unsupported
-from forwarder.hub import Grant, Hub, Outcome
+from forwarder.hub import Grant, Hub
 from forwarder.tokens import Grant as TokenGrant
 
 log = logging.getLogger(__name__)

@@ -24,9 +24,9 @@ from forwarder.buttplug.messages import (
 from forwarder.definitions.model import Definition, UserDevice
 from forwarder.device import Device, Identity
 from forwarder.errors import HardwareError, Held
-from forwarder.hub import HUB_SCAN_S
 from forwarder.hub_ids import MAX_HUBS, marked
 from forwarder.person import Person
+from forwarder.scanning import HUB_SCAN_S
 from forwarder.sources.upstream import MAX_DEVICES, UpstreamSource
 from forwarder.sources.upstream_driver import ANSWER_S
 from relay.link.channel import Channel, channel_pair
