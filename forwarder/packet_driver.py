@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from forwarder.buttplug.messages import InputType, OutputType
-from forwarder.driver import OnReading, Outcome, settled
+from forwarder.driver import Fate, OnReading, Outcome, settled
 from forwarder.errors import DeviceError, HardwareError, Unsupported
 from forwarder.hardware import Hardware
 from forwarder.protocols.base import DeviceProtocol, Packet, ProtocolError
@@ -76,7 +76,51 @@ class PacketDriver:
     def _send(self, packets: Sequence[Packet], merge: bool, at_rest: bool) -> Outcome:
         if not packets and not at_rest:
             return settled()
-        return self._hardware.output(packets, merge=merge, at_rest=at_rest)
+        if self._armed is not None or not packets:
+            return self._hardware.output(packets, merge=merge, at_rest=at_rest)
+        try:
+            outcome = self._hardware.output(packets, merge=merge, at_rest=at_rest)
+        except DeviceError:
+            self._hardware.own_stop()
+            raise
+        outcome.add_done_callback(self._counted)
+        return outcome
+
+    def _counted(self, outcome: Outcome) -> None:
+        """A toggle that may be lost leaves nobody knowing what runs: only letting go is sure."""
+        if not _arrived(outcome):
+            self._hardware.own_stop()
+
+    def _press(self, packets: Sequence[Packet]) -> Outcome:
+        """What stops a device whose off is a toggle: behind what was sent, never in its place."""
+        if not packets:
+            return self._hardware.output((), merge=False, at_rest=True)
+        final: Outcome = asyncio.get_running_loop().create_future()
+
+        def give_up() -> None:
+            self._hardware.own_stop().add_done_callback(let_go)
+
+        def pressed(outcome: Outcome) -> None:
+            if _arrived(outcome):
+                final.set_result(Fate.TAKEN)
+            else:
+                give_up()
+
+        def let_go(outcome: Outcome) -> None:
+            error = None if outcome.cancelled() else outcome.exception()
+            if error is None:
+                final.set_result(Fate.TAKEN)
+            else:
+                final.set_exception(error)
+                final.exception()  # nobody has to look
+
+        try:
+            outcome = self._hardware.output(packets, merge=False, at_rest=True)
+        except DeviceError:
+            give_up()
+        else:
+            outcome.add_done_callback(pressed)
+        return final
 
     def recall(self, feature: int, value: Value, *, again: bool) -> Outcome | None:
         if not self.protocol.shares_packets(feature):
@@ -108,6 +152,8 @@ class PacketDriver:
                 ) from error
             packets, features = self._armed, None
         self._schedule_tick()
+        if self._armed is None:
+            return self._press(packets)
         everything = features is None
         at_rest = self._truth.rests_after(dict.fromkeys(features or ()))
         return self._hardware.stop(packets, everything=everything, at_rest=at_rest)
@@ -212,3 +258,9 @@ class PacketDriver:
             self._tick.cancel()
             self._tick = None
         await self._hardware.disconnect()
+
+
+def _arrived(outcome: Outcome) -> bool:
+    return (
+        not outcome.cancelled() and outcome.exception() is None and outcome.result() is Fate.TAKEN
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -26,6 +27,7 @@ from relay.config import AgentConfig
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
 from relay.radio.simulated.catalogue import catalogue
+from relay.radio.simulated.faults import WRITES
 from relay.radio.simulated.models import ToyModel
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
@@ -218,3 +220,43 @@ def test_whatever_stops_a_model_leaves_it_at_rest(protocol: str) -> None:
                 if found := runner.run(play()):
                     wrong[model.name] = found
     assert wrong == {}
+
+
+class Haste(Stage):
+    """A thruster whose on and off is one button, over a radio that is slow and fails at times."""
+
+    def __init__(self, model: ToyModel, rng: random.Random) -> None:
+        super().__init__(model)
+        self.rng = rng
+
+    async def stopped(self, how: Callable[[], Awaitable[None]]) -> None:
+        rng, faults = self.rng, self.toy.faults
+        if how != self.device:
+            return
+        for op in WRITES:
+            faults.latency_of[op] = rng.choice([0.0, 0.05, 0.12, 0.3])
+        if rng.random() < 0.5:
+            faults.fail(rng.randint(1, 3), rate=rng.choice([0.2, 0.6]), seed=rng.randint(0, 99))
+        for value in rng.choices([0, 1, 3, 9], k=rng.randint(1, 4)):
+            command = {"Oscillate": {"Value": value}}
+            await self.client.get(
+                "OutputCmd", {"DeviceIndex": 0, "FeatureIndex": 0, "Command": command}
+            )
+            await asyncio.sleep(rng.uniform(0, 1.5))
+        await how()
+        await asyncio.sleep(20)
+        # It may have been let go before, so that there was no such device.
+        self.wrong = [] if self.toy.at_rest else ["runs"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_toggle_is_off_after_a_stop_however_slow_and_faulty_its_radio(seed: int) -> None:
+    model = next(one for one in MODELS if one.protocol == "fmachine")
+
+    async def play() -> list[str]:
+        stage = Haste(model, random.Random(seed))
+        await stage.run()
+        return stage.wrong
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(play()) == []

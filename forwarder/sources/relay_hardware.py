@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from forwarder.driver import Fate, Outcome
+from forwarder.driver import Fate, Outcome, settled
 from forwarder.errors import Denied, HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive, Packet
@@ -282,6 +282,14 @@ class RelayHardware:
         if rest:
             self._off_when(outcome)
         return outcome
+
+    def own_stop(self) -> Outcome:
+        if self.link is None:
+            return settled(Fate.BY_ITSELF)
+        # A stop that knows of none of the relay's own is answered with that.
+        return self.link.carry(
+            lambda id: wire.Stop(id, self.p, (), all=True, rest=True), deadline_s=STOP_S
+        )
 
     async def write(self, endpoint: str, data: bytes, response: bool) -> None:
         h = self._handle(endpoint)

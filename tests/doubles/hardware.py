@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from forwarder.driver import Fate, Outcome
+from forwarder.driver import Fate, Outcome, settled
 from forwarder.errors import HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive, Packet
@@ -60,6 +60,10 @@ class RecordingHardware:
     ) -> Outcome:
         self.calls.append(("stop", tuple(p.data for p in packets), everything))
         return self._outcome()
+
+    def own_stop(self) -> Outcome:
+        self.calls.append(("own stop",))
+        return settled()
 
     def _check(self, endpoint: str) -> None:
         if endpoint in self.broken:

@@ -14,7 +14,7 @@ from forwarder.protocols.base import KeepAlive, Packet, ProtocolError, Steps, Wa
 from forwarder.steps import Notifications
 from forwarder.truth import Truth, Value
 from tests.doubles.clock import run_virtual
-from tests.doubles.hardware import RecordingHardware
+from tests.doubles.hardware import Call, RecordingHardware
 
 VIBRATE, POSITION = OutputType.VIBRATE, OutputType.POSITION
 
@@ -367,3 +367,30 @@ def test_an_answer_that_makes_no_sense_is_the_devices_fault() -> None:
             await bench.driver.read(2, InputType.BATTERY)
 
     play(scene)
+
+
+class Toggle(FakeProtocol):
+    """Its off is a button: nothing can be armed."""
+
+    def armed(self) -> tuple[Packet, ...]:
+        return None  # type: ignore[return-value]  # as the seam allows, unlike its parent
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_toggle_is_pressed_in_its_turn_and_let_go_when_a_press_may_be_lost(fails: bool) -> None:
+    async def main() -> list[Call]:
+        hardware = RecordingHardware("tx", "rx")
+        protocol, truth = Toggle(), Truth()
+        driver = PacketDriver(
+            "toy", hardware, protocol, Notifications(hardware), lambda _: None, truth
+        )
+        hardware.failing = fails
+        outcome = driver.stop(None)
+        await asyncio.sleep(0.1)
+        assert outcome.done()
+        assert outcome.exception() is None
+        return hardware.calls
+
+    # In its turn: what overtook presses would change what a press means.
+    pressed = ("output", (b"stop",), False, True)
+    assert run_virtual(main()) == ([pressed, ("own stop",)] if fails else [pressed])
