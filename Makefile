@@ -5,6 +5,7 @@
 #   make check   what must be clean: style, types, tests of the import rules
 #   make faults  everything that can break, broken while outputs are on: a table of times
 #   make hostile peers that mean harm, against a hub, with figures
+#   make model   long random walks of a relay's machine beside a toy, STEPS=1000000
 #   make fuzz    hostile input for SECONDS=60, all targets in turn
 #   make soak    16 clients and 8 devices for 10 minutes of virtual time
 #   make ble-vm  the relay on a genuine Bluetooth stack, in a virtual machine of its own
@@ -15,6 +16,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TOYS ?= Lovense Hush,Lovense Edge
 SECONDS ?= 60
+STEPS ?= 1000000
 
 .PHONY: run test check lint bench faults hostile fuzz soak ble-vm clean
 
@@ -40,6 +42,9 @@ faults: $(BIN)/.ready
 
 hostile: $(BIN)/.ready
 	$(BIN)/python -m tests.hostile
+
+model: $(BIN)/.ready
+	GATE_STEPS=$(STEPS) $(BIN)/python -m pytest tests/faults/test_machine_model.py -q -s
 
 fuzz: $(BIN)/.ready
 	$(BIN)/python -m tests.fuzz $(SECONDS)

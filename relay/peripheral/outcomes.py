@@ -37,8 +37,6 @@ class Outcomes(Worker):
             self._cut(now, op)
             how = "gave way to a stop" if op.hurried else "took too long"
             result = Refused(ErrorCode.TIMEOUT, f"the radio operation {how}")
-        elif op.kind in (Kind.VALUE, Kind.REQUEST) and op.packet is not None:
-            self._straggler = False
         match op.kind:
             case Kind.VALUE:
                 self._value_finished(now, op, result)
@@ -57,13 +55,13 @@ class Outcomes(Worker):
         """Whatever it wrote may reach the toy a while later."""
         if op.packet is None or op.armed:
             return
-        self._straggler = True
+        self._late_until = now + STRAGGLER_S
         if op.moves_ms is not None:
             self._history.handed(now + STRAGGLER_S, op.moves_ms)
 
     def _dropped(self, now: float, op: Op) -> None:
         """A stop came before it; reading waits for that."""
-        if op.kind is Kind.REQUEST and op.packet is None:
+        if op.kind is Kind.REQUEST and op.packet is None and op.link == self.link:
             self._slots.put_back()
         elif op.kind in (Kind.VALUE, Kind.REQUEST):
             self._slots.finished(now, failed=True)
@@ -87,7 +85,8 @@ class Outcomes(Worker):
             if group.struck:
                 self._answer_op(op, Refused(ErrorCode.GATE, "this device was stopped"))
                 return
-            if not group.superseded and group.armed and not self._straggler:
+            holds = group.mark == self._touched and not self._late(group.ready_at)
+            if not group.superseded and group.armed and holds:
                 self._settle(now)
             elif not group.superseded and group.rest and group.id is not None:
                 self.gate.rested(now)
@@ -121,8 +120,8 @@ class Outcomes(Worker):
         again = self._again
         if isinstance(result, Refused):
             self.tally["failed stops"] += 1
-        if again is None:
-            return
+        if again is None or again.run is not op.run:
+            return  # Another one has taken its place.
         if isinstance(result, Refused):
             if again.run.failed(now, op.began) >= FAILING_S:
                 self._strike(now, StopCause.RADIO)
@@ -133,7 +132,10 @@ class Outcomes(Worker):
         self._again = None
         if again.armed:
             self._history.clear()
-            self._settle(now)
+            if self._holds(again.run):
+                self._settle(now)
+            else:
+                self._once_more(max(now, self._late_until))
         elif again.rest:
             self.gate.rested(now)
 
@@ -150,7 +152,7 @@ class Outcomes(Worker):
             return
         run.taken(now)
         if run.over:
-            self._stop_taken(now)
+            self._stop_taken(now, now if run.began is None else run.began)
 
     def _let_go_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
         stopping = self.gate.state is State.STOPPING
@@ -160,8 +162,7 @@ class Outcomes(Worker):
             self._not_even_let_go(now, result)
             return
         if stopping and (self.gate.settled or not self.armed.stop) and gone:
-            self._straggler = False
-            self._stop_taken(now)
+            self._stop_taken(now, self._late_until)
         elif stopping:
             error = self._hopeless or Refused(ErrorCode.TIMEOUT, "there was no time left")
             self._tell(

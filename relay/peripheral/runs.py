@@ -77,15 +77,18 @@ def _second_pause(arm: Arm) -> float:
 
 
 class Run:
-    """`due`: when the next packet may be written. `over`: all of them were taken."""
+    """`due`: when the next packet may be written. `began`: when the first one was handed over,
+    `mark`: what else had been by then. `over`: all of them were taken."""
 
-    __slots__ = ("_failing_since", "_failures", "_next", "_steps", "due")
+    __slots__ = ("_failing_since", "_failures", "_next", "_steps", "began", "due", "mark")
 
     def __init__(self, steps: list[Step], now: float) -> None:
         self._steps = steps
         self._next = 0
         self._failures = 0
         self._failing_since: float | None = None
+        self.began: float | None = None
+        self.mark = 0
         self.due = now + steps[0][1] if steps else now
 
     @property
@@ -99,6 +102,12 @@ class Run:
     @property
     def packet(self) -> Packet:
         return self._steps[self._next][0]
+
+    def begin(self, now: float, mark: int) -> None:
+        """A packet is handed over."""
+        if self.began is None:
+            self.began = now
+            self.mark = mark
 
     def taken(self, now: float) -> None:
         """The radio took the packet."""

@@ -27,7 +27,7 @@ class Group:
 
     `rest`, `moves_ms`: the Output's. `armed`: these are packets of the armed stop. `window_ends`:
     until then it waits to be merged. `superseded`: something newer took from it; `struck`: a stop
-    of the relay's own did.
+    of the relay's own did. `mark`: what else had been written when it began.
     """
 
     id: int | None
@@ -39,6 +39,7 @@ class Group:
     window_ends: float = 0.0
     superseded: bool = False
     struck: bool = False
+    mark: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -128,6 +129,15 @@ class Slots:
                 gone.append(group.id)
         self._entries = deque(e for e in self._entries if isinstance(e, Request))
         return gone
+
+    def drop_repeats(self) -> None:
+        """Take away what a keep-alive has queued."""
+        for group in self._groups():
+            if group.id is None:
+                self._size -= len(group.packets)
+                group.superseded = group.superseded or bool(group.packets)
+                group.packets.clear()
+        self._entries = deque(e for e in self._entries if isinstance(e, Request) or e.packets)
 
     def drop_writes(self, *, struck: bool = False) -> tuple[list[int], list[int]]:
         """Take away everything that writes; return ids of Outputs and of Writes. Reads stay."""

@@ -39,7 +39,6 @@ from relay.peripheral.limits import (
     PACKET_S,
     PATIENCE_S,
     SILENCE_S,
-    STRAGGLER_S,
 )
 from relay.peripheral.runs import Run, armed_steps, once, same_stop
 from relay.peripheral.slots import Group, Request, Slots
@@ -70,6 +69,7 @@ class Op:
     group: Group | None = None
     request: Request | None = None
     stop: HubStop | None = None
+    run: Run | None = None
     moves_ms: int | None = None
     armed: bool = False
     hurried: bool = False
@@ -92,7 +92,10 @@ class Worker(Voice):
         self._again: Again | None = None
         self._op: Op | None = None
         self._run: Run | None = None
-        self._straggler = False
+        # Until then a write that was cut short may still reach the toy.
+        self._late_until = now
+        # How many packets were handed over that are not part of the armed stop.
+        self._touched = 0
         self._hopeless: Refused | None = None
         self._complained = False
         self._let_go_at = now
@@ -125,7 +128,11 @@ class Worker(Voice):
     def _arm(self, now: float, message: Arm) -> None:
         old, new = self.armed.stop, message.stop
         if old != new and not same_stop(new or (), old):
+            # What is still written of the old one is none any more.
             self.gate.settled = False
+            self._slots.drop_repeats()
+            if self._again is not None:
+                self._again.armed = False
         self.armed = message
         self.gate.take(Event.ARM)
         self._slots.gap_s = message.gap_ms / 1000
@@ -145,8 +152,6 @@ class Worker(Voice):
         self._complained = False
         self._let_go_at = now
         self._let_go_failures = 0
-        if self._again is not None and self._again.since > now:
-            self._straggler = True  # What it waits for can still come behind this one.
         self._again = None
         outputs, writes = self._slots.drop_writes(struck=True)
         for id in (*outputs, *writes):
@@ -163,6 +168,14 @@ class Worker(Voice):
             return
         op.hurried = True
         self._out.append(Hurry(now + PATIENCE_S, drop))
+
+    def _holds(self, run: Run) -> bool:
+        """Whether a stop that was taken as this run is the last word: nothing else was handed over
+        between its packets, and nothing that was cut short can still come behind it."""
+        return run.began is not None and run.mark == self._touched and not self._late(run.began)
+
+    def _late(self, began: float) -> bool:
+        return began < self._late_until
 
     def _settle(self, now: float) -> None:
         """It is off, and nothing that was handed over can change that."""
@@ -203,12 +216,12 @@ class Worker(Voice):
                 return self._let_go(now, "nobody knows when it ends by itself")
             if until > now:
                 return min(until, ends_at)
-            self._straggler = False  # The last move has been counted with it.
-            self._stop_taken(now)
+            self._stop_taken(now, max(now, self._late_until))
             return None
         assert run is not None
         if run.due > now:
             return min(run.due, ends_at)
+        run.begin(now, self._touched)
         op = Op(Kind.ARMED, now, self.link, packet=run.packet, armed=True)
         return self._write(now, op, min(PACKET_S, ends_at - now))
 
@@ -219,6 +232,7 @@ class Worker(Voice):
         if stop.run.due > now:
             return stop.run.due
         packet = stop.run.packet
+        stop.run.begin(now, self._touched)
         op = Op(Kind.STOP, now, self.link, packet=packet, stop=stop, armed=stop.armed)
         return self._write(now, op, PACKET_S, rest=stop.message.rest)
 
@@ -228,7 +242,9 @@ class Worker(Voice):
             return None
         if again.run.due > now:
             return again.run.due
+        again.run.begin(now, self._touched)
         op = Op(Kind.AGAIN, now, self.link, packet=again.run.packet, armed=again.armed)
+        op.run = again.run
         return self._write(now, op, PACKET_S, rest=again.rest)
 
     def _next_of_queue(self, now: float) -> float | None:
@@ -255,6 +271,8 @@ class Worker(Voice):
             self._history.rests()
         op = Op(Kind.VALUE, now, self.link, group.id, packet, group, armed=group.armed)
         op.moves_ms = group.moves_ms
+        if group.mark is None:
+            group.mark = self._touched
         return self._write(now, op, OPERATION_S, rest=group.rest)
 
     def _begin_request(self, now: float, request: Request) -> float | None:
@@ -289,6 +307,7 @@ class Worker(Voice):
         if not op.armed:
             if self.gate.handed_at is None:
                 self._out.append(Record(True))
+            self._touched += 1
             self.gate.handed(now, rest=rest)
             self._history.handed(now, op.moves_ms)
             again, newer = self._again, op.kind in (Kind.VALUE, Kind.REQUEST)
@@ -356,26 +375,25 @@ class Worker(Voice):
         if not stop.armed:
             for packet in message.packets:
                 self._history.taken(Written(packet, message.rest))
-        if self._straggler and message.packets:
-            self._straggler = False
-            since = now + STRAGGLER_S
+        if stop.run.began is not None and self._late(stop.run.began):
+            since = max(now, self._late_until)
             run = Run(once(message.packets), since)
-            self._again = Again(run, since, stop.armed, message.rest)
-        elif stop.armed:
+            armed = same_stop(message.packets, self.armed.stop)
+            self._again = Again(run, since, armed, message.rest)
+        elif stop.armed and same_stop(message.packets, self.armed.stop) and self._holds(stop.run):
             self._settle(now)
         if message.rest and not self.gate.settled:
             self.gate.rested(now)
         for id in stop.ids:
             self._say(Done(id))
 
-    def _stop_taken(self, now: float) -> None:
+    def _stop_taken(self, now: float, began: float) -> None:
         """The armed stop has done its work."""
         cause = self.gate.cause
         self.gate.take(Event.TAKEN)
         self._history.clear()
-        if self._straggler:
-            self._straggler = False
-            self._once_more(now + STRAGGLER_S)
+        if self._late(began):
+            self._once_more(max(now, self._late_until))
         else:
             self._settle(now)
         self._out.append(Note("stopped", cause))

@@ -656,3 +656,77 @@ def test_refused_and_gone_are_different_ends_of_a_write() -> None:
     assert it.answer(id) == Failed(id, ErrorCode.GONE, "it went away")
     assert it.over is not None
     assert it.said[-1] == Disconnected(7, "it went away")
+
+
+# --- found by the model (tests/faults/test_machine_model.py) -----------------------------------
+
+BOTH = (Packet(1, b"off1", r=True, k=(1,)), Packet(1, b"off2", r=True, k=(2,)))
+
+
+def test_a_stop_of_the_relays_own_with_something_in_between_is_no_last_word() -> None:
+    it = Bench(owes=True)
+    it.by_hand = True
+    it.open(*BOTH)
+    it.stop(on(b"motor 1", 1), all=False)
+    for _ in range(3):
+        it.end()
+    assert it.wrote[:3] == [b"off1", b"motor 1", b"off2"]
+    assert it.machine.may_run
+
+
+def test_a_keep_alive_of_the_stop_with_something_in_between_is_no_last_word() -> None:
+    it = Bench()
+    it.open(*BOTH, keepalive=KeepAlive(1000))
+    it.wait(0.9)
+    it.by_hand = True
+    it.wait(0.2)
+    it.stop(on(b"motor 1", 1), all=False)
+    for _ in range(3):
+        it.end()
+    assert it.wrote[-3:] == [b"off1", b"motor 1", b"off2"]
+    assert it.machine.may_run
+
+
+def test_arming_again_begins_the_owed_stop_anew() -> None:
+    it = Bench(owes=True)
+    it.by_hand = True
+    it.open(*BOTH)
+    it.end()
+    it.arm(*BOTH)
+    it.end()
+    assert it.machine.may_run
+    it.by_hand = False
+    it.end()
+    it.wait(0.1)
+    assert it.wrote == [b"off1", b"off2", b"off1", b"off2"]
+    assert not it.machine.may_run
+
+
+def test_a_read_that_never_began_is_not_begun_for_the_next_link() -> None:
+    it = running()
+    it.by_hand = True
+    it.do(it.machine.request(it.now, Read(90, 7, 1)))
+    it.do(it.machine.unbind(it.now))
+    it.end(Dropped())
+    it.by_hand = False
+    it.end()
+    it.wait(1)
+    assert b"read" not in it.wrote
+
+
+def test_a_later_value_does_not_end_the_wait_for_one_that_was_cut() -> None:
+    it = running()
+    it.by_hand = True
+    it.output(on(b"late", 2))
+    it.stop(ZERO, all=False, rest=True)
+    it.wait(PATIENCE_S)
+    it.end()
+    it.output(on(b"3", 3))
+    it.end()
+    it.stop()
+    it.end()
+    assert it.machine.may_run
+    it.by_hand = False
+    it.wait(STRAGGLER_S)
+    assert it.wrote[-1] == b"off"
+    assert not it.machine.may_run
