@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 from pathlib import Path
 
@@ -69,8 +70,16 @@ def merged(options: argparse.Namespace) -> Config:
     return config
 
 
+def keep() -> None:
+    """What was loaded stays loaded: the collector would go through all of it again and again, 30 ms
+    each time, in which nobody is served (`make hostile`: 52 ms at worst with it, 10 without)."""
+    gc.collect()
+    gc.freeze()
+
+
 def _run(options: argparse.Namespace) -> int:
     app = App(merged(options))
+    keep()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_serve(app))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from forwarder.app import App
+from forwarder.commands.run import keep
 from forwarder.config import Clients, Config, Link, Radio
 from forwarder.log import set_up
 from forwarder.stalls import Stalls
@@ -63,6 +64,7 @@ async def main(state: Path, clients: int, link: int, https: int) -> None:
     )
     app = App(config)
     app.stalls = Stalls(EVERY_S)
+    keep()
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
