@@ -251,6 +251,8 @@ async def test_an_app_is_muted_from_its_row_also_while_it_is_away(desk: Desk) ->
 
 async def test_a_toy_that_no_stop_can_reach_stays_named(desk: Desk) -> None:
     (relay,) = desk.hub.app.relays.relays.values()
+    owing = desk.hub.app.relays.owing
+    owing.told(relay.key, relay.name, [("C4:4F:33:0E:8B:A1", "LVS-Hush")])
     relay.debts = (Debt("C4:4F:33:0E:8B:A1", "LVS-Hush"),)
     shown = "document.getElementById('missing').innerText"
     await desk.page.until(f"{shown}.includes('LVS-Hush is not connected and may be running')")
@@ -263,6 +265,7 @@ async def test_a_toy_that_no_stop_can_reach_stays_named(desk: Desk) -> None:
     await desk.page.click("#sure-yes")
     # It answers that it owes nothing; what the page shows comes from what it says next.
     relay.debts = ()
+    owing.told(relay.key, relay.name, [])
     await desk.page.until(f"{shown} === ''")
 
 
