@@ -38,7 +38,7 @@ async def modules(browser: Chromium) -> AsyncIterator[Page]:
     async with WebHub() as hub:
         page = await browser.page(hub.url("/blank"))
         await page.evaluate(
-            """Promise.all(['msgpack', 'noise', 'gate', 'slots', 'repeat', 'handshake', 'places',
+            """Promise.all(['msgpack', 'noise', 'gate', 'slots', 'handshake', 'places',
                 'messages'].map(name => import(`/relay/${name}.js`)))
                 .then(all => { window.modules = Object.assign({}, ...all); })"""
         )

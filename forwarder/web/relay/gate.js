@@ -1,8 +1,8 @@
-// The gate: decides, as the last thing before the radio, what may be written. Knows no browser.
-//
-// One per peripheral, the same table and rules as relay/peripheral/gate.py; an event that is absent changes
-// nothing. `now` is in seconds of one monotonic clock. Whoever drives a gate calls tick() no later
-// than `deadline`, and writes the armed stop from `stopDue` on until the gate leaves STOPPING.
+// The gate: when something other than the armed stop may be written, and what may be running. Knows
+// no browser. The same table and rules as relay/peripheral/gate.py; the theory stands in machine.py
+// beside it. An event that is absent changes nothing; `now` is in seconds of one monotonic clock.
+
+import { ACTIVE_S, BREAK_S, IDLE_S, STALL_S } from './limits.js';
 
 export const SHUT = 'shut';
 export const ARMED = 'armed';
@@ -10,26 +10,25 @@ export const OPEN = 'open';
 export const STOPPING = 'stopping';
 
 export const TRANSITIONS = {
-  shut: { arm: ARMED, asked: STOPPING },
+  shut: { arm: ARMED, asked: STOPPING, cause: STOPPING },
   armed: { arm: ARMED, lease: OPEN, asked: STOPPING, cause: STOPPING },
   open: { arm: OPEN, lease: OPEN, asked: STOPPING, cause: STOPPING },
-  stopping: { cause: STOPPING, written: SHUT, failed: STOPPING },
+  stopping: { cause: STOPPING, taken: SHUT },
 };
 
-// The reasons for these figures (seconds) stand in relay/peripheral/gate.py.
-export const STALL_S = 0.25;
-const RETRY_FIRST_S = 0.05;
-const RETRY_MOST_S = 0.5;
-const FALLBACK_AFTER_S = 1.0;
-const BREAK_S = 10.0;
+// Of two causes of one stop, the later in this row is the one that is told.
+const STRENGTH = [null, 'lease', 'run_time', 'stall', 'radio', 'link', 'pause', 'shutdown', 'emergency'];
 
+const REFUSALS = {
+  shut: 'this device is not armed',
+  armed: 'this device is armed, but nobody leases it',
+  stopping: 'this device is being stopped',
+};
 const BLOCKED = {
   pause: 'the wearer has paused this relay',
   emergency: 'the wearer has pressed stop at this relay: only they can resume',
   shutdown: 'this relay is shutting down',
 };
-
-export class GateShut extends Error {}
 
 // Why this relay lets nothing run at all, if so. One per page.
 export class Block {
@@ -38,151 +37,129 @@ export class Block {
 
 export class Gate {
   state = SHUT;
-  cause = null;
-  stops = 0;
-  stopDue = null;
+  cause = null; // why it is (or was last) STOPPING, null when the hub asked for it
+  n = 0; // stops of the relay's own since the Connect
+  activeS = ACTIVE_S;
+  idleS = IDLE_S;
+  handedAt = null; // since when something may run
+  restedAt = null; // since when the hub says that it does not
+  active = false;
+  settled = false; // the armed stop is the last thing that was written, and the radio took it
   #block;
   #leaseEnds = 0;
-  // What the last lease is worth while everything rests.
-  #grantedUntil = 0;
-  #runningSince = null;
-  #restedAt = null;
-  #stoppingSince = 0;
-  #failures = 0;
+  #grantedUntil = 0; // what the last lease is worth while everything rests
 
-  constructor(block, { activeS = 0.9, idleS = 10, maxRunS = 0 } = {}) {
+  constructor(block, maxRunS = 0) {
     this.#block = block;
-    Object.assign(this, { activeS, idleS, maxRunS });
+    this.maxRunS = maxRunS;
   }
 
   // --- what the hub does -------------------------------------------------------------------------
 
-  // An armed stop was handed over; GateShut if it does not count. `seen`: the last of our stops
-  // that the hub knew of when it sent this, null if it cannot say.
-  arm(now, seen = null) {
-    this.tick(now);
-    if (this.#block.cause !== null) throw new GateShut(BLOCKED[this.#block.cause]);
-    if (this.state === STOPPING) {
-      throw new GateShut('this device is being stopped: arm it after that has been reported');
-    }
-    if (seen !== null && seen !== this.stops) {
-      throw new GateShut('this device was stopped in the meantime: arm it again');
-    }
-    this.#take('arm');
+  bind(activeS, idleS) {
+    this.n = 0;
+    this.activeS = Math.min(activeS, ACTIVE_S);
+    this.idleS = Math.min(idleS, IDLE_S);
   }
 
-  // Outputs may go on until then. Without an arm() before it, or too late, it does nothing.
-  lease(now, seconds) {
-    this.tick(now);
-    if (this.#block.cause === null && this.#take('lease')) {
-      this.#grantedUntil = now + Math.min(seconds, this.idleS);
-      const activeUntil = now + Math.min(seconds, this.activeS);
-      this.#leaseEnds = this.running ? activeUntil : this.#grantedUntil;
-    }
+  // Why an Arm that names `seen` does not count, or null.
+  refusesArm(seen) {
+    if (this.#block.cause !== null) return BLOCKED[this.#block.cause];
+    if (this.state === STOPPING) return 'this device is being stopped: arm it after that has been reported';
+    return seen === this.n ? null : 'this device was stopped in the meantime: arm it again';
   }
 
-  // Something other than a stop has come in; GateShut unless the gate is open. Shortens the lease
-  // to the active one, because the hub renews it that often while an output is on.
-  admit(now, rest) {
-    this.tick(now);
-    if (!this.#open) throw new GateShut(this.#refusal());
-    // What runs goes on running until the radio has taken its off: that may fail.
-    if (!rest || this.running) this.#leaseEnds = Math.min(this.#leaseEnds, now + this.activeS);
+  // Outputs may go on until then. Without an Arm before it, or too late, it does nothing.
+  lease(now, endsAt) {
+    if (endsAt <= now || this.#block.cause !== null || !this.take('lease')) return;
+    this.#grantedUntil = Math.min(endsAt, now + this.idleS);
+    this.#leaseEnds = this.active ? Math.min(endsAt, now + this.activeS) : this.#grantedUntil;
   }
+
+  // Why nothing but the armed stop may be written at this moment, or null.
+  refuses() {
+    return this.#block.cause !== null ? BLOCKED[this.#block.cause] : REFUSALS[this.state] ?? null;
+  }
+
+  // Whether a hub that has `seen` so many of our stops may say how this is stopped.
+  knows(seen) {
+    return this.state === OPEN && this.#block.cause === null && seen === this.n;
+  }
+
+  // A value came in. Its hub counts from when it sent it, however long it waits here.
+  came(now) { this.#leaseEnds = Math.min(this.#leaseEnds, now + this.activeS); }
 
   // --- what the radio does -----------------------------------------------------------------------
 
-  // Whether anything other than a stop may be handed to the radio at this moment.
-  passes(now) {
-    this.tick(now);
-    return this.#open;
+  // A packet that is not part of the armed stop is being handed over.
+  handed(now, rest) {
+    this.settled = false;
+    this.handedAt ??= now;
+    if (rest) return;
+    this.active = true;
+    this.restedAt = null;
+    this.came(now);
   }
 
-  // A packet is handed to the radio; with `rest`, after which every output is off: it has taken it.
-  wrote(now, rest) {
-    if (rest) {
-      if (this.#runningSince !== null && this.#restedAt === null) this.#restedAt = now;
-      // A value of 0 in several packets ran for those before the last, and no beat hurried.
-      this.#leaseEnds = Math.max(this.#leaseEnds, this.#grantedUntil);
-      return;
+  // The hub says that everything is off now, and the radio has taken what it wrote to it.
+  rested(now) {
+    this.active = false;
+    this.#leaseEnds = Math.max(this.#leaseEnds, this.#grantedUntil);
+    this.restedAt = this.handedAt === null ? null : now;
+  }
+
+  // The radio has taken the whole armed stop, with nothing behind it.
+  stopped() {
+    this.settled = true;
+    this.active = false;
+    this.handedAt = this.restedAt = null;
+  }
+
+  // --- stopping ----------------------------------------------------------------------------------
+
+  // `cause` has come up (null: asked for). True: a stop begins now.
+  strike(cause) {
+    if (this.state === STOPPING) {
+      if (STRENGTH.indexOf(cause) > STRENGTH.indexOf(this.cause)) {
+        this.cause = cause;
+        this.n++;
+      }
+      return false;
     }
-    const rested = this.#restedAt !== null && now - this.#restedAt >= BREAK_S;
-    if (this.#runningSince === null || rested) this.#runningSince = now;
-    this.#restedAt = null;
-    this.#leaseEnds = Math.min(this.#leaseEnds, now + this.activeS);
-  }
-
-  // `cause` has come up (null: the hub wants every armed stop run). True: the stop is to run now.
-  strike(now, cause) {
-    if (this.state === STOPPING || !this.#take('cause')) return false;
+    if (this.state === SHUT && this.settled && cause !== null) return false;
+    this.take(cause === null ? 'asked' : 'cause');
     this.cause = cause;
-    if (cause !== null) this.stops++;
-    this.stopDue = this.#stoppingSince = now;
-    this.#failures = 0;
+    if (cause !== null) this.n++;
     return true;
   }
 
-  // Whether a hub that has `seen` so many of our stops may say itself how this is stopped.
-  knows(now, seen) { return this.passes(now) && seen === this.stops; }
-
-  // The hub wants it stopped but cannot say how: the armed stop is run, in every state.
-  demand(now) {
-    if (this.state === STOPPING || !this.#take('asked')) return;
-    this.cause = null;
-    this.stopDue = this.#stoppingSince = now;
-    this.#failures = 0;
-  }
-
-  // The armed stop has been written, or the peripheral was let go.
-  stopWritten() {
-    if (!this.#take('written')) return;
-    this.stopDue = null;
-    this.#runningSince = this.#restedAt = null;
-  }
-
-  // The radio did not take the stop. True: it is time to let the peripheral go as well.
-  stopFailed(now) {
-    if (!this.#take('failed')) return false;
-    this.stopDue = now + Math.min(RETRY_FIRST_S * 2 ** Math.min(this.#failures, 16), RETRY_MOST_S);
-    this.#failures++;
-    return now - this.#stoppingSince >= FALLBACK_AFTER_S;
+  // Move on if the table knows this event; says whether it did.
+  take(event) {
+    const state = TRANSITIONS[this.state][event];
+    if (state === undefined) return false;
+    this.state = state;
+    return true;
   }
 
   // --- what the clock does -----------------------------------------------------------------------
 
-  // Whether an output is on, as far as packets that say `rest` can tell.
-  get running() { return this.#runningSince !== null && this.#restedAt === null; }
-
-  // When tick() must be called; null: the clock alone changes nothing.
+  // When lapsed() or doubts() has something to say; infinite: the clock alone changes nothing.
   get deadline() {
-    return this.state === OPEN ? Math.min(this.#leaseEnds, this.#runEnds) : null;
+    return this.state === OPEN ? Math.min(this.#leaseEnds, this.#runEnds, this.#breakEnds) : Infinity;
   }
 
-  get #runEnds() {
-    return this.maxRunS && this.running ? this.#runningSince + this.maxRunS : Infinity;
+  // Why it is to be stopped now, if the time of something is over.
+  lapsed(now) {
+    if (this.state !== OPEN) return null;
+    const ends = Math.min(this.#leaseEnds, this.#runEnds);
+    if (now < ends) return null;
+    if (now - ends >= STALL_S) return 'stall';
+    return this.#runEnds <= this.#leaseEnds ? 'run_time' : 'lease';
   }
 
-  // Act on a deadline that has passed. True: the armed stop is to be run now.
-  tick(now) {
-    const deadline = this.deadline;
-    if (deadline === null || now < deadline) return false;
-    if (now - deadline >= STALL_S) return this.strike(now, 'stall');
-    return this.strike(now, this.#runEnds <= this.#leaseEnds ? 'run_time' : 'lease');
-  }
+  // Whether the hub's word that everything is off is to be made sure of now.
+  doubts(now) { return this.state === OPEN && now >= this.#breakEnds; }
 
-  get #open() { return this.state === OPEN && this.#block.cause === null; }
-
-  #take(event) {
-    const next = TRANSITIONS[this.state][event];
-    if (next === undefined) return false;
-    this.state = next;
-    return true;
-  }
-
-  #refusal() {
-    if (this.#block.cause !== null) return BLOCKED[this.#block.cause];
-    if (this.state === STOPPING) return 'this device is being stopped';
-    if (this.state === ARMED) return 'this device is armed, but nobody leases it';
-    return 'this device is not armed';
-  }
+  get #runEnds() { return this.maxRunS && this.handedAt !== null ? this.handedAt + this.maxRunS : Infinity; }
+  get #breakEnds() { return this.restedAt === null ? Infinity : this.restedAt + BREAK_S; }
 }

@@ -1,100 +1,112 @@
-// One connected peripheral: what the hub wants done, in the right order, through the gate. The
-// counterpart of relay/peripheral.py.
+// Performs what the machine of one peripheral decides, over one connection. The counterpart of
+// relay/peripheral/driver.py.
 //
-// Requests come in by plain calls that decide at once. One worker carries out one radio operation
-// at a time, because phones refuse a second one. Priorities, highest first: the armed stop while the
-// gate is STOPPING (and then nothing else), stops of the hub, leaving, the queue, the keep-alive.
+// Requests come in by plain calls that decide at once; what is to be written is handed to the browser
+// before the call returns. One operation at a time, because phones refuse a second one. A stop that
+// waits cuts short what runs; the browser may still carry that out, which the machine knows.
 
-import { Alarm, now } from './clock.js';
-import { Gate, GateShut, OPEN, SHUT, STOPPING } from './gate.js';
-import { Operation } from './operation.js';
+import { Alarm, clock, now } from './clock.js';
+import { OPEN, SHUT, STOPPING } from './gate.js';
+import { Machine } from './machine.js';
 import { RadioError } from './radio.js';
-import { Written } from './repeat.js';
-import { Congested, MOST, Slots } from './slots.js';
-import { Stopper } from './stopper.js';
+
+// A value waits so long (s) for the note that this toy may run: a browser writes it in a few
+// milliseconds, and one that does not must not keep the toy from moving for ever.
+const RECORD_S = 0.3;
+// A page that goes hands its last packets over in one call, in which nothing comes back from the
+// browser. Between two of them it stands still for so long (ms): a write to a healthy toy is over in
+// two or three connection intervals of at most 15 ms while it is busy, and slow radios were seen to
+// take 30. What is under way at that moment gets as long. All of it together has a bound.
+const CHAIN_MS = 45;
+const CHAIN_MOST_MS = 400;
 
 export class Peripheral {
-  p = 0;
+  #machine;
   #tell = null;
   #changed;
-  #slots = new Slots();
-  #written = new Written();
-  #operation = new Operation();
-  #stopper;
-  #leaving = null;
-  #over = null;
-  #working = false;
-  // For what waits, and for the gate's deadline, which counts while an operation is pending, too.
-  #alarm = new Alarm(() => {
-    this.gate.tick(now());
-    this.#settle();
-    this.#work();
-  });
-  #current = null; // the request under way
+  #gone;
+  #record;
+  #recorded = null; // a promise, while a first value waits for it
+  #wanted = null; // the operation that has not begun
+  #running = null; // what ends the one that runs: { cut }
+  #parted = []; // who waits for the end
+  #ended = false;
+  #closing = false;
+  #alarm = new Alarm(() => this.#event(at => this.#machine.tick(at)));
 
-  // Owns `connection` from now on. `changed()` is called when something to show has changed,
-  // `gone(text, asked, loose)` once, when the peripheral has left: whether the hub asked for it, and
-  // whether it may still be running.
-  constructor({ connection, block, changed, gone }) {
-    Object.assign(this, { connection, gone });
+  // Owns `connection` from now on. `changed()` is called when something to show has changed;
+  // `record(peripheral)` when how to stop it or whether it may run has changed, and its promise is
+  // waited for before the first value; `gone(text, asked, owes)` once, when the peripheral has left:
+  // whether the hub asked for it, and whether it may still be running. `owes`: it ran when it was lost.
+  constructor({ connection, block, changed = () => {}, gone = () => {}, record = () => null, owes = false, maxRunS = 0 }) {
+    this.connection = connection;
     this.#changed = changed;
-    this.gate = new Gate(block);
-    this.#stopper = new Stopper({
-      gate: this.gate, slots: this.#slots, written: this.#written, connection, operation: this.#operation, host: this,
-    });
+    this.#gone = gone;
+    this.#record = record;
+    this.#machine = new Machine(block, now(), { owes, maxRunS });
   }
 
-  get over() { return this.#over; }
-  get bound() { return this.#tell !== null; }
-  get running() { return this.gate.state === OPEN && this.gate.running; }
-  get leaving() { return this.#leaving !== null; }
-  get stopFailing() { return this.#stopper.failing; }
+  get p() { return this.#machine.p; }
+  get gate() { return this.#machine.gate; }
+  get over() { return this.#machine.over; }
+  get bound() { return this.#machine.bound; }
+  get leaving() { return this.#machine.leaving; }
+  get running() { return this.gate.state === OPEN && this.gate.active; }
+  get mayRun() { return this.#machine.mayRun; }
+  // Whether the radio has refused a stop that is still to be written.
+  get stopFailing() { return this.gate.state === STOPPING && (this.#machine.complained || Boolean(this.#machine.run?.failing)); }
 
-  get armedStop() { return this.#stopper.lasting; }
+  // The armed stop as [{ uuid, service, d, r }], which holds beyond this connection, with the running
+  // numbers that come next; null: letting it go is its stop.
+  get armedStop() {
+    const { stop } = this.#machine.armed;
+    if (stop === null) return null;
+    const found = new Map();
+    for (const service of this.connection.services) {
+      for (const { h, uuid } of service.characteristics) found.set(h, { uuid, service: service.uuid });
+    }
+    const data = this.#machine.preview();
+    return stop.map(({ h, r = false }, at) => ({ ...found.get(h), d: data[at], r }));
+  }
 
   // --- who it belongs to -------------------------------------------------------------------------
 
   // It belongs to this link from now on, under the number `p`; `tell(message)` never waits.
   bind(p, tell, { activeS, idleS }) {
-    this.p = p;
     this.#tell = tell;
-    Object.assign(this.gate, { activeS, idleS, stops: 0 });
+    this.#event(at => this.#machine.bind(at, p, activeS, idleS));
   }
 
   // The link is gone: stop, and forget what its hub still wanted.
   unbind() {
     this.#tell = null;
-    this.strike('link');
-    this.#slots.dropAll();
+    this.#event(at => this.#machine.unbind(at));
   }
 
   // The radio says that the peripheral went away.
-  left(reason) {
-    if (this.#over !== null) return;
-    this.#over = reason;
-    this.#finish();
-    this.#operation.cut(new RadioError('gone', reason));
-  }
+  left(reason) { this.#event(at => this.#machine.gone(at, reason)); }
 
   // --- what the hub wants ------------------------------------------------------------------------
 
   handle(message) {
     const unknown = this.#unknownHandle(message);
-    if (unknown !== undefined) this.fail(message.id, 'refused', `there is no characteristic ${unknown}`);
-    else if (message.t === 'Arm') this.#arm(message);
-    else if (message.t === 'Output') this.#output(message);
-    else if (message.t === 'Stop') this.#stop(message);
-    else if (message.t === 'Disconnect') this.#disconnect(message);
-    else this.#request(message); // Write, Read, Subscribe, Unsubscribe
-    this.#settle();
-    this.#work();
+    if (unknown !== undefined) {
+      this.#tell?.({ t: 'Failed', id: message.id, code: 'refused', text: `there is no characteristic ${unknown}` });
+      return;
+    }
+    this.#event(at => {
+      switch (message.t) {
+        case 'Arm': return this.#machine.arm(at, message);
+        case 'Output': return this.#machine.output(at, message);
+        case 'Stop': return this.#machine.stop(at, message);
+        case 'Disconnect': return this.#machine.disconnect(at, message);
+        default: return this.#machine.request(at, message); // Write, Read, Subscribe, Unsubscribe
+      }
+    });
   }
 
-  lease(ms) {
-    this.gate.lease(now(), ms / 1000);
-    this.#settle();
-    this.#work();
-  }
+  // Outputs may go on for so long from now.
+  lease(ms) { this.#event(at => this.#machine.lease(at, at + ms / 1000)); }
 
   #unknownHandle(message) {
     const packets = [...message.packets ?? [], ...message.stop ?? []];
@@ -104,313 +116,171 @@ export class Peripheral {
     return handles.find(handle => !this.connection.has(handle));
   }
 
-  #arm(message) {
-    const at = now();
-    if (!this.#allowed(message.id, () => this.gate.arm(at, message.seen ?? null))) return;
-    // Null: letting it go is its stop. None: silence is.
-    this.#stopper.armed = { ...message, stop: message.stop ?? [], going: !message.stop };
-    this.#slots.gapS = (message.gap_ms ?? 0) / 1000;
-    this.#written.armed(at);
-    this.done(message.id);
-  }
-
-  // Whether `action` was let through by gate and queue; else its request has been answered.
-  #allowed(id, action) {
-    try {
-      action();
-      return true;
-    } catch (error) {
-      if (error instanceof GateShut) this.fail(id, 'gate', error.message);
-      else if (error instanceof Congested) this.fail(id, 'congested', `${MOST} writes already wait for this device`);
-      else throw error;
-      return false;
-    }
-  }
-
-  #output({ id, packets: all, merge = false, rest = false }) {
-    const packets = all.map((packet, at) => ({ ...packet, rest: rest && at === all.length - 1 }));
-    if (!this.#allowed(id, () => this.gate.admit(now(), rest))) return;
-    if (!packets.length) {
-      this.done(id);
-      return;
-    }
-    this.#allowed(id, () => this.#superseded(this.#slots.output(id, packets, now(), merge)));
-  }
-
-  #request(message) {
-    this.#allowed(message.id, () => {
-      if (message.t === 'Write') this.gate.admit(now(), false);
-      this.#slots.request(message);
-    });
-  }
-
-  // Write these packets before anything else; what they overtake is gone.
-  #stop({ id, packets, all = true, rest = false, seen = null }) {
-    if (all) {
-      const { outputs, writes } = this.#slots.dropWrites();
-      for (const write of writes) this.fail(write, 'gate', 'a stop came before it');
-      this.#superseded(outputs);
-    } else {
-      this.#superseded(this.#slots.dropKeys(packets.flatMap(packet => packet.k ?? []), now()));
-    }
-    const knows = this.gate.knows(now(), seen);
-    this.#settle();
-    if (!knows) {
-      // Shut, or it crossed a stop of ours: these packets may start what ours has stopped.
-      this.gate.demand(now());
-      this.#answerWithTheStop(id);
-      this.#settle();
-      return;
-    }
-    if (!packets.length) {
-      this.done(id);
-      return;
-    }
-    this.#stopper.add({ id, packets, all, rest });
-    if (this.#stopper.length > MOST) this.strike('radio');
-    this.#operation.hurry();
-  }
-
-  #answerWithTheStop(id) {
-    const tell = this.#tell;
-    this.#stopper.whenStopped(error => {
-      if (tell !== this.#tell) return; // another link has taken its place
-      if (error === null) this.done(id);
-      else this.fail(id, error.code ?? 'radio', error.message);
-    });
-  }
-
-  // Stop it, then let it go.
-  #disconnect({ id }) {
-    if (this.#leaving !== null) {
-      this.done(id);
-      return;
-    }
-    this.#leaving = id;
-    this.strike(null);
-    this.#operation.hurry();
-  }
-
   // --- what stops it -----------------------------------------------------------------------------
 
-  // Run the armed stop because of `cause` (null: the hub asked for it). Resolves with null when it
-  // was written or there was nothing to stop, with the first error if the radio did not take it;
-  // it is retried nevertheless.
+  // Run the armed stop because of `cause` (null: the hub asked for it). Resolves with null when it was
+  // taken or there was nothing to stop, with the error if the toy had to be let go without it.
   strike(cause) {
-    this.gate.strike(now(), cause);
-    const stopped = this.#stopper.outcome();
-    this.#settle();
-    if (this.gate.state !== STOPPING) this.#stopper.tellWaiting(null);
-    this.#work();
-    return stopped;
-  }
-
-  // The page is going away and will not come back to this: hand every stop packet to the browser in
-  // this very moment, whatever else is under way.
-  blurt(cause) {
-    const due = this.gate.state !== SHUT;
-    this.gate.strike(now(), cause);
-    this.#slots.dropAll();
-    if (!due || this.#over !== null) return;
-    this.#stopper.blurt();
-    this.#settle();
-    this.#work();
-  }
-
-  // Bring everything here in line with the gate; called after each word with it.
-  #settle() {
-    if (this.#stopper.begin()) {
-      const { outputs, writes } = this.#slots.dropWrites();
-      for (const id of [...outputs, ...writes]) this.fail(id, 'gate', 'this device was stopped');
-      for (const id of this.#stopper.join()) this.#answerWithTheStop(id);
-      this.#operation.hurry();
-    }
-    if (this.gate.deadline !== null && this.#over === null) this.#alarm.by(this.gate.deadline);
-    this.#changed();
-  }
-
-  // --- the worker --------------------------------------------------------------------------------
-
-  // Starts the worker unless it runs; the first operation is handed to the browser before this
-  // returns. A failure in here is a bug: the toy is let go, which is the last thing that stops it.
-  #work() {
-    if (this.#working) return;
-    this.#working = true;
-    this.#run().catch(error => {
-      console.error(error);
-      this.connection.disconnect();
-      this.left('this page made a mistake and let the toy go');
+    return new Promise(resolve => {
+      this.#event(at => [...this.#machine.strike(at, cause), ...this.#machine.awaitStop(at, resolve)]);
     });
   }
 
-  async #run() {
-    while (this.#over === null) {
-      const at = now();
-      this.gate.tick(at);
-      this.#settle();
-      if (this.gate.state === STOPPING) {
-        if (at < this.gate.stopDue) return this.#wakeAt(this.gate.stopDue);
-        await this.#stopper.writeArmed();
-        this.#changed();
-      } else if (this.#stopper.waitingStop) {
-        const { readyAt } = this.#stopper.waitingStop;
-        if (at < readyAt) return this.#wakeAt(readyAt);
-        await this.#stopper.writeNext();
-      } else if (this.#leaving !== null) {
-        this.connection.disconnect();
-        this.left('the hub let it go');
-      } else if (this.#stopper.due !== null && at >= this.#stopper.due) {
-        await this.#stopper.repeat();
-      } else {
-        this.#queueRepetition(at);
-        const taken = this.#slots.take(at);
-        if (taken === null) return this.#wakeAt(this.#due(at));
-        if (taken.message) await this.#carryOut(taken.message);
-        else await this.#writePacket(taken.group, taken.packet);
+  // Stop it, then let it go; resolves when it is over. The stop is tried until the radio takes it, or
+  // has refused it for so long that the toy is let go without.
+  leave(why) {
+    return new Promise(resolve => {
+      if (this.#ended) resolve();
+      else {
+        this.#parted.push(resolve);
+        this.#event(at => [...this.#machine.strike(at, 'shutdown'), ...this.#machine.leave(at)]);
+      }
+    });
+  }
+
+  // The page is going away and will not come back to this: hand every packet of the armed stop to the
+  // browser in this very call. With an operation under way the browser refuses others, so that one
+  // gets a moment; whether that was enough nobody can tell any more, so the connection ends, too.
+  blurt(cause) {
+    const { gate } = this.#machine;
+    if (this.#ended || (gate.state === SHUT && gate.settled)) return;
+    const busy = this.#running !== null;
+    this.#closing = true;
+    this.#event(at => this.#machine.strike(at, cause));
+    const ends = performance.now() + CHAIN_MOST_MS;
+    const { stop } = this.#machine.armed;
+    if (busy) standStill(CHAIN_MS, ends);
+    for (const packet of [...stop ?? [], ...(stop ?? []).filter(({ r }) => !r)]) {
+      if (performance.now() >= ends) break;
+      const data = this.#machine.history.number(packet);
+      this.connection.writeNow(packet.h, data, packet.r ?? false)
+        .catch(() => {}); // nobody is left to hear it; where the page lives on, the stop is tried again
+      standStill(CHAIN_MS, ends);
+    }
+    this.#closing = false;
+    if (busy || stop === null) {
+      this.connection.disconnect();
+      this.left('the page had to go while the toy was busy, and let it go');
+    } else this.#begin(); // the page may live on: then the machine sees its stop through
+  }
+
+  // --- performing --------------------------------------------------------------------------------
+
+  // `event(at)` tells the machine something; what that brings is done before this returns.
+  #event(event) {
+    try {
+      this.#do(event(now()));
+    } catch (error) {
+      this.#mistake(error);
+    }
+  }
+
+  #do(actions) {
+    let dropped = false;
+    for (const action of actions) {
+      switch (action.do) {
+        case 'say': this.#tell?.(action.message); break;
+        case 'hurry':
+          dropped = action.drop && this.#wanted !== null;
+          this.#hurry(action.by);
+          break;
+        case 'record': this.#note(action.mayRun); break;
+        case 'note': break; // what there is to show stands in the state
+        case 'answer': action.token(action.code === null ? null : new RadioError(action.code, action.text)); break;
+        case 'over': this.#over(action); break;
+        default: this.#wanted = action;
       }
     }
-    return undefined;
-  }
-
-  #due(at) {
-    const { keepalive } = this.#stopper.armed;
-    const dues = [this.#slots.due(at), this.#stopper.due];
-    if (keepalive && this.#mayRepeat()) dues.push(this.#written.due(keepalive));
-    return Math.min(...dues.filter(due => due !== null), Infinity);
-  }
-
-  // Nothing is awaited between the decision that there is nothing to do and this, so no call of
-  // #work() is lost. Returns into #run(), which ends.
-  #wakeAt(at) {
-    this.#working = false;
-    this.#alarm.by(at);
-  }
-
-  // --- writing -----------------------------------------------------------------------------------
-
-  async #writePacket(group, packet) {
-    this.#current = group.id;
-    try {
-      await this.#write(packet, group.id !== null);
-    } catch (error) {
-      this.#current = null;
-      this.#slots.finished(now(), true);
-      this.#failed(group.id, error);
+    if (dropped) {
+      this.#wanted = null;
+      this.#do(this.#machine.finished(now(), { dropped: true }));
       return;
     }
-    this.#current = null;
-    if (this.#slots.finished(now()) && group.id !== null) this.done(group.id, group.superseded);
-  }
-
-  // Write something other than a stop. A repetition does not count as a new value.
-  #write(packet, counts) {
-    return this.#operation.run(() => {
-      const at = this.#pass();
-      if (!packet.rest && (counts || packet.k?.length)) this.gate.wrote(at, false);
-      if (counts) {
-        this.#written.note(packet, at);
-        this.#changed();
-      }
-      this.#settle();
-      return this.connection.write(packet.h, this.#written.number(packet), packet.r ?? false);
-    }).then(() => { if (packet.rest) this.gate.wrote(now(), true); });
-  }
-
-  // The last question before the radio: nothing is awaited between it and the write.
-  #pass() {
-    const at = now();
-    if (!this.gate.passes(at)) {
-      this.#settle();
-      throw new RadioError('gate', 'this device was stopped');
-    }
-    this.#stopper.superseded();
-    this.#slots.wrote(at);
-    return at;
-  }
-
-  async #carryOut(message) {
-    const { connection } = this;
-    this.#current = message.id;
-    try {
-      if (message.t === 'Write') {
-        await this.#operation.run(() => {
-          this.#pass();
-          return connection.write(message.h, message.d, message.r ?? false);
-        });
-      } else if (message.t === 'Read') {
-        const d = await this.#operation.run(() => connection.read(message.h));
-        this.#say({ t: 'Value', id: message.id, d });
-        return; // its answer is not Done
-      } else if (message.t === 'Subscribe') {
-        const notify = d => this.#say({ t: 'Notification', p: this.p, h: message.h, d });
-        await this.#operation.run(() => connection.subscribe(message.h, notify));
-      } else {
-        await this.#operation.run(() => connection.unsubscribe(message.h));
-      }
-      this.done(message.id);
-    } catch (error) {
-      this.#failed(message.id, error);
-    } finally {
-      this.#current = null;
-      this.#slots.finished(now());
-    }
-  }
-
-  #queueRepetition(at) {
-    const { keepalive } = this.#stopper.armed;
-    if (!keepalive || !this.#mayRepeat()) return;
-    const due = this.#written.due(keepalive);
-    if (due !== null && due <= at) this.#slots.repeat(this.#written.repetition(keepalive, at), at);
-  }
-
-  #mayRepeat() {
-    return this.gate.state === OPEN && !this.#slots.length && !this.#stopper.armed.keepalive.only_demanded;
-  }
-
-  // --- leaving -----------------------------------------------------------------------------------
-
-  // Stop it, then let it go; resolves when both is done.
-  async leave(why) {
-    await this.strike('shutdown');
-    if (this.#over !== null) return;
-    this.connection.disconnect();
-    this.left(why);
-  }
-
-  // Nothing more will happen: answer everybody who still waits.
-  #finish() {
-    const reason = this.#over;
-    // What was not stopped may go on without us: most toys stop when they lose the link, not all.
-    const { ids, unstopped } = this.#stopper.end();
-    const loose = unstopped || this.gate.running;
-    this.#alarm.stop();
-    if (unstopped) this.stopped(this.gate.cause, false, reason);
-    this.#stopper.tellWaiting(new RadioError('gone', reason));
-    const open = [...this.#slots.dropAll(), ...ids, this.#current];
-    for (const id of open) if (id !== null) this.fail(id, 'gone', reason);
-    if (this.#leaving !== null) this.done(this.#leaving);
-    else this.#say({ t: 'Disconnected', p: this.p, text: reason });
-    const asked = this.#leaving !== null;
-    this.#tell = null;
-    this.gone(reason, asked, loose);
+    this.#begin();
+    if (!this.#ended && this.#machine.deadline < Infinity) this.#alarm.by(this.#machine.deadline);
     this.#changed();
   }
 
-  // --- telling the hub ---------------------------------------------------------------------------
-
-  #failed(id, error) {
-    if (!(error instanceof RadioError)) throw error;
-    if (id !== null) this.fail(id, error.code, error.message);
-    if (error.code === 'gone') this.left(error.message);
+  // Only what runs from now on has to wait for the note that it may.
+  #note(mayRun) {
+    const noted = this.#record(this);
+    if (!mayRun || !noted) return;
+    const waited = Promise.race([noted.catch(error => console.error(error)), new Promise(resolve => {
+      clock.set(now() + RECORD_S, resolve);
+    })]).then(() => {
+      if (this.#recorded !== waited) return;
+      this.#recorded = null;
+      this.#begin();
+    });
+    this.#recorded = waited;
   }
 
-  #superseded(ids) { for (const id of ids) this.done(id, true); }
-
-  stopped(cause, ok, text) {
-    this.#say({ t: 'Stopped', p: this.p, cause: cause ?? 'radio', ok, text, n: this.gate.stops });
+  #hurry(by) {
+    const running = this.#running;
+    if (running) clock.set(by, () => running.cut());
   }
 
-  done(id, superseded) { this.#say({ t: 'Done', id, superseded: superseded || undefined }); }
-  fail(id, code, text) { this.#say({ t: 'Failed', id, code, text: text.slice(0, 512) }); }
-  #say(message) { this.#tell?.(message); }
+  #begin() {
+    const wanted = this.#wanted;
+    if (wanted === null || this.#running !== null || this.#closing || this.#ended) return;
+    if (this.#recorded !== null && wanted.do === 'write' && !wanted.stops) return;
+    this.#wanted = null;
+    const running = { cut: () => end({ cut: true }) };
+    const end = result => {
+      if (this.#running !== running) return; // it was cut short, or the toy has left
+      this.#running = null;
+      this.#event(at => this.#machine.finished(at, result));
+    };
+    this.#running = running;
+    let work;
+    try {
+      work = this.#operate(wanted);
+    } catch (error) {
+      work = Promise.reject(error);
+    }
+    if (!work) {
+      end({ taken: new Uint8Array() });
+      return;
+    }
+    work.then(value => end({ taken: value ?? new Uint8Array() }), error => {
+      if (error instanceof RadioError) end({ refused: error.code, text: error.message });
+      else this.#mistake(error);
+    });
+  }
+
+  // A promise, or nothing where it is done already. The connection keeps the time: a browser that does
+  // not answer refuses everything else for this toy, so that the connection has to end.
+  #operate({ do: what, h, d, r, limitS }) {
+    const { connection } = this;
+    switch (what) {
+      case 'write': return connection.write(h, d, r, limitS * 1000);
+      case 'read': return connection.read(h);
+      case 'subscribe': return connection.subscribe(h, value => this.#tell?.({ t: 'Notification', p: this.p, h, d: value }));
+      case 'unsubscribe': return connection.unsubscribe(h);
+      default: return connection.disconnect();
+    }
+  }
+
+  #over({ reason, owes }) {
+    this.#ended = true;
+    this.#wanted = this.#running = this.#recorded = null;
+    this.#alarm.stop();
+    const asked = this.#machine.leaving;
+    this.#tell = null;
+    this.#gone(reason, asked, owes);
+    for (const resolve of this.#parted.splice(0)) resolve();
+  }
+
+  // A mistake of ours: the toy is let go, which is the last thing that stops it.
+  #mistake(error) {
+    console.error(error);
+    this.connection.disconnect();
+    if (!this.#ended) this.#do(this.#machine.gone(now(), 'this page made a mistake and let the toy go'));
+  }
+}
+
+// Nothing else can hold up a page that is being thrown away.
+function standStill(ms, ends) {
+  const until = Math.min(performance.now() + ms, ends);
+  while (performance.now() < until) { /* the browser's other process goes on */ }
 }

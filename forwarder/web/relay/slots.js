@@ -1,17 +1,25 @@
 // What waits to be written to one peripheral, and in which order. Knows no browser.
 //
-// The rules and figures of relay/peripheral/slots.py: entries leave in the order in which they came. Packets
-// of one Output stay together; a newer Output takes away queued packets that share a key with one of
+// The rules of relay/peripheral/slots.py: entries leave in the order in which they came. Packets of
+// one Output stay together; a newer Output takes away queued packets that share a key with one of
 // its own, and steps into the place of the first Output that it emptied. Reads, writes and
 // subscriptions are barriers. A packet that is delayed (`after_ms`) lets others pass.
+//
+// An entry is a group { id, packets, readyAt, rest, movesMs, armed, windowEnds, superseded, struck }
+// or a request { message, readyAt }; an Output as a request has no packets.
 
-export const MOST = 256;
-export const MERGE_S = 0.002;
+import { MERGE_S, QUEUE_MOST } from './limits.js';
 
 export class Congested extends Error {}
 
 const share = (packet, keys) => (packet.k ?? []).some(key => keys.has(key));
 const delay = packet => (packet.after_ms ?? 0) / 1000;
+const writes = entry => Boolean(entry.packets) || entry.message.t === 'Write';
+
+// What is to be written of one Output; `id` null: of the keep-alive.
+export const group = (id, packets, readyAt, about) => ({
+  id, packets, readyAt, rest: false, movesMs: null, armed: false, windowEnds: 0, superseded: false, struck: false, ...about,
+});
 
 export class Slots {
   gapS = 0; // least time between two writes, from start to start
@@ -24,75 +32,90 @@ export class Slots {
 
   // Queue the packets of an Output; returns the ids of those that it leaves nothing of. Throws
   // Congested, and then has changed nothing.
-  output(id, packets, now, merge) {
+  output({ id, packets, rest = false, merge = false, moves_ms: movesMs = null }, now) {
     const keys = new Set(packets.flatMap(packet => packet.k ?? []));
     let going = 0;
-    for (const entry of this.#entries) going += entry.packets?.filter(p => share(p, keys)).length ?? 0;
-    if (this.#size - going + packets.length > MOST) throw new Congested();
+    for (const entry of this.#entries) going += entry.packets?.filter(packet => share(packet, keys)).length ?? 0;
+    if (this.#size - going + packets.length > QUEUE_MOST) throw new Congested();
     const idle = this.#taken === null && !this.#entries.length && now >= this.#clearAt;
-    const group = {
-      id, packets: [...packets], readyAt: now + delay(packets[0]), windowEnds: 0, superseded: false,
-    };
-    if (merge && idle) group.windowEnds = now + MERGE_S;
+    const fresh = group(id, [...packets], now + delay(packets[0]), { rest, movesMs: movesMs ?? null });
+    if (merge && idle) fresh.windowEnds = now + MERGE_S;
     const { gone, place } = this.#supersede(keys, now);
-    if (place === null) this.#entries.push(group);
+    if (place === null) this.#entries.push(fresh);
     else {
-      group.windowEnds = place.windowEnds;
-      this.#entries[this.#entries.indexOf(place)] = group;
+      fresh.windowEnds = place.windowEnds;
+      this.#entries[this.#entries.indexOf(place)] = fresh;
     }
-    group.readyAt = Math.max(group.readyAt, group.windowEnds);
+    fresh.readyAt = Math.max(fresh.readyAt, fresh.windowEnds);
     this.#size += packets.length;
     this.#sweep();
-    return gone;
+    return ids(gone);
   }
 
-  // Queue a Write, Read, Subscribe or Unsubscribe behind everything. Throws Congested.
+  // Queue a request behind everything. Throws Congested.
   request(message) {
-    if (this.#size >= MOST) throw new Congested();
+    if (this.#size >= QUEUE_MOST) throw new Congested();
     this.#entries.push({ message, readyAt: 0 });
     this.#size++;
   }
 
   // Queue a keep-alive: any newer value of the same slot takes its place.
-  repeat(packets, now) {
-    this.#entries.push({ id: null, packets: [...packets], readyAt: now, windowEnds: 0, superseded: false });
-    this.#size += packets.length;
+  repeat(repetition) {
+    this.#entries.push(repetition);
+    this.#size += repetition.packets.length;
   }
 
   // Take away queued packets of these slots; returns the Outputs that nothing is left of.
   dropKeys(keys, now) {
     const { gone } = this.#supersede(new Set(keys), now);
     this.#sweep();
-    return gone;
+    return ids(gone);
+  }
+
+  // Take away the packets of every Output; returns the ids of those that wait.
+  dropOutputs() {
+    const gone = [];
+    for (const entry of this.#entries) {
+      if (!entry.packets) continue;
+      this.#size -= entry.packets.length;
+      entry.superseded ||= entry.packets.length > 0;
+      entry.packets = [];
+      if (entry !== this.#taken) gone.push(entry);
+    }
+    this.#sweep();
+    return ids(gone);
   }
 
   // Take away everything that writes; returns the ids of Outputs and of Writes. Reads stay.
-  dropWrites() {
+  dropWrites(struck = false) {
     const outputs = [];
-    const writes = [];
+    const written = [];
     const kept = [];
     for (const entry of this.#entries) {
       if (entry.packets) {
+        const left = entry.packets.length > 0;
         this.#size -= entry.packets.length;
         entry.packets = [];
-        if (entry === this.#taken) entry.superseded = true;
-        else if (entry.id !== null) outputs.push(entry.id);
-      } else if (entry.message.t === 'Write') {
+        if (entry === this.#taken) {
+          entry.superseded ||= left;
+          entry.struck = struck && left;
+        } else if (entry.id !== null) outputs.push(entry.id);
+      } else if (entry.message.t === 'Write' || entry.message.t === 'Output') {
         this.#size--;
-        writes.push(entry.message.id);
+        (entry.message.t === 'Write' ? written : outputs).push(entry.message.id);
       } else kept.push(entry);
     }
     this.#entries = kept;
-    return { outputs, writes };
+    return { outputs, writes: written };
   }
 
   // Take away everything that is queued; returns every id that is still to be answered.
   dropAll() {
-    const { outputs, writes } = this.dropWrites();
+    const { outputs, writes: written } = this.dropWrites();
     const rest = this.#entries.map(entry => entry.message.id);
     this.#entries = [];
     this.#size = 0;
-    return [...outputs, ...writes, ...rest];
+    return [...outputs, ...written, ...rest];
   }
 
   // What is to be carried out now: { group, packet }, { message }, or null. Whoever takes an entry
@@ -100,7 +123,7 @@ export class Slots {
   take(now) {
     for (const entry of this.#entries) {
       if (entry.readyAt > now) continue;
-      if ((entry.packets || entry.message.t === 'Write') && now < this.#clearAt) return null;
+      if (writes(entry) && now < this.#clearAt) return null;
       this.#taken = entry;
       this.#size--;
       if (entry.packets) return { group: entry, packet: entry.packets.shift() };
@@ -110,11 +133,17 @@ export class Slots {
     return null;
   }
 
+  // The request that was taken has not begun after all: it is the first one again.
+  putBack() {
+    const entry = this.#taken;
+    this.#taken = null;
+    if (!entry?.message) return;
+    this.#entries.unshift(entry);
+    this.#size++;
+  }
+
   // A write, of whatever kind, is starting: the gap counts from here.
   wrote(now) { this.#clearAt = now + this.gapS; }
-
-  // When the gap is over.
-  get clearAt() { return this.#clearAt; }
 
   // What was taken is over; true if nothing is left of its command, so that it is answered.
   finished(now, failed = false) {
@@ -132,25 +161,22 @@ export class Slots {
     return true;
   }
 
-  // When to ask take() again after it had nothing at `now`; null: when something comes in.
+  // When to ask take() again after it had nothing at `now`; infinite: when something comes in.
   due(now) {
     let due = Infinity;
     for (const entry of this.#entries) {
-      if (entry.readyAt <= now) {
-        // It waits for the gap, and everything behind it waits for it.
-        due = Math.min(due, this.#clearAt);
-        break;
-      }
+      // It waits for the gap, and everything behind it waits for it.
+      if (entry.readyAt <= now) return Math.min(due, this.#clearAt);
       due = Math.min(due, Math.max(entry.readyAt, this.#clearAt));
     }
-    return this.#entries.length ? due : null;
+    return due;
   }
 
   #sweep() {
     this.#entries = this.#entries.filter(entry => !entry.packets || entry.packets.length);
   }
 
-  // Take queued packets of these slots away, leaving empty groups in their places. Returns the ids
+  // Take queued packets of these slots away, leaving empty groups in their places. Returns the groups
   // to be answered, and the first place that something newer may step into.
   #supersede(keys, now) {
     const gone = [];
@@ -168,8 +194,10 @@ export class Slots {
       entry.superseded = true;
       if (kept.length) continue;
       place ??= entry;
-      if (entry !== this.#taken && entry.id !== null) gone.push(entry.id);
+      if (entry !== this.#taken) gone.push(entry);
     }
     return { gone, place };
   }
 }
+
+const ids = groups => groups.map(({ id }) => id).filter(id => id !== null);
