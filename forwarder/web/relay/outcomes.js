@@ -27,7 +27,7 @@ export class Outcomes extends Worker {
     if (result.cut) {
       this.#cut(now, op);
       error = refused('timeout', `the radio operation ${op.hurried ? 'gave way to a stop' : 'took too long'}`);
-    } else if ((op.kind === VALUE || op.kind === REQUEST) && op.packet !== null) this.straggler = false;
+    }
     switch (op.kind) {
       case VALUE: this.#valueEnded(now, op, error); break;
       case REQUEST: this.#requestEnded(now, op, error, result.taken); break;
@@ -41,13 +41,13 @@ export class Outcomes extends Worker {
   // Whatever it wrote may reach the toy a while later.
   #cut(now, op) {
     if (op.packet === null || op.armed) return;
-    this.straggler = true;
+    this.lateUntil = now + STRAGGLER_S;
     if (op.movesMs !== null) this.history.handed(now + STRAGGLER_S, op.movesMs);
   }
 
   // A stop came before it; reading waits for that.
   #dropped(now, op) {
-    if (op.kind === REQUEST && op.packet === null) {
+    if (op.kind === REQUEST && op.packet === null && op.link === this.link) {
       this.slots.putBack();
       return;
     }
@@ -70,7 +70,8 @@ export class Outcomes extends Worker {
       this.#answer(op, refused('gate', 'this device was stopped'));
       return;
     }
-    if (!group.superseded && group.armed && !this.straggler) this.settle(now);
+    const holds = group.mark === this.touched && !this.late(group.readyAt);
+    if (!group.superseded && group.armed && holds) this.settle(now);
     else if (!group.superseded && group.rest && group.id !== null) this.gate.rested(now);
     this.#answer(op, null, { superseded: group.superseded });
   }
@@ -91,7 +92,7 @@ export class Outcomes extends Worker {
 
   #againEnded(now, op, error) {
     const { again } = this;
-    if (again === null) return;
+    if (again === null || again.run !== op.run) return; // another one has taken its place
     if (error !== null) {
       if (again.run.failed(now, op.began) >= FAILING_S) this.struck(now, 'radio');
       return;
@@ -101,7 +102,8 @@ export class Outcomes extends Worker {
     this.again = null;
     if (again.armed) {
       this.history.clear();
-      this.settle(now);
+      if (this.holds(again.run)) this.settle(now);
+      else this.onceMore(Math.max(now, this.lateUntil));
     } else if (again.rest) this.gate.rested(now);
   }
 
@@ -115,7 +117,7 @@ export class Outcomes extends Worker {
       return;
     }
     this.run.taken(now);
-    if (this.run.over) this.stopTaken(now);
+    if (this.run.over) this.stopTaken(now, this.run.began ?? now);
   }
 
   #letGoEnded(now, op, error) {
@@ -126,8 +128,7 @@ export class Outcomes extends Worker {
       return;
     }
     if (stopping && (this.gate.settled || !this.armed.stop?.length) && gone) {
-      this.straggler = false;
-      this.stopTaken(now);
+      this.stopTaken(now, this.lateUntil);
     } else if (stopping) {
       const first = this.hopeless ?? refused('timeout', 'there was no time left');
       this.tell(refused(first.code, `it did not take its stop and was let go: ${first.text}`));

@@ -74,6 +74,8 @@ export class Run {
   #failures = 0;
   #failingSince = null;
   due; // when the next packet may be written
+  began = null; // when the first one was handed over,
+  mark = 0; // and what else had been by then
 
   constructor(steps, now) {
     this.#steps = steps;
@@ -84,6 +86,13 @@ export class Run {
   get begun() { return this.#next > 0; }
   get failing() { return this.#failures > 0; }
   get packet() { return this.#steps[this.#next][0]; }
+
+  // A packet is handed over.
+  begin(now, mark) {
+    if (this.began !== null) return;
+    this.began = now;
+    this.mark = mark;
+  }
 
   // The radio took the packet.
   taken(now) {

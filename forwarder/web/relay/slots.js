@@ -5,8 +5,8 @@
 // its own, and steps into the place of the first Output that it emptied. Reads, writes and
 // subscriptions are barriers. A packet that is delayed (`after_ms`) lets others pass.
 //
-// An entry is a group { id, packets, readyAt, rest, movesMs, armed, windowEnds, superseded, struck }
-// or a request { message, readyAt }; an Output as a request has no packets.
+// An entry is a group { id, packets, readyAt, rest, movesMs, armed, windowEnds, superseded, struck,
+// mark } or a request { message, readyAt }; an Output as a request has no packets.
 
 import { MERGE_S, QUEUE_MOST } from './limits.js';
 
@@ -18,7 +18,7 @@ const writes = entry => Boolean(entry.packets) || entry.message.t === 'Write';
 
 // What is to be written of one Output; `id` null: of the keep-alive.
 export const group = (id, packets, readyAt, about) => ({
-  id, packets, readyAt, rest: false, movesMs: null, armed: false, windowEnds: 0, superseded: false, struck: false, ...about,
+  id, packets, readyAt, rest: false, movesMs: null, armed: false, windowEnds: 0, superseded: false, struck: false, mark: null, ...about,
 });
 
 export class Slots {
@@ -84,6 +84,17 @@ export class Slots {
     }
     this.#sweep();
     return ids(gone);
+  }
+
+  // Take away what a keep-alive has queued.
+  dropRepeats() {
+    for (const entry of this.#entries) {
+      if (!entry.packets || entry.id !== null) continue;
+      this.#size -= entry.packets.length;
+      entry.superseded ||= entry.packets.length > 0;
+      entry.packets = [];
+    }
+    this.#sweep();
   }
 
   // Take away everything that writes; returns the ids of Outputs and of Writes. Reads stay.

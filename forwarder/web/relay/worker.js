@@ -12,7 +12,7 @@
 import { Gate, STOPPING } from './gate.js';
 import { History } from './history.js';
 import {
-  LAST_LET_GO_S, LET_GO_S, OPERATION_S, PACKET_S, PATIENCE_S, QUEUE_MOST, SILENCE_S, STRAGGLER_S, TEXT_MOST,
+  LAST_LET_GO_S, LET_GO_S, OPERATION_S, PACKET_S, PATIENCE_S, QUEUE_MOST, SILENCE_S, TEXT_MOST,
 } from './limits.js';
 import { HubStops, Run, armedSteps, once, samePackets, sameStop } from './runs.js';
 import { Slots, group } from './slots.js';
@@ -43,7 +43,7 @@ export class Worker {
   again = null; // { run, since, armed, rest }: a stop written by ourselves without closing the gate
   op = null; // the operation under way, see #begin
   run = null;
-  straggler = false;
+  touched = 0; // packets handed over that are not part of the armed stop
   hopeless = null;
   complained = false;
   letGoFailures = 0;
@@ -55,6 +55,7 @@ export class Worker {
     this.gate = new Gate(block, maxRunS);
     this.history = new History(now);
     this.letGoAt = now;
+    this.lateUntil = now; // until then a write that was cut short may still reach the toy
     this.demandsTraffic = demandsTraffic;
   }
 
@@ -104,7 +105,12 @@ export class Worker {
 
   armWith(now, message) {
     const [old, fresh] = [this.armed.stop ?? null, message.stop ?? null];
-    if (!samePackets(old, fresh) && !sameStop(fresh ?? [], old)) this.gate.settled = false;
+    if (!samePackets(old, fresh) && !sameStop(fresh ?? [], old)) {
+      // What is still written of the old one is none any more.
+      this.gate.settled = false;
+      this.slots.dropRepeats();
+      if (this.again !== null) this.again.armed = false;
+    }
     this.armed = { ...message, stop: fresh };
     this.gate.take('arm');
     this.slots.gapS = (message.gap_ms ?? 0) / 1000;
@@ -124,8 +130,6 @@ export class Worker {
     this.complained = false;
     this.letGoAt = now;
     this.letGoFailures = 0;
-    // What it waits for can still come behind this one.
-    if (this.again !== null && this.again.since > now) this.straggler = true;
     this.again = null;
     const { outputs, writes } = this.slots.dropWrites(true);
     for (const id of [...outputs, ...writes]) this.fail(id, 'gate', 'this device was stopped');
@@ -141,6 +145,11 @@ export class Worker {
     op.hurried = true;
     this.act({ do: 'hurry', by: now + PATIENCE_S, drop });
   }
+
+  // Whether a stop that was taken as this run is the last word: nothing else was handed over between
+  // its packets, and nothing that was cut short can still come behind it.
+  holds(run) { return run.began !== null && run.mark === this.touched && !this.late(run.began); }
+  late(began) { return began < this.lateUntil; }
 
   // It is off, and nothing that was handed over can change that.
   settle(now) {
@@ -177,11 +186,11 @@ export class Worker {
         return this.#letGo(now, 'nobody knows when it ends by itself');
       }
       if (until > now) return Math.min(until, endsAt);
-      this.straggler = false; // the last move has been counted with it
-      this.stopTaken(now);
+      this.stopTaken(now, Math.max(now, this.lateUntil));
       return null;
     }
     if (this.run.due > now) return Math.min(this.run.due, endsAt);
+    this.run.begin(now, this.touched);
     return this.#write(now, this.#begin(STRUCK, now, { packet: this.run.packet, armed: true }), Math.min(PACKET_S, endsAt - now));
   }
 
@@ -191,6 +200,7 @@ export class Worker {
       return null;
     }
     if (stop.run.due > now) return stop.run.due;
+    stop.run.begin(now, this.touched);
     const op = this.#begin(STOP, now, { packet: stop.run.packet, stop, armed: stop.armed });
     return this.#write(now, op, PACKET_S, stop.message.rest ?? false);
   }
@@ -201,7 +211,9 @@ export class Worker {
       return null;
     }
     if (again.run.due > now) return again.run.due;
-    return this.#write(now, this.#begin(AGAIN, now, { packet: again.run.packet, armed: again.armed }), PACKET_S, again.rest);
+    again.run.begin(now, this.touched);
+    const op = this.#begin(AGAIN, now, { packet: again.run.packet, armed: again.armed, run: again.run });
+    return this.#write(now, op, PACKET_S, again.rest);
   }
 
   #nextOfQueue(now) {
@@ -219,6 +231,7 @@ export class Worker {
       return null;
     }
     if (values.rest) this.history.rests();
+    values.mark ??= this.touched;
     const op = this.#begin(VALUE, now, { id: values.id, packet, group: values, armed: values.armed, movesMs: values.movesMs });
     return this.#write(now, op, OPERATION_S, values.rest);
   }
@@ -250,7 +263,7 @@ export class Worker {
   // An operation: of which link it was asked, whom it answers, what it writes.
   #begin(kind, began, about) {
     return {
-      kind, began, link: this.link, id: null, packet: null, group: null, request: null, stop: null, movesMs: null, armed: false, hurried: false, ...about,
+      kind, began, link: this.link, id: null, packet: null, group: null, request: null, stop: null, run: null, movesMs: null, armed: false, hurried: false, ...about,
     };
   }
 
@@ -258,6 +271,7 @@ export class Worker {
     const { packet } = op;
     if (!op.armed) {
       if (this.gate.handedAt === null) this.act({ do: 'record', mayRun: true });
+      this.touched++;
       this.gate.handed(now, rest);
       this.history.handed(now, op.movesMs);
       const { again } = this;
@@ -314,24 +328,22 @@ export class Worker {
     if (all) this.history.clear();
     else if (rest) this.history.rests();
     if (!stop.armed) for (const packet of packets) this.history.taken(packet, rest);
-    if (this.straggler && packets.length) {
-      this.straggler = false;
-      const since = now + STRAGGLER_S;
-      this.again = { run: new Run(once(packets), since), since, armed: stop.armed, rest };
-    } else if (stop.armed) this.settle(now);
+    const armed = sameStop(packets, this.armed.stop);
+    if (stop.run.began !== null && this.late(stop.run.began)) {
+      const since = Math.max(now, this.lateUntil);
+      this.again = { run: new Run(once(packets), since), since, armed, rest };
+    } else if (stop.armed && armed && this.holds(stop.run)) this.settle(now);
     if (rest && !this.gate.settled) this.gate.rested(now);
     for (const id of stop.ids) this.done(id);
   }
 
   // The armed stop has done its work.
-  stopTaken(now) {
+  stopTaken(now, began) {
     const { cause } = this.gate;
     this.gate.take('taken');
     this.history.clear();
-    if (this.straggler) {
-      this.straggler = false;
-      this.onceMore(now + STRAGGLER_S);
-    } else this.settle(now);
+    if (this.late(began)) this.onceMore(Math.max(now, this.lateUntil));
+    else this.settle(now);
     this.act({ do: 'note', event: 'stopped', cause, text: '' });
     if (cause !== null || this.complained) this.stopped(cause);
     this.tell(null);
