@@ -93,7 +93,7 @@ class Dialogue:
         """Put a request on its way. Raises ServerGone, and what ClientSession.request raises."""
         if self._end is not None:
             raise ServerGone(self._end)
-        id, frame = self.session.request(message, self._clock())
+        id, frame = self.session.request(message, self._clock(), urgent=urgent)
         reply: asyncio.Future[ServerMessage] = asyncio.get_running_loop().create_future()
         self._waiting[id] = reply
         if urgent:
@@ -103,6 +103,10 @@ class Dialogue:
         self._wake.set()
         self._reschedule()
         return Asked(id, reply)
+
+    def waits(self, id: int) -> bool:
+        """Whether this request has not left yet, and may be withdrawn."""
+        return id in self._queue
 
     def withdraw(self, id: int) -> bool:
         """Take a request back if it has not left yet; its reply is then cancelled."""

@@ -187,16 +187,18 @@ class ClientSession:
         id = self._next_id()
         return encode(self._translator.hello(id, self._client_name))
 
-    def request(self, message: ClientMessage, now: float) -> tuple[int, str]:
+    def request(
+        self, message: ClientMessage, now: float, *, urgent: bool = False
+    ) -> tuple[int, str]:
         """The frame that asks for `message` (its own Id does not matter), and the Id to wait for.
 
         Exactly one Reply with that Id will come out of `receive` or `tick`, unless `forget` is
         called. Raises HandshakeError before Ready; Unsupported, OutOfRange or UnknownDevice for
         what cannot be said in the server's version; ForwarderError if too much is unanswered,
-        though never for a StopCmd.
+        though never for what is urgent: what stops something, whose number is its sender's care.
         """
         self._step(Event.REQUEST)
-        return self._ask(message, now, ours=False)
+        return self._ask(message, now, ours=False, urgent=urgent)
 
     def forget(self, request_id: int) -> None:
         """No longer wait for an answer; one that still comes is Ignored."""
@@ -213,8 +215,11 @@ class ClientSession:
             if not pending.ours
         ]
 
-    def _ask(self, message: ClientMessage, now: float, *, ours: bool) -> tuple[int, str]:
-        if len(self._pending) >= MAX_PENDING and not isinstance(message, StopCmd):
+    def _ask(
+        self, message: ClientMessage, now: float, *, ours: bool, urgent: bool = False
+    ) -> tuple[int, str]:
+        exempt = urgent or isinstance(message, StopCmd)
+        if len(self._pending) >= MAX_PENDING and not exempt:
             raise ForwarderError(f"{self.server_name} leaves {MAX_PENDING} requests unanswered.")
         id = self._next_id()
         asked = self._translator.ask(msgspec.structs.replace(message, id=id))

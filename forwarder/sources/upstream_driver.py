@@ -70,6 +70,9 @@ class UpstreamDriver:
         self._dialogue = dialogue
         self._others_running = others_running
         self._slots: dict[int, _Slot] = {}
+        # Values that were sent; and the stops that are on their way, by what they stop.
+        self._sent = 0
+        self._stopping: dict[frozenset[int] | None, _Stop] = {}
         self._truth = truth
         self._listeners: dict[tuple[int, InputType], OnReading] = {}
         self._gone: str | None = None
@@ -127,8 +130,23 @@ class UpstreamDriver:
             _settle(outcome, _hardware_error(error))
             return
         slot.asked, slot.outcome = asked, outcome
-        slot.late = asyncio.get_running_loop().call_later(ANSWER_S, self._next, slot, asked)
+        self._wait_for_answer(slot, asked)
+        self._sent += 1
         asked.reply.add_done_callback(lambda reply: self._answered(slot, asked, outcome))
+
+    def _wait_for_answer(self, slot: _Slot, asked: Asked) -> None:
+        loop = asyncio.get_running_loop()
+        slot.late = loop.call_later(ANSWER_S, self._is_late, slot, asked)
+
+    def _is_late(self, slot: _Slot, asked: Asked) -> None:
+        """The answer is lost, or the network stands still: what has not left yet stays in sight,
+        for it must not come behind a stop."""
+        if not self._dialogue.waits(asked.id):
+            self._next(slot, asked)
+        elif slot.waiting is not None:
+            self._dialogue.withdraw(asked.id)  # Its answer brings the newer one on its way.
+        else:
+            self._wait_for_answer(slot, asked)
 
     def _answered(self, slot: _Slot, asked: Asked, outcome: Outcome) -> None:
         # Cancelled: it was taken back for something newer.
@@ -164,8 +182,21 @@ class UpstreamDriver:
                     # Not sent yet: it must not come behind the stop.
                     self._dialogue.withdraw(slot.asked.id)
         outcome: Outcome = asyncio.get_running_loop().create_future()
-        _Stop(self, self._stops(features), outcome).run()
+        scope = None if features is None else frozenset(features)
+        under_way = self._stopping.get(scope)
+        if under_way is not None and under_way.sent == self._sent:
+            # Nothing was sent behind it: it does what this one would.
+            under_way.outcomes.append(outcome)
+            return outcome
+        stop = _Stop(self, self._stops(features), outcome, self._sent)
+        self._stopping[scope] = stop
+        outcome.add_done_callback(lambda done: self._stopped(scope, stop))
+        stop.run()
         return outcome
+
+    def _stopped(self, scope: frozenset[int] | None, stop: _Stop) -> None:
+        if self._stopping.get(scope) is stop:
+            del self._stopping[scope]
 
     def _stops(self, features: Collection[int] | None) -> list[ClientMessage]:
         """The messages that stop these features and, if the server can do that, nothing else."""
@@ -286,14 +317,20 @@ class UpstreamDriver:
 
 
 class _Stop:
-    """One stop, tried again while the server does not confirm it."""
+    """One stop, tried again while the server does not confirm it. `outcomes`: of all who wait for
+    it, `sent`: how many values had been sent before it."""
 
     def __init__(
-        self, driver: UpstreamDriver, messages: Sequence[ClientMessage], outcome: Outcome
+        self,
+        driver: UpstreamDriver,
+        messages: Sequence[ClientMessage],
+        outcome: Outcome,
+        sent: int,
     ) -> None:
         self._driver = driver
         self._messages = messages
-        self._outcome = outcome
+        self.outcomes = [outcome]
+        self.sent = sent
         self._missing = 0
         self._tries = 0
         self._error: HardwareError | None = None
@@ -311,7 +348,11 @@ class _Stop:
         for reply in replies:
             reply.add_done_callback(self._answered)
         if not replies:
-            _settle(self._outcome, self._error)
+            self._settle()
+
+    def _settle(self) -> None:
+        for outcome in self.outcomes:
+            _settle(outcome, self._error)
 
     def _answered(self, reply: asyncio.Future[ServerMessage]) -> None:
         self._missing -= 1
@@ -321,7 +362,7 @@ class _Stop:
         gone = self._error is not None and self._error.reason is ErrorCode.GONE
         if self._error is None or gone or self._tries >= STOP_TRIES:
             # Gone: the server stops what a client drove when the client is gone.
-            _settle(self._outcome, self._error)
+            self._settle()
         else:
             log.warning("a stop failed and is tried again: %s", self._error)
             asyncio.get_running_loop().call_later(STOP_AGAIN_S, self.run)

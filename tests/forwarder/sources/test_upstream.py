@@ -537,10 +537,13 @@ class Script:
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.devices: dict[str, Any] = {}
         self.client_name = ""
+        self.reads = asyncio.Event()
+        self.reads.set()
 
     async def serve(self, channel: Channel) -> None:
         try:
             while True:
+                await self.reads.wait()
                 for message in json.loads(await channel.receive()):
                     for name, fields in message.items():
                         if (answer := self.answer(name, fields)) is not None:
@@ -599,16 +602,22 @@ BOTH = {
 }
 
 
-def played(script: Script, test: Callable[[SomeHub, UpstreamSource], Awaitable[None]]) -> None:
+def played(
+    script: Script,
+    test: Callable[[SomeHub, UpstreamSource], Awaitable[None]],
+    *,
+    bound: int = 256,
+) -> None:
     """Run `test` with a hub that is a client of `script`."""
 
     async def main() -> None:
         near = SomeHub("near")
         source = near.upstream("other")
-        here, there = channel_pair()
+        here, there = channel_pair(bound=bound)
         serving = asyncio.create_task(script.serve(there))
         driving = await connected(source, here)
         await test(near, source)
+        script.reads.set()
         driving.cancel()
         await asyncio.wait([driving])
         await serving
@@ -650,6 +659,80 @@ def test_a_position_has_no_zero_so_rather_too_much_is_stopped() -> None:
         assert script.names == ["StopCmd", "OutputCmd"]
 
     script = two_toys(BOTH)
+    played(script, test)
+
+
+def test_a_value_that_could_not_leave_never_comes_behind_a_stop() -> None:
+    """The network stands still for a moment; later values are no reason to forget earlier ones."""
+
+    async def test(near: SomeHub, source: UpstreamSource) -> None:
+        one, other = near.hub.devices.values()
+        await asyncio.sleep(0.1)
+        script.reads.clear()
+        script.silent_about = {"OutputCmd"}
+        for value in range(1, 7):
+            one.output(0, OutputType.VIBRATE, value)
+            other.output(0, OutputType.VIBRATE, value)
+            await asyncio.sleep(ANSWER_S / 2 + 0.1)
+        script.silent_about = set()
+        stops = [one.stop(), other.stop()]
+        script.reads.set()
+        for stop in stops:
+            assert await outcome(stop) == "done"
+        await asyncio.sleep(5)
+        left = [
+            fields["DeviceIndex"]
+            for name, fields in script.heard[-2:]
+            if name == "StopCmd" or fields["Command"]["Vibrate"]["Value"] == 0
+        ]
+        assert len(left) == 2, script.heard
+
+    script = two_toys(VIBRATOR)
+    played(script, test, bound=1)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_in_a_flood_no_stop_is_lost_and_all_are_answered(answers: bool) -> None:
+    async def test(near: SomeHub, source: UpstreamSource) -> None:
+        one, other = near.hub.devices.values()
+        assert await outcome(other.output(0, OutputType.VIBRATE, 5)) == "done"
+        script.silent_about = set() if answers else {"OutputCmd"}
+        script.heard.clear()
+        stops = []
+        for n in range(1500):
+            one.output(0, OutputType.VIBRATE, n % 10 + 1)
+            stops.append(one.stop())
+            await asyncio.sleep(0.002)
+        script.silent_about = set()
+        one.output(0, OutputType.VIBRATE, 3)
+        await asyncio.sleep(ANSWER_S)
+        stops.append(one.stop())
+        assert await outcome(stops[-1]) == "done"
+        answered = [await outcome(stop) for stop in stops]
+        assert len(answered) == 1501
+        if answers:
+            assert set(answered) == {"done"}
+        else:
+            assert all("no" in each or each == "done" for each in answered)
+        name, fields = script.heard[-1]
+        assert name == "OutputCmd"
+        assert fields["Command"]["Vibrate"]["Value"] == 0
+
+    script = two_toys(VIBRATOR)
+    played(script, test)
+
+
+def test_the_same_stop_with_nothing_in_between_is_asked_once() -> None:
+    async def test(near: SomeHub, source: UpstreamSource) -> None:
+        one, other = near.hub.devices.values()
+        assert await outcome(other.output(0, OutputType.VIBRATE, 5)) == "done"
+        assert await outcome(one.output(0, OutputType.VIBRATE, 5)) == "done"
+        script.heard.clear()
+        stops = [one.stop() for _ in range(100)]
+        assert [await outcome(stop) for stop in stops] == ["done"] * 100
+        assert script.names == ["OutputCmd"]
+
+    script = two_toys(VIBRATOR)
     played(script, test)
 
 
