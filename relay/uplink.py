@@ -50,11 +50,12 @@ class Uplink:
         self._chance = chance
 
     async def run(self) -> None:
-        """Until cancelled. Everything that a network can do to us ends in another attempt."""
+        """Until cancelled, or until the agent is closing. Everything that a network can do to us
+        ends in another attempt."""
         loop = asyncio.get_running_loop()
         bound = PAUSE_FIRST_S
         hasty = False
-        while True:
+        while not self._agent.closing:
             started = loop.time()
             silent = False
             try:

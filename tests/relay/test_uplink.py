@@ -128,6 +128,25 @@ def test_a_hub_that_is_busy_is_asked_again_like_one_that_is_away() -> None:
     assert pauses[:4] == pytest.approx([0.5, 1, 2, 4], abs=0.01)
 
 
+def test_an_agent_that_is_closing_is_not_linked_again() -> None:
+    async def main() -> None:
+        agent = Agent(RecordingRadio(), AgentConfig("attic"))
+        hub = Hub(None, None, None, holds_s=100)
+        uplink = Uplink(agent, Target("hub", hub.connect), chance=lambda _, most: 0.0)
+        async with asyncio.TaskGroup() as group:
+            hub.group = group
+            running = group.create_task(agent.run())
+            linking = group.create_task(uplink.run())
+            await asyncio.sleep(1)
+            agent.close()
+            await running
+            await linking
+            await hub.hubs[0].channel.close()
+            assert len(hub.dialed) == 1
+
+    run_virtual(main())
+
+
 def test_a_bug_in_one_link_is_not_the_end(caplog: pytest.LogCaptureFixture) -> None:
     hub = Hub(ZeroDivisionError(), None, holds_s=5)
     dials(hub, 4)
