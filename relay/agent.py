@@ -84,7 +84,7 @@ class Agent:
         self._roster = Roster(radio, config, self._block, self._around)
         sighted = self._roster.chaser.sighted
         self._scanner = Scanner(radio, self._tell, self._roster.held, sighted)
-        self._roster.heard = self._scanner.last
+        self._roster.heard, self._roster.offer = self._scanner.last, self._scanner.offer
         self._roster.debts_changed = self._tell_debts
         self._supervisor = (
             Supervisor(

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from relay.link.messages import Connect, ErrorCode, Failed
+from relay.link.messages import Advertisement, Connect, ErrorCode, Failed
 from relay.peripheral.driver import Sink
 from relay.peripheral.limits import LAST_LET_GO_S, LET_GO_S
 from relay.radio.base import Connection, RadioError
@@ -34,6 +34,7 @@ class Attempt:
     """A connection that is being made. `claim`: for whom, None: nobody waits for it (any more).
 
     `asked`: a hub has asked for it, so that it is kept for the next one; else it is for a debt.
+    `heard`: what it advertised, if that is known from before.
     `scope` lets it be given up; `lost` is why the peripheral went away.
     """
 
@@ -41,6 +42,7 @@ class Attempt:
     asked: bool = False
     scope: asyncio.Timeout | None = None
     lost: str | None = None
+    heard: Advertisement | None = None
 
     def take(self, claim: Claim) -> None:
         """It is made for this one from now on."""

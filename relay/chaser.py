@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from relay.debts import DebtTable, Owed
 from relay.keeper import Keeper
-from relay.link.messages import Debt
+from relay.link.messages import Advertisement, Debt
 from relay.radio.base import Connection, RadioError
 from relay.record import Record
 from relay.settling import settle
@@ -56,11 +56,13 @@ class Chaser:
         """What may be running and is not connected."""
         return self._debts.items(_now())
 
-    def lost(self, record: Record) -> None:
+    def lost(self, record: Record, advertisement: Advertisement | None = None) -> None:
         """This peripheral may be running, and is not connected any more."""
-        if self._debts.add(record, _now()) is None:
+        owed = self._debts.add(record, _now())
+        if owed is None:
             log.error("%s may be running, and there are too many to look for", _called(record))
             return
+        owed.advertisement = advertisement
         log.warning("%s may be running: looking for it", _called(record))
         self._begin(record.address)
 

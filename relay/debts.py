@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from relay.link.messages import Debt
+from relay.link.messages import Advertisement, Debt
 from relay.record import Record
 
 # For so long (s) a lost toy is looked for all the time: carried out of range, its battery changed.
@@ -31,13 +31,14 @@ MOST = 64
 @dataclass(slots=True, eq=False)
 class Owed:
     """`record`: how to stop it. `lost_at`: when it was lost. `certain`: it may run, and is chased
-    for ever; else one look is enough."""
+    for ever; else one look is enough. `advertisement`: its last one, if known."""
 
     record: Record
     lost_at: float
     certain: bool
     _urged_at: float
     _tried_at: float | None = None
+    advertisement: Advertisement | None = None
 
     @property
     def address(self) -> str:

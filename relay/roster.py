@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from relay.attempt import Attempt, Claim
 from relay.chaser import Chaser
 from relay.config import AgentConfig
+from relay.debts import Owed
 from relay.keeper import Keeper, Kept
 from relay.link.messages import (
     Advertisement,
@@ -32,16 +33,22 @@ from relay.peripheral.gate import Block
 from relay.radio.base import Connection, Radio, RadioError
 from relay.records import Records
 from relay.scanner import give_up
+from relay.stops import after_all, all_taken
 from relay.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
+
+# What was connected for its debt alone is offered to the hub for so long (s): a hub that wants it
+# says so in half a second, and BlueZ needs two to let it go.
+OFFER_S = 3.0
 
 
 class Roster:
     """Connects and keeps peripherals. They live in `group`, which is set while the agent runs.
 
     One hub at a time has them: `hub`, None while there is no link, with what its Welcome said.
-    `heard` knows the newest advertisement of a peripheral. `debts_changed` is called when they are.
+    `heard` knows the newest advertisement of a peripheral; `offer` tells the hub of one that is
+    kept for it, and says whether it looks for any. `debts_changed` is called when they are.
     """
 
     def __init__(
@@ -51,6 +58,7 @@ class Roster:
         self.hub: Sink | None = None
         self.welcome: Welcome | None = None
         self.heard: Callable[[str], Advertisement | None] = lambda address: None
+        self.offer: Callable[[Advertisement], bool] = lambda advertisement: False
         self.debts_changed: Callable[[], None] = lambda: None
         self.keeper = Keeper(Records(config.records), Locks(config.locks), _may_run)
         self._radio = radio
@@ -168,7 +176,7 @@ class Roster:
             peripheral = Peripheral(
                 address, connection, self._block, self._around, max_run_s=max_run_s
             )
-            peripheral.advertisement = self.heard(address)
+            peripheral.advertisement = self.heard(address) or attempt.heard
             owner.append(peripheral)
             self._peripherals[address] = peripheral
             self._fresh.add(address)
@@ -183,7 +191,7 @@ class Roster:
         if claim is not None and self.hub is claim.hub:
             self._bind(claim, peripheral)
         else:
-            self._keep(peripheral)
+            self._keep(peripheral, self._config.grace_s if attempt.asked else OFFER_S)
         log.info("%s: connected", address)
         self._around.audit.note("connected", address)
         try:
@@ -237,10 +245,10 @@ class Roster:
                 self._around.audit.note("stopped", address, cause="it had been left as it was")
             if self._block.cause is StopCause.EMERGENCY:
                 attempt.failed(ErrorCode.GATE, _EMERGENCY)
-            # What is kept for the next hub has been asked for by one, and had nothing to be stopped
-            # for; anything else advertises again when it is let go.
-            kept = attempt.asked and owed is None and self._block.cause is not StopCause.EMERGENCY
-            stays = attempt.claim is not None or kept
+            # What nobody waits for stays if a hub had asked for it, or is told of it and looks for
+            # something; anything else advertises again when it is let go.
+            kept = attempt.asked if owed is None else self._offered(owed, attempt)
+            stays = attempt.claim is not None or (kept and not self._stopped)
         except RadioError as error:
             attempt.failed(error.code, f"it may be running and takes no stop: {error.text}")
         except Exception:
@@ -252,6 +260,15 @@ class Roster:
                 ending = self._block.cause is StopCause.SHUTDOWN
                 await attempt.let_go(address, connection, ending=ending)
         return stays
+
+    def _offered(self, owed: Owed, attempt: Attempt) -> bool:
+        """Tell the hub of what was just stopped, as if it advertised; whether it may want it."""
+        heard = attempt.heard = self.heard(owed.address) or owed.advertisement
+        return heard is not None and self.hub is not None and self.offer(heard)
+
+    @property
+    def _stopped(self) -> bool:
+        return self._block.cause in (StopCause.EMERGENCY, StopCause.SHUTDOWN)
 
     def _bind(self, claim: Claim, peripheral: Peripheral) -> None:
         welcome, message = self.welcome, claim.message
@@ -295,7 +312,7 @@ class Roster:
         record = self.keeper.record(peripheral)
         if peripheral.owes and record.stop:
             self.keeper.owes(record)
-            self.chaser.lost(record)
+            self.chaser.lost(record, peripheral.advertisement)
         else:
             self.keeper.gone(peripheral.address)
 
@@ -319,15 +336,15 @@ class Roster:
         for peripheral in self:
             peripheral.unbind()
         for peripheral in self:
-            self._keep(peripheral)
+            self._keep(peripheral, self._config.grace_s)
         for attempt in self._attempts.values():
             attempt.claim = None
 
-    def _keep(self, peripheral: Peripheral) -> None:
-        """Keep it for a hub to come back, for the grace time from now on."""
+    def _keep(self, peripheral: Peripheral, seconds: float) -> None:
+        """Keep it for a hub that may want it, for so long from now on."""
         self._end_grace(peripheral.address)
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._config.grace_s, self._release, peripheral)
+        timer = loop.call_later(seconds, self._release, peripheral)
         self._graces[peripheral.address] = timer
 
     def _end_grace(self, address: str) -> None:
@@ -349,36 +366,11 @@ class Roster:
 
     def after_stops(self, then: OnStopped) -> None:
         """Call `then` once no stop is under way: with the first error, or None if all is well."""
-        peripherals = tuple(self)
-        left = len(peripherals)
-        first: RadioError | None = None
-
-        def stopped(error: RadioError | None) -> None:
-            nonlocal left, first
-            left -= 1
-            first = first or error
-            if not left:
-                then(first)
-
-        for peripheral in peripherals:
-            peripheral.after_stop(stopped)
-        if not peripherals:
-            then(None)
+        after_all(tuple(self), then)
 
     async def stopped(self, limit_s: float) -> bool:
         """Wait until no stop is under way; False if the radio has not taken one of them by then."""
-        outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-        def over(error: RadioError | None) -> None:
-            if not outcome.done():
-                outcome.set_result(error is None)
-
-        self.after_stops(over)
-        try:
-            async with asyncio.timeout(limit_s):
-                return await outcome
-        except TimeoutError:
-            return False
+        return await all_taken(tuple(self), limit_s)
 
 
 def _may_run(peripheral: Kept) -> bool:

@@ -119,6 +119,13 @@ class Scanner:
             self._scope = None
         return "the scan ended by itself"
 
+    def offer(self, advertisement: Advertisement) -> bool:
+        """Tell the hub of a peripheral that is connected and waits for it, if it looks for any."""
+        if not self._wanted.is_set():
+            return False
+        self._note(advertisement)
+        return True
+
     def _sighted(self, advertisement: Advertisement) -> None:
         self._trouble = ""
         self._note(advertisement)

@@ -10,6 +10,7 @@ import pytest
 
 from relay.config import AgentConfig
 from relay.link.messages import (
+    Advertisements,
     Connect,
     Connected,
     Debt,
@@ -20,12 +21,14 @@ from relay.link.messages import (
     Failed,
     Forget,
     Hello,
+    Scan,
 )
 from relay.locks import Locks
 from relay.radio.simulated.faults import WRITES, Op
 from relay.radio.simulated.toy import Toy
 from relay.record import Record
 from relay.records import Records
+from relay.roster import OFFER_S
 from tests.doubles.clock import run_virtual
 from tests.relay.test_agent import Bed, bed, level, now, play, running, writes
 
@@ -149,6 +152,54 @@ def test_a_hub_that_asks_for_it_gets_it_stopped() -> None:
         assert it.agent.status().debts == ()
         await it.hub.arm(2, level(toy, 0))
         assert isinstance(await it.hub.output(2, level(toy, 9)), Done)
+
+    play(body)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_hub_that_looks_for_it_is_offered_what_was_stopped(wanted: bool) -> None:
+    """It need not be let go, which takes BlueZ two seconds, and be found again."""
+
+    async def body(it: Bed) -> None:
+        it.hub.tell(Scan(True))
+        await it.hub.hear(Advertisements)
+        toy = await running(it)
+        it.hub.tell(Scan(False))
+        lost(toy)
+        await asyncio.sleep(1)
+        it.hub.tell(Scan(wanted))
+        heard = len(it.hub.heard)
+        toy.appear()
+        async with asyncio.timeout(5):
+            await toy.until(lambda it: it.at_rest)
+        await asyncio.sleep(0.5)
+        assert toy.connected == wanted
+        told = any(isinstance(m, Advertisements) for m in it.hub.heard[heard:])
+        assert told == wanted
+        if wanted:
+            answer = await it.hub.connect(2, toy.address)
+            assert isinstance(answer, Connected)
+            assert not answer.resumed
+            await asyncio.sleep(60)
+            assert toy.connected
+        connects = [each for each in toy.record if each.op is Op.CONNECT]
+        assert len(connects) == 2
+
+    play(body)
+
+
+def test_what_was_offered_and_not_taken_is_let_go_soon() -> None:
+    async def body(it: Bed) -> None:
+        it.hub.tell(Scan(True))
+        await it.hub.hear(Advertisements)
+        toy = await running(it)
+        lost(toy)
+        await asyncio.sleep(1)
+        toy.appear()
+        async with asyncio.timeout(5):
+            await toy.until(lambda it: it.at_rest)
+        await asyncio.sleep(OFFER_S + 1)
+        assert not toy.connected
 
     play(body)
 
