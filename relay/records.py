@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 # A connection waits so long (s) at most for its record to be written: a disk that hangs must not
 # keep a toy from its stop.
 WRITE_S = 1.0
+# The end of the program waits so long (s) for a write that is under way.
+FLUSH_S = 0.3
 # Files of a folder that are read: a relay holds 16 peripherals at most, and owes 64.
 MOST_FILES = 256
 _SUFFIX = ".json"
@@ -38,6 +41,8 @@ class Records:
         self._idle = asyncio.Event()
         self._idle.set()
         self._complained = False
+        # Held while files are written: what `flush` does comes behind what a thread has begun.
+        self._writing = threading.Lock()
 
     @property
     def kept(self) -> bool:
@@ -105,6 +110,12 @@ class Records:
     def flush(self) -> None:
         """Write what is left, at once: the program ends."""
         pending, self._pending = self._pending, {}
+        if not self._writing.acquire(timeout=FLUSH_S):
+            log.error(
+                "%s takes too long: the next start may look for devices in vain", self._folder
+            )
+            return
+        self._writing.release()
         self._write(pending)
 
     def _wake(self) -> None:
@@ -112,16 +123,17 @@ class Records:
         self._changed.set()
 
     def _write(self, pending: dict[str, Record | None]) -> None:
-        for address, record in pending.items():
-            path = self.path(address)
-            assert path is not None  # nothing is put or dropped without a folder
-            try:
-                if record is None:
-                    path.unlink(missing_ok=True)
-                else:
-                    write_private(path, msgspec.json.encode(record))
-            except OSError as error:
-                self._complain(error)
+        with self._writing:
+            for address, record in pending.items():
+                path = self.path(address)
+                assert path is not None  # nothing is put or dropped without a folder
+                try:
+                    if record is None:
+                        path.unlink(missing_ok=True)
+                    else:
+                        write_private(path, msgspec.json.encode(record))
+                except OSError as error:
+                    self._complain(error)
 
     def _complain(self, error: OSError) -> None:
         if not self._complained:

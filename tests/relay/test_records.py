@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import stat
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from relay.record import Kept, Record
-from relay.records import Records
+from relay.records import FLUSH_S, Records
 
 RECORD = Record("AA:BB:CC:DD:EE:FF", "Hush", (Kept("s" * 36, "u" * 36, b"\x00\xff", 1),), 50, True)
 
@@ -78,6 +79,32 @@ def test_what_is_no_news_is_not_written_again(tmp_path: Path) -> None:
         assert path.stat().st_ino != before
 
     with_records(tmp_path, body)
+
+
+@pytest.mark.parametrize("takes_s", [0.1, 2 * FLUSH_S])
+def test_the_end_comes_behind_a_write_that_is_under_way_but_does_not_wait_for_ever(
+    takes_s: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = Records(tmp_path)
+    records.put(RECORD)
+    held = threading.Event()
+
+    def disk() -> None:
+        with records._writing:
+            held.set()
+            time.sleep(takes_s)
+
+    slow = threading.Thread(target=disk)
+    slow.start()
+    held.wait()
+    began = time.monotonic()
+    records.flush()
+    took = time.monotonic() - began
+    slow.join()
+    in_time = takes_s < FLUSH_S
+    assert took < FLUSH_S + 0.2
+    assert [record for record, _ in Records(tmp_path).load()] == ([RECORD] if in_time else [])
+    assert ("takes too long" in caplog.text) != in_time
 
 
 def test_a_record_says_how_old_it_is(tmp_path: Path) -> None:
