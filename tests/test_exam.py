@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.device_cases.case import BadCase
-from tests.device_cases.exam.play import Player
+from tests.device_cases.exam.judge import differences
+from tests.device_cases.exam.play import Done, Played, Player
 from tests.device_cases.exam.run import Result, Verdict, files, report, run, run_all
 from tests.device_cases.exam.scenario import scenarios
 from tests.shared import shared
@@ -81,6 +82,20 @@ def test_each_kind_of_difference_is_found(
     result = play(scenario(tmp_path, **changes))
     assert result.verdict is Verdict.FAILED
     assert any(found[0] == kind and text in found[1] for found in result.found), result.found
+
+
+@pytest.mark.parametrize(("value", "kinds"), [(5, []), (0, ["reply"])])
+def test_a_reading_may_be_refused_while_something_runs_and_not_at_rest(
+    tmp_path: Path, value: int, kinds: list[str]
+) -> None:
+    steps = [{"out": [[0, "Vibrate", value]]}, {"read": [1, "Battery"]}]
+    told = [{"reply": ["Ok"]}, {"reply": [{"Battery": 85}]}]
+    (one,) = scenarios(scenario(tmp_path, steps=steps, expect__steps=told))
+    shown = {"FeatureIndex": 0, "Output": {"Vibrate": {"Value": [0, 10]}}}
+    entry = {"DeviceName": "Hgod Device", "DeviceFeatures": {"0": shown}}
+    answers = [Done(("Ok",), (), ()), Done(("Error 4",), (), ())]
+    played = Played(known=True, device=entry, steps=answers)
+    assert [kind for kind, _ in differences(one, played)] == kinds
 
 
 def test_a_disputed_step_is_played_and_not_compared(tmp_path: Path) -> None:

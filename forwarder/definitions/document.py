@@ -86,6 +86,11 @@ Svakom Echo Neo from an Edeny: it has the same name. Of We-Vibe Chorus Pro only 
 """
 _OTHERWISE = (
     (
+        "all whose stop is acknowledged",
+        "are asked for their battery at any time",
+        "not while they run: a stop would wait for the answer",
+    ),
+    (
         "all",
         "leaves a fresh connection as it is",
         "writes the stop first: it may run since an earlier connection",
