@@ -112,7 +112,9 @@ async def latency(home: House, rate_hz: float, seconds: float) -> list[float]:
             await client.vibrate(0, 1 + number % STEPS)
             await client.receive()
     writes = [line for line in home.trace.lines() if line.write][before:]
-    arrived = [line.t_ns for line in writes if line.data.startswith(b"Vibrate:")]
+    # A 0 is the stop of a fresh connection.
+    driven = (line for line in writes if line.data.startswith(b"Vibrate:"))
+    arrived = [line.t_ns for line in driven if line.data != b"Vibrate:0;"]
     return [(t - s) / 1e6 for s, t in zip(sent, arrived, strict=False)]
 
 
