@@ -25,6 +25,9 @@ MAJORS: Final = (4, 5)
 # The official file has 600 kB; what is a hundred times larger is something else.
 MAX_FILE: Final = 64 * 1024 * 1024
 
+# Of a value or word in an error: enough to find it by.
+WORD_CHARACTERS = 40
+
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _KINDS = {
     "int": "a whole number",
@@ -52,9 +55,8 @@ def read_tree(path: Path) -> Tree:
         where = f"line {error.lineno}, column {error.colno}"
         raise ConfigError(f"{path} is not JSON at {where}: {error.msg}. Mend it there.") from error
     except _Twice as error:
-        raise ConfigError(
-            f"{path}: {error} stands twice in one table. Keep one of them."
-        ) from error
+        key = word(str(error))
+        raise ConfigError(f"{path}: {key} stands twice in one table. Keep one of them.") from error
     except RecursionError as error:
         raise ConfigError(f"{path} nests too deeply to be a configuration.") from error
     except ValueError as error:
@@ -133,7 +135,7 @@ def table(value: object, where: str, known: Iterable[str]) -> Tree:
     names = tuple(known)
     for key in value:
         if key not in names:
-            raise ConfigError(f"{where}.{key} is unknown{hint(key, names)}")
+            raise ConfigError(f"{where}.{word(key)} is unknown{hint(key, names)}")
     return value
 
 
@@ -204,8 +206,14 @@ def shown(value: object) -> str:
         return "a table"
     if isinstance(value, list) and len(value) > 4:
         return f"a list of {len(value)}"
-    said = json.dumps(value, ensure_ascii=True)
-    return said if len(said) <= 40 else f"{said[:36]}…"
+    said = json.dumps(value, ensure_ascii=False)
+    said = "".join(one if one.isprintable() else "?" for one in said)
+    return said if len(said) <= WORD_CHARACTERS else f"{said[: WORD_CHARACTERS - 4]}…"
+
+
+def word(text: str) -> str:
+    """A word of the file within a sentence: one line of it, and not too much."""
+    return shown(text)[1:-1] if len(text) <= WORD_CHARACTERS else f"{shown(text)[1:36]}…"
 
 
 def convert(value: object, kind: type[T], where: str) -> T:

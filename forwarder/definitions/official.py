@@ -14,7 +14,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from forwarder.buttplug.messages import I32, U32, InputCommand
-from forwarder.definitions.json_file import Tree, convert, read_tree, version_of
+from forwarder.definitions.json_file import Tree, convert, read_tree, shown, version_of, word
 from forwarder.definitions.loader import ModelEntry, derived_id
 from forwarder.definitions.model import (
     INPUT_NAMES,
@@ -168,13 +168,13 @@ def protocols_of(value: object, where: str) -> dict[str, ProtocolConfig]:
     """A `protocols` table, each protocol by itself so that an error says which. ConfigError."""
     found = {}
     for protocol, config in convert({} if value is None else value, Tree, where).items():
-        place = f"{where}.{protocol}"
+        place = f"{where}.{word(protocol)}"
         found[protocol] = convert({} if config is None else config, ProtocolConfig, place)
         for at, way in enumerate(found[protocol].communication or ()):
             for name in (way.btle and way.btle.names) or ():
                 if not name.strip("* "):
                     raise ConfigError(
-                        f"{place}.communication[{at}].btle.names: {name!r} would take every "
+                        f"{place}.communication[{at}].btle.names: {shown(name)} would take every "
                         "device there is. Name the beginning that these have in common."
                     )
     return found

@@ -24,6 +24,7 @@ from forwarder.definitions.json_file import (
     read_tree,
     table,
     version_of,
+    word,
 )
 from forwarder.definitions.model import (
     NAME_OF,
@@ -85,7 +86,7 @@ class UserConfig:
         for key in tree:
             meant = misspelt(key, _TABLES)
             if meant is not None and key not in _TABLES:
-                raise ConfigError(f"{name}: {key} is unknown. Did you mean {meant}?")
+                raise ConfigError(f"{name}: {word(key)} is unknown. Did you mean {meant}?")
         if "protocols" in tree and "user_configs" not in tree:
             raise ConfigError(
                 f"{name} is Intiface's own configuration. "

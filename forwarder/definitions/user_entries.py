@@ -18,6 +18,7 @@ from forwarder.definitions.json_file import (
     shown,
     table,
     text,
+    word,
 )
 from forwarder.definitions.model import OUTPUT_NAMES, FeatureLimits, OutputLimit, UserDevice
 from forwarder.errors import ConfigError
@@ -176,13 +177,15 @@ def simulated_of(value: object, where: str) -> tuple[SimulatedDevice, ...]:
         identifier = text(tree.get("identifier"), f"{place}.identifier")
         if identifier not in ARCHETYPES:
             end = hint(identifier, ARCHETYPES)
-            raise ConfigError(f"{place}.identifier: {identifier} is unknown{end}")
+            raise ConfigError(f"{place}.identifier: {word(identifier)} is unknown{end}")
         address = text(tree.get("address"), f"{place}.address")
         if len(address) > ADDRESS_CHARACTERS:
             longest = f"at most {ADDRESS_CHARACTERS} characters"
             raise ConfigError(f"{place}.address has {len(address)} characters. Give it {longest}.")
         if address in seen:
-            raise ConfigError(f"{place}.address: {address} is another one's, too. Give it its own.")
+            raise ConfigError(
+                f"{place}.address: {word(address)} is another one's, too. Give it its own."
+            )
         seen.add(address)
         name = tree.get("display_name")
         label = None if name is None else _label(name, f"{place}.display_name")
@@ -203,7 +206,7 @@ _MODEL = ("identifier", "name", "id", "protocol_variant", "message_gap_ms", "fea
 def check_protocols(value: object, where: str) -> None:
     """The words of a user's own `protocols`; their values are the business of `official`."""
     for protocol, config in table_of(value, where).items():
-        place = f"{where}.{protocol}"
+        place = f"{where}.{word(protocol)}"
         tree = table(config, place, _PROTOCOL)
         for at, way in enumerate(array(tree.get("communication"), f"{place}.communication")):
             here = f"{place}.communication[{at}]"

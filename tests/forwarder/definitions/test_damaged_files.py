@@ -5,14 +5,21 @@ Every line names the file, the place in it, what is wrong, and what to do. `{}` 
 
 from __future__ import annotations
 
+import copy
 import json
+import random
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from forwarder.definitions.limits import build_features
 from forwarder.definitions.opened import open_files
 from forwarder.errors import ConfigError
+from forwarder.protocols.base import ProtocolError
+from relay.link.messages import Advertisement
 
 # ruff: noqa: E501  # a line of a person is a line here
 
@@ -60,6 +67,8 @@ USERS: list[tuple[str, Data, str]] = [
     ("comma", '{\n"version": {"major": 5},\n}', "{} is not JSON at line 3, column 1: Expecting property name enclosed in double quotes. Mend it there."),
     ("comment", "// mine\n{}", "{} is not JSON at line 1, column 1: Expecting value. Mend it there."),
     ("twice", '{"version": {"major": 5, "major": 4}}', "{}: major stands twice in one table. Keep one of them."),
+    ("key of two lines", tree({"de\nvices": []}), "{}: user_configs.de\\nvices is unknown (known: devices, protocols, simulated_devices). Did you mean devices?"),
+    ("long key", tree({"x" * 5000: []}), f"{{}}: user_configs.{'x' * 35}… is unknown (known: devices, protocols, simulated_devices). {TRY}"),
     ("nan", '{"version": {"major": NaN}}', "{} is not JSON: NaN is no number."),
     ("deep", "[" * 100_000, "{} nests too deeply to be a configuration."),
     ("list", "[]", "{} is not a device configuration: it holds []."),
@@ -101,7 +110,7 @@ USERS: list[tuple[str, Data, str]] = [
     ("reverse", limited({"vibrate": {"reverse": True}}), f"{{}}: {HERE}.features[0].output.vibrate.reverse is unknown (known: value, disabled). {TRY}"),
     ("protocols", tree({"protocols": []}), "{}: user_configs.protocols must be a table, not []."),
     ("names", tree({"protocols": {"aneros": {"communication": [{"btle": {"names": "X"}}]}}}), "{}: user_configs.protocols.aneros.communication[0].btle.names must be a list, not text."),
-    ("every", tree({"protocols": {"aneros": {"communication": [{"btle": {"names": ["*"]}}]}}}), "{}: user_configs.protocols.aneros.communication[0].btle.names: '*' would take every device there is. Name the beginning that these have in common."),
+    ("every", tree({"protocols": {"aneros": {"communication": [{"btle": {"names": ["*"]}}]}}}), "{}: user_configs.protocols.aneros.communication[0].btle.names: \"*\" would take every device there is. Name the beginning that these have in common."),
     ("way", tree({"protocols": {"aneros": {"communication": [{"btel": {}}]}}}), "{}: user_configs.protocols.aneros.communication[0].btel is unknown (known: btle, websocket, serial, usb, hid, xinput, sdl-gamepad, simulated, lovense_connect_service). Did you mean btle?"),
     ("name", tree({"protocols": {"aneros": {"communication": [{"btle": {"name": ["X"]}}]}}}), "{}: user_configs.protocols.aneros.communication[0].btle.name is unknown (known: names, manufacturer_data, advertised_services, services). Did you mean names?"),
     ("model", tree({"protocols": {"aneros": {"configurations": [{"identifiers": ["X"]}]}}}), "{}: user_configs.protocols.aneros.configurations[0].identifiers is unknown (known: identifier, name, id, protocol_variant, message_gap_ms, features). Did you mean identifier?"),
@@ -213,3 +222,71 @@ def test_a_limit_of_a_kind_that_only_intiface_knows_takes_the_feature_away(tmp_p
     user, _ = open_files(path, path, official=official, own=None)
     (limits,) = user.devices()[0].features
     assert limits.unknown == ("wobble",)
+
+
+ODD: list[Any] = [
+    None, 0, -1, 2**31, 2**32, 2**64, 1.5, "", "x", "two\nlines", True, [], {}, [1], [None],
+    {"a": 1}, "*", "a" * 5000, [[0]], [5, 1], {"value": [0, 5]}, "vibrate",
+]  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in entries:
+        yield (*path, key)
+        if isinstance(inner, dict | list):
+            yield from places(inner, (*path, key))
+
+
+def damaged(content: Any, rng: random.Random) -> Any:
+    """One or two places changed, taken away or renamed."""
+    content = copy.deepcopy(content)
+    for _ in range(rng.randint(1, 2)):
+        *way, last = rng.choice(list(places(content)))
+        node = content
+        for key in way:
+            node = node[key]
+        how = rng.random()
+        if how < 0.7 or isinstance(node, list):
+            node[last] = copy.deepcopy(rng.choice(ODD))
+        elif how < 0.85:
+            del node[last]
+        else:
+            node[rng.choice(["zz", f"{last}s", last.upper(), "de\nny"])] = node.pop(last)
+    return content
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_is_damaged_is_one_line_or_works(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    content = limited(
+        {
+            "vibrate": {"value": [0, 9], "disabled": False},
+            "hw_position_with_duration": {"value": [1, 5], "duration": [0, 9], "reverse": True},
+        }
+    )
+    output = {"vibrate": {"value": [0, 20]}}
+    features = [{"id": "g", "index": 0, "output": output}]
+    model = {"identifier": ["X"], "name": "Mine", "id": "b", "features": features}
+    ways = [{"btle": {"names": ["Q*"], "services": {"a": {"tx": "b"}}}}]
+    configs = content["user_configs"]
+    configs["protocols"] = {"aneros": {"communication": ways, "configurations": [model]}}
+    configs["simulated_devices"] = [{"identifier": "simulated-1vibe", "address": "q"}]
+    path = tmp_path / "user.json"
+    said: list[str] = []
+    for _ in range(150):
+        write(path, damaged(content, rng))
+        try:
+            user, catalogue = open_files(path, path, official=None, own=None)
+        except ConfigError as error:
+            said.append(str(error))
+            continue
+        seen = Advertisement("AA:BB:CC:DD:EE:FF", "X")
+        with suppress(ProtocolError):
+            found = catalogue.resolve("aneros", "X", seen).definition
+            build_features(found, user.device(seen.address, "aneros", "X"))
+        user.save(path)
+        assert open_files(path, path, official=None, own=None)[0].devices() == user.devices()
+    assert len(said) > 50
+    assert [line for line in said if not line.startswith(str(path))] == []
+    assert [line for line in said if "\n" in line or len(line) > 600] == []
