@@ -56,9 +56,10 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """How to stop it without us, or whether it may run, has changed; before it can matter."""
+    """Whether it may run has changed, or (`armed`) how to stop it without us; before it matters."""
 
     may_run: bool
+    armed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

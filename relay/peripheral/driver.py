@@ -210,8 +210,9 @@ class Peripheral:
                 case Hurry(by, drop):
                     dropped = drop and self._wanted is not None
                     self._hurry(by)
-                case Record():
-                    self._around.armed()
+                case Record(_, armed):
+                    if armed:
+                        self._around.armed()
                 case Note():
                     self._note(action)
                 case Answer(token, code, text):

@@ -75,11 +75,12 @@ class Slots:
         Raises Congested, and then has changed nothing.
         """
         packets = message.packets
+        if not self._entries:
+            return self._first(message, now)
         keys = frozenset(key for packet in packets for key in packet.k)
         going = sum(1 for group in self._groups() for p in group.packets if keys & set(p.k))
         if self._size - going + len(packets) > QUEUE_MOST:
             raise Congested
-        idle = self._taken is None and not self._entries and now >= self._clear_at
         group = Group(
             message.id,
             deque(packets),
@@ -87,8 +88,6 @@ class Slots:
             message.rest,
             message.moves_ms,
         )
-        if message.merge and idle:
-            group.window_ends = now + MERGE_S
         gone, place = self._supersede(keys, now)
         if place is None:
             self._entries.append(group)
@@ -99,6 +98,18 @@ class Slots:
         self._size += len(packets)
         self._entries = deque(e for e in self._entries if isinstance(e, Request) or e.packets)
         return [g.id for g in gone if g.id is not None]
+
+    def _first(self, message: Output, now: float) -> list[int]:
+        """Nothing waits, so that there is nothing to compare with."""
+        packets = message.packets
+        ready_at = now + packets[0].after_ms / 1000
+        group = Group(message.id, deque(packets), ready_at, message.rest, message.moves_ms)
+        if message.merge and self._taken is None and now >= self._clear_at:
+            group.window_ends = now + MERGE_S
+            group.ready_at = max(ready_at, group.window_ends)
+        self._entries.append(group)
+        self._size += len(packets)
+        return []
 
     def request(self, message: Write | Read | Subscribe | Unsubscribe | Output) -> None:
         """Queue a request behind everything. Raises Congested."""

@@ -137,7 +137,7 @@ class Worker(Voice):
         self.gate.take(Event.ARM)
         self._slots.gap_s = message.gap_ms / 1000
         self._history.last_at = max(self._history.last_at, now)
-        self._out.append(Record(self.gate.handed_at is not None))
+        self._out.append(Record(self.gate.handed_at is not None, armed=True))
         if self._owed and new:
             self._once_more(now)
 

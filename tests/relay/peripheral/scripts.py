@@ -163,8 +163,8 @@ def plain(action: Action) -> Json:
                 "do": "say",
                 "message": _hex(msgspec.to_builtins(message, builtin_types=[bytes])),
             }
-        case Record(may_run):
-            return {"do": "record", "may_run": may_run}
+        case Record(may_run, armed):
+            return {"do": "record", "may_run": may_run, "armed": armed}
         case Note(event, cause, text):
             return {"do": "note", "event": event, "cause": cause, "text": text}
         case Answer(token, code, text):
