@@ -37,8 +37,17 @@ class Hardware(Protocol):
         """The gap this kind of radio wants when the definition names none."""
         ...
 
-    def output(self, packets: Sequence[Packet], *, merge: bool, at_rest: bool) -> Outcome:
-        """`merge`: other features' values may follow in the same packet; `at_rest`: all are off."""
+    def output(
+        self,
+        packets: Sequence[Packet],
+        *,
+        merge: bool,
+        at_rest: bool,
+        moves_ms: int | None = None,
+    ) -> Outcome:
+        """`merge`: other features' values may follow in the same packet; `at_rest`: all are off.
+        `moves_ms`: what this starts is over by itself after so long; None: not by itself, or nobody
+        knows."""
         ...
 
     def stop(

@@ -24,6 +24,9 @@ READ_S = 5.0
 # So long a query waits for those before it, which may be those of other clients.
 READ_TURN_S = 10.0
 
+# The longest time that the link can say. A relay lets go of what moves for more than a second.
+MOVE_MOST_MS = 3_600_000
+
 
 class PacketDriver:
     """One device over one hardware. Made and armed by `sources.opening`.
@@ -65,7 +68,8 @@ class PacketDriver:
             raise Unsupported(f"{self._name}: {error}") from error
         try:
             at_rest = self._truth.rests_after({feature: Value(kind, value, duration_ms)})
-            return self._send(packets, self.protocol.shares_packets(feature), at_rest)
+            moves_ms = _moves_ms(Value(kind, value, duration_ms), at_rest)
+            return self._send(packets, self.protocol.shares_packets(feature), at_rest, moves_ms)
         except DeviceError:
             # It has not left and never will: a packet of another feature must not carry it.
             self._remember(feature, self._truth.taken(feature) or Value(kind, 0))
@@ -73,11 +77,13 @@ class PacketDriver:
         finally:
             self._schedule_tick()
 
-    def _send(self, packets: Sequence[Packet], merge: bool, at_rest: bool) -> Outcome:
+    def _send(
+        self, packets: Sequence[Packet], merge: bool, at_rest: bool, moves_ms: int | None = None
+    ) -> Outcome:
         if not packets and not at_rest:
             return settled()
         if self._armed is not None or not packets:
-            return self._hardware.output(packets, merge=merge, at_rest=at_rest)
+            return self._hardware.output(packets, merge=merge, at_rest=at_rest, moves_ms=moves_ms)
         try:
             outcome = self._hardware.output(packets, merge=merge, at_rest=at_rest)
         except DeviceError:
@@ -128,7 +134,8 @@ class PacketDriver:
         packets = self._remember(feature, value)
         if not (packets and again):
             return None
-        return self._send(packets, True, self._truth.rests_after({feature: value}))
+        rests = self._truth.rests_after({feature: value})
+        return self._send(packets, True, rests, _moves_ms(value, rests))
 
     def _remember(self, feature: int, value: Value) -> Sequence[Packet]:
         """Have the protocol believe that it is there; returns what would bring it there."""
@@ -264,3 +271,10 @@ def _arrived(outcome: Outcome) -> bool:
     return (
         not outcome.cancelled() and outcome.exception() is None and outcome.result() is Fate.TAKEN
     )
+
+
+def _moves_ms(value: Value, at_rest: bool) -> int | None:
+    """How long `value` moves something by itself; None: for good, or at the device's own pace."""
+    if value.kind is OutputType.HW_POSITION_WITH_DURATION:
+        return min(value.duration_ms, MOVE_MOST_MS)
+    return 0 if at_rest and not value.kind.is_position else None

@@ -237,7 +237,14 @@ class RelayHardware:
 
     # --- moving ---------------------------------------------------------------------------------
 
-    def output(self, packets: Sequence[Packet], *, merge: bool, at_rest: bool) -> Outcome:
+    def output(
+        self,
+        packets: Sequence[Packet],
+        *,
+        merge: bool,
+        at_rest: bool,
+        moves_ms: int | None = None,
+    ) -> Outcome:
         if self.blocked is not None:
             raise Denied(self.blocked)
         link = self._reachable()
@@ -246,7 +253,9 @@ class RelayHardware:
             self.rearm()
         if not at_rest:
             link.rouse()
-        outcome = link.carry(lambda id: wire.Output(id, self.p, frames, merge=merge, rest=at_rest))
+        outcome = link.carry(
+            lambda id: wire.Output(id, self.p, frames, merge, rest=at_rest, moves_ms=moves_ms)
+        )
         if at_rest:
             self._off_when(outcome)
         return outcome

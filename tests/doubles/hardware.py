@@ -27,6 +27,7 @@ class RecordingHardware:
 
     def __init__(self, *endpoints: str) -> None:
         self.calls: list[Call] = []
+        self.moves: list[int | None] = []
         self.reads: deque[bytes] = deque()
         self.broken: set[str] = set()
         self.away = False
@@ -45,7 +46,15 @@ class RecordingHardware:
         outcome.set_result(Fate.TAKEN)
         return outcome
 
-    def output(self, packets: Sequence[Packet], *, merge: bool, at_rest: bool) -> Outcome:
+    def output(
+        self,
+        packets: Sequence[Packet],
+        *,
+        merge: bool,
+        at_rest: bool,
+        moves_ms: int | None = None,
+    ) -> Outcome:
+        self.moves.append(moves_ms)
         if self.away:
             raise HardwareError(ErrorCode.GONE, "the relay is away")
         self.calls.append(("output", tuple(p.data for p in packets), merge, at_rest))

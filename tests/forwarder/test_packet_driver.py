@@ -394,3 +394,18 @@ def test_a_toggle_is_pressed_in_its_turn_and_let_go_when_a_press_may_be_lost(fai
     # In its turn: what overtook presses would change what a press means.
     pressed = ("output", (b"stop",), False, True)
     assert run_virtual(main()) == ([pressed, ("own stop",)] if fails else [pressed])
+
+
+def test_how_long_a_command_moves_something_goes_with_it() -> None:
+    """A relay whose toy has no stop packets waits for that time, and lets go of what has none."""
+
+    async def scene(bench: Bench) -> None:
+        bench.driver.output(0, OutputType.HW_POSITION_WITH_DURATION, 5, 700)
+        bench.driver.output(0, OutputType.POSITION, 5, 0)
+        bench.driver.output(0, OutputType.VIBRATE, 0, 0)
+        bench.output(0, OutputType.VIBRATE, 5)
+        # The packet that switches this one off carries the other one on.
+        bench.driver.output(1, OutputType.VIBRATE, 0, 0)
+        assert bench.hardware.moves == [700, None, 0, None, None]
+
+    play(scene)
