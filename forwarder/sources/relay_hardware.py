@@ -256,9 +256,16 @@ class RelayHardware:
         outcome = link.carry(
             lambda id: wire.Output(id, self.p, frames, merge, rest=at_rest, moves_ms=moves_ms)
         )
+        outcome.add_done_callback(self._passed)
         if at_rest:
             self._off_when(outcome)
         return outcome
+
+    def _passed(self, outcome: Outcome) -> None:
+        """A gate that was shut without a word of it is armed again with the next output."""
+        error = None if outcome.cancelled() else outcome.exception()
+        if isinstance(error, HardwareError) and error.reason is ErrorCode.GATE:
+            self.armed = False
 
     def _off_when(self, outcome: Outcome) -> None:
         """`outcome` says that everything is off, unless something is written in the meantime."""

@@ -200,6 +200,27 @@ def test_after_a_stop_of_the_relays_own_the_next_arm_knows_of_it() -> None:
     play(scene)
 
 
+def test_a_gate_that_was_shut_without_a_word_is_armed_again_with_the_next_output() -> None:
+    """A stop that found it without a lease shuts it, and its answer is all that says so."""
+
+    async def scene(bench: Bench) -> None:
+        await armed(bench)
+
+        def shut(request: Request) -> list[FromRelay] | None:
+            refused = isinstance(request, Output)
+            return [Failed(request.id, ErrorCode.GATE, "not armed")] if refused else None
+
+        bench.relay.instead = shut
+        with pytest.raises(HardwareError):
+            await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+        bench.relay.instead = lambda request: None
+        before = len(bench.relay.heard)
+        await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+        await bench.relay.hears(Arm, after=before)
+
+    play(scene)
+
+
 def test_a_refused_arm_is_tried_again_with_the_next_output() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
