@@ -303,7 +303,7 @@ class App:
             yield (
                 devices.name,
                 server.run_visits(
-                    lambda channel, admitted: devices.drive(channel, admitted.settle)
+                    lambda channel, admitted: devices.drive(channel, lambda: admitted.settle(None))
                 ),
             )
         if self.config.mdns:
@@ -451,7 +451,7 @@ class App:
     async def _secure_link(self, channel: Channel, admitted: Admitted) -> None:
         secure, relay = await secure_as_hub(channel, self.trust, self.trust)
         self.trust.proven(channel.peer)
-        if not admitted.settle():
+        if not admitted.settle(relay.key):
             raise LinkRefused(f"there are too many relays; {relay.name} was turned away")
         await self.relays.drive(secure, relay.key.hex(), relay.name)
 

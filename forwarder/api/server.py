@@ -94,7 +94,7 @@ class EventsGate(Gatekeeper):
             return Refused(refusal.status, refusal.text)
         caller = self._access.caller(visitor)
         if isinstance(caller, Caller):
-            return Admitted(visitor, caller, proven=visitor.origin is None)
+            return Admitted(visitor, caller, visitor.origin is None, caller.grant)
         if visitor.tokens:
             return Refused(caller.status, caller.text)
         return Admitted(visitor, proven=False)
@@ -232,7 +232,8 @@ class Api:
         place = place_of(request)
         now = asyncio.get_running_loop().time()
         if self._streams >= MAX_STREAMS or (
-            place is not None and not place.enter(Purpose.EVENTS, now, settled=True)
+            place is not None
+            and not place.enter(Purpose.EVENTS, now, settled=True, who=caller.grant)
         ):
             return _refused(Refusal(503, "There are too many readers of events."))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})

@@ -13,7 +13,7 @@ import ipaddress
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -63,7 +63,10 @@ class Visitor:
         return not self.forwarded and is_loopback(self.address)
 
 
-def _at_once() -> bool:
+Settle = Callable[[Hashable | None], bool]
+
+
+def _at_once(who: Hashable | None) -> bool:
     return True
 
 
@@ -71,19 +74,16 @@ def _at_once() -> bool:
 class Admitted:
     """`grant`: what `authorise` returned for the token, None without one.
 
-    `proven`: nothing more is asked of this visitor. Who is not calls `settle` when that has come;
-    False means that there is no place for one more. Without it the connection ends soon.
+    `who` stands for the key or token that it has shown, None for none. `proven`: nothing more is
+    asked of this visitor. Of who is not, `settle(who)` is called when that has come; False means
+    that there is no place for one more. Without it the connection ends soon.
     """
 
     visitor: Visitor
     grant: object | None = None
     proven: bool = True
-    settle: Callable[[], bool] = _at_once
-
-    @property
-    def settled(self) -> bool:
-        """Whether it gets a place for good at once: it is proven, or a program of this machine."""
-        return self.proven or (self.visitor.loopback and self.visitor.origin is None)
+    who: Hashable | None = None
+    settle: Settle = _at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Gatekeeper:
             grant = None if self._authorise is None else self._authorise(visitor)
             if grant is None:
                 return Refused(401, "the token is unknown, revoked or expired")
-            return Admitted(visitor, grant)
+            return Admitted(visitor, grant, who=grant)
         if not visitor.loopback:
             return Refused(401, "whoever is not on this machine needs a token")
         return self._judge(visitor)

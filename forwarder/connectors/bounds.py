@@ -35,7 +35,8 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """`most` at a time, `each` of them from one network (an IPv4 address, an IPv6 /64)."""
+    """`most` at a time, `each` of them from one network (an IPv4 address, an IPv6 /64), or with
+    one key or token."""
 
     most: int
     each: int
@@ -66,17 +67,18 @@ STRANGERS: Final[Mapping[Purpose, Bound]] = {
     Purpose.OTHER: Bound(4, 4),
 }
 # Proven: they stay, and a newcomer is refused. Several times what a household needs. Devices prove
-# nothing, and a guest may have one token only, so of those one network may have a part.
+# nothing, so one network may have a part. A relay has one link, and for a moment its next one.
 SETTLED: Final[Mapping[Purpose, Bound]] = {
-    Purpose.CLIENTS: Bound(48, 24),
-    Purpose.LINKS: Bound(64, 64),
-    Purpose.VISITORS: Bound(24, 24),
-    Purpose.EVENTS: Bound(16, 16),
+    Purpose.CLIENTS: Bound(48, 16),
+    Purpose.LINKS: Bound(64, 2),
+    Purpose.VISITORS: Bound(24, 2),
+    Purpose.EVENTS: Bound(16, 8),
     Purpose.DEVICES: Bound(16, 8),
     Purpose.UPSTREAM: Bound(4, 4),
     Purpose.OTHER: Bound(16, 16),
 }
-# The same for programs of this machine, apart: no guest can take their places.
+# For programs of this machine that showed neither key nor token, apart: no guest can take their
+# places, and they take nobody's.
 SETTLED_HERE: Final[Mapping[Purpose, Bound]] = {
     Purpose.CLIENTS: Bound(96, 96),
     Purpose.LINKS: Bound(24, 24),

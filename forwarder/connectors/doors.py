@@ -7,10 +7,13 @@ included, to its end. What fills a table decides who goes:
 |----------|-------------------------------------|---------------------------|-----------|
 | KNOCKING | accepted; also between requests     | all that knock, by origin | crowds    |
 | STRANGER | became a websocket, proof is due    | its purpose's strangers   | crowds    |
-| SETTLED  | proven, or a program of this machine| its purpose's, of those   | refuses   |
+| SETTLED  | proven, or no proof is asked        | its purpose's, of those   | refuses   |
 
 A table that crowds gives a newcomer the place of the oldest of the network that has most; one that
-refuses turns the newcomer away.
+refuses turns the newcomer away. Settled by a key or a token, a connection is counted with those of
+that key or token wherever they come from, and takes the place of its own oldest; all others are
+counted by network, this machine's apart. So neither strangers nor programs of this machine can
+take the places of who has proven itself, and the other way round.
 
 From any state `leave` ends a place, whoever ended the connection. KNOCKING and STRANGER end by
 themselves at `until`. The sizes, and the reasons for them, are in bounds.py.
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from enum import Enum, auto
 
 from forwarder.connectors.admission import is_loopback
@@ -62,6 +65,7 @@ class Place:
         "state",
         "table",
         "until",
+        "whose",
     )
 
     def __init__(
@@ -70,6 +74,7 @@ class Place:
         self._doors = doors
         self._end = end
         self.network = network
+        self.whose: Hashable = network
         self.origin = origin
         self.last_answer = last
         self.until: float | None = None
@@ -80,13 +85,19 @@ class Place:
     def __repr__(self) -> str:
         return f"<Place {self.network} {self.state.name} {self.purpose or ''}>"
 
-    def enter(self, purpose: Purpose, now: float, *, settled: bool) -> bool:
-        """It becomes what it came for; False if there is no room, and nothing changes then."""
-        return self._doors.enter(self, purpose, now, settled=settled)
+    def enter(
+        self, purpose: Purpose, now: float, *, settled: bool, who: Hashable | None = None
+    ) -> bool:
+        """It becomes what it came for; False if there is no room, and nothing changes then.
 
-    def settle(self) -> bool:
-        """It has proven who it is; False if there is no room for one more."""
-        return self._doors.settle(self)
+        `who`: see `settle`.
+        """
+        return self._doors.enter(self, purpose, now, settled=settled, who=who)
+
+    def settle(self, who: Hashable | None = None) -> bool:
+        """It has proven itself, by a key or a token if there is a `who`: what stands for that.
+        False if there is no room for one more."""
+        return self._doors.settle(self, who)
 
     def overdue(self, now: float) -> None:
         """End it if its time is over."""
@@ -111,7 +122,7 @@ class Table:
     def __init__(self, bound: Bound) -> None:
         self._bound = bound
         self._places: dict[Place, None] = {}
-        self._networks: Counter[str] = Counter()
+        self._each: Counter[Hashable] = Counter()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -120,29 +131,37 @@ class Table:
     def oldest(self) -> Place | None:
         return next(iter(self._places), None)
 
-    def room(self, network: str) -> bool:
-        return len(self) < self._bound.most and self._networks[network] < self._bound.each
+    def room(self, whose: Hashable) -> bool:
+        return len(self) < self._bound.most and self._each[whose] < self._bound.each
 
-    def crowd_out(self, network: str) -> None:
-        """Make room for one more of `network`."""
-        while not self.room(network):
-            most = network
-            if self._networks[network] < self._bound.each:
-                most = max(self._networks, key=self._networks.__getitem__)
-            next(place for place in self._places if place.network == most).end()
+    def crowd_out(self, whose: Hashable) -> None:
+        """Make room for one more of `whose`."""
+        while not self.room(whose):
+            most = whose
+            if self._each[whose] < self._bound.each:
+                most = max(self._each, key=self._each.__getitem__)
+            self._oldest_of(most).end()
 
-    def add(self, place: Place) -> None:
+    def renew(self, whose: Hashable) -> None:
+        """If `whose` has all that it may have, its oldest goes."""
+        while self._each[whose] >= self._bound.each:
+            self._oldest_of(whose).end()
+
+    def _oldest_of(self, whose: Hashable) -> Place:
+        return next(place for place in self._places if place.whose == whose)
+
+    def add(self, place: Place, whose: Hashable) -> None:
         if place.table is not None:
             place.table.remove(place)
         self._places[place] = None
-        self._networks[place.network] += 1
-        place.table = self
+        self._each[whose] += 1
+        place.table, place.whose = self, whose
 
     def remove(self, place: Place) -> None:
         del self._places[place]
-        self._networks[place.network] -= 1
-        if not self._networks[place.network]:
-            del self._networks[place.network]
+        self._each[place.whose] -= 1
+        if not self._each[place.whose]:
+            del self._each[place.whose]
         place.table = None
 
 
@@ -195,7 +214,7 @@ class Doors:
         place.until = now + 2 * self._pages_s
         table = self._knocking[origin]
         table.crowd_out(network)
-        table.add(place)
+        table.add(place, network)
         return place
 
     def make_room(self) -> None:
@@ -206,30 +225,36 @@ class Doors:
                 oldest.end()
                 return
 
-    def enter(self, place: Place, purpose: Purpose, now: float, *, settled: bool) -> bool:
+    def enter(
+        self, place: Place, purpose: Purpose, now: float, *, settled: bool, who: Hashable | None
+    ) -> bool:
         if place.state is not State.KNOCKING:
             return place.state is State.SETTLED and place.purpose is purpose
         place.purpose = purpose
         if settled:
-            if self.settle(place):
+            if self.settle(place, who):
                 return True
             place.purpose = None
             return False
         table = self._strangers[purpose, place.origin]
         table.crowd_out(place.network)
-        table.add(place)
+        table.add(place, place.network)
         place.state, place.until = State.STRANGER, now + self._proof_s
         return True
 
-    def settle(self, place: Place) -> bool:
+    def settle(self, place: Place, who: Hashable | None) -> bool:
         if place.state is State.SETTLED:
             return True
         if place.state is State.GONE or place.purpose is None:
             return False
-        table = self._settled[place.purpose, place.origin is Origin.HERE]
-        if not table.room(place.network):
+        here = who is None and place.origin is Origin.HERE
+        table = self._settled[place.purpose, here]
+        whose = place.network if who is None else who
+        if who is not None:
+            table.renew(whose)
+        if not table.room(whose):
             return False
-        table.add(place)
+        table.add(place, whose)
         place.state, place.until = State.SETTLED, None
         if place.origin is not Origin.HERE:
             self._known.pop(place.network, None)

@@ -179,7 +179,7 @@ class _Route:
         if purpose is Purpose.LINKS and admitted.visitor.origin is not None:
             purpose = Purpose.VISITORS
         loop = asyncio.get_running_loop()
-        if not place.enter(purpose, loop.time(), settled=admitted.settled):
+        if not place.enter(purpose, loop.time(), settled=admitted.proven, who=admitted.who):
             return None
         if place.until is not None:
             loop.call_at(place.until, lambda: place.overdue(loop.time()))

@@ -202,7 +202,7 @@ def test_who_comes_in_where_there_are_tokens(visitor: Visitor, expected: str | i
         assert isinstance(decision, Refused)
         assert decision.status == expected
     else:
-        assert decision == Admitted(visitor, expected)
+        assert decision == Admitted(visitor, expected, who=expected)
 
 
 def test_without_tokens_only_this_machine_comes_in() -> None:

@@ -105,6 +105,27 @@ def test_guests_that_take_all_they_can_leave_the_programs_of_this_machine_their_
     assert not street.come(HERE).enter(Purpose.CLIENTS, 0.0, settled=True)
 
 
+def test_who_has_proven_itself_finds_room_whatever_programs_of_this_machine_do() -> None:
+    street = Street()
+    for number in range(300):
+        street.come(f"127.0.1.{number % 250}").enter(Purpose.LINKS, 0.0, settled=number % 2 == 0)
+    relay = street.come(HERE, "relay")
+    assert relay.enter(Purpose.LINKS, 0.0, settled=False)
+    assert relay.settle(b"key")
+    assert "relay" not in street.ended
+
+
+def test_one_key_has_its_own_places_wherever_it_comes_from_and_takes_no_others() -> None:
+    street = Street()
+    for number in range(300):
+        place = street.come(f"203.0.113.{number % 250}", str(number))
+        assert place.enter(Purpose.LINKS, 0.0, settled=False)
+        assert place.settle(b"again and again")
+    each = SETTLED[Purpose.LINKS].each
+    assert street.ended == [str(number) for number in range(300 - each)]  # the newest wins
+    assert street.enter(FAR, Purpose.LINKS, settled=False).settle(b"another")
+
+
 def test_strangers_have_a_time_to_become_somebody() -> None:
     street = Street()
     place = street.come(NEAR, now=100.0)

@@ -248,7 +248,7 @@ async def test_who_does_not_prove_itself_in_time_has_to_go_and_who_does_stays() 
     async def prove(channel: Channel, admitted: Admitted) -> None:
         while await channel.receive() != "my proof":
             pass
-        assert admitted.settle()
+        assert admitted.settle(None)
         await echo(channel)
 
     server = WebSocketServer(port=0, gatekeeper=Unproven(), doors=Doors(proof_s=0.2))
