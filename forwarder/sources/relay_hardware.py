@@ -176,9 +176,11 @@ class RelayHardware:
         if not self.running:
             outcome.set_result(Fate.BY_ITSELF)
             return
-        text = f"may be running: its relay {self._relay_name} is gone without a word, and it is"
-        text = f"{text} stopped when that is back. Switch it off by hand."
-        outcome.set_exception(HardwareError(ErrorCode.GONE, f"The device {text}"))
+        text = (
+            f"The device may be running: its relay {self._relay_name} is gone without a word, and"
+            " stops it when it is back. Switch it off by hand."
+        )
+        outcome.set_exception(HardwareError(ErrorCode.GONE, text))
         outcome.exception()  # nobody has to look
 
     def disarmed(self) -> None:
@@ -380,9 +382,10 @@ class RelayHardware:
 
     def _reachable(self) -> Way:
         if self.link is None:
-            raise HardwareError(
-                ErrorCode.GONE, f"The relay {self._relay_name} is away; it has stopped the device."
+            what = (
+                "the device may still be running" if self.running else "it has stopped the device"
             )
+            raise HardwareError(ErrorCode.GONE, f"The relay {self._relay_name} is away; {what}.")
         return self.link
 
     def _request(

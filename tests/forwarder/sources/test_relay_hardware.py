@@ -297,6 +297,8 @@ def test_a_relay_that_may_itself_have_died_has_stopped_nothing_as_far_as_anybody
             stopped.result()
         assert bench.hardware.running
         assert bench.silent == 0
+        with pytest.raises(HardwareError, match="away; the device may still run"):
+            bench.hardware.output(ON, merge=False, at_rest=False)
 
     play(scene)
 
