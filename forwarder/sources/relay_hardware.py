@@ -382,9 +382,7 @@ class RelayHardware:
 
     def _reachable(self) -> Way:
         if self.link is None:
-            what = (
-                "the device may still be running" if self.running else "it has stopped the device"
-            )
+            what = "the device may still run" if self.running else "it has stopped the device"
             raise HardwareError(ErrorCode.GONE, f"The relay {self._relay_name} is away; {what}.")
         return self.link
 
