@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -11,6 +10,7 @@ from forwarder.driver import Fate, Outcome, settled
 from forwarder.errors import Denied, HardwareError
 from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.sources.open_stops import OpenStops
 from forwarder.sources.relay_link import Outcome as Asked
 from forwarder.truth import Truth
 from relay.link import messages as wire
@@ -70,9 +70,7 @@ class RelayHardware:
         self.armed = False
         # While it is being opened, nobody knows whether it runs.
         self._truth: Truth | None = None
-        # Stops that a lost link left open, and how it is told that the lease has run out.
-        self._orphans: list[Outcome] = []
-        self._silence: asyncio.TimerHandle | None = None
+        self._open_stops = OpenStops(relay_name, lambda: self.running)
         self._address = address
         self._relay_name = relay_name
         self._handles: dict[str, int] = {}
@@ -142,46 +140,20 @@ class RelayHardware:
         link, self.link = self.link, None
         by_itself = self.armed and self.supervised
         self.disarmed()
-        if link is None or self._silence is not None:
+        if link is None:
             return
 
         def silent() -> None:
-            self._silence = None
             if by_itself and self.link is None:
                 stopped()
-            self._answer_orphans()
 
-        loop = asyncio.get_running_loop()
-        self._silence = loop.call_at(link.silent_at(self.p), silent)
+        self._open_stops.wait_until(link.silent_at(self.p), silent)
 
     def release(self) -> None:
         """The peripheral is no device any more. Nothing is known about what it does."""
         self.link = None
         self.disarmed()
-        if self._silence is None:
-            self._answer_orphans()
-
-    def _answer_orphans(self) -> None:
-        orphans, self._orphans = self._orphans, []
-        for outcome in orphans:
-            self._answer(outcome)
-
-    def _orphaned(self, outcome: Outcome) -> None:
-        """This stop cannot reach the relay any more: it is answered once that has gone silent."""
-        self._orphans.append(outcome)
-
-    def _answer(self, outcome: Outcome) -> None:
-        if outcome.done():
-            return
-        if not self.running:
-            outcome.set_result(Fate.BY_ITSELF)
-            return
-        text = (
-            f"The device may be running: its relay {self._relay_name} is gone without a word, and"
-            " stops it when it is back. Switch it off by hand."
-        )
-        outcome.set_exception(HardwareError(ErrorCode.GONE, text))
-        outcome.exception()  # nobody has to look
+        self._open_stops.end()
 
     def disarmed(self) -> None:
         """The relay was told to stop it, or does so by itself; nothing starts until it is armed."""
@@ -284,18 +256,13 @@ class RelayHardware:
         self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
     ) -> Outcome:
         if self.link is None:
-            outcome: Outcome = asyncio.get_running_loop().create_future()
-            if self._silence is None:
-                self._answer(outcome)
-            else:
-                self._orphaned(outcome)
-            return outcome
+            return self._open_stops.new()
         frames, seen = tuple(map(self._packet, packets)), self._stops_seen
         rest = everything or at_rest
         outcome = self.link.carry(
             lambda id: wire.Stop(id, self.p, frames, all=everything, rest=rest, seen=seen),
             deadline_s=STOP_S,
-            orphaned=self._orphaned,
+            orphaned=self._open_stops.add,
         )
         if rest:
             self._off_when(outcome)

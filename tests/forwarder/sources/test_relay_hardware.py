@@ -497,3 +497,21 @@ def test_a_stop_told_right_behind_the_connection_counts() -> None:
         assert (await bench.relay.hears(Arm)).seen == 1
 
     play(scene, connected=False)
+
+
+def test_a_link_that_is_lost_twice_is_waited_for_from_the_second_time() -> None:
+    async def scene(bench: Bench) -> None:
+        await armed(bench)
+        bench.truth.took(bench.on())
+        bench.detach()
+        await asyncio.sleep(0.5)
+        await bench.hardware.connect(bench.link)
+        await armed(bench)
+        await bench.hardware.output(ON, merge=False, at_rest=False)
+        bench.detach()
+        await asyncio.sleep(0.6)
+        assert bench.silent == 0, "the second lease has not run out"
+        await asyncio.sleep(0.5)
+        assert bench.silent == 1
+
+    play(scene)
