@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -60,6 +59,9 @@ class UserConfig:
 
     # Outputs that Intiface's file knows and we do not: limits of them take their feature away.
     _other_kinds: frozenset[str] = frozenset()
+
+    # What the tree says, until it changes: it is asked for at every sighting of a device.
+    _read: list[tuple[Tree, UserDevice]] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def load(
@@ -119,6 +121,7 @@ class UserConfig:
     def adopt(self, changed: UserConfig) -> None:
         """Become what a changed copy is."""
         self._tree = changed.tree()
+        self._read = None
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -185,6 +188,7 @@ class UserConfig:
         if configs.get("devices") is None:
             configs["devices"] = []
         cast("list[object]", configs["devices"]).append({"identifier": identity, "config": config})
+        self._read = None
 
     def set_choice(self, device: UserDevice, **choices: str | int | bool | None) -> None:
         """Set `display_name`, `message_gap_ms`, `allow`, `deny` or `index`; None removes it.
@@ -207,6 +211,7 @@ class UserConfig:
                 settings.pop(name, None)
             else:
                 settings[name] = value
+        self._read = None
 
     def set_limit(
         self,
@@ -244,6 +249,7 @@ class UserConfig:
         )
         for name in [name for name, value in limits.items() if value is None]:
             del limits[name]
+        self._read = None
 
     # --- the tree ------------------------------------------------------------------------------
 
@@ -252,10 +258,15 @@ class UserConfig:
             self._tree["user_configs"] = {}
         return cast("Tree", self._tree["user_configs"])
 
-    def _devices(self) -> Iterator[tuple[Tree, UserDevice]]:
-        place = "user_configs.devices"
-        for number, entry in enumerate(array(self._configs().get("devices"), place)):
-            yield cast("Tree", entry), device_of(entry, f"{place}[{number}]", self._other_kinds)
+    def _devices(self) -> list[tuple[Tree, UserDevice]]:
+        if self._read is None:
+            place = "user_configs.devices"
+            entries = enumerate(array(self._configs().get("devices"), place))
+            self._read = [
+                (cast("Tree", entry), device_of(entry, f"{place}[{n}]", self._other_kinds))
+                for n, entry in entries
+            ]
+        return self._read
 
     def _entry(self, address: str, protocol: str, identifier: str | None) -> Tree | None:
         wanted = (canonical_address(address), protocol, identifier)

@@ -142,6 +142,18 @@ def test_one_denial_blocks_and_one_permission_closes_the_door_for_others() -> No
     assert not config(entry(allow=True), entry(deny=True)).allowed(MAC)
 
 
+def test_a_denial_counts_from_the_moment_it_is_made() -> None:
+    user = config(entry())
+    assert user.allowed(MAC)
+    user.set_choice(user.devices()[0], deny=True)
+    assert not user.allowed(MAC)
+    changed = user.copy()
+    changed.set_choice(changed.devices()[0], deny=False)
+    assert not user.allowed(MAC)
+    user.adopt(changed)
+    assert user.allowed(MAC)
+
+
 def test_limits_survive_a_device_that_calls_itself_otherwise_after_an_update() -> None:
     user = config(entry(index=5))
     found = user.device(MAC, "aneros", "X2")
