@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from forwarder.driver import Fate, Outcome, settled
 from forwarder.errors import Denied, HardwareError
@@ -12,6 +11,7 @@ from forwarder.hardware import EndpointsOf, OnNotification
 from forwarder.protocols.base import KeepAlive, Packet
 from forwarder.sources.open_stops import OpenStops
 from forwarder.sources.relay_link import Outcome as Asked
+from forwarder.sources.way import Way
 from forwarder.truth import Truth
 from relay.link import messages as wire
 from relay.link.messages import Connected, ErrorCode, Service, Value
@@ -27,28 +27,6 @@ STOP_S = 4.5
 BLE_GAP_MS = 50
 
 _Arming = tuple[tuple[wire.Packet, ...] | None, int, wire.KeepAlive | None]
-
-
-class Way(Protocol):
-    """The way to whoever has the peripheral, as `RelayLink` is the one to a relay."""
-
-    ended: str | None
-
-    def request(self, make: Callable[[int], wire.Request], *, deadline_s: float = ...) -> Asked: ...
-
-    def carry(
-        self,
-        make: Callable[[int], wire.Request],
-        *,
-        deadline_s: float = ...,
-        orphaned: Callable[[Outcome], None] | None = ...,
-    ) -> Outcome: ...
-
-    def silent_at(self, p: int) -> float: ...
-
-    def renew(self) -> None: ...
-
-    def rouse(self) -> None: ...
 
 
 class RelayHardware:

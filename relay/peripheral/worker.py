@@ -20,6 +20,7 @@ from relay.link.messages import (
     StopCause,
     Stopped,
     Subscribe,
+    Unsubscribe,
     Write,
 )
 from relay.peripheral.actions import (
@@ -46,6 +47,7 @@ from relay.peripheral.stops import Again, HubStop, HubStops
 from relay.peripheral.voice import Voice
 
 _NEVER = float("inf")
+_WHAT = {Read: What.READ, Subscribe: What.SUBSCRIBE, Unsubscribe: What.UNSUBSCRIBE}
 
 
 class Kind(Enum):
@@ -292,11 +294,7 @@ class Worker(Voice):
             packet = Packet(message.h, message.d, message.r)
             op = Op(Kind.REQUEST, now, self.link, message.id, packet, request=request)
             return self._write(now, op, OPERATION_S)
-        what = What.UNSUBSCRIBE
-        if isinstance(message, Read):
-            what = What.READ
-        elif isinstance(message, Subscribe):
-            what = What.SUBSCRIBE
+        what = _WHAT[type(message)]
         self._op = Op(Kind.REQUEST, now, self.link, message.id, request=request)
         self._out.append(Operate(what, OPERATION_S, message.h))
         return _NEVER
