@@ -176,7 +176,7 @@ class Machine(Outcomes):
         if self._is_over(message.id):
             return self._go(now)
         if not self.gate.knows(message.seen):
-            self._joined.append((self.link, message.id))
+            self._joined.append(message.id)
             self._strike(now, None)
             return self._go(now)
         if message.all:

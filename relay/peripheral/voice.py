@@ -29,7 +29,7 @@ class Voice:
         self.bound = False
         self.link = 0
         self._out: deque[Action] = deque()
-        self._joined: list[tuple[int, int]] = []
+        self._joined: list[int] = []
         self._tokens: list[Hashable] = []
         self._farewells: list[int] = []
 
@@ -57,9 +57,7 @@ class Voice:
     def _tell(self, error: Refused | None) -> None:
         """The armed stop was taken (None), or was not: answer who waits for that."""
         joined, self._joined = self._joined, []
-        for link, id in joined:
-            if link != self.link:
-                continue
+        for id in joined:
             if error is None:
                 self._say(Done(id))
             else:

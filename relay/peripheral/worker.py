@@ -158,7 +158,7 @@ class Worker(Voice):
         outputs, writes = self._slots.drop_writes(struck=True)
         for id in (*outputs, *writes):
             self._fail(id, ErrorCode.GATE, "this device was stopped")
-        self._joined += [(self.link, id) for id in self._stops.drop()]
+        self._joined += self._stops.drop()
         self._hurry(now, drop=True)
 
     def _hurry(self, now: float, *, drop: bool) -> None:

@@ -71,6 +71,11 @@ class Recorder:
         else:
             self.do("finished", TAKEN if operation.what is What.DISCONNECT else self.result)
 
+    def drop(self) -> None:
+        """What the machine has just asked for has not begun, and does not begin any more."""
+        self._operation = None
+        self.do("finished", {"dropped": True})
+
     def say(self, kind: str, **fields: object) -> None:
         self._id += 1
         self.do("say", {"t": kind, "id": self._id, "p": 7, **fields})
@@ -238,6 +243,141 @@ def _ends() -> Json:
     return it.script
 
 
+def _part_of_a_stop_behind_a_straggler(newer: int | None) -> Json:
+    """`newer`: a value of this slot comes before the stop is repeated; 0: one without a slot."""
+    it = Recorder(f"a write hangs, a stop of its slot overtakes it, then a value of slot {newer}")
+    it.open()
+    it.takes_s = None
+    it.output({"h": 1, "d": "09", "k": [1]})
+    it.say("Stop", packets=[ZERO, {"h": 4, "d": "00"}], all=False, rest=True, seen=0)
+    it.takes_s = 0.0
+    it.wait(0.2)
+    if newer is not None:
+        it.output({"h": 1, "d": "07", "k": [newer]} if newer else {"h": 4, "d": "07"})
+    it.keep(1)
+    return it.script
+
+
+def _a_stop_of_its_own_is_disturbed() -> Json:
+    it = Recorder("a stop of the hub between two packets of the relay's own", owes=True)
+    it.takes_s = 0.1
+    it.open([OFF, {"h": 1, "d": "02", "r": True, "k": [2]}])
+    it.wait(0.05)
+    it.say("Stop", packets=[OTHER], all=False, seen=0)
+    it.wait(2)
+    return it.script
+
+
+def _what_has_not_begun() -> Json:
+    it = Recorder("a strike takes back what has not begun")
+    it.takes_s = None
+    it.open()
+    it.say("Read", h=2)
+    it.do("strike", "radio")
+    it.drop()
+    it.takes_s = 0.0
+    it.wait(0.1)
+    it.open(seen=1)
+    it.takes_s = None
+    it.say("Output", packets=[ON])
+    it.say("Stop", packets=[OFF], rest=True, seen=1)
+    it.drop()
+    it.takes_s = 0.0
+    it.wait(0.1)
+    return it.script
+
+
+def _in_several_packets() -> Json:
+    it = Recorder("a strike between two packets of a value")
+    it.open()
+    it.takes_s = 0.05
+    it.say("Output", packets=[ON, OTHER])
+    it.do("strike", "link")
+    it.wait(1)
+    return it.script
+
+
+def _a_block_without_a_word() -> Json:
+    it = Recorder("the wearer's switch has moved, and nobody has said so yet")
+    it.open(gap_ms=100)
+    it.output(ON)
+    it.say("Output", packets=[OTHER])
+    it.say("Write", h=1, d="77")
+    it.do("switch", "pause")
+    it.wait(0.3)
+    return it.script
+
+
+def _asked_while_it_leaves() -> Json:
+    it = Recorder("the link ends while a stop waits, and a toy leaves behind a straggler")
+    it.open(None)
+    it.say("Output", packets=[ON])
+    it.say("Output", packets=[])
+    it.wait(0.1)
+    it.say("Arm", seen=0, stop=[{**OFF, "after_ms": 600}] * 2)
+    it.say("Arm", seen=0, stop=[OFF])
+    it.takes_s = None
+    it.say("Output", packets=[ON])
+    it.wait(0.1)
+    it.say("Stop", packets=[OFF])
+    it.do("unbind")
+    it.do("bind", 8, 0.9, 10.0)
+    it.takes_s = 0.0
+    it.wait(0.15)
+    it.do("leave")
+    it.wait(2)
+    return it.script
+
+
+def _believed() -> Json:
+    it = Recorder("where silence stops it, the hub is believed after a while")
+    it.open([])
+    it.output(ON)
+    it.output(rest=True)
+    it.keep(11)
+    return it.script
+
+
+def _gone_while_it_is_let_go() -> Json:
+    it = Recorder("it goes by itself while letting it go is its stop")
+    it.open(None)
+    it.output(ON)
+    it.takes_s = None
+    it.do("strike", "lease")
+    it.do("gone", "out of range")
+    it.do("finished", {"cut": True})
+    it.say("Output", packets=[ON])
+    return it.script
+
+
+def _floods() -> Json:
+    it = Recorder("more than anybody needs: values, requests, stops, numbers")
+    it.open(keepalive={"every_ms": 60, "packet": {"h": 1, "d": "6b"}})
+    it.takes_s = None
+    for n in range(258):
+        it.say("Output", packets=[{"h": 1, "d": "01", "k": [n]}])
+    it.say("Read", h=2)
+    it.takes_s = 0.0
+    it.wait(6)
+    it.open(seen=1)
+    for n in range(70):
+        it.output({"h": n, "d": "05", "k": [n], "counter": {"at": 0}})
+    it.takes_s = None
+    for n in range(258):
+        it.say("Stop", packets=[{"h": 1, "d": "00", "k": [n]}], all=False, seen=1)
+    it.takes_s = 0.0
+    it.wait(3)
+    return it.script
+
+
+def _fed() -> Json:
+    it = Recorder("a packet that keeps a run going")
+    it.open(keepalive={"every_ms": 60, "packet": {"h": 1, "d": "6b"}, "only_running": True})
+    it.output(ON, moves_ms=300)
+    it.keep(0.5)
+    return it.script
+
+
 RECORDED: list[Json] = [
     _a_stop_crosses_an_emergency(),
     _an_off_fails(),
@@ -253,4 +393,17 @@ RECORDED: list[Json] = [
     _numbers(),
     _owes(),
     _ends(),
+    _part_of_a_stop_behind_a_straggler(None),
+    _part_of_a_stop_behind_a_straggler(0),
+    _part_of_a_stop_behind_a_straggler(1),
+    _part_of_a_stop_behind_a_straggler(2),
+    _a_stop_of_its_own_is_disturbed(),
+    _what_has_not_begun(),
+    _in_several_packets(),
+    _a_block_without_a_word(),
+    _asked_while_it_leaves(),
+    _believed(),
+    _gone_while_it_is_let_go(),
+    _floods(),
+    _fed(),
 ]

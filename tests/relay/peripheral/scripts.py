@@ -105,6 +105,10 @@ class Player:
             case "block":
                 self.block.cause = None if rest[0] is None else StopCause(rest[0])
                 return [] if rest[0] is None else machine.strike(now, self.block.cause)
+            case "switch":
+                # It has moved; the strike that comes with it is still to come.
+                self.block.cause = None if rest[0] is None else StopCause(rest[0])
+                return []
             case "await":
                 return machine.await_stop(now, rest[0])
             case "leave":
