@@ -187,8 +187,9 @@ class Outcomes(Worker):
     def _end(self, now: float) -> None:
         if self.over is not None:
             return
-        if self._op is not None:
+        if self._op is not None and self._op.kind is not Kind.LET_GO:
             self._finished(now, Cut())
+        self._op = None
         self._ends_at = now + LAST_STOP_S
         self._let_go_at = now
         self._strike(now, StopCause.SHUTDOWN)

@@ -104,6 +104,10 @@ class Bench:
             result = Taken()
         self.do(self.machine.finished(self.now, result))
 
+    def forget(self) -> None:
+        """What is under way ends without a word."""
+        self._op = None
+
     def wait(self, seconds: float) -> None:
         until = self.now + seconds
         for _ in range(100_000):

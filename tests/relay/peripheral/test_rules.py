@@ -617,6 +617,22 @@ def test_at_the_end_of_the_program_it_is_stopped_and_let_go_in_time(hangs: bool)
     assert it.did[-1][1].limit_s == LAST_LET_GO_S
 
 
+def test_letting_go_that_the_end_of_the_program_cut_short_is_done_again() -> None:
+    it = running()
+    it.stop()
+    it.wait(0.01)
+    it.by_hand = True
+    it.do(it.machine.leave(it.now))
+    it.end()
+    assert it.wrote[-1] == b"disconnect"
+    # What was under way has ended with its task.
+    it.forget()
+    it.do(it.machine.end(it.now))
+    assert it.wrote[-2:] == [b"disconnect", b"disconnect"]
+    it.end()
+    assert it.over is not None
+
+
 def test_a_lost_link_leaves_nothing_for_the_next_one() -> None:
     it = running(gap_ms=100)
     it.output(on(b"2", 2))
