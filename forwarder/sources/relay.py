@@ -11,7 +11,19 @@ from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S
 from forwarder.sources.opening import Opened
 from forwarder.sources.relay_hardware import RelayHardware
 from forwarder.sources.relay_link import RelayLink
-from relay.link.messages import Debt, Hello, RadioInfo, Wearer
+from relay.link.messages import Debt, Hello, RadioInfo, StopCause, Wearer
+
+# Why a relay stopped a toy by itself, in words that follow a colon.
+WHY: dict[StopCause, str] = {
+    StopCause.LEASE: "the hub was not heard for too long",
+    StopCause.LINK: "the link to the hub broke",
+    StopCause.PAUSE: "the wearer paused",
+    StopCause.EMERGENCY: "emergency stop",
+    StopCause.SHUTDOWN: "the relay shuts down",
+    StopCause.RADIO: "the radio is in trouble",
+    StopCause.STALL: "the relay was held up",
+    StopCause.RUN_TIME: "it ran as long as the wearer allows",
+}
 
 
 @dataclass(slots=True, eq=False)

@@ -20,7 +20,7 @@ from forwarder.sources.finder import Finder
 from forwarder.sources.keeping import Keeping
 from forwarder.sources.opening import Opened
 from forwarder.sources.owing import Owings
-from forwarder.sources.relay import Relay, hardware_of
+from forwarder.sources.relay import WHY, Relay, hardware_of
 from forwarder.sources.relay_link import Outcome, RelayLink
 from forwarder.sources.searches import end_searches
 from relay.link.channel import Channel
@@ -44,17 +44,6 @@ from relay.link.messages import (
 from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
-
-_WHY: dict[StopCause, str] = {
-    StopCause.LEASE: "the hub was not heard for too long",
-    StopCause.LINK: "the link to the hub broke",
-    StopCause.PAUSE: "the wearer paused",
-    StopCause.EMERGENCY: "emergency stop",
-    StopCause.SHUTDOWN: "the relay shuts down",
-    StopCause.RADIO: "the radio is in trouble",
-    StopCause.STALL: "the relay was held up",
-    StopCause.RUN_TIME: "it ran as long as the wearer allows",
-}
 
 
 class RelaySource:
@@ -331,7 +320,7 @@ class RelaySource:
             return
         hardware.stopped(news)
         opened = relay.devices.get(news.p)
-        why = _WHY[news.cause]
+        why = WHY[news.cause]
         if opened is not None:
             opened.driver.stopped()
             if news.ok:
