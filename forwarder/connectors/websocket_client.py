@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from forwarder.connectors.admission import is_loopback_name
 from forwarder.connectors.base import Handler, serve
 from forwarder.errors import ConfigError
 from relay.link.cancellation import apart
@@ -46,6 +47,16 @@ class Backoff:
         return self.random() * min(self.limit_s, self.first_s * 2.0 ** min(failures, 16))
 
 
+# A program of this machine: it is not asked by many, and who starts it again sits in front of it.
+NEAR_LIMIT_S = 3.0
+
+
+def patience(url: str) -> Backoff:
+    """The pauses between attempts at a websocket address."""
+    name = urlsplit(url).hostname or ""
+    return Backoff(limit_s=NEAR_LIMIT_S) if is_loopback_name(name) else Backoff()
+
+
 class WebSocketClient:
     """A connector that dials `url` forever, one channel at a time.
 
@@ -70,7 +81,7 @@ class WebSocketClient:
         self._shown = shown_url(self.url)
         self._token = token
         self._tls = tls
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or patience(self.url)
         self._heartbeat_s = heartbeat_s
         self._max_frame_bytes = max_frame_bytes
         self._open_s = open_s

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from forwarder.connectors.admission import Admitted, Gatekeeper
-from forwarder.connectors.websocket_client import Backoff, WebSocketClient, websocket_url
+from forwarder.connectors.websocket_client import (
+    NEAR_LIMIT_S,
+    Backoff,
+    WebSocketClient,
+    patience,
+    websocket_url,
+)
 from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.errors import ConfigError
 from forwarder.tls import client_tls, own_certificate
@@ -45,6 +51,18 @@ def test_waits_double_up_to_the_limit_and_are_random_below_that() -> None:
     delays = [longest.delay(failures) for failures in (0, 1, 2, 5, 6, 7, 10_000)]
     assert delays == [0.5, 1, 2, 16, 30, 30, 30]
     assert Backoff(0.5, 30.0, lambda: 0.0).delay(10) == 0
+
+
+def test_a_server_on_this_machine_is_back_within_seconds_of_its_start() -> None:
+    # A person has started it again, and looks at the app.
+    for url, limit_s in (
+        ("ws://127.0.0.1:1", NEAR_LIMIT_S),
+        ("ws://localhost:1", NEAR_LIMIT_S),
+        ("ws://[::1]:1", NEAR_LIMIT_S),
+        ("ws://192.0.2.1:1", 30.0),
+        ("ws://localhost.example:1", 30.0),
+    ):
+        assert patience(url).limit_s == limit_s
 
 
 class Server:
