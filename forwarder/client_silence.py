@@ -25,28 +25,51 @@ class Gone(Exception):
 
 
 class Silence:
-    """`busy` is called once each time the client at the other end of `channel` becomes busy."""
+    """`busy` is called once each time the client at the other end of `channel` becomes busy, `due`
+    when `tend` has something to do."""
 
-    def __init__(self, channel: Channel, busy: Callable[[], None]) -> None:
+    __slots__ = ("_busy", "_channel", "_gone", "_on_busy", "_on_due", "_ping", "_timer")
+
+    def __init__(self, channel: Channel, busy: Callable[[], None], due: Callable[[], None]) -> None:
         self._channel = channel
         self._on_busy = busy
+        self._on_due = due
         self._busy = False
+        self._ping = False
+        self._gone = False
+        # Not a task, of which there would be one for each idle client.
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def listen(self) -> None:
-        """Watch what comes in, if the channel can tell. Raises Gone."""
+    def listen(self) -> None:
+        """Watch what comes in until `close`, if the channel can tell."""
         channel = self._channel
-        while isinstance(channel, WebSocketChannel):
-            silent = channel.silent_s()
-            if silent >= GONE_S:
-                raise Gone("the client is not heard any more")
-            if silent >= PING_S:
-                await channel.ping()
-            else:
-                self._busy = False
-            if silent >= BUSY_S:
-                self._is_busy()
-            limits = (PING_S, BUSY_S, GONE_S)
-            await asyncio.sleep(min(limit - silent for limit in limits if limit > silent))
+        if not isinstance(channel, WebSocketChannel):
+            return
+        silent = channel.silent_s()
+        self._gone = silent >= GONE_S
+        self._ping = silent >= PING_S
+        if self._ping:
+            self._on_due()
+        else:
+            self._busy = False
+        if silent >= BUSY_S:
+            self._is_busy()
+        limits = (PING_S, BUSY_S, GONE_S, GONE_S + PING_S)
+        next_s = min((limit - silent for limit in limits if limit > silent), default=PING_S)
+        self._timer = asyncio.get_running_loop().call_later(next_s, self.listen)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def tend(self) -> None:
+        """Do what is due: ask for a sign of life. Raises Gone."""
+        if self._gone:
+            raise Gone("the client is not heard any more")
+        if self._ping:
+            self._ping = False
+            assert isinstance(self._channel, WebSocketChannel)
+            await self._channel.ping()
 
     async def send(self, frame: str) -> None:
         """Send `frame`; a client that takes none is busy, then gone. Raises Gone, ChannelClosed."""

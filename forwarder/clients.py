@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -50,6 +49,7 @@ from forwarder.hub_ids import hub_id_of, plain_name
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode
+from relay.link.signal import Signal
 
 log = logging.getLogger(__name__)
 
@@ -106,11 +106,11 @@ class ClientDriver:
             devices=lambda: hub.visible(self),
         )
         # Replies in order. Lists and readings are made when they can leave: the newest, no backlog.
-        self._outbox: deque[str] = deque()
+        self._outbox: list[str] = []
         self._list_changed = False
         self._readings: dict[tuple[int, int, InputType], int] = {}
         self._waiting_bytes = 0
-        self._room = asyncio.Event()
+        self._room = Signal()
         self._room.set()
         budget = None
         if grant is not None:
@@ -118,8 +118,8 @@ class ClientDriver:
         self._reader = Reader(self.session, self, budget, hub.long_frames)
         # Stops of this pass of the loop: nobody else has done anything since.
         self._just_stopped: dict[StopCmd, Answer] = {}
-        self._silence = Silence(channel, self._busy)
-        self._wake = asyncio.Event()
+        self._wake = Signal()
+        self._silence = Silence(channel, self._busy, self._wake.set)
         self._readings_at_once = asyncio.Semaphore(READINGS_AT_ONCE)
         self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
         self._tasks: asyncio.TaskGroup | None = None
@@ -178,7 +178,10 @@ class ClientDriver:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._write(), name="client writer")
-                await self._read(tasks)
+                try:
+                    await self._read(tasks)
+                finally:
+                    self._silence.close()
         except* _Leave as group:
             leave = _first(group)
         except* Gone as group:
@@ -203,7 +206,7 @@ class ClientDriver:
                         self._hub.join(self)
                         if self._options.max_ping_ms:
                             tasks.create_task(self._watch(), name="client deadlines")
-                        tasks.create_task(self._silence.listen(), name="client silence")
+                        self._silence.listen()
                         log.info("%s connected, v%s", self.name, self.version)
         except TimeoutError:
             # What is below has deadlines of its own, and may break one.
@@ -263,6 +266,7 @@ class ClientDriver:
         while True:
             for frame in self._due():
                 await self._silence.send(frame)
+            await self._silence.tend()
             if self._outbox or self._list_changed or self._readings:
                 continue
             if self._ending is not None:
@@ -273,7 +277,7 @@ class ClientDriver:
     def _due(self) -> list[str]:
         """What is to be sent now; replies before news."""
         if self._outbox:
-            frame = self._outbox.popleft()
+            frame = self._outbox.pop(0)
             self._waiting_bytes -= len(frame)
             if not self._crowded:
                 self._room.set()

@@ -79,6 +79,8 @@ async def _last_answer(request: web.Request, response: web.StreamResponse) -> No
 class _Counted(asyncio.Protocol):
     """Stands between a transport and aiohttp's protocol, and knows when the connection ends."""
 
+    __slots__ = ("_ended", "_inner", "transport")
+
     def __init__(self, inner: asyncio.Protocol, ended: Callable[[], None]) -> None:
         self._inner = inner
         self._ended = ended
@@ -139,7 +141,8 @@ class Listener:
             app[PLACES] = {}
             app.on_response_prepare.append(_last_answer)
         self.places: Places = app[PLACES]
-        self.arriving: set[_Arrival] = set()
+        # Until the connection is aiohttp's; what would be kept for longer, thousands would keep.
+        self.arriving: dict[_Arrival, asyncio.Task[None]] = {}
 
     def bind(self) -> int:
         """Take the port and return its number; connections wait until `run`.
@@ -220,11 +223,11 @@ class Listener:
             await asyncio.sleep(0)
 
     async def _end_handshakes(self) -> None:
-        arrivals = tuple(self.arriving)
-        for arrival in arrivals:
+        opening = tuple(self.arriving.values())
+        for arrival in tuple(self.arriving):
             arrival.end()
-        if arrivals:
-            await asyncio.wait([each.opening for each in arrivals], timeout=_HANDLERS_S)
+        if opening:
+            await asyncio.wait(opening, timeout=_HANDLERS_S)
 
     async def _close_channels(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -234,6 +237,8 @@ class Listener:
 
 class _Arrival:
     """One accepted connection, until it is aiohttp's; then only its place is watched."""
+
+    __slots__ = ("_connection", "_counted", "_handler", "_listener", "_loop", "_place", "_timer")
 
     def __init__(
         self,
@@ -252,8 +257,8 @@ class _Arrival:
         self._place = listener.doors.arrive(address, self._loop.time(), self.end)
         listener.places[self._handler] = self._place
         self._watch()
-        listener.arriving.add(self)
-        self.opening = tasks.create_task(self._open(), name=f"connection {address}")
+        opening = tasks.create_task(self._open(), name=f"connection {address}")
+        listener.arriving[self] = opening
 
     async def _open(self) -> None:
         listener = self._listener
@@ -268,7 +273,7 @@ class _Arrival:
             log.debug("a connection did not get as far as a request: %s", error)
             self._ended()
         finally:
-            listener.arriving.discard(self)
+            listener.arriving.pop(self, None)
 
     def _watch(self) -> None:
         """See to it that the place is given up when its time is over."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -61,12 +63,26 @@ def listen(busy_at: float, back_at: float, *, for_s: float, reading: bool = True
         with suppress(TimeoutError):
             try:
                 async with asyncio.timeout(for_s):
-                    await Silence(channel, lambda: heard.busy.append(loop.time())).listen()
+                    due = asyncio.Event()
+                    busy = partial(_note, heard.busy, loop.time)
+                    silence = Silence(channel, busy, due.set)
+                    silence.listen()
+                    while await due.wait():
+                        due.clear()
+                        await silence.tend()
             except Gone:
                 heard.gone = loop.time()
         return heard
 
     return run_virtual(main())
+
+
+def _note(times: list[float], clock: Callable[[], float]) -> None:
+    times.append(clock())
+
+
+def _idle() -> None:
+    raise AssertionError("nobody listens here")
 
 
 class Heard:
@@ -118,7 +134,7 @@ def test_a_client_that_takes_nothing_is_busy_and_then_gone() -> None:
         loop = asyncio.get_running_loop()
         busy: list[float] = []
         with pytest.raises(Gone):
-            await Silence(Stuck(), lambda: busy.append(loop.time())).send("hello")
+            await Silence(Stuck(), partial(_note, busy, loop.time), _idle).send("hello")
         assert busy == [pytest.approx(BUSY_S)]
         assert loop.time() == pytest.approx(GONE_S)
 
