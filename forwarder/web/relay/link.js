@@ -3,6 +3,7 @@
 
 import { Alarm, now, within } from './clock.js';
 import { Refused, Violation, clean, shake } from './handshake.js';
+import { LeaseClock } from './lease_clock.js';
 import { checked } from './messages.js';
 import { decode, encode } from './msgpack.js';
 import { localNetwork, placeName } from './places.js';
@@ -12,13 +13,20 @@ const CONNECT_MS = 5000; // weak Wi-Fi has been seen to take seconds
 const ASKING_MS = 60000;
 const HANDSHAKE_MS = 5000;
 const GREETING_MS = 5000;
-// Nothing heard for this long means a dead link; the hub's idle beats come four times as often.
+// Nothing heard for this long (s) means a dead link: while anything may run, and else.
+const ACTIVE_PATIENCE_S = 2;
 const SILENCE_S = 10;
-// Pauses between attempts (s): doubled from the first to the last; slow after a refusal that was
-// not authenticated (README, 3.2).
-const RETRY_FIRST_S = 0.25;
+// After the phone's network has changed, the hub is to be heard within this (s): beats come every 2.5.
+const DOUBT_S = 3;
+// Pauses between attempts (s): any time up to a bound that doubles from the first to the last, so
+// that the relays of a hub that restarts do not come back all at once.
+const RETRY_FIRST_S = 0.5;
 const RETRY_MOST_S = 15;
+const RETRY_LEAST_S = 0.1;
+// After a refusal, which may not be the hub's own word (README, 3.2); "busy" is none.
 const RETRY_REFUSED_S = 30;
+// A link that held this long (s) was a good one.
+const GOOD_S = 5;
 // Bytes waiting in the websocket above which readings of sensors are left out.
 const CONGESTED_BYTES = 262144;
 // Frames that nobody waits for yet; a handshake has two at most.
@@ -113,7 +121,11 @@ export class Link {
   #alarm = new Alarm(() => (this.open ? this.#listen() : this.#attempt()));
   #failures = 0;
   #round = 0;
-  session = 0; // counts opened links
+  #leases = new LeaseClock();
+  #activeMs = 900;
+  #openedAt = 0;
+  #doubtedAt = -Infinity;
+  #hasty = false; // the last dial was made without a pause
 
   constructor(key, callbacks) {
     this.key = key;
@@ -151,17 +163,30 @@ export class Link {
     this.#attempt();
   }
 
+  // The phone's network has changed: a socket may be dead without a word, and says so to nobody.
+  doubt() {
+    if (!this.open) {
+      this.retry();
+      return;
+    }
+    this.#doubtedAt = now();
+    this.#listen();
+  }
+
   // The page goes to sleep or away: the hub is to see that at once.
   hangUp() { this.#pipe?.close(); }
+
+  // Seconds since the hub was heard, on a link that is open.
+  get silentS() { return this.open ? now() - this.state.heardAt : 0; }
 
   get open() { return this.state.phase === 'open'; }
 
   // Attempts that failed since the last link, or since use().
   get failures() { return this.#failures; }
 
-  // Send a message. Once the link is gone it is dropped: nobody waits for it.
+  // Send a message. Without an open link it is dropped: nobody waits for it.
   send(message) {
-    if (!this.#send) return;
+    if (!this.open) return;
     if (message.t === 'Notification' && this.#pipe.waiting > CONGESTED_BYTES) return;
     this.#send(message);
   }
@@ -193,19 +218,28 @@ export class Link {
     if (failure) this.#failed(failure);
   }
 
-  #failed(error) {
+  #failed(error, lost = false) {
     this.#drop();
-    if (error instanceof Refused) {
+    const good = now() - this.#openedAt >= GOOD_S && this.#failures === 0;
+    // Mostly the hub is there and the way has changed. Twice in a row only after a good link.
+    this.#hasty = error.message === 'silent' && lost && (good || !this.#hasty);
+    if (error instanceof Refused && error.reason !== 'busy') {
       const gaveUp = error.certain;
       this.#set({ phase: 'refused', problem: error.reason, text: error.message });
       if (gaveUp) return;
       this.#later(RETRY_REFUSED_S);
       return;
     }
-    const known = ['unreachable', 'silent', 'mixed'].includes(error.message);
-    if (!known) console.warn(error);
-    this.#set({ phase: 'waiting', problem: known ? error.message : 'broken', text: '' });
-    this.#later(Math.min(RETRY_FIRST_S * 2 ** this.#failures++, RETRY_MOST_S) * (0.75 + Math.random() / 2));
+    const problem = error instanceof Refused ? error.reason
+      : ['unreachable', 'silent', 'mixed'].includes(error.message) ? error.message : 'broken';
+    if (problem === 'broken') console.warn(error);
+    this.#set({ phase: 'waiting', problem, text: '' });
+    if (this.#hasty) {
+      this.#later(0);
+      return;
+    }
+    const most = Math.min(RETRY_FIRST_S * 2 ** this.#failures++, RETRY_MOST_S);
+    this.#later(Math.max(RETRY_LEAST_S, Math.random() * most));
   }
 
   #later(seconds) {
@@ -263,7 +297,7 @@ export class Link {
         if (message.t === 'Beat') {
           this.#send({ t: 'Echo', n: message.n, time_us: message.time_us, relay_us: Math.round(now() * 1e6) });
         }
-        if (welcomed) this.#heard(message);
+        if (welcomed) this.#heard(message.t === 'Beat' ? this.#lessLate(message) : message);
         else if (message.t === 'Welcome') {
           if (message.version !== VERSION) throw new Refused('version', true);
           welcomed = true;
@@ -288,7 +322,9 @@ export class Link {
 
   #opened(welcome, trip) {
     this.#failures = 0;
-    this.session++;
+    this.#openedAt = now();
+    this.#leases = new LeaseClock();
+    this.#activeMs = welcome.active_ms ?? 900;
     this.#set({ phase: 'open', problem: null, text: '', retryAt: null, roundTripMs: trip * 1000 });
     this.#listen();
     this.on.opened(welcome);
@@ -302,9 +338,26 @@ export class Link {
     } else this.on.message(message);
   }
 
+  // The Beat with what is left of its leases.
+  #lessLate(beat) {
+    const at = now();
+    // Without entries there is nothing that makes it a map.
+    const given = beat.leases instanceof Map ? beat.leases : new Map();
+    const leases = this.#leases.left(given, beat.time_us, at, this.#activeMs);
+    if (leases === null) throw new Error('silent');
+    this.#alarm.by(this.#silenceEnds);
+    return { ...beat, leases };
+  }
+
+  get #silenceEnds() {
+    const { heardAt } = this.state;
+    const ends = heardAt + (this.#leases.active ? ACTIVE_PATIENCE_S : SILENCE_S);
+    return heardAt < this.#doubtedAt ? Math.min(ends, this.#doubtedAt + DOUBT_S) : ends;
+  }
+
   // The hub has to be heard from time to time.
   #listen() {
-    const ends = this.state.heardAt + SILENCE_S;
+    const ends = this.#silenceEnds;
     if (now() >= ends) this.#lost(new Error('silent'));
     else this.#alarm.by(ends);
   }
@@ -314,7 +367,7 @@ export class Link {
     this.#round++;
     const code = error instanceof Violation ? POLICY : 1000;
     this.#drop(code);
-    this.#failed(error);
+    this.#failed(error, true);
   }
 
   #drop(code = 1000) {

@@ -5,11 +5,16 @@ import { Awake } from './awake.js';
 import { BadLink, takeLink } from './places.js';
 import { WebRadio } from './radio.js';
 import { Relay } from './relay.js';
-import { Store } from './store.js';
-import { BAD_LINK, RELOADED } from './texts.js';
+import { Store, StoreError } from './store.js';
+import { BAD_LINK, RELOADED, TAKING } from './texts.js';
 import { Ui } from './ui.js';
 
 const TAB_LOCK = 'forwarder-relay';
+// Held by the same tab until it has let every toy go, also after another one took the first lock.
+const TOYS_LOCK = 'forwarder-relay-toys';
+// So long (ms) a tab that takes over waits for that: 3 s of an emergency stop, and letting go. A tab
+// that is frozen does nothing any more; what it leaves behind is written down.
+const TAKE_OVER_MS = 6000;
 const RELOAD_MARK = 'forwarder-relay-reloaded';
 const TAKE_MARK = 'forwarder-relay-take';
 
@@ -42,6 +47,15 @@ function onlyTab(steal, lost) {
   });
 }
 
+// Wait until the tab that was the relay has let its toys go. Returns what says the same of this one.
+function toysOfLastTab() {
+  return new Promise(resolve => {
+    const signal = AbortSignal.timeout(TAKE_OVER_MS);
+    navigator.locks.request(TOYS_LOCK, { signal }, () => new Promise(release => { resolve(release); }))
+      .catch(() => resolve(() => {})); // it hangs
+  });
+}
+
 function readAddress(ui) {
   try {
     return takeLink();
@@ -69,29 +83,36 @@ async function main() {
     store = await Store.open();
     key = await store.key();
   } catch (error) {
-    ui.unsupported(error.name === 'NotSupportedError' ? 'old' : 'storage');
+    ui.unsupported(error.name === 'NotSupportedError' ? 'old' : error instanceof StoreError ? error.message : 'storage');
     return;
   }
   let relay = null;
+  let release = () => {};
+  let lost = false;
   const elsewhere = async () => {
-    await relay?.leave('the relay runs in another tab');
+    lost = true;
     ui.elsewhere();
+    await relay?.leave('the relay runs in another tab');
+    release();
   };
   // A person who scans a code, or says so, means this tab.
   const take = sessionStorage.getItem(TAKE_MARK);
   sessionStorage.removeItem(TAKE_MARK);
   if (!await onlyTab(Boolean(pairing || take), elsewhere)) {
+    store.close(); // an open one could not be changed by a newer page
     ui.elsewhere();
     return;
   }
+  ui.say(TAKING);
+  release = await toysOfLastTab();
   const radio = new WebRadio(navigator.bluetooth, () => {
     sessionStorage.setItem(RELOAD_MARK, '1');
     relay.leavePage();
     location.reload();
   });
-  relay = new Relay({
-    store, key, radio, choices: await store.choices(), identity: await identity(), changed: () => ui.changed(),
-  });
+  const [choices, who] = [await store.choices(), await identity()];
+  if (lost) return;
+  relay = new Relay({ store, key, radio, choices, identity: who, changed: () => ui.changed() });
   const awake = new Awake(() => relay.link.open, () => ui.changed());
   ui.start(relay, awake);
   if (sessionStorage.getItem(RELOAD_MARK)) {
@@ -107,14 +128,15 @@ function watchPage(relay) {
     const hidden = document.visibilityState === 'hidden';
     const away = hidden && relay.choices.leaveStops;
     if (away !== relay.wearer.away) relay.want({ away });
-    if (!hidden) relay.link.retry();
+    if (!hidden) relay.link.doubt();
   };
   document.addEventListener('visibilitychange', lookAround);
   // From here on no script runs, perhaps for ever.
   document.addEventListener('freeze', () => relay.leavePage());
   addEventListener('pagehide', () => relay.leavePage());
   addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
-  addEventListener('online', () => relay.link.retry());
+  for (const change of ['online', 'offline']) addEventListener(change, () => relay.link.doubt());
+  navigator.connection?.addEventListener?.('change', () => relay.link.doubt());
   lookAround();
 }
 

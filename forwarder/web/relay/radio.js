@@ -5,11 +5,14 @@
 // is refused, and it can lose its Bluetooth service altogether, after which nothing settles until
 // the page is loaded again. Hence the time limits, and `onLost`.
 
-import { now, sleep, within } from './clock.js';
+import { Alarm, now, sleep, within } from './clock.js';
+import { Turns } from './turns.js';
 
 const OPERATION_MS = 5000; // a peripheral at the edge of its range has been seen to take 3 s
 const DISCOVERY_MS = 15000; // a dozen services at one round trip of about 100 ms per characteristic
 const ALIVE_MS = 2000;
+// Who is being connected has this long (s) from when another waits: toys in reach take 1 to 3 s.
+const CROWDED_S = 6;
 // Web Bluetooth writes 512 bytes at most and does not tell the MTU; 3 bytes are the ATT header.
 const MTU = 515;
 
@@ -27,6 +30,10 @@ export class RadioError extends Error {
     this.code = code;
   }
 }
+
+// A browser takes no name of more bytes (Web Bluetooth, 4.3), and no list with one in it.
+const MOST_NAME_BYTES = 248;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const tooLate = () => new RadioError('timeout', 'the toy did not answer in time');
 
@@ -47,7 +54,7 @@ function translated(error) {
 
 export class WebRadio {
   #bluetooth;
-  #connecting = Promise.resolve();
+  #turns = new Turns();
 
   // `onLost()`: the browser's Bluetooth no longer answers; only loading the page again helps.
   constructor(bluetooth, onLost) {
@@ -64,11 +71,12 @@ export class WebRadio {
   }
 
   // Let the person choose a toy; needs their tap. Null if they chose none. `interests`: the hub's
-  // Interests; `all`: show everything nearby, for toys that hide their name.
+  // Interests; `all`: show everything nearby, for toys that hide their name. What the browser would
+  // not take is left out, for it would refuse the rest as well.
   async choose(interests, all) {
-    const services = interests.services ?? [];
+    const services = (interests.services ?? []).filter(uuid => UUID.test(uuid));
     const filters = [
-      ...(interests.names ?? []).map(nameFilter),
+      ...(interests.names ?? []).map(nameFilter).filter(Boolean),
       ...services.filter(uuid => !BLOCKED_IN_FILTERS.has(uuid)).map(uuid => ({ services: [uuid] })),
       ...(interests.companies ?? []).map(company => ({ manufacturerData: [{ companyIdentifier: company }] })),
     ];
@@ -89,36 +97,42 @@ export class WebRadio {
 
   get remembers() { return Boolean(this.#bluetooth.getDevices); }
 
-  // Connect and discover. `onGone(text)` is called once if the toy goes away by itself afterwards.
-  // One connect at a time: Android's stack fails the second.
-  connect(device, timeoutMs, onGone) {
-    const turn = this.#connecting.then(() => this.#connect(device, timeoutMs, onGone));
-    this.#connecting = turn.catch(() => {}); // whoever asked is told; the next one only waits its turn
-    return turn;
+  // Connect and discover. `onGone(text)` is called once if the toy goes away by itself afterwards;
+  // `signal` gives it up. One connect at a time: Android's stack fails the second. The time limit
+  // includes the wait for the others.
+  async connect(device, timeoutMs, onGone, signal) {
+    const limit = new Limit(now() + timeoutMs / 1000, signal);
+    try {
+      return await limit.race(this.#turns.mine(
+        device, () => limit.crowd(now() + CROWDED_S), () => this.#connect(device, limit, onGone),
+      ));
+    } finally {
+      limit.close();
+    }
   }
 
-  async #connect(device, timeoutMs, onGone) {
-    const ends = now() + timeoutMs / 1000;
+  async #connect(device, limit, onGone) {
+    if (limit.error) throw limit.error;
     const watching = new AbortController();
     try {
       for (let attempt = 0; ; attempt++) {
         try {
-          await within((ends - now()) * 1000, device.gatt.connect(), tooLate);
+          await limit.race(device.gatt.connect());
           break;
         } catch (error) {
           const failed = translated(error);
-          const left = ends - now();
           // A disconnection that is still being reported cancels a connect: ask once more.
           const retry = (error.name === 'AbortError' && attempt === 0)
             // Known from earlier, not seen since the browser started: look for it while trying.
-            || (failed.code === 'not_found' && device.watchAdvertisements && left > 2);
-          if (!retry) throw failed;
-          if (failed.code === 'not_found') await this.#look(device, watching.signal);
+            || (failed.code === 'not_found' && device.watchAdvertisements && limit.leftS > 2);
+          if (!retry || limit.error) throw failed;
+          if (failed.code === 'not_found') await limit.race(this.#look(device, watching.signal));
           else await sleep(300);
         }
       }
+      limit.relax(); // what is connected needs no radio of its own to be discovered
       const connection = new Connection(device, this, onGone);
-      await within(DISCOVERY_MS, connection.discover(), tooLate);
+      await limit.race(within(DISCOVERY_MS, connection.discover(), tooLate));
       return connection;
     } catch (error) {
       device.gatt.disconnect();
@@ -150,8 +164,52 @@ export class WebRadio {
   }
 }
 
+// Null for a name that the browser would not take.
 function nameFilter(name) {
-  return name.endsWith('*') && name.length > 1 ? { namePrefix: name.slice(0, -1) } : { name };
+  const prefix = name.endsWith('*') && name.length > 1;
+  const wanted = prefix ? name.slice(0, -1) : name;
+  if (!wanted || new TextEncoder().encode(wanted).length > MOST_NAME_BYTES) return null;
+  return prefix ? { namePrefix: wanted } : { name: wanted };
+}
+
+// A time limit that comes sooner when others wait, and ends at once with `signal`.
+class Limit {
+  error = null;
+  #ends;
+  #crowded = Infinity;
+  #alarm = new Alarm(() => this.#look());
+
+  constructor(ends, signal) {
+    this.#ends = ends;
+    this.over = new Promise((_, reject) => { this.reject = reject; });
+    this.over.catch(() => {}); // whoever races it is told
+    signal?.addEventListener('abort', () => this.#end(new RadioError('gone', 'it was given up')), { once: true });
+    this.#look();
+  }
+
+  get leftS() { return Math.min(this.#ends, this.#crowded) - now(); }
+
+  crowd(at) {
+    this.#crowded = Math.min(this.#crowded, at);
+    this.#look();
+  }
+
+  // Others wait no longer.
+  relax() { this.#crowded = Infinity; }
+
+  race(promise) { return Promise.race([promise, this.over]); }
+
+  close() { this.#alarm.stop(); }
+
+  #look() {
+    if (this.leftS <= 0) this.#end(tooLate());
+    else if (!this.error) this.#alarm.by(now() + this.leftS);
+  }
+
+  #end(error) {
+    this.error ??= error;
+    this.reject(this.error);
+  }
 }
 
 // One connected toy. One operation at a time; the caller (Peripheral) sees to that.

@@ -4,10 +4,14 @@ import { placeName } from './places.js';
 
 const PAIR_AGAIN = 'Start forwarder pair on the computer again, or choose Pair a phone on its dashboard, and scan the new QR code.';
 
-// The line under the hub's name.
-export function linkLine({ phase, place, roundTripMs }, seconds, { paused, stopped, away }) {
+// Idle hubs speak every 2.5 s; what is late by more than this (s) is said.
+const SILENT_S = 3.5;
+
+// The line under the hub's name. `silentS`: since when the hub has said nothing.
+export function linkLine({ phase, place, roundTripMs }, seconds, { paused, stopped, away }, silentS) {
   switch (phase) {
     case 'open': {
+      if (silentS > SILENT_S) return `The hub has been silent for ${Math.floor(silentS)} s`;
       const trip = roundTripMs === null ? '' : ` · ${Math.max(1, Math.round(roundTripMs))} ms`;
       const state = stopped ? 'Stopped' : paused || away ? 'Paused' : 'Connected';
       return `${state}${trip}`;
@@ -20,7 +24,7 @@ export function linkLine({ phase, place, roundTripMs }, seconds, { paused, stopp
 }
 
 // The box at the top for a link that does not work, or null. `hub`: what to call the hub.
-export function linkNotice({ phase, problem, text, place }, { hub, pairing, online, localNetwork }) {
+export function linkNotice({ phase, problem, text, place }, { hub, pairing, online, localNetwork, ownHub }) {
   if (phase !== 'waiting' && phase !== 'refused') return null;
   const where = place ? placeName(place) : 'it';
   switch (problem) {
@@ -30,15 +34,18 @@ export function linkNotice({ phase, problem, text, place }, { hub, pairing, onli
         return bad('Chrome does not let this page reach your network',
           'Tap the icon left of the address, open Permissions, and allow Local network. Then try again.', 'retry');
       }
-      return bad(`${hub} cannot be reached`,
-        `Is the hub running, and is this phone on the same network? The page looks for it at ${where} and goes on by itself.`, 'retry');
+      return {
+        ...bad(`${hub} cannot be reached`,
+          `Is the hub running, and is this phone on the same network? The page looks for it at ${where} and goes on by itself.${ownHub ? ' A hub that was set up anew has another certificate, which Chrome asks you about when you load this page again.' : ''}`, 'retry'),
+        other: ownHub ? 'reload' : null,
+      };
     case 'mixed':
       return bad(`Chrome does not let this page call ${where}`,
         'A page from a website may call private addresses only. Use the page that the hub itself shows at its https address.', 'retry');
     case 'silent':
       return bad(`${hub} does not answer`, 'Is the computer asleep, or the network weak? The page goes on by itself.', 'retry');
     case 'busy':
-      return bad(`${hub} is busy`, 'It greets only so many at once. The page tries again in half a minute.', 'retry');
+      return bad(`${hub} is busy`, 'It greets only so many at once. The page goes on by itself.', 'retry');
     case 'version':
       return bad('Hub and page do not fit together', 'They speak different versions. Update the hub, then load this page again.', 'reload');
     case 'code-spent':
@@ -57,18 +64,45 @@ export function linkNotice({ phase, problem, text, place }, { hub, pairing, onli
 }
 
 // The box for the wearer's own pause and stop, or null.
-export function wearerNotice({ paused, stopped, away }, failing, loose) {
+export function wearerNotice({ paused, stopped, away }, failing) {
   if (failing) {
     return { ...bad('A toy does not take the stop', 'Switch it off by hand now. The page goes on trying.', null), urgent: true };
-  }
-  if (loose) {
-    return { ...bad(`${loose} went away before it could be stopped`, 'If it still runs, switch it off by hand. When it comes back, it is stopped first.', 'seen'), urgent: true };
   }
   if (stopped) return { tone: 'calm', title: 'Everything is stopped', text: 'Nothing moves until you tap Resume, whatever an app asks for.', action: null };
   if (paused) return { tone: 'calm', title: 'Paused', text: 'Apps stay connected, but nothing moves until you tap Resume.', action: null };
   if (away) return { tone: 'calm', title: 'Paused while you are away', text: 'It goes on when this page is in front again.', action: null };
   return null;
 }
+
+// The box for toys that may be running and are not connected, or null.
+export function owedNotice(toys, radioOn) {
+  // One that has to be chosen again comes first: nobody else can do that.
+  const toy = toys.find(one => !one.device) ?? toys[0];
+  if (!toy) return null;
+  const seek = radioOn && !toy.device;
+  const others = toys.filter(one => one !== toy).map(one => one.shown || 'another toy');
+  const also = others.length ? ` The same goes for ${others.join(', ')}.` : '';
+  const how = !radioOn ? 'There is no Bluetooth: switch it on, and the page can stop it.' : toy.device
+    ? 'The page looks for it, and stops it when it finds it.'
+    : 'Or hold it near, tap Find it, and choose it: then it is stopped first.';
+  return {
+    ...bad(`${toy.shown || 'A toy'} may still be running`, `If it runs, switch it off by hand. ${how}${also}`, seek ? 'find' : 'seen'),
+    urgent: true, other: seek ? 'seen' : null, toy,
+  };
+}
+
+export const FIND_HINT = 'Not in the list? Then it is off, out of reach, or in use by another phone.';
+export const NOT_IT = 'That is another toy.';
+
+export const FORGETFUL = bad('This browser keeps nothing any more',
+  'Stop and Pause hold, but not when this page is loaded again, and a toy that runs then is not named. Allow site data for this page, and load it again when no toy runs.');
+
+export const NEWER = {
+  tone: 'calm', title: 'There is a newer page', text: 'The hub was updated. Nothing runs just now: load this page again to use the page that fits it.', action: 'reload',
+};
+
+export const TAKING = 'Waiting until the other tab has stopped its toys…';
+export const GOING = 'Stopping every toy, and letting it go…';
 
 export const RADIO_OFF = bad('There is no Bluetooth', 'Switch Bluetooth on in the settings, and allow Chrome to find nearby devices. The page goes on by itself.');
 
@@ -91,6 +125,10 @@ export function unsupported(reason) {
       return bad('This browser is too old', 'Update it: Chrome 133 or newer has what the encryption needs.');
     case 'storage':
       return bad('This browser keeps nothing', 'The page needs to store its key. Leave the private window, or allow site data for this page.');
+    case 'silent':
+      return bad('This browser\'s storage does not answer', 'The page needs its key. Close every tab of this page and open it once. If that does not help, restart Chrome.', 'reload');
+    case 'blocked':
+      return bad('An older page is in the way', 'Another tab shows this relay as it was before an update. Close that tab, then load this page again.', 'reload');
     case 'broken':
       return bad('This page could not start', 'Load it again. If that does not help, update Chrome and the hub.', 'reload');
     default:
@@ -101,9 +139,13 @@ export function unsupported(reason) {
 // One line about a toy. `driven`: what the hub says about it, or null.
 export function toyLine(toy, driven, { open, wearer }) {
   const { peripheral } = toy;
+  if (toy.owed && !peripheral) {
+    return toy.device ? 'May still be running. The page looks for it.' : 'May still be running. Chrome wants you to choose it again: tap Find it.';
+  }
   switch (toy.phase) {
     case 'ready': {
       if (peripheral.stopFailing) return 'Does not take the stop: switch it off by hand';
+      if (peripheral.leaving) return 'Being stopped and let go';
       const who = driven?.clients.length ? driven.clients.join(', ') : '';
       if (wearer.stopped) return 'Stopped by you';
       if (wearer.paused || wearer.away) return 'Paused by you';
@@ -113,12 +155,11 @@ export function toyLine(toy, driven, { open, wearer }) {
       return who ? `Ready · ${who} is using it` : 'Ready';
     }
     case 'connecting': return 'Connecting…';
-    case 'lost':
-      if (toy.loose) return 'Went away while it ran. If it still runs, switch it off by hand.';
-      return `Not there: ${toy.text}. It comes back by itself when it can.`;
+    case 'lost': return `Not there: ${toy.text}. It comes back by itself when it can.`;
     case 'failed': return `Cannot be used: ${toy.text}`;
     case 'forgotten': return 'Chrome wants you to choose it again: tap Add a toy.';
     default:
+      if (wearer.stopped) return 'Not connected. It comes back when you tap Resume.';
       return open ? 'Offered to the hub. If nothing happens, let your app scan for devices.' : 'Waiting for the hub';
   }
 }

@@ -4,7 +4,8 @@
 import { now } from './clock.js';
 import { BadLink, localNetwork, placeName, readLink } from './places.js';
 import {
-  ADD_HINT, BAD_LINK, ELSEWHERE, RADIO_OFF, chooserProblem, linkLine, linkNotice, toyLine, unsupported, wearerNotice,
+  ADD_HINT, BAD_LINK, ELSEWHERE, FIND_HINT, FORGETFUL, GOING, NEWER, NOT_IT, RADIO_OFF, chooserProblem, linkLine, linkNotice,
+  owedNotice, toyLine, unsupported, wearerNotice,
 } from './texts.js';
 
 const $ = id => document.getElementById(id);
@@ -12,7 +13,10 @@ const $ = id => document.getElementById(id);
 function say(element, text) { if (element.textContent !== text) element.textContent = text; }
 function show(element, visible) { if (element.hidden === visible) element.hidden = !visible; }
 
-const ACTIONS = { retry: 'Try now', reload: 'Load again', takeover: 'Use this tab', back: 'Back to my hub', dismiss: 'OK', seen: 'It is off' };
+const ACTIONS = {
+  retry: 'Try now', reload: 'Load again', takeover: 'Use this tab', back: 'Back to my hub', dismiss: 'OK', seen: 'It is off',
+  find: 'Find it', forget: 'Forget this hub', another: 'Use another link',
+};
 
 export class Ui {
   #relay = null;
@@ -22,6 +26,7 @@ export class Ui {
   #told = null; // a message that stays until it is tapped away
   #fixed = null;
   #localNetwork = null;
+  #shown = null; // the notice
   #asked = new Map(); // button → time until which a second tap means yes
 
   // `take()`: become the one tab that is the relay.
@@ -32,7 +37,7 @@ export class Ui {
       this.#pair($('pair-link').value);
     });
     $('notice-action').addEventListener('click', () => this.#act($('notice-action').dataset.action));
-    $('notice-other').addEventListener('click', () => this.#forgetHub($('notice-other')));
+    $('notice-other').addEventListener('click', () => this.#act($('notice-other').dataset.action));
     $('add').addEventListener('click', () => this.#add(false));
     $('add-any').addEventListener('click', () => this.#add(true));
     $('stop').addEventListener('click', () => this.#relay.want({ stopped: true }));
@@ -82,6 +87,9 @@ export class Ui {
 
   complain(text) { say($('pair-error'), text); }
 
+  // What is being done before there is a relay.
+  say(text) { say($('link-text'), text); }
+
   // --- drawing -----------------------------------------------------------------------------------
 
   changed() {
@@ -104,8 +112,8 @@ export class Ui {
     const pairing = known && state.phase === 'dialing';
     say($('hub'), paired ? hub.name : pairing ? 'Pairing…' : 'Relay');
     document.title = paired ? `${hub.name} · Relay` : 'Relay';
-    say($('link-text'), linkLine(state, seconds, this.#failing ? {} : wearer));
-    const tone = link.open ? (wearer.stopped ? 'bad' : wearer.paused || wearer.away ? 'wait' : 'good') : state.phase === 'refused' ? 'bad' : 'wait';
+    say($('link-text'), relay.going ? GOING : linkLine(state, seconds, this.#failing ? {} : wearer, link.silentS));
+    const tone = relay.going ? 'wait' : link.open ? (wearer.stopped ? 'bad' : wearer.paused || wearer.away ? 'wait' : 'good') : state.phase === 'refused' ? 'bad' : 'wait';
     if ($('dot').className !== tone) $('dot').className = tone;
 
     this.#notice(this.#mostImportant(paired));
@@ -114,7 +122,7 @@ export class Ui {
     show($('settings'), paired);
     show($('hub-details'), paired);
     show($('cannot'), paired);
-    show($('bar'), paired);
+    show($('bar'), paired || relay.roster.owed.length > 0);
     this.#drawToys();
     this.#drawFront();
     this.#drawFacts();
@@ -130,38 +138,50 @@ export class Ui {
 
   get #failing() { return [...this.#relay.toys.values()].some(toy => toy.peripheral?.stopFailing); }
 
+  // Nothing runs and nothing may: the page can be loaded again.
+  get #idle() { return !this.#relay.roster.owed.length && !this.#relay.roster.peripherals.some(one => one.mayRun); }
+
   #mostImportant(paired) {
     const relay = this.#relay;
-    const loose = [...relay.toys.values()].find(toy => toy.loose);
-    const wearer = wearerNotice(relay.wearer, this.#failing, loose && (loose.shown || 'A toy'));
-    if (this.#failing || loose) return wearer;
+    const { link, hub, store } = relay;
+    const wearer = wearerNotice(relay.wearer, this.#failing);
+    if (this.#failing) return wearer;
+    const { place } = link.state;
     const view = {
-      hub: relay.hub?.name ?? 'The hub', pairing: !paired && relay.known.length > 0,
+      hub: hub?.name ?? 'The hub', pairing: !paired && relay.known.length > 0,
       online: navigator.onLine, localNetwork: this.#localNetwork,
+      // The page came from this hub, so that the browser's word about its certificate was for both.
+      ownHub: this.#idle && Boolean(place) && new URL(place).protocol === 'wss:' && new URL(place).host === location.host,
     };
-    const link = relay.hub && linkNotice(relay.link.state, view);
     // A single failed attempt is no news; the line under the name says it.
-    const settled = link && (relay.link.state.problem !== 'unreachable' || relay.link.failures > 1);
-    return (settled ? link : null) ?? (relay.radioOn ? null : RADIO_OFF) ?? wearer ?? this.#told;
+    const settled = link.failures > 1 || !['unreachable', 'silent', 'busy'].includes(link.state.problem);
+    return owedNotice(relay.roster.owed, relay.radioOn) ?? (store.forgetful ? FORGETFUL : null)
+      ?? (hub && settled ? this.#stuck(linkNotice(link.state, view)) : null)
+      ?? (relay.radioOn ? null : RADIO_OFF) ?? wearer ?? this.#told ?? (relay.newerPage && this.#idle ? NEWER : null);
+  }
+
+  // A link notice with the way out of a hub or a pairing that does not work.
+  #stuck(notice) {
+    const { hub, link } = this.#relay;
+    if (!notice || (link.state.phase !== 'refused' && hub.key)) return notice;
+    return link.state.phase === 'refused' || notice.action === 'retry' ? { ...notice, other: hub.key ? 'forget' : 'another' } : notice;
   }
 
   #notice(notice) {
     const box = $('notice');
     show(box, Boolean(notice));
+    this.#shown = notice;
     if (!notice) return;
     box.classList.toggle('bad', notice.tone === 'bad');
     box.setAttribute('role', notice.urgent ? 'alert' : 'status');
     say($('notice-title'), notice.title);
     say($('notice-text'), notice.text);
-    const action = notice.action ?? null;
-    show($('notice-action'), action !== null);
-    if (action !== null) say($('notice-action'), ACTIONS[action]);
-    $('notice-action').dataset.action = action ?? '';
-    const stuck = this.#relay?.link.state.phase === 'refused' || (action === 'retry' && !this.#relay?.hub?.key);
-    show($('notice-other'), stuck);
-    if (stuck && !this.#asked.has($('notice-other'))) {
-      say($('notice-other'), this.#relay.hub.key ? 'Forget this hub' : 'Use another link');
+    for (const [button, action] of [[$('notice-action'), notice.action], [$('notice-other'), notice.other]]) {
+      show(button, Boolean(action));
+      if (action && !this.#asked.has(button)) say(button, ACTIONS[action]);
+      button.dataset.action = action ?? '';
     }
+    if (notice.action !== 'find') say($('notice-hint'), '');
   }
 
   #drawToys() {
@@ -175,7 +195,7 @@ export class Ui {
       }
     }
     for (const toy of toys) this.#card(toy).draw(relay);
-    show($('no-toys'), !toys.length);
+    show($('no-toys'), !toys.some(toy => !toy.removed));
     const possible = Boolean(interests) && link.open && radioOn;
     if ($('add').disabled === possible) $('add').disabled = !possible;
     const forgotten = toys.some(toy => toy.phase === 'forgotten');
@@ -251,6 +271,18 @@ export class Ui {
     this.changed();
   }
 
+  async #find(toy) {
+    say($('notice-hint'), '');
+    try {
+      const found = await this.#relay.seek(toy);
+      if (!found) say($('notice-hint'), FIND_HINT);
+      else if (found !== toy) say($('notice-hint'), NOT_IT);
+    } catch (error) {
+      say($('notice-hint'), chooserProblem(error));
+    }
+    this.changed();
+  }
+
   #hint(text) {
     say($('add-hint'), text);
     show($('add-hint'), true);
@@ -260,7 +292,10 @@ export class Ui {
     const relay = this.#relay; // none while another tab has it
     switch (action) {
       case 'retry': relay.link.retry(); break;
-      case 'seen': for (const toy of relay.toys.values()) toy.loose = false; break;
+      case 'seen': relay.forgive(this.#shown.toy); break;
+      case 'find': this.#find(this.#shown.toy); break;
+      case 'forget': this.#forgetHub($('notice-other')); break;
+      case 'another': relay.forgetHub().then(() => this.changed()); break;
       case 'reload': location.reload(); break;
       case 'takeover': this.take(); break;
       case 'back': relay.use(relay.known[0]); break;
@@ -317,13 +352,15 @@ class Card {
     this.name.id = `name-${toy.address}`;
     for (const button of [this.again, this.remove]) button.setAttribute('aria-describedby', this.name.id);
     this.again.addEventListener('click', () => relay.retry(toy));
-    this.remove.addEventListener('click', () => { if (sure(this.remove, 'Tap again to remove')) relay.forget(toy); });
+    this.remove.addEventListener('click', () => { if (sure(this.remove, 'Tap again to remove')) relay.remove(toy); });
   }
 
   draw(relay) {
     const { toy } = this;
     const driven = relay.driven(toy);
     const name = toy.shown || 'Toy without a name';
+    show(this.element, !toy.removed || Boolean(toy.peripheral));
+    show(this.remove, !toy.removed);
     say(this.name, name);
     say(this.text, toyLine(toy, driven, { open: relay.link.open, wearer: relay.wearer }));
     const battery = driven?.battery ?? null;
@@ -335,7 +372,7 @@ class Card {
     show(this.level, toy.phase === 'ready' && driven !== null);
     if (this.level.value !== level) this.level.value = level;
     this.level.setAttribute('aria-label', `Level of ${name}`);
-    show(this.again, toy.phase === 'lost' && relay.link.open);
-    this.element.className = `toy ${toy.phase}${running ? ' running' : ''}${toy.peripheral?.stopFailing ? ' failing' : ''}`;
+    show(this.again, toy.phase === 'lost' && (relay.link.open || Boolean(toy.owed)));
+    this.element.className = `toy ${toy.phase}${running ? ' running' : ''}${toy.peripheral?.stopFailing || (toy.owed && !toy.peripheral) ? ' failing' : ''}`;
   }
 }
