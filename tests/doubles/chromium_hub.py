@@ -40,7 +40,7 @@ _BLANK = "<!doctype html><meta charset=utf-8><title>blank</title>"
 class WebHub:
     """Trusts whom it has paired. `relays`: key → name; taking one out revokes it at the next link.
 
-    `refuse`: answer every first frame of a pairing with this.
+    `refuse`: answer every first frame of a pairing with this. `busy`: greet nobody.
     """
 
     hub_name = "Desk"
@@ -50,6 +50,7 @@ class WebHub:
         self.relays: dict[bytes, str] = {}
         self.codes: dict[bytes, bytes] = {}
         self.refuse: Refusal | None = None
+        self.busy = False
         self.port = 0
         self.failures: list[str] = []
         self._tls = tls
@@ -118,6 +119,9 @@ class WebHub:
         assert isinstance(transport, asyncio.Transport)
         channel = WebSocketChannel(ws, transport, peer=str(request.remote))
         try:
+            if self.busy:
+                await channel.send(bytes([Refusal.BUSY]))
+                return ws
             secure, _ = await secure_as_hub(channel, self)
             await self._drive(secure)
         except (LinkError, ChannelClosed) as error:

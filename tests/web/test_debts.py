@@ -11,6 +11,7 @@ from relay.link.messages import (
     Connect,
     Connected,
     Debts,
+    Disconnect,
     Done,
     ErrorCode,
     Failed,
@@ -285,10 +286,24 @@ async def test_a_connection_whose_link_ended_is_offered_to_the_next_link() -> No
         await rig.hub.start()
         link = await rig.meet()
         assert [held.address for held in (await link.hear(Hello)).held] == [address]
+        assert not [m for m in link.heard if isinstance(m, Connected | Failed)], "of the old link"
         answer = await link.connect(1, address)
         assert isinstance(answer, Connected)
         assert not answer.resumed, "nobody has set it up"
-        assert not [m for m in link.heard if isinstance(m, Failed)]
+
+
+async def test_a_toy_that_is_being_let_go_is_not_handed_out() -> None:
+    async with phone_rig() as rig:
+        address = await rig.drive()
+        rig.toy.faults.fail(times=None)
+        leaving = rig.link.id()
+        rig.link.tell(Disconnect(leaving, 1))
+        answer = await rig.link.connect(2, address)
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.BUSY
+        await rig.link.reply(leaving)
+        rig.toy.faults.heal()
+        await until_rest(rig)
 
 
 async def test_every_connect_is_refused_while_stopped_and_what_took_no_stop_is_chased() -> None:

@@ -126,6 +126,11 @@ export class Peripheral {
     });
   }
 
+  // Resolves like strike() when no armed stop is under way, maybe at once.
+  afterStop() {
+    return new Promise(resolve => { this.#event(at => this.#machine.awaitStop(at, resolve)); });
+  }
+
   // Stop it, then let it go; resolves when it is over. The stop is tried until the radio takes it, or
   // has refused it for so long that the toy is let go without.
   leave(why) {

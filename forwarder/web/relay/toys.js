@@ -205,8 +205,14 @@ export class Toys {
     this.changed();
   }
 
-  #resume(toy, claim) {
-    this.#bind(toy, claim);
+  // What was held is handed out once it has stopped: its hub would be refused until then.
+  async #resume(toy, claim) {
+    const { peripheral } = toy;
+    const error = await peripheral.afterStop();
+    if (error !== null) fail(claim, error.code ?? 'radio', error.message);
+    else if (toy.peripheral !== peripheral || peripheral.leaving) fail(claim, 'gone', 'this toy is not connected any more');
+    else if (peripheral.bound) fail(claim, 'busy', 'this toy is connected already');
+    else if (claim.hub === this.hub) this.#bind(toy, claim);
   }
 
   #bind(toy, claim) {
