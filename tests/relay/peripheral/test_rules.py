@@ -12,6 +12,7 @@ from relay.link.messages import (
     ErrorCode,
     Failed,
     KeepAlive,
+    Output,
     Packet,
     Read,
     StopCause,
@@ -19,7 +20,7 @@ from relay.link.messages import (
     Value,
     Write,
 )
-from relay.peripheral.actions import Answer, Cut, Dropped, Refused, Taken
+from relay.peripheral.actions import Answer, Cut, Dropped, Operate, Record, Refused, Taken
 from relay.peripheral.gate import State
 from relay.peripheral.limits import (
     ACTIVE_S,
@@ -746,3 +747,70 @@ def test_a_later_value_does_not_end_the_wait_for_one_that_was_cut() -> None:
     it.wait(STRAGGLER_S)
     assert it.wrote[-1] == b"off"
     assert not it.machine.may_run
+
+
+# --- found by mutants that survived ------------------------------------------------------------
+
+
+def test_behind_a_straggler_a_cause_still_finds_something_to_do() -> None:
+    it = running()
+    it.takes_s = None
+    it.output(on(b"late"))
+    it.strike()
+    it.takes_s = 0.0
+    it.wait(PATIENCE_S + 0.01)
+    assert it.machine.gate.state is State.SHUT
+    it.by_hand = True
+    it.strike(StopCause.PAUSE)
+    assert it.machine.gate.state is State.STOPPING
+
+
+def test_the_same_cause_twice_is_one_stop() -> None:
+    it = running()
+    it.by_hand = True
+    it.strike(StopCause.LINK)
+    it.strike(StopCause.LINK)
+    it.end()
+    assert it.said[-1] == Stopped(7, StopCause.LINK, n=1)
+
+
+def test_a_whole_stop_of_the_hub_brings_the_long_lease_back() -> None:
+    it = running()
+    it.stop(rest=False)
+    it.wait(0.01)
+    it.lease()
+    it.wait(IDLE_S / 2)
+    assert it.machine.gate.state is State.OPEN
+
+
+def test_a_value_at_rest_does_not_shorten_the_lease_of_a_toy_at_rest() -> None:
+    it = Bench()
+    it.open()
+    it.output(ZERO, rest=True)
+    it.wait(IDLE_S / 2)
+    assert it.machine.gate.state is State.OPEN
+
+
+def test_part_of_a_stop_that_is_repeated_does_not_call_the_newer_value_off() -> None:
+    it = running()
+    it.takes_s = None
+    it.output(on(b"late", 2))
+    it.stop(Packet(1, b"zero2", k=(2,)), Packet(1, b"zero1", k=(1,)), all=True, rest=True)
+    it.takes_s = 0.0
+    it.wait(PATIENCE_S + 0.01)
+    it.output(on(b"newer", 1))
+    it.wait(STRAGGLER_S + 0.01)
+    assert it.machine.gate.active
+
+
+def test_whether_it_may_run_is_recorded_before_it_can_matter() -> None:
+    it = Bench()
+    it.open()
+    actions = it.machine.output(it.now, Output(50, 7, (on(),)))
+    assert [type(action) for action in actions] == [Record, Operate]
+    assert actions[0] == Record(may_run=True)
+    it.do(actions)
+    it.end()
+    it.by_hand = True
+    it.stop()
+    assert Record(may_run=False) in it.machine.finished(it.now, Taken())
