@@ -106,14 +106,20 @@ class Place:
 
     def end(self) -> None:
         """Close the connection and give up the place."""
+        end = self._end
         self.leave()
-        self._end()
+        end()
 
     def leave(self) -> None:
         """The connection is gone. Idempotent."""
         if self.table is not None:
             self.table.remove(self)
         self.state, self.until = State.GONE, None
+        self._end = _gone
+
+
+def _gone() -> None:
+    pass
 
 
 class Table:

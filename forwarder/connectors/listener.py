@@ -76,6 +76,10 @@ async def _last_answer(request: web.Request, response: web.StreamResponse) -> No
         response.force_close()
 
 
+def _nothing() -> None:
+    pass
+
+
 class _Counted(asyncio.Protocol):
     """Stands between a transport and aiohttp's protocol, and knows when the connection ends."""
 
@@ -105,6 +109,11 @@ class _Counted(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended()
         self._inner.connection_lost(exc)
+
+    def forget(self) -> None:
+        """It has ended. What it leaves would otherwise wait for the collector, in a circle."""
+        self.transport = None
+        self._ended = _nothing
 
 
 class Listener:
@@ -300,6 +309,7 @@ class _Arrival:
             self._timer.cancel()
         self._listener.places.pop(self._handler, None)
         self._place.leave()
+        self._counted.forget()
 
 
 def bind(hosts: Sequence[str], port: int, option: str = "--port") -> list[socket.socket]:

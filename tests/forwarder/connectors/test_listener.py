@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from forwarder.connectors.bounds import KNOCKING, Origin
+from forwarder.connectors.doors import Place
 from forwarder.connectors.listener import Listener
 from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.tls import own_certificate
@@ -104,6 +105,30 @@ def test_the_end_of_the_listener_ends_connections_in_every_state(
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(main())
+
+
+@pytest.mark.parametrize("loop", loops())
+@pytest.mark.parametrize("safe", [False, True], ids=["tcp", "tls"])
+def test_a_connection_that_said_nothing_leaves_nothing_for_the_collector(
+    loop: Loop, safe: bool, tmp_path: Path
+) -> None:
+    async def main() -> int:
+        tls = server_tls(tmp_path) if safe else None
+        async with serving(WebSocketServer(port=0, tls=tls)) as address:
+            gc.collect()
+            for _ in range(5):
+                (await connect(int(address.rpartition(":")[2]))).close()
+            await asyncio.sleep(0.2)
+            return sum(isinstance(each, Place) for each in gc.get_objects())
+
+    if safe and loop is asyncio.new_event_loop:
+        pytest.skip("asyncio's own TLS leaves a circle; a hub has uvloop's where there is one")
+    gc.disable()
+    try:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            assert runner.run(main()) == 0
+    finally:
+        gc.enable()
 
 
 async def test_what_nobody_reads_of_a_request_is_not_read(tmp_path: Path) -> None:
