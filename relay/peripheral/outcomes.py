@@ -201,6 +201,7 @@ class Outcomes(Worker):
         if self.gate.state is State.STOPPING:
             if self.armed.stop:
                 self._not_stopped(self.gate.cause, reason, self.gate.n)
+                self._tell(Refused(ErrorCode.GONE, reason))
             else:
                 self._say(Stopped(self.p, self.gate.cause or StopCause.RADIO, n=self.gate.n))
                 self._tell(None)
