@@ -53,6 +53,7 @@ function play(script) {
             case 'block':
                 block.cause = rest[0];
                 return rest[0] === null ? [] : machine.strike(now, rest[0]);
+            case 'switch': block.cause = rest[0]; return [];
             case 'await': return machine.awaitStop(now, rest[0]);
             case 'finished': {
                 const [result] = rest;

@@ -153,7 +153,8 @@ export class Outcomes extends Worker {
 
   endNow(now) {
     if (this.over !== null) return;
-    if (this.op !== null) this.ended(now, { cut: true });
+    if (this.op !== null && this.op.kind !== LET_GO) this.ended(now, { cut: true });
+    this.op = null;
     this.endsAt = now + LAST_STOP_S;
     this.letGoAt = now;
     this.struck(now, 'shutdown');

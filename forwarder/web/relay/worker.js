@@ -6,7 +6,7 @@
 //
 // Actions are plain objects, in their order: { do: 'write', limitS, h, d, r, stops }, 'read',
 // 'subscribe', 'unsubscribe', 'disconnect' (at most one of these is under way), 'hurry' { by, drop },
-// 'say' { message }, 'record' { mayRun }, 'note' { event, cause, text }, 'answer' { token, code, text },
+// 'say' { message }, 'record' { mayRun, armed }, 'note' { event, cause, text }, 'answer' { token, code, text },
 // 'over' { reason, owes }. What each asks for stands in relay/peripheral/actions.py.
 
 import { Gate, STOPPING } from './gate.js';
@@ -115,7 +115,7 @@ export class Worker {
     this.gate.take('arm');
     this.slots.gapS = (message.gap_ms ?? 0) / 1000;
     this.history.lastAt = Math.max(this.history.lastAt, now);
-    this.act({ do: 'record', mayRun: this.gate.handedAt !== null });
+    this.act({ do: 'record', mayRun: this.gate.handedAt !== null, armed: true });
     if (this.owed && fresh?.length) this.onceMore(now);
   }
 
@@ -153,7 +153,7 @@ export class Worker {
 
   // It is off, and nothing that was handed over can change that.
   settle(now) {
-    if (this.gate.handedAt !== null) this.act({ do: 'record', mayRun: false });
+    if (this.gate.handedAt !== null) this.act({ do: 'record', mayRun: false, armed: false });
     this.gate.stopped();
     this.history.settled(now);
     this.again = null;
@@ -270,7 +270,7 @@ export class Worker {
   #write(now, op, limitS, rest = false) {
     const { packet } = op;
     if (!op.armed) {
-      if (this.gate.handedAt === null) this.act({ do: 'record', mayRun: true });
+      if (this.gate.handedAt === null) this.act({ do: 'record', mayRun: true, armed: false });
       this.touched++;
       this.gate.handed(now, rest);
       this.history.handed(now, op.movesMs);

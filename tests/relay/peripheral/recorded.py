@@ -73,8 +73,12 @@ class Recorder:
 
     def drop(self) -> None:
         """What the machine has just asked for has not begun, and does not begin any more."""
+        self.ended({"dropped": True})
+
+    def ended(self, result: Json) -> None:
+        """What is under way ends like this at once."""
         self._operation = None
-        self.do("finished", {"dropped": True})
+        self.do("finished", result)
 
     def say(self, kind: str, **fields: object) -> None:
         self._id += 1
@@ -378,6 +382,19 @@ def _fed() -> Json:
     return it.script
 
 
+def _ends_while_it_is_let_go() -> Json:
+    it = Recorder("the program ends while it is let go, which is done again")
+    it.open()
+    it.output(ON)
+    it.takes_s = None
+    it.do("leave")
+    it.ended(TAKEN)
+    it._operation = None  # It ends with the program.
+    it.do("end")
+    it.wait(1)
+    return it.script
+
+
 RECORDED: list[Json] = [
     _a_stop_crosses_an_emergency(),
     _an_off_fails(),
@@ -393,6 +410,7 @@ RECORDED: list[Json] = [
     _numbers(),
     _owes(),
     _ends(),
+    _ends_while_it_is_let_go(),
     _part_of_a_stop_behind_a_straggler(None),
     _part_of_a_stop_behind_a_straggler(0),
     _part_of_a_stop_behind_a_straggler(1),
