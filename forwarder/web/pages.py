@@ -7,6 +7,7 @@ from importlib.resources.abc import Traversable
 from typing import Final, Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from forwarder.connectors.admission import Visitor
 from forwarder.connectors.websocket_server import visitor_of
@@ -25,6 +26,27 @@ _TYPES: Final = {
     "json": "application/json",
     "png": "image/png",
 }
+
+
+# This hub has no service worker. One that another program left at this origin sees all that is
+# said here; when the browser asks for its newest version, which it does at each page that is
+# opened, past the worker itself, it gets one that goes and has its pages loaded again.
+NO_WORKER: Final = b"""self.addEventListener('install', () => self.skipWaiting());
+self.addEventListener('activate', event => event.waitUntil((async () => {
+  await self.registration.unregister();
+  const pages = await self.clients.matchAll({ type: 'window' });
+  await Promise.all(pages.map(page => page.navigate(page.url).catch(() => null)));
+})()));
+"""
+
+
+@web.middleware
+async def _no_worker(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.headers.get("Service-Worker") == "script":
+        return web.Response(
+            body=NO_WORKER, content_type="text/javascript", headers={"Cache-Control": "no-store"}
+        )
+    return await handler(request)
 
 
 class _Refusal(Protocol):
@@ -59,6 +81,7 @@ class Pages:
         self._read: dict[str, dict[str, bytes]] = {}
 
     def mount(self, app: web.Application) -> None:
+        app.middlewares.append(_no_worker)
         app.router.add_get("/", self._index)
         app.router.add_get("/dashboard/{name}", self._dashboard)
         app.router.add_get(RELAY_PATH, self._to_relay)

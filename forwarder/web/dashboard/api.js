@@ -32,10 +32,39 @@ export function forgetToken() {
 // words if it says no, else to ''; a hub that cannot be reached shows when it is used.
 export function enter() {
   if (!atHome || token()) return Promise.resolve('');
-  asking ??= send('POST', '/page', undefined, {}, '')
+  asking ??= alone()
+    .then(yes => { if (!yes) throw new Refused(UNAUTHORISED, OVERHEARD); })
+    .then(() => send('POST', '/page', undefined, {}, ''))
     .then(made => { own = made.token; return ''; }, error => (error.status ? error.message : ''))
     .finally(() => { asking = null; });
   return asking;
+}
+
+const OVERHEARD = 'Another program that had this address before still listens in this browser: close all'
+  + ' tabs of this address, and open it again.';
+const ALONE_MS = 1000;
+const AGAIN = 'forwarder-alone';
+
+// Whether nobody stands between this page and the hub. A service worker that another program left at
+// this address would read the token: it is removed, and the page loaded again without it, once.
+function alone() {
+  const workers = navigator.serviceWorker;
+  if (!workers) return Promise.resolve(true);
+  const late = new Promise(done => setTimeout(done, ALONE_MS, false));
+  return Promise.race([late, removed(workers)]);
+}
+
+async function removed(workers) {
+  for (const each of await workers.getRegistrations()) await each.unregister();
+  if (!workers.controller) {
+    sessionStorage.removeItem(AGAIN);
+    return true;
+  }
+  if (!sessionStorage.getItem(AGAIN)) {
+    sessionStorage.setItem(AGAIN, 'yes');
+    location.reload();
+  }
+  return false;
 }
 
 // Call the API; resolves to the decoded answer, or null. Throws Refused with words for people.
