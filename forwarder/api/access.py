@@ -168,8 +168,9 @@ class Access:
             if not (visitor.loopback or visitor.secure):
                 return _IN_THE_CLEAR
             return Caller(OWNER, "API", token=token)
-        if visitor.loopback and self._pages.holds(token):
-            return Caller(OWNER, "Dashboard", token=token)
+        page = self._pages.name(token) if visitor.loopback else None
+        if page is not None:
+            return Caller(OWNER, page, token=token)
         grant = self._check(token)
         if grant is not None:
             return Caller(GUEST, grant.name, grant, token)

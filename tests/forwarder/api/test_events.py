@@ -97,6 +97,32 @@ async def test_closing_the_page_stops_what_it_drove_and_nothing_else(house: Runn
     assert edge.running
 
 
+async def test_two_dashboards_are_two_for_whoever_closes_or_disconnects_one(
+    house: RunningHub,
+) -> None:
+    devices = [house.app.hub.devices[i] for i in (0, 1)]
+    pages = []
+    for index in (0, 1):
+        async with house.http.post(
+            f"{house.url}/api/v1/page", headers={"Origin": house.url}
+        ) as response:
+            ws = await opened(house, (await response.json())["token"])
+        await ws.send_json(drive(index, 5))
+        await until(lambda index=index: devices[index].running, "it moves")  # type: ignore[misc]
+        pages.append(ws)
+    names = sorted(client.name for client in house.app.hub.clients)
+    assert names == ["Dashboard", "Dashboard 2"]
+    assert (await house.ask("POST", "/apps/disconnect", {"name": "Dashboard 2"}))[0] < 300
+    await until(lambda: not devices[1].running, "the second is stopped")
+    assert devices[0].running
+    await pages[1].send_json(drive(1, 5))
+    await until(lambda: devices[1].running, "it moves again")
+    await pages[0].close()
+    await until(lambda: not devices[0].running, "the first is stopped")
+    assert devices[1].running
+    await pages[1].close()
+
+
 async def test_a_page_that_is_not_heard_any_more_loses_what_it_drove(house: RunningHub) -> None:
     toy = house.app.hub.devices[0]
     ws = await opened(house)
