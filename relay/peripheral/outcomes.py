@@ -85,7 +85,8 @@ class Outcomes(Worker):
             if group.struck:
                 self._answer_op(op, Refused(ErrorCode.GATE, "this device was stopped"))
                 return
-            holds = group.mark == self._touched and not self._late(group.ready_at)
+            assert group.began is not None
+            holds = group.mark == self._touched and not self._late(group.began)
             if not group.superseded and group.armed and holds:
                 self._settle(now)
             elif not group.superseded and group.rest and group.id is not None:

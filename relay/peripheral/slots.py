@@ -27,7 +27,8 @@ class Group:
 
     `rest`, `moves_ms`: the Output's. `armed`: these are packets of the armed stop. `window_ends`:
     until then it waits to be merged. `superseded`: something newer took from it; `struck`: a stop
-    of the relay's own did. `mark`: what else had been written when it began.
+    of the relay's own did. `began`: when its first packet was handed over, `mark`: what else had
+    been by then.
     """
 
     id: int | None
@@ -39,7 +40,8 @@ class Group:
     window_ends: float = 0.0
     superseded: bool = False
     struck: bool = False
-    mark: int | None = None
+    began: float | None = None
+    mark: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -142,9 +144,10 @@ class Slots:
         return gone
 
     def drop_repeats(self) -> None:
-        """Take away what a keep-alive has queued."""
+        """Take away what a keep-alive has queued; what is being written of it stops nothing."""
         for group in self._groups():
             if group.id is None:
+                group.armed = False
                 self._size -= len(group.packets)
                 group.superseded = group.superseded or bool(group.packets)
                 group.packets.clear()

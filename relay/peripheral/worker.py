@@ -273,8 +273,8 @@ class Worker(Voice):
             self._history.rests()
         op = Op(Kind.VALUE, now, self.link, group.id, packet, group, armed=group.armed)
         op.moves_ms = group.moves_ms
-        if group.mark is None:
-            group.mark = self._touched
+        if group.began is None:
+            group.began, group.mark = now, self._touched
         return self._write(now, op, OPERATION_S, rest=group.rest)
 
     def _begin_request(self, now: float, request: Request) -> float | None:

@@ -70,7 +70,7 @@ export class Outcomes extends Worker {
       this.#answer(op, refused('gate', 'this device was stopped'));
       return;
     }
-    const holds = group.mark === this.touched && !this.late(group.readyAt);
+    const holds = group.mark === this.touched && !this.late(group.began);
     if (!group.superseded && group.armed && holds) this.settle(now);
     else if (!group.superseded && group.rest && group.id !== null) this.gate.rested(now);
     this.#answer(op, null, { superseded: group.superseded });

@@ -6,7 +6,7 @@
 // subscriptions are barriers. A packet that is delayed (`after_ms`) lets others pass.
 //
 // An entry is a group { id, packets, readyAt, rest, movesMs, armed, windowEnds, superseded, struck,
-// mark } or a request { message, readyAt }; an Output as a request has no packets.
+// began, mark } or a request { message, readyAt }; an Output as a request has no packets.
 
 import { MERGE_S, QUEUE_MOST } from './limits.js';
 
@@ -18,7 +18,7 @@ const writes = entry => Boolean(entry.packets) || entry.message.t === 'Write';
 
 // What is to be written of one Output; `id` null: of the keep-alive.
 export const group = (id, packets, readyAt, about) => ({
-  id, packets, readyAt, rest: false, movesMs: null, armed: false, windowEnds: 0, superseded: false, struck: false, mark: null, ...about,
+  id, packets, readyAt, rest: false, movesMs: null, armed: false, windowEnds: 0, superseded: false, struck: false, began: null, mark: 0, ...about,
 });
 
 export class Slots {
@@ -86,10 +86,11 @@ export class Slots {
     return ids(gone);
   }
 
-  // Take away what a keep-alive has queued.
+  // Take away what a keep-alive has queued; what is being written of it stops nothing.
   dropRepeats() {
     for (const entry of this.#entries) {
       if (!entry.packets || entry.id !== null) continue;
+      entry.armed = false;
       this.#size -= entry.packets.length;
       entry.superseded ||= entry.packets.length > 0;
       entry.packets = [];

@@ -231,7 +231,7 @@ export class Worker {
       return null;
     }
     if (values.rest) this.history.rests();
-    values.mark ??= this.touched;
+    if (values.began === null) Object.assign(values, { began: now, mark: this.touched });
     const op = this.#begin(VALUE, now, { id: values.id, packet, group: values, armed: values.armed, movesMs: values.movesMs });
     return this.#write(now, op, OPERATION_S, values.rest);
   }

@@ -272,6 +272,29 @@ def _a_stop_of_its_own_is_disturbed() -> Json:
     return it.script
 
 
+def _fed_before_a_late_write() -> Json:
+    it = Recorder("a keep-alive of the stop begins before a write that was cut short can come")
+    alive = {"every_ms": 100}
+    it.open([OFF, {"h": 1, "d": "02", "r": True, "k": [2]}], keepalive=alive)
+    it.takes_s = None
+    it.output(ON)
+    it.keep(4.9)
+    it.takes_s = 0.6
+    it.keep(3)
+    return it.script
+
+
+def _armed_anew_while_it_is_fed() -> Json:
+    it = Recorder("another stop is armed while the one before it is being repeated")
+    alive = {"every_ms": 100}
+    it.takes_s = 0.05
+    it.open(keepalive=alive)
+    it.wait(0.12)
+    it.open([OTHER], keepalive=alive)
+    it.wait(0.05)
+    return it.script
+
+
 def _what_has_not_begun() -> Json:
     it = Recorder("a strike takes back what has not begun")
     it.takes_s = None
@@ -416,6 +439,8 @@ RECORDED: list[Json] = [
     _part_of_a_stop_behind_a_straggler(1),
     _part_of_a_stop_behind_a_straggler(2),
     _a_stop_of_its_own_is_disturbed(),
+    _fed_before_a_late_write(),
+    _armed_anew_while_it_is_fed(),
     _what_has_not_begun(),
     _in_several_packets(),
     _a_block_without_a_word(),

@@ -31,6 +31,7 @@ from relay.peripheral.limits import (
     LAST_LET_GO_S,
     LAST_STOP_S,
     LET_GO_S,
+    OPERATION_S,
     PATIENCE_S,
     STRAGGLER_S,
 )
@@ -814,3 +815,31 @@ def test_whether_it_may_run_is_recorded_before_it_can_matter() -> None:
     it.by_hand = True
     it.stop()
     assert Record(may_run=False) in it.machine.finished(it.now, Taken())
+
+
+def test_a_keep_alive_that_began_before_a_late_write_is_no_last_word() -> None:
+    """What is first in it may have been taken before what was cut short has arrived."""
+    it = Bench()
+    it.open(*BOTH, keepalive=KeepAlive(100))
+    it.takes_s = None
+    it.output(on(b"late"))
+    it.keep(OPERATION_S - 0.1)
+    it.takes_s = STRAGGLER_S + 0.1
+    it.keep(0.1 + 2 * it.takes_s + 0.05, every_s=0.05)
+    assert it.wrote[:3] == [b"late", b"off1", b"off2"]
+    assert it.machine.may_run
+
+
+@pytest.mark.parametrize("how", ["stop", "keep-alive"])
+def test_a_stop_that_is_armed_no_more_settles_nothing(how: str) -> None:
+    it = Bench()
+    it.by_hand = True
+    it.open(keepalive=KeepAlive(100) if how == "keep-alive" else None)
+    if how == "stop":
+        it.stop()
+    else:
+        it.wait(0.1)
+    it.arm(Packet(1, b"another", r=True))
+    it.end()
+    assert it.wrote == [b"off"]
+    assert not it.machine.gate.settled
