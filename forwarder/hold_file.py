@@ -13,6 +13,7 @@ import msgspec
 from forwarder.errors import ConfigError
 from forwarder.hold import Hold, Mode, State
 from relay.link.keys import spoil, write_private
+from relay.link.statefile import NewerFormat, refuse_newer
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +23,27 @@ SAVE_S = 1.0
 AGAIN_S = 10.0
 
 
+_FORMAT = 1
+
+
+class _File(State, frozen=True, forbid_unknown_fields=True):
+    version: int = _FORMAT
+
+
 def load_hold(path: Path) -> State:
     """What was kept. A file that is damaged counts as stopped: better to ask once too often.
 
-    Raises ConfigError if there is one that cannot be read.
+    Raises ConfigError if there is one that cannot be read, or that a newer version has written.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=State)
+        data = path.read_bytes()
+        refuse_newer(path, data, _FORMAT)
+        file = msgspec.json.decode(data, type=_File)
+        return State(file.mode, file.by, file.since, file.muted)
     except FileNotFoundError:
         return State()
+    except NewerFormat as error:
+        raise ConfigError(f"{error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         log.error("%s is damaged (%s): everything is stopped until you resume", path, error)
         return State(Mode.STOPPED, f"the hub, for {path.name} is damaged", time.time())
@@ -94,7 +107,8 @@ class HoldFile:
             return
         try:
             state = self._hold.state
-            write_private(self._path, msgspec.json.encode(state))
+            file = _File(state.mode, state.by, state.since, state.muted)
+            write_private(self._path, msgspec.json.encode(file))
             self._written, self.trouble = state, None
         except OSError as error:
             self._not_written(error.strerror or str(error))

@@ -10,11 +10,16 @@ import msgspec
 from relay.errors import UsageError
 from relay.link.keys import spoil, write_private
 from relay.link.messages import StopCause
+from relay.link.statefile import NewerFormat, refuse_newer
 
 log = logging.getLogger(__name__)
 
 
+_FORMAT = 1
+
+
 class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int = _FORMAT
     paused: bool = False
     stopped: bool = False
 
@@ -82,9 +87,13 @@ class WearersWill:
 
 def _load(path: Path) -> _State:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_State)
+        data = path.read_bytes()
+        refuse_newer(path, data, _FORMAT)
+        return msgspec.json.decode(data, type=_State)
     except FileNotFoundError:
         return _State()
+    except NewerFormat as error:
+        raise UsageError(f"{error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         log.error("%s is damaged (%s): stopped until you say resume", path, error)
         return _State(stopped=True)

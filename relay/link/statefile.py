@@ -33,6 +33,10 @@ class _Head(msgspec.Struct, frozen=True):
     version: int
 
 
+class _Numbered(msgspec.Struct, frozen=True):
+    version: int = 1
+
+
 State = TypeVar("State", bound=Versioned)
 
 
@@ -70,12 +74,22 @@ def read_state(
     except (ValueError, RecursionError) as error:
         reason = str(error)[:_MAX_REASON_CHARS]
         raise PrivateFileError(f"{path} is damaged ({reason}); {remedy}") from error
+    _refuse_newer(path, known, version)
+    raise PrivateFileError(f"{path} is damaged (there is no format {known}); {remedy}")
+
+
+def refuse_newer(path: Path, data: bytes, version: int) -> None:
+    """Raises NewerFormat if `data`, which is what `path` holds, says that it is of a later format;
+    msgspec.DecodeError if it is no such file. Without a number it is of format 1."""
+    _refuse_newer(path, msgspec.json.decode(data, type=_Numbered).version, version)
+
+
+def _refuse_newer(path: Path, known: int, version: int) -> None:
     if known > version:
         raise NewerFormat(
             f"{path} was written by a newer version of this program (format {known}, this one knows"
             f" {version}): start that version, or move the file away"
         )
-    raise PrivateFileError(f"{path} is damaged (there is no format {known}); {remedy}")
 
 
 def read_memory(path: Path, kind: type[State], version: int, consequence: str) -> State | None:

@@ -207,6 +207,18 @@ async def test_the_newest_state_is_what_is_kept_also_at_the_end(tmp_path: Path) 
     assert load_hold(path).mode is Mode.STOPPED
 
 
+def test_a_file_of_a_newer_version_stops_the_start_and_one_without_a_number_is_read(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "hold.json"
+    path.write_text('{"version": 99, "mode": "stopped"}')
+    with pytest.raises(ConfigError, match="newer version"):
+        load_hold(path)
+    assert "99" in path.read_text()
+    path.write_text('{"mode": "paused"}')
+    assert load_hold(path).mode is Mode.PAUSED
+
+
 @pytest.mark.parametrize("damage", [b"", b"{}x", b'{"mode": "on"}', b'{"paused": true}', b"\xff"])
 def test_a_damaged_file_counts_as_stopped(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "hold.json"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.errors import UsageError
 from relay.link.messages import StopCause
 from relay.wearer import WearersWill
 from tests.doubles.full_disk import full_disk
@@ -30,7 +31,6 @@ def test_the_switches_last(tmp_path: Path) -> None:
         b"{",
         b'{"paused": 3}',
         b'{"other": true}',
-        b'{"version": 99}',
         b"\xff",
         b'{"a": "\xff"}',
     ],
@@ -66,3 +66,15 @@ def test_a_pause_on_a_full_disk_survives_a_restart(tmp_path: Path) -> None:
             pause(will)
         assert will.trouble == ""
         assert WearersWill(path).cause is StopCause.EMERGENCY
+
+
+def test_a_file_of_a_newer_version_stops_the_start_and_one_without_a_number_is_read(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "wearer.json"
+    path.write_text('{"version": 99, "stopped": true, "more": 1}')
+    with pytest.raises(UsageError, match="newer version"):
+        WearersWill(path)
+    assert "99" in path.read_text()
+    path.write_text('{"paused": true}')
+    assert WearersWill(path).paused
