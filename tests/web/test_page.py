@@ -194,6 +194,20 @@ async def test_freezing_stops_the_toy_and_closes_the_link() -> None:
         await link.hear(Hello)
 
 
+async def test_a_page_that_goes_connects_nothing_any_more_until_it_is_back() -> None:
+    async with phone_rig() as rig:
+        await rig.drive()
+        rig.toy.vanish()
+        await rig.page.until("document.querySelector('.toy').className.includes('failing')")
+        await rig.page.call("Page.setWebLifecycleState", state="frozen")
+        mark = rig.mark
+        rig.toy.appear()
+        await asyncio.sleep(3)
+        assert rig.since(mark) == []
+        await rig.page.call("Page.setWebLifecycleState", state="active")
+        await rig.at_rest(8)
+
+
 async def test_closing_the_tab_stops_the_toy() -> None:
     async with phone_rig() as rig:
         await rig.drive()

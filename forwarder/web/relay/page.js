@@ -133,6 +133,7 @@ function watchPage(relay) {
   document.addEventListener('visibilitychange', lookAround);
   // From here on no script runs, perhaps for ever.
   document.addEventListener('freeze', () => relay.leavePage());
+  document.addEventListener('resume', () => relay.comeBack());
   addEventListener('pagehide', () => relay.leavePage());
   addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
   for (const change of ['online', 'offline']) addEventListener(change, () => relay.link.doubt());

@@ -213,8 +213,14 @@ export class Relay {
 
   // The page is about to stop running, perhaps for ever: stop everything in this moment.
   leavePage() {
-    for (const peripheral of this.roster.peripherals) peripheral.blurt('shutdown');
+    this.roster.sleep();
     this.link.hangUp();
+  }
+
+  // It has been frozen, and goes on.
+  comeBack() {
+    this.roster.wake();
+    this.link.retry();
   }
 
   // Stop everything, let it go, and stay away from the hub.

@@ -28,6 +28,7 @@ const EMERGENCY = 'the wearer has pressed stop at this relay: only they can resu
 
 export class Toys {
   hub = null; // { send, activeS, idleS } while there is a link
+  asleep = false; // the page goes: what is connected now stays so, with nobody to stop it
   #byNumber = new Map(); // p → peripheral
   #watch = new Alarm(() => this.#refresh());
 
@@ -113,7 +114,7 @@ export class Toys {
   #refusal(toy, p) {
     const claims = [...this.all.values()].map(other => other.attempt?.claim).filter(Boolean);
     if (this.block.cause === 'emergency') return ['gate', EMERGENCY];
-    if (this.block.cause === 'shutdown') return ['busy', 'this page is about to leave'];
+    if (this.block.cause === 'shutdown' || this.asleep) return ['busy', 'this page is about to leave'];
     if (!toy?.device || toy.removed) return ['not_found', 'this toy has to be chosen again on the phone'];
     if (this.#byNumber.has(p) || claims.some(claim => claim.p === p)) return ['refused', `number ${p} is taken`];
     if (toy.attempt?.claim) return ['busy', 'the phone is connecting this toy already'];
@@ -277,6 +278,19 @@ export class Toys {
     await Promise.all(this.peripherals.map(peripheral => peripheral.leave(text)));
   }
 
+  // The page goes, perhaps for ever: stop everything in this moment, and connect nothing any more.
+  sleep() {
+    this.asleep = true;
+    for (const peripheral of this.peripherals) peripheral.blurt('shutdown');
+    for (const { attempt } of this.all.values()) attempt?.giveUp.abort();
+  }
+
+  // It goes on after all.
+  wake() {
+    this.asleep = false;
+    for (const toy of this.owed) this.#chase(toy);
+  }
+
   // --- what is owed --------------------------------------------------------------------------------
 
   // A person has looked: it is off. Also for what owes nothing.
@@ -328,7 +342,7 @@ export class Toys {
   #chase(toy) {
     toy.clear('chase');
     toy.clear('offer');
-    if (!toy.owed || !toy.device || toy.peripheral || toy.attempt) return;
+    if (!toy.owed || !toy.device || toy.peripheral || toy.attempt || this.asleep) return;
     const wait = toy.owed.due(now()) - now();
     if (wait > 0) toy.set('chase', wait, () => this.#chase(toy));
     else this.#attempt(toy, null, toy.owed.lookS(now()) * 1000);
