@@ -218,6 +218,28 @@ async def test_another_tab_and_a_forgotten_toy() -> None:
         await look(rig.page, "toy-forgotten")
 
 
+async def test_a_toy_that_may_run_and_is_not_found() -> None:
+    async with phone_rig() as rig:
+        await running(rig)
+        rig.toy.vanish()
+        await notice(rig.page, "may still be running")
+        await rig.page.click("#stop")
+        await rig.page.until("document.body.className === 'stopped'")
+        await look(rig.page, "toy-lost-stopped")
+        await rig.page.goto(rig.hub.url())
+        await notice(rig.page, "may still be running")
+        await look(rig.page, "toy-may-run")
+        rig.chooser.cancel = True
+        await rig.page.click("#notice-action")
+        await rig.page.until("document.getElementById('notice-hint').innerText")
+        await look(rig.page, "toy-not-found")
+        for _ in range(2):
+            await rig.tap_in("#hub-details", "#forget-hub")
+        await rig.page.until("!document.getElementById('pairing').hidden")
+        await notice(rig.page, "may still be running")
+        await look(rig.page, "toy-may-run-unpaired")
+
+
 async def test_a_browser_without_bluetooth() -> None:
     async with WebHub() as hub, Chromium() as browser:
         page = await browser.page()

@@ -39,4 +39,4 @@ export class Records {
   }
 }
 
-const text = ({ stop, removed }) => JSON.stringify([removed ?? false, stop.map(packet => ({ ...packet, d: [...packet.d] }))]);
+const text = ({ stop, shown, removed }) => JSON.stringify([shown, removed ?? false, stop.map(packet => ({ ...packet, d: [...packet.d] }))]);
