@@ -95,7 +95,7 @@ class DashboardSession:
         if not isinstance(said, Hello):
             raise _Leave(POLICY, "the first message is a hello")
         caller = self._known(said)
-        if not self._settle(caller.grant):
+        if not self._settle(caller.grant or caller.token or None):
             raise _Leave(TRY_AGAIN, "too many dashboards are open")
         return caller
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
@@ -94,7 +94,7 @@ class EventsGate(Gatekeeper):
             return Refused(refusal.status, refusal.text)
         caller = self._access.caller(visitor)
         if isinstance(caller, Caller):
-            return Admitted(visitor, caller, visitor.origin is None, caller.grant)
+            return Admitted(visitor, caller, visitor.origin is None, _whose(caller))
         if visitor.tokens:
             return Refused(caller.status, caller.text)
         return Admitted(visitor, proven=False)
@@ -233,7 +233,7 @@ class Api:
         now = asyncio.get_running_loop().time()
         if self._streams >= MAX_STREAMS or (
             place is not None
-            and not place.enter(Purpose.EVENTS, now, settled=True, who=caller.grant)
+            and not place.enter(Purpose.EVENTS, now, settled=True, who=_whose(caller))
         ):
             return _refused(Refusal(503, "There are too many readers of events."))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -264,6 +264,11 @@ class Api:
         if caller.grant is not None:
             return self._services.tokens.holds(caller.grant, time.time())
         return self.access.holds(caller)
+
+
+def _whose(caller: Caller) -> Hashable | None:
+    """What stands for the token that it came with."""
+    return caller.grant or caller.token or None
 
 
 async def _read(request: web.Request) -> bytes:

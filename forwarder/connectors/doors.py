@@ -253,11 +253,13 @@ class Doors:
             return True
         if place.state is State.GONE or place.purpose is None:
             return False
-        here = who is None and place.origin is Origin.HERE
-        table = self._settled[place.purpose, here]
+        here = place.origin is Origin.HERE
         whose = place.network if who is None else who
+        table = self._settled[place.purpose, here and who is None]
         if who is not None:
             table.renew(whose)
+            if here and not table.room(whose):
+                table = self._settled[place.purpose, here]
         if not table.room(whose):
             return False
         table.add(place, whose)

@@ -126,6 +126,16 @@ def test_one_key_has_its_own_places_wherever_it_comes_from_and_takes_no_others()
     assert street.enter(FAR, Purpose.LINKS, settled=False).settle(b"another")
 
 
+@pytest.mark.parametrize("crowd", ["guests", "programs of this machine"])
+def test_an_owner_here_finds_room_beside_a_crowd_of_others(crowd: str) -> None:
+    street = Street()
+    for number in range(300):
+        guests = crowd == "guests"
+        place = street.come("203.0.113.1" if guests else HERE)
+        place.enter(Purpose.EVENTS, 0.0, settled=True, who=number if guests else None)
+    assert street.come(HERE).enter(Purpose.EVENTS, 0.0, settled=True, who="the owner's token")
+
+
 def test_strangers_have_a_time_to_become_somebody() -> None:
     street = Street()
     place = street.come(NEAR, now=100.0)
