@@ -14,14 +14,7 @@ from functools import partial
 
 from aiohttp import web
 
-from forwarder import clients
-from forwarder.api.allowed import allowed_origins
-from forwarder.api.server import ORIGINS_FILE, Api
-from forwarder.api.services import Services
-from forwarder.client_silence import GONE_S
-from forwarder.clients import ClientOptions
-from forwarder.config import Config, Dial, Tls, Upstream
-from forwarder.connectors.admission import (
+from forwarder.access.admission import (
     Admitted,
     Gatekeeper,
     HostNames,
@@ -30,43 +23,50 @@ from forwarder.connectors.admission import (
     Verdict,
     Visitor,
 )
+from forwarder.access.allowed_origins import allowed_origins
+from forwarder.access.relay_keys import HubTrust
+from forwarder.access.tls import Certificate, client_tls, own_certificate, users_certificate
+from forwarder.access.tokens import Grant, TokenBook
+from forwarder.api.control import ControlSocket
+from forwarder.api.server import ORIGINS_FILE, Api
+from forwarder.api.services import Services
+from forwarder.clients import driver as clients
+from forwarder.clients.driver import ClientOptions
+from forwarder.clients.silence import GONE_S
+from forwarder.clients.token_sessions import Guests
+from forwarder.config import Config, Dial, Tls, Upstream
 from forwarder.connectors.base import Connector
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, SERVER_FRAME_BYTES, Purpose
 from forwarder.connectors.doors import Doors
+from forwarder.connectors.host_addresses import addresses, host_names
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
+from forwarder.connectors.mdns import announce, buttplug_server, relay_port
 from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
-from forwarder.control import ControlSocket
-from forwarder.definitions.opened import open_files
-from forwarder.definitions.user import UserConfig
-from forwarder.driver import Outcome
+from forwarder.definitions.user_files.opened import open_files
+from forwarder.definitions.user_files.user import UserConfig
+from forwarder.devices.driver import Outcome
 from forwarder.embedding import keep_linked, keep_running
 from forwarder.errors import ConfigError
-from forwarder.guests import Guests
-from forwarder.hold import Hold
-from forwarder.hold_file import HoldFile, load_hold
-from forwarder.hub import Hub
-from forwarder.local_names import addresses, host_names
-from forwarder.mdns import announce, buttplug_server, relay_port
-from forwarder.person import Person
-from forwarder.relay_status import RelayStatus
-from forwarder.sources import websocket_devices
-from forwarder.sources.relay_link import Outcome as Asked
-from forwarder.sources.relays import RelaySource
-from forwarder.sources.upstream import PROTOCOL as UPSTREAM
-from forwarder.sources.upstream import UpstreamSource
-from forwarder.sources.websocket_devices import DeviceGate, WebsocketDeviceSource
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
+from forwarder.sources.relays.link_driver import Outcome as Asked
+from forwarder.sources.relays.source import RelaySource
+from forwarder.sources.relays.status import RelayStatus
+from forwarder.sources.upstream.source import PROTOCOL as UPSTREAM
+from forwarder.sources.upstream.source import UpstreamSource
+from forwarder.sources.websocket_devices import source as websocket_devices
+from forwarder.sources.websocket_devices.source import DeviceGate, WebsocketDeviceSource
 from forwarder.stalls import Stalls
 from forwarder.state_lock import StateLock
-from forwarder.store import Store
-from forwarder.tls import Certificate, client_tls, own_certificate, users_certificate
-from forwarder.tokens import Grant, TokenBook
-from forwarder.trust import HubTrust
+from forwarder.stop.hold import Hold
+from forwarder.stop.hold_file import HoldFile, load_hold
+from forwarder.stop.person import Person
 from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel
 from relay.link.errors import LinkRefused
-from relay.link.secure import secure_as_hub
+from relay.link.security.secure import secure_as_hub
 
 log = logging.getLogger(__name__)
 

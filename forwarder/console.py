@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from forwarder.app import App
-from forwarder.device import Device
+from forwarder.hub.device import Device
 from relay.link.names import neutralise
 
 # Often enough to look live, seldom enough to be read and to cost nothing.

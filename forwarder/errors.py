@@ -81,7 +81,7 @@ class Denied(DeviceError):
 
 
 class Held(DeviceError):
-    """The person at the hub stopped everything, or muted this client; see forwarder.hold."""
+    """The person at the hub stopped everything, or muted this client; see forwarder.stop.hold."""
 
 
 class HardwareError(DeviceError):

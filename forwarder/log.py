@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from forwarder.budget import Budget, Sayings, again
+from forwarder.clients.budget import Budget, Sayings, again
 from relay.link.names import neutralise
 
 # Longer than anything that is worth reading in a log; the rest is cut off.
@@ -74,7 +74,8 @@ def set_up(level: str) -> None:
     handler.setFormatter(_OneLine(shape, datefmt="%H:%M:%S"))
     handler.addFilter(Sparing())
     root = logging.getLogger()
-    # On the handler too: the dashboard's log wants more than a terminal, see forwarder.api.log.
+    # On the handler too: the dashboard's log wants more than a terminal, see
+    # forwarder.api.dashboard.log.
     handler.setLevel(level.upper())
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from forwarder.errors import ConfigError
-from relay.link.folder_lock import FolderLock, FolderTaken
+from relay.link.files.folder_lock import FolderLock, FolderTaken
 
 LOCK_FILE: Final = "hub.lock"
 

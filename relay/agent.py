@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from relay.audit import Audit
 from relay.config import AgentConfig
-from relay.greeting import greeting
-from relay.line import Line
+from relay.context import Surroundings
+from relay.hub_link.driver import Line
+from relay.hub_link.greeting import greeting
 from relay.link.channel import Channel
 from relay.link.messages import (
     Arm,
@@ -49,13 +49,13 @@ from relay.link.messages import (
 from relay.peripheral.driver import Peripheral
 from relay.peripheral.gate import Block
 from relay.peripheral.limits import ACTIVE_S
+from relay.peripherals.table import Roster
 from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on
-from relay.roster import Roster
-from relay.scanner import Scanner
-from relay.status import AgentStatus, PeripheralStatus
-from relay.supervisor import Supervisor, outlives_its_relay
-from relay.surroundings import Surroundings
-from relay.wearer import WearersWill
+from relay.radio.scanner import Scanner
+from relay.supervision.supervisor import Supervisor, outlives_its_relay
+from relay.wearer.audit import Audit
+from relay.wearer.state import WearersWill
+from relay.wearer.status import AgentStatus, PeripheralStatus
 
 log = logging.getLogger(__name__)
 

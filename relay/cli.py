@@ -14,16 +14,16 @@ from typing import NoReturn
 
 from relay.agent import Agent
 from relay.config import AgentConfig, FileConfig, agent_config, default_state, load, make_state
-from relay.console import Console, picture
-from relay.control import Command, Control, ask
 from relay.errors import RelayError
-from relay.hubs import Target, pair_with, target, unpair
+from relay.hub_link.hubs import Target, pair_with, target, unpair
+from relay.hub_link.uplink import Uplink
 from relay.link.messages import Advertisement
 from relay.link.names import neutralise
 from relay.radio.base import Radio, RadioError, toys_run_on
-from relay.radios import open_radio
-from relay.trace import Trace
-from relay.uplink import Uplink
+from relay.radio.choice import open_radio
+from relay.radio.trace import Trace
+from relay.wearer.console import Console, picture
+from relay.wearer.control import Command, Control, ask
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from relay.agent import Agent
 from relay.config import AgentConfig, remembering
 from relay.errors import RelayError
 from relay.radio.base import Radio, toys_run_on
-from relay.radios import open_radio
-from relay.trace import Trace
+from relay.radio.choice import open_radio
+from relay.radio.trace import Trace
 
 __all__ = ["Agent", "RelayError", "embedded_agents"]
 

@@ -21,10 +21,10 @@ SANS_IO = (
     "forwarder.connectors.bounds",
     "forwarder.connectors.doors",
     "forwarder.errors",
-    "forwarder.hold",
-    "forwarder.tokens",
-    "forwarder.trust",
-    "relay.debts",
+    "forwarder.stop.hold",
+    "forwarder.access.tokens",
+    "forwarder.access.relay_keys",
+    "relay.debts.debts",
     "relay.peripheral.actions",
     "relay.peripheral.gate",
     "relay.peripheral.history",
@@ -38,24 +38,24 @@ SANS_IO = (
     "relay.peripheral.worker",
     "relay.link.codec",
     "relay.link.errors",
-    "relay.link.handshake",
+    "relay.link.security.handshake",
     "relay.link.lease_clock",
     "relay.link.messages",
-    "relay.link.noise",
-    "relay.link.pairing",
+    "relay.link.security.noise",
+    "relay.link.security.pairing",
     "relay.link.session",
-    "relay.link.transport",
-    "relay.record",
+    "relay.link.security.transport",
+    "relay.debts.record",
 )
 # The only modules that may import a library, because they translate its errors.
 SOLE_IMPORTERS = {
     "bleak": ("relay.radio.",),
     "dbus_fast": ("relay.supervision.",),
-    "zeroconf": ("forwarder.mdns",),
+    "zeroconf": ("forwarder.connectors.mdns",),
 }
 # What the hub may use of the relay: the link, and the machine of a peripheral with its seam to a
 # radio, for devices that dial in to the hub by themselves.
-USABLE = ("relay.link", "relay.peripheral", "relay.radio.base", "relay.surroundings")
+USABLE = ("relay.link", "relay.peripheral", "relay.radio.base", "relay.context")
 # And the embedded relay, where everything is put together.
 EMBEDDING = ("relay.embedded",)
 
@@ -156,7 +156,7 @@ def test_no_two_modules_import_each_other() -> None:
 
 def test_only_the_hub_moves_a_device_and_it_asks_the_persons_stop_first() -> None:
     """Everything that calls `x.output(…)`, by what `x` is there. Whoever adds a way to a device
-    has to pass Hub.output, where forwarder.hold is asked."""
+    has to pass Hub.output, where forwarder.stop.hold is asked."""
     calls: dict[str, set[str]] = {}
     for name, path in MODULES.items():
         if any(_inside(name, part) for part in ("relay", "forwarder.definitions")):
@@ -167,12 +167,12 @@ def test_only_the_hub_moves_a_device_and_it_asks_the_persons_stop_first() -> Non
                     calls.setdefault(ast.unparse(owner), set()).add(name)
     del calls["self"]  # a protocol's own, a client's own
     assert calls == {
-        "device": {"forwarder.hub"},  # the gate
-        "self._hub": {"forwarder.clients", "forwarder.api.drivers"},  # to the gate
-        "driver": {"forwarder.api.drivers", "forwarder.api.dashboard_session"},  # of the API
+        "device": {"forwarder.hub.hub"},  # the gate
+        "self._hub": {"forwarder.clients.driver", "forwarder.api.controllers"},  # to the gate
+        "driver": {"forwarder.api.controllers", "forwarder.api.dashboard.session"},  # of the API
         "self._scripts": {"forwarder.api.actions"},
-        "self._driver": {"forwarder.device"},  # behind the gate
-        "self.protocol": {"forwarder.packet_driver"},
-        "self._hardware": {"forwarder.packet_driver"},
-        "self._peripheral": {"forwarder.sources.websocket_hardware"},  # its machine
+        "self._driver": {"forwarder.hub.device"},  # behind the gate
+        "self.protocol": {"forwarder.devices.packet_driver"},
+        "self._hardware": {"forwarder.devices.packet_driver"},
+        "self._peripheral": {"forwarder.sources.websocket_devices.hardware"},  # its machine
     }

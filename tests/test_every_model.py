@@ -15,13 +15,13 @@ from contextlib import suppress
 
 import pytest
 
-from forwarder import clients
-from forwarder.clients import ClientOptions
+from forwarder.clients import driver as clients
+from forwarder.clients.driver import ClientOptions
 from forwarder.definitions.catalogue import Catalogue
-from forwarder.definitions.user import UserConfig
-from forwarder.hub import Hub
-from forwarder.sources.relays import RelaySource
-from forwarder.store import Store
+from forwarder.definitions.user_files.user import UserConfig
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
+from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.channel import Channel, channel_pair

@@ -16,17 +16,17 @@ from enum import Flag, auto
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from forwarder.api.page_tokens import MAX_PAGES, PageTokens, new_token
-from forwarder.connectors.admission import (
+from forwarder.access.admission import (
     HostNames,
     Visitor,
     host_name,
     is_address,
     is_fixed_name,
 )
+from forwarder.access.page_tokens import MAX_PAGES, PageTokens, new_token
+from forwarder.access.tokens import Grant
 from forwarder.errors import ConfigError
-from forwarder.tokens import Grant
-from relay.link.keys import PrivateFileError, read_private, write_private
+from relay.link.files.keys import PrivateFileError, read_private, write_private
 
 ADMIN_FILE = "admin.token"
 ADMIN_PREFIX = "bpfa_"

@@ -10,12 +10,12 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from forwarder.access.allowed_origins import Origins
 from forwarder.api.access import Caller
-from forwarder.api.allowed import Origins
-from forwarder.api.batteries import Batteries
-from forwarder.api.drivers import Driver, Scripts
-from forwarder.api.log import KEPT
-from forwarder.api.model import (
+from forwarder.api.controllers import Driver, Scripts
+from forwarder.api.dashboard.batteries import Batteries
+from forwarder.api.dashboard.log import KEPT
+from forwarder.api.documents.model import (
     AdminToken,
     CatalogueView,
     Device,
@@ -40,11 +40,7 @@ from forwarder.api.model import (
     TokenRevoked,
     TokenView,
 )
-from forwarder.api.pairing import Pairing
-from forwarder.api.picture import Picture
-from forwarder.api.services import Services
-from forwarder.api.settings import Settings
-from forwarder.api.stop_model import (
+from forwarder.api.documents.stop import (
     AppBody,
     Disconnected,
     ForgetBody,
@@ -54,15 +50,19 @@ from forwarder.api.stop_model import (
     Stopped,
     WhoBody,
 )
+from forwarder.api.pairing import Pairing
+from forwarder.api.services import Services
+from forwarder.api.settings import Settings
+from forwarder.api.state_view import Picture
 from forwarder.buttplug.messages import InputCmd, InputCommand, InputType
 from forwarder.definitions.catalogue import CatalogueEntry
-from forwarder.device import Device as HubDevice
 from forwarder.errors import ConfigError, Denied, HardwareError, MessageError, UnknownDevice
-from forwarder.person import Stopping
+from forwarder.hub.device import Device as HubDevice
+from forwarder.stop.person import Stopping
 from relay.link.messages import ErrorCode
 from relay.link.names import neutralise, quoted
 
-# A relay answers a write within 6.5 s or is reported; see forwarder.sources.relay_link.
+# A relay answers a write within 6.5 s or is reported; see forwarder.sources.relays.link_driver.
 OUTPUT_S = 7.0
 # What was not confirmed by then is said; the relays go on trying.
 STOP_S = 1.5

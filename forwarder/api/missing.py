@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import NamedTuple
 
+from forwarder.api.documents.stop import MissingView
 from forwarder.api.services import Services
-from forwarder.api.stop_model import MissingView
 from forwarder.errors import ConfigError, HardwareError
-from forwarder.sources.owing import Owing
+from forwarder.sources.relays.owing import Owing
 from relay.link.messages import ErrorCode, Forget
 from relay.link.names import neutralise, quoted
 

@@ -13,13 +13,13 @@ from urllib.parse import urlencode, urlsplit
 
 import segno
 
-from forwarder.api.model import PairingBody, PairingState, PairingView
+from forwarder.access.relay_keys import CODE_S, MAX_CODES
+from forwarder.api.documents.model import PairingBody, PairingState, PairingView
 from forwarder.api.services import Places, Services
+from forwarder.connectors.host_addresses import Address, addresses, host_names
 from forwarder.errors import ConfigError
-from forwarder.local_names import Address, addresses, host_names
-from forwarder.trust import CODE_S, MAX_CODES
-from relay.link.handshake import code_id
-from relay.link.pairing import PairingLinkError, advertised
+from relay.link.security.handshake import code_id
+from relay.link.security.pairing import PairingLinkError, advertised
 
 PAGE_PATH = "/relay/"
 WAYS = ("https", "lan", "localhost", "site")

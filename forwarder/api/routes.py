@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from forwarder.api import model, stop_model
 from forwarder.api.access import Right
 from forwarder.api.actions import Actions, Call
+from forwarder.api.documents import model
+from forwarder.api.documents import stop as stop_model
 
 PREFIX = "/api/v1"
 

@@ -13,26 +13,26 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from forwarder.api import openapi
+from forwarder.access.admission import Admitted, Gatekeeper, HostNames, Refused, Visitor
+from forwarder.access.allowed_origins import Origins
+from forwarder.access.credentials import given
 from forwarder.api.access import OWNER, Access, Caller, Refusal, Right, admin_token
 from forwarder.api.actions import Actions, Call
-from forwarder.api.allowed import Origins
-from forwarder.api.batteries import Batteries
-from forwarder.api.dashboard_session import DashboardSession
-from forwarder.api.drivers import Scripts
-from forwarder.api.model import PageToken, Problem
+from forwarder.api.controllers import Scripts
+from forwarder.api.dashboard.batteries import Batteries
+from forwarder.api.dashboard.session import DashboardSession
+from forwarder.api.dashboard.stream import Feed, Watch, pace
+from forwarder.api.documents import openapi
+from forwarder.api.documents.model import PageToken, Problem
 from forwarder.api.pairing import Pairing
-from forwarder.api.picture import Picture
 from forwarder.api.routes import PREFIX, ROUTES, Route
 from forwarder.api.services import Services
 from forwarder.api.settings import Pins, Settings
-from forwarder.api.stream import Feed, Watch, pace
-from forwarder.connectors.admission import Admitted, Gatekeeper, HostNames, Refused, Visitor
+from forwarder.api.state_view import Picture
 from forwarder.connectors.bounds import Purpose
-from forwarder.connectors.credentials import given
+from forwarder.connectors.host_addresses import host_names
 from forwarder.connectors.listener import place_of
 from forwarder.connectors.websocket_server import add_websocket_route, visitor_of
-from forwarder.device import Device
 from forwarder.errors import (
     ConfigError,
     Denied,
@@ -44,7 +44,7 @@ from forwarder.errors import (
     UnknownDevice,
     UnknownFeature,
 )
-from forwarder.local_names import host_names
+from forwarder.hub.device import Device
 from forwarder.web.headers import guard_headers
 from forwarder.web.pages import Pages
 from relay.link.channel import Channel

@@ -6,19 +6,19 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from forwarder.api.log import LogTail
+from forwarder.access.admission import OriginPolicy
+from forwarder.access.relay_keys import HubTrust
+from forwarder.access.tokens import TokenBook
+from forwarder.api.dashboard.log import LogTail
+from forwarder.clients.token_sessions import Guests
 from forwarder.config import Config
-from forwarder.connectors.admission import OriginPolicy
 from forwarder.definitions.catalogue import Catalogue
-from forwarder.definitions.user import UserConfig
-from forwarder.guests import Guests
-from forwarder.hold_file import HoldFile
-from forwarder.hub import Hub
-from forwarder.person import Person
-from forwarder.sources.relays import RelaySource
-from forwarder.store import Store
-from forwarder.tokens import TokenBook
-from forwarder.trust import HubTrust
+from forwarder.definitions.user_files.user import UserConfig
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
+from forwarder.sources.relays.source import RelaySource
+from forwarder.stop.hold_file import HoldFile
+from forwarder.stop.person import Person
 
 
 @dataclass(slots=True)

@@ -9,17 +9,17 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from forwarder.api.model import DeviceBody, LimitBody
+from forwarder.api.documents.model import DeviceBody, LimitBody
 from forwarder.api.services import Services
 from forwarder.definitions.model import Definition, OutputLimit, UserDevice
-from forwarder.definitions.user import UserConfig, canonical_address
-from forwarder.device import Device
+from forwarder.definitions.user_files.user import UserConfig, canonical_address
+from forwarder.devices.device_setup import Opened
 from forwarder.errors import ConfigError, UnknownDevice
-from forwarder.sources.opening import Opened
-from forwarder.sources.relay import Relay
-from relay.link.keys import PrivateFileError
+from forwarder.hub.device import Device
+from forwarder.sources.relays.relay import Relay
+from relay.link.files.keys import PrivateFileError
+from relay.link.files.statefile import read_state, write_state
 from relay.link.names import neutralise, quoted
-from relay.link.statefile import read_state, write_state
 
 log = logging.getLogger(__name__)
 

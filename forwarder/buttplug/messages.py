@@ -81,7 +81,8 @@ class InputRange(_Wire, frozen=True, omit_defaults=False):
 
 
 class DeviceFeature(_Wire, frozen=True, omit_defaults=False):
-    """`via` is ours, not the spec's, and only for clients that are hubs: see forwarder.hub_ids."""
+    """`via` is ours, not the spec's, and only for clients that are hubs, see
+    forwarder.hub.loop_guard."""
 
     feature_index: U32
     feature_description: str

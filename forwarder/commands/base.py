@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from forwarder import config as configuration
-from forwarder.admin import Admin
+from forwarder.commands.api_client import Admin
 from forwarder.config import Config
 
 FINE, FAILED, USAGE = 0, 1, 2

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
 
-from forwarder.admin import Admin, pretty
 from forwarder.api.actions import catalogue_view
-from forwarder.api.model import (
+from forwarder.api.documents.model import (
     CatalogueView,
     Device,
     DeviceBody,
@@ -19,8 +18,9 @@ from forwarder.api.model import (
     Known,
     LimitBody,
 )
-from forwarder.api.stop_model import ForgetBody, Forgotten
+from forwarder.api.documents.stop import ForgetBody, Forgotten
 from forwarder.buttplug.messages import OutputType
+from forwarder.commands.api_client import Admin, pretty
 from forwarder.commands.base import (
     FINE,
     Subcommand,
@@ -32,7 +32,7 @@ from forwarder.commands.base import (
     table,
 )
 from forwarder.commands.show import device_row
-from forwarder.definitions.opened import open_files
+from forwarder.definitions.user_files.opened import open_files
 from forwarder.errors import ConfigError
 from relay.link.names import neutralise, quoted
 

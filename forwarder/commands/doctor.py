@@ -13,14 +13,14 @@ from enum import Enum
 from importlib import metadata
 from pathlib import Path
 
-from forwarder.admin import Admin, NoHub
-from forwarder.api.model import Status
+from forwarder.api.documents.model import Status
+from forwarder.commands.api_client import Admin, NoHub
 from forwarder.commands.base import FAILED, FINE, Subcommand, add_state, config_of, counted
 from forwarder.config import Config
+from forwarder.connectors.host_addresses import addresses
 from forwarder.definitions.catalogue import strange
-from forwarder.definitions.opened import open_files
+from forwarder.definitions.user_files.opened import open_files
 from forwarder.errors import ConfigError
-from forwarder.local_names import addresses
 
 _BLUETOOTH = Path("/sys/class/bluetooth")
 _RFKILL = Path("/sys/class/rfkill")

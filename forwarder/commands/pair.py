@@ -10,9 +10,9 @@ import time
 
 import segno
 
-from forwarder.admin import Admin, Refused, in_path
-from forwarder.api.model import PairingBody, PairingState, PairingView
+from forwarder.api.documents.model import PairingBody, PairingState, PairingView
 from forwarder.api.pairing import WAYS
+from forwarder.commands.api_client import Admin, Refused, in_path
 from forwarder.commands.base import FINE, Subcommand, add_state, admin_of
 from forwarder.errors import ConfigError
 

@@ -7,15 +7,15 @@ import shlex
 from collections.abc import Iterator
 from datetime import datetime
 
-from forwarder.admin import in_path, pretty
-from forwarder.api.model import (
+from forwarder.api.documents.model import (
     ClientView,
     Device,
     RelayView,
     Revoked,
     Status,
 )
-from forwarder.api.stop_model import HoldView, MissingView
+from forwarder.api.documents.stop import HoldView, MissingView
+from forwarder.commands.api_client import in_path, pretty
 from forwarder.commands.base import (
     FINE,
     Subcommand,

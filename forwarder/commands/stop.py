@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from forwarder.admin import NoHub
-from forwarder.api.stop_model import AppBody, Disconnected, HoldView, StopBody, Stopped, WhoBody
+from forwarder.api.documents.stop import AppBody, Disconnected, HoldView, StopBody, Stopped, WhoBody
+from forwarder.commands.api_client import NoHub
 from forwarder.commands.base import (
     FAILED,
     FINE,

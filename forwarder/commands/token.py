@@ -7,9 +7,9 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from forwarder.admin import Admin, NoHub, in_path, pretty
 from forwarder.api.access import admin_token, renewed_admin_token
-from forwarder.api.model import AdminToken, TokenBody, TokenMade, TokenRevoked, TokenView
+from forwarder.api.documents.model import AdminToken, TokenBody, TokenMade, TokenRevoked, TokenView
+from forwarder.commands.api_client import Admin, NoHub, in_path, pretty
 from forwarder.commands.base import (
     FINE,
     Subcommand,

@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from enum import Enum, auto
 
-from forwarder.connectors.admission import is_loopback
+from forwarder.access.admission import is_loopback
 from forwarder.connectors.bounds import (
     KNOCKING,
     KNOWN_NETWORKS,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from forwarder.connectors.admission import is_loopback_name
+from forwarder.access.admission import is_loopback_name
 from forwarder.connectors.base import Handler, serve
 from forwarder.errors import ConfigError
 from relay.link.cancellation import apart
@@ -60,8 +60,8 @@ def patience(url: str) -> Backoff:
 class WebSocketClient:
     """A connector that dials `url` forever, one channel at a time.
 
-    `tls`: true verifies with the system's certificates; `forwarder.tls.client_tls` makes the rest.
-    `token` is sent as a bearer token. `dial_once` is for tests.
+    `tls`: true verifies with the system's certificates; `forwarder.access.tls.client_tls` makes
+    the rest. `token` is sent as a bearer token. `dial_once` is for tests.
     """
 
     def __init__(

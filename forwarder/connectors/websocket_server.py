@@ -11,16 +11,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 
-from forwarder.connectors.admission import (
+from forwarder.access.admission import (
     Admitted,
     Gatekeeper,
     Refused,
     Visitor,
     is_loopback,
 )
+from forwarder.access.credentials import given
 from forwarder.connectors.base import Handler, serve
 from forwarder.connectors.bounds import REQUEST_S, TLS_S, Purpose
-from forwarder.connectors.credentials import given
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import LOOPBACK, OPEN, Listener, place_of
 from relay.link.channel import Channel

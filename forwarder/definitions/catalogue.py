@@ -15,10 +15,10 @@ from forwarder.definitions.check import drivable, opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import Definition, FeatureSpec
-from forwarder.definitions.official import Official, Overlay
 from forwarder.definitions.recognition import Block, Rank, Recogniser
 from forwarder.definitions.schema import DefinitionError
-from forwarder.definitions.user import UserConfig
+from forwarder.definitions.user_files.official import Official, Overlay
+from forwarder.definitions.user_files.user import UserConfig
 from forwarder.errors import ConfigError
 from forwarder.protocols import connecting
 from forwarder.protocols.base import DeviceProtocol, ProtocolError, Steps

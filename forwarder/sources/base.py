@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from forwarder.device import Device
+from forwarder.hub.device import Device
 
 
 class DeviceSink(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from forwarder.driver import Outcome
-from forwarder.sources.relay_link import Outcome as Asked
+from forwarder.devices.driver import Outcome
+from forwarder.sources.relays.link_driver import Outcome as Asked
 from relay.link import messages as wire
 
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from forwarder.connectors.admission import Visitor
+from forwarder.access.admission import Visitor
 from forwarder.connectors.websocket_server import visitor_of
 
 RELAY_PATH: Final = "/relay"

@@ -8,10 +8,10 @@ from typing import Final, TypeVar
 
 from relay.link.channel import Channel
 from relay.link.errors import LinkError
-from relay.link.handshake import Refused
-from relay.link.noise import KeyPair
-from relay.link.pairing import KnownHub, PairingLink, known_hub
-from relay.link.secure import HubIdentity, SecureChannel, secure_as_relay
+from relay.link.security.handshake import Refused
+from relay.link.security.noise import KeyPair
+from relay.link.security.pairing import KnownHub, PairingLink, known_hub
+from relay.link.security.secure import HubIdentity, SecureChannel, secure_as_relay
 
 T = TypeVar("T")
 Dial = Callable[[str], Awaitable[Channel]]

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from relay.context import Surroundings
 from relay.link.messages import (
     Advertisement,
     Arm,
@@ -47,7 +48,6 @@ from relay.peripheral.limits import LAST_LET_GO_S, SECOND_ROUND_MOST_S
 from relay.peripheral.machine import Machine
 from relay.radio.base import Connection, RadioError
 from relay.supervision.holds import HeldWrite, Hold
-from relay.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 

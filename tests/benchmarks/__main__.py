@@ -17,7 +17,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.catalogue import Catalogue
-from forwarder.definitions.user import UserConfig
+from forwarder.definitions.user_files.user import UserConfig
 from relay.radio.simulated.catalogue import toys_by_name
 from tests.benchmarks import devices
 from tests.benchmarks.floor import STAMP

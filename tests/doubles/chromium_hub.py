@@ -20,9 +20,9 @@ from aiohttp import web
 
 import forwarder
 from relay.link.errors import ChannelClosed, LinkError
-from relay.link.handshake import Refusal, code_id
-from relay.link.noise import KeyPair
-from relay.link.secure import SecureChannel, secure_as_hub
+from relay.link.security.handshake import Refusal, code_id
+from relay.link.security.noise import KeyPair
+from relay.link.security.secure import SecureChannel, secure_as_hub
 from relay.link.session import HubSession
 from relay.link.websocket import WebSocketChannel
 from tests.doubles.linkhub import LinkHub
@@ -138,7 +138,7 @@ class WebHub:
             await link.wait(lambda: bool(link.heard) or driver.done())
             self._links.put_nowait(link)
 
-    # --- Trust (relay/link/handshake.py) ---------------------------------------------------------
+    # --- Trust (relay/link/security/handshake.py) ------------------------------------------------
 
     def offer(self, code: bytes, now: float) -> bytes | Refusal:
         if self.refuse is not None:

@@ -8,10 +8,10 @@ from collections.abc import Collection
 from forwarder.buttplug.messages import InputCommand, InputType, OutputType
 from forwarder.definitions.limits import build_features
 from forwarder.definitions.model import Definition, FeatureSpec, InputSpec, OutputSpec
-from forwarder.device import Device, Identity
-from forwarder.driver import Fate, OnReading, Outcome
+from forwarder.devices.driver import Fate, OnReading, Outcome
 from forwarder.errors import HardwareError
-from forwarder.truth import Value
+from forwarder.hub.device import Device, Identity
+from forwarder.hub.truth import Value
 from relay.link.messages import ErrorCode
 
 Call = tuple[object, ...]

@@ -6,11 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from forwarder.driver import Fate, Outcome, settled
+from forwarder.devices.driver import Fate, Outcome, settled
+from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError
-from forwarder.hardware import EndpointsOf, OnNotification
+from forwarder.hub.truth import Truth
 from forwarder.protocols.base import KeepAlive, Packet
-from forwarder.truth import Truth
 from relay.link.messages import ErrorCode, Service
 
 Call = tuple[object, ...]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from forwarder import clients
-from forwarder.clients import ClientOptions
+from forwarder.clients import driver as clients
+from forwarder.clients.driver import ClientOptions
 from forwarder.connectors.in_process import InProcess
 from forwarder.definitions.model import Definition
-from forwarder.device import Device
-from forwarder.driver import Outcome
+from forwarder.devices.driver import Outcome
 from forwarder.errors import ForwarderError
-from forwarder.hub import Hub
-from forwarder.sources.upstream import UpstreamSource
-from forwarder.store import Store
+from forwarder.hub.device import Device
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
+from forwarder.sources.upstream.source import UpstreamSource
 from relay.link.channel import Channel
 from tests.doubles.driver import NORA, RecordingDriver, device
 

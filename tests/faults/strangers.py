@@ -14,8 +14,8 @@ import os
 import sys
 import time
 
-from relay.link.handshake import RelayHandshake
-from relay.link.noise import KeyPair
+from relay.link.security.handshake import RelayHandshake
+from relay.link.security.noise import KeyPair
 
 PATIENCE_S = 12.0
 KINDS = 5

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from forwarder.person import Person
+from forwarder.stop.person import Person
 from relay.radio.simulated.catalogue import catalogue
 from relay.radio.simulated.faults import WRITES
 from tests.doubles.clock import run_virtual

@@ -15,34 +15,34 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from forwarder import clients
-from forwarder.clients import ClientOptions
+from forwarder.clients import driver as clients
+from forwarder.clients.driver import ClientOptions
 from forwarder.definitions.catalogue import Catalogue
-from forwarder.definitions.user import UserConfig
-from forwarder.hub import Hub
-from forwarder.sources.relays import RelaySource
-from forwarder.store import Store
+from forwarder.definitions.user_files.user import UserConfig
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
+from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import AgentConfig
-from relay.hubs import Target
-from relay.line import Line
+from relay.hub_link.driver import Line
+from relay.hub_link.hubs import Target
+from relay.hub_link.uplink import Uplink
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError
 from relay.link.messages import Arm, FromHub
-from relay.link.noise import KeyPair
-from relay.link.secure import secure_as_hub, secure_as_relay
+from relay.link.security.noise import KeyPair
+from relay.link.security.secure import secure_as_hub, secure_as_relay
 from relay.peripheral.gate import State
 from relay.radio.base import Radio
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.faults import WRITES, Op
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Operation
-from relay.trace import Trace, TracedRadio
-from relay.uplink import Uplink
+from relay.radio.trace import Trace, TracedRadio
 from tests.device_cases.client import CaseClient
 from tests.doubles.clock import VirtualLoop
 from tests.faults.wire import Wire
-from tests.relay.link.test_handshake import Hub as TrustDouble
+from tests.relay.link.security.test_handshake import Hub as TrustDouble
 
 log = logging.getLogger(__name__)
 

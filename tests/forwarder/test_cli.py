@@ -19,9 +19,9 @@ import aiohttp
 import pytest
 
 from forwarder.api.access import ADMIN_FILE
+from forwarder.api.control import SOCKET_FILE
 from forwarder.cli import run
-from forwarder.client import Client, ServerRefused
-from forwarder.control import SOCKET_FILE
+from forwarder.client.client import Client, ServerRefused
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.files import DATA
 from relay.radio.simulated.radio import SimulatedRadio

@@ -10,11 +10,11 @@ import pytest
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.catalogue import Catalogue
-from forwarder.definitions.user import UserConfig
+from forwarder.definitions.user_files.user import UserConfig
 from forwarder.embedding import AGAIN_S, keep_linked, keep_running
-from forwarder.hub import Hub
-from forwarder.sources.relays import RelaySource
-from forwarder.store import Store
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
+from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.channel import Channel

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from forwarder.buttplug.messages import InputCommand, InputType, OutputType
-from forwarder.device import Device
-from forwarder.driver import Fate, Outcome
+from forwarder.devices.driver import Fate, Outcome
 from forwarder.errors import DeviceError, HardwareError
-from forwarder.hub import Hub
-from forwarder.store import Store
+from forwarder.hub.device import Device
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
 from relay.link.messages import ErrorCode
 from tests.doubles.driver import RecordingDriver, device
-from tests.forwarder.test_hub import FakeClient, FakeSource, output, pressure, stop
+from tests.forwarder.hub.test_hub import FakeClient, FakeSource, output, pressure, stop
 
 T = TypeVar("T")
 CLIENTS, DEVICES, FEATURES = 2, 2, 2

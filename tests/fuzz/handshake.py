@@ -13,8 +13,15 @@ from tests.fuzz.engine import fuzz, instrumented
 
 with instrumented("relay"):
     from relay.link.errors import LinkViolation
-    from relay.link.handshake import HubHandshake, Opened, Refusal, RelayHandshake, Step, code_id
-    from relay.link.noise import HandshakeState, KeyPair
+    from relay.link.security.handshake import (
+        HubHandshake,
+        Opened,
+        Refusal,
+        RelayHandshake,
+        Step,
+        code_id,
+    )
+    from relay.link.security.noise import HandshakeState, KeyPair
 
 _SECRET = bytes(range(32))
 _RELAY, _HUB = KeyPair(b"r" * 32), KeyPair(b"h" * 32)

@@ -17,13 +17,13 @@ from tests.fuzz.dice import Dice
 from tests.fuzz.engine import fuzz, instrumented
 
 with instrumented("forwarder", "relay"):
-    from forwarder import clients
-    from forwarder.clients import ClientOptions
+    from forwarder.clients import driver as clients
+    from forwarder.clients.driver import ClientOptions
     from forwarder.definitions.catalogue import Catalogue
-    from forwarder.definitions.user import UserConfig
-    from forwarder.hub import Hub
-    from forwarder.sources.relays import RelaySource
-    from forwarder.store import Store
+    from forwarder.definitions.user_files.user import UserConfig
+    from forwarder.hub.hub import Hub
+    from forwarder.hub.store import Store
+    from forwarder.sources.relays.source import RelaySource
     from relay.link import messages as m
     from relay.link.channel import Channel, channel_pair
     from relay.link.codec import encode

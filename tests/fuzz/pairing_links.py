@@ -7,7 +7,7 @@ import sys
 from tests.fuzz.engine import fuzz, instrumented
 
 with instrumented("relay"):
-    from relay.link.pairing import MAX_PLACES, PairingLink, PairingLinkError
+    from relay.link.security.pairing import MAX_PLACES, PairingLink, PairingLinkError
 
 
 def pairing_links(data: bytes) -> None:

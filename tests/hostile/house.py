@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from forwarder.tokens import TokenBook
+from forwarder.access.tokens import TokenBook
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.errors import LinkError

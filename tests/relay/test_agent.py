@@ -45,7 +45,7 @@ from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.faults import CALLS, WRITES, Op
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
-from relay.status import PeripheralStatus
+from relay.wearer.status import PeripheralStatus
 from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.radio import RecordingRadio

@@ -18,10 +18,10 @@ from aiohttp import web
 from relay.agent import Agent
 from relay.cli import main
 from relay.config import AgentConfig
-from relay.control import Control
+from relay.debts.record import Record
 from relay.link.messages import Advertisements, Connected, Packet, Scan, Stopped, Wearer
 from relay.link.websocket import WebSocketChannel
-from relay.record import Record
+from relay.wearer.control import Control
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.radio import RecordingRadio
 

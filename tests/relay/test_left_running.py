@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.record import Record
-from relay.records import Records
+from relay.debts.record import Record
+from relay.debts.records import Records
 from tests.doubles.fake_bluez_process import BluezProcess, bluez_process
 from tests.relay.radio.test_bleak_killed import TOY, drive_and_be_killed
 from tests.relay.test_supervisor_bluez import TOYS, scene

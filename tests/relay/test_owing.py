@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from relay.config import AgentConfig
+from relay.debts.locks import Locks
+from relay.debts.record import Record
+from relay.debts.records import Records
 from relay.link.messages import (
     Advertisements,
     Connect,
@@ -23,12 +26,9 @@ from relay.link.messages import (
     Hello,
     Scan,
 )
-from relay.locks import Locks
+from relay.peripherals.table import OFFER_S
 from relay.radio.simulated.faults import WRITES, Op
 from relay.radio.simulated.toy import Toy
-from relay.record import Record
-from relay.records import Records
-from relay.roster import OFFER_S
 from tests.doubles.clock import run_virtual
 from tests.relay.test_agent import Bed, bed, level, now, play, running, writes
 

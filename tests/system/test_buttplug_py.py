@@ -77,7 +77,7 @@ async def test_it_drives_and_stops_in_every_version_it_speaks(
 
 _SCAN = """
 import asyncio, sys
-from forwarder.client import Client
+from forwarder.client.client import Client
 async def main():
     async with Client.connect(sys.argv[1], name="scanner") as client:
         await client.scan(seconds=30)

@@ -17,12 +17,12 @@ import pytest
 from buttplug import ButtplugClient
 
 from forwarder import config as configuration
+from forwarder.access.tls import client_tls, own_certificate
 from forwarder.app import App
-from forwarder.client import Client, RemoteDevice, ServerGone
+from forwarder.client.client import Client, RemoteDevice, ServerGone
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.websocket_server import WebSocketServer
-from forwarder.sources.upstream import UpstreamSource
-from forwarder.tls import client_tls, own_certificate
+from forwarder.sources.upstream.source import UpstreamSource
 from relay.link.channel import Channel
 from tests.system.js.life import address
 from tests.system.processes import Trace, free_ports, hub_program, until

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from forwarder.config import Link
-from forwarder.local_names import addresses
+from forwarder.connectors.host_addresses import addresses
 from relay.link.messages import Debt
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import RunningHub, config_for, running_hub

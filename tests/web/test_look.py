@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.link.handshake import Refusal
 from relay.link.messages import Driven, Status
+from relay.link.security.handshake import Refusal
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.chromium_bluez import PhoneRig, phone_rig
 from tests.doubles.chromium_hub import WebHub

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from relay.link.handshake import HubHandshake
-from relay.link.noise import HandshakeState, KeyPair
+from relay.link.security.handshake import HubHandshake
+from relay.link.security.noise import HandshakeState, KeyPair
 from tests.doubles.chromium import DevToolsError, Page
 from tests.shared import shared
 

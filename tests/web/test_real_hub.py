@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from buttplug import ButtplugClient, ButtplugDevice, DeviceOutputCommand, OutputType
 
-from forwarder.admin import Admin
-from forwarder.api.model import PairingBody, PairingView
+from forwarder.api.documents.model import PairingBody, PairingView
 from forwarder.app import App
+from forwarder.commands.api_client import Admin
 from forwarder.config import Clients, Config, Link
 from tests.doubles.chromium_bluez import PhoneRig, phone_rig
 

@@ -1,5 +1,5 @@
 // Stops that are owed: toys that may run, and that are not connected. Knows no browser. The same
-// times and rules as relay/debts.py, where the reasons stand.
+// times and rules as relay/debts/debts.py, where the reasons stand.
 //
 // A record says how to stop a toy that has to be connected again for it: { address, id, name, shown,
 // stop: [{ service, uuid, d, r }], since: Date.now() when it was last heard, removed }.

@@ -1,5 +1,5 @@
 // Pays a debt: writes a recorded stop to a toy that was connected for it. The same times and rules as
-// relay/settling.py, where the reasons stand.
+// relay/debts/settling.py, where the reasons stand.
 
 import { now, sleep } from './clock.js';
 import { RadioError } from './radio.js';

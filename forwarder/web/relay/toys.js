@@ -1,5 +1,5 @@
 // The toys of this phone: offered, being connected, connected, kept for a hub to come back, missing.
-// The counterpart of relay/roster.py.
+// The counterpart of relay/peripherals/table.py.
 //
 // A connection that is being made belongs to whoever asked for it last, or to nobody: when a link
 // ends, it is offered to the next one. A toy that was lost while it may run owes a stop: the page

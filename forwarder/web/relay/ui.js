@@ -122,7 +122,7 @@ export class Ui {
     show($('settings'), paired);
     show($('hub-details'), paired);
     show($('cannot'), paired);
-    show($('bar'), paired || relay.roster.owed.length > 0);
+    show($('bar'), paired || relay.peripherals.table.owed.length > 0);
     this.#drawToys();
     this.#drawFront();
     this.#drawFacts();
@@ -139,7 +139,7 @@ export class Ui {
   get #failing() { return [...this.#relay.toys.values()].some(toy => toy.peripheral?.stopFailing); }
 
   // Nothing runs and nothing may: the page can be loaded again.
-  get #idle() { return !this.#relay.roster.owed.length && !this.#relay.roster.peripherals.some(one => one.mayRun); }
+  get #idle() { return !this.#relay.peripherals.table.owed.length && !this.#relay.peripherals.table.peripherals.some(one => one.mayRun); }
 
   #mostImportant(paired) {
     const relay = this.#relay;
@@ -155,7 +155,7 @@ export class Ui {
     };
     // A single failed attempt is no news; the line under the name says it.
     const settled = link.failures > 1 || !['unreachable', 'silent', 'busy'].includes(link.state.problem);
-    return owedNotice(relay.roster.owed, relay.radioOn) ?? (store.forgetful ? FORGETFUL : null)
+    return owedNotice(relay.peripherals.table.owed, relay.radioOn) ?? (store.forgetful ? FORGETFUL : null)
       ?? (hub && settled ? this.#stuck(linkNotice(link.state, view)) : null)
       ?? (relay.radioOn ? null : RADIO_OFF) ?? wearer ?? this.#told ?? (relay.newerPage && this.#idle ? NEWER : null);
   }

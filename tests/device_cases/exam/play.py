@@ -9,15 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from forwarder import clients
-from forwarder.clients import ClientOptions
+from forwarder.clients import driver as clients
+from forwarder.clients.driver import ClientOptions
 from forwarder.definitions.catalogue import Catalogue
-from forwarder.definitions.user import UserConfig
-from forwarder.hub import Hub
-from forwarder.packet_driver import PacketDriver
-from forwarder.sources.relay_hardware import RelayHardware
-from forwarder.sources.relays import RelaySource
-from forwarder.store import Store
+from forwarder.definitions.user_files.user import UserConfig
+from forwarder.devices.packet_driver import PacketDriver
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
+from forwarder.sources.relays.hardware import RelayHardware
+from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.channel import Channel, channel_pair

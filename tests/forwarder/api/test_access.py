@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from forwarder.access.admission import HostNames, Visitor
+from forwarder.access.page_tokens import MAX_PAGES
+from forwarder.access.tokens import Grant
 from forwarder.api.access import Access, Caller, Refusal, Right, admin_token
-from forwarder.api.page_tokens import MAX_PAGES
-from forwarder.connectors.admission import HostNames, Visitor
 from forwarder.errors import ConfigError
-from forwarder.tokens import Grant
 
 ADMIN = "bpfa_" + "a" * 43
 GUEST = "bpft_" + "g" * 43

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from forwarder.api.model import Device
-from forwarder.api.stop_model import HoldView
+from forwarder.api.documents.model import Device
+from forwarder.api.documents.stop import HoldView
 from forwarder.commands.show import hold_lines, outputs_in_words
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.system.processes import until

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from forwarder.api.model import PairingBody
+from forwarder.api.documents.model import PairingBody
 from forwarder.api.pairing import Page, phone_page, places
 from forwarder.api.services import Places
 from forwarder.commands.pair import fingerprint_lines

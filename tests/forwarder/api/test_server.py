@@ -19,11 +19,11 @@ import pytest
 from msgspec.structs import replace
 from yarl import URL
 
+from forwarder.access.tls import own_certificate
 from forwarder.api.access import Right
 from forwarder.api.routes import ROUTES
 from forwarder.config import Clients, Link, Tls
-from forwarder.local_names import addresses
-from forwarder.tls import own_certificate
+from forwarder.connectors.host_addresses import addresses
 from tests.doubles.running_hub import TOYS, RunningHub, config_for, running_hub
 from tests.system.processes import free_ports, until
 

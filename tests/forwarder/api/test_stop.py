@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from forwarder.client import Client, ServerRefused
+from forwarder.client.client import Client, ServerRefused
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.forwarder.api.test_events import change, drive, opened
 from tests.system.processes import until

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from forwarder.access.tokens import Grant
 from forwarder.buttplug.messages import MAX_U32, stop_named
-from forwarder.clients import ClientOptions, serve
-from forwarder.hub import Hub
-from forwarder.store import Store
-from forwarder.tokens import Grant
+from forwarder.clients.driver import ClientOptions, serve
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
 from relay.link.channel import channel_pair
 from tests.doubles.clock import run_virtual
 from tests.doubles.driver import RecordingDriver, device

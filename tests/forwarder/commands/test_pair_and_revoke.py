@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.admin import Admin
-from forwarder.api.model import RelayView
+from forwarder.api.documents.model import RelayView
+from forwarder.commands.api_client import Admin
 from tests.system.processes import Program, free_ports, hub_program, until
 
 # The hub forgets a relay at once, and its link within a second; the rest is starting Python.

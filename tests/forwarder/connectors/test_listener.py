@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from forwarder.access.tls import own_certificate
 from forwarder.connectors.bounds import KNOCKING, Origin
 from forwarder.connectors.doors import Place
 from forwarder.connectors.listener import Listener
 from forwarder.connectors.websocket_server import WebSocketServer
-from forwarder.tls import own_certificate
 from relay.link.websocket import dial
 from tests.forwarder.connectors.serving import serving
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from forwarder.access.tls import client_tls, own_certificate
 from forwarder.buttplug.messages import OutputType
-from forwarder.client import Client
+from forwarder.client.client import Client
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.websocket_client import Backoff, Tls, WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer
-from forwarder.sources.upstream import UpstreamSource
-from forwarder.tls import client_tls, own_certificate
+from forwarder.sources.upstream.source import UpstreamSource
 from relay.link.channel import Channel
 from tests.doubles.hubs import SomeHub, outcome
-from tests.forwarder.test_hub import FakeClient
+from tests.forwarder.hub.test_hub import FakeClient
 
 SOON_S = 10.0
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.connectors.admission import Admitted, Gatekeeper
+from forwarder.access.admission import Admitted, Gatekeeper
+from forwarder.access.tls import client_tls, own_certificate
 from forwarder.connectors.websocket_client import (
     NEAR_LIMIT_S,
     Backoff,
@@ -18,7 +19,6 @@ from forwarder.connectors.websocket_client import (
 )
 from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.errors import ConfigError
-from forwarder.tls import client_tls, own_certificate
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkRefused
 from relay.link.websocket import DialFailed, dial

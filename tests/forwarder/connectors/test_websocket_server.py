@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from forwarder.connectors.admission import Admitted, Gatekeeper, HostNames, OriginPolicy, Visitor
+from forwarder.access.admission import Admitted, Gatekeeper, HostNames, OriginPolicy, Visitor
 from forwarder.connectors.bounds import Bound, Origin, Purpose
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import Listener

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from forwarder.definitions.limits import build_features
-from forwarder.definitions.opened import open_files
+from forwarder.definitions.user_files.opened import open_files
 from forwarder.errors import ConfigError
 from forwarder.protocols.base import ProtocolError
 from relay.link.messages import Advertisement

@@ -75,7 +75,7 @@ def test_packets_fit_into_the_smallest_write(name: str) -> None:
 
 def test_the_index_is_current() -> None:
     assert (DATA / INDEX).read_bytes() == FILES.index(), (
-        "run python -m forwarder.definitions.index after a change of the protocol files"
+        "run python -m tools.definition_index after a change of the protocol files"
     )
 
 

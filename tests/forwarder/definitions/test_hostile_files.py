@@ -18,7 +18,7 @@ from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.lines import locate
 from forwarder.definitions.loader import load
 from forwarder.definitions.schema import DefinitionError
-from forwarder.definitions.user import UserConfig
+from forwarder.definitions.user_files.user import UserConfig
 from forwarder.errors import ConfigError
 from forwarder.protocols.base import ProtocolError
 from forwarder.protocols.expressions import OUTPUT_NAMES, ExpressionError, Scope, check

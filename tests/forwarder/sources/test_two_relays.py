@@ -10,7 +10,7 @@ import pytest
 from relay.config import GRACE_S
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.toy import Toy
-from tests.forwarder.sources.test_relays import Post, World, play
+from tests.forwarder.sources.relays.test_source import Post, World, play
 
 
 class House:

@@ -9,9 +9,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from aiohttp import web
 
 from relay.link.channel import Channel, channel_pair
-from relay.link.handshake import Refusal
-from relay.link.noise import KeyPair
-from relay.link.secure import secure_as_hub, secure_as_relay
+from relay.link.security.handshake import Refusal
+from relay.link.security.noise import KeyPair
+from relay.link.security.secure import secure_as_hub, secure_as_relay
 from relay.link.websocket import MAX_FRAME_BYTES, WebSocketChannel, dial
 
 Ends = tuple[Channel, Channel]

@@ -12,8 +12,8 @@ import os
 import sys
 import time
 
-from relay.link.handshake import RelayHandshake
-from relay.link.noise import KeyPair
+from relay.link.security.handshake import RelayHandshake
+from relay.link.security.noise import KeyPair
 
 # The hub under test knows this secret, so that its handshake goes as far as a stranger's can.
 SECRET = bytes(range(32))

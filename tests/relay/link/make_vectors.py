@@ -13,7 +13,8 @@ from typing import Final, Literal
 import msgspec
 
 from relay.link.codec import encode
-from relay.link.handshake import (
+from relay.link.messages import VERSION, Beat, Echo, FromHub, FromRelay, Hello, Welcome
+from relay.link.security.handshake import (
     LABEL,
     HubHandshake,
     Mode,
@@ -23,9 +24,8 @@ from relay.link.handshake import (
     RelayHandshake,
     code_id,
 )
-from relay.link.messages import VERSION, Beat, Echo, FromHub, FromRelay, Hello, Welcome
-from relay.link.noise import CipherState, KeyPair
-from relay.link.transport import Transport
+from relay.link.security.noise import CipherState, KeyPair
+from relay.link.security.transport import Transport
 
 FOLDER: Final = Path(__file__).with_name("vectors")
 Role = Literal["relay", "hub"]

@@ -11,12 +11,12 @@ from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.embedding import keep_linked, keep_running
 from relay.agent import Agent
 from relay.config import AgentConfig
-from relay.hubs import Target
+from relay.hub_link.hubs import Target
+from relay.hub_link.uplink import Uplink
 from relay.link.cancellation import apart
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
 from relay.radio.simulated.radio import SimulatedRadio
-from relay.uplink import Uplink
 from tests.doubles.clock import run_virtual
 
 

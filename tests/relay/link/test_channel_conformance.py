@@ -14,7 +14,7 @@ import pytest
 
 from relay.link.channel import Channel, Frame
 from relay.link.errors import ChannelClosed
-from relay.link.transport import MAX_PLAINTEXT_BYTES
+from relay.link.security.transport import MAX_PLAINTEXT_BYTES
 from tests.relay.link.channel_pairs import Maker, memory, reversed_ends, secured, websocket
 
 # Nothing here takes longer than the second a close may wait for a stuck peer.

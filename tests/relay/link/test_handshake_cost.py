@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from relay.link.handshake import MAX_FRAME_BYTES, HubHandshake, RelayHandshake
-from relay.link.noise import KeyPair
-from tests.relay.link.test_handshake import Hub
+from relay.link.security.handshake import MAX_FRAME_BYTES, HubHandshake, RelayHandshake
+from relay.link.security.noise import KeyPair
+from tests.relay.link.security.test_handshake import Hub
 
 _PEERS = 1_000
 _SECRET = bytes(range(32))

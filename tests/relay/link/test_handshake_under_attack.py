@@ -13,8 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.link.errors import LinkViolation
-from relay.link.handshake import HubHandshake, Opened, Refusal, Refused, RelayHandshake, Step
-from relay.link.noise import KeyPair
+from relay.link.security.handshake import (
+    HubHandshake,
+    Opened,
+    Refusal,
+    Refused,
+    RelayHandshake,
+    Step,
+)
+from relay.link.security.noise import KeyPair
 
 _SECRET = bytes(range(32))
 _RELAY, _HUB = KeyPair(b"r" * 32), KeyPair(b"h" * 32)

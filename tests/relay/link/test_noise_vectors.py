@@ -7,7 +7,7 @@ from typing import TypedDict
 import msgspec
 import pytest
 
-from relay.link.noise import CipherState, HandshakeState, KeyPair, pattern
+from relay.link.security.noise import CipherState, HandshakeState, KeyPair, pattern
 from tests.shared import shared
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from relay.link.channel import Channel, Frame, MemoryChannel, channel_pair
 from relay.link.errors import ChannelClosed, LinkError
-from relay.link.handshake import Refusal, Refused
-from relay.link.noise import KeyPair
-from relay.link.pairing import KnownHub, advertised
 from relay.link.reach import connect, pair, reach
-from relay.link.secure import secure_as_hub
+from relay.link.security.handshake import Refusal, Refused
+from relay.link.security.noise import KeyPair
+from relay.link.security.pairing import KnownHub, advertised
+from relay.link.security.secure import secure_as_hub
 from tests.doubles.clock import run_virtual
-from tests.relay.link.test_handshake import Hub
+from tests.relay.link.security.test_handshake import Hub
 
 _RELAY = KeyPair.generate()
 _SECRET = bytes(range(32))

@@ -13,7 +13,7 @@ import pytest
 from msgspec import Struct
 
 from relay.link import messages
-from relay.link.handshake import Refusal
+from relay.link.security.handshake import Refusal
 
 _README = Path(messages.__file__).with_name("README.md").read_text()
 _NAMES = {

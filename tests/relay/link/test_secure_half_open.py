@@ -14,11 +14,11 @@ import pytest
 from aiohttp import web
 
 from relay.link.errors import LinkError
-from relay.link.handshake import Refusal, Refused
-from relay.link.secure import HANDSHAKE_S, Door, secure_as_hub
+from relay.link.security.handshake import Refusal, Refused
+from relay.link.security.secure import HANDSHAKE_S, Door, secure_as_hub
 from relay.link.websocket import WebSocketChannel
 from tests.relay.link.half_open_peers import SECRET
-from tests.relay.link.test_handshake import Hub
+from tests.relay.link.security.test_handshake import Hub
 from tests.relay.link.test_handshake_cost import resident
 
 resource = pytest.importorskip("resource", reason="Windows limits open files otherwise")

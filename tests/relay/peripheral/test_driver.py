@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay.context import Surroundings
 from relay.link.messages import (
     Arm,
     Counter,
@@ -43,7 +44,6 @@ from relay.peripheral.limits import (
 )
 from relay.peripheral.limits import QUEUE_MOST as MOST
 from relay.radio.base import RadioError
-from relay.surroundings import Surroundings
 from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.radio import RecordingConnection, gone, refused
 

@@ -1,0 +1,363 @@
+"""Whom the hub trusts: pairing codes, paired relays, and who may knock at the door. Sans-I/O but
+for the book's file. `now` is monotonic seconds; no wall clock decides anything.
+
+`HubTrust` puts the three together as relay.link.security.handshake.Trust and
+relay.link.security.secure.Door.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from forwarder.errors import ConfigError, ForwarderError
+from relay.link.files.keys import PrivateFileError, load_or_create_key
+from relay.link.files.statefile import read_state, write_state
+from relay.link.names import neutralise, quoted
+from relay.link.security.handshake import SECRET_BYTES, Refusal, Refused, code_id
+from relay.link.security.noise import KEY_BYTES, KeyPair
+
+log = logging.getLogger(__name__)
+
+# Time to carry a link to another room and type it in; issue and design say 120 s at most.
+CODE_S: Final = 120.0
+# One person pairs one relay; a few more for phones whose page was opened twice.
+MAX_CODES: Final = 8
+# Handshakes begun with one code. A relay that fails is tried again by hand a few times; who reads
+# the code's id off the network gains nothing but the end of that code.
+MAX_TRIES: Final = 10
+# Codes that are over are remembered only to tell "expired or used" from "wrong".
+MAX_SPENT: Final = 64
+MAX_RELAYS: Final = 256
+_FORMAT: Final = 1
+_REMEDY: Final = "restore it from a backup, or delete it and pair the relays again"
+
+
+@dataclass(slots=True)
+class _Code:
+    secret: bytes
+    expires: float
+    tries: int = 0
+
+
+class PairingDesk:
+    """One-time pairing codes: issued, offered to handshakes, spent by the first that finishes."""
+
+    def __init__(self, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        self._random = random
+        self._codes: dict[bytes, _Code] = {}
+        self._spent: deque[bytes] = deque(maxlen=MAX_SPENT)
+
+    def issue(self, now: float, valid_s: float = CODE_S) -> bytes:
+        """Return a new secret of 32 bytes, valid once and for `valid_s`. The oldest of too many
+        codes is withdrawn.
+        """
+        if not 0 < valid_s <= CODE_S:
+            raise ValueError(f"a pairing code is valid for {CODE_S:g} s at most")
+        self._expire(now)
+        while len(self._codes) >= MAX_CODES:
+            self._end(next(iter(self._codes)))
+        secret = self._random(SECRET_BYTES)
+        self._codes[code_id(secret)] = _Code(secret, now + valid_s)
+        return secret
+
+    def offer(self, code: bytes, now: float) -> bytes | Refusal:
+        """Return the secret whose id is `code`, for one more try."""
+        self._expire(now)
+        found = self._find(code)
+        if found is None:
+            spent = [hmac.compare_digest(code, known) for known in self._spent]
+            return Refusal.CODE_SPENT if any(spent) else Refusal.WRONG_CODE
+        if found.tries >= MAX_TRIES:
+            self._end(code)
+            return Refusal.CODE_SPENT
+        found.tries += 1
+        return found.secret
+
+    def spend(self, code: bytes, now: float) -> bool:
+        """End the code; False if it has ended before."""
+        self._expire(now)
+        if self._find(code) is None:
+            return False
+        self._end(code)
+        return True
+
+    def is_open(self, secret: bytes, now: float) -> bool:
+        """Whether nobody has used this code yet and it has not expired."""
+        self._expire(now)
+        return self._find(code_id(secret)) is not None
+
+    def withdraw(self, secret: bytes) -> None:
+        """End a code that is not wanted any more."""
+        self._end(code_id(secret))
+
+    def _find(self, code: bytes) -> _Code | None:
+        # Every one is compared, in constant time: the answer's timing names no code.
+        found = None
+        for known, entry in self._codes.items():
+            if hmac.compare_digest(code, known):
+                found = entry
+        return found
+
+    def _expire(self, now: float) -> None:
+        for code in [code for code, entry in self._codes.items() if now >= entry.expires]:
+            self._end(code)
+
+    def _end(self, code: bytes) -> None:
+        if self._codes.pop(code, None) is not None:
+            self._spent.append(code)
+
+
+class PairedRelay(msgspec.Struct, frozen=True):
+    """`key`: its static public key. `name`: unique among the relays of this hub."""
+
+    key: bytes
+    name: str
+
+
+class _File(msgspec.Struct, frozen=True):
+    version: int
+    relays: tuple[PairedRelay, ...]
+
+
+class RelayBook:
+    """The relays that may come in, by key. On the disk before it is so in memory, except for a
+    revocation, which holds at once whatever the disk says. Without a path: for this run only.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Raises ConfigError if the file is damaged, newer, or open to others."""
+        self._path = path
+        self._relays: dict[bytes, PairedRelay] = {}
+        if path is None:
+            return
+        try:
+            file = read_state(path, _File, _FORMAT, _REMEDY)
+        except PrivateFileError as error:
+            raise ConfigError(f"{error}.") from error
+        for relay in () if file is None else file.relays:
+            if len(relay.key) != KEY_BYTES:
+                name = neutralise(relay.name)
+                raise ConfigError(f"{path}: the key of relay {name} is damaged; {_REMEDY}.")
+            self._relays[relay.key] = PairedRelay(relay.key, neutralise(relay.name))
+
+    def __iter__(self) -> Iterator[PairedRelay]:
+        return iter(tuple(self._relays.values()))
+
+    def __len__(self) -> int:
+        return len(self._relays)
+
+    def name(self, key: bytes) -> str | None:
+        relay = self._relays.get(key)
+        return None if relay is None else relay.name
+
+    def add(self, key: bytes, name: str) -> PairedRelay:
+        """Store a relay under `name`, made safe and unique. A known key gets the new name.
+
+        Raises ForwarderError if there are too many; OSError if it cannot be written.
+        """
+        others = {k: relay for k, relay in self._relays.items() if k != key}
+        if len(others) >= MAX_RELAYS:
+            raise ForwarderError(f"This hub has {MAX_RELAYS} relays; revoke one first.")
+        relay = PairedRelay(key, _unique(name, {relay.name for relay in others.values()}))
+        relays = {**others, key: relay}
+        self._write(relays)
+        self._relays = relays
+        return relay
+
+    def revoke(self, name: str) -> PairedRelay:
+        """Forget the relay called `name`; whoever calls this ends its live link.
+
+        Raises ConfigError if there is none; OSError if it cannot be written, in which case the
+        relay is locked out until the hub starts again.
+        """
+        wanted = neutralise(name).casefold()
+        found = next((r for r in self._relays.values() if r.name.casefold() == wanted), None)
+        if found is None:
+            known = ", ".join(relay.name for relay in self) or "none"
+            raise ConfigError(f"There is no relay {quoted(name)}; paired relays: {known}.")
+        del self._relays[found.key]
+        self._write(self._relays)
+        return found
+
+    def _write(self, relays: Mapping[bytes, PairedRelay]) -> None:
+        if self._path is not None:
+            write_state(self._path, _File(_FORMAT, tuple(relays.values())))
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """Names are unique without regard to case, so that a person can type one to revoke it."""
+    # Room for the number; a relay with 128 characters of name does not miss the last four.
+    base = neutralise(name, 124) or "relay"
+    folded = {other.casefold() for other in taken}
+    candidates = chain([base], (f"{base} {number}" for number in count(2)))
+    return next(name for name in candidates if name.casefold() not in folded)
+
+
+# Handshakes under way. Each costs a socket, about 3 KiB of handshake state and 5 s at most, so
+# strangers hold 64 sockets; a household does not have 64 relays that dial in the same 5 s.
+MAX_GREETING: Final = 64
+MAX_GREETING_EACH: Final = 8
+# Attempts per minute. A relay backs off to seconds between dials; a flood of 600 a minute costs
+# about 0.2% of a core in Diffie-Hellman.
+ATTEMPTS_PER_MINUTE: Final = 600
+ATTEMPTS_PER_MINUTE_EACH: Final = 60
+# Addresses remembered; beyond it the one heard longest ago is forgotten.
+MAX_ADDRESSES: Final = 1024
+
+
+class _Bucket:
+    """Allows `per_minute` at once, then as many a minute."""
+
+    __slots__ = ("_left", "_per_minute", "_then")
+
+    def __init__(self, per_minute: int, now: float) -> None:
+        self._per_minute = self._left = float(per_minute)
+        self._then = now
+
+    def take(self, now: float) -> bool:
+        refill = (now - self._then) * self._per_minute / 60
+        self._left = min(self._per_minute, self._left + refill)
+        self._then = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class Doorkeeper:
+    """Limits for peers that nobody knows yet, in all and per address. Bounded itself."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self._inside: dict[str, int] = {}
+        self._all = _Bucket(ATTEMPTS_PER_MINUTE, now)
+        self._each: dict[str, _Bucket] = {}
+        # Where relays have proved themselves, the newest last.
+        self._proven: dict[str, None] = {}
+
+    @property
+    def inside(self) -> int:
+        return sum(self._inside.values())
+
+    def enter(self, address: str, now: float) -> bool:
+        """Count in a peer at `address` (as Channel.peer has it); each True needs one `leave`.
+
+        Strangers from many addresses at once cannot keep out one that has been here before.
+        """
+        origin = origin_of(address)
+        bucket = self._each.pop(origin, None) or _Bucket(ATTEMPTS_PER_MINUTE_EACH, now)
+        if len(self._each) >= MAX_ADDRESSES:
+            del self._each[next(iter(self._each))]
+        self._each[origin] = bucket  # newest last
+        # One address must not use up what all share: its own limits come first.
+        if self._inside.get(origin, 0) >= MAX_GREETING_EACH or not bucket.take(now):
+            return False
+        crowded = self.inside >= MAX_GREETING or not self._all.take(now)
+        if crowded and origin not in self._proven:
+            return False
+        self._inside[origin] = self._inside.get(origin, 0) + 1
+        return True
+
+    def proven(self, address: str) -> None:
+        """A relay at `address` has proved itself."""
+        origin = origin_of(address)
+        self._proven.pop(origin, None)
+        if len(self._proven) >= MAX_RELAYS:
+            del self._proven[next(iter(self._proven))]
+        self._proven[origin] = None
+
+    def leave(self, address: str) -> None:
+        origin = origin_of(address)
+        left = self._inside[origin] - 1
+        if left:
+            self._inside[origin] = left
+        else:
+            del self._inside[origin]
+
+
+def origin_of(address: str) -> str:
+    """Return what limits are counted by: the host, and of IPv6 the /64 that one customer has."""
+    host = address[1:].partition("]")[0] if address.startswith("[") else address
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        ip = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host[:64]
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.IPv6Network((int(ip) >> 64 << 64, 64)))
+    return str(ip)
+
+
+class HubTrust:
+    """All of it, as handshakes ask for it. `hub_name` is what relays show."""
+
+    def __init__(self, key: KeyPair, hub_name: str, book: RelayBook) -> None:
+        self.key = key
+        self.hub_name = neutralise(hub_name)
+        self.book = book
+        self.desk = PairingDesk()
+        # Which code brought which relay, for whoever shows the code.
+        self.joined: dict[bytes, str] = {}
+        self._door = Doorkeeper()
+
+    @classmethod
+    def open(cls, folder: Path, hub_name: str) -> HubTrust:
+        """Read, or begin, `hub.key` and `relays.json` in the state folder.
+
+        Raises ConfigError with what to do when a file is damaged or open to others.
+        """
+        try:
+            return cls(
+                load_or_create_key(folder / "hub.key"), hub_name, RelayBook(folder / "relays.json")
+            )
+        except PrivateFileError as error:
+            raise ConfigError(f"{error}.") from error
+        except OSError as error:
+            raise ConfigError(f"{folder} cannot be used for keys: {error}.") from error
+
+    def offer(self, code_id: bytes, now: float) -> bytes | Refusal:
+        return self.desk.offer(code_id, now)
+
+    def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str:
+        if relay_key == self.key.public:
+            raise Refused(None, "this is the hub's own key; give the relay one of its own")
+        if not self.desk.spend(code_id, now):
+            raise Refused(Refusal.CODE_SPENT)
+        try:
+            relay = self.book.add(relay_key, name)
+        except ForwarderError as error:
+            raise Refused(None, str(error)) from error
+        except OSError as error:
+            log.error("a relay could not be paired, because relays.json: %s", error)
+            raise Refused(None, "the hub cannot store the pairing; see the hub's log") from error
+        log.info("paired with relay %s", relay.name)
+        self.joined[code_id] = relay.name
+        while len(self.joined) > MAX_SPENT:
+            del self.joined[next(iter(self.joined))]
+        return relay.name
+
+    def known(self, relay_key: bytes) -> str | None:
+        return self.book.name(relay_key)
+
+    def enter(self, address: str, now: float) -> bool:
+        return self._door.enter(address, now)
+
+    def leave(self, address: str) -> None:
+        self._door.leave(address)
+
+    def proven(self, address: str) -> None:
+        """A relay at `address` has proved itself: crowds of strangers do not keep it out."""
+        self._door.proven(address)

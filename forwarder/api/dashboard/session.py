@@ -1,0 +1,207 @@
+"""One dashboard's websocket: changes out, test-drives in. Closing it stops what it drove."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+
+from forwarder.access.admission import Admitted
+from forwarder.api.access import Access, Caller, Refusal, Right
+from forwarder.api.controllers import Driver
+from forwarder.api.dashboard.stream import Alive, Drive, Feed, Hello, Release, Said, Watch, pace
+from forwarder.api.documents.model import OutputBody
+from forwarder.api.services import Services
+from forwarder.devices.driver import Outcome
+from forwarder.errors import DeviceError, ForwarderError
+from forwarder.hub.hub import Hub
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed
+
+log = logging.getLogger(__name__)
+
+HELLO_S = 5.0
+# A reader that does not take a change for so long is gone.
+SEND_S = 5.0
+# While it drives, a page speaks once a second; one that was frozen or covered does not.
+SILENCE_S = 3.0
+# Test-drive values under way: a hand on a slider, not a flood.
+UNDER_WAY = 64
+
+POLICY, TRY_AGAIN = 1008, 1013
+# Our own (RFC 6455, 7.4.2): the token is not known; load the page again, or ask for another.
+UNKNOWN_TOKEN = 4401
+
+_decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
+
+
+class _Leave(Exception):
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class DashboardSession:
+    """`admitted`: by EventsGate; its grant is the caller, if the upgrade said who that is, and its
+    `settle` is asked once the caller is known; False means that there is no place for it."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        services: Services,
+        watch: Watch,
+        access: Access,
+        admitted: Admitted,
+    ) -> None:
+        self._channel = channel
+        self._services = services
+        self._hub: Hub = services.hub
+        self._watch = watch
+        self._access = access
+        self._settle = admitted.settle
+        assert admitted.grant is None or isinstance(admitted.grant, Caller)
+        self._visitor = admitted.visitor
+        self._caller = admitted.grant
+        self._driver: Driver | None = None
+        self._heard = 0.0
+        self._under_way = 0
+
+    async def run(self) -> None:
+        """Serve until either end closes."""
+        try:
+            caller = await self._greeted()
+            if caller.grant is None:
+                with self._access.connected(caller):
+                    await self._session(caller)
+            else:
+                await self._services.guests.serve(
+                    self._channel, caller.grant, lambda: self._session(caller)
+                )
+        except* _Leave as group:
+            leave = _first(group)
+            assert isinstance(leave, _Leave)
+            await self._channel.close(leave.code, leave.reason)
+        except* ChannelClosed:
+            pass  # the usual end: the page was closed
+
+    async def _greeted(self) -> Caller:
+        try:
+            async with asyncio.timeout(HELLO_S):
+                said = self._read(await self._channel.receive())
+        except TimeoutError:
+            raise _Leave(POLICY, "no hello came") from None
+        if not isinstance(said, Hello):
+            raise _Leave(POLICY, "the first message is a hello")
+        caller = self._known(said)
+        if not self._settle(caller.grant or caller.token or None):
+            raise _Leave(TRY_AGAIN, "too many dashboards are open")
+        return caller
+
+    def _known(self, said: Hello) -> Caller:
+        if not said.token:
+            if self._caller is None:
+                raise _Leave(UNKNOWN_TOKEN, "Whoever is not on this machine needs a token.")
+            return self._caller
+        caller = self._access.by_token(said.token, self._visitor)
+        if isinstance(caller, Refusal):
+            # RFC 6455, 5.5: a reason has 123 bytes at most.
+            raise _Leave(UNKNOWN_TOKEN, caller.text[:120])
+        return caller
+
+    async def _session(self, caller: Caller) -> None:
+        driver = Driver(self._hub, caller.name, "dashboard", caller.grant)
+        self._driver = driver if caller.may(Right.DRIVE) else None
+        self._watch.readers += 1
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write(caller, driver), name="dashboard writer")
+                tasks.create_task(self._listen(caller, driver), name="dashboard silence")
+                while True:
+                    self._hear(self._read(await self._channel.receive()))
+        finally:
+            self._watch.readers -= 1
+            # Synchronous: the stops are on their way whatever happens to this task.
+            driver.leave()
+
+    def _read(self, frame: str | bytes) -> Said:
+        try:
+            return _decoder.decode(frame)
+        except msgspec.MsgspecError as error:
+            raise _Leave(POLICY, f"not understood: {error}"[:120]) from error
+
+    def _hear(self, said: Said) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        driver = self._driver
+        match said:
+            case Alive() | Hello():
+                return
+            case Release():
+                if driver is not None:
+                    driver.leave()
+            case Drive():
+                if driver is None:
+                    raise _Leave(POLICY, "this caller may only look")
+                self._drive(driver, said)
+
+    def _drive(self, driver: Driver, said: Drive) -> None:
+        if self._under_way >= UNDER_WAY:
+            return  # the hand is still moving: a newer value follows
+        body = OutputBody(
+            type=said.type, feature=said.feature, steps=said.steps, duration_ms=said.duration_ms
+        )
+        try:
+            _, outcomes = driver.output(said.device, body)
+        except ForwarderError as error:
+            driver.troubles.append(str(error))
+            return
+        for outcome in outcomes:
+            self._under_way += 1
+            outcome.add_done_callback(self._settled)
+
+    def _settled(self, outcome: Outcome) -> None:
+        self._under_way -= 1
+        error = None if outcome.cancelled() else outcome.exception()
+        if isinstance(error, DeviceError) and self._driver is not None:
+            self._driver.troubles.append(str(error))
+
+    async def _write(self, caller: Caller, driver: Driver) -> None:
+        clock = asyncio.get_running_loop().time
+
+        def troubles() -> tuple[str, ...]:
+            texts = tuple(driver.troubles)
+            driver.troubles.clear()
+            return texts
+
+        feed = Feed(self._watch, self._services, caller, troubles)
+        while True:
+            now = clock()
+            change = feed.next(now)
+            if change is not None:
+                try:
+                    async with asyncio.timeout(SEND_S):
+                        await self._channel.send(change.decode())
+                except TimeoutError:
+                    raise _Leave(TRY_AGAIN, "the dashboard does not read") from None
+            await pace(now)
+
+    async def _listen(self, caller: Caller, driver: Driver) -> None:
+        """Stop what a page drives that is not heard any more, however its socket looks; end the
+        session of an owner whose token was renewed."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(SILENCE_S / 6)
+            if not self._access.holds(caller):
+                raise _Leave(UNKNOWN_TOKEN, "This token was replaced by a new one.")
+            if driver in self._hub.clients and clock() - self._heard > SILENCE_S:
+                driver.leave()
+                driver.troubles.append(
+                    "What you drove was stopped: this page was not heard for 3 seconds."
+                )
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

@@ -1,0 +1,203 @@
+"""The state of the hub as it changes: the whole once, then only what is different, at most ten
+times a second. A reader that is slow gets fewer, newer changes; nothing is queued for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from forwarder.api.access import Caller, Right
+from forwarder.api.documents.model import (
+    ClientView,
+    DeviceView,
+    Document,
+    HubView,
+    Index,
+    LiveView,
+    LogLine,
+    OriginsView,
+    RelayView,
+)
+from forwarder.api.documents.stop import HoldView
+from forwarder.api.services import Services
+from forwarder.api.state_view import Picture
+from forwarder.buttplug.messages import OutputType
+
+# Ten a second looks alive and leaves a phone's browser time to draw.
+EVERY_S = 0.1
+# A reader that hears nothing for longer knows that the hub is silent: each gets a word a second.
+ALIVE_S = 1.0
+# A new dashboard shows the end of the log; later changes carry what came meanwhile.
+LOG_LINES = 100
+# Scripts that look now and then count as lookers for so long.
+ASKED_S = 120.0
+
+
+class Change(Document, frozen=True):
+    """What is different since the last one; in maps, null means that it is gone.
+
+    `whole`: the first one, everything. `live` has what changes all the time, by device index.
+    `trouble`: what went wrong with what this caller drives. `up_s`: how long the hub is up; it
+    comes once a second, also when nothing else does, as a sign of life.
+    """
+
+    whole: bool = False
+    hub: HubView | UnsetType = UNSET
+    hold: HoldView | UnsetType = UNSET
+    relays: dict[str, RelayView | None] | UnsetType = UNSET
+    devices: dict[str, DeviceView | None] | UnsetType = UNSET
+    live: dict[str, LiveView | None] | UnsetType = UNSET
+    clients: tuple[ClientView, ...] | UnsetType = UNSET
+    origins: OriginsView | UnsetType = UNSET
+    log: tuple[LogLine, ...] | UnsetType = UNSET
+    trouble: tuple[str, ...] | UnsetType = UNSET
+    up_s: int | UnsetType = UNSET
+
+
+class Hello(Struct, frozen=True, tag="hello", tag_field="t", forbid_unknown_fields=True):
+    token: Annotated[str, Meta(max_length=256)] = ""
+
+
+class Drive(
+    Struct, frozen=True, tag="drive", tag_field="t", forbid_unknown_fields=True, kw_only=True
+):
+    """Bring an output to `steps`."""
+
+    device: Index
+    feature: Index
+    type: OutputType
+    steps: int
+    duration_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
+
+
+class Release(Struct, frozen=True, tag="release", tag_field="t", forbid_unknown_fields=True):
+    """Stop everything that this caller drives."""
+
+
+class Alive(Struct, frozen=True, tag="alive", tag_field="t", forbid_unknown_fields=True):
+    """The page is alive and its person can see it."""
+
+
+Said = Hello | Drive | Release | Alive
+
+Parts = dict[tuple[str, str], bytes]
+_MAPS = ("relays", "devices", "live")
+
+
+class Watch:
+    """The encoded parts of the state, looked at no more often than EVERY_S by whoever asks."""
+
+    def __init__(self, services: Services, picture: Picture) -> None:
+        self._services = services
+        self._picture = picture
+        self._parts: Parts = {}
+        self._looked = float("-inf")
+        self._asked = float("-inf")
+        self.readers = 0
+
+    def ask(self, now: float) -> None:
+        """A script looked at the devices; it may do so again."""
+        self._asked = now
+
+    def watched(self, now: float) -> bool:
+        """Whether somebody is looking, or did a moment ago."""
+        return self.readers > 0 or now - self._asked < ASKED_S
+
+    def parts(self, now: float) -> Parts:
+        # A little less than the interval, or readers in step would get old news in turn.
+        if now - self._looked >= EVERY_S * 0.8:
+            self._parts = self._look()
+            self._looked = now
+        return self._parts
+
+    def _look(self) -> Parts:
+        encode, picture = msgspec.json.encode, self._picture
+        parts: Parts = {
+            ("hub", ""): encode(msgspec.structs.replace(picture.hub(), up_s=0)),
+            ("hold", ""): encode(picture.hold()),
+            ("clients", ""): encode(picture.clients()),
+            ("origins", ""): encode(picture.origins()),
+        }
+        for relay in picture.relays():
+            parts["relays", relay.name] = encode(relay)
+        for index, device in self._services.hub.devices.items():
+            parts["devices", str(index)] = encode(picture.view(device))
+            parts["live", str(index)] = encode(picture.live(device))
+        return parts
+
+    def guest_parts(self, caller: Caller) -> Parts:
+        """What a guest may see: its devices, with its ranges."""
+        encode, picture = msgspec.json.encode, self._picture
+        # Whether and why nothing moves, but not who else is muted, or where the hub keeps files.
+        hold = msgspec.structs.replace(picture.hold(), muted=(), unsaved=None, missing=(), kept=())
+        parts: Parts = {("hold", ""): encode(hold)}
+        for index, device in self._services.hub.devices.items():
+            if caller.grant is None or caller.grant.sees(device):
+                parts["devices", str(index)] = encode(picture.view(device, caller.grant))
+                parts["live", str(index)] = encode(picture.live(device))
+        return parts
+
+
+class Feed:
+    """What one reader has been told, and so what it must be told next. Count it in and out of
+    `Watch.readers`."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        services: Services,
+        caller: Caller,
+        troubles: Callable[[], tuple[str, ...]] = tuple,
+    ) -> None:
+        self._watch = watch
+        self._log = services.log
+        self._started = services.started
+        self._caller = caller
+        self._troubles = troubles
+        self._told: Parts | None = None
+        self._line = 0
+        self._alive = float("-inf")
+
+    def next(self, now: float) -> bytes | None:
+        """The next Change, encoded; None if nothing has changed, for ALIVE_S at most."""
+        full = self._caller.may(Right.READ)
+        parts = self._watch.parts(now) if full else self._watch.guest_parts(self._caller)
+        told, self._told = self._told, parts
+        change: dict[str, object] = {} if told is not None else {"whole": True}
+        if told is None:
+            change |= {section: {} for section in _MAPS}
+        for key, encoded in parts.items():
+            if told is None or told.get(key) != encoded:
+                _put(change, key, Raw(encoded))
+        for key in () if told is None else told.keys() - parts.keys():
+            _put(change, key, None)
+        if full and self._log.last != self._line:
+            change["log"] = self._log.since(self._line, LOG_LINES)
+            self._line = self._log.last
+        if troubles := self._troubles():
+            change["trouble"] = troubles
+        if now - self._alive >= ALIVE_S:
+            self._alive = now
+            change["up_s"] = int(time.monotonic() - self._started)
+        return msgspec.json.encode(change) if change else None
+
+
+def _put(change: dict[str, object], key: tuple[str, str], value: object) -> None:
+    section, name = key
+    if section in _MAPS:
+        place = change.setdefault(section, {})
+        assert isinstance(place, dict)
+        place[name] = value
+    else:
+        change[section] = value
+
+
+async def pace(since: float) -> None:
+    """Wait until the next change may be sent, if the last one was sent at `since`."""
+    await asyncio.sleep(max(0.0, since + EVERY_S - asyncio.get_running_loop().time()))

@@ -1,0 +1,384 @@
+"""The state of the hub as documents: what the API answers and the dashboard shows. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from importlib import metadata
+
+from msgspec import UNSET
+
+from forwarder.api.controllers import Driver
+from forwarder.api.dashboard.batteries import Batteries
+from forwarder.api.documents.model import (
+    CeilingView,
+    ClientView,
+    Device,
+    DeviceView,
+    Drives,
+    FeatureView,
+    HubView,
+    Known,
+    Level,
+    Limit,
+    LiveView,
+    OriginsView,
+    OutputView,
+    RadioView,
+    RelayView,
+    Status,
+)
+from forwarder.api.documents.stop import HoldView, KeptView, MutedView
+from forwarder.api.missing import Missing
+from forwarder.api.services import Services
+from forwarder.buttplug.messages import DeviceFeature, OutputType
+from forwarder.definitions.limits import effective_limits
+from forwarder.definitions.model import OutputLimit
+from forwarder.devices.device_setup import Opened
+from forwarder.hub.device import Device as HubDevice
+from forwarder.hub.hub import Client, Grant, Hub
+from forwarder.sources.relays.relay import Relay
+from forwarder.stop.hold import Mode
+from relay.link.names import neutralise
+
+# Loud enough for anybody; longer texts are cut.
+_MAX_TEXT = 160
+
+
+def version() -> str:
+    try:
+        return metadata.version("buttplug-forwarder")
+    except metadata.PackageNotFoundError:  # run from a checkout that was not installed
+        return "unknown"
+
+
+class Picture:
+    """Makes documents; every call looks at the hub anew."""
+
+    def __init__(self, services: Services, batteries: Batteries) -> None:
+        self._services = services
+        self._batteries = batteries
+        self.missing = Missing(services)
+        self._version = version()
+
+    def status(self) -> Status:
+        return Status(
+            hub=self.hub(),
+            hold=self.hold(),
+            relays=self.relays(),
+            devices=self.devices(),
+            clients=self.clients(),
+        )
+
+    def hold(self) -> HoldView:
+        """Names were neutralised when they were taken."""
+        state = self._services.hub.hold.state
+        free = state.mode is Mode.FREE
+        return HoldView(
+            mode=state.mode,
+            by=None if free else state.by,
+            since=None if free else state.since,
+            muted=tuple(MutedView(name=m.name, by=m.by, since=m.since) for m in state.muted),
+            unsaved=self._services.hold_file.trouble,
+            missing=self.missing.views(),
+            kept=self._kept(),
+        )
+
+    def _kept(self) -> tuple[KeptView, ...]:
+        """Toys that are not here because their wearer paused or stopped the relay that had them."""
+        relays = self._services.relays
+        here = {device.identity.address for device in self._services.hub.devices.values()}
+        return tuple(
+            KeptView(name=neutralise(hold.toy) or "A toy", why=neutralise(hold.why, _MAX_TEXT))
+            for hold in relays.held
+            if hold.address not in here
+        )
+
+    def hub(self) -> HubView:
+        config, places = self._services.config, self._services.places
+        page = None
+        if places.https_port is not None:
+            page = f"https://localhost:{places.https_port}/relay/"
+        return HubView(
+            name=neutralise(config.name),
+            version=self._version,
+            client_url=f"{config.clients.scheme}://127.0.0.1:{places.client_port}",
+            dashboard_url=f"http://127.0.0.1:{places.link_port}",
+            page_url=page,
+            fingerprint=places.fingerprint,
+            lan=config.link.lan,
+            scanning=self._services.hub.scanning,
+            up_s=int(time.monotonic() - self._services.started),
+        )
+
+    # --- relays ---------------------------------------------------------------------------------
+
+    def relays(self) -> tuple[RelayView, ...]:
+        """Those that are here, and those that are paired and away."""
+        here = self._services.relays.relays
+        views = [_relay(relay, self.paired(relay)) for relay in here.values()]
+        away = [paired for paired in self._services.trust.book if paired.key.hex() not in here]
+        views += [_absent(neutralise(paired.name)) for paired in away]
+        return tuple(sorted(views, key=lambda view: view.name.casefold()))
+
+    def paired(self, relay: Relay) -> bool:
+        return any(paired.key.hex() == relay.key for paired in self._services.trust.book)
+
+    # --- devices --------------------------------------------------------------------------------
+
+    def devices(self, grant: Grant | None = None) -> tuple[Device, ...]:
+        """All that `grant` sees."""
+        shown = []
+        for _, device in sorted(self._services.hub.devices.items()):
+            if grant is None or grant.sees(device):
+                shown.append(self.device(device, grant))
+        return tuple(shown)
+
+    def device(self, device: HubDevice, grant: Grant | None = None) -> Device:
+        view = self.view(device, grant)
+        fields = {name: getattr(view, name) for name in view.__struct_fields__}
+        return Device(**fields, live=self.live(device))
+
+    def view(self, device: HubDevice, grant: Grant | None = None) -> DeviceView:
+        found = self._services.relays.place(device)
+        opened = None if found is None else found[1]
+        limits = {} if opened is None else _limits(opened)
+        shown = self._services.hub.shown(device, grant).device_features
+        # A feature whose outputs were all taken away is listed with its limits.
+        indexes = sorted({*shown, *(index for index, _ in limits)})
+        return DeviceView(
+            index=device.index,
+            name=neutralise(device.name),
+            display_name=None if device.display_name is None else neutralise(device.display_name),
+            shown_name=neutralise(device.shown_name),
+            protocol=device.identity.protocol,
+            source=neutralise(device.source),
+            pinned=self._pinned(device),
+            gap_ms=device.gap_ms,
+            features=tuple(
+                _feature(
+                    index,
+                    shown.get(index),
+                    {kind: limit for (at, kind), limit in limits.items() if at == index},
+                )
+                for index in indexes
+            ),
+        )
+
+    def _pinned(self, device: HubDevice) -> str | None:
+        key = self._services.relays.pins.get(device.identity.address)
+        if key is None:
+            return None
+        relay = self._services.relays.relays.get(key)
+        if relay is not None:
+            return neutralise(relay.name)
+        names = {paired.key.hex(): paired.name for paired in self._services.trust.book}
+        return neutralise(names.get(key, key.removeprefix("local:")))
+
+    def live(self, device: HubDevice) -> LiveView:
+        relays = self._services.relays
+        found = relays.place(device)
+        link_ms = rssi = None
+        if found is not None:
+            relay, opened = found
+            rssi = relays.rssi(relay, opened.hardware.address)
+            link_ms = None if relay.link is None else relay.link.session.round_trip_ms
+        radio_ms = None
+        if device.took_ms is not None:
+            radio_ms = _rounded(max(0.0, device.took_ms - (link_ms or 0.0)))
+        owners = self._services.hub.owners(device)
+        levels = {}
+        for index, (kind, value, _) in sorted(device.levels.items()):
+            highest = device.highest(index, kind)
+            owner = owners.get(index)
+            levels[str(index)] = Level(
+                type=kind,
+                steps=value,
+                percent=round(100 * value / highest, 1) if highest else 0.0,
+                driven_by=None if owner is None else neutralise(owner.name),
+            )
+        return LiveView(
+            running=device.running,
+            may_run=device.may_run,
+            notice=_notice(device, None if found is None else found[0]),
+            levels=levels,
+            battery=self._batteries.level(device),
+            battery_age_s=None if device.battery is None else int(_now() - device.battery[1]),
+            rssi_dbm=rssi,
+            link_ms=_rounded(link_ms),
+            radio_ms=radio_ms,
+            commands=device.commands,
+        )
+
+    def known(self) -> tuple[Known, ...]:
+        """Devices that were here once, and whether they may come."""
+        services = self._services
+        connected = set(services.hub.devices)
+        decided = {(d.protocol, d.address, d.identifier): d for d in services.user.devices()}
+        shown = []
+        for entry in services.store.known:
+            key = (entry.protocol, entry.address, entry.identifier)
+            device = decided.pop(key, None)
+            name = (device.display_name if device is not None else None) or entry.name
+            shown.append(
+                Known(
+                    index=entry.index,
+                    name=neutralise(name),
+                    protocol=entry.protocol,
+                    connected=entry.index in connected,
+                    denied=device is not None and device.deny,
+                )
+            )
+        for device in decided.values():
+            name = device.display_name or device.protocol
+            shown.append(
+                Known(
+                    index=device.index,
+                    name=neutralise(name),
+                    protocol=device.protocol,
+                    connected=False,
+                    denied=device.deny,
+                )
+            )
+        return tuple(shown)
+
+    # --- clients --------------------------------------------------------------------------------
+
+    def clients(self) -> tuple[ClientView, ...]:
+        driven: dict[Client, list[Drives]] = {}
+        for device in self._services.hub.devices.values():
+            levels = device.levels
+            for index, client in self._services.hub.owners(device).items():
+                if index in levels:
+                    kind, value, _ = levels[index]
+                    driven.setdefault(client, []).append(
+                        Drives(
+                            device=device.index,
+                            device_name=neutralise(device.shown_name),
+                            feature=index,
+                            type=kind,
+                            steps=value,
+                        )
+                    )
+        hub = self._services.hub
+        views = [_client(client, driven.get(client, []), hub) for client in hub.clients]
+        return tuple(sorted(views, key=lambda view: (view.kind, view.name.casefold())))
+
+    def origins(self) -> OriginsView:
+        origins = self._services.origins
+        return OriginsView(
+            allowed=tuple(sorted(neutralise(origin, 256) for origin in origins.allowed)),
+            asked={neutralise(origin, 256): count for origin, count in origins.asked.items()},
+        )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _notice(device: HubDevice, relay: Relay | None) -> str | None:
+    if device.may_run and relay is not None and relay.link is None:
+        return f"It may be running: {neutralise(relay.name)} is away. Switch it off by hand."
+    if device.may_run:
+        return "It may be running: nobody knows whether its last command arrived. Stop it."
+    if relay is None or relay.blocked is None:
+        return None
+    return neutralise(relay.blocked, _MAX_TEXT)
+
+
+def _client(client: Client, drives: list[Drives], hub: Hub) -> ClientView:
+    kind = "hub" if client.hub_id is not None else "app"
+    if isinstance(client, Driver):
+        kind = client.kind
+    token = None if client.grant is None else client.grant.name
+    return ClientView(
+        name=neutralise(client.name),
+        kind=kind,
+        version=client.version,
+        token=token,
+        muted=hub.hold.muted(client.name, token) is not None,
+        drives=tuple(drives),
+    )
+
+
+def _relay(relay: Relay, paired: bool) -> RelayView:
+    radio = relay.radio
+    link = relay.link
+    return RelayView(
+        name=neutralise(relay.name),
+        paired=paired,
+        connected=link is not None,
+        platform=neutralise(relay.hello.platform),
+        software=neutralise(relay.hello.software),
+        round_trip_ms=None if link is None else _rounded(link.session.round_trip_ms),
+        radio=None
+        if radio is None
+        else RadioView(
+            kind=neutralise(radio.kind),
+            name=neutralise(radio.name),
+            on=radio.on,
+            text=neutralise(radio.text, _MAX_TEXT),
+        ),
+        paused=relay.wearer.paused,
+        stopped=relay.wearer.stopped,
+        blocked=None if relay.blocked is None else neutralise(relay.blocked, _MAX_TEXT),
+        ceilings=tuple(
+            CeilingView(
+                output=None if ceiling.output is None else neutralise(ceiling.output),
+                percent=round(100 * ceiling.level, 1),
+            )
+            for ceiling in relay.wearer.ceilings
+        ),
+        max_run_s=relay.wearer.max_run_s,
+        devices=tuple(sorted(opened.device.index for opened in relay.devices.values())),
+        free_slots=max(0, relay.free_slots),
+    )
+
+
+def _absent(name: str) -> RelayView:
+    return RelayView(
+        name=name, paired=True, connected=False, platform="", software="", round_trip_ms=None,
+        radio=None, paused=False, stopped=False, blocked=None, ceilings=(), max_run_s=0,
+        devices=(), free_slots=0,
+    )  # fmt: skip
+
+
+def _feature(
+    index: int, shown: DeviceFeature | None, limits: dict[OutputType, Limit]
+) -> FeatureView:
+    outputs: dict[OutputType, OutputView] = {}
+    if shown is not None and shown.output is not UNSET:
+        for kind, offered in shown.output.items():
+            duration = None if offered.duration is UNSET else offered.duration
+            outputs[kind] = OutputView(range=offered.value, duration_ms=duration)
+    inputs = () if shown is None or shown.input is UNSET else tuple(shown.input)
+    description = "" if shown is None else neutralise(shown.feature_description)
+    return FeatureView(
+        index=index, description=description, outputs=outputs, inputs=inputs, limits=limits
+    )
+
+
+def _limits(opened: Opened) -> dict[tuple[int, OutputType], Limit]:
+    """What the user decided, in percent of the device's own steps."""
+    if opened.user is None:
+        return {}
+    found = {}
+    for key, limit in effective_limits(opened.definition, opened.user).items():
+        index, kind = key
+        spec = next(spec for spec in opened.definition.features if spec.index == index)
+        if limit != OutputLimit():
+            found[key] = _in_percent(limit, spec.outputs[kind].high)
+    return found
+
+
+def _in_percent(limit: OutputLimit, high: int) -> Limit:
+    lowest, highest = limit.value if limit.value is not None else (0, high)
+    return Limit(
+        lowest=round(100 * lowest / high, 1) if high else 0,
+        highest=round(100 * highest / high, 1) if high else 100,
+        disabled=limit.disabled,
+    )
+
+
+def _rounded(ms: float | None) -> float | None:
+    return None if ms is None else round(ms, 1)

@@ -1,0 +1,431 @@
+"""Drives one client's session over a channel: the role "server", whatever the socket's role is.
+
+The reader (client_reader.py) decides the order of everything; answers come back through callbacks
+(client_answer.py), so that no task is made for an output. Only readings wait in tasks of their own,
+a bounded number of them. What is done about an app that is busy is in client_silence.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace as changed
+
+from msgspec.structs import replace
+
+from forwarder.buttplug.dialect import Request
+from forwarder.buttplug.messages import (
+    ClientMessage,
+    Disconnect,
+    InputCmd,
+    InputCommand,
+    InputReading,
+    InputType,
+    OutputCmd,
+    ReadingValue,
+    ServerMessage,
+    StartScanning,
+    StopCmd,
+    StopScanning,
+)
+from forwarder.buttplug.server import Action, Closing, ServerSession
+from forwarder.clients.answer import Answer
+from forwarder.clients.budget import Budget
+from forwarder.clients.reader import Reader
+from forwarder.clients.silence import BUSY_S, Gone, Silence
+from forwarder.connectors.bounds import (
+    ANSWER_BYTES,
+    ANSWERS,
+    GUEST_BURST,
+    GUEST_MESSAGES_S,
+)
+from forwarder.devices.driver import Outcome
+from forwarder.errors import DeviceError, ForwarderError, HardwareError, MessageError
+from forwarder.hub.device import Device
+from forwarder.hub.hub import Grant, Hub
+from forwarder.hub.loop_guard import hub_id_of, plain_name
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed
+from relay.link.messages import ErrorCode
+from relay.link.signal import Signal
+
+log = logging.getLogger(__name__)
+
+# A client that connected and says nothing holds a place for so long.
+HANDSHAKE_S = 10.0
+# Readings that are taken for one client at a time; the others wait their turn.
+READINGS_AT_ONCE = 16
+# Outputs and inputs that one client may have under way; beyond it they fail at once, so that a stop
+# behind them is still read.
+OUTPUTS_UNDER_WAY = 512
+# Stops that one client may have waiting for their answers; beyond it its next message waits. It
+# bounds what a flood of stops puts on the links, and it costs nobody else anything.
+STOPS_UNDER_WAY = 64
+# Time for the stops of a client that leaves; the relay's lease ends what they do not reach.
+LEAVE_S = 2.0
+
+# RFC 6455, 7.4.1 and the registry of close codes.
+CLOSE_TRY_AGAIN = 1013
+CLOSE_NORMAL = 1000
+CLOSE_POLICY = 1008
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """`max_ping_ms`: 0, or how often clients must ping at least."""
+
+    server_name: str = "Buttplug Forwarder"
+    max_ping_ms: int = 0
+
+
+class _Leave(Exception):
+    """Ends the session from inside: close the channel with this code and reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class ClientDriver:
+    """One client. Implements hub.Client; made and run by `serve`."""
+
+    def __init__(
+        self, channel: Channel, hub: Hub, options: ClientOptions, grant: Grant | None
+    ) -> None:
+        self._channel = channel
+        self._hub = hub
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self.grant = grant
+        self.session = ServerSession(
+            options.server_name,
+            max_ping_ms=options.max_ping_ms,
+            devices=lambda: hub.visible(self),
+        )
+        # Replies in order. Lists and readings are made when they can leave: the newest, no backlog.
+        self._outbox: list[str] = []
+        self._list_changed = False
+        self._readings: dict[tuple[int, int, InputType], int] = {}
+        self._waiting_bytes = 0
+        self._room = Signal()
+        self._room.set()
+        budget = None
+        if grant is not None:
+            budget = Budget(GUEST_MESSAGES_S, GUEST_BURST, self._loop.time())
+        self._reader = Reader(self.session, self, budget, hub.long_frames)
+        # Stops of this pass of the loop: nobody else has done anything since.
+        self._just_stopped: dict[StopCmd, Answer] = {}
+        self._wake = Signal()
+        self._silence = Silence(channel, self._busy, self._wake.set)
+        self._readings_at_once = asyncio.Semaphore(READINGS_AT_ONCE)
+        self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._ending: _Leave | None = None
+        self.under_way = 0
+
+    def __repr__(self) -> str:
+        return f"<client {self.name} v{self.session.version} {self._channel.peer}>"
+
+    @property
+    def name(self) -> str:
+        if self.session.version is None:
+            return self._channel.peer
+        # Not its address: the next connection has another, and a mute is by name.
+        return plain_name(self.session.client_name) or "nameless app"
+
+    @property
+    def hub_id(self) -> str | None:
+        return hub_id_of(self.session.client_name or "")
+
+    @property
+    def version(self) -> int | None:
+        return self.session.version
+
+    @property
+    def peer(self) -> str:
+        return self._channel.peer
+
+    # --- told by the hub ------------------------------------------------------------------------
+
+    def devices_changed(self) -> None:
+        self._list_changed = True
+        self._wake.set()
+
+    def scanning_finished(self) -> None:
+        self._send(self.session.scanning_finished())
+
+    def reading(self, device: Device, feature: int, kind: InputType, value: int) -> None:
+        self._readings[device.index, feature, kind] = value
+        self._wake.set()
+
+    def trouble(self, error: DeviceError) -> None:
+        self._send(self.session.error(error))
+
+    def dismiss(self, reason: str) -> None:
+        self._hub.leave(self)
+        self._ending = _Leave(CLOSE_POLICY, reason)
+        self._wake.set()
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until either end closes, or this client breaks a deadline."""
+        leave: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._write(), name="client writer")
+                try:
+                    await self._read(tasks)
+                finally:
+                    self._silence.close()
+        except* _Leave as group:
+            leave = _first(group)
+        except* Gone as group:
+            leave = _Leave(CLOSE_TRY_AGAIN, str(_first(group)))
+        except* ChannelClosed as group:
+            log.debug("%s: %s", self.name, _first(group))
+        finally:
+            self._tasks = None
+            # Synchronous, and before anything that could take long: the stops are on their way
+            # whatever happens to this task or to the channel.
+            self._hub.leave(self)
+        if isinstance(leave, _Leave):
+            await self._channel.close(leave.code, leave.reason)
+
+    async def _read(self, tasks: asyncio.TaskGroup) -> None:
+        try:
+            async with asyncio.timeout(HANDSHAKE_S) as handshake:
+                while True:
+                    await self._reader.take(await self._channel.receive())
+                    if self.session.version is not None and handshake.when() is not None:
+                        handshake.reschedule(None)
+                        self._hub.join(self)
+                        if self._options.max_ping_ms:
+                            tasks.create_task(self._watch(), name="client deadlines")
+                        self._silence.listen()
+                        log.info("%s connected, v%s", self.name, self.version)
+        except TimeoutError:
+            # What is below has deadlines of its own, and may break one.
+            if not handshake.expired():
+                raise
+            raise _Leave(CLOSE_POLICY, "no RequestServerInfo came") from None
+
+    async def act(self, action: Action) -> None:
+        if isinstance(action, str):
+            self._send((action,))
+        elif isinstance(action, Closing):
+            await self._end(_Leave(action.code, action.reason))
+        else:
+            await self._carry_out(action)
+
+    def without(self, request: Request, kept: tuple[ClientMessage, ...]) -> Request | None:
+        try:
+            for command in request.commands:
+                if command not in kept and isinstance(command, OutputCmd):
+                    self._hub.check_output(self, command)
+        except ForwarderError as error:
+            self.fail(request, error)
+            return None
+        if kept:
+            return changed(request, commands=kept)
+        self.answer(request, None)
+        return None
+
+    async def room(self) -> None:
+        await self._room.wait()
+
+    def _busy(self) -> None:
+        """It neither answers nor reads: stop what it drives, and let it go on when it is back."""
+        if self._hub.stop_driven(self):
+            log.warning("%s is busy: what it drives was stopped", self.name)
+            self.trouble(DeviceError(f"Stopped: this app did nothing for {BUSY_S:g} seconds."))
+
+    async def _end(self, leave: _Leave) -> None:
+        """Let what is queued leave, then end the session: the writer does both."""
+        self._ending = leave
+        self._wake.set()
+        await self._loop.create_future()
+
+    async def _watch(self) -> None:
+        """Keep the ping deadline, exactly. It only ever moves away from us, or goes for good."""
+        while (deadline := self.session.deadline) is not None:
+            await asyncio.sleep(deadline - self._loop.time())
+            for action in self.session.tick(self._loop.time()):
+                if isinstance(action, str):
+                    self._send((action,))
+                    continue
+                # The devices first: the client may be gone, they are not.
+                self._hub.leave(self)
+                await self._end(_Leave(action.code, action.reason))
+
+    async def _write(self) -> None:
+        while True:
+            for frame in self._due():
+                await self._silence.send(frame)
+            await self._silence.tend()
+            if self._outbox or self._list_changed or self._readings:
+                continue
+            if self._ending is not None:
+                raise self._ending
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _due(self) -> list[str]:
+        """What is to be sent now; replies before news."""
+        if self._outbox:
+            frame = self._outbox.pop(0)
+            self._waiting_bytes -= len(frame)
+            if not self._crowded:
+                self._room.set()
+            return [frame]
+        frames: list[str] = []
+        if self._list_changed:
+            self._list_changed = False
+            frames += self.session.device_list()
+        readings, self._readings = self._readings, {}
+        for (device, feature, kind), value in readings.items():
+            frames += self.session.reading(device, feature, kind, value)
+        return frames
+
+    @property
+    def _crowded(self) -> bool:
+        return len(self._outbox) >= ANSWERS or self._waiting_bytes >= ANSWER_BYTES
+
+    def _send(self, frames: Sequence[str]) -> None:
+        """Queue `frames`. They are never dropped: while they do not leave nothing more is read."""
+        self._outbox.extend(frames)
+        self._waiting_bytes += sum(map(len, frames))
+        if self._crowded:
+            self._room.clear()
+        self._wake.set()
+
+    # --- requests -------------------------------------------------------------------------------
+
+    async def _carry_out(self, request: Request) -> None:
+        command = request.commands[0] if request.commands else None
+        if isinstance(command, InputCmd) and command.command is InputCommand.READ:
+            self._ask(request, command)
+            return
+        stop = command if isinstance(command, StopCmd) else None
+        stops = stop is not None
+        if stop is not None:
+            same = self._just_stopped.get(scope := replace(stop, id=0))
+            if same is not None and same.also(request):
+                return
+            await self._stops.acquire()
+        else:
+            self._just_stopped.clear()
+        try:
+            outcomes = self._start(request)
+        except ForwarderError as error:
+            self.fail(request, error)
+            if stops:
+                self._stops.release()
+            return
+        if isinstance(command, Disconnect):
+            await self._last_stops(outcomes)
+            self.answer(request, None)
+        else:
+            answer = Answer(self, request, outcomes, self._stops.release if stops else None)
+            if stop is not None:
+                if not self._just_stopped:
+                    self._loop.call_soon(self._just_stopped.clear)
+                self._just_stopped[scope] = answer
+
+    def _start(self, request: Request) -> list[Outcome]:
+        """Put everything the request asks for on its way. Raises what is the client's fault."""
+        outcomes: list[Outcome] = []
+        for command in request.commands:
+            match command:
+                case OutputCmd():
+                    if self._ending is not None:
+                        # What it drove is stopped; it must not begin anew while its end waits.
+                        raise HardwareError(ErrorCode.GONE, "This connection has ended.")
+                    self._check_room()
+                    outcome = self._hub.output(self, command)
+                    if outcome is not None:
+                        outcomes.append(outcome)
+                case StopCmd():
+                    outcomes += self._hub.stop(self, command)
+                case InputCmd():
+                    self._check_room()
+                    outcome = self._listen(command)
+                    if outcome is not None:
+                        outcomes.append(outcome)
+                case StartScanning():
+                    self._hub.start_scanning(self)
+                case StopScanning():
+                    self._hub.stop_scanning(self)
+                case Disconnect():
+                    outcomes += self._hub.leave(self)
+                case _:
+                    raise MessageError(f"{type(command).__name__} is not carried out here.")
+        return outcomes
+
+    async def _last_stops(self, outcomes: Sequence[Outcome]) -> None:
+        if outcomes:
+            await asyncio.wait(outcomes, timeout=LEAVE_S)
+
+    def _check_room(self) -> None:
+        if self.under_way >= OUTPUTS_UNDER_WAY:
+            raise HardwareError(ErrorCode.CONGESTED, "Too many commands are under way; send fewer.")
+
+    def _listen(self, command: InputCmd) -> Outcome | None:
+        if command.command is InputCommand.SUBSCRIBE:
+            return self._hub.subscribe(self, command)
+        return self._hub.unsubscribe(self, command)
+
+    def _ask(self, request: Request, command: InputCmd) -> None:
+        try:
+            self._check_room()
+        except HardwareError as error:
+            self.fail(request, error)
+            return
+        self.under_way += 1
+        assert self._tasks is not None  # set while run() runs
+        self._tasks.create_task(self._read_input(request, command), name="client input")
+
+    async def _read_input(self, request: Request, command: InputCmd) -> None:
+        try:
+            async with self._readings_at_once:
+                value = await self._hub.read(self, command)
+        except ForwarderError as error:
+            self.fail(request, error)
+        else:
+            answer = InputReading(
+                id=command.id,
+                device_index=command.device_index,
+                feature_index=command.feature_index,
+                reading={command.type: ReadingValue(value=value)},
+            )
+            self.answer(request, answer)
+        finally:
+            self.under_way -= 1
+
+    def answer(self, request: Request, outcome: ServerMessage | None) -> None:
+        self._send((self.session.reply(request, outcome),))
+
+    def fail(self, request: Request, error: ForwarderError) -> None:
+        self._send((self.session.fail(request, error),))
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+async def serve(
+    channel: Channel, hub: Hub, options: ClientOptions, grant: Grant | None = None
+) -> None:
+    """Serve one client over `channel` until it ends, and close the channel then.
+
+    Whatever ends it, the outputs that this client drove last are stopped. If this is cancelled,
+    closing is left to whoever cancels: they know the reason that the client is to be told.
+    """
+    await ClientDriver(channel, hub, options, grant).run()
+    await channel.close(CLOSE_NORMAL, "")

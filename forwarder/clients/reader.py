@@ -1,0 +1,126 @@
+"""Reads one client's frames in turns: others get theirs in between, whatever it sends.
+
+* Order stays as sent. A peer above its budget is read more slowly, never refused.
+* After TURN_MESSAGES everybody else has a turn, but not between an output and the stop behind it:
+  of a frame that is longer than a turn, outputs that a stop further on undoes are not begun, and
+  answered as any value is that a newer one overtook; and a short frame with a stop in it is taken
+  before the turn ends, not after.
+* Nothing more is read while the answers do not leave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from forwarder.buttplug.codec import Envelope, Unreadable, open_frame
+from forwarder.buttplug.dialect import Request
+from forwarder.buttplug.messages import ClientMessage
+from forwarder.buttplug.server import Action, ServerSession
+from forwarder.clients.budget import Budget
+from forwarder.clients.undone import Undone
+from forwarder.connectors.bounds import LONG_FRAME_BYTES, TURN_MESSAGES
+
+# Objects of a frame that are looked through for stops at a time; 1 ms.
+_LOOK = 4 * TURN_MESSAGES
+
+
+class Desk(Protocol):
+    """Who carries out what was read."""
+
+    async def act(self, action: Action) -> None: ...
+
+    def without(self, request: Request, kept: tuple[ClientMessage, ...]) -> Request | None:
+        """What is left of `request` to be carried out if only `kept` is; None if it is answered."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until there is room for answers."""
+        ...
+
+
+class Reader:
+    """`budget`: None for a program of this machine, which may be as fast as it likes. `long`: what
+    long frames queue for, of all clients together; never held while anything is waited for."""
+
+    def __init__(
+        self, session: ServerSession, desk: Desk, budget: Budget | None, long: asyncio.Lock
+    ) -> None:
+        self._long = long
+        self._session = session
+        self._desk = desk
+        self._budget = budget
+        self._loop = asyncio.get_running_loop()
+        self._left = TURN_MESSAGES
+
+    async def take(self, frame: str | bytes) -> None:
+        """Carry out everything in `frame`."""
+        if self._left <= 0 and not (self._left > -TURN_MESSAGES and _may_stop(frame)):
+            await self._others()
+        if len(frame) < 2 * TURN_MESSAGES:
+            self._left -= 1  # the usual one: a message or two
+            await self._act(self._session.receive(frame, self._loop.time()))
+            return
+        items = await self._opened(frame)
+        if len(items) > TURN_MESSAGES:
+            await self._take_many(items)
+            return
+        self._left -= len(items)
+        actions = [a for item in items for a in self._session.take(item, self._loop.time())]
+        await self._act([*actions, *self._session.end_of_frame()])
+
+    async def _opened(self, frame: str | bytes) -> list[Envelope | Unreadable]:
+        if len(frame) < LONG_FRAME_BYTES:
+            return open_frame(frame)
+        await self._ticket()
+        return open_frame(frame)
+
+    async def _ticket(self) -> None:
+        """Wait until no other long frame has its turn in this pass of the loop. Whoever comes back
+        from here goes on at once; the next one is let in a pass later."""
+        async with self._long:
+            await asyncio.sleep(0)
+
+    async def _take_many(self, items: Sequence[Envelope | Unreadable]) -> None:
+        undone = Undone()
+        for at, item in enumerate(items):
+            if at % _LOOK == _LOOK - 1:
+                await asyncio.sleep(0)
+            stop = self._session.stop_in(item)
+            if stop is not None:
+                undone.note(at, stop)
+        for start in range(0, len(items), TURN_MESSAGES):
+            await self._others()
+            await self._ticket()
+            for at, item in enumerate(items[start : start + TURN_MESSAGES], start):
+                self._left -= 1
+                for action in self._session.take(item, self._loop.time()):
+                    await self._act_unless(undone, at, action)
+        await self._act(self._session.end_of_frame())
+
+    async def _act_unless(self, undone: Undone, at: int, action: Action) -> None:
+        if isinstance(action, Request):
+            kept = tuple(each for each in action.commands if not undone.undoes(at, each))
+            if len(kept) < len(action.commands):
+                left = self._desk.without(action, kept)
+                if left is None:
+                    return
+                action = left
+        await self._desk.act(action)
+
+    async def _act(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            await self._desk.act(action)
+
+    async def _others(self) -> None:
+        """Everybody else's turn; longer for a guest who says more than its budget."""
+        spent, self._left = TURN_MESSAGES - self._left, TURN_MESSAGES
+        pause = 0.0 if self._budget is None else self._budget.spend(spent, self._loop.time())
+        await asyncio.sleep(pause)
+        await self._desk.room()
+
+
+def _may_stop(frame: str | bytes) -> bool:
+    """Whether a stop may be in `frame`: all its names have this in them, however written."""
+    return (b"top" in frame.lower()) if isinstance(frame, bytes) else ("top" in frame.lower())

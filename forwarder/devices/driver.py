@@ -1,0 +1,89 @@
+"""The seam between a device and what moves it: packets over hardware, or another server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from enum import Enum
+from typing import Protocol
+
+from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.errors import HardwareError
+from forwarder.hub.truth import Value
+from relay.link.messages import ErrorCode
+
+
+class Fate(Enum):
+    """How a command ended that did not fail."""
+
+    TAKEN = "the radio took it"
+    SUPERSEDED = "a newer one took its place before the radio"
+    BY_ITSELF = "its relay, which is away, has stopped the device by itself"
+
+
+Outcome = asyncio.Future[Fate]
+"""One command on its way, from the radio's answer to whoever asked. Fails with HardwareError."""
+
+
+def settled(fate: Fate = Fate.TAKEN) -> Outcome:
+    """An outcome that is there already."""
+    outcome: Outcome = asyncio.get_running_loop().create_future()
+    outcome.set_result(fate)
+    return outcome
+
+
+def never_sent(done: Outcome) -> bool:
+    """Whether this command can't have reached the device, however it ended for its sender."""
+    if done.cancelled():
+        return False
+    error = done.exception()
+    # Full queues and shut gates turn back what has not been handed to a radio.
+    return isinstance(error, HardwareError) and error.reason in (
+        ErrorCode.CONGESTED,
+        ErrorCode.GATE,
+    )
+
+
+OnReading = Callable[[int], None]
+
+
+class Driver(Protocol):
+    """How values reach one device: packets over hardware, or another Buttplug server.
+
+    Values are in the device's own steps. `output` and `stop` are on their way when they return, in
+    the order of the calls. One driver, one device.
+    """
+
+    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome: ...
+
+    def stop(self, features: Collection[int] | None) -> Outcome:
+        """Bring these features, or all, to rest; overtakes everything."""
+        ...
+
+    def recall(self, feature: int, value: Value, *, again: bool) -> Outcome | None:
+        """What this feature was told last failed: `value` is what it counts as from now on, in
+        whatever else carries it. `again`: something that carries what failed may still arrive, so
+        send `value` behind it, if there can be such a thing."""
+        ...
+
+    @property
+    def stop_waits_for_reads(self) -> bool:
+        """Whether its stop is a request that the radio can only make behind the answer to another,
+        such as a read. SPEC: ATT has one request at a time (Bluetooth core, vol 3 part F, 3.3.2).
+        """
+        ...
+
+    async def read(self, feature: int, kind: InputType) -> int: ...
+
+    def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> Outcome:
+        """Like `output`: on its way when it returns, and in order with `unsubscribe`."""
+        ...
+
+    def unsubscribe(self, feature: int, kind: InputType) -> Outcome | None:
+        """None if nothing has to leave for it. Raises HardwareError if it cannot leave; nothing is
+        heard any more all the same."""
+        ...
+
+    async def close(self) -> None:
+        """Stop the device and let it go."""
+        ...

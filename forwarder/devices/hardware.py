@@ -1,0 +1,87 @@
+"""The seam between a device and the way to it: a relay's peripheral, or a websocket device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from forwarder.devices.driver import Outcome
+from forwarder.hub.truth import Truth
+from forwarder.protocols.base import KeepAlive, Packet
+from relay.link.messages import Service
+
+OnNotification = Callable[[bytes], None]
+EndpointsOf = Callable[[tuple[Service, ...]], dict[str, int]]
+"""Finds a definition's endpoints among discovered services: endpoint → characteristic handle."""
+
+
+class Hardware(Protocol):
+    """One connected peripheral, addressed by endpoints. Failures are HardwareError.
+
+    `output` and `stop` put their packets on their way before they return, in the order of the
+    calls; the future is done when the radio has taken them, or a newer value took their place.
+    """
+
+    @property
+    def address(self) -> str: ...
+
+    def bind(self, endpoints_of: EndpointsOf) -> None:
+        """Give the characteristics the role names that this definition uses."""
+        ...
+
+    @property
+    def endpoints(self) -> frozenset[str]: ...
+
+    @property
+    def gap_ms(self) -> int:
+        """The gap this kind of radio wants when the definition names none."""
+        ...
+
+    def output(
+        self,
+        packets: Sequence[Packet],
+        *,
+        merge: bool,
+        at_rest: bool,
+        moves_ms: int | None = None,
+    ) -> Outcome:
+        """`merge`: other features' values may follow in the same packet; `at_rest`: all are off.
+        `moves_ms`: what this starts is over by itself after so long; None: not by itself, or nobody
+        knows."""
+        ...
+
+    def stop(
+        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
+    ) -> Outcome:
+        """Overtakes everything; `everything`: nothing that is queued survives; `at_rest`: all is
+        off after it, though it names some features only."""
+        ...
+
+    def own_stop(self) -> Outcome:
+        """Have whoever holds the armed stop run it, whatever it is."""
+        ...
+
+    async def write(self, endpoint: str, data: bytes, response: bool) -> None: ...
+
+    async def read(self, endpoint: str) -> bytes: ...
+
+    def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
+        """Like `output`: on its way when it returns, and in order with `unsubscribe`."""
+        ...
+
+    def unsubscribe(self, endpoint: str) -> Outcome:
+        """`on_value` hears nothing any more when this returns, or raises."""
+        ...
+
+    async def arm(
+        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
+    ) -> None:
+        """Hand over what stops the device without us. None: nothing is known yet, so let it go.
+        An empty sequence: silence is its stop."""
+        ...
+
+    def follow(self, truth: Truth) -> None:
+        """From now on this knows whether the device may be running; until then it may."""
+        ...
+
+    async def disconnect(self) -> None: ...

@@ -1,0 +1,58 @@
+"""Who drives a hub: what it knows of a client, and of what its token allows."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.errors import DeviceError
+from forwarder.hub.device import Device
+
+
+class Grant(Protocol):
+    """What a client beyond loopback was allowed by its token."""
+
+    @property
+    def name(self) -> str:
+        """The token's."""
+        ...
+
+    def sees(self, device: Device) -> bool: ...
+
+    def allows(self, device: Device, kind: OutputType) -> bool: ...
+
+    def ceiling(self, device: Device, kind: OutputType) -> float:
+        """The highest fraction of the range that this client may use, 0..1."""
+        ...
+
+
+class Client(Protocol):
+    """A client as the hub sees it; all calls are synchronous and never block."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> int | None: ...
+
+    @property
+    def grant(self) -> Grant | None: ...
+
+    @property
+    def hub_id(self) -> str | None:
+        """Set if this client is another hub."""
+        ...
+
+    def devices_changed(self) -> None: ...
+
+    def scanning_finished(self) -> None: ...
+
+    def reading(self, device: Device, feature: int, kind: InputType, value: int) -> None: ...
+
+    def trouble(self, error: DeviceError) -> None:
+        """Something the client did not ask about went wrong with a device it drives."""
+        ...
+
+    def dismiss(self, reason: str) -> None:
+        """The person ends this connection: what it drives is stopped, and it drives no more."""
+        ...

@@ -1,0 +1,382 @@
+"""The device table and who may do what: routing, scanning, arbitration between clients.
+
+Everything here decides synchronously and returns futures; only readings are awaited. The rules for
+several clients: the newest command wins, per feature; a stop from anyone always works; when a
+client leaves, what it drove last is stopped and nothing else. While the person holds everything,
+or has muted a client, nothing is driven: `output` is the only way to a device, see
+forwarder.stop.hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable
+
+from msgspec import UNSET, UnsetType
+
+from forwarder.buttplug.messages import (
+    DeviceInfo,
+    InputCmd,
+    OutputCmd,
+    OutputType,
+    StopCmd,
+)
+from forwarder.devices.driver import Outcome
+from forwarder.errors import DeviceError, HardwareError, Held, UnknownDevice
+from forwarder.hub.client import Client as Client
+from forwarder.hub.client import Grant as Grant
+from forwarder.hub.device import Device
+from forwarder.hub.drove import Drove
+from forwarder.hub.grants import check, reduced
+from forwarder.hub.loop_guard import MAX_HUBS, new_hub_id
+from forwarder.hub.scanning import Scanning
+from forwarder.hub.store import Store
+from forwarder.hub.subscriptions import Subscriptions
+from forwarder.sources.base import Source
+from forwarder.stop.hold import Hold
+from relay.link.messages import ErrorCode
+
+log = logging.getLogger(__name__)
+
+
+class Hub:
+    """Implements DeviceSink for sources and serves `Client`s."""
+
+    def __init__(self, store: Store, hold: Hold | None = None) -> None:
+        self.id = new_hub_id()
+        # What the long frames of all clients queue for, see client_reader.
+        self.long_frames = asyncio.Lock()
+        self.hold = hold or Hold()
+        self.devices: dict[int, Device] = {}
+        self.sources: list[Source] = []
+        self._store = store
+        self._clients: set[Client] = set()
+        self._scans = Scanning(self.sources)
+        # Who gave the newest command, per device and feature.
+        self._owners: dict[tuple[int, int], Client] = {}
+        self._subscriptions = Subscriptions()
+        # Addresses of toys that are not connected and may be running; sources tell.
+        self.missing: Callable[[], Iterable[str]] = tuple
+        self._drove = Drove(lambda: self.missing())
+        # By device: the stop that a value of 0 became while everything is held.
+        self._rests: dict[int, Outcome] = {}
+        self._closed = False
+
+    # --- for sources ----------------------------------------------------------------------------
+
+    def add(self, device: Device) -> int:
+        index = self._store.index(
+            device.identity, device.name, device.wished_index, source=device.source
+        )
+        stale = self.devices.get(index)
+        if stale is not None:
+            # Its source does not know that it is no longer here: nothing may be left on.
+            self._stop(stale, None)
+            self.remove(stale, "it came in by another way")
+        device.index = index
+        self.devices[index] = device
+        self._drove.here(device)
+        log.info("device %d: %s connected (%s)", index, device.shown_name, device.source)
+        if self.hold.holds:
+            self._stop(device, None)  # whatever it did where it comes from
+        self._devices_changed()
+        return index
+
+    def remove(self, device: Device, reason: str) -> None:
+        if self.devices.get(device.index) is not device:
+            return
+        del self.devices[device.index]
+        self._rests.pop(device.index, None)
+        if not self._closed:  # what is here at the end is looked for at the next start
+            self._store.gone(device.identity)
+        self._drove.left(device, self.owners(device).values())
+        self._forget_owners(device.index)
+        self._subscriptions.forget(device)
+        log.info("device %d: %s is gone: %s", device.index, device.shown_name, reason)
+        self._devices_changed()
+
+    def changed(self, device: Device) -> None:
+        self._devices_changed()
+
+    def stopped(self, device: Device, reason: str) -> None:
+        if self.devices.get(device.index) is not device:
+            return  # another device has its index now, and owners of its own
+        owners = set(self.owners(device).values())
+        self._drove.left(device, owners)
+        self._forget_owners(device.index)
+        log.warning("device %d: %s was stopped: %s", device.index, device.shown_name, reason)
+        for client in owners:
+            client.trouble(DeviceError(f"{device.shown_name} was stopped: {reason}."))
+
+    def scan_ended(self, source: Source) -> None:
+        self._scans.ended(source)
+
+    def _devices_changed(self) -> None:
+        for client in self._clients:
+            client.devices_changed()
+
+    def _forget_owners(self, index: int, features: Collection[int] | None = None) -> None:
+        for key in [key for key in self._owners if key[0] == index]:
+            if features is None or key[1] in features:
+                del self._owners[key]
+
+    # --- clients come and go --------------------------------------------------------------------
+
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        return tuple(self._clients)
+
+    def join(self, client: Client) -> None:
+        self._clients.add(client)
+
+    def leave(self, client: Client) -> list[Outcome]:
+        """Forget `client`: what it alone drove is stopped, its scan and subscriptions end.
+
+        The stops are on their way when this returns; the futures tell how they went.
+        """
+        self._clients.discard(client)
+        self._drove.forget(client)
+        outcomes = self.stop_driven(client)
+        # Behind the stops: a source that fails at this must not be in their way.
+        self._subscriptions.leave(client)
+        self._scans.end(client)
+        return outcomes
+
+    def stop_driven(self, client: Client) -> list[Outcome]:
+        """Stop what `client` alone drove last; it drives nothing then."""
+        driven: dict[int, set[int]] = {}
+        for (index, feature), owner in self._owners.items():
+            if owner is client:
+                driven.setdefault(index, set()).add(feature)
+        outcomes = []
+        for index, features in driven.items():
+            for feature in features:
+                del self._owners[index, feature]
+            device = self.devices[index]
+            # A device that nobody else drives is stopped as a whole: exact, and one packet fewer.
+            # So is one whose features changed meanwhile, for those can no longer be named.
+            others = any(key[0] == index for key in self._owners)
+            exact = others and features <= set(device.feature_indexes)
+            outcomes += self._stop(device, features if exact else None)
+        return outcomes
+
+    def visible(self, client: Client) -> dict[int, DeviceInfo]:
+        """The devices as this client's DeviceList shows them."""
+        return {
+            index: self.shown(
+                device, client.grant, UNSET if client.hub_id is None else self._way(device)
+            )
+            for index, device in sorted(self.devices.items())
+            if self._sees(client, device)
+        }
+
+    def _sees(self, client: Client, device: Device) -> bool:
+        """Whether `device` exists for `client`: what is not in its list is nothing to it."""
+        if client.grant is not None and not client.grant.sees(device):
+            return False
+        if client.hub_id is None:
+            return True
+        # Another hub: what came by way of it must not come back to it.
+        way = self._way(device)
+        return client.hub_id not in way and len(way) < MAX_HUBS
+
+    def _way(self, device: Device) -> tuple[str, ...]:
+        return (self.id, *device.via)
+
+    def shown(
+        self, device: Device, grant: Grant | None, way: tuple[str, ...] | UnsetType = UNSET
+    ) -> DeviceInfo:
+        """`device` with the ranges that the grant leaves of it."""
+        info = device.info(way)
+        if grant is None:
+            return info
+        return reduced(
+            info,
+            lambda kind: grant.ceiling(device, kind) if grant.allows(device, kind) else 0.0,
+        )
+
+    def owners(self, device: Device) -> dict[int, Client]:
+        """Feature → who drives it now."""
+        return {
+            feature: client
+            for (index, feature), client in self._owners.items()
+            if index == device.index
+        }
+
+    @property
+    def scanning(self) -> bool:
+        return bool(self._scans)
+
+    # --- scanning -------------------------------------------------------------------------------
+
+    def start_scanning(self, client: Client) -> None:
+        self._scans.start(client)
+
+    def stop_scanning(self, client: Client) -> None:
+        self._scans.end(client)
+
+    # --- outputs --------------------------------------------------------------------------------
+
+    def output(self, client: Client, command: OutputCmd) -> Outcome | None:
+        """Carry out one command; None if the device was told the same just before.
+
+        Raises DeviceError that is the client's fault, and Held. The future fails with
+        HardwareError.
+        """
+        if self._closed:
+            raise HardwareError(ErrorCode.GONE, "The hub is shutting down.")
+        device = self._device(client, command.device_index)
+        ((kind, value),) = command.command.items()
+        duration_ms = 0 if value.duration is UNSET else value.duration
+        if client.grant is not None:
+            check(client.grant, client.name, device, command.feature_index, kind, value.value)
+        if self._held(client, kind, value.value):
+            device.highest(command.feature_index, kind)  # what is no output of it is told so
+            return self._rest(device)
+        outcome = device.output(command.feature_index, kind, value.value, duration_ms)
+        if (device.index, command.feature_index) not in self._owners:
+            self._store.used(device.identity)
+        self._owners[device.index, command.feature_index] = client
+        return outcome
+
+    def check_output(self, client: Client, command: OutputCmd) -> None:
+        """Raises what `output` would raise by itself, and does nothing."""
+        device = self._device(client, command.device_index)
+        ((kind, value),) = command.command.items()
+        duration_ms = 0 if value.duration is UNSET else value.duration
+        if client.grant is not None:
+            check(client.grant, client.name, device, command.feature_index, kind, value.value)
+        device.check_output(command.feature_index, kind, value.value, duration_ms)
+        self._held(client, kind, value.value)
+
+    def _held(self, client: Client, kind: OutputType, value: int) -> bool:
+        """Whether this value may be nothing but a stop: off is what everything is meant to be while
+        the person holds it. Raises Held if it may not even be that."""
+        refusal = self.hold.refusal(
+            client.name, None if client.grant is None else client.grant.name
+        )
+        if refusal is None:
+            return False
+        if self.hold.holds and not value and not kind.is_position:
+            return True
+        raise Held(refusal)
+
+    def stop(self, client: Client | None, command: StopCmd) -> list[Outcome]:
+        """Carry out a stop of what `client` may see, or for None of anything, whoever drives it.
+
+        A feature that the device does not have means the whole device. Raises UnknownDevice.
+        """
+        features = None
+        if command.device_index is UNSET:
+            # SPEC: a FeatureIndex without a DeviceIndex means nothing.
+            devices = tuple(
+                device
+                for device in self.devices.values()
+                if client is None or self._sees(client, device)
+            )
+        else:
+            device = self._device(client, command.device_index)
+            devices = (device,)
+            if command.feature_index in device.feature_indexes:
+                features = {command.feature_index}
+        outcomes: list[Outcome] = []
+        for device in devices:
+            if command.outputs:
+                outcomes += self._stop(device, features)
+                self._forget_owners(device.index, features)
+        if command.outputs and client is not None and command.device_index is UNSET:
+            outcomes += map(_failed, self._drove.unstopped(client))
+        if command.inputs and client is not None:
+            # Behind all stops.
+            for device in devices:
+                self._subscriptions.stop(client, device, features)
+        return outcomes
+
+    def halt(self, device: Device, features: Collection[int] | None = None) -> Outcome:
+        """Stop a device for nobody in particular, and say how that went, also when no way leads to
+        it. Raises UnknownFeature."""
+        outcome = self._told_to_stop(device, features)
+        self._forget_owners(device.index, features)
+        return _failed(outcome) if isinstance(outcome, HardwareError) else outcome
+
+    def _rest(self, device: Device) -> Outcome | None:
+        """Stop it if it may be running. An app that goes on saying 0 gets one stop at a time."""
+        under_way = self._rests.get(device.index)
+        if under_way is not None and not under_way.done():
+            return under_way
+        if not device.running:
+            return None
+        self._rests[device.index] = outcome = self.halt(device)
+        return outcome
+
+    def close(self) -> list[Outcome]:
+        """Stop every output of every device; from now on nothing starts any more."""
+        self._closed = True
+        return self.stop(None, StopCmd(id=0, inputs=False))
+
+    def _stop(self, device: Device, features: Collection[int] | None) -> list[Outcome]:
+        outcome = self._told_to_stop(device, features)
+        if not isinstance(outcome, HardwareError):
+            return [outcome]
+        # Whoever asked hears of what may be running; a relay that is gone has stopped its toys.
+        return [] if outcome.reason is ErrorCode.GONE else [_failed(outcome)]
+
+    def _told_to_stop(
+        self, device: Device, features: Collection[int] | None
+    ) -> Outcome | HardwareError:
+        """Put a stop on its way, or say why there is none. Raises UnknownFeature."""
+        try:
+            outcome = device.stop(features)
+        except HardwareError as error:
+            # The way to it is gone: its relay stops it by itself, and says so.
+            log.error("%s could not be told to stop: %s", device.shown_name, error)
+            return error
+        except DeviceError:
+            raise  # such a feature it does not have
+        except Exception:
+            # A fault boundary: what goes wrong with one device must not keep the others running.
+            log.exception("%s could not be told to stop", device.shown_name)
+            return HardwareError(ErrorCode.REFUSED, "an error in the hub, see its log.")
+        outcome.add_done_callback(lambda done: _report_stop(device, done))
+        return outcome
+
+    # --- inputs ---------------------------------------------------------------------------------
+
+    async def read(self, client: Client, command: InputCmd) -> int:
+        """Ask a device for a reading. Raises DeviceError."""
+        device = self._device(client, command.device_index)
+        return await device.read(command.feature_index, command.type)
+
+    def subscribe(self, client: Client, command: InputCmd) -> Outcome:
+        """Send readings to `client` from now on; a second subscription changes nothing.
+
+        Raises DeviceError, or the future fails with it.
+        """
+        device = self._device(client, command.device_index)
+        return self._subscriptions.subscribe(client, device, command.feature_index, command.type)
+
+    def unsubscribe(self, client: Client, command: InputCmd) -> Outcome | None:
+        """End it; None if there is nothing to wait for. Raises DeviceError."""
+        device = self._device(client, command.device_index)
+        return self._subscriptions.unsubscribe(client, device, command.feature_index, command.type)
+
+    def _device(self, client: Client | None, index: int) -> Device:
+        device = self.devices.get(index)
+        if device is None or (client is not None and not self._sees(client, device)):
+            raise UnknownDevice(index)
+        return device
+
+
+def _failed(error: HardwareError) -> Outcome:
+    failed: Outcome = asyncio.get_running_loop().create_future()
+    failed.set_exception(error)
+    failed.exception()  # nobody has to look
+    return failed
+
+
+def _report_stop(device: Device, done: Outcome) -> None:
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        # A failed stop is the loudest error there is; the relay goes on trying.
+        log.error("STOP of %s did not reach it yet: %s", device.shown_name, error)

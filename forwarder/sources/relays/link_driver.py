@@ -1,0 +1,397 @@
+"""One live link to a relay: frames out through a bounded outbox, requests matched with replies.
+
+Frames are made and queued synchronously, in the order of the calls; only the network is awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from forwarder.clients.budget import Budget
+from forwarder.connectors.bounds import (
+    LINK_BURST,
+    LINK_MESSAGES_S,
+    NOTIFICATIONS_BURST,
+    NOTIFICATIONS_S,
+    TURN_MESSAGES,
+)
+from forwarder.devices.driver import Fate
+from forwarder.devices.driver import Outcome as Carried
+from forwarder.errors import HardwareError
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed, LinkError, TooLarge
+from relay.link.messages import (
+    Bye,
+    Connected,
+    Done,
+    ErrorCode,
+    Failed,
+    Forget,
+    FromRelay,
+    Hello,
+    Interests,
+    Notification,
+    Output,
+    Reply,
+    Request,
+    Scan,
+    Status,
+    Stop,
+    StopAll,
+    Value,
+    Write,
+)
+from relay.link.session import HubSession, LinkSilent
+
+log = logging.getLogger(__name__)
+
+# Frames waiting for the network; a relay that is this far behind gets no more values. Stops have
+# places of their own, so that a flood cannot keep them out.
+OUTBOX_FRAMES = 256
+OUTBOX_STOP_FRAMES = 64
+# A relay gives up a write after 5 s; its answer needs the way back.
+REQUEST_S = 6.5
+# How long one frame may take to leave; the lease has stopped the toys long before.
+SEND_S = 5.0
+
+Outcome = asyncio.Future[Reply]
+State = Scan | Interests | Status
+"""Messages without a reply: only the newest of each kind matters."""
+
+
+Orphaned = Callable[[Carried], None]
+"""Takes an outcome that the end of the link leaves open, and sees to it that it is settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Somebody waits for a reply as such. `until`: the deadline."""
+
+    outcome: Outcome
+    until: float
+    peripheral: int | None
+
+    def fail(self, code: ErrorCode, text: str) -> None:
+        if not self.outcome.done():
+            self.outcome.set_exception(HardwareError(code, text))
+            # Whoever needs the outcome awaits it; nobody has to.
+            self.outcome.exception()
+
+    def link_ended(self, why: str) -> None:
+        self.fail(ErrorCode.GONE, why)
+
+    def settle(self, reply: Reply) -> None:
+        if isinstance(reply, Failed):
+            self.fail(reply.code, reply.text or f"the relay says: {reply.code.value}")
+        elif not self.outcome.done():  # else whoever waited was cancelled
+            self.outcome.set_result(reply)
+
+
+@dataclass(frozen=True, slots=True)
+class _Carrying:
+    """Somebody waits for what becomes of a command."""
+
+    outcome: Carried
+    until: float
+    peripheral: int | None
+    orphaned: Orphaned | None
+
+    def fail(self, code: ErrorCode, text: str) -> None:
+        if not self.outcome.done():
+            self.outcome.set_exception(HardwareError(code, text))
+            self.outcome.exception()
+
+    def link_ended(self, why: str) -> None:
+        if self.orphaned is None:
+            self.fail(ErrorCode.GONE, why)
+        else:
+            self.orphaned(self.outcome)
+
+    def settle(self, reply: Reply) -> None:
+        if isinstance(reply, Failed):
+            self.fail(reply.code, reply.text or f"the relay says: {reply.code.value}")
+        elif not self.outcome.done():
+            superseded = isinstance(reply, Done) and reply.superseded
+            self.outcome.set_result(Fate.SUPERSEDED if superseded else Fate.TAKEN)
+
+
+_Waiting = _Asking | _Carrying
+
+
+class RelayLink:
+    """Drives the hub's end of one link until it ends.
+
+    `leases()` says what to renew with each beat, and `running()` whether an output is on;
+    `on_message` gets everything that is no reply.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        hub_name: str,
+        *,
+        leases: Callable[[], Mapping[int, int]],
+        running: Callable[[], bool],
+    ) -> None:
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self.session = HubSession(hub_name, self._loop.time())
+        self._leases = leases
+        self._running = running
+        # Frames, and in the place of a state its class: what it is then is in `_states`.
+        self._outbox: deque[bytes | type[State]] = deque()
+        self._states: dict[type[State], State] = {}
+        self._outbox_filled = asyncio.Event()
+        self._beat_wanted = asyncio.Event()
+        self._waiting: dict[int, _Waiting] = {}
+        now = self._loop.time()
+        self._messages = Budget(LINK_MESSAGES_S, LINK_BURST, now)
+        self._notifications = Budget(NOTIFICATIONS_S, NOTIFICATIONS_BURST, now)
+        self.dropped = 0  # notifications, because there were too many
+        # When each peripheral was leased last: what runs there stops an active lease later.
+        self._leased_at: dict[int, float] = {}
+        self.ended: str | None = None
+        self._leaving = False
+
+    @property
+    def peer(self) -> str:
+        return self._channel.peer
+
+    async def greet(self) -> Hello:
+        """Wait for the relay's Hello and welcome it. Raises LinkError; the channel stays open."""
+        try:
+            async with asyncio.timeout_at(self.session.deadline):
+                frame = await self._channel.receive()
+        except TimeoutError:
+            raise LinkSilent("the relay did not greet in time") from None
+        message, answer = self.session.receive(frame, self._loop.time())
+        if not isinstance(message, Hello):  # a Bye: nothing else is legal here
+            raise ChannelClosed(1000, "the relay left before it greeted")
+        if answer is not None:
+            self._queue(answer)
+        return message
+
+    async def run(self, on_message: Callable[[FromRelay], None]) -> None:
+        """Carry frames both ways until the link ends; raises what ended it (LinkError)."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write(), name="link writer")
+                tasks.create_task(self._beat(), name="link beats")
+                await self._read(on_message)
+        except* LinkError as group:
+            # One fault ends the link; the others are its echo.
+            first = group.exceptions[0]
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise first from None
+        finally:
+            self.fail_all("the link to the relay ended")
+
+    def fail_all(self, why: str) -> None:
+        """End every wait: the link is gone. Further requests fail at once."""
+        self.ended = self.ended or why
+        waiting, self._waiting = self._waiting, {}
+        for entry in waiting.values():
+            entry.link_ended(why)
+
+    def fail_peripheral(self, p: int, why: str) -> None:
+        """End every wait on one peripheral: it is gone."""
+        for number in [n for n, entry in self._waiting.items() if entry.peripheral == p]:
+            self._waiting.pop(number).fail(ErrorCode.GONE, why)
+
+    # --- out ------------------------------------------------------------------------------------
+
+    def request(self, make: Callable[[int], Request], *, deadline_s: float = REQUEST_S) -> Outcome:
+        """Queue the request that `make` builds for an id; the future brings its reply.
+
+        The future fails with HardwareError: refused by the relay, timed out, link gone, congested.
+        """
+        outcome: Outcome = self._loop.create_future()
+        self._ask(make, lambda until, p: _Asking(outcome, until, p), deadline_s)
+        return outcome
+
+    def carry(
+        self,
+        make: Callable[[int], Request],
+        *,
+        deadline_s: float = REQUEST_S,
+        orphaned: Orphaned | None = None,
+    ) -> Carried:
+        """The same for a command whose sender only wants to know whether it was carried out.
+
+        `orphaned` is given the outcome if the link ends before the relay answered.
+        """
+        outcome: Carried = self._loop.create_future()
+        self._ask(make, lambda until, p: _Carrying(outcome, until, p, orphaned), deadline_s)
+        return outcome
+
+    def _ask(
+        self,
+        make: Callable[[int], Request],
+        waiting: Callable[[float, int | None], _Waiting],
+        deadline_s: float,
+    ) -> None:
+        now = self._loop.time()
+        request = make(self.session.request_id())
+        peripheral = None if isinstance(request, StopAll | Forget) else request.p
+        entry = waiting(now + deadline_s, peripheral)
+        if self.ended is not None:
+            entry.link_ended(self.ended)
+            return
+        if not self._room_for(request):
+            entry.fail(ErrorCode.CONGESTED, "the relay does not keep up; the value was dropped")
+            return
+        try:
+            frame = self.session.send(request)
+        except TooLarge as error:
+            entry.fail(ErrorCode.REFUSED, f"{error}; it was not sent")
+            return
+        # No await between registering and queueing: a reply always finds its waiter.
+        self._waiting[request.id] = entry
+        if peripheral is not None and isinstance(request, Output | Write):
+            self._leased_at[peripheral] = now
+        self._queue(frame)
+
+    def silent_at(self, p: int) -> float:
+        """When the relay has stopped this peripheral by itself, if it hears nothing any more."""
+        active_s = self.session.active_ms / 1000
+        return self._leased_at.get(p, self._loop.time() - active_s) + active_s
+
+    def tell(self, state: State) -> None:
+        """Queue a state; one of its class that has not left yet is replaced. Dropped once the link
+        has ended."""
+        if self.ended is not None:
+            return
+        kind = type(state)
+        if kind not in self._states:
+            self._queue(kind)
+        self._states[kind] = state
+
+    def end(self, text: str, *, retry: bool = True) -> None:
+        """Say goodbye and end the link once that has left; `retry`: the relay may come back."""
+        if self.ended is None:
+            self._outbox = deque(entry for entry in self._outbox if isinstance(entry, bytes))
+            self._queue(self.session.send(Bye(text, retry)))
+            self.fail_all(text)
+            self._leaving = True
+
+    def renew(self) -> None:
+        """Send a beat now: leases must not wait for the next one."""
+        if self.ended is None:
+            now = self._loop.time()
+            self._queue(self.session.beat(now, self._granted(now)))
+
+    def _granted(self, now: float) -> Mapping[int, int]:
+        """What a beat made now leases."""
+        leases = self.session.granted(self._leases(), now)
+        self._leased_at.update(dict.fromkeys(leases, now))
+        return leases
+
+    def rouse(self) -> None:
+        """An output is about to be sent: beat before it, and at the fast rate from now on."""
+        if self.session.rouse(self._loop.time()):
+            self.renew()
+        self._beat_wanted.set()
+
+    def _room_for(self, request: Request) -> bool:
+        if isinstance(request, Output):
+            return len(self._outbox) < OUTBOX_FRAMES
+        if isinstance(request, Stop | StopAll):
+            return True  # each must leave; whoever asks for them bounds their number
+        return len(self._outbox) < OUTBOX_FRAMES + OUTBOX_STOP_FRAMES
+
+    def _queue(self, frame: bytes | type[State]) -> None:
+        self._outbox.append(frame)
+        self._outbox_filled.set()
+
+    def _next_frame(self) -> bytes | None:
+        entry = self._outbox.popleft()
+        if isinstance(entry, bytes):
+            return entry
+        try:
+            return self.session.send(self._states.pop(entry))
+        except TooLarge as error:
+            # What a relay's person is shown; the link itself does without.
+            log.warning("%s: not told: %s", self.peer, error)
+            return None
+
+    async def _write(self) -> None:
+        while True:
+            while self._outbox:
+                frame = self._next_frame()
+                if frame is None:
+                    continue
+                try:
+                    async with asyncio.timeout(SEND_S):
+                        await self._channel.send(frame)
+                except TimeoutError:
+                    raise LinkSilent(f"the relay took no frame for {SEND_S:g} s") from None
+            if self._leaving:
+                raise ChannelClosed(1000, self.ended or "")
+            self._outbox_filled.clear()
+            await self._outbox_filled.wait()
+
+    async def _beat(self) -> None:
+        while True:
+            now = self._loop.time()
+            if self._leaving:
+                return
+            beat = self.session.tick(now, self._leases(), active=self._running())
+            if beat is not None:
+                self._granted(now)
+                self._queue(beat)
+            self._expire(now)
+            self._beat_wanted.clear()
+            try:
+                async with asyncio.timeout_at(self.session.deadline):
+                    await self._beat_wanted.wait()
+            except TimeoutError:
+                continue
+
+    def _expire(self, now: float) -> None:
+        for number in [n for n, entry in self._waiting.items() if entry.until <= now]:
+            entry = self._waiting.pop(number)
+            entry.fail(ErrorCode.TIMEOUT, "the relay did not answer in time")
+
+    # --- in -------------------------------------------------------------------------------------
+
+    async def _read(self, on_message: Callable[[FromRelay], None]) -> None:
+        turn = 0
+        while True:
+            frame = await self._channel.receive()
+            turn += 1
+            if turn == TURN_MESSAGES:
+                turn = 0
+                pause = self._messages.spend(TURN_MESSAGES, self._loop.time())
+                await asyncio.sleep(pause)
+            if self._leaving:
+                continue  # what was on its way when we said goodbye; the writer ends the link
+            message, answer = self.session.receive(frame, self._loop.time())
+            if answer is not None:
+                self._queue(answer)
+            if isinstance(message, Done | Connected | Value | Failed):
+                self._settle(message)
+            elif isinstance(message, Bye):
+                # At once: nothing may be sent any more, whoever tries before `run` is over.
+                self.fail_all(message.text or "the relay said goodbye")
+                raise ChannelClosed(1000, self.ended or "")
+            elif isinstance(message, Notification) and self._too_many():
+                self.dropped += 1
+            else:
+                on_message(message)
+
+    def _too_many(self) -> bool:
+        now = self._loop.time()
+        if self._notifications.left(now) < 1:
+            return True
+        self._notifications.spend(1, now)
+        return False
+
+    def _settle(self, reply: Reply) -> None:
+        entry = self._waiting.pop(reply.id, None)
+        if entry is not None:  # else it came after its deadline, and was reported as such
+            entry.settle(reply)

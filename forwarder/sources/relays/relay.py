@@ -1,0 +1,142 @@
+"""One relay agent as the hub knows it, and the peripherals that are being opened through it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from forwarder.clients.budget import Budget
+from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S
+from forwarder.devices.device_setup import Opened
+from forwarder.sources.relays.hardware import RelayHardware
+from forwarder.sources.relays.link_driver import RelayLink
+from relay.link.messages import Debt, Hello, RadioInfo, StopCause, Wearer
+
+# Why a relay stopped a toy by itself, in words that follow a colon.
+WHY: dict[StopCause, str] = {
+    StopCause.LEASE: "the hub was not heard for too long",
+    StopCause.LINK: "the link to the hub broke",
+    StopCause.PAUSE: "the wearer paused",
+    StopCause.EMERGENCY: "emergency stop",
+    StopCause.SHUTDOWN: "the relay shuts down",
+    StopCause.RADIO: "the radio is in trouble",
+    StopCause.STALL: "the relay was held up",
+    StopCause.RUN_TIME: "it ran as long as the wearer allows",
+}
+
+
+@dataclass(slots=True, eq=False)
+class Opening:
+    """A peripheral that is being made a device, in `scope`. `lost`: why that cannot succeed."""
+
+    hardware: RelayHardware
+    scope: asyncio.Timeout | None = None
+    lost: str | None = None
+
+    def give_up(self, why: str) -> None:
+        """It is gone: end the opening now, wherever it waits."""
+        self.lost = self.lost or why
+        if self.scope is not None and not self.scope.expired():
+            self.scope.reschedule(asyncio.get_running_loop().time())
+
+
+@dataclass(slots=True, eq=False)
+class Relay:
+    """One relay agent; it outlives its links.
+
+    `key` is what makes it the same one next time: its public key, or a word. `link`: None while it
+    is away. `devices` and `opening` are by the number that the hub gave the peripheral. `openings`:
+    how many more toys of its are opened now.
+    """
+
+    key: str
+    name: str
+    hello: Hello
+    link: RelayLink | None = None
+    wearer: Wearer = field(default_factory=Wearer)
+    radio: RadioInfo | None = None
+    stats: dict[str, int | float] = field(default_factory=dict)
+    # Toys that it cannot reach and that may be running; it looks for them by itself.
+    debts: tuple[Debt, ...] = ()
+    devices: dict[int, Opened] = field(default_factory=dict)
+    opening: dict[int, Opening] = field(default_factory=dict)
+    grace: asyncio.TimerHandle | None = None
+    revoked: bool = False
+    openings: Budget = field(default_factory=lambda: Budget(OPENINGS_S, OPENINGS_BURST, 0.0))
+    _last_p: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Relay {self.name}, {len(self.devices)} devices>"
+
+    @property
+    def can_choose(self) -> bool:
+        """Whether a person there chooses the toys: what it reports has been asked for."""
+        return "chooser" in self.hello.capabilities
+
+    @property
+    def supervised(self) -> bool:
+        """Whether what it drives is stopped even if the relay itself dies."""
+        return "supervised" in self.hello.capabilities
+
+    @property
+    def free_slots(self) -> int:
+        """Connections this relay can still take, as far as it says."""
+        taken = len(self.devices) + len(self.opening)
+        free = self.hello.max_peripherals - taken
+        if self.radio is not None and self.radio.slots is not None:
+            free = min(free, self.radio.slots)
+        return free
+
+    @property
+    def blocked(self) -> str | None:
+        """Why outputs are refused, in words for a client; None if they are not."""
+        if self.wearer.stopped:
+            return f"The wearer pressed the emergency stop at {self.name}."
+        if self.wearer.paused:
+            return f"The wearer has paused {self.name}."
+        return None
+
+    # --- its peripherals ------------------------------------------------------------------------
+
+    def next_p(self) -> int:
+        """A number that no peripheral of this relay has, nor had lately."""
+        while True:
+            self._last_p = self._last_p % 0xFFFF + 1
+            if self.hardware(self._last_p) is None:
+                return self._last_p
+
+    def hardware(self, p: int) -> RelayHardware | None:
+        opened, opening = self.devices.get(p), self.opening.get(p)
+        if opened is not None:
+            return hardware_of(opened)
+        return None if opening is None else opening.hardware
+
+    def all_hardware(self) -> Iterator[RelayHardware]:
+        for opened in self.devices.values():
+            yield hardware_of(opened)
+        for opening in self.opening.values():
+            yield opening.hardware
+
+    @property
+    def running(self) -> bool:
+        """Whether an output is on."""
+        return any(hardware.running for hardware in self.all_hardware())
+
+    def leases(self, link: RelayLink) -> dict[int, int]:
+        """What to renew over `link`: number → milliseconds. Nothing over a link that is not its
+        own any more."""
+        if self.link is not link:
+            return {}
+        session = link.session
+        return {
+            hardware.p: session.active_ms if hardware.running else session.idle_ms
+            for hardware in self.all_hardware()
+            if hardware.armed
+        }
+
+
+def hardware_of(opened: Opened) -> RelayHardware:
+    """What the device runs over; everything at a relay runs over this kind."""
+    assert isinstance(opened.hardware, RelayHardware)
+    return opened.hardware

@@ -1,0 +1,395 @@
+"""Relays as a source of devices: drives the hub end of links, and keeps the devices behind them.
+
+What relays hear of toys goes to `finder`, which opens them. Everything else happens in the read
+loop of the link that brought the news.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.user_files.user import UserConfig
+from forwarder.devices.device_setup import Opened
+from forwarder.hub.device import Device, Identity
+from forwarder.hub.kept import Kept
+from forwarder.sources.base import DeviceSink
+from forwarder.sources.relays.finder import Finder
+from forwarder.sources.relays.keeping import Keeping
+from forwarder.sources.relays.link_driver import Outcome, RelayLink
+from forwarder.sources.relays.owing import Owings
+from forwarder.sources.relays.relay import WHY, Relay, hardware_of
+from forwarder.sources.relays.searches import end_searches
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed, LinkError, LinkRefused
+from relay.link.messages import (
+    Advertisements,
+    Ceiling,
+    Debts,
+    Disconnect,
+    Disconnected,
+    FromRelay,
+    Hello,
+    Notification,
+    RadioState,
+    Stats,
+    StopAll,
+    StopCause,
+    Stopped,
+    Wearer,
+)
+from relay.link.names import neutralise
+
+log = logging.getLogger(__name__)
+
+
+class RelaySource:
+    """All relays together. `run` must be running for devices to be opened.
+
+    `known`: what was at an address the last time. `kept` and `on_kept`: see Keeping.
+    """
+
+    name = "relays"
+
+    def __init__(
+        self,
+        hub_name: str,
+        catalogue: Catalogue,
+        user: UserConfig,
+        sink: DeviceSink,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        known: Callable[[str], Identity | None] = lambda address: None,
+        kept: Iterable[Kept] = (),
+        on_kept: Callable[[tuple[Kept, ...]], None] = lambda kept: None,
+    ) -> None:
+        self.relays: dict[str, Relay] = {}
+        self._hub_name = hub_name
+        self._catalogue = catalogue
+        self._sink = sink
+        self._on_change = on_change
+        self._stopping = False
+        self._keeping = Keeping(self.relays, kept, on_kept)
+        # Toys that are not connected and may be running.
+        self.owing = Owings()
+        self._finder = Finder(
+            self.relays, catalogue, user, self, known, self.owing, self._keeping.reserved
+        )
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def run(self, expected: Iterable[str] = ()) -> None:
+        """Own the tasks that open devices; runs until cancelled. Toys at the addresses `expected`
+        are looked for at first, without any client asking."""
+        await self._finder.run(expected)
+
+    async def drive(self, channel: Channel, key: str | None, name: str | None = None) -> None:
+        """Drive the hub end of one link until it ends; `key` and `name` come from pairing.
+
+        Without a key (a relay on this machine that was not paired) the relay's own name stands in
+        for it. Raises LinkError that says why it ended; the caller closes the channel.
+        """
+        if self._stopping:
+            raise ChannelClosed(1001, "the hub is shutting down")
+        link = RelayLink(
+            channel,
+            self._hub_name,
+            leases=lambda: relay.leases(link),
+            running=lambda: relay.running,
+        )
+        hello = await link.greet()
+        shown = neutralise(name or hello.name) or "unnamed"
+        relay = self._welcome(key or self._free_key(shown), shown, hello, link)
+        try:
+            await link.run(lambda message: self._heard(relay, link, message))
+        except LinkError as error:
+            log.info("relay %s: %s", relay.name, error)
+            raise
+        finally:
+            self._link_ended(relay, link)
+
+    def _free_key(self, name: str) -> str:
+        # Two relays on one machine have the same name unless the user gave them others. A link on
+        # this machine never lingers after its end, so a taken key means another relay.
+        for number in range(1, 1000):
+            key = f"local:{name}" if number == 1 else f"local:{name}#{number}"
+            relay = self.relays.get(key)
+            if relay is None or relay.link is None:
+                return key
+        raise LinkRefused("too many relays have the same name")
+
+    def _welcome(self, key: str, name: str, hello: Hello, link: RelayLink) -> Relay:
+        relay = self.relays.get(key)
+        if relay is None:
+            relay = self.relays[key] = Relay(key, name, hello)
+        elif relay.link is not None:
+            # The relay dialed again before we noticed that its old link is dead: newest wins.
+            why = "the relay came back over a new link"
+            old, relay.link = relay.link, None
+            old.end(why)
+            self._detach(relay, old, why)
+        relay.name, relay.hello, relay.link, relay.radio = name, hello, link, hello.radio
+        relay.debts = ()  # it tells of those that there are
+        self.owing.back(key)
+        for hardware in relay.all_hardware():
+            hardware.supervised = relay.supervised
+        if relay.grace is not None:
+            relay.grace.cancel()
+            relay.grace = None
+        log.info("relay %s connected (%s)", relay.name, link.peer)
+        if relay.can_choose:
+            link.tell(self._catalogue.interests())
+        self._finder.greet(link)
+        held = {entry.address for entry in hello.held}
+        for address in held:
+            self._keeping.has(relay, address)
+        for opened in tuple(relay.devices.values()):
+            if opened.hardware.address in held:
+                self._finder.resume(relay, link, opened)
+            else:
+                self.gone(relay, opened, "the relay did not keep its connection")
+        self._on_change()
+        return relay
+
+    def _link_ended(self, relay: Relay, link: RelayLink) -> None:
+        link.fail_all(f"the link to {relay.name} broke")
+        if relay.link is not link:
+            return
+        relay.link = None
+        self._detach(relay, link, f"the link to {relay.name} broke")
+        if not relay.devices:
+            self.relays.pop(relay.key, None)
+        elif relay.revoked:
+            self._grace_over(relay, "its relay was revoked")
+        elif relay.grace is None:
+            loop = asyncio.get_running_loop()
+            why = f"{relay.name} did not come back"
+            # As long as the relay says that it keeps their connections; their outputs are off.
+            grace_s = relay.hello.grace_ms / 1000
+            relay.grace = loop.call_later(grace_s, self._grace_over, relay, why)
+        self._on_change()
+
+    def _detach(self, relay: Relay, link: RelayLink, why: str) -> None:
+        link.fail_all(why)
+        for opening in relay.opening.values():
+            opening.give_up(why)
+        for opened in relay.devices.values():
+            was_running = opened.device.running
+            opened.driver.stopped()
+            opened.device.lost_sight()
+            hardware_of(opened).detach(partial(self._gone_silent, opened))
+            if was_running:
+                self._sink.stopped(opened.device, why)
+
+    def _gone_silent(self, opened: Opened) -> None:
+        """Its last lease has run out at a relay that was lost, which has stopped it by itself."""
+        opened.device.at_rest()
+        self._on_change()
+
+    def _grace_over(self, relay: Relay, why: str) -> None:
+        if relay.grace is not None:
+            relay.grace.cancel()
+            relay.grace = None
+        for opened in tuple(relay.devices.values()):
+            device = opened.device
+            if device.running:
+                address = device.identity.address
+                self.owing.lost(address, device.shown_name, relay.key, relay.name)
+                log.error("%s may be running; it is looked for", device.shown_name)
+            self.gone(relay, opened, why)
+        self.relays.pop(relay.key, None)
+        self._on_change()
+
+    def scan(self, on: bool) -> None:
+        self._finder.scan(on)
+
+    def stop_all(self) -> list[Outcome]:
+        """Have every relay run every armed stop; the futures tell when it is done."""
+        outcomes = []
+        for relay in self.relays.values():
+            for hardware in relay.all_hardware():
+                hardware.disarmed()
+            if relay.link is not None:
+                outcomes.append(relay.link.request(StopAll))
+        return outcomes
+
+    def say_goodbye(self, text: str) -> None:
+        """The hub is ending: relays need not wonder, and may come back."""
+        self._stopping = True
+        for relay in self.relays.values():
+            if relay.link is not None:
+                relay.link.end(text)
+
+    def revoke(self, key: str) -> bool:
+        """Cut the link of this relay for good; returns whether it was here."""
+        self._free(key)
+        relay = self.relays.get(key)
+        if relay is None:
+            return False
+        relay.revoked = True
+        if relay.link is None:
+            self._grace_over(relay, "its relay was revoked")
+            return False
+        relay.link.end("revoked by the hub", retry=False)
+        return True
+
+    def place(self, device: Device) -> tuple[Relay, Opened] | None:
+        """Which relay has `device`, and what is known of it; None if another source has it."""
+        for relay in self.relays.values():
+            for opened in relay.devices.values():
+                if opened.device is device:
+                    return relay, opened
+        return None
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """Address → key of the only relay that may connect it, by the user's choice."""
+        return self._finder.pins
+
+    def rssi(self, relay: Relay, address: str) -> int | None:
+        """How well `relay` heard the toy's last advertisement, in dBm. Most toys are silent while
+        they are connected, so this is what it was then."""
+        return self._finder.sightings.rssi(relay.key, address)
+
+    def reconsider(self, address: str) -> None:
+        """The user decided otherwise about this address: look at it again at its next sighting."""
+        self._finder.sightings.forgive(address)
+
+    def let_go(self, device: Device, why: str) -> None:
+        """Stop and disconnect a device. It comes back if it is seen, allowed, and not denied."""
+        place = self.place(device)
+        if place is None:
+            return
+        relay, opened = place
+        if relay.link is not None:
+            # The relay stops what it lets go.
+            relay.link.request(lambda id: Disconnect(id, hardware_of(opened).p))
+        self.gone(relay, opened, why)
+
+    # --- news from a relay ----------------------------------------------------------------------
+
+    def _heard(self, relay: Relay, link: RelayLink, message: FromRelay) -> None:
+        if relay.link is not link:
+            return  # another link of the same relay has taken its place
+        match message:
+            case Notification(p, h, d):
+                if (hardware := relay.hardware(p)) is not None:
+                    hardware.heard(h, d)
+            case Advertisements(items):
+                for advertisement in items:
+                    self._finder.sighted(relay, advertisement)
+            case Disconnected(p, text):
+                why = text or "it disconnected"
+                link.fail_peripheral(p, why)
+                if p in relay.opening:
+                    relay.opening[p].give_up(why)
+                elif p in relay.devices:
+                    self.gone(relay, relay.devices[p], why)
+            case Stopped():
+                self._stopped(relay, message)
+            case Wearer():
+                self._wearer(relay, message)
+            case RadioState(radio):
+                relay.radio = radio
+                if not radio.on:
+                    log.warning("relay %s: the radio is off: %s", relay.name, radio.text)
+                self._on_change()
+            case Debts(items):
+                relay.debts = items
+                told = ((debt.address, debt.name) for debt in items)
+                for address in self.owing.told(relay.key, relay.name, told):
+                    self._finder.look_for(address)
+                for debt in items:
+                    log.error(
+                        "%s is not connected and may be running; %s looks for it",
+                        neutralise(debt.name) or debt.address, relay.name,
+                    )  # fmt: skip
+                end_searches(self.relays.values())
+                self._on_change()
+            case Stats(values):
+                relay.stats = {str(name): value for name, value in values.items()}
+            case _:
+                pass  # Echo: the session has used it
+
+    def _stopped(self, relay: Relay, news: Stopped) -> None:
+        hardware = relay.hardware(news.p)
+        if hardware is None:
+            return
+        hardware.stopped(news)
+        opened = relay.devices.get(news.p)
+        why = WHY[news.cause]
+        if opened is not None:
+            opened.driver.stopped()
+            if news.ok:
+                opened.device.at_rest()
+            else:
+                opened.device.lost_sight()
+            self._sink.stopped(opened.device, why)
+        if not news.ok:
+            what = "a device" if opened is None else opened.device.shown_name
+            log.error("%s: %s could not be stopped yet (%s): %s", relay.name, what, why, news.text)
+        elif relay.blocked is None and news.cause is not StopCause.SHUTDOWN:
+            hardware.rearm()
+
+    def _wearer(self, relay: Relay, wearer: Wearer) -> None:
+        was, relay.wearer = relay.wearer, wearer
+        for hardware in relay.all_hardware():
+            hardware.blocked = relay.blocked
+            if relay.blocked is not None:
+                hardware.disarmed()
+            elif was.paused or was.stopped:
+                hardware.rearm()
+        for opened in relay.devices.values():
+            if relay.blocked is not None:
+                # It is off once the relay says so.
+                opened.driver.stopped()
+            if wearer.ceilings != was.ceilings:
+                self._limit(opened, wearer.ceilings)
+        if relay.blocked is None:
+            self._free(relay.key)
+        else:
+            log.warning("%s", relay.blocked)
+            self._keeping.keep(relay, relay.blocked, self.let_go)
+        self._on_change()
+
+    def _free(self, key: str) -> None:
+        for address in self._keeping.free(key):
+            self._finder.lost(address)
+
+    @property
+    def held(self) -> tuple[Kept, ...]:
+        """Toys that a wearer keeps at their relay, by pause or emergency stop, and which no other
+        relay may have; those that are devices at it too."""
+        return self._keeping.reserved.holds()
+
+    def _limit(self, opened: Opened, ceilings: tuple[Ceiling, ...]) -> None:
+        """The wearer changed their limits: what runs may be above them now."""
+        if opened.apply_ceilings(ceilings):
+            self._sink.stopped(opened.device, "the wearer changed the limits")
+        self._sink.changed(opened.device)
+
+    # --- for the finder -------------------------------------------------------------------------
+
+    def found(self, relay: Relay, p: int, opened: Opened) -> None:
+        relay.devices[p] = opened
+        self.owing.settled(opened.hardware.address)
+        self._keeping.has(relay, opened.hardware.address, opened.device.shown_name)
+        self._sink.add(opened.device)
+        end_searches(self.relays.values())
+        self._on_change()
+
+    def gone(self, relay: Relay, opened: Opened, why: str) -> None:
+        hardware = hardware_of(opened)
+        if relay.devices.pop(hardware.p, None) is None:
+            return
+        hardware.release()
+        opened.driver.stopped()
+        self._sink.remove(opened.device, why)
+        self._finder.lost(hardware.address)
+        self._on_change()
+
+    def stopped(self, device: Device, why: str) -> None:
+        self._sink.stopped(device, why)

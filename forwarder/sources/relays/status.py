@@ -1,0 +1,67 @@
+"""Tells relays what their peripherals do, for the person there: who drives what, how strongly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from forwarder.hub.device import Device
+from forwarder.hub.hub import Hub
+from forwarder.sources.relays.link_driver import RelayLink
+from forwarder.sources.relays.relay import Relay
+from forwarder.sources.relays.source import RelaySource
+from relay.link.messages import Driven, Status
+
+# Twice a second at most, says the link; a person does not read faster.
+EVERY_S = 0.5
+# Names on the link are at most so long.
+_MAX_NAME = 128
+
+
+class RelayStatus:
+    """`run` sends each relay with the capability `status` its picture whenever that changes."""
+
+    def __init__(
+        self, hub: Hub, relays: RelaySource, battery: Callable[[Device], int | None]
+    ) -> None:
+        self._hub = hub
+        self._relays = relays
+        self._battery = battery
+        # By link, not by relay: a new link has been told nothing.
+        self._told: dict[RelayLink, tuple[Driven, ...]] = {}
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self.tell()
+            await asyncio.sleep(EVERY_S)
+
+    def tell(self) -> None:
+        """Send what has changed since the last time."""
+        told: dict[RelayLink, tuple[Driven, ...]] = {}
+        for relay in self._relays.relays.values():
+            link = relay.link
+            if link is None or link.ended is not None or "status" not in relay.hello.capabilities:
+                continue
+            items = tuple(self._items(relay))
+            told[link] = items
+            if self._told.get(link) != items:
+                trip_ms = link.session.round_trip_ms or 0.0
+                link.tell(Status(items, rtt_us=int(trip_ms * 1000)))
+        self._told = told
+
+    def _items(self, relay: Relay) -> list[Driven]:
+        items = []
+        for p, opened in sorted(relay.devices.items()):
+            device = opened.device
+            clients = {client.name[:_MAX_NAME] for client in self._hub.owners(device).values()}
+            items.append(
+                Driven(
+                    p,
+                    device.shown_name[:_MAX_NAME],
+                    level=device.strongest,
+                    clients=tuple(sorted(clients)),
+                    battery=self._battery(device),
+                )
+            )
+        return items

@@ -1,0 +1,118 @@
+"""Keeps the records and locks of the peripherals that this relay has, as things are.
+
+asked for      the lock of its address, and a record of the address
+armed          how to stop it, with the running number that is next
+driven         that it may run, from the message on that drives it
+at rest        after a while, that it does not: a change of that kind costs a write
+gone           the record is removed, unless it owes a stop; the lock is free
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from relay.debts.locks import Locks
+from relay.debts.record import Record, record_of
+from relay.debts.records import Records
+from relay.link.messages import Name
+from relay.radio.base import Connection
+from relay.supervision.holds import Hold
+
+# How often (s) records are compared with what they are about: running numbers go on with each
+# write, and a toy that ignores a number that it has had does so for the last one only.
+LOOK_S = 1.0
+# A peripheral has been at rest for so long (s) before its record says so. Patterns pulse.
+REST_S = 10.0
+
+
+class Kept(Protocol):
+    """A connected peripheral."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def name(self) -> Name: ...
+
+    def hold(self) -> Hold: ...
+
+
+class Keeper:
+    """`running`: the addresses whose record says that they may run. `may_run` knows if they do."""
+
+    def __init__(self, records: Records, locks: Locks, may_run: Callable[[Kept], bool]) -> None:
+        self.running: set[str] = set()
+        self.records = records
+        self._locks = locks
+        self._may_run = may_run
+        self._rested: dict[str, float] = {}
+
+    async def asked_for(self, address: str, name: str) -> bool:
+        """A connection is about to be asked for. False: another relay of this machine has it."""
+        if not self._locks.take(address):
+            return False
+        if self.records.get(address) is None:
+            self.records.put(Record(address, name))
+        await self.records.written()
+        return True
+
+    def driven(self, peripheral: Kept) -> None:
+        """A message goes through that may set it going."""
+        self.running.add(peripheral.address)
+        self._rested.pop(peripheral.address, None)
+        self.note(peripheral)
+
+    def note(self, peripheral: Kept) -> None:
+        """Write down how it is stopped, as things are now."""
+        if self.records.kept:
+            self.records.put(self.record(peripheral))
+
+    def record(self, peripheral: Kept) -> Record:
+        address = peripheral.address
+        runs, services = address in self.running, peripheral.connection.services
+        return record_of(peripheral.name, peripheral.hold(), services, runs=runs)
+
+    def owes(self, record: Record) -> None:
+        """It is gone, and owes this stop."""
+        self.records.put(replace(record, runs=True))
+        self.free(record.address)
+
+    def gone(self, address: str) -> None:
+        """It is not connected, and owes nothing."""
+        self.records.drop(address)
+        self.free(address)
+
+    def free(self, address: str) -> None:
+        """It is not connected; its record stays."""
+        self.running.discard(address)
+        self._rested.pop(address, None)
+        self._locks.drop(address)
+
+    async def watch(self, peripherals: Iterable[Kept]) -> None:
+        """Until cancelled, bring the records of `peripherals` up to date now and then."""
+        while self.records.kept:
+            await asyncio.sleep(LOOK_S)
+            now = asyncio.get_running_loop().time()
+            for peripheral in peripherals:
+                self._look(peripheral, now)
+
+    def _look(self, peripheral: Kept, now: float) -> None:
+        address = peripheral.address
+        if self._may_run(peripheral):
+            self.running.add(address)
+            self._rested.pop(address, None)
+        elif address in self.running and now - self._rested.setdefault(address, now) >= REST_S:
+            self.running.discard(address)
+        self.note(peripheral)
+
+    def close(self) -> None:
+        """The program ends: write what is left, free what is held."""
+        self.records.flush()
+        self._locks.close()

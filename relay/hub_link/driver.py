@@ -1,0 +1,149 @@
+"""One link session over one channel: reads and writes frames, keeps the session's deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter as Tally
+from collections import deque
+from typing import Protocol
+
+from relay.hub_link.fitting import instead
+from relay.hub_link.outbox import Outbox
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed, LinkError, LinkRefused, TooLarge
+from relay.link.messages import Bye, FromHub, FromRelay, Hello, Welcome
+from relay.link.session import LinkSilent, RelaySession
+
+log = logging.getLogger(__name__)
+
+# A hub that takes no frame for this long (s) is as good as gone; its leases have lapsed long ago.
+SEND_S = 10.0
+
+
+class Desk(Protocol):
+    """Who acts on what the hub says. Both calls decide at once and never wait."""
+
+    def opened(self, line: Line, welcome: Welcome) -> None: ...
+
+    def heard(self, line: Line, message: FromHub) -> None: ...
+
+
+class Line:
+    """The sink of everything that is to be told to this hub. It owns `channel`.
+
+    `late_s`: by how much (s) what the hub says comes later than it could.
+    """
+
+    def __init__(self, channel: Channel, desk: Desk, tally: Tally[str]) -> None:
+        self.peer = channel.peer
+        self.late_s = 0.0
+        self._channel = channel
+        self._desk = desk
+        self._loop = asyncio.get_running_loop()
+        self._session = RelaySession(self._loop.time())
+        self._tally = tally
+        self._outbox = Outbox(tally)
+        self._echoes: deque[bytes] = deque()
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._last: Bye | None = None
+
+    def put(self, message: FromRelay) -> None:
+        """Queue `message`; nothing goes out after a Bye."""
+        if self._last is not None:
+            return
+        if isinstance(message, Bye):
+            self._last = message
+        self._outbox.put(message)
+        if self._outbox.full:
+            self._room.clear()
+        self._changed.set()
+
+    async def run(self, hello: Hello) -> None:
+        """Talk to the hub until the link ends, and close the channel.
+
+        Returns after an orderly end. Raises LinkError otherwise: LinkRefused if coming back soon
+        will not help, LinkViolation, LinkSilent, ChannelClosed.
+        """
+        failure: LinkError | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                self.put(hello)
+                group.create_task(self._write(), name="link writer")
+                await self._read()
+                raise _Ended
+        except* _Ended:
+            pass
+        except* LinkError as errors:
+            failure = _first(errors)
+        finally:
+            self._last = self._last or Bye()
+            await self._channel.close(1000 if failure is None else 1002)
+        if failure is not None:
+            raise failure
+
+    async def _read(self) -> None:
+        while True:
+            # Requests bring answers: while the hub does not read those, it is not read either.
+            await self._room.wait()
+            try:
+                async with asyncio.timeout_at(self._session.deadline):
+                    frame = await self._channel.receive()
+            except TimeoutError:
+                self._session.tick(self._loop.time())
+                continue
+            message, echo = self._session.receive(frame, self._loop.time())
+            if echo is not None:
+                self.late_s = self._session.late_s
+                self._echoes.append(echo)
+                self._changed.set()
+            if isinstance(message, Welcome):
+                self._desk.opened(self, message)
+            elif not isinstance(message, Bye):
+                self._desk.heard(self, message)
+            elif message.retry:
+                return
+            else:
+                raise LinkRefused(message.text or "the hub asked us not to come back")
+
+    async def _write(self) -> None:
+        while True:
+            frame = self._next()
+            if frame is None:
+                if self._last is not None:
+                    raise _Ended
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            try:
+                async with asyncio.timeout(SEND_S):
+                    await self._channel.send(frame)
+            except TimeoutError:
+                raise LinkSilent(f"the hub took no frame for {SEND_S:g} s") from None
+
+    def _next(self) -> bytes | None:
+        if self._echoes:
+            return self._echoes.popleft()
+        while (message := self._outbox.take()) is not None:
+            if not self._outbox.full:
+                self._room.set()
+            try:
+                return self._session.send(message)
+            except TooLarge as error:
+                # The radio's neighbours decide about sizes; they must not decide about the link.
+                log.debug("not said as it is: %s", error)
+                self._tally["too large to be told"] += 1
+                self._outbox.put_first(instead(message))
+        return None
+
+
+class _Ended(Exception):
+    """The link ended in order."""
+
+
+def _first(errors: BaseExceptionGroup[LinkError]) -> LinkError:
+    """What went wrong first; a closed channel is mostly the consequence of something else."""
+    causes = [error for error in errors.exceptions if isinstance(error, LinkError)]
+    return next((e for e in causes if not isinstance(e, ChannelClosed)), causes[0])

@@ -1,0 +1,103 @@
+"""Keeps an agent linked to its hub: connects, serves the link, connects again, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from relay.agent import Agent
+from relay.hub_link.hubs import Target
+from relay.link.cancellation import apart
+from relay.link.errors import LinkError, LinkRefused
+from relay.link.security.handshake import Refusal, Refused
+from relay.link.session import LinkSilent
+
+log = logging.getLogger(__name__)
+
+# Pauses (s) between attempts: any time up to a bound that doubles ("full jitter"), so that the
+# relays of a hub that restarts do not come back all at once. A person waits 10 s at most.
+PAUSE_FIRST_S = 0.5
+PAUSE_MOST_S = 10.0
+# Never less (s), however the dice fall: a hub that hangs up at once is dialed ten times a second.
+PAUSE_LEAST_S = 0.1
+# A link that held this long (s) was a good one; the next loss starts again with short pauses.
+GOOD_S = 5.0
+# A hub that refuses us does so again until a person has done something about it.
+REFUSED_S = 30.0
+# A hub that proved who it is and revoked this relay: only a new pairing helps.
+REVOKED_S = 600.0
+
+
+class Uplink:
+    """Keeps `agent` linked to `target`. `trouble` is what stands in the way, for people.
+
+    A link that fell silent is dialed anew at once: mostly the hub is there and the way has changed
+    (a new address, a forgotten translation), so that nobody else comes at the same moment.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        target: Target,
+        *,
+        chance: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.trouble = ""
+        self._agent = agent
+        self._target = target
+        self._chance = chance
+
+    async def run(self) -> None:
+        """Until cancelled, or until the agent is closing. Everything that a network can do to us
+        ends in another attempt."""
+        loop = asyncio.get_running_loop()
+        bound = PAUSE_FIRST_S
+        hasty = False
+        while not self._agent.closing:
+            started = loop.time()
+            silent = False
+            try:
+                await apart(self._link())
+            except LinkRefused as error:
+                self._report(str(error))
+                # A hub that is busy refuses nobody for good: it is asked like one that is away.
+                if not isinstance(error, Refused) or error.refusal is not Refusal.BUSY:
+                    await asyncio.sleep(_patience(error))
+                    continue
+            except LinkError as error:
+                self._report(str(error))
+                silent = isinstance(error, LinkSilent)
+            except Exception:
+                # A fault boundary: one bad link must not be the last one. Everything was stopped.
+                log.exception("%s: the link failed because of an error in the relay", self._target)
+            else:
+                if not self._agent.closing:
+                    self._report("the hub closed the link")
+            good = loop.time() - started >= GOOD_S
+            if good:
+                bound = PAUSE_FIRST_S
+            # Twice in a row only after a good link: where everything falls silent, that is no use.
+            hasty = silent and (good or not hasty)
+            if hasty:
+                continue
+            await asyncio.sleep(max(PAUSE_LEAST_S, self._chance(0, bound)))
+            bound = min(bound * 2, PAUSE_MOST_S)
+
+    async def _link(self) -> None:
+        channel = await self._target.connect()
+        self.trouble = ""
+        await self._agent.serve_link(channel)
+
+    def _report(self, trouble: str) -> None:
+        """Once per kind of trouble: a hub that is off for a night is one line, not thousands."""
+        if trouble != self.trouble:
+            log.warning("%s: %s", self._target.where, trouble)
+        self.trouble = trouble
+
+
+def _patience(error: LinkRefused) -> float:
+    """Seconds before a refused relay asks again."""
+    revoked = isinstance(error, Refused) and error.certain and error.refusal is None
+    return REVOKED_S if revoked else REFUSED_S

@@ -1,0 +1,217 @@
+"""`SecureChannel`: a channel inside a channel, encrypted and authenticated at both ends.
+
+What is decided about frames is in handshake.py and transport.py; here are the waiting, the
+deadlines and the closing. A channel given to these functions is theirs: they close it on failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from relay.link.channel import Channel, Frame
+from relay.link.errors import ChannelClosed, LinkViolation
+from relay.link.security.handshake import (
+    HubHandshake,
+    Mode,
+    Opened,
+    Refusal,
+    Refused,
+    RelayHandshake,
+    Step,
+    Trust,
+)
+from relay.link.security.noise import KeyPair
+from relay.link.security.transport import MAX_PLAINTEXT_BYTES, Transport
+
+# Two round trips over the worst mobile network. With the second below these are the 5 s that a
+# stranger may cost a hub.
+HANDSHAKE_S: Final = 4.0
+# An unauthenticated refusal goes out this long after the frame it answers, whatever the reason,
+# so that its timing says nothing; it also slows down whoever tries codes.
+REFUSAL_S: Final = 0.25
+# A close waits for the peer's; nothing is owed to one that broke the rules.
+_CLOSE_S: Final = 1.0
+_POLICY: Final = 1008  # websocket close code: policy violation
+
+
+class Door(Protocol):
+    """Who may start a handshake: limits before anybody is authenticated."""
+
+    def enter(self, address: str, now: float) -> bool:
+        """Count a peer in; False if there are too many. Each True needs one `leave`."""
+        ...
+
+    def leave(self, address: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RelayIdentity:
+    """Who is at the other end of a link. `new`: it has just been paired."""
+
+    key: bytes
+    name: str
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HubIdentity:
+    """The hub as a relay keeps it after pairing. `name` is empty for one that was known."""
+
+    key: bytes
+    name: str
+
+
+class SecureChannel:
+    """A Channel that carries binary frames of up to 65,519 bytes through another Channel.
+
+    Anything but the peer's next frame raises LinkViolation and closes both. Frames leave in the
+    order in which `send` was called; a send that is cancelled while the peer is slow may or may
+    not have left, so the channel refuses to send after it.
+    """
+
+    def __init__(self, channel: Channel, transport: Transport, session: bytes, peer: str) -> None:
+        self._channel = channel
+        self._transport = transport
+        self._turn = asyncio.Lock()  # first come, first served
+        self._broken: ChannelClosed | None = None
+        self._violated = False
+        self.session = session
+        self.peer = peer
+
+    async def send(self, frame: Frame) -> None:
+        if isinstance(frame, str):
+            raise TypeError("a secure channel carries binary frames only")
+        if len(frame) > MAX_PLAINTEXT_BYTES:
+            raise ValueError(f"{len(frame)} bytes, a frame holds {MAX_PLAINTEXT_BYTES}")
+        async with self._turn:
+            if self._broken is not None:
+                raise ChannelClosed(self._broken.code, self._broken.reason)
+            try:
+                await self._channel.send(self._transport.seal(frame))
+            except BaseException:
+                # The number of a sealed frame is used up: if it did not leave, none after it may.
+                self._break(1011, "an earlier frame was not sent to its end")
+                raise
+
+    async def receive(self) -> Frame:
+        frame = await self._channel.receive()
+        if self._violated:
+            raise ChannelClosed(_POLICY, "the other end broke the rules of the link")
+        try:
+            if isinstance(frame, str):
+                raise LinkViolation("a text frame came over an encrypted link")
+            return self._transport.open(frame)
+        except LinkViolation:
+            self._violated = True
+            self._break(_POLICY, "the other end broke the rules of the link")
+            await _end(self._channel)
+            raise
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        self._break(code, reason)
+        await self._channel.close(code, reason)
+
+    def _break(self, code: int, reason: str) -> None:
+        if self._broken is None:
+            self._broken = ChannelClosed(code, reason)
+
+
+async def secure_as_relay(
+    channel: Channel,
+    key: KeyPair,
+    *,
+    hub_key: bytes | None = None,
+    secret: bytes | None = None,
+    name: str = "",
+) -> tuple[SecureChannel, HubIdentity]:
+    """Greet the hub: as a relay it knows (`hub_key`), or to pair (`secret`, own `name`).
+
+    Returns the channel and the hub; the caller of a pairing stores the hub. Raises Refused with
+    the reason, LinkViolation for a peer that is no hub, ChannelClosed when it goes or is silent.
+    """
+    handshake = RelayHandshake(key, hub_key=hub_key, secret=secret, name=name)
+
+    async def run() -> Opened:
+        await channel.send(handshake.start())
+        while True:
+            step = handshake.receive(await channel.receive())
+            if step.frame is not None:
+                await channel.send(step.frame)
+            if (opened := _outcome(step)) is not None:
+                return opened
+
+    opened = await _greet(channel, run, "the hub")
+    secure = SecureChannel(channel, opened.transport, opened.session, channel.peer)
+    return secure, HubIdentity(opened.remote_key, opened.name)
+
+
+async def secure_as_hub(
+    channel: Channel, trust: Trust, door: Door | None = None
+) -> tuple[SecureChannel, RelayIdentity]:
+    """Let a relay prove itself. `door` counts peers by `channel.peer` until it has.
+
+    Raises Refused, LinkViolation or ChannelClosed; the peer has been told and the channel closed.
+    """
+    clock = asyncio.get_running_loop().time
+    handshake = HubHandshake(trust)
+
+    async def run() -> Opened:
+        while True:
+            frame = await channel.receive()
+            arrived = clock()
+            step = handshake.receive(frame, arrived)
+            if step.frame is not None:
+                if step.refused is not None and not step.refused.certain:
+                    await asyncio.sleep(arrived + REFUSAL_S - clock())
+                await channel.send(step.frame)
+            if (opened := _outcome(step)) is not None:
+                return opened
+
+    async def turn_away() -> Opened:
+        await channel.send(bytes([Refusal.BUSY]))
+        raise Refused(Refusal.BUSY)
+
+    address = channel.peer
+    if door is not None and not door.enter(address, clock()):
+        opened = await _greet(channel, turn_away, "a relay")
+    else:
+        try:
+            opened = await _greet(channel, run, "a relay")
+        finally:
+            if door is not None:
+                door.leave(address)
+    peer = f"{opened.name} ({address})"
+    secure = SecureChannel(channel, opened.transport, opened.session, peer)
+    return secure, RelayIdentity(opened.remote_key, opened.name, opened.mode is Mode.PAIR)
+
+
+async def _greet(channel: Channel, run: Callable[[], Awaitable[Opened]], who: str) -> Opened:
+    """Run a handshake to its deadline; on any way out but success, close the channel."""
+    try:
+        async with asyncio.timeout(HANDSHAKE_S):
+            return await run()
+    except TimeoutError as error:
+        text = f"{who} did not finish the handshake within {HANDSHAKE_S:g} s"
+        await _end(channel)
+        raise ChannelClosed(_POLICY, text) from error
+    except BaseException:
+        await _end(channel)
+        raise
+
+
+def _outcome(step: Step) -> Opened | None:
+    if step.refused is not None:
+        raise step.refused
+    return step.opened
+
+
+async def _end(channel: Channel) -> None:
+    # No reason is given: a close frame is outside the encryption.
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            await channel.close(_POLICY)
+    except TimeoutError:
+        pass  # the peer does not answer the close; its connector drops the socket

@@ -1,0 +1,91 @@
+"""Guests stay for as long as their token holds. Virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from forwarder.access.tokens import Grant
+from forwarder.clients.token_sessions import Guests
+from relay.link.channel import channel_pair
+from relay.link.errors import ChannelClosed
+from tests.doubles.clock import run_virtual
+
+
+class Door:
+    """A book of tokens that the test revokes by hand; the wall clock is the loop's."""
+
+    def __init__(self) -> None:
+        self.revoked: set[str] = set()
+        self.guests = Guests(self.holds, lambda: asyncio.get_running_loop().time())
+
+    def holds(self, grant: Grant) -> bool:
+        now = asyncio.get_running_loop().time()
+        in_time = grant.expires is None or now < grant.expires
+        return grant.name not in self.revoked and in_time
+
+
+async def forever() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def test_a_session_ends_when_its_token_expires() -> None:
+    async def main() -> float:
+        here, there = channel_pair(names=("hub", "guest"))
+        await Door().guests.serve(here, Grant("g", expires=90), forever)
+        with pytest.raises(ChannelClosed) as closed:
+            await there.receive()
+        assert closed.value.code == 1008
+        return asyncio.get_running_loop().time()
+
+    assert 90 <= run_virtual(main()) < 90.1
+
+
+def test_a_session_ends_when_its_token_is_revoked_and_others_go_on() -> None:
+    async def main() -> None:
+        door = Door()
+        ends = []
+
+        async def visit(name: str) -> None:
+            here, _ = channel_pair(names=("hub", name))
+            await door.guests.serve(here, Grant(name), forever)
+            ends.append(name)
+
+        async with asyncio.TaskGroup() as tasks:
+            visits = [tasks.create_task(visit(name)) for name in ("a", "a", "b")]
+            await asyncio.sleep(1)
+            assert door.guests.end(Grant("a")) == 2
+            await asyncio.sleep(1)
+            assert ends == ["a", "a"]
+            visits[2].cancel()
+
+    run_virtual(main())
+
+
+def test_a_session_that_ends_by_itself_is_forgotten() -> None:
+    async def main() -> None:
+        door = Door()
+        grant = Grant("g")
+        here, _ = channel_pair(names=("hub", "guest"))
+
+        async def short() -> None:
+            assert door.guests.count(grant) == 1
+
+        await door.guests.serve(here, grant, short)
+        assert door.guests.count(grant) == 0
+
+    run_virtual(main())
+
+
+def test_a_token_that_is_over_by_other_ways_is_noticed_within_a_minute() -> None:
+    async def main() -> float:
+        door = Door()
+        here, _ = channel_pair(names=("hub", "guest"))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(door.guests.serve(here, Grant("g"), forever))
+            await asyncio.sleep(1)
+            door.revoked.add("g")
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) <= 61

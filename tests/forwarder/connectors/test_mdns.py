@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+
+import pytest
+from zeroconf import ServiceStateChange
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
+
+from forwarder.connectors.host_addresses import addresses, host_names
+from forwarder.connectors.mdns import (
+    BUTTPLUG,
+    RELAYS,
+    Announcement,
+    announced,
+    buttplug_server,
+    relay_port,
+)
+
+HERE = ipaddress.ip_address("127.0.0.1")
+
+
+def on_loopback() -> AsyncZeroconf:
+    return AsyncZeroconf(interfaces=["127.0.0.1"])
+
+
+def test_the_buttplug_server_is_announced_as_the_reference_does_with_the_real_port() -> None:
+    service = buttplug_server(23456, tls=True)
+    info = service.info([HERE], "hub.local")
+    assert info.type == "_intiface_engine._tcp.local."
+    assert info.name.startswith("Intiface ")
+    assert info.port == 23456
+    assert info.server == "hub.local."
+    assert info.addresses == [b"\x7f\0\0\1"]
+    assert info.decoded_properties == {"path": "/", "version": "4", "tls": "1", "auth": "token"}
+
+
+def test_every_run_has_another_instance_name_and_a_hub_its_own() -> None:
+    assert buttplug_server(1).name != buttplug_server(1).name
+    assert relay_port(1, "attic").info([HERE], "hub.local").name == f"attic.{RELAYS}"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("a.b", "a-b"), ("", "hub"), ("ü" * 40, "ü" * 31), ("two\nlines", "two lines")],
+)
+def test_any_name_becomes_one_label(name: str, label: str) -> None:
+    assert relay_port(1, name).info([HERE], "hub.local").name == f"{label}.{RELAYS}"
+
+
+async def test_others_find_what_is_announced_until_it_is_withdrawn() -> None:
+    changes: asyncio.Queue[tuple[str, ServiceStateChange]] = asyncio.Queue()
+
+    def changed(name: str, state_change: ServiceStateChange, **_: object) -> None:
+        changes.put_nowait((name, state_change))
+
+    service = Announcement(BUTTPLUG, 23456, "Intiface test", {"path": "/"})
+    browser = on_loopback()
+    browsing = AsyncServiceBrowser(browser.zeroconf, BUTTPLUG, handlers=[changed])
+    try:
+        async with asyncio.timeout(20):
+            async with announced([service], open_zeroconf=on_loopback, places=[HERE]):
+                name, change = await changes.get()
+                assert (name, change) == (f"Intiface test.{BUTTPLUG}", ServiceStateChange.Added)
+                found = await browser.async_get_service_info(BUTTPLUG, name)
+                assert found is not None
+                assert found.port == 23456
+            while change is not ServiceStateChange.Removed:
+                name, change = await changes.get()
+    finally:
+        await browsing.async_cancel()
+        await browser.async_close()
+
+
+async def test_nothing_is_opened_for_nothing_to_announce(caplog: pytest.LogCaptureFixture) -> None:
+    def unwanted() -> AsyncZeroconf:
+        raise AssertionError
+
+    async with announced([], open_zeroconf=unwanted):
+        pass
+    assert caplog.records == []
+    async with announced([relay_port(1, "hub")], open_zeroconf=unwanted, places=[]):
+        pass
+    assert "this machine is in no network" in caplog.text
+
+
+async def test_a_network_without_multicast_costs_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken() -> AsyncZeroconf:
+        raise OSError("No such device")
+
+    with caplog.at_level(logging.WARNING):
+        async with announced([relay_port(1, "hub")], open_zeroconf=broken, places=[HERE]):
+            pass
+    assert "nothing is announced by mDNS: No such device" in caplog.text
+
+
+def test_this_machine_knows_what_others_can_call_it() -> None:
+    assert all(name == name.lower() and not name.startswith("localhost") for name in host_names())
+    assert not any(place.is_loopback or place.is_link_local for place in addresses())

@@ -1,0 +1,373 @@
+"""One link from the hub's end: what is queued, what is answered, and how it ends; virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+
+from forwarder.connectors.bounds import NOTIFICATIONS_BURST, NOTIFICATIONS_S
+from forwarder.errors import HardwareError
+from forwarder.sources.relays.link_driver import OUTBOX_FRAMES, REQUEST_S, SEND_S, RelayLink
+from relay.link.channel import MemoryChannel, channel_pair
+from relay.link.codec import decode_from_hub, encode
+from relay.link.errors import LinkError, LinkViolation
+from relay.link.messages import (
+    VERSION,
+    Advertisements,
+    Arm,
+    Beat,
+    Bye,
+    Disconnected,
+    Done,
+    Echo,
+    ErrorCode,
+    Failed,
+    FromHub,
+    FromRelay,
+    Hello,
+    Interests,
+    Notification,
+    Output,
+    Packet,
+    Read,
+    Scan,
+    Status,
+    Stop,
+    StopAll,
+    Welcome,
+)
+from relay.link.session import GREETING_S, LinkSilent
+from tests.doubles.clock import run_virtual
+
+PACKETS = (Packet(1, b"x"),)
+
+
+class Bench:
+    """A link whose other end the test plays by hand."""
+
+    def __init__(self, bound: int = 4096) -> None:
+        here, self.there = channel_pair(bound)
+        self.channel: MemoryChannel = here
+        self.leases: dict[int, int] = {}
+        self.running = False
+        self.link = RelayLink(
+            here, "the hub", leases=lambda: self.leases, running=lambda: self.running
+        )
+        self.news: list[FromRelay] = []
+        self.ended: LinkError | None = None
+
+    async def run(self) -> None:
+        try:
+            await self.link.run(self.news.append)
+        except LinkError as error:
+            self.ended = error
+        finally:
+            await self.channel.close()
+
+    async def say(self, *messages: FromRelay) -> None:
+        for message in messages:
+            await self.there.send(encode(message))
+        await turns()
+
+    async def heard(self) -> list[FromHub]:
+        """What has come, with each beat answered."""
+        await turns()
+        found: list[FromHub] = []
+        while self.there._inbound.frames:
+            message = decode_from_hub(await self.there.receive())
+            found.append(message)
+            if isinstance(message, Beat):
+                with suppress(LinkError):
+                    await self.say(Echo(message.n, message.time_us, 0))
+        return found
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def output(p: int = 1) -> Callable[[int], Output]:
+    return lambda id: Output(id, p, PACKETS)
+
+
+def play(scene: Callable[[Bench], Awaitable[None]], bound: int = 4096) -> Bench:
+    """Run `scene` on a link that has been greeted."""
+
+    async def main() -> Bench:
+        bench = Bench(bound)
+        async with asyncio.TaskGroup() as tasks:
+            await bench.say(Hello(VERSION, "attic"))
+            assert (await bench.link.greet()).name == "attic"
+            running = tasks.create_task(bench.run())
+            await turns()
+            await scene(bench)
+            running.cancel()
+        return bench
+
+    return run_virtual(main())
+
+
+def test_a_request_is_answered_by_its_id_whatever_the_order() -> None:
+    async def scene(bench: Bench) -> None:
+        first, second = bench.link.request(output(1)), bench.link.request(output(2))
+        asked = [message for message in await bench.heard() if isinstance(message, Output)]
+        await bench.say(Failed(asked[1].id, ErrorCode.GATE, "shut"), Done(asked[0].id))
+        assert await first == Done(asked[0].id)
+        with pytest.raises(HardwareError, match="shut") as failed:
+            await second
+        assert failed.value.reason is ErrorCode.GATE
+
+    play(scene)
+
+
+def test_an_answer_that_does_not_come_is_a_timeout_and_one_too_late_is_nothing() -> None:
+    async def scene(bench: Bench) -> None:
+        outcome = bench.link.request(output())
+        async with asyncio.TaskGroup() as tasks:
+
+            async def echo() -> None:
+                while not outcome.done():
+                    await bench.heard()
+                    await asyncio.sleep(0.5)
+
+            tasks.create_task(echo())
+        with pytest.raises(HardwareError) as failed:
+            await outcome
+        assert failed.value.reason is ErrorCode.TIMEOUT
+        assert asyncio.get_running_loop().time() <= REQUEST_S + 3
+        await bench.say(Done(2), Done(2))
+        assert bench.ended is None
+
+    play(scene)
+
+
+@pytest.mark.parametrize("how", ["bye", "closed", "nonsense", "silent"])
+def test_however_the_link_ends_nobody_waits_and_later_requests_fail_at_once(how: str) -> None:
+    async def scene(bench: Bench) -> None:
+        outcome = bench.link.request(output())
+        match how:
+            case "bye":
+                await bench.say(Bye("shut down"))
+            case "closed":
+                await bench.there.close()
+            case "nonsense":
+                await bench.there.send(b"?")
+            case "silent":
+                await asyncio.sleep(12)
+        await turns()
+        assert isinstance(outcome.exception(), HardwareError)
+        late = bench.link.request(output())
+        assert isinstance(late.exception(), HardwareError)
+        bench.link.tell(Scan(True))
+        bench.link.renew()
+
+    expected = {"nonsense": LinkViolation, "silent": LinkSilent}.get(how, LinkError)
+    assert isinstance(play(scene).ended, expected)
+
+
+def test_nothing_is_sent_into_a_link_whose_goodbye_was_just_read() -> None:
+    """Between the relay's Bye and the end of `run` others act: none of them may trip."""
+
+    async def scene(bench: Bench) -> None:
+        loop = asyncio.get_running_loop()
+        troubles: list[BaseException] = []
+
+        def act() -> None:
+            try:
+                bench.link.request(output())
+                bench.link.tell(Scan(True))
+                bench.link.renew()
+            except LinkError as error:
+                troubles.append(error)
+
+        await bench.there.send(encode(Bye("shut down")))
+        for _ in range(8):
+            loop.call_soon(act)
+            await asyncio.sleep(0)
+        assert not troubles
+
+    play(scene)
+
+
+def test_a_peripheral_that_goes_takes_only_its_own_requests_along() -> None:
+    async def scene(bench: Bench) -> None:
+        one, other, all_of_them = (
+            bench.link.request(output(1)),
+            bench.link.request(output(2)),
+            bench.link.request(StopAll),
+        )
+        bench.link.fail_peripheral(1, "out of range")
+        assert (one.done(), other.done(), all_of_them.done()) == (True, False, False)
+
+    play(scene)
+
+
+def test_values_are_refused_when_the_network_stands_still_and_stops_are_not() -> None:
+    async def scene(bench: Bench) -> None:
+        outcomes = [bench.link.request(output()) for _ in range(OUTBOX_FRAMES + 50)]
+        refused = [each for each in outcomes if each.done()]
+        assert len(refused) == 50 + len(bench.link._outbox) - OUTBOX_FRAMES
+        assert "does not keep up" in str(refused[0].exception())
+        stop = bench.link.request(lambda id: Stop(id, 1, PACKETS))
+        assert not stop.done()
+        read = bench.link.request(lambda id: Read(id, 1, 1))
+        assert not read.done()
+
+    play(scene, bound=1)
+
+
+def test_of_states_only_the_newest_waits() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.heard()
+        for number in range(1000):
+            bench.link.tell(Scan(bool(number % 2)))
+            bench.link.tell(Status(rtt_us=number))
+        bench.link.tell(Interests(("a" * 36,)))
+        assert len(bench.link._outbox) == 3
+        heard = await bench.heard()
+        assert heard == [Scan(True), Status(rtt_us=999), Interests(("a" * 36,))]
+        bench.link.tell(Scan(False))
+        assert await bench.heard() == [Scan(False)]
+
+    play(scene)
+
+
+def test_the_welcome_comes_before_all_that_was_said_meanwhile() -> None:
+    async def main() -> None:
+        bench = Bench()
+        await bench.say(Hello(VERSION, "attic"))
+        await bench.link.greet()
+        bench.link.tell(Scan(True))
+        task = asyncio.create_task(bench.run())
+        first, second, *_ = await bench.heard()
+        assert isinstance(first, Welcome)
+        assert second == Scan(True)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    run_virtual(main())
+
+
+def test_beats_carry_the_leases_and_come_often_while_an_output_is_on() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.heard()
+        bench.leases = {1: 900}
+        bench.running = True
+        bench.link.rouse()
+        beats = []
+        for _ in range(20):
+            beats += [each for each in await bench.heard() if isinstance(each, Beat)]
+            await asyncio.sleep(0.05)
+        assert 3 <= len(beats) <= 6
+        assert all(beat.leases == {1: 900} for beat in beats)
+
+    play(scene)
+
+
+def test_a_goodbye_leaves_behind_what_was_queued_and_ends_the_link() -> None:
+    async def scene(bench: Bench) -> None:
+        stop = bench.link.request(lambda id: Stop(id, 1, PACKETS))
+        bench.link.tell(Scan(True))
+        bench.link.end("shutting down", retry=False)
+        assert stop.done()
+        heard = await bench.heard()
+        assert any(isinstance(each, Stop) for each in heard)
+        assert heard[-1] == Bye("shutting down", retry=False)
+        assert bench.ended is not None
+        bench.link.end("again")
+
+    play(scene)
+
+
+def test_a_relay_that_reads_nothing_is_given_up() -> None:
+    async def scene(bench: Bench) -> None:
+        for _ in range(10):
+            bench.link.request(lambda id: Arm(id, 1))
+        await asyncio.sleep(SEND_S + 3)
+        assert isinstance(bench.ended, LinkSilent)
+
+    play(scene, bound=2)
+
+
+def test_who_does_not_greet_in_time_is_no_relay() -> None:
+    async def main() -> None:
+        bench = Bench()
+        with pytest.raises(LinkSilent):
+            await bench.link.greet()
+        assert asyncio.get_running_loop().time() == pytest.approx(GREETING_S, abs=0.01)
+
+    run_virtual(main())
+
+
+def test_who_says_anything_before_its_greeting_is_no_relay() -> None:
+    async def main() -> None:
+        bench = Bench()
+        await bench.say(Advertisements(()))
+        with pytest.raises(LinkViolation):
+            await bench.link.greet()
+
+    run_virtual(main())
+
+
+def test_cancelled_while_it_runs_it_leaves_no_waiter_and_no_task() -> None:
+    async def main() -> None:
+        for after in range(8):
+            bench = Bench(bound=1)
+            await bench.say(Hello(VERSION, "attic"))
+            await bench.link.greet()
+            task = asyncio.create_task(bench.run())
+            outcome = bench.link.request(output())
+            for _ in range(after):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            assert len(asyncio.all_tasks()) == 1
+            if after:  # else it had not begun
+                assert isinstance(outcome.exception(), HardwareError)
+
+    run_virtual(main())
+
+
+def test_what_takes_more_than_a_frame_is_not_said_and_the_link_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    uuid = "0000fff0-0000-1000-8000-00805f9b34fb"
+
+    async def scene(bench: Bench) -> None:
+        await bench.heard()
+        bench.link.tell(Interests((uuid,) * 4000))
+        large = tuple(Packet(1, bytes(4000)) for _ in range(32))
+        refused = bench.link.request(lambda id: Output(id, 1, large))
+        sent = bench.link.request(output())
+        (said,) = [message for message in await bench.heard() if not isinstance(message, Beat)]
+        assert isinstance(said, Output)
+        with pytest.raises(HardwareError, match="was not sent"):
+            await refused
+        await bench.say(Done(said.id))
+        assert await sent == Done(said.id)
+        assert bench.ended is None
+
+    play(scene)
+    assert "not told" in caplog.text
+
+
+def test_of_a_flood_of_readings_the_bound_passes_and_everything_else_does() -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.heard()
+        count = 10_000
+        for _ in range(count):
+            await bench.there.send(encode(Notification(1, 1, b"x")))
+        await bench.there.send(encode(Disconnected(1)))
+        await asyncio.sleep(10)
+        assert bench.news[-1] == Disconnected(1)
+        heard = sum(isinstance(news, Notification) for news in bench.news)
+        assert heard + bench.link.dropped == count
+        assert NOTIFICATIONS_BURST <= heard < NOTIFICATIONS_BURST + 5 * NOTIFICATIONS_S
+
+    play(scene, bound=20_000)
