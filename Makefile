@@ -10,6 +10,7 @@
 #   make soak    16 clients and 8 devices for 10 minutes of virtual time
 #   make ble-vm  the relay on a genuine Bluetooth stack, in a virtual machine of its own
 #   make bench   speed and memory, beside a floor measured in the same run
+#   make pythons the unit suites on every Python >= 3.11 that is found
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,7 +19,7 @@ TOYS ?= Lovense Hush,Lovense Edge
 SECONDS ?= 60
 STEPS ?= 1000000
 
-.PHONY: run test check lint bench faults hostile fuzz soak ble-vm clean
+.PHONY: run test check lint bench faults hostile fuzz soak ble-vm pythons clean
 
 run: $(BIN)/.ready
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -54,6 +55,19 @@ soak: $(BIN)/.ready
 
 ble-vm: $(BIN)/.ready
 	$(BIN)/python -m tests.ble_vm
+
+# Each in an environment of its own below build/; what a version has no wheel for is left out by name.
+pythons:
+	@for python in $(wildcard $(HOME)/.pyenv/versions/*/bin/python3) $$(command -v python3.11 python3.12 python3.13 python3.14); do \
+	  version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || continue; \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || continue; \
+	  test -e build/python-$$version/tried && continue; \
+	  echo "=== Python $$version ($$python)"; \
+	  "$$python" -m venv build/python-$$version && \
+	  build/python-$$version/bin/python -m pip install --quiet --editable '.[test]' && \
+	  build/python-$$version/bin/python -m pytest -q tests/forwarder tests/relay tests/tools || exit 1; \
+	  touch build/python-$$version/tried; \
+	done; rm -f build/python-*/tried
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
