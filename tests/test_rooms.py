@@ -1,4 +1,4 @@
-"""Rooms, paths and sizes are as docs/architecture.md and CONTRIBUTING.md say; types reach others."""
+"""Rooms, paths and sizes are as the docs say, and the packages bring their types."""
 
 from __future__ import annotations
 
@@ -23,9 +23,6 @@ LARGE = {
     "relay/radio/bleak_radio.py": "one class over one library; its connection is a module already",
     "forwarder/app.py": "the composition root: one line for each part of a hub",
     "forwarder/clients/driver.py": "being split",
-    "forwarder/sources/relays/source.py": "being split",
-    "forwarder/sources/relays/link_driver.py": "being split",
-    "forwarder/connectors/listener.py": "being split",
 }
 
 
