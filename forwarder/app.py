@@ -37,7 +37,7 @@ from forwarder.clients.token_sessions import Guests
 from forwarder.config import Config, Dial, Tls, Upstream
 from forwarder.connectors.base import Connector
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, SERVER_FRAME_BYTES, Purpose
-from forwarder.connectors.doors import Doors
+from forwarder.connectors.descriptors import descriptors, doors_within
 from forwarder.connectors.host_addresses import addresses, host_names
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
@@ -140,7 +140,7 @@ class App:
         self.options = ClientOptions(config.clients.server_name, config.clients.max_ping_ms)
         self.guests = Guests(lambda grant: self.tokens.holds(grant, time.time()), time.time)
         self.agents = _agents(config, self.user)
-        self.doors = Doors()
+        self.doors = doors_within(descriptors())
         self.stalls = Stalls()
         self._clients = WebSocketServer(
             port=config.clients.port,

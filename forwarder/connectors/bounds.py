@@ -2,7 +2,7 @@
 
 A connection costs a stranger nothing and this hub 16 KiB (70 KiB with TLS) and a file descriptor,
 of which many systems give a program 1,024. All places together are fewer than 800, so that radios,
-files and D-Bus keep theirs whoever comes.
+files and D-Bus keep theirs whoever comes; where there are fewer descriptors, see descriptors.py.
 """
 
 from __future__ import annotations

@@ -1,40 +1,53 @@
-"""A hub in a process of its own, a good relay and a good client here, and one kind of attacker."""
+"""A hub in a process of its own; good relay, client and dashboard here; one kind of attacker."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import signal
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import msgspec
 
+from forwarder.access.relay_keys import HubTrust
 from forwarder.access.tokens import TokenBook
+from forwarder.definitions.catalogue import Catalogue
+from forwarder.definitions.user_files.user import UserConfig
 from relay.agent import Agent
 from relay.config import AgentConfig
-from relay.link.errors import LinkError
-from relay.link.websocket import dial
+from relay.link.messages import Advertisement
+from relay.radio.base import OnAdvertisement
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
+from tests.hostile.good import TOY, Good, kept, owner, relay
 from tests.hostile.hub import Report
+from tests.hostile.insiders import TAKEN_OVER
+from tests.hostile.pace import Target
 from tests.hostile.peers import PEERS
 from tests.system.processes import free_ports, until
 
-# Attacking processes; each has its connections.
+# Attacking processes; they share the peers.
 ATTACKERS = 2
+PEERS_IN_ALL = 1000
+RATE_HZ = 10.0
 STANDS_STILL_S = 10.0
 # It promises two seconds; a machine with ten times too much to do takes longer.
 END_S = 20.0
-TOY = "Lovense Hush"
+# So that a device that dials in may be one.
+DEVICES = {
+    "version": {"major": 4, "minor": 0},
+    "user_configs": {
+        "protocols": {"lovense": {"communication": [{"websocket": {"name": "LVSDevice"}}]}}
+    },
+}
 
 
 @dataclass(slots=True)
@@ -45,6 +58,8 @@ class Figures:
     errors: int
     stopped: int
     ended: bool
+    acts_s: float = 0.0
+    memory_before: float = 0.0
     may_stop: bool = False
 
     @property
@@ -57,6 +72,25 @@ class Ports:
     clients: int
     link: int
     https: int
+    upstream: int
+    devices: int
+
+    @property
+    def all(self) -> list[str]:
+        ports = (self.clients, self.link, self.https, self.upstream, self.devices)
+        return [str(port) for port in ports]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which peers, for how long, how many and how often each; `bare`: at a listener that is no
+    hub, so that what they cost the machine is known."""
+
+    name: str
+    seconds: float = 8.0
+    peers: int = PEERS_IN_ALL
+    rate_hz: float = RATE_HZ
+    bare: bool = False
 
 
 class HubProcess:
@@ -80,8 +114,7 @@ async def hub(folder: Path, ports: Ports) -> AsyncIterator[HubProcess]:
     with (folder / "hub.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.hostile.hub", str(folder / "state"),
-            str(ports.clients), str(ports.link), str(ports.https),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
+            *ports.all, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
         )  # fmt: skip
         running = HubProcess(process)
         try:
@@ -100,89 +133,93 @@ async def hub(folder: Path, ports: Ports) -> AsyncIterator[HubProcess]:
                     raise AssertionError(f"the hub does not end within {END_S:g} s") from None
 
 
-@dataclass(slots=True)
-class Good:
-    """A client that drives a toy, and what it lived to see."""
-
-    took_ms: list[float] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    stopped: int = 0
-
-
-async def drive(ws: aiohttp.ClientWebSocketResponse, good: Good) -> None:
-    """Ten values a second, each waited for; never the same twice in a row, never off."""
-    ids = itertools.count(1)
-
-    async def ask(name: str, **fields: object) -> dict[str, object]:
-        id = next(ids)
-        await ws.send_str(json.dumps([{name: {"Id": id, **fields}}]))
-        while True:
-            ((answer, body),) = json.loads(await ws.receive_str())[0].items()
-            if body["Id"] == 0 and answer == "Error":
-                good.stopped += 1
-            if body["Id"] == id:
-                return {"name": answer, **body}
-
-    await ask(
-        "RequestServerInfo", ClientName="good", ProtocolVersionMajor=4, ProtocolVersionMinor=0
-    )
-    await ask("StartScanning")
-    index = None
-    while index is None:
-        devices = (await ask("RequestDeviceList"))["Devices"]
-        assert isinstance(devices, dict)
-        found = [i for i, device in devices.items() if device["DeviceName"] == TOY]
-        index = int(found[0]) if found else None
-        await asyncio.sleep(0.1)
-    for value in itertools.cycle(range(1, 20)):
-        began = time.perf_counter()
-        command = {"Vibrate": {"Value": value}}
-        answer = await ask("OutputCmd", DeviceIndex=index, FeatureIndex=0, Command=command)
-        good.took_ms.append((time.perf_counter() - began) * 1000)
-        if answer["name"] != "Ok":
-            good.errors.append(str(answer))
-        await asyncio.sleep(max(0.0, 0.1 - (time.perf_counter() - began)))
+async def second_hubs(folder: Path, seconds: float, good: Good) -> int:
+    """Start hubs on the folder of the first, one after the other; returns how many."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    for number in itertools.count(1):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "forwarder", "run", "--state", str(folder / "state"),
+            "--port", "0", "--link-port", "0", stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await process.communicate()
+        if process.returncode != 2:
+            good.errors.append(f"a second hub ended with {process.returncode}: {said!r}")
+        if loop.time() >= end:
+            return number
+    raise AssertionError("unreachable")
 
 
-async def kept(ws: aiohttp.ClientWebSocketResponse, good: Good) -> None:
-    """`drive`; a session that ends is an error of the hub's."""
-    try:
-        await drive(ws, good)
-    except (aiohttp.ClientError, TypeError) as error:  # aiohttp: what came was no text, but an end
-        good.errors.append(f"{ws.close_code} {error}")
+class Neighbourhood(SimulatedRadio):
+    """Row 5: neighbours that call out 124 services each, so many times a second in all."""
+
+    rate_hz = 0.0
+
+    async def scan(self, on_advertisement: OnAdvertisement) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(super().scan(on_advertisement))
+            while True:
+                began = time.monotonic()
+                for _ in range(int(self.rate_hz * NEIGHBOURS_S)):
+                    on_advertisement(next(_NEIGHBOURS))
+                await asyncio.sleep(max(0.0, NEIGHBOURS_S - (time.monotonic() - began)))
 
 
-async def relay(agent: Agent, port: int) -> None:
-    """Link the good relay, again and again."""
-    while True:
-        with suppress(LinkError):
-            await agent.serve_link(await dial(f"ws://127.0.0.1:{port}/link/plain"))
-        await asyncio.sleep(0.2)
+NEIGHBOURS_S = 0.1
+_SERVICES = tuple(f"{n:08x}-0000-1000-8000-00805f9b34fb" for n in range(124))
+_NEIGHBOURS = (
+    Advertisement(f"{n % PEERS_IN_ALL:012x}", f"LVS-{n % 7}", -60, _SERVICES)
+    for n in itertools.count()
+)
 
 
-async def attacked(folder: Path, name: str, seconds: float) -> Figures:
-    """Attack a new hub for so many seconds."""
-    ports = Ports(*free_ports(3))
-    (folder / "state").mkdir(mode=0o700)
-    token = TokenBook(folder / "state" / "tokens.json").new("guest", time.time())
+def prepared(state: Path) -> tuple[str, str]:
+    """A state folder; returns a guest's token, and the key of the hub in hex."""
+    state.mkdir(mode=0o700)
+    user = UserConfig.from_tree(DEVICES)
+    # Without pauses between writes: the pacing is not what is measured.
+    (toy,) = toys_by_name(TOY)
+    entry = next(e for e in Catalogue.load().search(TOY) if e.definition.name == TOY)
+    user.remember(toy.address, entry.identifiers[0], entry.definition, 0)
+    device = user.device(toy.address, entry.definition.protocol, entry.identifiers[0])
+    assert device is not None
+    user.set_choice(device, message_gap_ms=0)
+    user.save(state / "devices.json")
+    trust = HubTrust.open(state, "attacked")
+    trust.book.add(TAKEN_OVER.public, "taken over")
+    token = TokenBook(state / "tokens.json").new("guest", time.time())
+    return token, trust.key.public.hex()
+
+
+async def attacked(folder: Path, plan: Plan) -> Figures:
+    """Attack a new hub."""
+    ports = Ports(*free_ports(5))
+    token, hub_key = prepared(folder / "state")
     good = Good()
-    agent = Agent(SimulatedRadio(toys_by_name(TOY)), AgentConfig(name="good"))
-    async with hub(folder, ports) as running, aiohttp.ClientSession() as session:
+    radio = Neighbourhood(toys_by_name(TOY))
+    agent = Agent(radio, AgentConfig(name="good"))
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(hub(folder, ports))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        aim = ports if not plan.bare else await stack.enter_async_context(bare(folder))
+        attackers = Attackers(plan, aim, token, hub_key)
         async with asyncio.TaskGroup() as tasks:
             work = [
                 tasks.create_task(agent.run()),
                 tasks.create_task(relay(agent, ports.link)),
+                tasks.create_task(owner(session, ports.link, good)),
             ]
-            attackers: list[asyncio.subprocess.Process] = []
-            if name == "liar":
-                attackers = await attack(name, seconds, ports, token)
+            if plan.name == "liar":
+                await attackers.start()
                 await asyncio.sleep(1)
             ws = await session.ws_connect(f"ws://127.0.0.1:{ports.clients}")
             driving = tasks.create_task(kept(ws, good))
             await until(lambda: len(good.took_ms) > 5, "the good client drives")
+            before = await running.report()
+            acts = 0
             good.took_ms.clear()
-            await running.report()
-            if name == "stands still":
+            if plan.name == "stands still":
                 os.kill(running.process.pid, signal.SIGSTOP)
                 await asyncio.sleep(STANDS_STILL_S)
                 os.kill(running.process.pid, signal.SIGCONT)
@@ -193,21 +230,24 @@ async def attacked(folder: Path, name: str, seconds: float) -> Figures:
                 driving = tasks.create_task(kept(ws, again))
                 await until(lambda: len(again.took_ms) > 5, "it drives again")
                 good.took_ms = again.took_ms
-            elif name in PEERS and not attackers:
-                attackers = await attack(name, seconds, ports, token)
+            elif plan.name == "two hubs":
+                acts = await second_hubs(folder, plan.seconds, good)
+            elif plan.name == "neighbours":
+                radio.rate_hz = plan.peers * plan.rate_hz
+                acts = int(radio.rate_hz * plan.seconds)
+            elif plan.name in PEERS and plan.name != "liar":
+                await attackers.start()
                 good.took_ms.clear()
-            await asyncio.sleep(seconds)
+            if plan.name != "two hubs":
+                await asyncio.sleep(plan.seconds)
             report = await running.report()
-            for attacker in attackers:
-                if attacker.returncode is None:
-                    attacker.kill()
-                await attacker.wait()
-            agent.close()
+            ended = running.ended
             for task in (*work, driving):
                 task.cancel()
-        ended = running.ended
+            acts += await attackers.end()
+            agent.close()
     for error in good.errors[:3]:
-        print(f"  {name}: {error}", file=sys.stderr)
+        print(f"  {plan.name}: {error}", file=sys.stderr)
     took = sorted(good.took_ms)
     return Figures(
         report=report,
@@ -216,24 +256,69 @@ async def attacked(folder: Path, name: str, seconds: float) -> Figures:
         errors=len(good.errors),
         stopped=good.stopped,
         ended=ended,
-        may_stop=name == "stands still",
+        acts_s=acts / plan.seconds,
+        memory_before=before.memory,
+        may_stop=plan.name == "stands still",
     )
 
 
-async def attack(
-    name: str, seconds: float, ports: Ports, token: str
-) -> list[asyncio.subprocess.Process]:
-    """Start the attackers; returns once they have."""
-    attackers = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.hostile.peers", name, str(seconds),
-            str(ports.clients), str(ports.link), str(ports.https), token,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+@asynccontextmanager
+async def bare(folder: Path) -> AsyncIterator[Ports]:
+    """A listener that is no hub, in a process of its own."""
+    ports = Ports(*free_ports(5))
+    (folder / "bare").mkdir(mode=0o700)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.hostile.bare", str(folder / "bare"), *ports.all,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        await _ready(process)
+        yield ports
+    finally:
+        process.kill()
+        await process.wait()
+
+
+class Attackers:
+    """The processes of one plan; none for what is no peer of `PEERS`."""
+
+    def __init__(self, plan: Plan, aim: Ports, token: str, hub_key: str) -> None:
+        self._plan = plan
+        self._hub_key = hub_key
+        peers = plan.peers // ATTACKERS
+        self._target = Target(
+            aim.clients, aim.link, aim.https, aim.upstream, aim.devices, token, peers, plan.rate_hz
         )
-        for _ in range(ATTACKERS)
-    ]  # fmt: skip
-    for attacker in attackers:
-        assert attacker.stdout is not None
-        async with asyncio.timeout(60):
-            assert await attacker.stdout.readline() == b"ready\n"
-    return attackers
+        self._processes: list[asyncio.subprocess.Process] = []
+
+    async def start(self) -> None:
+        """Returns once they attack."""
+        for _ in range(ATTACKERS):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.hostile.peers", self._plan.name,
+                str(self._plan.seconds), msgspec.json.encode(self._target).decode(),
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+                env={**os.environ, "HUB_KEY": self._hub_key},
+            )  # fmt: skip
+            self._processes.append(process)
+        for process in self._processes:
+            await _ready(process)
+
+    async def end(self) -> int:
+        """End them; returns what they did in all, as far as they said."""
+        acts = 0
+        for process in self._processes:
+            assert process.stdout is not None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    acts += int(await process.stdout.readline() or 0)
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+        return acts
+
+
+async def _ready(process: asyncio.subprocess.Process) -> None:
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        assert await process.stdout.readline() == b"ready\n"

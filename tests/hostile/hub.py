@@ -1,7 +1,7 @@
 """The hub that is attacked: a process of its own, which tells on demand how it is.
 
-`python -m tests.hostile.hub STATE CLIENT_PORT LINK_PORT HTTPS_PORT`; each line on stdin is answered
-by one line of JSON, `Report`.
+`python -m tests.hostile.hub STATE CLIENTS LINK HTTPS UPSTREAM DEVICES`, the latter five are ports;
+each line on stdin is answered by one line of JSON, `Report`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from forwarder.app import App
 from forwarder.commands.run import keep
-from forwarder.config import Clients, Config, Link, Radio
+from forwarder.config import Clients, Config, Link, Radio, Upstream, WebsocketDevices
 from forwarder.log import set_up
 from forwarder.stalls import Stalls
 
@@ -31,11 +31,13 @@ EVERY_S = 0.005
 
 class Report(msgspec.Struct, frozen=True):
     """Since the last one: the longest stall and how many were over 50 ms, in ms; the processor's
-    share. Now: memory (MiB), descriptors, connections, devices, indexes, bytes of log."""
+    share. The most memory there ever was (MiB). Now: memory, descriptors, connections, devices,
+    indexes."""
 
     stall_ms: float
     stalls: int
     cpu: float
+    peak: float
     memory: float
     descriptors: int
     connections: int
@@ -53,7 +55,9 @@ def memory() -> float:
     return pages * resource.getpagesize() / (1 << 20)
 
 
-async def main(state: Path, clients: int, link: int, https: int) -> None:
+async def main(
+    state: Path, clients: int, link: int, https: int, upstream: int, devices: int
+) -> None:
     config = Config(
         name="attacked",
         state=state,
@@ -61,6 +65,8 @@ async def main(state: Path, clients: int, link: int, https: int) -> None:
         clients=Clients(port=clients),
         link=Link(port=link, https_port=https),
         radio=Radio(simulate=("Lovense Edge",)),
+        upstream=(Upstream("odd", listen=upstream),),
+        websocket_devices=WebsocketDevices(enabled=True, port=devices, hosts=("127.0.0.1",)),
     )
     app = App(config)
     app.stalls = Stalls(EVERY_S)
@@ -78,6 +84,7 @@ async def main(state: Path, clients: int, link: int, https: int) -> None:
                 stall_ms=round(app.stalls.longest_s * 1000, 1),
                 stalls=app.stalls.count,
                 cpu=round((cpu_s() - used) / max(loop.time() - since, 0.001), 2),
+                peak=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
                 memory=round(memory(), 1),
                 descriptors=len(os.listdir("/proc/self/fd")),
                 connections=app.doors.count,
@@ -94,4 +101,4 @@ async def main(state: Path, clients: int, link: int, https: int) -> None:
 if __name__ == "__main__":
     set_up("info")
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(main(Path(sys.argv[1]), *map(int, sys.argv[2:5])))
+        runner.run(main(Path(sys.argv[1]), *map(int, sys.argv[2:7])))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.house import attacked
+from tests.hostile.__main__ import OTHERS
+from tests.hostile.house import Plan, attacked
 from tests.hostile.peers import PEERS
 
 # Far above what is measured on an idle machine (50 ms): what is shared with others is slower.
@@ -16,10 +17,11 @@ STALL_MS = 300.0
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at the hub in /proc")
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", [*PEERS, "neighbours", "two hubs"])
 async def test_whatever_a_peer_does_a_good_client_goes_on(name: str, tmp_path: Path) -> None:
-    figures = await attacked(tmp_path, name, 2.0)
+    figures = await attacked(tmp_path, Plan(name, seconds=2.0, peers=300))
     assert figures.fine, (tmp_path / "hub.log").read_text()[-2000:]
+    assert figures.acts_s > 0
     assert figures.report.stall_ms < STALL_MS
     assert figures.report.descriptors < 800
     assert figures.report.indexes < 300
@@ -29,7 +31,11 @@ async def test_whatever_a_peer_does_a_good_client_goes_on(name: str, tmp_path: P
 @pytest.mark.skipif(sys.platform != "linux", reason="stops a process")
 @pytest.mark.timeout(120)
 async def test_after_ten_seconds_of_standing_still_a_hub_goes_on(tmp_path: Path) -> None:
-    figures = await attacked(tmp_path, "stands still", 1.0)
+    figures = await attacked(tmp_path, Plan("stands still", seconds=1.0))
     assert figures.fine
     assert figures.report.stall_ms > 9000
     assert figures.report.devices == 2
+
+
+def test_the_table_names_every_peer_once() -> None:
+    assert not set(OTHERS) & set(PEERS)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from forwarder.connectors.bounds import Purpose
+from forwarder.connectors.descriptors import PLACES, RESERVED, doors_within
+
+
+def filled(limit: int | None) -> int:
+    """How many connections there are when everybody has come, from everywhere and for anything."""
+    doors = doors_within(limit)
+
+    def come(address: str) -> None:
+        for number in range(200):
+            for purpose in Purpose:
+                for settled in (False, True):
+                    place = doors.arrive(address.format(number), 0.0, lambda: None)
+                    if settled:
+                        place.enter(purpose, 0.0, settled=True)
+                    else:
+                        place.enter(purpose, 0.0, settled=False)
+                        if number % 2:
+                            place.settle((purpose, number))
+            doors.arrive(address.format(number), 0.0, lambda: None)
+
+    for address in ("127.0.0.{}", "192.0.2.{}", "198.51.100.{}"):
+        come(address)
+    return doors.count
+
+
+def test_all_places_together_are_what_the_bounds_say() -> None:
+    assert filled(None) <= PLACES
+    assert filled(PLACES + RESERVED) == filled(None) > PLACES * 0.8
+
+
+@pytest.mark.parametrize("limit", [192, 256, 512, 800])
+def test_fewer_descriptors_are_fewer_places_of_every_kind_and_it_is_said(
+    limit: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        count = filled(limit)
+    assert 38 <= count <= limit - RESERVED
+    assert f"gives the hub {limit} open files" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+@pytest.mark.parametrize(("soft", "hard", "expected"), [(256, 256, 256), (256, 512, 512)])
+def test_the_process_takes_what_it_may_have(soft: int, hard: int, expected: int) -> None:
+    code = (
+        "import resource\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        "from forwarder.connectors.descriptors import descriptors\n"
+        "print(descriptors(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == [str(expected)] * 2

@@ -1,0 +1,238 @@
+"""Peers that have proven themselves, or need not: guests, relays, servers, devices."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+
+from relay.link.channel import Channel
+from relay.link.codec import encode
+from relay.link.messages import (
+    VERSION,
+    Advertisement,
+    Advertisements,
+    Connect,
+    Disconnected,
+    ErrorCode,
+    Failed,
+    FromRelay,
+    Hello,
+    Notification,
+    RadioInfo,
+    RadioState,
+    Request,
+)
+from relay.link.security.noise import KeyPair
+from relay.link.security.secure import secure_as_relay
+from relay.link.websocket import dial
+from relay.radio.simulated.catalogue import toys_by_name
+from tests.doubles.scripted_relay import ScriptedRelay
+from tests.hostile.pace import HOST, Peer, Target, crowd
+
+# Of a paired relay that was taken over; the hub of house.py knows it.
+TAKEN_OVER = KeyPair(b"t" * 32)
+
+
+async def long_frames(target: Target) -> None:
+    """Row 6: a guest's frames of thousands of messages, and thousands of stops."""
+    output = {"DeviceIndex": 0, "FeatureIndex": 0, "Command": {"Vibrate": {"Value": 1}}}
+    kinds: list[list[dict[str, object]]] = [
+        [{"Ping": {"Id": id}} for id in range(1, 4500)],
+        [{"StopCmd": {"Id": id, "DeviceIndex": 99}} for id in range(1, 2800)],
+        [{"OutputCmd": {"Id": id, **output}} for id in range(1, 1000)],
+        [{"Nonsense": {"Id": id}} for id in range(1, 4000)],
+    ]
+    await _guests(target, [json.dumps(kind, separators=(",", ":")) for kind in kinds])
+
+
+async def short_frames(target: Target) -> None:
+    """The same in frames of one message each."""
+    kinds: list[dict[str, object]] = [
+        {"Ping": {"Id": 1}},
+        {"StopCmd": {"Id": 1}},
+        {"RequestDeviceList": {"Id": 1}},
+        {"StartScanning": {"Id": 1}},
+        {"InputCmd": {"Id": 1, "DeviceIndex": 0, "FeatureIndex": 1, "Type": "Battery",
+                      "Command": "Read"}},
+    ]  # fmt: skip
+    await _guests(target, [json.dumps([kind]) for kind in kinds])
+
+
+async def _guests(target: Target, frames: list[str]) -> None:
+    async def flood(peer: Peer) -> None:
+        url = f"ws://{HOST}:{target.clients}/{target.token}"
+        async with aiohttp.ClientSession() as session, session.ws_connect(url) as ws:
+            hello = {"Id": 1, "ClientName": "guest", "ProtocolVersionMajor": 4}
+            await ws.send_str(
+                json.dumps([{"RequestServerInfo": {**hello, "ProtocolVersionMinor": 0}}])
+            )
+            for frame in itertools.cycle(frames):
+                await peer.turn()
+                await ws.send_str(frame)
+
+    await crowd(target, flood)
+
+
+async def _link(target: Target, talk: Callable[[Channel], Awaitable[None]], name: str) -> None:
+    channel = await dial(f"ws://{HOST}:{target.link}/link/plain")
+    try:
+        await channel.send(encode(Hello(VERSION, name, capabilities=("scan",))))
+        await talk(channel)
+    finally:
+        await channel.close()
+
+
+async def _swallow(channel: Channel) -> None:
+    while True:
+        await channel.receive()
+
+
+async def relay_floods(target: Target) -> None:
+    """Row 7: readings and states of a radio, a burst of 250 each time."""
+    said = [encode(Notification(1, 1, bytes(20)))] * 200
+    said += [encode(RadioState(RadioInfo("bleak", on=False, text=f"odd {n}"))) for n in range(50)]
+
+    async def visit(peer: Peer) -> None:
+        async def talk(channel: Channel) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_swallow(channel))
+                while True:
+                    await peer.turn()
+                    for frame in said:
+                        await channel.send(frame)
+
+        await _link(target, talk, "flood")
+
+    await crowd(target, visit)
+
+
+async def invented_toys(target: Target) -> None:
+    """Row 8: toys that nobody has, eight each time."""
+
+    async def invent(peer: Peer) -> None:
+        channel = await dial(f"ws://{HOST}:{target.link}/link/plain")
+        (toy,) = toys_by_name("Lovense Hush")
+        relay = ScriptedRelay(channel, toy)
+
+        async def churn() -> None:
+            for number in itertools.count():
+                await peer.turn()
+                whose = f"{os.getpid()}:{id(peer)}:{number}"
+                found = [
+                    Advertisement(f"{whose}:{n}", f"LVS-Z{number % 999}", -40) for n in range(8)
+                ]
+                await relay.say(Advertisements(tuple(found)))
+                if number % 20 == 0:
+                    for p in {it.p for it in relay.heard if isinstance(it, Connect)}:
+                        await relay.say(Disconnected(p))
+                    relay.heard.clear()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(relay.run(name="inventor"))
+            await asyncio.sleep(0.2)
+            tasks.create_task(churn())
+
+    await crowd(target, invent)
+
+
+async def liars(target: Target) -> None:
+    """Row 9: relays that claim everybody's toys and fail."""
+
+    async def lie(peer: Peer) -> None:
+        channel = await dial(f"ws://{HOST}:{target.link}/link/plain")
+        (toy,) = toys_by_name("Lovense Hush")
+        relay = ScriptedRelay(channel, toy)
+
+        def fail(request: Request) -> list[FromRelay] | None:
+            if isinstance(request, Connect):
+                return [Failed(request.id, ErrorCode.TIMEOUT, "so sorry")]
+            return None
+
+        relay.instead = fail
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(relay.run(name="liar"))
+            await asyncio.sleep(0.2)
+            while True:
+                await peer.turn()
+                await relay.say(Advertisements((Advertisement(toy.address, "LVS-Z011", 127),)))
+
+    await crowd(target, lie)
+
+
+async def comers_and_goers(target: Target) -> None:
+    """A paired relay that links itself and leaves, over and over, from many sockets."""
+    hub_key = bytes.fromhex(os.environ["HUB_KEY"])
+
+    async def visit(peer: Peer) -> None:
+        channel = await dial(f"ws://{HOST}:{target.link}/link")
+        secure, _ = await secure_as_relay(channel, TAKEN_OVER, hub_key=hub_key)
+        await secure.send(encode(Hello(VERSION, "taken over", capabilities=("scan",))))
+        await peer.turn()
+        await secure.close()
+
+    await crowd(target, visit)
+
+
+async def upstreams(target: Target) -> None:
+    """Servers that dial in, list a hundred new devices each time, and answer nonsense."""
+    feature = {
+        "FeatureIndex": 0,
+        "FeatureDescription": "",
+        "Output": {"Vibrate": {"Value": [0, 9]}},
+    }
+
+    def devices(number: int) -> str:
+        named = {
+            str(n): {"DeviceName": f"Toy {number * 100 + n}", "DeviceIndex": n,
+                     "DeviceMessageTimingGap": 0, "DeviceFeatures": {"0": feature}}
+            for n in range(100)
+        }  # fmt: skip
+        return json.dumps([{"DeviceList": {"Id": 0, "Devices": named}}])
+
+    lists = [devices(number) for number in range(50)]
+
+    async def serve(peer: Peer) -> None:
+        url = f"ws://{HOST}:{target.upstream}/"
+        async with aiohttp.ClientSession() as session, session.ws_connect(url) as ws:
+
+            async def answer() -> None:
+                async for message in ws:
+                    for body in (one for item in json.loads(message.data) for one in item.items()):
+                        about: dict[str, object] = {"Id": body[1]["Id"]}
+                        name = "Ok"
+                        if body[0] == "RequestServerInfo":
+                            name = "ServerInfo"
+                            about |= {"ServerName": "odd", "MaxPingTime": 0}
+                            about |= {"ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
+                        await ws.send_str(json.dumps([{name: about}]))
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(answer())
+                for listed in itertools.cycle(lists):
+                    await peer.turn()
+                    await ws.send_str(listed)
+
+    await crowd(target, serve)
+
+
+async def devices(target: Target) -> None:
+    """Devices that dial in under ever new addresses: half are what there is, all talk noise."""
+
+    async def dial_in(peer: Peer) -> None:
+        url = f"ws://{HOST}:{target.devices}/"
+        async with aiohttp.ClientSession() as session, session.ws_connect(url) as ws:
+            known = target.acts % 2 == 0
+            name = "LVSDevice" if known else f"nobody's {target.acts}"
+            hello = {"identifier": name, "address": f"{os.getpid()}{target.acts:x}", "version": 0}
+            await ws.send_str(json.dumps(hello))
+            await ws.send_bytes(b"S:11:8A3D9FAC2A45;")
+            for _ in range(50):
+                await peer.turn()
+                await ws.send_bytes(os.urandom(4000))
+
+    await crowd(target, dial_in)
