@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import pytest
 
@@ -39,6 +38,13 @@ class House:
         self.hub = Hub(Store(None))
         self.relays = RelaySource("hub", CATALOGUE, UserConfig(), self.hub)
         self.hub.sources.append(self.relays)
+        # Links begin while it is open.
+        self.door = asyncio.Event()
+        self.door.set()
+
+    async def drive(self, channel: Channel) -> None:
+        await self.door.wait()
+        await self.relays.drive(channel, key="e")
 
     def linked(self) -> bool:
         return any(relay.link is not None for relay in self.relays.relays.values())
@@ -57,7 +63,7 @@ def live(scene: Callable[[House], Awaitable[None]], radio: SimulatedRadio | None
             running = [
                 tasks.create_task(house.relays.run()),
                 tasks.create_task(keep_running(house.agent)),
-                tasks.create_task(keep_linked(house.agent, partial(house.relays.drive, key="e"))),
+                tasks.create_task(keep_linked(house.agent, house.drive)),
             ]
             house.relays.scan(True)
             await scene(house)

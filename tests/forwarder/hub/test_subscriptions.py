@@ -210,10 +210,12 @@ def test_the_radio_is_told_when_the_last_input_of_a_characteristic_ends() -> Non
 def test_a_link_that_broke_ends_nothing_and_what_ended_meanwhile_ends_when_it_is_back() -> None:
     async def scene(house: WholeHouse, toy: Toy, client: FakeClient) -> None:
         for leaves in (False, True):
+            house.door.clear()
             house.loop.stand_still(15)
             await house.until(lambda: not house.linked(), 5)
             if leaves:
                 house.hub.leave(client)
+            house.door.set()
             await house.until(house.linked, 20)
             await asyncio.sleep(2)
             assert list(house.hub.devices) == [0]

@@ -126,6 +126,9 @@ def test_positions_hold_and_do_not_run() -> None:
         (lambda truth: truth.failed(truth.give(on(5))), {1: Value(VIBRATE, 0)}, False),
         (lambda truth: truth.failed(truth.give(on(5))), on(0), True),
         (lambda truth: truth.give({0: Value(POSITION, 80)}), {1: Value(VIBRATE, 0)}, True),
+        (lambda truth: truth.failed(truth.give({0: Value(POSITION, 9)})), {}, True),
+        (lambda truth: truth.give({0: Value(VIBRATE, 5), 1: Value(VIBRATE, 5)}), on(0), False),
+        (lambda truth: truth.give(on(5)), {0: None}, True),
     ],
 )
 def test_whether_all_is_off_behind_a_command(
@@ -143,6 +146,103 @@ def test_the_strongest_of_what_may_be_counts() -> None:
     truth.failed(truth.give(on(-7)))
     truth.give(on(5))
     assert truth.strongest(0) == Value(VIBRATE, -7)
+
+
+def test_each_feature_is_asked_about_by_itself() -> None:
+    truth = Truth()
+    truth.took(truth.give({2: Value(VIBRATE, 5), 1: Value(VIBRATE, 0), 0: Value(VIBRATE, 0)}))
+    assert truth.told == (0, 1, 2)
+    assert [truth.may_run(index) for index in range(4)] == [False, False, True, False]
+    assert truth.running
+    truth.failed(truth.give({1: Value(VIBRATE, 3)}))
+    assert [truth.in_doubt(index) for index in range(4)] == [False, True, False, False]
+    assert truth.unknown
+    assert (truth.taken(3), truth.asked(3)) == (None, None)
+
+
+def test_what_is_under_way_behind_a_command() -> None:
+    truth = Truth()
+    first, second = truth.give(on(3)), truth.give(on(5))
+    other = truth.give({1: Value(VIBRATE, 5)})
+    assert truth.waits(0, first)
+    assert not truth.waits(0, second)
+    assert not truth.waits(2, first)
+    assert not truth.newest(first, 0)
+    assert truth.newest(second, 0)
+    assert truth.newest(other, 1)
+    truth.took(second)
+    assert not truth.waits(0, first)
+    assert not truth.newest(first, 0)
+    assert truth.newest(second, 0)
+    third, fourth = truth.give(on(1)), truth.give(on(2))
+    assert truth.waits(0, third)
+    truth.never_sent(fourth)
+    assert truth.newest(third, 0)
+    assert not truth.waits(0, third)
+    fifth = truth.give(on(2))
+    assert truth.waits(0, third), "one of the two is behind it"
+    truth.took(fifth)
+    assert not truth.waits(0, second)
+
+
+def test_a_value_that_was_given_behind_a_doubt_is_what_it_will_do() -> None:
+    truth = Truth()
+    truth.failed(truth.give(on(5)))
+    assert not truth.certain(0)
+    truth.give(on(0))
+    assert truth.certain(0)
+    assert not truth.in_doubt(0)
+    assert truth.rests_after({})
+
+
+def test_the_same_value_again_that_failed_is_no_doubt() -> None:
+    truth = Truth()
+    truth.took(truth.give(on(5)))
+    truth.failed(truth.give(on(5)))
+    assert truth.certain(0)
+
+
+def test_one_value_without_an_answer_before_what_failed_is_enough_for_a_doubt() -> None:
+    truth = Truth()
+    truth.took(truth.give(on(0)))
+    truth.give(on(7))
+    failing, behind = truth.give(on(0)), truth.give(on(3))
+    truth.failed(failing)
+    truth.never_sent(behind)
+    assert not truth.certain(0)
+
+
+def test_a_doubt_is_as_new_as_the_newest_value_in_it() -> None:
+    truth = Truth()
+    _, second, third, fourth = (truth.give(on(steps)) for steps in (1, 2, 3, 4))
+    truth.failed(fourth)
+    truth.failed(second)
+    truth.took(third)
+    assert not truth.certain(0)
+    assert truth.in_doubt(0)
+
+
+@pytest.mark.parametrize("values", [(-7, 3), (3, -7), (-7, -3), (-3, -7), (0, -7), (-7, 0)])
+def test_the_strongest_of_a_doubt_counts_whatever_its_sign(values: tuple[int, int]) -> None:
+    truth = Truth()
+    truth.took(truth.give(on(1)))
+    for value in values:
+        truth.failed(truth.give(on(value)))
+    assert truth.strongest(0) == Value(VIBRATE, -7)
+
+
+def test_when_nobody_can_tell_any_more_what_rests_stays_certain() -> None:
+    truth = Truth()
+    truth.took(truth.give(on(0)))
+    truth.took(truth.give({1: Value(POSITION, 80)}))
+    truth.lost()
+    assert truth.certain(0)
+    assert truth.certain(1)
+    assert not truth.unknown
+
+
+def test_a_value_moves_for_no_time_in_particular() -> None:
+    assert Value(VIBRATE, 5).duration_ms == 0
 
 
 @dataclass
