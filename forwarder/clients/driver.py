@@ -33,11 +33,10 @@ from forwarder.buttplug.messages import (
 from forwarder.buttplug.server import Action, Closing, ServerSession
 from forwarder.clients.answer import Answer
 from forwarder.clients.budget import Budget
+from forwarder.clients.outbox import Outbox
 from forwarder.clients.reader import Reader
 from forwarder.clients.silence import BUSY_S, Gone, Silence
 from forwarder.connectors.bounds import (
-    ANSWER_BYTES,
-    ANSWERS,
     GUEST_BURST,
     GUEST_MESSAGES_S,
 )
@@ -49,7 +48,6 @@ from forwarder.hub.loop_guard import hub_id_of, plain_name
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode
-from relay.link.signal import Signal
 
 log = logging.getLogger(__name__)
 
@@ -105,21 +103,14 @@ class ClientDriver:
             max_ping_ms=options.max_ping_ms,
             devices=lambda: hub.visible(self),
         )
-        # Replies in order. Lists and readings are made when they can leave: the newest, no backlog.
-        self._outbox: list[str] = []
-        self._list_changed = False
-        self._readings: dict[tuple[int, int, InputType], int] = {}
-        self._waiting_bytes = 0
-        self._room = Signal()
-        self._room.set()
+        self._outbox = Outbox(self.session)
         budget = None
         if grant is not None:
             budget = Budget(GUEST_MESSAGES_S, GUEST_BURST, self._loop.time())
         self._reader = Reader(self.session, self, budget, hub.long_frames)
         # Stops of this pass of the loop: nobody else has done anything since.
         self._just_stopped: dict[StopCmd, Answer] = {}
-        self._wake = Signal()
-        self._silence = Silence(channel, self._busy, self._wake.set)
+        self._silence = Silence(channel, self._busy, self._outbox.filled.set)
         self._readings_at_once = asyncio.Semaphore(READINGS_AT_ONCE)
         self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
         self._tasks: asyncio.TaskGroup | None = None
@@ -151,23 +142,21 @@ class ClientDriver:
     # --- told by the hub ------------------------------------------------------------------------
 
     def devices_changed(self) -> None:
-        self._list_changed = True
-        self._wake.set()
+        self._outbox.devices_changed()
 
     def scanning_finished(self) -> None:
-        self._send(self.session.scanning_finished())
+        self._outbox.reply(self.session.scanning_finished())
 
     def reading(self, device: Device, feature: int, kind: InputType, value: int) -> None:
-        self._readings[device.index, feature, kind] = value
-        self._wake.set()
+        self._outbox.reading(device.index, feature, kind, value)
 
     def trouble(self, error: DeviceError) -> None:
-        self._send(self.session.error(error))
+        self._outbox.reply(self.session.error(error))
 
     def dismiss(self, reason: str) -> None:
         self._hub.leave(self)
         self._ending = _Leave(CLOSE_POLICY, reason)
-        self._wake.set()
+        self._outbox.filled.set()
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -216,7 +205,7 @@ class ClientDriver:
 
     async def act(self, action: Action) -> None:
         if isinstance(action, str):
-            self._send((action,))
+            self._outbox.reply((action,))
         elif isinstance(action, Closing):
             await self._end(_Leave(action.code, action.reason))
         else:
@@ -236,7 +225,7 @@ class ClientDriver:
         return None
 
     async def room(self) -> None:
-        await self._room.wait()
+        await self._outbox.room.wait()
 
     def _busy(self) -> None:
         """It neither answers nor reads: stop what it drives, and let it go on when it is back."""
@@ -247,7 +236,7 @@ class ClientDriver:
     async def _end(self, leave: _Leave) -> None:
         """Let what is queued leave, then end the session: the writer does both."""
         self._ending = leave
-        self._wake.set()
+        self._outbox.filled.set()
         await self._loop.create_future()
 
     async def _watch(self) -> None:
@@ -256,7 +245,7 @@ class ClientDriver:
             await asyncio.sleep(deadline - self._loop.time())
             for action in self.session.tick(self._loop.time()):
                 if isinstance(action, str):
-                    self._send((action,))
+                    self._outbox.reply((action,))
                     continue
                 # The devices first: the client may be gone, they are not.
                 self._hub.leave(self)
@@ -264,44 +253,15 @@ class ClientDriver:
 
     async def _write(self) -> None:
         while True:
-            for frame in self._due():
+            for frame in self._outbox.due():
                 await self._silence.send(frame)
             await self._silence.tend()
-            if self._outbox or self._list_changed or self._readings:
+            if self._outbox:
                 continue
             if self._ending is not None:
                 raise self._ending
-            self._wake.clear()
-            await self._wake.wait()
-
-    def _due(self) -> list[str]:
-        """What is to be sent now; replies before news."""
-        if self._outbox:
-            frame = self._outbox.pop(0)
-            self._waiting_bytes -= len(frame)
-            if not self._crowded:
-                self._room.set()
-            return [frame]
-        frames: list[str] = []
-        if self._list_changed:
-            self._list_changed = False
-            frames += self.session.device_list()
-        readings, self._readings = self._readings, {}
-        for (device, feature, kind), value in readings.items():
-            frames += self.session.reading(device, feature, kind, value)
-        return frames
-
-    @property
-    def _crowded(self) -> bool:
-        return len(self._outbox) >= ANSWERS or self._waiting_bytes >= ANSWER_BYTES
-
-    def _send(self, frames: Sequence[str]) -> None:
-        """Queue `frames`. They are never dropped: while they do not leave nothing more is read."""
-        self._outbox.extend(frames)
-        self._waiting_bytes += sum(map(len, frames))
-        if self._crowded:
-            self._room.clear()
-        self._wake.set()
+            self._outbox.filled.clear()
+            await self._outbox.filled.wait()
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -407,10 +367,10 @@ class ClientDriver:
             self.under_way -= 1
 
     def answer(self, request: Request, outcome: ServerMessage | None) -> None:
-        self._send((self.session.reply(request, outcome),))
+        self._outbox.reply((self.session.reply(request, outcome),))
 
     def fail(self, request: Request, error: ForwarderError) -> None:
-        self._send((self.session.fail(request, error),))
+        self._outbox.reply((self.session.fail(request, error),))
 
 
 def _first(group: BaseException) -> BaseException:

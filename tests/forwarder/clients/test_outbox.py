@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from forwarder.buttplug.messages import InputType
+from forwarder.buttplug.server import ServerSession
+from forwarder.clients.outbox import Outbox
+from forwarder.connectors.bounds import ANSWER_BYTES, ANSWERS
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    session = ServerSession("hub", max_ping_ms=0, devices=dict)
+    session.receive(
+        '[{"RequestServerInfo": {"Id": 1, "ClientName": "a", "ProtocolVersionMajor": 4,'
+        ' "ProtocolVersionMinor": 0}}]',
+        0.0,
+    )
+    return Outbox(session)
+
+
+def test_replies_leave_in_order_and_before_news_of_which_the_newest_counts(outbox: Outbox) -> None:
+    for value in (1, 2):
+        outbox.reading(0, 0, InputType.BATTERY, value)
+        outbox.devices_changed()
+    outbox.reply(["a", "b"])
+    assert outbox.filled.is_set()
+    assert [outbox.due(), outbox.due()] == [["a"], ["b"]]
+    listed, reading = outbox.due()
+    assert "DeviceList" in listed
+    assert '"Value":2' in reading.replace(" ", "")
+    assert not outbox
+
+
+@pytest.mark.parametrize("frames", [["x"] * ANSWERS, ["x" * ANSWER_BYTES]], ids=["many", "long"])
+def test_there_is_no_room_while_answers_do_not_leave(outbox: Outbox, frames: list[str]) -> None:
+    outbox.reply(frames)
+    assert not outbox.room.is_set()
+    outbox.due()
+    assert outbox.room.is_set()
