@@ -59,12 +59,16 @@ async def open_device(
 
     It may be running since an earlier connection, so the radio has taken its stop when this
     returns. `known`: what it was the last time; then it is stopped before it is asked anything,
-    and that stop stays armed. Else, until the device's own stop is armed, whatever ends this lets
-    the peripheral go. Raises HardwareError (it did not answer; another try may work). Whether the
-    device is allowed, and what the wearer's limits leave of it, is the caller's business.
+    and that stop stays armed. Else whatever ends this lets the peripheral go, until it is known
+    what it is: its own stop is armed before its handshake, for some handshakes move it. Raises
+    HardwareError (it did not answer; another try may work). Whether the device is allowed, and what
+    the wearer's limits leave of it, is the caller's business.
     """
     name = advertisement.name or advertisement.address
-    if known is None or not await _stop_known(hardware, candidates, advertisement, known):
+    armed = None
+    if known is not None:
+        armed = await _stop_known(hardware, candidates, advertisement, known)
+    if armed is None:
         await hardware.arm(None, gap_ms=0, keepalive=None)
     for candidate in candidates:
         hardware.bind(candidate.endpoints)
@@ -85,17 +89,20 @@ async def open_device(
             address=hardware.address,
             advertised_name=advertisement.name or "",
         )
+        definition = model.definition
+        identity = Identity(hardware.address, definition.protocol, definition.identifier)
+        settings = user.device(identity.address, identity.protocol, identity.identifier)
+        gap_ms = hardware.gap_ms if definition.gap_ms is None else definition.gap_ms
+        if settings is not None and settings.gap_ms is not None:
+            gap_ms = settings.gap_ms
+        stop = _stop_so_far(protocol)
+        if stop and stop != armed:
+            await hardware.arm(stop, gap_ms=gap_ms, keepalive=None)
         await runner.run(protocol.handshake(), HANDSHAKE_S)
     except ProtocolError as error:
         raise HardwareError(ErrorCode.REFUSED, f"{name}: {error}") from error
     except TimeoutError:
         raise HardwareError(ErrorCode.TIMEOUT, f"{name} did not finish its handshake.") from None
-    definition = model.definition
-    identity = Identity(hardware.address, definition.protocol, definition.identifier)
-    settings = user.device(identity.address, identity.protocol, identity.identifier)
-    gap_ms = hardware.gap_ms if definition.gap_ms is None else definition.gap_ms
-    if settings is not None and settings.gap_ms is not None:
-        gap_ms = settings.gap_ms
     await arm(hardware, protocol, gap_ms)
     truth = Truth()
     hardware.follow(truth)
@@ -119,8 +126,9 @@ async def _stop_known(
     candidates: Sequence[Candidate],
     advertisement: Advertisement,
     known: Identity,
-) -> bool:
-    """Arm and stop it as what it was the last time; False if that is not possible any more."""
+) -> tuple[Packet, ...] | None:
+    """Arm and stop it as what it was the last time; returns what is armed, None if that is not
+    possible any more."""
     for candidate in candidates:
         try:
             model = candidate.resolve(known.identifier, advertisement)
@@ -135,8 +143,16 @@ async def _stop_known(
             gap_ms = hardware.gap_ms if model.definition.gap_ms is None else model.definition.gap_ms
             await hardware.arm(stop, gap_ms=gap_ms, keepalive=None)
             await _take_stop(hardware, protocol.stop(None) or stop)
-            return True
-    return False
+            return stop
+    return None
+
+
+def _stop_so_far(protocol: DeviceProtocol) -> tuple[Packet, ...] | None:
+    """What stops it before its handshake; None if only the handshake tells."""
+    try:
+        return protocol.armed()
+    except ProtocolError:
+        return None
 
 
 async def arm(hardware: Hardware, protocol: DeviceProtocol, gap_ms: int) -> None:

@@ -211,6 +211,20 @@ def test_an_answer_without_sense_is_a_failure_of_the_toy(answer: bytes) -> None:
     run_virtual(main())
 
 
+def test_its_own_stop_is_armed_before_a_handshake_that_may_move_it() -> None:
+    async def main() -> None:
+        (toy,) = toys_by_name("WeVibe Sync")
+        for known in (None, Identity("A", "wevibe", "Sync")):
+            hardware = Peripheral(toy)
+            await opened(hardware, known=known)
+            asked = [call for call in hardware.calls if call[0] in ("arm", "write")]
+            begun = next(n for n, call in enumerate(asked) if call[0] == "write")
+            assert asked[begun - 1] == ("arm", (bytes([0x0F, *bytes(7)]),), 50)
+            assert len([call for call in asked[:begun] if call[0] == "arm"]) == (1 if known else 2)
+
+    run_virtual(main())
+
+
 def test_what_the_user_decided_about_the_device_holds() -> None:
     async def main() -> None:
         user = UserConfig()
