@@ -22,13 +22,15 @@ def outbox() -> Outbox:
 def test_replies_leave_in_order_and_before_news_of_which_the_newest_counts(outbox: Outbox) -> None:
     for value in (1, 2):
         outbox.reading(0, 0, InputType.BATTERY, value)
-        outbox.devices_changed()
     outbox.reply(["a", "b"])
     assert outbox.filled.is_set()
     assert [outbox.due(), outbox.due()] == [["a"], ["b"]]
-    listed, reading = outbox.due()
-    assert "DeviceList" in listed
+    (reading,) = outbox.due()
     assert '"Value":2' in reading.replace(" ", "")
+    assert not outbox
+    outbox.devices_changed()
+    assert outbox
+    assert outbox.due() == []  # there are none, and the client knows that
     assert not outbox
 
 
