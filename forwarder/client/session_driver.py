@@ -72,6 +72,8 @@ class Dialogue:
         self._clock = asyncio.get_running_loop().time
         self._budget = Budget(SERVER_MESSAGES_S, SERVER_BURST, self._clock())
         self._since_turn = 0
+        # Of these, answers: they were asked for, and slow ones would hold up a stop's.
+        self._answers = 0
         self._urgent: deque[str] = deque()
         self._queue: dict[int, str] = {}
         self._own = count(-1, -1)  # keys of the session's own frames; requests have their Ids
@@ -149,11 +151,13 @@ class Dialogue:
             actions = self.session.take(item, self._clock())
             self._act(actions)
             self._since_turn += 1
+            self._answers += any(isinstance(action, Reply) for action in actions)
             if any(isinstance(action, Devices) for action in actions):
                 self._since_turn += _LIST_COST
             if self._since_turn >= TURN_MESSAGES:
-                pause = self._budget.spend(self._since_turn, self._clock())
-                self._since_turn = 0
+                unasked = self._since_turn - self._answers
+                pause = self._budget.spend(unasked, self._clock())
+                self._since_turn = self._answers = 0
                 await asyncio.sleep(pause)
 
     def _finish(self, reason: str) -> None:

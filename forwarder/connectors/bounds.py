@@ -127,8 +127,9 @@ SHARED_STOPS: Final = 1024
 
 # --- relays and other servers, after they have proven themselves ---------------------------------
 
-# What one link may say. Reading a message costs 20 µs and more of everybody's time; a crowded flat
-# with ten sensors says a tenth of it. Above it the link is read more slowly.
+# What one link may say unasked. Reading a message costs 20 µs and more of everybody's time; a
+# crowded flat with ten sensors says a tenth of it. Above it the link is read more slowly. Answers
+# are not counted: there are as many as commands, and slow answers would hold up a stop's.
 LINK_MESSAGES_S: Final = 3000.0
 LINK_BURST: Final = 6000.0
 # Readings of toys; above it they are dropped, for a newer one follows. Sensors tell 100 a second.
@@ -137,7 +138,8 @@ NOTIFICATIONS_BURST: Final = 1000.0
 # Toys of one relay that are opened: a box of toys at once, and then one every half second.
 OPENINGS_S: Final = 2.0
 OPENINGS_BURST: Final = 32.0
-# What another Buttplug server may say. A list of devices costs as much as 20 other messages.
+# What another Buttplug server may say, answers apart. A list of devices costs as much as 20 other
+# messages.
 SERVER_MESSAGES_S: Final = 1000.0
 SERVER_BURST: Final = 2000.0
 # One frame of theirs: the lists of four hundred devices. Opening it is one step.

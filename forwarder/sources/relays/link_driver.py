@@ -150,6 +150,8 @@ class RelayLink:
         self._waiting: dict[int, _Waiting] = {}
         now = self._loop.time()
         self._messages = Budget(LINK_MESSAGES_S, LINK_BURST, now)
+        # Messages of this turn that nobody asked for: an answer is what a client spends, not it.
+        self._unasked = 0
         self._notifications = Budget(NOTIFICATIONS_S, NOTIFICATIONS_BURST, now)
         self.dropped = 0  # notifications, because there were too many
         # When each peripheral was leased last: what runs there stops an active lease later.
@@ -360,13 +362,13 @@ class RelayLink:
     # --- in -------------------------------------------------------------------------------------
 
     async def _read(self, on_message: Callable[[FromRelay], None]) -> None:
-        turn = 0
+        turn = self._unasked = 0
         while True:
             frame = await self._channel.receive()
             turn += 1
             if turn == TURN_MESSAGES:
-                turn = 0
-                pause = self._messages.spend(TURN_MESSAGES, self._loop.time())
+                pause = self._messages.spend(self._unasked, self._loop.time())
+                turn = self._unasked = 0
                 await asyncio.sleep(pause)
             if self._leaving:
                 continue  # what was on its way when we said goodbye; the writer ends the link
@@ -375,11 +377,13 @@ class RelayLink:
                 self._queue(answer)
             if isinstance(message, Done | Connected | Value | Failed):
                 self._settle(message)
-            elif isinstance(message, Bye):
+                continue
+            self._unasked += 1
+            if isinstance(message, Bye):
                 # At once: nothing may be sent any more, whoever tries before `run` is over.
                 self.fail_all(message.text or "the relay said goodbye")
                 raise ChannelClosed(1000, self.ended or "")
-            elif isinstance(message, Notification) and self._too_many():
+            if isinstance(message, Notification) and self._too_many():
                 self.dropped += 1
             else:
                 on_message(message)
@@ -393,5 +397,7 @@ class RelayLink:
 
     def _settle(self, reply: Reply) -> None:
         entry = self._waiting.pop(reply.id, None)
-        if entry is not None:  # else it came after its deadline, and was reported as such
+        if entry is None:
+            self._unasked += 1  # it came after its deadline, and was reported as such
+        else:
             entry.settle(reply)

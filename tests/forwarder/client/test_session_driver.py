@@ -208,3 +208,19 @@ def test_a_server_that_says_too_much_is_read_more_slowly_with_turns_for_others()
         assert 3.5 < loop.time() - started < 4.6
 
     scenario(test)
+
+
+def test_answers_of_a_server_are_no_part_of_what_it_may_say() -> None:
+    count = int(SERVER_BURST + 4 * SERVER_MESSAGES_S)
+
+    async def test(talk: Talk) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        for _ in range(count // 64):
+            asked = [talk.dialogue.ask(StopCmd(id=0)) for _ in range(64)]
+            for _ in asked:
+                await talk.server.say("Ok", Id=(await talk.server.hear())[1])
+            await asyncio.gather(*(one.reply for one in asked))
+        assert loop.time() - started < 0.5
+
+    scenario(test)

@@ -8,7 +8,12 @@ from contextlib import suppress
 
 import pytest
 
-from forwarder.connectors.bounds import NOTIFICATIONS_BURST, NOTIFICATIONS_S
+from forwarder.connectors.bounds import (
+    LINK_BURST,
+    LINK_MESSAGES_S,
+    NOTIFICATIONS_BURST,
+    NOTIFICATIONS_S,
+)
 from forwarder.errors import HardwareError
 from forwarder.sources.relays.link_driver import OUTBOX_FRAMES, REQUEST_S, SEND_S, RelayLink
 from relay.link.channel import MemoryChannel, channel_pair
@@ -355,6 +360,37 @@ def test_what_takes_more_than_a_frame_is_not_said_and_the_link_goes_on(
 
     play(scene)
     assert "not told" in caplog.text
+
+
+def test_answers_are_read_at_once_and_what_nobody_asked_for_at_its_budget() -> None:
+    seconds = 4.0
+    count = int(LINK_BURST + seconds * LINK_MESSAGES_S)
+    took_s: list[float] = []
+
+    async def scene(bench: Bench) -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for _ in range(count // 64):
+            outcomes = [bench.link.carry(lambda id: Stop(id, 1, PACKETS)) for _ in range(64)]
+            asked = [one.id for one in await bench.heard() if isinstance(one, Stop)]
+            await bench.say(*map(Done, asked))
+            await asyncio.gather(*outcomes)
+        took_s.append(clock() - began)
+        began = clock()
+        for n in range(count):
+            await bench.there.send(encode(Disconnected(n, "")))
+            if not n % 1000:
+                await bench.heard()  # beats go on
+        while len(bench.news) < count // 64 * 64:
+            await asyncio.sleep(0.1)
+            await bench.heard()
+        took_s.append(clock() - began)
+
+    bench = play(scene)
+    assert bench.ended is None
+    answers_s, unasked_s = took_s
+    assert answers_s < 0.01
+    assert unasked_s == pytest.approx(seconds, abs=0.2)
 
 
 def test_of_a_flood_of_readings_the_bound_passes_and_everything_else_does() -> None:
