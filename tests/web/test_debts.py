@@ -174,6 +174,17 @@ async def test_after_a_reload_it_is_named_and_stopped_by_itself_where_the_browse
         await until_rest(rig)
 
 
+async def test_a_toy_that_ran_when_the_page_was_loaded_again_is_soon_in_order() -> None:
+    async with phone_rig(features=REMEMBERS) as rig:
+        address = await rig.drive()
+        await rig.page.goto(rig.hub.url())
+        await rig.meet()
+        await rig.at_rest(2)
+        await rig.page.until(NOT_NAMED)
+        assert await rig.offered() == address
+        await rig.connect(address)
+
+
 @pytest.mark.parametrize("paired", [True, False])
 async def test_after_a_reload_it_is_stopped_with_one_tap_where_the_browser_forgets(
     paired: bool,

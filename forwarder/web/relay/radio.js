@@ -11,6 +11,10 @@ import { Turns } from './turns.js';
 const OPERATION_MS = 5000; // a peripheral at the edge of its range has been seen to take 3 s
 const DISCOVERY_MS = 15000; // a dozen services at one round trip of about 100 ms per characteristic
 const ALIVE_MS = 2000;
+// A browser says at once that it has let a toy go; the system behind it takes longer, up to 2 s with
+// BlueZ. A toy that is connected again too soon gets the connection that ends, and Chromium has then
+// been seen never to answer the next connect.
+const ENDING_S = 1;
 // Who is being connected has this long (s) from when another waits: toys in reach take 1 to 3 s.
 const CROWDED_S = 6;
 // Web Bluetooth writes 512 bytes at most and does not tell the MTU; 3 bytes are the ATT header.
@@ -55,6 +59,8 @@ function translated(error) {
 export class WebRadio {
   #bluetooth;
   #turns = new Turns();
+  #letGo = new WeakMap(); // device → when,
+  #begun = now(); // and what a page before this one had
 
   // `onLost()`: the browser's Bluetooth no longer answers; only loading the page again helps.
   constructor(bluetooth, onLost) {
@@ -117,31 +123,45 @@ export class WebRadio {
     try {
       for (let attempt = 0; ; attempt++) {
         try {
-          await limit.race(device.gatt.connect());
-          break;
+          return await this.#made(device, limit, onGone);
         } catch (error) {
           const failed = translated(error);
-          // A disconnection that is still being reported cancels a connect: ask once more.
-          const retry = (error.name === 'AbortError' && attempt === 0)
-            // Known from earlier, not seen since the browser started: look for it while trying.
-            || (failed.code === 'not_found' && device.watchAdvertisements && limit.leftS > 2);
-          if (!retry || limit.error) throw failed;
-          if (failed.code === 'not_found') await limit.race(this.#look(device, watching.signal));
-          else await sleep(300);
+          // A disconnection that is still under way cancels a connect, or ends what it has made.
+          const ended = (error.name === 'AbortError' || failed.code === 'gone') && attempt < 2;
+          // Known from earlier, not seen since the browser started: look for it while trying.
+          const unseen = failed.code === 'not_found' && device.watchAdvertisements && limit.leftS > 2;
+          if (limit.error || !(ended || unseen)) throw failed;
+          if (unseen) await limit.race(this.#look(device, watching.signal));
+          else this.letGo(device);
         }
       }
-      limit.relax(); // what is connected needs no radio of its own to be discovered
-      const connection = new Connection(device, this, onGone);
-      await limit.race(within(DISCOVERY_MS, connection.discover(), tooLate));
-      return connection;
     } catch (error) {
-      device.gatt.disconnect();
+      this.letGo(device);
       const failed = translated(error);
       if (failed.code === 'timeout') this.checkAlive();
       throw failed;
     } finally {
       watching.abort();
     }
+  }
+
+  // End its connection, or the try to make one.
+  letGo(device) {
+    this.#letGo.set(device, now());
+    device.gatt.disconnect();
+  }
+
+  async #made(device, limit, onGone) {
+    const wait = (this.#letGo.get(device) ?? this.#begun) + ENDING_S - now();
+    if (wait > 0) await limit.race(sleep(wait * 1000));
+    await limit.race(device.gatt.connect());
+    limit.relax(); // what is connected needs no turn of its own to be discovered
+    let whole = false;
+    const connection = new Connection(device, this, text => { if (whole) onGone(text); });
+    await limit.race(within(DISCOVERY_MS, connection.discover(), tooLate));
+    if (!connection.connected) throw new RadioError('gone', 'the toy is not connected');
+    whole = true;
+    return connection;
   }
 
   async #look(device, signal) {
@@ -327,7 +347,7 @@ export class Connection {
   // Let the toy go. onGone is not called for it.
   disconnect() {
     this.#end();
-    this.#device.gatt.disconnect();
+    this.#radio.letGo(this.#device);
   }
 
   #disconnected = () => {

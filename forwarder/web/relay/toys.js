@@ -3,7 +3,7 @@
 //
 // A connection that is being made belongs to whoever asked for it last, or to nobody: when a link
 // ends, it is offered to the next one. A toy that was lost while it may run owes a stop: the page
-// connects it by itself, stops it, and lets it go, unless a hub has asked for it.
+// connects it by itself, stops it, and lets it go, unless a hub asks for it.
 
 import { Chosen } from './chosen.js';
 import { Alarm, now } from './clock.js';
@@ -18,6 +18,9 @@ import { recordOf } from './toy.js';
 export const MOST_PERIPHERALS = 7;
 // How long toys stay connected (and stopped) while the hub is away (s): a router's restart.
 export const HOLD_S = 180;
+// How long (s) one that was connected for its stop alone is kept, so that the hub can have it: a
+// browser that has just let a toy go makes a poor connection to it.
+const OFFER_S = 3;
 // A toy that went away is offered to the hub again after these pauses (s), doubled: a battery change
 // takes seconds, a toy in a drawer must not keep the radio busy.
 const RETURN_FIRST_S = 2;
@@ -160,10 +163,10 @@ export class Toys {
       if (this.block.cause === 'emergency') failed(attempt, 'gate', EMERGENCY);
       if (attempt.lost !== null) throw new RadioError('gone', attempt.lost);
       if (attempt.giveUp.signal.aborted) throw new RadioError('gone', 'it was given up');
-      // What is kept for the next hub has been asked for by one, and had nothing to be stopped for;
-      // anything else is offered again when it has been let go.
-      const kept = attempt.asked && !owed && this.block.cause !== 'emergency' && this.block.cause !== 'shutdown';
-      stays = !toy.removed && (attempt.claim !== null || kept);
+      // What is kept for the next hub has been asked for by one. What was connected for its stop alone
+      // is let go, unless the hub wants it at once.
+      const mayStay = !toy.removed && !['emergency', 'shutdown'].includes(this.block.cause);
+      stays = mayStay && (attempt.asked || this.hub !== null);
     } catch (caught) {
       if (!(caught instanceof RadioError)) console.error(caught); // ours, and the hub is told all the same
       error = caught;
@@ -185,6 +188,7 @@ export class Toys {
       if (attempt.asked || !toy.text) toy.text = error.message;
       toy.unusable = error.code === 'unsupported';
     } else {
+      failed(attempt, 'gone', 'this toy was put away on the phone');
       Object.assign(toy, { text: '', unusable: false, failures: 0 });
     }
     this.#idle(toy, Boolean(error));
@@ -200,7 +204,7 @@ export class Toys {
     Object.assign(toy, { peripheral, text: '', unusable: false, failures: 0, fresh: true });
     if (attempt.claim) this.#bind(toy, attempt.claim);
     else {
-      this.#hold(toy);
+      this.#hold(toy, attempt.asked ? HOLD_S : OFFER_S);
       this.offer(toy);
     }
     this.changed();
@@ -263,9 +267,9 @@ export class Toys {
     }
   }
 
-  // Keep it for a hub to come back, for HOLD_S from now on.
-  #hold(toy) {
-    toy.set('hold', HOLD_S, () => toy.peripheral?.leave('the hub stayed away'));
+  // Keep it for a hub to come back.
+  #hold(toy, seconds = HOLD_S) {
+    toy.set('hold', seconds, () => toy.peripheral?.leave('the hub stayed away'));
   }
 
   // Stop everything and let it go; resolves when that is over, whether the radio took it or not.
