@@ -28,7 +28,7 @@ export class Relay {
     this.wearer.paused = choices.paused ?? false;
     this.wearer.stopped = choices.stopped ?? false;
     this.#applyBlock();
-    this.roster = new Toys({
+    this.table = new Toys({
       store, radio, key, block: this.#block, maxRunS: () => this.choices.maxRunS ?? 0, changed,
       debtsChanged: () => this.#sendDebts(),
     });
@@ -48,7 +48,7 @@ export class Relay {
   async start(pairing) {
     this.radio.watch(on => this.#radioChanged(on));
     this.#askRadio();
-    await this.roster.chosen.load();
+    await this.table.chosen.load();
     this.known = await this.store.hubs();
     const target = pairing ?? this.known[0];
     if (target) this.use(target);
@@ -82,23 +82,29 @@ export class Relay {
 
   // --- toys --------------------------------------------------------------------------------------
 
-  get toys() { return this.roster.all; }
+  get toys() { return this.table.all; }
 
-  choose(all) { return this.roster.chosen.choose(this.interests, all); }
+  // What may be running and is not connected.
+  get owed() { return this.table.owed; }
+
+  // Nothing runs: the page can be loaded again.
+  get idle() { return !this.owed.length && !this.table.peripherals.some(one => one.mayRun); }
+
+  choose(all) { return this.table.chosen.choose(this.interests, all); }
 
   // Let the person choose a toy that may be running, and that the browser has forgotten.
-  seek(toy) { return this.roster.chosen.seek(toy, this.interests); }
+  seek(toy) { return this.table.chosen.seek(toy, this.interests); }
 
-  remove(toy) { return this.roster.remove(toy); }
-  retry(toy) { this.roster.retry(toy); }
+  remove(toy) { return this.table.remove(toy); }
+  retry(toy) { this.table.retry(toy); }
 
   // A person has looked: it is off.
-  forgive(toy) { this.roster.forgive(toy); }
+  forgive(toy) { this.table.forgive(toy); }
 
   // --- the link ----------------------------------------------------------------------------------
 
   #hello() {
-    const held = this.roster.held.map(({ address }) => ({ address }));
+    const held = this.table.held.map(({ address }) => ({ address }));
     return {
       t: 'Hello', version: VERSION, name: this.identity.name, software: SOFTWARE, platform: this.identity.platform,
       capabilities: ['chooser', 'status'], radio: this.#radioInfo(), held, max_peripherals: MOST_PERIPHERALS,
@@ -127,34 +133,34 @@ export class Relay {
     this.hub = { ...this.hub, name: clean(welcome.hub ?? '') || this.hub.name, places, used: Date.now() };
     this.store.keepHub(this.hub).catch(error => console.warn(error));
     this.#sendWearer();
-    if (this.roster.owed.length) this.#sendDebts();
-    this.roster.opened(session);
+    if (this.table.owed.length) this.#sendDebts();
+    this.table.opened(session);
   }
 
   #closed() {
     this.#session = null;
     this.#status.clear();
-    this.roster.closed();
+    this.table.closed();
     this.changed();
   }
 
   #message(message) {
-    const { roster } = this;
+    const { table } = this;
     switch (message.t) {
-      case 'Beat': for (const [p, ms] of message.leases) roster.find(p)?.lease(ms); return;
+      case 'Beat': for (const [p, ms] of message.leases) table.find(p)?.lease(ms); return;
       case 'Interests': this.interests = message; break;
-      case 'Scan': if (message.on) roster.offerAll(); break;
+      case 'Scan': if (message.on) table.offerAll(); break;
       case 'Status': this.#showStatus(message); break;
-      case 'Connect': roster.connect(message); break;
+      case 'Connect': table.connect(message); break;
       case 'StopAll': this.#stopAll(message.id); break;
       case 'Forget':
-        roster.forgive(this.toys.get(message.address));
+        table.forgive(this.toys.get(message.address));
         this.link.send({ t: 'Done', id: message.id });
         break;
       case 'Arm': case 'Write': case 'Output': case 'Stop': case 'Disconnect':
       case 'Read': case 'Subscribe': case 'Unsubscribe': {
-        if (message.t === 'Disconnect' && roster.disconnect(message)) break;
-        const peripheral = roster.find(message.p);
+        if (message.t === 'Disconnect' && table.disconnect(message)) break;
+        const peripheral = table.find(message.p);
         if (peripheral) peripheral.handle(message);
         else this.link.send({ t: 'Failed', id: message.id, code: 'gone', text: 'that toy is not connected' });
         return;
@@ -180,7 +186,7 @@ export class Relay {
 
   async #stopAll(id) {
     const session = this.#session;
-    const errors = await Promise.all(this.roster.peripherals.map(peripheral => peripheral.strike(null)));
+    const errors = await Promise.all(this.table.peripherals.map(peripheral => peripheral.strike(null)));
     const error = errors.find(Boolean);
     session.send(error ? { t: 'Failed', id, code: error.code ?? 'radio', text: error.message } : { t: 'Done', id });
   }
@@ -193,13 +199,13 @@ export class Relay {
     const before = this.#block.cause;
     Object.assign(this.wearer, changes);
     const cause = this.#applyBlock();
-    if (cause) for (const peripheral of this.roster.peripherals) peripheral.strike(cause);
-    if (changes.stopped) this.roster.urge();
+    if (cause) for (const peripheral of this.table.peripherals) peripheral.strike(cause);
+    if (changes.stopped) this.table.urge();
     const { paused, stopped } = this.wearer;
     this.#choose({ paused, stopped });
     this.#sendWearer();
     // What had to be let go, or was refused meanwhile.
-    if (before === 'emergency' && cause !== 'emergency') this.roster.offerAll();
+    if (before === 'emergency' && cause !== 'emergency') this.table.offerAll();
   }
 
   resume() { this.want({ paused: false, stopped: false }); }
@@ -207,26 +213,26 @@ export class Relay {
   // Change { leaveStops, limit, maxRunS }.
   set(choices) {
     this.#choose(choices);
-    for (const { gate } of this.roster.peripherals) gate.maxRunS = this.choices.maxRunS ?? 0;
+    for (const { gate } of this.table.peripherals) gate.maxRunS = this.choices.maxRunS ?? 0;
     this.#sendWearer();
   }
 
   // The page is about to stop running, perhaps for ever: stop everything in this moment.
   leavePage() {
-    this.roster.sleep();
+    this.table.sleep();
     this.link.hangUp();
   }
 
   // It has been frozen, and goes on.
   comeBack() {
-    this.roster.wake();
+    this.table.wake();
     this.link.retry();
   }
 
   // Stop everything, let it go, and stay away from the hub.
   async leave(text) {
     this.#going(true);
-    await this.roster.leaveAll(text);
+    await this.table.leaveAll(text);
     this.link.stop(text);
   }
 
@@ -255,7 +261,7 @@ export class Relay {
     this.link.send({ t: 'Wearer', paused: paused || away, stopped, ceilings, max_run_s: maxRunS });
   }
 
-  #sendDebts() { this.link.send({ t: 'Debts', items: this.roster.debts() }); }
+  #sendDebts() { this.link.send({ t: 'Debts', items: this.table.debts() }); }
 
   // Not every browser tells when a radio comes.
   async #askRadio() {
@@ -269,8 +275,8 @@ export class Relay {
     this.radioOn = on;
     this.link.send({ t: 'RadioState', radio: this.#radioInfo() });
     if (on) {
-      this.roster.urge();
-      this.roster.offerAll();
+      this.table.urge();
+      this.table.offerAll();
     }
     this.changed();
   }

@@ -122,7 +122,7 @@ export class Ui {
     show($('settings'), paired);
     show($('hub-details'), paired);
     show($('cannot'), paired);
-    show($('bar'), paired || relay.peripherals.table.owed.length > 0);
+    show($('bar'), paired || relay.owed.length > 0);
     this.#drawToys();
     this.#drawFront();
     this.#drawFacts();
@@ -138,9 +138,6 @@ export class Ui {
 
   get #failing() { return [...this.#relay.toys.values()].some(toy => toy.peripheral?.stopFailing); }
 
-  // Nothing runs and nothing may: the page can be loaded again.
-  get #idle() { return !this.#relay.peripherals.table.owed.length && !this.#relay.peripherals.table.peripherals.some(one => one.mayRun); }
-
   #mostImportant(paired) {
     const relay = this.#relay;
     const { link, hub, store } = relay;
@@ -151,13 +148,13 @@ export class Ui {
       hub: hub?.name ?? 'The hub', pairing: !paired && relay.known.length > 0,
       online: navigator.onLine, localNetwork: this.#localNetwork,
       // The page came from this hub, so that the browser's word about its certificate was for both.
-      ownHub: this.#idle && Boolean(place) && new URL(place).protocol === 'wss:' && new URL(place).host === location.host,
+      ownHub: relay.idle && Boolean(place) && new URL(place).protocol === 'wss:' && new URL(place).host === location.host,
     };
     // A single failed attempt is no news; the line under the name says it.
     const settled = link.failures > 1 || !['unreachable', 'silent', 'busy'].includes(link.state.problem);
-    return owedNotice(relay.peripherals.table.owed, relay.radioOn) ?? (store.forgetful ? FORGETFUL : null)
+    return owedNotice(relay.owed, relay.radioOn) ?? (store.forgetful ? FORGETFUL : null)
       ?? (hub && settled ? this.#stuck(linkNotice(link.state, view)) : null)
-      ?? (relay.radioOn ? null : RADIO_OFF) ?? wearer ?? this.#told ?? (relay.newerPage && this.#idle ? NEWER : null);
+      ?? (relay.radioOn ? null : RADIO_OFF) ?? wearer ?? this.#told ?? (relay.newerPage && relay.idle ? NEWER : null);
   }
 
   // A link notice with the way out of a hub or a pairing that does not work.
