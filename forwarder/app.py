@@ -471,7 +471,7 @@ def _agents(config: Config, user: UserConfig) -> list[Agent]:
             simulate=config.radio.simulate,
             placed=[(toy.identifier, toy.address) for toy in user.simulated()],
             local=config.radio.local,
-            adapter=config.radio.adapter,
+            bluetooth=config.radio.adapters,
             trace=config.trace,
             state=config.state_dir / "radio",
         )

@@ -103,12 +103,20 @@ class Radio(_Table, frozen=True):
 
     simulate       toys to simulate: device names or advertised names
     local          use this machine's Bluetooth
-    adapter        which one, by the name that the system has for it
+    bluetooth      which adapters, by the names that the system has for them; "" is its default one
+    adapter        the only one, as it was said before there were several; counts with `local`
     """
 
     simulate: tuple[str, ...] = ()
     local: bool = False
+    bluetooth: tuple[str, ...] = ()
     adapter: str | None = None
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The Bluetooth adapters that are named, either way."""
+        one = (self.adapter,) if self.local and self.adapter is not None else ()
+        return (*self.bluetooth, *one)
 
 
 class Upstream(_Table, frozen=True):

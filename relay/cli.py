@@ -20,7 +20,7 @@ from relay.hub_link.uplink import Uplink
 from relay.link.messages import Advertisement
 from relay.link.names import neutralise
 from relay.radio.base import Radio, RadioError, toys_run_on
-from relay.radio.choice import open_radio
+from relay.radio.choice import Wanted, open_radio
 from relay.radio.trace import Trace
 from relay.wearer.console import Console, picture
 from relay.wearer.control import Command, Control, ask
@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
     state = make_state(options.state or default_state())
     hub = target(options.hub or file.hub, state)
     trace = Trace(options.trace) if options.trace else None
-    radio = open_radio(options.simulate, options.adapter or file.adapter, trace)
+    radio = open_radio(_wanted(options, file), trace)
     console = Console(sys.stderr)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO, handlers=[console]
@@ -179,7 +179,7 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
 
 
 def _scan(options: argparse.Namespace) -> int:
-    radio = open_radio(options.simulate, options.adapter)
+    radio = open_radio(_wanted(options, FileConfig()))
     try:
         found = asyncio.run(_look_around(radio, options.seconds))
     except RadioError as error:
@@ -250,7 +250,21 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
 def _add_radio(parser: argparse.ArgumentParser) -> None:
     text = "simulated toys instead of a radio, by device or advertised names, separated by commas"
     parser.add_argument("--simulate", metavar="NAMES", help=text)
-    parser.add_argument("--adapter", metavar="NAME", help="which Bluetooth adapter, such as hci1")
+    parser.add_argument(
+        "--bluetooth", action="append", nargs="?", const="", metavar="ADAPTER",
+        help="a Bluetooth adapter, such as hci1; may be given several times (default: the system's"
+        " own choice, if no radio is named)",
+    )  # fmt: skip
+    # What it was called when there was only one.
+    parser.add_argument("--adapter", dest="bluetooth", action="append", help=argparse.SUPPRESS)
+
+
+def _wanted(options: argparse.Namespace, file: FileConfig) -> Wanted:
+    """The radios that were named; each kind on the command line wins over the file's."""
+    if options.simulate is not None:
+        return Wanted(simulate=options.simulate, bluetooth=tuple(options.bluetooth or ()))
+    bluetooth = options.bluetooth if options.bluetooth is not None else file.adapters
+    return Wanted(bluetooth=tuple(bluetooth))
 
 
 COMMANDS: dict[str, Subcommand] = {

@@ -24,16 +24,23 @@ GRACE_S = 60.0
 class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a configuration file may say. Options of the command line win over it.
 
-    hub: where to dial, ws://HOST:12346. name: what the hub calls this relay. adapter: which radio.
+    hub: where to dial, ws://HOST:12346. name: what the hub calls this relay. bluetooth: adapters by
+    name, "" for the default one; adapter: the only one, as it was said before there were several.
     max_run_s: an output that has been on for so long is stopped, 0 means never; pauses of less
     than 10 s do not count as pauses. ceiling: the wearer's limits.
     """
 
     hub: str | None = None
     name: Name | None = None
+    bluetooth: tuple[str, ...] = ()
     adapter: str | None = None
     max_run_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
     ceiling: tuple[CeilingConfig, ...] = ()
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The Bluetooth adapters that are named, either way."""
+        return self.bluetooth if self.adapter is None else (*self.bluetooth, self.adapter)
 
 
 class CeilingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from relay.agent import Agent
 from relay.config import AgentConfig, remembering
 from relay.errors import RelayError
 from relay.radio.base import Radio, toys_run_on
-from relay.radio.choice import open_radio
+from relay.radio.choice import Wanted, open_radio
 from relay.radio.trace import Trace
 
 __all__ = ["Agent", "RelayError", "embedded_agents"]
@@ -20,25 +20,26 @@ def embedded_agents(
     simulate: Sequence[str] = (),
     placed: Sequence[tuple[str, str]] = (),
     local: bool = False,
-    adapter: str | None = None,
+    bluetooth: Sequence[str] = (),
     trace: Path | None = None,
     config: AgentConfig | None = None,
     state: Path | None = None,
 ) -> list[Agent]:
-    """One agent for the simulated toys, if any are named, and one for this machine's Bluetooth.
+    """One agent for the simulated toys, if any are named, and one for this machine's own radios.
 
-    `placed`: more simulated toys, each with the address that it shall have. `trace`: a file that
-    gets one JSON line per radio operation. `state`: a folder where the next start finds which
-    devices of this machine's Bluetooth a crash has left as they were. Raises UsageError for a toy
-    that nobody can simulate, and for a trace that cannot be written.
+    `local`: the default Bluetooth adapter, unless `bluetooth` names others. `placed`: more
+    simulated toys, each with the address that it shall have. `trace`: a file that gets one JSON
+    line per radio operation. `state`: a folder where the next start finds which devices of this
+    machine's radios a crash has left as they were. Raises UsageError for a toy that nobody can
+    simulate, a radio that is named twice, and a trace that cannot be written.
     """
     radios: list[tuple[str, Radio]] = []
     written = Trace(trace) if trace is not None else None
     if simulate or placed:
-        toys = open_radio(",".join(simulate), None, written, placed=placed)
+        toys = open_radio(Wanted(simulate=",".join(simulate), placed=placed), written)
         radios.append(("simulated toys", toys))
-    if local:
-        radios.append(("this machine", open_radio(None, adapter, written)))
+    if local or bluetooth:
+        radios.append(("this machine", open_radio(Wanted(tuple(bluetooth)), written)))
     agents = []
     for name, radio in radios:
         chosen = config or AgentConfig(name=name)

@@ -24,6 +24,7 @@ from forwarder.api.documents.model import (
     LiveView,
     OriginsView,
     OutputView,
+    RadioPartView,
     RadioView,
     RelayView,
     Status,
@@ -318,6 +319,15 @@ def _relay(relay: Relay, paired: bool) -> RelayView:
             name=neutralise(radio.name),
             on=radio.on,
             text=neutralise(radio.text, _MAX_TEXT),
+            parts=tuple(
+                RadioPartView(
+                    kind=neutralise(part.kind),
+                    name=neutralise(part.name),
+                    on=part.on,
+                    text=neutralise(part.text, _MAX_TEXT),
+                )
+                for part in radio.parts
+            ),
         ),
         paused=relay.wearer.paused,
         stopped=relay.wearer.stopped,

@@ -140,6 +140,11 @@ def _hub(config: Config, status: Status) -> Iterator[Finding]:
             yield Finding(Mark.NOTE, relay.blocked)
         if relay.radio is not None and not relay.radio.on:
             yield Finding(Mark.BAD, f"The radio of {relay.name} is off: {relay.radio.text}")
+        elif relay.radio is not None:
+            for part in relay.radio.parts:
+                if not part.on:
+                    text = f"The radio {part.name} of {relay.name} is off: {part.text}"
+                    yield Finding(Mark.BAD, text)
     for name in away:
         yield Finding(Mark.NOTE, f"The relay {name} is paired, and away.")
     if status.hub.page_url is None and config.link.https_port:

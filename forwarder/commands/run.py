@@ -29,6 +29,10 @@ def _add(parser: argparse.ArgumentParser) -> None:
         "--simulate", metavar="NAMES", help='toys to simulate, like "Lovense Hush,Lovense Edge"'
     )
     parser.add_argument("--local-radio", action="store_true", help="use this machine's Bluetooth")
+    parser.add_argument(
+        "--bluetooth", action="append", nargs="?", const="", metavar="ADAPTER",
+        help="a Bluetooth adapter of this machine, such as hci1; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--port", type=_port, metavar="N", help="where Buttplug clients connect")
     parser.add_argument(
         "--link-port", type=_port, metavar="N", help="where relays, dashboard and API connect"
@@ -67,6 +71,8 @@ def merged(options: argparse.Namespace) -> Config:
         config = replace(config, radio=replace(config.radio, simulate=names))
     if options.local_radio:
         config = replace(config, radio=replace(config.radio, local=True))
+    if options.bluetooth is not None:
+        config = replace(config, radio=replace(config.radio, bluetooth=tuple(options.bluetooth)))
     return config
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from forwarder.api.documents.model import (
     ClientView,
     Device,
+    RadioPartView,
     RelayView,
     Revoked,
     Status,
@@ -91,9 +92,18 @@ def relay_row(relay: RelayView) -> tuple[str, ...]:
     radio = ""
     if relay.radio is not None and not relay.radio.on:
         radio = f"radio off: {relay.radio.text}"
+    elif relay.radio is not None and relay.radio.parts:
+        radio = ", ".join(radio_in_words(part) for part in relay.radio.parts)
     devices = counted(len(relay.devices), "device") if relay.connected else ""
     paired = "paired" if relay.paired else "this machine"
     return relay.name, state, trip, devices, paired, radio
+
+
+def radio_in_words(part: RadioPartView) -> str:
+    """One of several radios: its name, and what is wrong with it."""
+    if not part.on:
+        return f"{part.name} off: {part.text}"
+    return f"{part.name}: {part.text}" if part.text else part.name
 
 
 def device_row(device: Device) -> tuple[str, ...]:

@@ -151,14 +151,26 @@ class Ceiling(Struct, frozen=True, omit_defaults=True):
     address: Address | None = None
 
 
-class RadioInfo(Struct, frozen=True, omit_defaults=True):
-    """`kind`: bleak, simulated, web. `slots`: connections it can still take, None if unknown."""
+class RadioPart(Struct, frozen=True, omit_defaults=True):
+    """One radio of several; as in RadioInfo."""
 
     kind: Name
     name: Name = ""
     on: bool = True
     slots: U8 | None = None
     text: Text = ""
+
+
+class RadioInfo(Struct, frozen=True, omit_defaults=True):
+    """`kind`: bleak, serial, tcode, simulated, web. `slots`: connections it can still take, None
+    if unknown. `parts`: each radio of a relay that has several (`kind` several); `on` if one is."""
+
+    kind: Name
+    name: Name = ""
+    on: bool = True
+    slots: U8 | None = None
+    text: Text = ""
+    parts: Annotated[tuple[RadioPart, ...], Meta(max_length=16)] = ()
 
 
 # --- relay → hub -------------------------------------------------------------------------------

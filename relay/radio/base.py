@@ -87,5 +87,11 @@ class TellsWhatToysDo(Protocol):
 
 
 def toys_run_on(radio: Radio) -> bool:
-    """Whether the toys of `radio` go on when this program ends; simulated ones end with it."""
-    return radio.info.kind != "simulated"
+    """Whether toys of `radio` go on when this program ends; simulated ones end with it."""
+    return any(kind != "simulated" for kind in kinds(radio))
+
+
+def kinds(radio: Radio) -> frozenset[str]:
+    """The kinds of the radios that `radio` is made of; its own if it is one."""
+    info = radio.info
+    return frozenset(part.kind for part in info.parts) or frozenset({info.kind})

@@ -1,35 +1,54 @@
-"""Which radio a relay uses: this machine's, or a simulated one."""
+"""Which radios a relay uses: this machine's, or simulated ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from relay.errors import UsageError
 from relay.radio.base import Radio
 from relay.radio.bleak_radio import BleakRadio
+from relay.radio.several import MOST_RADIOS, Radios
 from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.trace import Trace, TracedRadio
 
 
-def open_radio(
-    simulate: str | None,
-    adapter: str | None,
-    trace: Trace | None = None,
-    *,
-    placed: Sequence[tuple[str, str]] = (),
-) -> Radio:
-    """`simulate`: names of toys, separated by commas; `placed`: others, by name and address.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The radios that somebody has named. None at all: this machine's default Bluetooth adapter.
 
-    Raises UsageError for an unknown one.
+    `bluetooth`: adapters by the name that the system has for them, "" the default one. `simulate`:
+    names of toys, separated by commas; `placed`: others, by name and address.
     """
-    radio: Radio
-    if simulate is not None:
+
+    bluetooth: tuple[str, ...] = ()
+    simulate: str | None = None
+    placed: Sequence[tuple[str, str]] = ()
+
+
+def open_radio(wanted: Wanted, trace: Trace | None = None) -> Radio:
+    """Return the radios of `wanted` as one. Raises UsageError for what cannot be."""
+    radios = list(_radios(wanted)) or [BleakRadio()]
+    if len(radios) > MOST_RADIOS:
+        raise UsageError(f"one relay has {MOST_RADIOS} radios at most, not {len(radios)}")
+    radio = radios[0] if len(radios) == 1 else Radios(radios)
+    return radio if trace is None else TracedRadio(radio, trace)
+
+
+def _radios(wanted: Wanted) -> Iterator[Radio]:
+    if wanted.simulate is not None or wanted.placed:
         try:
-            toys = [toy_at(name, address) for name, address in placed]
-            radio = SimulatedRadio([*toys_by_name(simulate), *toys])
+            toys = [toy_at(name, address) for name, address in wanted.placed]
+            yield SimulatedRadio([*toys_by_name(wanted.simulate or ""), *toys])
         except UnknownToy as error:
             raise UsageError(str(error)) from error
-    else:
-        radio = BleakRadio(adapter)
-    return radio if trace is None else TracedRadio(radio, trace)
+    _demand_once("--bluetooth", wanted.bluetooth)
+    for adapter in wanted.bluetooth:
+        yield BleakRadio(adapter or None)
+
+
+def _demand_once(option: str, named: Sequence[str]) -> None:
+    for one in named:
+        if named.count(one) > 1:
+            raise UsageError(f"{option} {one}: this radio is named twice".replace("  ", " "))

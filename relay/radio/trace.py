@@ -19,8 +19,9 @@ from pathlib import Path
 import msgspec
 
 from relay.errors import UsageError
-from relay.link.messages import RadioInfo, Service
+from relay.link.messages import RadioInfo
 from relay.radio.base import Connection, OnAdvertisement, OnGone, OnValue, Radio, TellsWhatToysDo
+from relay.radio.passing import PassingConnection
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +89,11 @@ class TracedRadio:
         await self._radio.close()
 
 
-class TracedConnection:
+class TracedConnection(PassingConnection):
     """One connection of a TracedRadio."""
 
     def __init__(self, connection: Connection, address: str, trace: Trace) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._address = address
         self._trace = trace
         self._left = False
@@ -102,21 +103,13 @@ class TracedConnection:
             for characteristic in service.characteristics
         }
 
-    @property
-    def services(self) -> tuple[Service, ...]:
-        return self._connection.services
-
-    @property
-    def mtu(self) -> int:
-        return self._connection.mtu
-
     async def write(self, handle: int, data: bytes, response: bool) -> None:
         self._note(handle, "write" if response else "write_no_response", data)
-        await self._connection.write(handle, data, response)
+        await super().write(handle, data, response)
 
     async def read(self, handle: int) -> bytes:
         self._note(handle, "read")
-        return await self._connection.read(handle)
+        return await super().read(handle)
 
     async def subscribe(self, handle: int, on_value: OnValue) -> None:
         def value(data: bytes) -> None:
@@ -124,14 +117,14 @@ class TracedConnection:
             on_value(data)
 
         self._note(handle, "subscribe")
-        await self._connection.subscribe(handle, value)
+        await super().subscribe(handle, value)
 
     async def unsubscribe(self, handle: int) -> None:
         self._note(handle, "unsubscribe")
-        await self._connection.unsubscribe(handle)
+        await super().unsubscribe(handle)
 
     async def disconnect(self) -> None:
-        await self._connection.disconnect()
+        await super().disconnect()
         if not self._left:
             self._left = True
             self._trace.note(self._address, "disconnect")

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from relay.radio.base import Radio
+from relay.radio.base import Radio, kinds
 from relay.supervision.holds import BEAT_S, SILENCE_S, Beat, Hold, Release, encode
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Held(Protocol):
 
 def outlives_its_relay(radio: Radio) -> bool:
     """Whether connections of `radio` survive the process. Windows and macOS end them with it."""
-    return radio.info.kind == "bleak" and sys.platform == "linux"
+    return "bleak" in kinds(radio) and sys.platform == "linux"
 
 
 class Supervisor:

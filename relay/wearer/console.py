@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from relay.agent import Agent
-from relay.link.messages import Debt
+from relay.link.messages import Debt, RadioPart
 from relay.link.names import neutralise
 from relay.wearer.status import AgentStatus, PeripheralStatus
 
@@ -82,9 +82,20 @@ def picture(status: AgentStatus, trouble: str) -> list[str]:
         will = "scanning" if status.scanning else "ready"
     hub = f"linked to {neutralise(status.hub)}" if status.hub else trouble or "no hub yet"
     radio = "" if status.radio.on else f"; {neutralise(status.radio.text) or 'the radio is off'}"
+    if status.radio.parts:
+        radio = ""
     lines = [f"{neutralise(status.name)}: {hub}; {will}{radio}"]
+    lines += [f"  {_part(each)}" for each in status.radio.parts]
     lines += [f"  {_device(each)}" for each in status.peripherals]
     return lines + [f"  {_debt(each)}" for each in status.debts]
+
+
+def _part(radio: RadioPart) -> str:
+    """One line for each of several radios."""
+    name = neutralise(radio.name) or neutralise(radio.kind)
+    if not radio.on:
+        return f"radio {name}: off, {neutralise(radio.text) or 'nobody knows why'}"
+    return f"radio {name}: {neutralise(radio.text) or 'on'}"
 
 
 def _debt(debt: Debt) -> str:

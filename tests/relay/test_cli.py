@@ -59,6 +59,7 @@ def test_usage_errors_are_one_line_and_exit_code_two(
         (["run", "--hub", "ws://127.0.0.1:1", "--config", "nowhere.toml"], "nowhere.toml"),
         (["run", "--hub", "ws://127.0.0.1:1", "--trace", "no/where"], "no/where"),
         (["scan", "--simulate", "Nothing Like It"], "no toy called"),
+        (["scan", "--bluetooth", "hci0", "--bluetooth", "hci0"], "hci0: this radio is named twice"),
     ],
 )
 def test_what_a_user_can_put_right_is_one_line_and_exit_code_two(

@@ -91,11 +91,21 @@ class CeilingView(Document, frozen=True):
     percent: Share
 
 
-class RadioView(Document, frozen=True):
+class RadioPartView(Document, frozen=True):
     kind: str
     name: str
     on: bool
     text: str
+
+
+class RadioView(Document, frozen=True):
+    """`parts`: each radio of a relay that has several; `on` if one of them is."""
+
+    kind: str
+    name: str
+    on: bool
+    text: str
+    parts: tuple[RadioPartView, ...]
 
 
 class RelayView(Document, frozen=True):

@@ -195,7 +195,9 @@ function muteOf(client, muted) {
 function about(relay) {
   if (!relay.connected) return 'Paired; its devices are stopped.';
   const parts = [words.times(relay.devices.length, 'device')];
-  if (relay.radio) parts.push(relay.radio.on ? radio(relay.radio) : `radio off: ${relay.radio.text}`);
+  for (const one of relay.radio?.parts.length ? relay.radio.parts : [relay.radio]) {
+    if (one) parts.push(one.on ? radio(one) : offline(one, relay.radio));
+  }
   if (relay.platform) parts.push(relay.platform);
   for (const limit of relay.ceilings) parts.push(`wearer's limit ${limit.output ?? ''} ${limit.percent} %`);
   return parts.join(' · ');
@@ -204,6 +206,11 @@ function about(relay) {
 function radio({ kind, name }) {
   if (kind === 'simulated') return 'simulated';
   return kind === 'web' ? 'phone or browser' : name || 'Bluetooth';
+}
+
+// Of several radios each is named, also the one that is off.
+function offline(one, all) {
+  return all.parts.length ? `${radio(one)} off: ${one.text}` : `radio off: ${one.text}`;
 }
 
 function drives(client, live) {

@@ -1,4 +1,4 @@
-"""The three radios under one contract, each with the toys it can reach and what befalls them."""
+"""The radios under one contract, each with the toys it can reach and what befalls them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from relay.radio.base import Radio
 from relay.radio.bleak_radio import BleakRadio
+from relay.radio.several import Radios
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.bumble_air import Air
@@ -72,4 +73,16 @@ async def fake_bluez(toys: Sequence[Toy], monkeypatch: pytest.MonkeyPatch) -> As
         await radio.close()
 
 
-WORLDS = (simulated, bumble, fake_bluez)
+@contextlib.asynccontextmanager
+async def several(toys: Sequence[Toy], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Two radios in one relay; one toy is heard by the first alone, the other by the second."""
+
+    async def appear(toy: Toy) -> None:
+        toy.appear()
+
+    radio = Radios([SimulatedRadio([toy]) for toy in toys])
+    yield World(radio, toys, Toy.vanish, Toy.drop, appear)
+    await radio.close()
+
+
+WORLDS = (simulated, bumble, fake_bluez, several)

@@ -6,7 +6,7 @@ import logging
 
 from relay.agent import Agent
 from relay.config import AgentConfig
-from relay.link.messages import Debt, Driven, RadioInfo
+from relay.link.messages import Debt, Driven, RadioInfo, RadioPart
 from relay.wearer.console import Console, picture
 from relay.wearer.status import AgentStatus, PeripheralStatus
 from tests.doubles.clock import run_virtual
@@ -30,6 +30,17 @@ def test_the_first_line_says_how_it_is() -> None:
     assert "STOPPED" in picture(status(paused=True, stopped=True), "")[0]
     off = picture(status(radio=RadioInfo("bleak", on=False, text="Bluetooth is off.")), "")
     assert off == ["attic: linked to desk; ready; Bluetooth is off."]
+
+
+def test_each_of_several_radios_has_a_line_of_its_own() -> None:
+    parts = (
+        RadioPart("bleak", "hci0", False, None, "Bluetooth is off."),
+        RadioPart("bleak", "h\x1b"),
+    )
+    lines = picture(status(radio=RadioInfo("several", "2 radios", parts=parts)), "")
+    assert lines[:2] == ["attic: linked to desk; ready", "  radio hci0: off, Bluetooth is off."]
+    assert lines[2].startswith("  radio h")
+    assert "\x1b" not in lines[2]
 
 
 def test_what_may_be_running_is_named_with_what_to_do() -> None:
