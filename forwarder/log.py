@@ -79,6 +79,8 @@ def set_up(level: str) -> None:
     handler.setLevel(level.upper())
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # What strangers ask for in a websocket's handshake is no news at all.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     # Their normal business is no news.
     for name in ("aiohttp.access", "asyncio", "bleak", "zeroconf"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -287,6 +287,8 @@ async def _read(request: web.Request) -> bytes:
                     raise MessageError(f"A body has {MAX_BODY_BYTES} bytes at most.")
     except TimeoutError:
         raise MessageError("The body did not come in time.") from None
+    except ConnectionError:
+        raise MessageError("The connection ended before the body did.") from None
     return bytes(chunks)
 
 

@@ -14,10 +14,12 @@ import ssl
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from forwarder.connectors.base import GOING_AWAY
 from forwarder.connectors.bounds import ACCEPT_AGAIN_S, REQUEST_S, TLS_S
@@ -26,6 +28,8 @@ from forwarder.errors import ConfigError
 from relay.link.websocket import WebSocketChannel
 
 log = logging.getLogger(__name__)
+
+RequestFactory = Callable[..., web.BaseRequest]
 
 LOOPBACK = ("127.0.0.1", "::1")
 EVERYWHERE = ("0.0.0.0", "::")
@@ -67,6 +71,21 @@ OPEN: web.AppKey[Open] = web.AppKey("open", dict)
 def place_of(request: web.Request) -> Place | None:
     """The place of the connection that brought `request`; None if no `Listener` accepted it."""
     return request.app.get(PLACES, {}).get(request.protocol)
+
+
+def _without_odd_expectations(make: RequestFactory) -> RequestFactory:
+    """aiohttp (3.14) fails, with a traceback, on an Expect header whose bytes are no text. Nothing
+    but 100-continue can be expected (RFC 9110, 10.1.1), so nothing else is heard."""
+
+    def made(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
+        expected = message.headers.get("Expect", "100-continue")
+        if expected.lower() != "100-continue":
+            headers = CIMultiDict(message.headers)
+            del headers["Expect"]
+            message = message._replace(headers=CIMultiDictProxy(headers))
+        return make(message, *rest)
+
+    return made
 
 
 async def _last_answer(request: web.Request, response: web.StreamResponse) -> None:
@@ -191,6 +210,7 @@ class Listener:
         )
         await runner.setup()
         assert runner.server is not None
+        runner.server.request_factory = _without_odd_expectations(runner.server.request_factory)
         accepting: list[asyncio.Task[None]] = []
         try:
             async with asyncio.TaskGroup() as tasks:

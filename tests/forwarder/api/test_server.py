@@ -225,6 +225,23 @@ RAW = [
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nOrigin: \xff\xed\xa0\x80\r\n\r\n",
     b"OPTIONS / HTTP/1.1\r\nHost: \xff\r\nOrigin: \xff\r\n\r\n",
 ]
+# Whatever header aiohttp or we look at.
+READ_HEADERS = (
+    "Accept-Encoding", "Access-Control-Request-Headers", "Access-Control-Request-Private-Network",
+    "Connection", "Content-Encoding", "Content-Type", "Cookie", "Expect", "Forwarded",
+    "If-Modified-Since", "Range", "Sec-Fetch-Site", "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Protocol", "Service-Worker", "X-Forwarded-Proto",
+)  # fmt: skip
+RAW += [
+    f"{head}\r\nHost: 127.0.0.1\r\n{name}: ".encode() + b"\xff\r\n\r\n"
+    for name in READ_HEADERS
+    for head in (
+        "POST /api/v1/stop HTTP/1.1\r\nContent-Length: 0",
+        "OPTIONS / HTTP/1.1\r\nOrigin: http://localhost",
+        "GET /link HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+]
 
 
 @pytest.mark.parametrize("request_bytes", RAW)
@@ -238,7 +255,30 @@ async def test_bytes_that_are_no_text_are_the_callers_fault_and_no_traceback(
             line = await reader.readline()
         assert line.split()[1] < b"500"
         writer.close()
+        await writer.wait_closed()
     assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_body_that_breaks_off_is_no_trouble_of_the_hub(
+    hub: RunningHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = b"POST /api/v1/stop HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    for rest in (b"Content-Length: 10\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\nff\r\n{"):
+        _, writer = await asyncio.open_connection("127.0.0.1", URL(hub.url).port)
+        writer.write(head + rest)
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.transport.abort()
+    await asyncio.sleep(0.2)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_browser_that_waits_for_leave_to_send_a_body_gets_it(hub: RunningHub) -> None:
+    async with hub.http.post(
+        f"{hub.url}/api/v1/stop", data=b"{}", expect100=True,
+        headers={"Content-Type": "application/json"},
+    ) as response:  # fmt: skip
+        assert response.status == 200
 
 
 @pytest.mark.parametrize(
