@@ -72,6 +72,8 @@ log = logging.getLogger(__name__)
 
 # The largest message of the Noise protocol (revision 34, section 3): one websocket frame.
 NOISE_MESSAGE_BYTES = 65_535
+# Where apps connect at the ports of relays and phones.
+APPS_PATH = "/buttplug"
 # Every device is told to stop, and the radios get this long to say that they did.
 STOP_S = 1.5
 # Then the relays hear a goodbye and connections close.
@@ -83,6 +85,16 @@ class LinkGate(Gatekeeper):
 
     def admit(self, visitor: Visitor) -> Admitted | Refused:
         return Admitted(visitor, proven=False)
+
+
+class SecureGate(Gatekeeper):
+    """For apps at the port of relays and phones: from another machine over https only, for their
+    token must not be read on the way."""
+
+    def admit(self, visitor: Visitor) -> Admitted | Refused:
+        if not visitor.loopback and not visitor.secure:
+            return Refused(403, "apps on other machines connect by the https port, with wss")
+        return super().admit(visitor)
 
 
 class App:
@@ -145,7 +157,7 @@ class App:
         self._clients = WebSocketServer(
             port=config.clients.port,
             hosts=config.clients.hosts,
-            gatekeeper=Gatekeeper(self.origins, self._grant),
+            gatekeeper=Gatekeeper(self.origins, self._grant, trusted=config.clients.trusted),
             tls=self._certificate(config.clients.tls).server_context()
             if config.clients.secure
             else None,
@@ -207,6 +219,17 @@ class App:
             self._plain_link,
             max_frame_bytes=cap,
             purpose=Purpose.LINKS,
+        )
+        # So apps elsewhere need no second port with TLS, and those of this machine keep ws.
+        add_websocket_route(
+            self.web,
+            APPS_PATH,
+            self._client,
+            gatekeeper=SecureGate(self.origins, self._grant),
+            heartbeat_s=None,  # as at the port for apps
+            max_frame_bytes=CLIENT_FRAME_BYTES,
+            send_s=GONE_S,
+            purpose=Purpose.CLIENTS,
         )
 
     def _certificate(self, files: Tls | None) -> Certificate:

@@ -51,6 +51,8 @@ class Clients(_Table, frozen=True):
 
     port           where clients connect; 0 takes a free one
     hosts          addresses to listen on; whoever is not on this machine needs a token
+    trusted        IP addresses of other machines whose programs need no token. Whoever else is on
+                   that network can pretend to be one of them
     tls            serve wss with this certificate, instead of ws
     wss            serve wss instead of ws, without `tls` with a generated certificate
     origins        web pages that may connect, besides those of this machine
@@ -63,6 +65,7 @@ class Clients(_Table, frozen=True):
 
     port: Port = CLIENT_PORT
     hosts: tuple[str, ...] = ("127.0.0.1", "::1")
+    trusted: tuple[str, ...] = ()
     tls: Tls | None = None
     wss: bool = False
     origins: tuple[str, ...] = ()

@@ -200,17 +200,28 @@ class OriginPolicy:
 
 class Gatekeeper:
     """Decides about visitors. `authorise` returns what a visitor's tokens grant, None if one of
-    them is not good; without it only loopback comes in.
+    them is not good; without it only loopback comes in. `trusted`: IP addresses of other machines
+    whose programs are treated like those of this one.
     """
 
     def __init__(
-        self, origins: OriginPolicy | None = None, authorise: Authorise | None = None
+        self,
+        origins: OriginPolicy | None = None,
+        authorise: Authorise | None = None,
+        *,
+        trusted: Iterable[str] = (),
     ) -> None:
         self.origins = origins or OriginPolicy()
         self._authorise = authorise
+        self._trusted = frozenset(map(_plain_address, trusted))
+
+    def _here(self, visitor: Visitor) -> bool:
+        if visitor.loopback:
+            return True
+        return not visitor.forwarded and _plain_address(visitor.address) in self._trusted
 
     def admit(self, visitor: Visitor) -> Admitted | Refused:
-        if self._authorise is None and not visitor.loopback:
+        if self._authorise is None and not self._here(visitor):
             return Refused(403, "only programs on this machine may connect here")
         if visitor.tokens:
             # A token narrows what its bearer may do; on this machine, too, one that is mistyped,
@@ -219,7 +230,7 @@ class Gatekeeper:
             if grant is None:
                 return Refused(401, "the token is unknown, revoked or expired")
             return Admitted(visitor, grant, who=grant)
-        if not visitor.loopback:
+        if not self._here(visitor):
             return Refused(401, "whoever is not on this machine needs a token")
         return self._judge(visitor)
 
@@ -255,6 +266,17 @@ def is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _plain_address(address: str) -> str:
+    """As it is compared: IPv4 in IPv6 is IPv4."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return str(ip)
 
 
 def is_loopback(address: str) -> bool:

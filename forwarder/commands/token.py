@@ -20,6 +20,7 @@ from forwarder.commands.base import (
     counted,
     table,
 )
+from forwarder.commands.door_file import write_door
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
 from relay.link.names import quoted
@@ -36,6 +37,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--outputs", metavar="LIST", default="", help="like vibrate,rotate")
     new.add_argument("--level", type=float, default=100, metavar="PERCENT", help="not above that")
     new.add_argument("--valid", type=_span, metavar="TIME", help="like 2h or 7d; default: for ever")
+    new.add_argument(
+        "--door", type=Path, metavar="FILE", help="write door.ini for deploy/windows7/door.py"
+    )
     new.set_defaults(token=_new)
     list_ = commands.add_parser("list", help="who may come in, and how many are here")
     add_json(list_)
@@ -76,7 +80,12 @@ def _new(options: argparse.Namespace) -> int:
         percent=options.level,
         valid_s=options.valid,
     )
-    made = admin_of(options).send("POST", "/tokens", TokenMade, body)
+    admin = admin_of(options)
+    if options.door is not None:
+        write_door(admin, body, options.door)
+        print(f"{options.door} is written: put it beside door.py on the other machine.")
+        return FINE
+    made = admin.send("POST", "/tokens", TokenMade, body)
     print(f"The token for {made.name}, shown only now:\n\n  {made.token}\n")
     print(f"Apps give it as the path of the address, with this machine's name in it:\n  {made.url}")
     return FINE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.app import App
+from forwarder.access.admission import Admitted, Refused, Visitor
+from forwarder.app import App, SecureGate
 from forwarder.config import Clients, Config, Link, Radio, Upstream
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
@@ -179,3 +181,13 @@ async def test_after_the_end_there_are_no_client_channels(tmp_path: Path) -> Non
         await waiting.receive()
     with pytest.raises(ChannelClosed):
         app.open_client()
+
+
+def test_an_app_elsewhere_shows_its_token_over_https_only() -> None:
+    gate = SecureGate(authorise=lambda visitor: "grant")
+    away = Visitor("192.168.1.9", tokens=("good",))
+    refused = gate.admit(away)
+    assert isinstance(refused, Refused)
+    assert "wss" in refused.text
+    assert isinstance(gate.admit(dataclasses.replace(away, secure=True)), Admitted)
+    assert isinstance(gate.admit(Visitor("127.0.0.1")), Admitted)

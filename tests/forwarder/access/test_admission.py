@@ -226,3 +226,15 @@ def test_a_preflight_is_answered_like_the_visit_it_announces() -> None:
     far = Visitor("192.168.1.20", host=HERE, origin="https://app.example")
     assert not gatekeeper.admit_page(far)
     assert Gatekeeper(authorise=tokens).admit_page(far)
+
+
+def test_a_trusted_machine_needs_no_token_and_its_pages_are_judged_like_those_here() -> None:
+    gate = Gatekeeper(authorise=lambda visitor: None, trusted=["192.168.1.30"])
+    for address in ("192.168.1.30", "::ffff:192.168.1.30"):
+        assert isinstance(gate.admit(Visitor(address)), Admitted)
+    page = Visitor("192.168.1.30", host="127.0.0.1:12345", origin="https://evil.example")
+    assert isinstance(gate.admit(page), Refused)
+    assert isinstance(gate.admit(Visitor("192.168.1.31")), Refused)
+    # A proxy there speaks for anybody, and a bad token is no better than anywhere.
+    assert isinstance(gate.admit(Visitor("192.168.1.30", forwarded=True)), Refused)
+    assert isinstance(gate.admit(Visitor("192.168.1.30", tokens=("bad",))), Refused)
