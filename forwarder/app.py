@@ -42,6 +42,7 @@ from forwarder.connectors.host_addresses import addresses, host_names
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.mdns import announce, buttplug_server, relay_port
+from forwarder.connectors.meeting import MeetingPoint, Settle
 from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
 from forwarder.definitions.user_files.opened import open_files
@@ -199,6 +200,9 @@ class App:
             doors=self.doors,
         )
         self._https = self._https_listener()
+        meet = dict.fromkeys(config.link.meet)
+        self.meetings = [MeetingPoint(url, self.trust.key, self.doors) for url in meet]
+        services.meetings = self.meetings
         self._control = ControlSocket(state, self.api.control())
         self._stop = asyncio.Event()
 
@@ -314,6 +318,8 @@ class App:
         yield "links", self._link.run()
         if self._https is not None:
             yield "https", self._https.run()
+        for meeting in self.meetings:
+            yield f"meeting point {meeting.origin}", meeting.run_visits(self._met_link)
         yield "API", self.api.run()
         yield "commands", self._control.run()
         yield "relay status", RelayStatus(self.hub, self.relays, self.api.battery).run()
@@ -475,6 +481,15 @@ class App:
         secure, relay = await secure_as_hub(channel, self.trust, self.trust)
         self.trust.proven(channel.peer)
         if not admitted.settle(relay.key):
+            raise LinkRefused(f"there are too many relays; {relay.name} was turned away")
+        await self.relays.drive(secure, relay.key.hex(), relay.name)
+
+    async def _met_link(self, channel: Channel, settle: Settle) -> None:
+        """A relay that came by a meeting point: the same handshake, counted apart."""
+        door = self.trust.meeting_door
+        secure, relay = await secure_as_hub(channel, self.trust, door)
+        door.proven(channel.peer)
+        if not settle(relay.key):
             raise LinkRefused(f"there are too many relays; {relay.name} was turned away")
         await self.relays.drive(secure, relay.key.hex(), relay.name)
 

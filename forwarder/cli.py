@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from forwarder import log as logs
-from forwarder.commands import devices, doctor, pair, relay_page, show, stop, token
+from forwarder.commands import devices, doctor, meet, pair, relay_page, show, stop, token
 from forwarder.commands import run as hub
 from forwarder.commands.base import FAILED, USAGE, Subcommand
 from forwarder.errors import ConfigError, ForwarderError
@@ -23,6 +23,7 @@ COMMANDS: tuple[Subcommand, ...] = (
     *token.COMMANDS,
     *doctor.COMMANDS,
     *relay_page.COMMANDS,
+    *meet.COMMANDS,
 )
 
 

@@ -92,6 +92,7 @@ class Link(_Table, frozen=True):
     https_port     https for the phone page, with a certificate of its own; 0: none
     tls            the certificate for it, instead of the generated one
     names          host names that this machine is called by, besides its addresses
+    meet           meeting points where relays from elsewhere find this hub
     """
 
     port: Port = LINK_PORT
@@ -99,6 +100,7 @@ class Link(_Table, frozen=True):
     https_port: Port = HTTPS_PORT
     tls: Tls | None = None
     names: tuple[str, ...] = ()
+    meet: Annotated[tuple[Url, ...], Meta(max_length=4)] = ()
 
 
 class Radio(_Table, frozen=True):

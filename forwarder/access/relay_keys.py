@@ -212,6 +212,8 @@ MAX_GREETING_EACH: Final = 8
 # about 0.2% of a core in Diffie-Hellman.
 ATTEMPTS_PER_MINUTE: Final = 600
 ATTEMPTS_PER_MINUTE_EACH: Final = 60
+# Of both, what comes by meeting points may take, beside what comes by itself.
+MEETING_SHARE: Final = 0.25
 # Addresses remembered; beyond it the one heard longest ago is forgotten.
 MAX_ADDRESSES: Final = 1024
 
@@ -236,11 +238,15 @@ class _Bucket:
 
 
 class Doorkeeper:
-    """Limits for peers that nobody knows yet, in all and per address. Bounded itself."""
+    """Limits for peers that nobody knows yet, in all and per address. Bounded itself.
 
-    def __init__(self, now: float = 0.0) -> None:
+    `share`: how much of what is allowed in all goes by this door.
+    """
+
+    def __init__(self, now: float = 0.0, share: float = 1.0) -> None:
         self._inside: dict[str, int] = {}
-        self._all = _Bucket(ATTEMPTS_PER_MINUTE, now)
+        self._most_inside = int(MAX_GREETING * share)
+        self._all = _Bucket(int(ATTEMPTS_PER_MINUTE * share), now)
         self._each: dict[str, _Bucket] = {}
         # Where relays have proved themselves, the newest last.
         self._proven: dict[str, None] = {}
@@ -262,7 +268,7 @@ class Doorkeeper:
         # One address must not use up what all share: its own limits come first.
         if self._inside.get(origin, 0) >= MAX_GREETING_EACH or not bucket.take(now):
             return False
-        crowded = self.inside >= MAX_GREETING or not self._all.take(now)
+        crowded = self.inside >= self._most_inside or not self._all.take(now)
         if crowded and origin not in self._proven:
             return False
         self._inside[origin] = self._inside.get(origin, 0) + 1
@@ -287,6 +293,7 @@ class Doorkeeper:
 
 def origin_of(address: str) -> str:
     """Return what limits are counted by: the host, and of IPv6 the /64 that one customer has."""
+    address = address.partition(" ")[0]  # what stands behind it says by which way
     host = address[1:].partition("]")[0] if address.startswith("[") else address
     if host.count(":") == 1:
         host = host.partition(":")[0]
@@ -312,6 +319,9 @@ class HubTrust:
         # Which code brought which relay, for whoever shows the code.
         self.joined: dict[bytes, str] = {}
         self._door = Doorkeeper()
+        # By meeting points, which state addresses as they like: apart, so that no flood there keeps
+        # anybody out who comes by himself.
+        self.meeting_door = Doorkeeper(share=MEETING_SHARE)
 
     @classmethod
     def open(cls, folder: Path, hub_name: str) -> HubTrust:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from forwarder.access.tokens import TokenBook
 from forwarder.api.dashboard.log import LogTail
 from forwarder.clients.token_sessions import Guests
 from forwarder.config import Config
+from forwarder.connectors.meeting import MeetingPoint
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.hub.hub import Hub
@@ -37,7 +39,7 @@ class Places:
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """`user_file`: where `user` is saved."""
+    """`user_file`: where `user` is saved. `meetings`: where relays from elsewhere come by."""
 
     config: Config
     hub: Hub
@@ -52,6 +54,7 @@ class Services:
     guests: Guests
     person: Person
     hold_file: HoldFile
+    meetings: Sequence[MeetingPoint] = ()
     places: Places = field(default_factory=Places)
     log: LogTail = field(default_factory=LogTail)
     started: float = field(default_factory=time.monotonic)

@@ -33,17 +33,25 @@ def _add(parser: argparse.ArgumentParser) -> None:
         "--bluetooth", action="append", nargs="?", const="", metavar="ADAPTER",
         help="a Bluetooth adapter of this machine, such as hci1; may be given several times",
     )  # fmt: skip
-    parser.add_argument("--port", type=_port, metavar="N", help="where Buttplug clients connect")
     parser.add_argument(
-        "--link-port", type=_port, metavar="N", help="where relays, dashboard and API connect"
+        "--port", type=port_number, metavar="N", help="where Buttplug clients connect"
+    )
+    parser.add_argument(
+        "--link-port", type=port_number, metavar="N", help="where relays, dashboard and API connect"
     )
     parser.add_argument("--lan", action="store_true", help="let paired relays connect from outside")
+    parser.add_argument(
+        "--meet",
+        action="append",
+        metavar="URL",
+        help="a meeting point for relays elsewhere, such as wss://meet.example.org",
+    )
     parser.add_argument(
         "--trace", type=Path, metavar="FILE", help="write each radio operation as a JSON line"
     )
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
@@ -64,6 +72,9 @@ def merged(options: argparse.Namespace) -> Config:
         config = replace(config, link=replace(config.link, port=options.link_port))
     if options.lan:
         config = replace(config, link=replace(config.link, lan=True))
+    if options.meet:
+        meet = tuple(dict.fromkeys((*options.meet, *config.link.meet)))
+        config = replace(config, link=replace(config.link, meet=meet))
     if options.simulate is not None:
         names = tuple(name.strip() for name in options.simulate.split(",") if name.strip())
         if not names:

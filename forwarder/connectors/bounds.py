@@ -19,6 +19,7 @@ class Purpose(StrEnum):
     CLIENTS = "clients"  # Buttplug clients
     LINKS = "links"  # relays that are programs
     VISITORS = "visitors"  # relays that are web pages: any site can make a browser try
+    MEETING = "meeting"  # whoever comes by a meeting point
     EVENTS = "events"  # dashboards, and scripts that read events
     DEVICES = "devices"  # toys that dial in by themselves
     UPSTREAM = "upstream"  # other Buttplug servers that dial in
@@ -60,6 +61,9 @@ KNOCKING: Final[Mapping[Origin, Bound]] = {
 STRANGERS: Final[Mapping[Purpose, Bound]] = {
     Purpose.LINKS: Bound(16, 8),
     Purpose.VISITORS: Bound(8, 4),
+    # Sockets that this hub dialed, a quarter of all places at most with those below. From an
+    # address, as the meeting point states it: it may lie, and then these are what it can use up.
+    Purpose.MEETING: Bound(8, 4),
     Purpose.EVENTS: Bound(8, 4),
     Purpose.DEVICES: Bound(8, 4),
     Purpose.CLIENTS: Bound(4, 4),
@@ -72,6 +76,7 @@ SETTLED: Final[Mapping[Purpose, Bound]] = {
     Purpose.CLIENTS: Bound(48, 16),
     Purpose.LINKS: Bound(64, 2),
     Purpose.VISITORS: Bound(24, 2),
+    Purpose.MEETING: Bound(24, 2),
     Purpose.EVENTS: Bound(16, 8),
     Purpose.DEVICES: Bound(16, 8),
     Purpose.UPSTREAM: Bound(4, 4),
@@ -80,9 +85,10 @@ SETTLED: Final[Mapping[Purpose, Bound]] = {
 # For programs of this machine that showed neither key nor token, apart: no guest can take their
 # places, and they take nobody's.
 SETTLED_HERE: Final[Mapping[Purpose, Bound]] = {
-    Purpose.CLIENTS: Bound(96, 96),
+    Purpose.CLIENTS: Bound(64, 64),
     Purpose.LINKS: Bound(24, 24),
     Purpose.VISITORS: Bound(8, 8),
+    Purpose.MEETING: Bound(0, 0),  # nobody who comes from elsewhere is of this machine
     Purpose.EVENTS: Bound(24, 24),
     Purpose.DEVICES: Bound(16, 16),
     Purpose.UPSTREAM: Bound(8, 8),

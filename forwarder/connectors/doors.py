@@ -223,6 +223,22 @@ class Doors:
         table.add(place, network)
         return place
 
+    def call(self, address: str, now: float, end: Callable[[], None]) -> Place:
+        """Somebody is to come by a meeting point, which says that they have `address`. That is only
+        a word, so it makes nobody one of this machine or of a network that came by itself."""
+        network = f"by a meeting point, {network_of(address[:64])}"
+        origin = Origin.KNOWN if network in self._known else Origin.NEW
+        place = Place(self, network, origin, now, end)
+        self._stranger(place, Purpose.MEETING, now)
+        return place
+
+    def _stranger(self, place: Place, purpose: Purpose, now: float) -> None:
+        table = self._strangers[purpose, place.origin]
+        table.crowd_out(place.network)
+        table.add(place, place.network)
+        place.purpose = purpose
+        place.state, place.until = State.STRANGER, now + self._proof_s
+
     def make_room(self) -> None:
         """Descriptors have run out: the oldest stranger that only knocks has to go."""
         for origin in (Origin.NEW, Origin.KNOWN, Origin.HERE):
@@ -242,10 +258,7 @@ class Doors:
                 return True
             place.purpose = None
             return False
-        table = self._strangers[purpose, place.origin]
-        table.crowd_out(place.network)
-        table.add(place, place.network)
-        place.state, place.until = State.STRANGER, now + self._proof_s
+        self._stranger(place, purpose, now)
         return True
 
     def settle(self, place: Place, who: Hashable | None) -> bool:

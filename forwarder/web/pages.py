@@ -73,33 +73,17 @@ def _kind(name: str) -> str | None:
     return _TYPES.get(name.rpartition(".")[2])
 
 
-class Pages:
-    """The files are read when the first visitor comes."""
+class RelayPages:
+    """The phone's page. The files are read when the first visitor comes."""
 
-    def __init__(self, door: Doorman) -> None:
-        self._door = door
+    def __init__(self) -> None:
         self._read: dict[str, dict[str, bytes]] = {}
 
     def mount(self, app: web.Application) -> None:
         app.middlewares.append(_no_worker)
-        app.router.add_get("/", self._index)
-        app.router.add_get("/dashboard/{name}", self._dashboard)
         app.router.add_get(RELAY_PATH, self._to_relay)
         app.router.add_get(f"{RELAY_PATH}/", self._relay)
         app.router.add_get(f"{RELAY_PATH}/{{name}}", self._relay)
-
-    async def _index(self, request: web.Request) -> web.StreamResponse:
-        visitor = visitor_of(request)
-        # A link on another site may lead here; what it must not do is read the answer, and it
-        # cannot. Other names than ours are another matter: there the page would be theirs.
-        refusal = self._door.refuse(visitor)
-        if refusal is not None:
-            return web.Response(status=refusal.status, text=refusal.text + "\n")
-        return self._file("dashboard", "index.html")
-
-    async def _dashboard(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"]
-        return self._file("dashboard", name if name != "index.html" else "")
 
     async def _to_relay(self, request: web.Request) -> web.StreamResponse:
         # Browsers keep the fragment, with the secret in it, to themselves.
@@ -121,3 +105,29 @@ class Pages:
         if page not in self._read:
             self._read[page] = page_files({"dashboard": DASHBOARD, "relay": RELAY}[page])
         return self._read[page]
+
+
+class Pages(RelayPages):
+    """The dashboard, and the phone's page beside it."""
+
+    def __init__(self, door: Doorman) -> None:
+        super().__init__()
+        self._door = door
+
+    def mount(self, app: web.Application) -> None:
+        super().mount(app)
+        app.router.add_get("/", self._index)
+        app.router.add_get("/dashboard/{name}", self._dashboard)
+
+    async def _index(self, request: web.Request) -> web.StreamResponse:
+        visitor = visitor_of(request)
+        # A link on another site may lead here; what it must not do is read the answer, and it
+        # cannot. Other names than ours are another matter: there the page would be theirs.
+        refusal = self._door.refuse(visitor)
+        if refusal is not None:
+            return web.Response(status=refusal.status, text=refusal.text + "\n")
+        return self._file("dashboard", "index.html")
+
+    async def _dashboard(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        return self._file("dashboard", name if name != "index.html" else "")

@@ -169,6 +169,11 @@ class WebSocketChannel:
             return 0.0
         return asyncio.get_running_loop().time() - self._flow.heard_at
 
+    @property
+    def congested(self) -> bool:
+        """Whether `send` would wait now, because the peer reads too slowly."""
+        return not self._flow.room.is_set()
+
     async def ping(self) -> None:
         """Have the peer say something, if it can; nothing happens while it does not read."""
         if self._end is None and self._flow.room.is_set():

@@ -169,3 +169,24 @@ def test_without_descriptors_the_strangest_goes_first() -> None:
     street.doors.make_room()
     street.doors.make_room()
     assert street.ended == [FAR, HERE]
+
+
+def test_what_a_meeting_point_says_of_addresses_gives_nobody_more_than_a_stranger_has() -> None:
+    street = Street()
+    street.come(HERE, "local")
+    street.come(NEAR, "guest").enter(Purpose.LINKS, 0.0, settled=False)
+    for number in range(1000):
+        stated = (HERE, NEAR, f"203.0.{number // 250}.{number % 250}")[number % 3]
+        street.doors.call(stated, 0.0, lambda: street.ended.append("visitor"))
+    assert set(street.ended) == {"visitor"}
+    assert street.doors.count - 2 == STRANGERS[Purpose.MEETING].most
+    relay = street.doors.call(NEAR, 0.0, lambda: None)
+    assert relay.settle(b"key")
+    # It has proven itself where the meeting point says that NEAR is: at no door of our own.
+    assert street.come(NEAR).origin is Origin.NEW
+
+
+def test_visitors_of_meeting_points_are_a_quarter_of_all_at_most() -> None:
+    strangers = len(Origin) * STRANGERS[Purpose.MEETING].most
+    assert 4 * (strangers + SETTLED[Purpose.MEETING].most) <= 800
+    assert SETTLED_HERE[Purpose.MEETING].most == 0

@@ -1,0 +1,199 @@
+"""`MeetingPoint`: the connector by which relays from elsewhere reach this hub, nothing opened.
+
+It keeps this hub registered at one meeting point, and dials it once more for each visitor. What a
+meeting point says of visitors is only its word: it counts against places of their own, and gives
+nobody more than a stranger has.
+
+| state      | event                      | becomes    |
+|------------|----------------------------|------------|
+| AWAY       | a socket, the proof        | REGISTERED |
+| AWAY       | it fails; after a pause    | AWAY       |
+| REGISTERED | a visitor, and a place     | REGISTERED |
+| REGISTERED | lost, silent for 7.5 s     | AWAY       |
+
+Visitors who are here stay when the registration ends: they have sockets of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+
+from forwarder.connectors.base import serve
+from forwarder.connectors.doors import Doors, Place
+from forwarder.connectors.websocket_client import STABLE_S, Backoff, Tls
+from forwarder.errors import ConfigError
+from relay.link.cancellation import apart
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed, LinkError, LinkRefused, LinkViolation
+from relay.link.names import neutralise
+from relay.link.security.meeting import (
+    FULL,
+    MAX_FRAME_BYTES,
+    MeetingAddressError,
+    Registered,
+    Registering,
+    Visitor,
+    hub_id,
+    hub_url,
+    join_url,
+    meeting_origin,
+    visit_url,
+)
+from relay.link.security.noise import KeyPair
+from relay.link.websocket import HEARTBEAT_S, dial
+
+log = logging.getLogger(__name__)
+
+# Pings of a registration: a meeting point that is frozen is noticed after 7.5 s, half of that for
+# the answer. Nothing else ever goes over it.
+PING_S = 5.0
+# The proof: as at the meeting point.
+PROOF_S = 5.0
+# From a visitor to its socket: the visitor waits for four seconds in all.
+JOIN_S = 4.0
+# A meeting point that comes back is asked by all its hubs: spread over this.
+AGAIN = Backoff(0.5, 10.0)
+# NOISE's largest message, as at /link.
+LINK_FRAME_BYTES = 65_535
+
+Settle = Callable[[Hashable | None], bool]
+OnVisit = Callable[[Channel, Settle], Awaitable[None]]
+
+
+class MeetingPoint:
+    """A connector whose channels are visitors of one meeting point, for the hub with `key`.
+
+    `registered`: visitors are told now; else `trouble` says why not, in words.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        key: KeyPair,
+        doors: Doors,
+        *,
+        tls: Tls = True,
+        backoff: Backoff = AGAIN,
+        ping_s: float = PING_S,
+        frame_bytes: int = LINK_FRAME_BYTES,
+    ) -> None:
+        """Raises ConfigError for an `address` that is none."""
+        try:
+            self.origin = meeting_origin(address)
+        except MeetingAddressError as error:
+            raise ConfigError(f"{error}.") from error
+        self.url = visit_url(self.origin, hub_id(key.public))
+        self.registered = False
+        self.trouble = "not asked yet"
+        self._key = key
+        self._doors = doors
+        self._tls = tls
+        self._backoff = backoff
+        self._ping_s = ping_s
+        self._frame_bytes = frame_bytes
+
+    async def run(self, handler: Callable[[Channel], Awaitable[None]]) -> None:
+        """Keep registered, and run `handler` on the channel of each visitor, until cancelled."""
+        await self.run_visits(lambda channel, _: handler(channel))
+
+    async def run_visits(self, handler: OnVisit) -> None:
+        """Like `run`, for a handler that says when a visitor has proven itself, and by which key.
+        One that does not say so in time is sent away."""
+        clock = asyncio.get_running_loop().time
+        failures = 0
+        async with asyncio.TaskGroup() as visits:
+            while True:
+                started = clock()
+                try:
+                    await apart(self._keep(handler, visits))
+                except LinkRefused as error:
+                    # Somebody has to do something about it: no haste.
+                    failures = max(failures + 1, 8)
+                    self._complain(error)
+                except LinkError as error:
+                    failures += 1
+                    self._complain(error)
+                finally:
+                    self.registered = False
+                if clock() - started >= STABLE_S:
+                    failures = 1
+                await asyncio.sleep(self._backoff.delay(failures))
+
+    async def _keep(self, handler: OnVisit, visits: asyncio.TaskGroup) -> None:
+        """One registration, to its end. Raises LinkError."""
+        channel = await dial(
+            hub_url(self.origin),
+            tls=self._tls,
+            heartbeat_s=self._ping_s,
+            max_frame_bytes=MAX_FRAME_BYTES + 1,
+        )
+        try:
+            registering = Registering(self._key, self.origin)
+            async with asyncio.timeout(PROOF_S):
+                await channel.send(registering.start())
+                await channel.send(registering.receive(await channel.receive()))
+                first = registering.news(await channel.receive())
+            if first != Registered(hub_id(self._key.public)):
+                raise LinkViolation("the meeting point did not take the proof as it should")
+            self.registered, self.trouble = True, ""
+            log.info("registered at %s", self.origin)
+            while True:
+                match registering.news(await channel.receive()):
+                    case Visitor() as visitor:
+                        self._visited(visitor, handler, visits)
+                    case Registered():
+                        raise LinkViolation("the meeting point said twice that this hub is there")
+        except TimeoutError:
+            raise ChannelClosed(1006, "the meeting point did not answer in time") from None
+        except ChannelClosed as closed:
+            if closed.code == FULL:
+                raise LinkRefused(closed.reason) from closed
+            raise
+        finally:
+            await channel.close()
+
+    def _visited(self, visitor: Visitor, handler: OnVisit, visits: asyncio.TaskGroup) -> None:
+        """Somebody asks for this hub: a place first, then a socket."""
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            task.cancel()
+
+        place = self._doors.call(visitor.address, loop.time(), end)
+        task = visits.create_task(
+            self._receive(visitor, place, handler), name=f"visitor by {self.origin}"
+        )
+        assert place.until is not None
+        timer = loop.call_at(place.until, lambda: place.overdue(loop.time()))
+
+        def gone(_: asyncio.Task[None]) -> None:
+            timer.cancel()
+            place.leave()
+
+        task.add_done_callback(gone)
+
+    async def _receive(self, visitor: Visitor, place: Place, handler: OnVisit) -> None:
+        try:
+            channel = await dial(
+                join_url(self.origin, visitor.ticket),
+                tls=self._tls,
+                heartbeat_s=HEARTBEAT_S,
+                max_frame_bytes=self._frame_bytes,
+                open_s=JOIN_S,
+            )
+        except LinkError as error:
+            log.debug("%s: a visitor could not be joined: %s", self.origin, error)
+            return
+        # Its address is the meeting point's word: shown as such, and counted as such.
+        host = self.origin.rpartition("//")[2]
+        channel.peer = f"{neutralise(visitor.address, 64)} by {host}"
+        await serve(lambda channel: handler(channel, place.settle), channel)
+
+    def _complain(self, error: LinkError) -> None:
+        """Log `error`; the same one only once in a row, for this goes on forever."""
+        text = neutralise(str(error), 400)
+        level = logging.DEBUG if text == self.trouble else logging.WARNING
+        self.trouble = text
+        log.log(level, "meeting point %s: %s; trying again until it works", self.origin, text)

@@ -1,0 +1,323 @@
+"""`MeetingServer`: the sockets of a meeting point, and its pages. Who may stay, `Table` decides.
+
+GET /hub           a hub registers (websocket)
+GET /at/ID         a visitor of the hub ID (websocket)
+GET /join/TICKET   the hub, for that visitor: both are joined (websocket)
+GET /relay/        the phone's page
+GET /              what this is, and who serves it
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+
+from forwarder.connectors.bounds import REQUEST_S, Bound, Origin, Purpose
+from forwarder.connectors.doors import Doors
+from forwarder.connectors.listener import EVERYWHERE, OPEN, Listener, place_of
+from forwarder.meet.bounds import (
+    DEFAULT,
+    FRAME_BYTES,
+    KNOCKING,
+    SEND_S,
+    SWEEP_S,
+    Bounds,
+    sockets,
+)
+from forwarder.meet.flow import Flow
+from forwarder.meet.proxies import Proxies
+from forwarder.meet.table import Hub, NoRoom, State, Table, Visit
+from forwarder.web.headers import guard_headers
+from forwarder.web.pages import RelayPages
+from relay.link.channel import Channel
+from relay.link.errors import ChannelClosed, LinkError, LinkViolation
+from relay.link.security.meeting import (
+    HUB_PATH,
+    JOIN_PATH,
+    MAX_FRAME_BYTES,
+    NO_ANSWER,
+    NOT_HERE,
+    VISIT_PATH,
+    News,
+    Proving,
+    Registered,
+    Visitor,
+    is_id,
+)
+from relay.link.websocket import CLOSE_S, WebSocketChannel
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_POLICY = 1008
+_GOING_AWAY = 1001
+# Codes that a program may send (RFC 6455, 7.4): others stand for "there was none".
+_SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
+_FOR_PROGRAMS = "This is for programs: give the address of this meeting point to a hub.\n"
+_INDEX = """This is a meeting point of Buttplug Forwarder.
+
+It joins hubs with the relays that they have paired with, and sees ciphertext only: which hub,
+from which address, when and how much. It stores nothing.
+{who}
+
+{hubs} hubs, {pairs} connections now.
+"""
+
+
+class MeetingServer:
+    """One meeting point. `origin`: as `meeting_origin` returns it. `owner`: who serves it, for
+    people. Its connections are counted by the address that `proxies` see to be the visitor's."""
+
+    def __init__(
+        self,
+        *,
+        port: int,
+        origin: str,
+        hosts: Sequence[str] = EVERYWHERE,
+        tls: ssl.SSLContext | None = None,
+        bounds: Bounds = DEFAULT,
+        only: Callable[[str], bool] = lambda id: True,
+        proxies: Proxies | None = None,
+        owner: str = "",
+    ) -> None:
+        self.table = Table(bounds, only=only)
+        self.origin = origin
+        self._proxies = proxies or Proxies()
+        self._owner = owner
+        self._hubs: dict[Hub, WebSocketChannel] = {}
+        self._visitors: dict[Visit, _Waiting] = {}
+        self._app = app = web.Application()
+        app[OPEN] = {}
+        app.on_response_prepare.append(guard_headers)
+        app.router.add_get(HUB_PATH, self._hub)
+        app.router.add_get(VISIT_PATH + "{id}", self._visit)
+        app.router.add_get(JOIN_PATH + "{ticket}", self._join)
+        app.router.add_get("/", self._index)
+        RelayPages().mount(app)
+        most = sockets(bounds)
+        behind = Bound(most, most)
+        knocking = Bound(KNOCKING, KNOCKING // 8)
+        self._listener = Listener(
+            app,
+            port=port,
+            hosts=hosts,
+            tls=tls,
+            doors=Doors(
+                knocking={
+                    Origin.HERE: Bound(KNOCKING, KNOCKING),
+                    Origin.KNOWN: knocking,
+                    Origin.NEW: knocking,
+                },
+                strangers={},
+                # Places by the address that is meant are given by the table; a proxy has many.
+                settled={Purpose.OTHER: behind},
+                settled_here={Purpose.OTHER: behind},
+            ),
+        )
+
+    def bind(self) -> int:
+        """Take the port and return its number. Raises ConfigError. Idempotent."""
+        return self._listener.bind()
+
+    def close(self) -> None:
+        """Give a bound port back; only needed where `run` is not called."""
+        self._listener.close()
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled. Raises ConfigError if the port cannot be had."""
+        self.bind()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listener.run(), name="listener")
+            await self._listener.ready.wait()
+            ready()
+            while True:
+                await asyncio.sleep(SWEEP_S)
+                for hub, channel in self._hubs.items():
+                    if hub.state is State.REGISTERED:
+                        hub.heard = _now() - channel.silent_s()
+                self.table.sweep(_now())
+
+    # --- requests -------------------------------------------------------------------------------
+
+    async def _index(self, request: web.Request) -> web.StreamResponse:
+        who = f"It is served by {self._owner}." if self._owner else ""
+        return web.Response(text=_INDEX.format(who=who, **self.table.counts))
+
+    async def _hub(self, request: web.Request) -> web.StreamResponse:
+        async with self._opened(request, MAX_FRAME_BYTES) as (ws, channel):
+            hub = self.table.knock(channel.peer, _now(), lambda why: _cut(channel, why))
+            self._hubs[hub] = channel
+            try:
+                await self._register(channel, hub)
+            finally:
+                del self._hubs[hub]
+                self.table.leave_hub(hub)
+        return ws
+
+    async def _register(self, channel: WebSocketChannel, hub: Hub) -> None:
+        proving = Proving(self.origin)
+        # No more wait for one hub than this: a queue that is full nobody takes anything from.
+        news: asyncio.Queue[News] = asyncio.Queue(self.table.bounds.visitors_hub + 1)
+        await channel.send(proving.first(await channel.receive()))
+        key = proving.proof(await channel.receive())
+
+        def tell(visit: Visit) -> None:
+            try:
+                news.put_nowait(Visitor(visit.ticket, visit.address))
+            except asyncio.QueueFull:
+                _cut(channel, "the hub takes no news of its visitors")
+
+        id = self.table.prove(hub, key, _now(), tell)
+        news.put_nowait(Registered(id))
+        telling = asyncio.ensure_future(_tell(channel, proving, news))
+        try:
+            await channel.receive()
+            raise LinkViolation("a hub that has registered has nothing to say")
+        finally:
+            await _end(telling)
+
+    async def _visit(self, request: web.Request) -> web.StreamResponse:
+        async with self._opened(request, FRAME_BYTES) as (ws, channel):
+            id = request.match_info["id"]
+            if not is_id(id):
+                raise NoRoom("there is no such hub", NOT_HERE)
+            over: asyncio.Future[ChannelClosed] = asyncio.get_running_loop().create_future()
+
+            def end(why: str) -> None:
+                if not over.done():
+                    over.set_result(ChannelClosed(NO_ANSWER, why))
+
+            visit = self.table.visit(id, channel.peer, _now(), end)
+            self._visitors[visit] = _Waiting(channel, over)
+            try:
+                closed = await over
+            finally:
+                del self._visitors[visit]
+                self.table.leave_visit(visit)
+            await channel.close(_code(closed), closed.reason)
+        return ws
+
+    async def _join(self, request: web.Request) -> web.StreamResponse:
+        async with self._opened(request, FRAME_BYTES) as (ws, channel):
+            visit = self.table.join(request.match_info["ticket"], _now())
+            visitor = self._visitors[visit]
+            closed = await self._pair(visit, channel, visitor)
+            if not visitor.over.done():
+                visitor.over.set_result(closed)
+            await channel.close(_code(closed), closed.reason)
+        return ws
+
+    async def _pair(self, visit: Visit, hub: WebSocketChannel, visitor: _Waiting) -> ChannelClosed:
+        """Pass frames both ways until one end closes; returns how."""
+        ways = [
+            asyncio.ensure_future(self._pass(visit, hub, visitor.channel)),
+            asyncio.ensure_future(self._pass(visit, visitor.channel, hub)),
+        ]
+        try:
+            await asyncio.wait([*ways, visitor.over], return_when=asyncio.FIRST_COMPLETED)
+            if visitor.over.done():
+                return visitor.over.result()
+            return next(way.result() for way in ways if way.done())
+        finally:
+            for way in ways:
+                await _end(way)
+
+    async def _pass(
+        self, visit: Visit, source: WebSocketChannel, sink: WebSocketChannel
+    ) -> ChannelClosed:
+        bounds = self.table.bounds
+        flow = Flow(bounds.bytes_s, bounds.burst_bytes, _now())
+        try:
+            while True:
+                frame = await source.receive()
+                now = visit.heard = _now()
+                if wait := flow.take(len(frame), now):
+                    await asyncio.sleep(wait)
+                if not sink.congested:
+                    await sink.send(frame)
+                    continue
+                self.table.slow(visit)
+                try:
+                    await sink.send(frame)
+                finally:
+                    self.table.flows(visit)
+        except ChannelClosed as closed:
+            return closed
+
+    @asynccontextmanager
+    async def _opened(
+        self, request: web.Request, most_bytes: int
+    ) -> AsyncIterator[tuple[web.WebSocketResponse, WebSocketChannel]]:
+        """The websocket that `request` asks for. Whatever is raised inside closes it."""
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise web.HTTPUpgradeRequired(headers={"Upgrade": "websocket"}, text=_FOR_PROGRAMS)
+        place, now = place_of(request), _now()
+        if place is not None and not place.enter(Purpose.OTHER, now, settled=True):
+            raise web.HTTPServiceUnavailable(text="There are too many connections.\n")
+        ws = web.WebSocketResponse(timeout=CLOSE_S, compress=False, max_msg_size=most_bytes)
+        async with asyncio.timeout(REQUEST_S):
+            await ws.prepare(request)
+        if request.transport is None:
+            raise web.HTTPServiceUnavailable  # it has gone again
+        peer = request.transport.get_extra_info("peername")
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        address = self._proxies.address(str(peer[0]) if peer else "", forwarded)
+        channel = WebSocketChannel(ws, request.transport, peer=address, send_s=SEND_S)
+        opened = request.app[OPEN]
+        opened[request.protocol] = channel
+        try:
+            yield ws, channel
+        except NoRoom as full:
+            await channel.close(full.code, str(full))
+        except LinkViolation as error:
+            await channel.close(_POLICY, str(error))
+        except LinkError as error:
+            log.debug("%s: %s", address, error)
+        finally:
+            del opened[request.protocol]
+            await channel.close(_GOING_AWAY, "the meeting point is ending")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A visitor's channel, and how it will have ended."""
+
+    channel: WebSocketChannel
+    over: asyncio.Future[ChannelClosed]
+
+
+async def _tell(channel: Channel, proving: Proving, news: asyncio.Queue[News]) -> None:
+    """Hand a hub its news, until it does not take them."""
+    try:
+        while True:
+            await channel.send(proving.say(await news.get()))
+    except ChannelClosed as closed:
+        log.debug("%s: %s", channel.peer, closed)
+
+
+async def _end(task: asyncio.Future[T]) -> None:
+    """Cancel `task` and wait for it; what it would have raised is of no account any more."""
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _cut(channel: WebSocketChannel, why: str) -> None:
+    """At once, and without waiting: it is silent, or another connection has taken its place."""
+    log.debug("%s: %s", channel.peer, why)
+    channel.transport.abort()
+
+
+def _code(closed: ChannelClosed) -> int:
+    return closed.code if any(closed.code in codes for codes in _SENDABLE) else _GOING_AWAY
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,284 @@
+"""Who is at a meeting point: hubs, visitors, and what joins them. Sans-I/O; `now` is an argument.
+
+| hub        | event                  | becomes    | and                                          |
+|------------|------------------------|------------|----------------------------------------------|
+| –          | `knock`                | KNOCKING   | refused: too many, too often                 |
+| KNOCKING   | `prove` (key is good)  | REGISTERED | an older registration of the id ends         |
+| KNOCKING   | PROOF_S                | GONE       |                                              |
+| REGISTERED | silent for SILENT_S    | GONE       | its pairs go on, on sockets of their own     |
+
+| visitor    | event                  | becomes    | and                                          |
+|------------|------------------------|------------|----------------------------------------------|
+| –          | `visit`                | WAITING    | its hub is told; refused: not here, too many |
+| WAITING    | `join` with its ticket | JOINED     | the ticket is spent                          |
+| WAITING    | JOIN_S                 | GONE       |                                              |
+| JOINED     | silent for IDLE_S      | GONE       |                                              |
+| JOINED     | slow, and too many are | GONE       | the one that has been slow for longest       |
+
+From each state `leave` leads to GONE. Nothing is kept of who is GONE, and nothing is stored.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from enum import Enum, auto
+
+from forwarder.connectors.doors import network_of
+from forwarder.meet.bounds import DEFAULT, IDLE_S, JOIN_S, PROOF_S, SILENT_S, Bounds
+from relay.link.security.meeting import FULL, NOT_HERE, hub_id
+
+
+class State(Enum):
+    KNOCKING = auto()
+    REGISTERED = auto()
+    WAITING = auto()
+    JOINED = auto()
+    GONE = auto()
+
+
+class NoRoom(Exception):
+    """Not now, or not here; `code` is for the websocket, the text for a person."""
+
+    def __init__(self, text: str, code: int = FULL) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Hub:
+    """A hub's registration. `end` closes its connection, at once; `tell` hands it a visitor."""
+
+    __slots__ = ("end", "heard", "id", "network", "state", "tell", "waiting")
+
+    def __init__(self, network: str, now: float, end: Callable[[str], None]) -> None:
+        self.network = network
+        self.end = end
+        self.heard = now
+        self.id = ""
+        self.state = State.KNOCKING
+        self.tell: Callable[[Visit], None] = _nobody
+        self.waiting = 0
+
+
+class Visit:
+    """A visitor, and the pair that it becomes. `end` closes what there is of it, at once."""
+
+    __slots__ = ("address", "end", "heard", "hub", "id", "network", "since", "state", "ticket")
+
+    def __init__(
+        self, hub: Hub, address: str, ticket: str, now: float, end: Callable[[str], None]
+    ) -> None:
+        self.hub = hub
+        self.id = hub.id
+        self.address = address
+        self.network = network_of(address)
+        self.ticket = ticket
+        self.end = end
+        self.since = now
+        self.heard = now
+        self.state = State.WAITING
+
+
+def _nobody(visit: Visit) -> None:
+    raise AssertionError("a hub that has not proven itself was told of a visitor")
+
+
+class _Rate:
+    """A bucket that fills in a minute."""
+
+    __slots__ = ("left", "then")
+
+    def __init__(self, most: int, now: float) -> None:
+        self.left, self.then = float(most), now
+
+    def take(self, most: int, now: float) -> bool:
+        self.left = min(most, self.left + (now - self.then) * most / 60)
+        self.then = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
+class Table:
+    """All of it. `only`: whether an id may register here."""
+
+    def __init__(
+        self,
+        bounds: Bounds = DEFAULT,
+        *,
+        only: Callable[[str], bool] = lambda id: True,
+        ticket: Callable[[], str] = lambda: secrets.token_urlsafe(24),
+    ) -> None:
+        self.bounds = bounds
+        self._only = only
+        self._ticket = ticket
+        self._hubs: dict[Hub, None] = {}
+        self._registered: dict[str, Hub] = {}
+        self._waiting: dict[str, Visit] = {}
+        self._pairs: dict[Visit, None] = {}
+        # Those that hold bytes back, in the order in which they began to.
+        self._slow: dict[Visit, None] = {}
+        self._hubs_at: Counter[str] = Counter()
+        self._waiting_at: Counter[str] = Counter()
+        self._pairs_at: Counter[str] = Counter()
+        self._pairs_of: Counter[str] = Counter()
+        self._attempts = _Rate(bounds.attempts, 0.0)
+        self._attempts_at: dict[str, _Rate] = {}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What there is, for people: numbers and nothing else."""
+        return {
+            "hubs": len(self._registered),
+            "waiting": len(self._waiting),
+            "pairs": len(self._pairs),
+            "slow": len(self._slow),
+        }
+
+    # --- hubs -----------------------------------------------------------------------------------
+
+    def knock(self, address: str, now: float, end: Callable[[str], None]) -> Hub:
+        """A hub has come from `address` and is to prove itself. Raises NoRoom."""
+        network = network_of(address)
+        self._attempt(network, now)
+        bounds = self.bounds
+        if self._hubs_at[network] >= bounds.registrations_each:
+            raise NoRoom("there are too many hubs at your address")
+        if len(self._hubs) >= bounds.registrations:
+            raise NoRoom("this meeting point has all the hubs it can take")
+        hub = Hub(network, now, end)
+        self._hubs[hub] = None
+        self._hubs_at[network] += 1
+        return hub
+
+    def prove(self, hub: Hub, key: bytes, now: float, tell: Callable[[Visit], None]) -> str:
+        """It holds the private half of `key`; returns the id that it answers to. Raises NoRoom."""
+        assert hub.state is State.KNOCKING
+        id = hub_id(key)
+        if not self._only(id):
+            raise NoRoom(f"this meeting point is for others; ask its owner to let {id} in")
+        older = self._registered.get(id)
+        if older is not None:
+            # It dialed anew before anybody noticed that the old connection is dead.
+            end = older.end
+            self.leave_hub(older)
+            end("the hub came back over a new connection")
+        hub.id, hub.state, hub.heard, hub.tell = id, State.REGISTERED, now, tell
+        self._registered[id] = hub
+        return id
+
+    def leave_hub(self, hub: Hub) -> None:
+        """Its connection is gone. Idempotent."""
+        if hub.state is State.GONE:
+            return
+        hub.state = State.GONE
+        del self._hubs[hub]
+        _less(self._hubs_at, hub.network)
+        if self._registered.get(hub.id) is hub:
+            del self._registered[hub.id]
+
+    # --- visitors -------------------------------------------------------------------------------
+
+    def visit(self, id: str, address: str, now: float, end: Callable[[str], None]) -> Visit:
+        """Somebody at `address` asks for the hub `id`, which is told. Raises NoRoom."""
+        network = network_of(address)
+        self._attempt(network, now)
+        hub = self._registered.get(id)
+        if hub is None:
+            raise NoRoom("the hub is not at this meeting point now", NOT_HERE)
+        bounds = self.bounds
+        if self._waiting_at[network] >= bounds.visitors_each:
+            raise NoRoom("too many visitors from your address are waiting")
+        if hub.waiting >= bounds.visitors_hub or len(self._waiting) >= bounds.visitors:
+            raise NoRoom("too many visitors are waiting; try again in a minute")
+        visit = Visit(hub, address, self._ticket(), now, end)
+        self._waiting[visit.ticket] = visit
+        self._waiting_at[network] += 1
+        hub.waiting += 1
+        hub.tell(visit)
+        return visit
+
+    def join(self, ticket: str, now: float) -> Visit:
+        """A hub comes for the visitor with this ticket. Raises NoRoom."""
+        visit = self._waiting.get(ticket)
+        if visit is None:
+            raise NoRoom("the visitor has gone", NOT_HERE)
+        bounds = self.bounds
+        if self._pairs_at[visit.network] >= bounds.pairs_each:
+            raise NoRoom("there are too many connections of the visitor's address")
+        if self._pairs_of[visit.id] >= bounds.pairs_hub or len(self._pairs) >= bounds.pairs:
+            raise NoRoom("there are too many connections")
+        self._no_longer_waits(visit)
+        visit.state, visit.heard = State.JOINED, now
+        self._pairs[visit] = None
+        self._pairs_at[visit.network] += 1
+        self._pairs_of[visit.id] += 1
+        return visit
+
+    def slow(self, visit: Visit) -> None:
+        """An end of the pair does not read, and bytes for it are held back."""
+        if visit.state is not State.JOINED:
+            return
+        self._slow.setdefault(visit)
+        while len(self._slow) > self.bounds.slow:
+            longest = next(iter(self._slow))
+            end = longest.end
+            self.leave_visit(longest)
+            end("the other end reads too slowly")
+
+    def flows(self, visit: Visit) -> None:
+        """It reads again."""
+        self._slow.pop(visit, None)
+
+    def leave_visit(self, visit: Visit) -> None:
+        """The visitor, or the pair, is gone. Idempotent."""
+        if visit.state is State.WAITING:
+            self._no_longer_waits(visit)
+        elif visit.state is State.JOINED:
+            del self._pairs[visit]
+            self._slow.pop(visit, None)
+            _less(self._pairs_at, visit.network)
+            _less(self._pairs_of, visit.id)
+        visit.state = State.GONE
+
+    def _no_longer_waits(self, visit: Visit) -> None:
+        del self._waiting[visit.ticket]
+        _less(self._waiting_at, visit.network)
+        visit.hub.waiting -= 1
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def sweep(self, now: float) -> None:
+        """End whoever's time is over; to be called every SWEEP_S."""
+        for hub in tuple(self._hubs):
+            knocking = hub.state is State.KNOCKING
+            if now - hub.heard >= (PROOF_S if knocking else SILENT_S):
+                end = hub.end
+                self.leave_hub(hub)
+                end("no proof came in time" if knocking else "the hub was silent")
+        for visit in (*self._waiting.values(), *self._pairs):
+            waiting = visit.state is State.WAITING
+            if now - visit.heard >= (JOIN_S if waiting else IDLE_S):
+                end = visit.end
+                self.leave_visit(visit)
+                end("the hub did not answer" if waiting else "nothing was said for too long")
+
+    def _attempt(self, network: str, now: float) -> None:
+        bounds = self.bounds
+        rate = self._attempts_at.pop(network, None) or _Rate(bounds.attempts_each, now)
+        while len(self._attempts_at) >= bounds.addresses:
+            del self._attempts_at[next(iter(self._attempts_at))]
+        self._attempts_at[network] = rate  # newest last
+        # One address must not use up what all share: its own bound comes first.
+        if not rate.take(bounds.attempts_each, now):
+            raise NoRoom("too many attempts from your address; try again in a minute")
+        if not self._attempts.take(bounds.attempts, now):
+            raise NoRoom("too many attempts; try again in a minute")
+
+
+def _less(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import pytest
+
+from forwarder.meet.bounds import DEFAULT, IDLE_S, JOIN_S, PROOF_S, SILENT_S, Bounds
+from forwarder.meet.table import Hub, NoRoom, State, Table, Visit
+from relay.link.security.meeting import FULL, NOT_HERE, hub_id
+
+KEY, OTHER = b"k" * 32, b"o" * 32
+NEAR, FAR = "192.0.2.1", "198.51.100.1"
+
+
+class Point:
+    """A table, what its hubs were told, and why connections were closed from inside."""
+
+    def __init__(self, bounds: Bounds = DEFAULT, only: frozenset[str] | None = None) -> None:
+        self.table = Table(bounds, only=lambda id: only is None or id in only)
+        self.told: defaultdict[str, list[Visit]] = defaultdict(list)
+        self.ended: list[str] = []
+
+    def hub(self, key: bytes = KEY, address: str = FAR, *, lives: bool = False) -> Hub:
+        hub = self.table.knock(address, 0.0, self.ended.append)
+        self.table.prove(hub, key, 0.0, lambda visit: self.told[hub_id(key)].append(visit))
+        if lives:
+            hub.heard = 1000.0
+        return hub
+
+    def visit(self, key: bytes = KEY, address: str = NEAR, now: float = 0.0) -> Visit:
+        return self.table.visit(hub_id(key), address, now, self.ended.append)
+
+    def came(self, key: bytes = KEY, address: str = NEAR) -> bool:
+        try:
+            self.visit(key, address)
+        except NoRoom:
+            return False
+        return True
+
+    def pair(self, key: bytes = KEY, address: str = NEAR, now: float = 0.0) -> Visit:
+        return self.table.join(self.visit(key, address, now).ticket, now)
+
+
+def test_a_visitor_is_told_to_the_hub_it_names_and_to_no_other() -> None:
+    point = Point()
+    point.hub(KEY)
+    point.hub(OTHER)
+    visit = point.visit(KEY)
+    assert point.told == {hub_id(KEY): [visit]}
+    assert point.table.join(visit.ticket, 0.0) is visit
+    assert visit.state is State.JOINED
+
+
+def test_a_ticket_is_good_once() -> None:
+    point = Point()
+    point.hub()
+    ticket = point.pair().ticket
+    with pytest.raises(NoRoom, match="has gone"):
+        point.table.join(ticket, 0.0)
+    with pytest.raises(NoRoom):
+        point.table.join("guessed", 0.0)
+
+
+def test_nobody_is_found_who_has_not_proven_himself() -> None:
+    point = Point()
+    point.table.knock(FAR, 0.0, point.ended.append)
+    with pytest.raises(NoRoom) as refused:
+        point.visit()
+    assert refused.value.code == NOT_HERE
+
+
+def test_the_newest_registration_of_an_id_counts() -> None:
+    point = Point()
+    old, new = point.hub(), point.hub()
+    assert old.state is State.GONE
+    assert point.ended == ["the hub came back over a new connection"]
+    assert point.visit().hub is new
+    point.table.leave_hub(old)  # its handler ends later, and takes nothing of the new one
+    assert point.visit().hub is new
+
+
+def test_only_ids_that_are_listed_may_register() -> None:
+    point = Point(only=frozenset({hub_id(KEY)}))
+    point.hub(KEY)
+    with pytest.raises(NoRoom, match=hub_id(OTHER)):
+        point.hub(OTHER)
+
+
+def test_pairs_outlive_the_registration_that_they_came_by() -> None:
+    point = Point()
+    hub, pair = point.hub(), point.pair()
+    point.table.leave_hub(hub)
+    assert pair.state is State.JOINED
+    with pytest.raises(NoRoom):
+        point.visit()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        (replace(DEFAULT, registrations_each=2), "hubs at your address"),
+        (replace(DEFAULT, registrations=2), "all the hubs"),
+        (replace(DEFAULT, attempts_each=2), "attempts from your address"),
+        (replace(DEFAULT, attempts=2), "too many attempts"),
+    ],
+)
+def test_hubs_are_bounded(bounds: Bounds, words: str) -> None:
+    point = Point(bounds)
+    for number in range(2):
+        point.hub(bytes([number]) * 32)
+    with pytest.raises(NoRoom, match=words) as refused:
+        point.hub()
+    assert refused.value.code == FULL
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        (replace(DEFAULT, visitors_each=2), "your address are waiting"),
+        (replace(DEFAULT, visitors_hub=2), "visitors are waiting"),
+        (replace(DEFAULT, visitors=2), "visitors are waiting"),
+    ],
+)
+def test_visitors_are_bounded(bounds: Bounds, words: str) -> None:
+    point = Point(bounds)
+    point.hub()
+    for _ in range(2):
+        point.visit()
+    with pytest.raises(NoRoom, match=words):
+        point.visit()
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [replace(DEFAULT, pairs_each=2), replace(DEFAULT, pairs_hub=2), replace(DEFAULT, pairs=2)],
+)
+def test_pairs_are_bounded_and_a_place_that_was_left_is_free(bounds: Bounds) -> None:
+    point = Point(bounds)
+    point.hub()
+    first, _ = point.pair(), point.pair()
+    with pytest.raises(NoRoom, match="connections"):
+        point.pair()
+    point.table.leave_visit(first)
+    point.table.leave_visit(first)
+    point.pair()
+
+
+def test_one_addresss_flood_keeps_no_other_out() -> None:
+    point = Point()
+    point.hub()
+    came = [point.came(address=NEAR) for _ in range(1000)]
+    assert sum(came) == DEFAULT.visitors_each
+    point.pair(address=FAR)
+
+
+def test_a_flood_for_one_hub_keeps_nobody_from_another() -> None:
+    point = Point()
+    point.hub(KEY)
+    point.hub(OTHER)
+    came = [point.came(KEY, f"203.0.{number // 250}.{number % 250}") for number in range(1000)]
+    assert sum(came) == DEFAULT.visitors_hub
+    point.pair(OTHER)
+
+
+def test_the_pair_that_was_slow_for_longest_ends_when_too_many_are() -> None:
+    point = Point(replace(DEFAULT, slow=2))
+    point.hub()
+    pairs = [point.pair() for _ in range(3)]
+    point.table.slow(pairs[0])
+    point.table.flows(pairs[0])
+    for pair in (pairs[1], pairs[2], pairs[0]):
+        point.table.slow(pair)
+    assert [pair.state for pair in pairs] == [State.JOINED, State.GONE, State.JOINED]
+    assert point.ended == ["the other end reads too slowly"]
+
+
+@pytest.mark.parametrize(
+    ("make", "limit", "words"),
+    [
+        (lambda p: p.table.knock(FAR, 0.0, p.ended.append), PROOF_S, "no proof"),
+        (lambda p: p.hub(), SILENT_S, "silent"),
+        (lambda p: (p.hub(lives=True), p.visit())[1], JOIN_S, "did not answer"),
+        (lambda p: (p.hub(lives=True), p.pair())[1], IDLE_S, "nothing was said"),
+    ],
+)
+def test_each_state_has_its_time(make: object, limit: float, words: str) -> None:
+    point = Point()
+    thing = make(point)  # type: ignore[operator]  # one of the four above
+    point.table.sweep(limit - 0.1)
+    assert point.ended == []
+    point.table.sweep(limit)
+    assert thing.state is State.GONE
+    assert len(point.ended) == 1
+    assert words in point.ended[0]
+
+
+def test_nothing_is_kept_of_who_is_gone() -> None:
+    point = Point(replace(DEFAULT, addresses=4))
+    for number in range(20):
+        hub = point.hub(bytes([number]) * 32, f"203.0.113.{number}")
+        visit = point.visit(bytes([number]) * 32, f"203.0.114.{number}")
+        point.table.leave_visit(visit)
+        point.table.leave_hub(hub)
+    assert set(point.table.counts.values()) == {0}
+    assert len(point.table._attempts_at) == 4
