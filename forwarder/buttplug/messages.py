@@ -32,9 +32,10 @@ class OutputType(StrEnum):
     POSITION = "Position"
     HW_POSITION_WITH_DURATION = "HwPositionWithDuration"
 
-    @property
-    def is_position(self) -> bool:
-        return self in (OutputType.POSITION, OutputType.HW_POSITION_WITH_DURATION)
+    is_position: bool
+
+    def __init__(self, name: str) -> None:
+        self.is_position = name in ("Position", "HwPositionWithDuration")
 
 
 class InputType(StrEnum):

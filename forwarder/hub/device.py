@@ -302,8 +302,11 @@ class Device:
             feature, asked = self._features.get(index), self.truth.asked(index)
             kinds = [] if feature is None else list(feature.scales)
             kinds += [] if asked is None else [asked.kind]
-            kind = next((kind for kind in kinds if not kind.is_position), None)
-            rest[index] = None if kind is None else Value(kind, 0)
+            rest[index] = None
+            for kind in kinds:
+                if not kind.is_position:
+                    rest[index] = Value(kind, 0)
+                    break
         return rest
 
     async def read(self, feature_index: int, kind: InputType) -> int:

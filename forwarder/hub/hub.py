@@ -253,6 +253,8 @@ class Hub:
     def _held(self, client: Client, kind: OutputType, value: int) -> bool:
         """Whether this value may be nothing but a stop: off is what everything is meant to be while
         the person holds it. Raises Held if it may not even be that."""
+        if not self.hold.refuses_anybody:
+            return False
         refusal = self.hold.refusal(
             client.name, None if client.grant is None else client.grant.name
         )

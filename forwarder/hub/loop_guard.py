@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import lru_cache
 from typing import Final
 
 _MARK: Final = re.compile(r" #bpf-([0-9a-f]{16})$")
 # A device that came through so many hubs came round in a circle that somebody hides from us.
 MAX_HUBS: Final = 8
+# Asked for each command; more names than a hub has places for clients.
+_NAMES: Final = 256
 
 
 def new_hub_id() -> str:
@@ -26,6 +29,7 @@ def marked(client_name: str, hub_id: str) -> str:
     return f"{client_name} #bpf-{hub_id}"
 
 
+@lru_cache(_NAMES)
 def hub_id_of(client_name: str) -> str | None:
     """The id of the hub that calls itself so; None for any other client."""
     found = _MARK.search(client_name)

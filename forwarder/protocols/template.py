@@ -60,6 +60,13 @@ class TemplateProtocol:
             for feature in self._features.values()
             for kind in feature.outputs
         }
+        self._sharing = {
+            index
+            for (index, _), plan in self._plans.items()
+            for rule in plan.rules
+            for packet in rule.packets
+            if packet.keys is not None or packet.encoder.shared
+        }
         self._tickers: dict[int, tuple[Ticker, Plan]] = {}
 
     def __repr__(self) -> str:
@@ -132,13 +139,12 @@ class TemplateProtocol:
             memory.s[feature] = remembered
         if rule.ticks is not None:
             self._ticker(plan, rule.ticks).go(value, duration_ms)
-        packets = tuple(
-            self._packet(packet, plan, call)
-            for packet in rule.packets
-            if packet.when is None or packet.when(memory, *call)
-        )
+        packets = []
+        for packet in rule.packets:
+            if packet.when is None or packet.when(memory, *call):
+                packets.append(self._packet(packet, plan, call))
         self._before[feature] = value
-        return packets
+        return tuple(packets)
 
     def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> Packet:
         memory = self._memory
@@ -210,13 +216,7 @@ class TemplateProtocol:
         return found
 
     def shares_packets(self, feature: int) -> bool:
-        return any(
-            packet.keys is not None or packet.encoder.shared
-            for (index, _), plan in self._plans.items()
-            if index == feature
-            for rule in plan.rules
-            for packet in rule.packets
-        )
+        return feature in self._sharing
 
     def _input(self, feature: int, kind: InputType) -> InputRule | None:
         if feature not in self._features or kind not in self._features[feature].inputs:
@@ -305,6 +305,8 @@ class TemplateProtocol:
 
     @property
     def tick_ms(self) -> int | None:
+        if not self._tickers:
+            return None
         return min(
             (ticker.every_ms for ticker, _ in self._tickers.values() if ticker.active),
             default=None,

@@ -97,6 +97,11 @@ class Hold:
         """Whether nothing may be driven."""
         return self.state.mode is not Mode.FREE
 
+    @property
+    def refuses_anybody(self) -> bool:
+        """Whether `refusal` has anything to say to anybody."""
+        return self.state.mode is not Mode.FREE or bool(self.state.muted)
+
     def wish(self, wish: Wish, by: str, now: float) -> bool:
         """Stop, pause or resume; `now` in Unix time. Returns whether the mode has changed."""
         mode = NEXT[self.state.mode, wish]

@@ -219,14 +219,18 @@ class Gate:
         """When `lapsed` or `doubts` has something to say; infinite: the clock changes nothing."""
         if self.state is not State.OPEN:
             return _NEVER
-        return min(self._lease_ends, self._run_ends, self._break_ends)
+        # `_run_ends` and `_break_ends`, spelt out: it is asked several times for each packet.
+        ends = self._lease_ends
+        if self.max_run_s and self.handed_at is not None:
+            ends = min(ends, self.handed_at + self.max_run_s)
+        if self.rested_at is not None:
+            ends = min(ends, self.rested_at + BREAK_S)
+        return ends
 
     def lapsed(self, now: float) -> StopCause | None:
         """Why it is to be stopped now, if the time of something is over."""
-        if self.state is not State.OPEN:
-            return None
         ends = min(self._lease_ends, self._run_ends)
-        if now < ends:
+        if self.state is not State.OPEN or now < ends:
             return None
         if now - ends >= STALL_S:
             return StopCause.STALL

@@ -55,10 +55,10 @@ def same_stop(some: Sequence[Packet], other: Sequence[Packet] | None) -> bool:
     """Whether these are the packets of that armed stop, running numbers and slots aside."""
     if not some or other is None or len(some) != len(other):
         return False
-    return all(
-        a.h == b.h and a.r == b.r and a.counter == b.counter and _plain(a) == _plain(b)
-        for a, b in zip(some, other, strict=True)
-    )
+    for a, b in zip(some, other, strict=True):
+        if a.h != b.h or a.r != b.r or a.counter != b.counter or _plain(a) != _plain(b):
+            return False
+    return True
 
 
 def _plain(packet: Packet) -> bytes:

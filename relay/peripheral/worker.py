@@ -115,7 +115,7 @@ class Worker(Voice):
 
     def _look(self, now: float) -> None:
         """See what the clock says, before anything else that happens."""
-        if self.over is not None:
+        if self.over is not None or now < self.gate.deadline:
             return
         cause = self.gate.lapsed(now)
         if cause is not None:
@@ -257,7 +257,8 @@ class Worker(Voice):
             if self._again is not None:
                 return later
             return self._let_go(now, "nobody wants it any more")
-        self._feed(now)
+        if self.armed.keepalive is not None:
+            self._feed(now)
         taken = self._slots.take(now)
         if taken is None:
             return min(later, self._slots.due(now), self._feed_due())

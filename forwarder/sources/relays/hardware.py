@@ -353,13 +353,14 @@ class RelayHardware:
             self._handle(packet.endpoint),
             packet.data,
             r=packet.response,
-            k=tuple(self._key(key) for key in packet.keys),
+            k=self._numbers_of(packet.keys),
             after_ms=packet.after_ms,
             counter=None if counter is None else wire.Counter(counter.at, counter.xor_at),
         )
 
-    def _key(self, key: str) -> int:
-        return self._keys.setdefault(key, len(self._keys))
+    def _numbers_of(self, keys: tuple[str, ...]) -> tuple[int, ...]:
+        numbers = self._keys
+        return tuple([numbers.setdefault(key, len(numbers)) for key in keys])
 
 
 def _failed(done: Outcome) -> bool:

@@ -297,7 +297,7 @@ class RelayLink:
         """An output is about to be sent: beat before it, and at the fast rate from now on."""
         if self.session.rouse(self._loop.time()):
             self.renew()
-        self._beat_wanted.set()
+            self._beat_wanted.set()
 
     def _room_for(self, request: Request) -> bool:
         if isinstance(request, Output):

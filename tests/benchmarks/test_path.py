@@ -1,0 +1,16 @@
+"""What one command costs is counted, not timed, so that a test can hold it."""
+
+from __future__ import annotations
+
+from tests.benchmarks import path
+
+
+def test_a_command_costs_no_more_than_before_the_machine_and_the_bounds_of_the_doors() -> None:
+    costs = path.measure()
+    assert costs["OutputCmd"].calls <= 227
+    assert costs["StopCmd"].calls <= 250
+    assert max(cost.hand_offs for cost in costs.values()) <= 15
+
+
+def test_the_same_is_counted_each_time() -> None:
+    assert path.measure() == path.measure()
