@@ -52,9 +52,9 @@ from forwarder.embedding import keep_linked, keep_running
 from forwarder.errors import ConfigError
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.sources.relays.link_driver import Outcome as Asked
 from forwarder.sources.relays.source import RelaySource
 from forwarder.sources.relays.status import RelayStatus
+from forwarder.sources.relays.waiting import Outcome as Asked
 from forwarder.sources.upstream.source import PROTOCOL as UPSTREAM
 from forwarder.sources.upstream.source import UpstreamSource
 from forwarder.sources.websocket_devices import source as websocket_devices

@@ -137,6 +137,8 @@ SHARED_STOPS: Final = 1024
 # crowded flat with ten sensors says a tenth of it. Above it the link is read more slowly. Answers
 # are not counted: there are as many as commands, and slow answers would hold up a stop's.
 LINK_MESSAGES_S: Final = 3000.0
+# A message counts once more for each so many bytes: the largest frame is a turn of its own.
+WEIGHT_BYTES: Final = 1024
 LINK_BURST: Final = 6000.0
 # Readings of toys; above it they are dropped, for a newer one follows. Sensors tell 100 a second.
 NOTIFICATIONS_S: Final = 500.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from forwarder.devices.driver import Outcome
-from forwarder.sources.relays.link_driver import Outcome as Asked
+from forwarder.sources.relays.waiting import Outcome as Asked
 from relay.link import messages as wire
 
 

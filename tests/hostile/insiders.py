@@ -16,7 +16,10 @@ from relay.link.messages import (
     VERSION,
     Advertisement,
     Advertisements,
+    Ceiling,
     Connect,
+    Debt,
+    Debts,
     Disconnected,
     ErrorCode,
     Failed,
@@ -26,6 +29,8 @@ from relay.link.messages import (
     RadioInfo,
     RadioState,
     Request,
+    Stats,
+    Wearer,
 )
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import secure_as_relay
@@ -107,6 +112,33 @@ async def relay_floods(target: Target) -> None:
                         await channel.send(frame)
 
         await _link(target, talk, "flood")
+
+    await crowd(target, visit)
+
+
+async def heavy_relays(target: Target) -> None:
+    """Messages of a relay as large as a frame holds: limits are in what they cost."""
+    services = tuple(f"{n:08x}-0000-1000-8000-00805f9b34fb" for n in range(4))
+    heavy: list[FromRelay] = [
+        Debts(tuple(Debt(f"d{n}", "n") for n in range(3000))),
+        Advertisements(tuple(Advertisement(f"a{n}", f"LVS-{n}", -50) for n in range(1500))),
+        Advertisements(tuple(Advertisement(f"b{n}", "x", -50, services) for n in range(300))),
+        Stats({f"s{n}": n for n in range(3500)}),
+        Wearer(ceilings=tuple(Ceiling(level=n / 4000, address=f"c{n}") for n in range(1500))),
+        Wearer(),
+    ]
+    frames = [encode(message) for message in heavy]
+
+    async def visit(peer: Peer) -> None:
+        async def talk(channel: Channel) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_swallow(channel))
+                while True:
+                    await peer.turn()
+                    for frame in frames:
+                        await channel.send(frame)
+
+        await _link(target, talk, "heavy")
 
     await crowd(target, visit)
 

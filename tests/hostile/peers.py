@@ -29,6 +29,7 @@ PEERS: dict[str, Callable[[Target], Awaitable[None]]] = {
     "frames": insiders.long_frames,
     "messages": insiders.short_frames,
     "relay": insiders.relay_floods,
+    "heavy": insiders.heavy_relays,
     "inventor": insiders.invented_toys,
     "liar": insiders.liars,
     "comer": insiders.comers_and_goers,

@@ -10,8 +10,8 @@ from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import Denied, HardwareError
 from forwarder.hub.truth import Truth
 from forwarder.protocols.base import KeepAlive, Packet
-from forwarder.sources.relays.link_driver import Outcome as Asked
 from forwarder.sources.relays.open_stops import OpenStops
+from forwarder.sources.relays.waiting import Outcome as Asked
 from forwarder.sources.way import Way
 from relay.link import messages as wire
 from relay.link.messages import Connected, ErrorCode, Service, Value

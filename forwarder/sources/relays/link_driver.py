@@ -9,19 +9,19 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from forwarder.clients.budget import Budget
 from forwarder.connectors.bounds import (
     LINK_BURST,
     LINK_MESSAGES_S,
+    LONG_FRAME_BYTES,
     NOTIFICATIONS_BURST,
     NOTIFICATIONS_S,
     TURN_MESSAGES,
+    WEIGHT_BYTES,
 )
-from forwarder.devices.driver import Fate
 from forwarder.devices.driver import Outcome as Carried
-from forwarder.errors import HardwareError
+from forwarder.sources.relays.waiting import Asking, Carrying, Orphaned, Outcome, Waiting
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, TooLarge
 from relay.link.messages import (
@@ -58,75 +58,16 @@ REQUEST_S = 6.5
 # How long one frame may take to leave; the lease has stopped the toys long before.
 SEND_S = 5.0
 
-Outcome = asyncio.Future[Reply]
 State = Scan | Interests | Status
 """Messages without a reply: only the newest of each kind matters."""
-
-
-Orphaned = Callable[[Carried], None]
-"""Takes an outcome that the end of the link leaves open, and sees to it that it is settled."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """Somebody waits for a reply as such. `until`: the deadline."""
-
-    outcome: Outcome
-    until: float
-    peripheral: int | None
-
-    def fail(self, code: ErrorCode, text: str) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(HardwareError(code, text))
-            # Whoever needs the outcome awaits it; nobody has to.
-            self.outcome.exception()
-
-    def link_ended(self, why: str) -> None:
-        self.fail(ErrorCode.GONE, why)
-
-    def settle(self, reply: Reply) -> None:
-        if isinstance(reply, Failed):
-            self.fail(reply.code, reply.text or f"the relay says: {reply.code.value}")
-        elif not self.outcome.done():  # else whoever waited was cancelled
-            self.outcome.set_result(reply)
-
-
-@dataclass(frozen=True, slots=True)
-class _Carrying:
-    """Somebody waits for what becomes of a command."""
-
-    outcome: Carried
-    until: float
-    peripheral: int | None
-    orphaned: Orphaned | None
-
-    def fail(self, code: ErrorCode, text: str) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(HardwareError(code, text))
-            self.outcome.exception()
-
-    def link_ended(self, why: str) -> None:
-        if self.orphaned is None:
-            self.fail(ErrorCode.GONE, why)
-        else:
-            self.orphaned(self.outcome)
-
-    def settle(self, reply: Reply) -> None:
-        if isinstance(reply, Failed):
-            self.fail(reply.code, reply.text or f"the relay says: {reply.code.value}")
-        elif not self.outcome.done():
-            superseded = isinstance(reply, Done) and reply.superseded
-            self.outcome.set_result(Fate.SUPERSEDED if superseded else Fate.TAKEN)
-
-
-_Waiting = _Asking | _Carrying
 
 
 class RelayLink:
     """Drives the hub's end of one link until it ends.
 
     `leases()` says what to renew with each beat, and `running()` whether an output is on;
-    `on_message` gets everything that is no reply.
+    `on_message` gets everything that is no reply. `long`: what long frames queue for, of all links
+    together; never held while anything is waited for.
     """
 
     def __init__(
@@ -136,8 +77,10 @@ class RelayLink:
         *,
         leases: Callable[[], Mapping[int, int]],
         running: Callable[[], bool],
+        long: asyncio.Lock | None = None,
     ) -> None:
         self._channel = channel
+        self._long = asyncio.Lock() if long is None else long
         self._loop = asyncio.get_running_loop()
         self.session = HubSession(hub_name, self._loop.time())
         self._leases = leases
@@ -147,7 +90,7 @@ class RelayLink:
         self._states: dict[type[State], State] = {}
         self._outbox_filled = asyncio.Event()
         self._beat_wanted = asyncio.Event()
-        self._waiting: dict[int, _Waiting] = {}
+        self._waiting: dict[int, Waiting] = {}
         now = self._loop.time()
         self._messages = Budget(LINK_MESSAGES_S, LINK_BURST, now)
         # Messages of this turn that nobody asked for: an answer is what a client spends, not it.
@@ -213,7 +156,7 @@ class RelayLink:
         The future fails with HardwareError: refused by the relay, timed out, link gone, congested.
         """
         outcome: Outcome = self._loop.create_future()
-        self._ask(make, lambda until, p: _Asking(outcome, until, p), deadline_s)
+        self._ask(make, lambda until, p: Asking(outcome, until, p), deadline_s)
         return outcome
 
     def carry(
@@ -228,13 +171,13 @@ class RelayLink:
         `orphaned` is given the outcome if the link ends before the relay answered.
         """
         outcome: Carried = self._loop.create_future()
-        self._ask(make, lambda until, p: _Carrying(outcome, until, p, orphaned), deadline_s)
+        self._ask(make, lambda until, p: Carrying(outcome, until, p, orphaned), deadline_s)
         return outcome
 
     def _ask(
         self,
         make: Callable[[int], Request],
-        waiting: Callable[[float, int | None], _Waiting],
+        waiting: Callable[[float, int | None], Waiting],
         deadline_s: float,
     ) -> None:
         now = self._loop.time()
@@ -365,11 +308,16 @@ class RelayLink:
         turn = self._unasked = 0
         while True:
             frame = await self._channel.receive()
-            turn += 1
-            if turn == TURN_MESSAGES:
+            weight = 1 + len(frame) // WEIGHT_BYTES
+            turn += weight
+            self._unasked += weight - 1
+            if turn >= TURN_MESSAGES:
                 pause = self._messages.spend(self._unasked, self._loop.time())
                 turn = self._unasked = 0
                 await asyncio.sleep(pause)
+            if len(frame) >= LONG_FRAME_BYTES:
+                async with self._long:
+                    await asyncio.sleep(0)  # whoever comes next is let in a pass later
             if self._leaving:
                 continue  # what was on its way when we said goodbye; the writer ends the link
             message, answer = self.session.receive(frame, self._loop.time())

@@ -6,10 +6,15 @@ good with a toy of which nobody knows whether it runs owes that one as well, unt
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
-# Each is a toy that somebody owns; more of them are a fault of a relay. The oldest is forgotten.
+# What one relay itself keeps at most (relay.debts.debts); what it tells beyond is a fault of it.
+MOST_EACH = 64
+# Of all relays. For one more, the oldest of the relay that has most is forgotten: nobody's lies
+# push out what another has told.
 MOST = 256
 
 
@@ -25,48 +30,55 @@ class Owing:
 
 
 class Owings:
-    """All relays' together, by address."""
+    """All relays' together. What one relay owes, another cannot say to be settled by telling of it
+    as well; but whoever tells of one that a gone relay left behind has taken it over."""
 
     def __init__(self) -> None:
-        self._items: dict[str, Owing] = {}
+        # By address, and by the relay that had it.
+        self._items: dict[tuple[str, str], Owing] = {}
 
     def __iter__(self) -> Iterator[Owing]:
-        return iter(tuple(self._items.values()))
+        """One for each address: what was told of it last."""
+        return iter({item.address: item for item in self._items.values()}.values())
 
     def __contains__(self, address: object) -> bool:
-        return address in self._items
+        return any(item.address == address for item in self._items.values())
 
     def told(self, key: str, relay: str, toys: Iterable[tuple[str, str]]) -> list[str]:
-        """The relay `key` owes these: address and name, and no others. Returns what is new."""
-        now = dict(toys)
-        for address, item in tuple(self._items.items()):
-            if item.key == key and item.told and address not in now:
-                del self._items[address]
-        new = [address for address in now if address not in self._items]
+        """The relay `key` owes these: address and name, and no others; those beyond MOST_EACH are
+        not heard. Returns what is new."""
+        now = dict(islice(toys, MOST_EACH))
+        for at, item in tuple(self._items.items()):
+            if item.key == key and item.told and item.address not in now:
+                del self._items[at]
+        known = {item.address: item for item in self._items.values()}
         for address, toy in now.items():
-            self._put(Owing(address, toy or self._name(address), key, relay, told=True))
-        return new
+            old = known.get(address)
+            name = toy or ("" if old is None else old.toy)
+            if old is not None and not old.told:
+                del self._items[address, old.key]
+            self._put(Owing(address, name, key, relay, told=True))
+        return [address for address in now if address not in known]
 
     def lost(self, address: str, toy: str, key: str, relay: str) -> None:
         """The relay `key` is gone, and nobody knows whether it has stopped this one."""
-        if address not in self._items:
+        if address not in self:
             self._put(Owing(address, toy, key, relay, told=False))
 
     def _put(self, item: Owing) -> None:
-        if item.address not in self._items and len(self._items) >= MOST:
-            del self._items[next(iter(self._items))]
-        self._items[item.address] = item
-
-    def _name(self, address: str) -> str:
-        item = self._items.get(address)
-        return "" if item is None else item.toy
+        at = (item.address, item.key)
+        if at not in self._items and len(self._items) >= MOST:
+            ((most, _),) = Counter(key for _, key in self._items).most_common(1)
+            del self._items[next(other for other in self._items if other[1] == most)]
+        self._items[at] = item
 
     def back(self, key: str) -> None:
         """This relay is back: what it tells from now on decides."""
-        for address, item in self._items.items():
+        for at, item in self._items.items():
             if item.key == key:
-                self._items[address] = Owing(address, item.toy, key, item.relay, told=True)
+                self._items[at] = replace(item, told=True)
 
     def settled(self, address: str) -> None:
         """It was stopped, or a person has seen that it is off."""
-        self._items.pop(address, None)
+        for at in [at for at in self._items if at[0] == address]:
+            del self._items[at]

@@ -19,10 +19,11 @@ from forwarder.hub.kept import Kept
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.relays.finder import Finder
 from forwarder.sources.relays.keeping import Keeping
-from forwarder.sources.relays.link_driver import Outcome, RelayLink
-from forwarder.sources.relays.owing import Owings
+from forwarder.sources.relays.link_driver import RelayLink
+from forwarder.sources.relays.owing import MOST_EACH, Owings
 from forwarder.sources.relays.relay import WHY, Relay, hardware_of
 from forwarder.sources.relays.searches import end_searches
+from forwarder.sources.relays.waiting import Outcome
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
 from relay.link.messages import (
@@ -72,6 +73,7 @@ class RelaySource:
         self._sink = sink
         self._on_change = on_change
         self._stopping = False
+        self._long = asyncio.Lock()
         self._keeping = Keeping(self.relays, kept, on_kept)
         # Toys that are not connected and may be running.
         self.owing = Owings()
@@ -99,6 +101,7 @@ class RelaySource:
             self._hub_name,
             leases=lambda: relay.leases(link),
             running=lambda: relay.running,
+            long=self._long,
         )
         hello = await link.greet()
         shown = neutralise(name or hello.name) or "unnamed"
@@ -298,14 +301,14 @@ class RelaySource:
                     log.warning("relay %s: the radio is off: %s", relay.name, radio.text)
                 self._on_change()
             case Debts(items):
-                relay.debts = items
-                told = ((debt.address, debt.name) for debt in items)
-                for address in self.owing.told(relay.key, relay.name, told):
+                relay.debts = items[:MOST_EACH]
+                named = {debt.address: neutralise(debt.name) for debt in relay.debts}
+                for address in self.owing.told(relay.key, relay.name, named.items()):
                     self._finder.look_for(address)
-                for debt in items:
+                for address, toy in named.items():
                     log.error(
                         "%s is not connected and may be running; %s looks for it",
-                        neutralise(debt.name) or debt.address, relay.name,
+                        toy or address, relay.name,
                     )  # fmt: skip
                 end_searches(self.relays.values())
                 self._on_change()

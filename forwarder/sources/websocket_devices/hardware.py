@@ -15,7 +15,7 @@ from forwarder.devices.driver import Fate, Outcome
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError
 from forwarder.sources.relays.hardware import RelayHardware
-from forwarder.sources.relays.link_driver import Outcome as Asked
+from forwarder.sources.relays.waiting import Outcome as Asked
 from relay.context import Surroundings
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forwarder.sources.relays.owing import MOST, Owing, Owings
+from forwarder.sources.relays.owing import MOST, MOST_EACH, Owing, Owings
 
 
 def names(owings: Owings) -> list[tuple[str, str, str]]:
@@ -47,6 +47,28 @@ def test_what_is_known_is_not_replaced_by_less() -> None:
 
 def test_their_number_is_bounded() -> None:
     owings = Owings()
-    owings.told("a", "attic", [(f"T{number}", "") for number in range(MOST + 5)])
+    new = owings.told("a", "attic", [(f"T{number}", "") for number in range(MOST_EACH + 5)])
+    assert len(new) == len(list(owings)) == MOST_EACH
+    for number in range(MOST + 5):
+        owings.lost(f"U{number}", "", f"{number}", "gone")
     assert len(list(owings)) == MOST
-    assert "T0" not in owings
+
+
+def test_what_a_relay_makes_up_pushes_out_nothing_that_another_has_told() -> None:
+    owings = Owings()
+    owings.told("good", "attic", [("T", "Hush")])
+    owings.lost("U", "Nora", "gone", "cellar")
+    for relay in range(20):
+        made_up = [(f"{relay}-{number}", "") for number in range(10_000)]
+        owings.told(f"liar {relay}", "liar", made_up)
+    assert "T" in owings
+    assert "U" in owings
+    assert len(list(owings)) <= MOST
+
+
+def test_what_one_relay_owes_no_other_settles_by_telling_of_it() -> None:
+    owings = Owings()
+    owings.told("good", "attic", [("T", "Hush")])
+    assert owings.told("liar", "liar", [("T", "mine")]) == []
+    owings.told("liar", "liar", [])
+    assert names(owings) == [("T", "Hush", "attic")]
