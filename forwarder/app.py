@@ -64,6 +64,7 @@ from forwarder.state_lock import StateLock
 from forwarder.stop.hold import Hold
 from forwarder.stop.hold_file import HoldFile, load_hold
 from forwarder.stop.person import Person
+from forwarder.web.pages import relay_page_build
 from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel
 from relay.link.errors import LinkRefused
@@ -142,6 +143,7 @@ class App:
             known=self.store.at,
             kept=self.store.kept,
             on_kept=self.store.keep,
+            page=relay_page_build(),
         )
         self.hub.sources.append(self.relays)
         self.hub.missing = lambda: [item.address for item in self.relays.owing]

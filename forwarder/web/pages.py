@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final, Protocol
@@ -63,10 +65,35 @@ class Doorman(Protocol):
     def refuse(self, visitor: Visitor, fetch_site: str | None = None) -> _Refusal | None: ...
 
 
+# Where the relay page's index says which build it is, and the hub's word for it in the link. A page
+# that stays open for weeks, or stands on somebody's site, is told when the hub has another one.
+_NO_BUILD: Final = b'<meta name="build" content="">'
+
+
 def page_files(folder: Traversable) -> dict[str, bytes]:
     """Name → content of every file of a page that is served."""
+    files = _contents(folder)
+    if _NO_BUILD in (index := files.get("index.html", b"")):
+        mark = _NO_BUILD.replace(b'""', b'"%s"' % _build(files).encode())
+        files["index.html"] = index.replace(_NO_BUILD, mark)
+    return files
+
+
+def relay_page_build() -> str:
+    """Which relay page comes with this hub."""
+    return _build(_contents(RELAY))
+
+
+def _contents(folder: Traversable) -> dict[str, bytes]:
     files = (file for file in folder.iterdir() if file.is_file())
     return {file.name: file.read_bytes() for file in files if _kind(file.name) is not None}
+
+
+def _build(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        digest.update(b"%s %d\n" % (name.encode(), len(content)) + content)
+    return digest.hexdigest()[:12]
 
 
 def _kind(name: str) -> str | None:

@@ -296,13 +296,17 @@ class Stats(_Message, frozen=True, tag=True):
 
 
 class Welcome(_Message, frozen=True, tag=True):
-    """Answer to Hello. `active_ms`: lease of a device with an output on; `idle_ms`: else."""
+    """Answer to Hello. `active_ms`: lease of a device with an output on; `idle_ms`: else.
+
+    `page`: which relay page comes with this hub, for a relay that is one and may be older.
+    """
 
     version: U16
     hub: Name
     capabilities: tuple[Name, ...] = ()
     active_ms: Annotated[int, Meta(ge=100, le=10_000)] = 900
     idle_ms: Annotated[int, Meta(ge=1_000, le=60_000)] = 10_000
+    page: Name = ""
 
 
 class Interests(_Message, frozen=True, tag=True):

@@ -139,7 +139,13 @@ class HubSession:
     """
 
     def __init__(
-        self, hub: str, now: float, *, active_ms: int = 900, idle_ms: int = 10_000
+        self,
+        hub: str,
+        now: float,
+        *,
+        active_ms: int = 900,
+        idle_ms: int = 10_000,
+        page: str = "",
     ) -> None:
         self.state = State.GREETING
         self.hello: Hello | None = None
@@ -148,6 +154,7 @@ class HubSession:
         self.active_ms = active_ms
         self.idle_ms = idle_ms
         self._hub = hub
+        self._page = page
         self._last_id = 0
         self._beats = 0
         self._unanswered: dict[int, float] = {}
@@ -172,7 +179,8 @@ class HubSession:
                     " update the older one"
                 )
             self.hello = message
-            welcome = Welcome(VERSION, self._hub, active_ms=self.active_ms, idle_ms=self.idle_ms)
+            active_ms, idle_ms, page = self.active_ms, self.idle_ms, self._page
+            welcome = Welcome(VERSION, self._hub, active_ms=active_ms, idle_ms=idle_ms, page=page)
             return message, encode(welcome)
         if isinstance(message, Echo):
             self._echo(message, now)

@@ -40,6 +40,7 @@ _BLANK = "<!doctype html><meta charset=utf-8><title>blank</title>"
 class WebHub:
     """Trusts whom it has paired. `relays`: key → name; taking one out revokes it at the next link.
 
+    `page`: which relay page it says it has, and `build`: which one it shows.
     `refuse`: answer every first frame of a pairing with this. `busy`: greet nobody.
     """
 
@@ -51,6 +52,7 @@ class WebHub:
         self.codes: dict[bytes, bytes] = {}
         self.refuse: Refusal | None = None
         self.busy = False
+        self.page = self.build = ""
         self.port = 0
         self.failures: list[str] = []
         self._tls = tls
@@ -76,7 +78,7 @@ class WebHub:
         app.router.add_get("/blank", _blank)
         if self._with_link:
             app.router.add_get("/link", self._serve_link)
-        app.router.add_get("/relay/", _index)
+        app.router.add_get("/relay/", self._index)
         app.router.add_static("/relay/", PAGE)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -130,9 +132,15 @@ class WebHub:
             await channel.close()
         return ws
 
+    async def _index(self, request: web.Request) -> web.Response:
+        index = (PAGE / "index.html").read_text()
+        mark = '<meta name="build" content="'
+        assert mark in index
+        return web.Response(text=index.replace(mark, mark + self.build), content_type="text/html")
+
     async def _drive(self, secure: SecureChannel) -> None:
         link = LinkHub(secure)
-        link._session = HubSession(self.hub_name, asyncio.get_running_loop().time())
+        link._session = HubSession(self.hub_name, asyncio.get_running_loop().time(), page=self.page)
         async with asyncio.TaskGroup() as group:
             driver = group.create_task(link.run())
             await link.wait(lambda: bool(link.heard) or driver.done())
@@ -156,10 +164,6 @@ class WebHub:
 
 async def _blank(request: web.Request) -> web.Response:
     return web.Response(text=_BLANK, content_type="text/html")
-
-
-async def _index(request: web.Request) -> web.FileResponse:
-    return web.FileResponse(PAGE / "index.html")
 
 
 @web.middleware

@@ -24,6 +24,7 @@ from forwarder.cli import run
 from forwarder.client.client import Client, ServerRefused
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.files import DATA
+from forwarder.web.pages import relay_page_build
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.driver import RecordingDriver, device
@@ -427,6 +428,11 @@ def test_the_page_for_phones_is_written_as_a_site(
     assert (site / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert (site / "page.js").exists()
     assert not list(site.glob("*.py"))
+    # The site's page knows which one it is, as a hub that comes with another one will tell it.
+    build = relay_page_build()
+    assert re.fullmatch("[0-9a-f]{12}", build)
+    index = (site / "index.html").read_text(encoding="utf-8")
+    assert f'<meta name="build" content="{build}">' in index
     assert run(["relay-page", str(site)]) == 0
     (site / "photos.zip").touch()
     assert run(["relay-page", str(site)]) == 2

@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
 PACKET = Packet(3, b"\x01", True, (1, 2), 20, Counter(0, 4))
 UUID = "0000fff0-0000-1000-8000-00805f9b34fb"
 MESSAGES: tuple[FromHub, ...] = (
-    Welcome(1, "Desk", ("x",), 500, 2000),
+    Welcome(1, "Desk", ("x",), 500, 2000, "0123456789ab"),
     Welcome(1, "Desk"),
     Interests((UUID,), ("LVS-*",), (301,)),
     Scan(True),

@@ -482,3 +482,29 @@ async def test_only_one_tab_is_the_radio() -> None:
         link = await rig.meet()
         assert (await link.hear(Hello)).held == ()
         await rig.page.until("document.getElementById('notice').innerText.includes('another tab')")
+
+
+async def test_an_old_page_says_that_the_hub_has_a_newer_one_while_nothing_runs() -> None:
+    async with phone_rig() as rig:
+        rig.hub.build, rig.hub.page = "old", "new"
+        newer = (
+            "!document.getElementById('notice').hidden"
+            " && document.getElementById('notice').innerText.includes('newer page')"
+        )
+        await rig.pair()
+        assert (await rig.link.hear(Hello)).software == "relay page old"
+        await rig.page.until(newer)
+        await rig.connect(await rig.choose())
+        await rig.set_level(0.5)
+        await rig.page.until(f"!({newer})")
+        await rig.page.click("#pause")
+        await rig.at_rest(OFF_S)
+        await rig.page.click("#pause")  # it says Resume
+        await rig.page.until(newer)
+        rig.hub.build = "new"
+        loaded = rig.page.expect("Page.loadEventFired")
+        await rig.page.click("#notice-action")
+        await asyncio.wait_for(loaded, 10)
+        await rig.meet()
+        await rig.page.until("!document.getElementById('add').disabled")
+        assert not await rig.page.evaluate(newer)

@@ -16,6 +16,7 @@ from forwarder.api.documents.model import PairingBody, PairingView
 from forwarder.app import App
 from forwarder.commands.api_client import Admin
 from forwarder.config import Clients, Config, Link
+from forwarder.web.pages import relay_page_build
 from tests.doubles.chromium_bluez import PhoneRig, phone_rig
 
 pytestmark = pytest.mark.chromium
@@ -101,6 +102,10 @@ async def test_an_official_client_drives_the_toy_of_a_phone(tmp_path: Path, way:
         client, device = await chosen(rig, app, way)
         assert device.name == "Lovense Hush"
         assert await rig.page.evaluate("location.hash") == ""
+        build = await rig.page.evaluate("document.querySelector('meta[name=build]').content")
+        [relay] = app.relays.relays.values()
+        assert relay.hello.software == f"relay page {build}"
+        assert build == relay_page_build()
         await device.run_output(DeviceOutputCommand(OutputType.VIBRATE, 0.5))
         await until(lambda: rig.toy.levels == {"vibrate": 0.5}, "half")
         assert await device.battery() == 0.85

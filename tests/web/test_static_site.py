@@ -172,6 +172,34 @@ async def test_the_hubs_own_https_with_a_certificate_that_somebody_waved_through
             assert page.errors == []
 
 
+async def test_a_hub_that_is_gone_may_be_one_with_another_certificate(tmp_path: Path) -> None:
+    """Browsers tell pages neither; only loading the page again asks about the certificate."""
+    context, spki = self_signed(tmp_path, "desk.local")
+    async with WebHub(tls=context) as hub:
+        flags = [
+            "--enable-features=WebBluetooth",
+            f"--ignore-certificate-errors-spki-list={spki}",
+            "--host-resolver-rules=MAP desk.local 127.0.0.1",
+        ]
+        async with Chromium(flags) as browser:
+            page = await browser.page()
+            await page.phone()
+            await page.goto(f"{hub.url(host='desk.local')}#{hub.secret()}")
+            await (await hub.link()).hear(Hello)
+            hub._tls, _ = self_signed(tmp_path, "desk.local")
+            await hub.stop()
+            await hub.start()
+            await page.until(
+                "document.getElementById('notice').innerText.includes('another certificate')", 20
+            )
+            assert await page.evaluate("document.getElementById('notice-other').innerText") == (
+                "Load again"
+            )
+            loaded = page.expect("Page.frameStartedNavigating")
+            await page.click("#notice-other")
+            await loaded
+
+
 async def test_plain_http_on_the_network_is_refused_with_the_way_out() -> None:
     flags = ["--enable-features=WebBluetooth", "--host-resolver-rules=MAP desk.local 127.0.0.1"]
     async with WebHub() as hub, Chromium(flags) as browser:

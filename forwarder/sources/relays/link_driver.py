@@ -78,11 +78,12 @@ class RelayLink:
         leases: Callable[[], Mapping[int, int]],
         running: Callable[[], bool],
         long: asyncio.Lock | None = None,
+        page: str = "",
     ) -> None:
         self._channel = channel
         self._long = asyncio.Lock() if long is None else long
         self._loop = asyncio.get_running_loop()
-        self.session = HubSession(hub_name, self._loop.time())
+        self.session = HubSession(hub_name, self._loop.time(), page=page)
         self._leases = leases
         self._running = running
         # Frames, and in the place of a state its class: what it is then is in `_states`.

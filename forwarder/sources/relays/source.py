@@ -51,6 +51,7 @@ class RelaySource:
     """All relays together. `run` must be running for devices to be opened.
 
     `known`: what was at an address the last time. `kept` and `on_kept`: see Keeping.
+    `page`: the build of the relay page that comes with this hub.
     """
 
     name = "relays"
@@ -66,9 +67,11 @@ class RelaySource:
         known: Callable[[str], Identity | None] = lambda address: None,
         kept: Iterable[Kept] = (),
         on_kept: Callable[[tuple[Kept, ...]], None] = lambda kept: None,
+        page: str = "",
     ) -> None:
         self.relays: dict[str, Relay] = {}
         self._hub_name = hub_name
+        self._page = page
         self._catalogue = catalogue
         self._sink = sink
         self._on_change = on_change
@@ -102,6 +105,7 @@ class RelaySource:
             leases=lambda: relay.leases(link),
             running=lambda: relay.running,
             long=self._long,
+            page=self._page,
         )
         hello = await link.greet()
         shown = neutralise(name or hello.name) or "unnamed"

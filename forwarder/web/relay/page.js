@@ -24,7 +24,7 @@ function unsupportedReason() {
   return null;
 }
 
-// { name, platform } of this phone, as the hub shows it.
+// { name, platform, build } of this phone and page, as the hub shows it.
 async function identity() {
   const agent = navigator.userAgentData;
   const brand = agent?.brands?.find(({ brand: name }) => /Chrome|Edge|Chromium|Opera/.test(name));
@@ -34,7 +34,7 @@ async function identity() {
     model = (await agent?.getHighEntropyValues?.(['model']))?.model ?? '';
   } catch { /* the browser keeps its model to itself */ }
   const platform = agent?.platform || 'unknown system';
-  return { name: model || `${platform} phone`, platform: `${platform}, ${browser}` };
+  return { name: model || `${platform} phone`, platform: `${platform}, ${browser}`, build: document.querySelector('meta[name=build]').content };
 }
 
 // Holds the right to be this phone's relay until another tab takes it; calls `lost` then.

@@ -7,7 +7,6 @@ import { Violation, clean } from './handshake.js';
 import { Link, VERSION } from './link.js';
 import { HOLD_S, MOST_PERIPHERALS, Toys } from './toys.js';
 
-const SOFTWARE = 'relay page';
 // How often to look for a radio that is not there (s).
 const RADIO_S = 5;
 
@@ -17,12 +16,14 @@ export class Relay {
   radioOn = true;
   hub = null; // a hub of the store, or a pairing link on its way to become one
   known = []; // the hubs of the store
+  newerPage = false; // the hub has another page than this one
   going = false; // it lets everything go, for another hub, another tab, or for good
   #status = new Map(); // p → Driven
   #block = new Block();
   #session = null; // where answers go; those of an old link never reach the next one
 
-  // `changed()` is called often; `identity`: { name, platform } of this phone.
+  // `changed()` is called often; `identity`: { name, platform } of this phone, and which `build` of the
+  // page this is.
   constructor({ store, key, radio, choices, identity, changed }) {
     Object.assign(this, { store, key, radio, choices, identity, changed });
     this.wearer.paused = choices.paused ?? false;
@@ -106,7 +107,7 @@ export class Relay {
   #hello() {
     const held = this.table.held.map(({ address }) => ({ address }));
     return {
-      t: 'Hello', version: VERSION, name: this.identity.name, software: SOFTWARE, platform: this.identity.platform,
+      t: 'Hello', version: VERSION, name: this.identity.name, software: `relay page ${this.identity.build}`.trim(), platform: this.identity.platform,
       capabilities: ['chooser', 'status'], radio: this.#radioInfo(), held, max_peripherals: MOST_PERIPHERALS,
       grace_ms: HOLD_S * 1000,
     };
@@ -128,6 +129,8 @@ export class Relay {
     };
     this.#session = session;
     this.#status.clear();
+    const { build } = this.identity;
+    this.newerPage = Boolean(build && welcome.page) && welcome.page !== build;
     const { place } = this.link.state;
     const places = [place, ...this.hub.places.filter(other => other !== place)];
     this.hub = { ...this.hub, name: clean(welcome.hub ?? '') || this.hub.name, places, used: Date.now() };
