@@ -152,7 +152,6 @@ class Truth:
     def lost(self) -> None:
         """Whoever would have told is gone: what may run, may run from now on."""
         for feature in self._features.values():
-            feature.waiting = {at: one for at, one in feature.waiting.items() if one is not None}
             for number in tuple(feature.waiting):
                 feature.fail(number)
             if feature.may_run and feature.doubt is None and feature.taken is not None:

@@ -29,7 +29,7 @@ from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.driver import RecordingDriver, device
 from tests.doubles.running_hub import RunningHub, running_hub
-from tests.system.processes import Program, free_ports, hub_program, until
+from tests.system.processes import START_S, Program, free_ports, hub_program, until
 
 
 @dataclass(slots=True)
@@ -207,7 +207,7 @@ async def test_a_hub_that_hangs_is_said_within_seconds(
     hub = hub_program(tmp_path, client_port, link_port)
     await hub.start()
     try:
-        await until((tmp_path / "hub" / "hub.sock").exists, "a hub")
+        await hub.until_said("Relays, dashboard")
         hub.send(signal.SIGSTOP)
         started = time.monotonic()
         assert await asyncio.to_thread(run, ["stop", "--state", str(tmp_path / "hub")]) == 1
@@ -295,12 +295,17 @@ async def test_pair_prints_a_link_and_waits_for_the_relay(home: Home) -> None:
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert waiting.stdout is not None
-    async with asyncio.timeout(20):
-        while b"Waiting" not in await waiting.stdout.readline():
-            pass
-    waiting.send_signal(signal.SIGINT)
-    async with asyncio.timeout(10):
-        out, err = await waiting.communicate()
+    try:
+        async with asyncio.timeout(START_S):
+            while b"Waiting" not in (line := await waiting.stdout.readline()):
+                assert line, "it ended without a word"
+        waiting.send_signal(signal.SIGINT)
+        async with asyncio.timeout(START_S):
+            out, err = await waiting.communicate()
+    finally:
+        if waiting.returncode is None:
+            waiting.kill()
+            await waiting.communicate()
     assert waiting.returncode == 1
     assert b"withdrawn" in out
     assert b"Traceback" not in err

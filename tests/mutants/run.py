@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import random
@@ -121,6 +122,8 @@ def _session(group: Group, tasks: Sequence[_Task], jobs: int, until: float) -> l
     def work(session: pytest.Session) -> None:
         paths = {module: str(Path(module).resolve()) for module in group.modules}
         living = forked.functions(paths.values())
+        gc.collect()
+        gc.freeze()  # what forks need not touch
         answers.extend(
             _forks(
                 [

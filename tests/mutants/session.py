@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.mutants.edits import Mutant, mutated
 
@@ -33,6 +34,10 @@ SURVIVED, KILLED, NOT_HERE = 0, 1, 3
 # time. And in real time, for one that waits for ever, on a machine that does other work as well.
 CPU_TIMES, CPU_MORE_S = 4, 4
 REAL_S = 60.0
+# Of one Hypothesis test. What only thousands of examples notice is not noticed in daily work.
+EXAMPLES = 30
+# Where Hypothesis keeps the settings of a test function.
+SETTINGS = "_hypothesis_internal_use_settings"
 
 # In a fork some plugins are there before pytest looks for them.
 _REWRITTEN = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
@@ -41,15 +46,28 @@ _Key = tuple[str, int]
 
 
 class SameEachTime:
-    """A pytest plugin: Hypothesis finds the same in every run, and does not explain what."""
+    """A pytest plugin: Hypothesis finds the same in every run, tries little, and does not explain
+    what it finds."""
 
     def pytest_configure(self, config: pytest.Config) -> None:
         _same_each_time()
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            test = getattr(item, "obj", None)
+            machine = getattr(item, "cls", None)
+            if hasattr(test, SETTINGS):
+                test = getattr(test, "__func__", test)
+                setattr(test, SETTINGS, _few(getattr(test, SETTINGS)))
+            elif machine is not None and isinstance(getattr(machine, "settings", None), settings):
+                machine.settings = _few(machine.settings)
+
+
+def _few(given: settings) -> settings:
+    return settings(given, max_examples=min(given.max_examples, EXAMPLES))
+
 
 def _same_each_time() -> None:
-    from hypothesis import HealthCheck, Phase, settings
-
     settings.register_profile(
         "mutants",
         phases=[Phase.explicit, Phase.generate],
@@ -139,8 +157,6 @@ class Forks:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed:
             raise session.Failed("the tests cannot be collected")
-        gc.collect()
-        gc.freeze()
         self._work(session)
         return True
 

@@ -14,9 +14,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# A loaded machine of two cores takes a second to start Python with all its imports.
-START_S = 20.0
-END_S = 10.0
+# How long anything is waited for that must come, on a machine that ten others use as well: there
+# starting Python with all its imports was seen to take 20 s. What a test says about time it
+# measures by itself.
+START_S = 60.0
+END_S = 60.0
 POLL_S = 0.005
 
 

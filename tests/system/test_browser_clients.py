@@ -20,7 +20,6 @@ from tests.system.processes import house
 pytestmark = [
     pytest.mark.chromium,
     pytest.mark.node,
-    pytest.mark.timeout(120),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 

@@ -13,7 +13,7 @@ from tests.system.js.life import OUTPUTS, TOYS, drive, goodbye, sudden_end, whol
 from tests.system.js.packages import NPM_3, NPM_4, NPM_4_FIRST, NPM_5, Package
 from tests.system.processes import house
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.node
 
 
 def test_the_toys_have_every_kind_of_output() -> None:

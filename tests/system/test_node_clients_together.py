@@ -18,7 +18,7 @@ from tests.system.js.packages import NPM_3, NPM_5
 from tests.system.processes import House, house, until
 from tests.system.test_official_client import connect, named
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.node
 
 HUSH, NORA, MAX = "Lovense Hush", "Lovense Nora", "Lovense Max"
 # Long enough for a stop that should not happen to show up: all real ones take milliseconds.

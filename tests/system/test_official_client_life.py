@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from buttplug import ButtplugClient, ButtplugDevice, DeviceOutputCommand, OutputType
 
 from tests.system.js.clients import JsClient
 from tests.system.js.life import TOYS, sudden_end, whole_life
 from tests.system.processes import house
-
-pytestmark = pytest.mark.timeout(60)
 
 
 class PythonClient(JsClient):

@@ -27,8 +27,6 @@ from relay.link.channel import Channel
 from tests.system.js.life import address
 from tests.system.processes import Trace, free_ports, hub_program, until
 
-pytestmark = pytest.mark.timeout(45)
-
 HUSH, NORA = "Lovense Hush", "Lovense Nora"
 ON, OFF = b"Vibrate:10;", b"Vibrate:0;"
 

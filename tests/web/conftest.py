@@ -19,8 +19,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("chromium") is None:
             continue
-        # A page takes seconds where a pure test takes milliseconds, more so on a loaded machine.
-        item.add_marker(pytest.mark.timeout(120))
         if missing:
             item.add_marker(pytest.mark.skip(reason="chromium is not installed"))
 

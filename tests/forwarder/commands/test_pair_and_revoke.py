@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from forwarder.api.documents.model import RelayView
 from forwarder.commands.api_client import Admin
 from tests.system.processes import Program, free_ports, hub_program, until
@@ -33,7 +31,6 @@ def relays(state: str) -> dict[str, bool]:
     return {relay.name: relay.connected for relay in shown}
 
 
-@pytest.mark.timeout(90)
 async def test_a_relay_is_paired_lends_its_radio_and_is_revoked(tmp_path: Path) -> None:
     client_port, link_port = free_ports(2)
     hub = hub_program(tmp_path, client_port, link_port)

@@ -1087,7 +1087,7 @@ class Witness(RecordingConnection):
         await super().write(handle, data, response)
 
 
-@pytest.mark.timeout(60 + _EXAMPLES // 20)
+@pytest.mark.timeout(300 + _EXAMPLES // 20)
 @settings(max_examples=_EXAMPLES, deadline=None)
 @given(_actions)
 def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_leased(

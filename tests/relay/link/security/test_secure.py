@@ -147,6 +147,7 @@ def test_each_refusal_reaches_the_relay_as_its_own_error() -> None:
         b"\x01\x01",
         b"\x01\x02" + bytes(96),
     ],
+    ids=["a new relay", "a wrong code", "a wrong hub", "another version", "cut off", "garbage"],
 )
 def test_every_stranger_gets_one_byte_after_the_same_time(first: bytes) -> None:
     async def main() -> None:
