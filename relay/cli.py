@@ -17,6 +17,7 @@ from relay.config import AgentConfig, FileConfig, agent_config, default_state, l
 from relay.errors import RelayError
 from relay.hub_link.hubs import Target, pair_with, target, unpair
 from relay.hub_link.uplink import Uplink
+from relay.link.event_loop import new_event_loop
 from relay.link.messages import Advertisement
 from relay.link.names import neutralise
 from relay.radio.base import Radio, RadioError, toys_run_on
@@ -91,7 +92,8 @@ def _run(options: argparse.Namespace) -> int:
         level=logging.DEBUG if options.verbose else logging.INFO, handlers=[console]
     )
     try:
-        asyncio.run(_relay(radio, file, options.name, state, hub, console))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_relay(radio, file, options.name, state, hub, console))
     finally:
         if trace is not None:
             trace.close()
@@ -181,7 +183,8 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
 def _scan(options: argparse.Namespace) -> int:
     radio = open_radio(_wanted(options, FileConfig()))
     try:
-        found = asyncio.run(_look_around(radio, options.seconds))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            found = runner.run(_look_around(radio, options.seconds))
     except RadioError as error:
         raise RelayError(error.text) from error
     print(f"{found} devices in range" if found != 1 else "1 device in range", file=sys.stderr)

@@ -16,13 +16,9 @@ from forwarder.errors import ConfigError
 from forwarder.meet.bounds import DEFAULT, with_descriptors
 from forwarder.meet.proxies import Proxies
 from forwarder.meet.server import MeetingServer
+from relay.link.event_loop import new_event_loop
 from relay.link.names import neutralise
 from relay.link.security.meeting import MeetingAddressError, is_id, meeting_origin, websocket_of
-
-try:
-    from uvloop import new_event_loop
-except ImportError:  # as in run.py
-    from asyncio import new_event_loop  # type: ignore[assignment]  # both make event loops
 
 MEETING_PORT = 12348
 

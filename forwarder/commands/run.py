@@ -16,11 +16,7 @@ from forwarder.commands.base import FINE, Subcommand, add_state
 from forwarder.config import Config
 from forwarder.console import Console
 from forwarder.errors import ConfigError
-
-try:
-    from uvloop import new_event_loop
-except ImportError:  # Windows, and Pythons for which nobody has built it
-    from asyncio import new_event_loop  # type: ignore[assignment]  # both make event loops
+from relay.link.event_loop import new_event_loop
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

@@ -19,11 +19,7 @@ from forwarder.commands.run import keep
 from forwarder.config import Clients, Config, Link, Radio, Upstream, WebsocketDevices
 from forwarder.log import set_up
 from forwarder.stalls import Stalls
-
-try:
-    from uvloop import new_event_loop
-except ImportError:  # as in forwarder.commands.run
-    from asyncio import new_event_loop  # type: ignore[assignment]  # both make event loops
+from relay.link.event_loop import new_event_loop
 
 # Far below what may delay a beat, so that the figure is the stall's and not the timer's.
 EVERY_S = 0.005
