@@ -33,6 +33,10 @@ class Outcomes(Worker):
         if isinstance(result, Dropped):
             self._dropped(now, op)
             return
+        if op.moves_ms is not None:
+            # However long the radio took: the move begins no later than this.
+            late_s = STRAGGLER_S if isinstance(result, Cut) else 0.0
+            self._history.handed(now + late_s, op.moves_ms)
         if isinstance(result, Cut):
             self._cut(now, op)
             how = "gave way to a stop" if op.hurried else "took too long"
@@ -56,8 +60,6 @@ class Outcomes(Worker):
         if op.packet is None or op.armed:
             return
         self._late_until = now + STRAGGLER_S
-        if op.moves_ms is not None:
-            self._history.handed(now + STRAGGLER_S, op.moves_ms)
 
     def _dropped(self, now: float, op: Op) -> None:
         """A stop came before it; reading waits for that."""

@@ -49,7 +49,7 @@ from relay.peripheral.actions import (
     What,
 )
 from relay.peripheral.gate import Block, State
-from relay.peripheral.limits import ACTIVE_S, STRAGGLER_S
+from relay.peripheral.limits import ACTIVE_S, SILENCE_S, STRAGGLER_S
 from relay.peripheral.machine import Machine
 
 STEPS = int(os.environ.get("GATE_STEPS", "40000"))
@@ -63,15 +63,24 @@ _CAUSES = [*StopCause]
 
 
 class Toy:
-    """What the toy does by its own record; the future brings what the radio still carries out."""
+    """What the toy does by its own record; the future brings what the radio still carries out.
 
-    def __init__(self) -> None:
+    `tires`: it stops by itself so many seconds after a value, or when its own time (third byte, in
+    tenths of a second) is over.
+    """
+
+    def __init__(self, tires: float = float("inf")) -> None:
         self.levels = {0: 0, 1: 0}
         self.late: list[tuple[float, int, bytes]] = []
         self.count = 0
+        self.tires = tires
+        self._now = 0.0
+        self._ends = {0: 0.0, 1: 0.0}
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: bytes, at: float | None = None) -> None:
         self.levels[data[0]] = 0 if data[1:2] == _OFF else data[1]
+        takes = data[2] / 10 if len(data) > 2 and data[2] else self.tires
+        self._ends[data[0]] = (self._now if at is None else at) + takes
 
     def later(self, at: float, data: bytes) -> None:
         self.count += 1
@@ -79,11 +88,14 @@ class Toy:
 
     def until(self, now: float) -> None:
         while self.late and self.late[0][0] <= now:
-            self.take(heapq.heappop(self.late)[2])
+            at, _, data = heapq.heappop(self.late)
+            self.take(data, at)
+        self._now = now
 
     @property
     def on(self) -> bool:
-        return any(self.levels.values())
+        # A hair: the machine adds the same times in another order.
+        return any(level and self._ends[n] > self._now + 1e-6 for n, level in self.levels.items())
 
 
 class Walk:
@@ -93,8 +105,12 @@ class Walk:
         self.random = random
         self.now = 1000.0
         self.block = Block()
-        self.toy = Toy()
-        self.toy.levels[0] = random.choice((0, 9))
+        # A quarter of all toys are stopped by silence.
+        self.silent = random.random() < 0.25
+        self.toy = Toy(SILENCE_S if self.silent else float("inf"))
+        self.toy.until(self.now)
+        if not self.silent and random.random() < 0.5:
+            self.toy.take(bytes((0, 9)))
         self.machine = Machine(
             self.block,
             self.now,
@@ -102,7 +118,14 @@ class Walk:
             owes=random.random() < 0.2 or self.toy.on,
         )
         self.stop = tuple(
-            Packet(1, bytes([n]) + _OFF, r=random.random() < 0.5, k=(n,)) for n in (0, 1)
+            Packet(
+                1,
+                bytes([n]) + _OFF,
+                r=random.random() < 0.5,
+                k=(n,),
+                after_ms=random.choice((0, 0, 100, 300)),
+            )
+            for n in (0, 1)
         )
         self.operation: Operate | None = None
         self.begun = False
@@ -118,7 +141,8 @@ class Walk:
         self.over = False
         self.values = self.refused = self.stopped = self.sure = 0
         self.id = 0
-        self.hostile = random.random() < 0.5
+        # Whoever lies about silence is believed, as the pages say.
+        self.hostile = not self.silent and random.random() < 0.5
         self.do(self.machine.bind(self.now, 7, 0.9, 10))
 
     # --- actions -------------------------------------------------------------------------------
@@ -277,19 +301,24 @@ class Walk:
         self.asked.add(self.id)
         return self.id
 
-    def _packet(self, level: int) -> Packet:
+    def _packet(self, level: int, tenths: int = 0) -> Packet:
         slot = self.random.randrange(2)
-        return Packet(1, bytes([slot, level]), k=(slot,) if self.random.random() < 0.9 else ())
+        data = bytes([slot, level, tenths] if tenths else [slot, level])
+        return Packet(1, data, k=(slot,) if self.random.random() < 0.9 else ())
 
     def _output(self, *, rest: bool) -> None:
         random = self.random
+        moves_ms = random.choice((None, 300))
         if rest and not self.hostile:
             packets = tuple(Packet(1, bytes([n, 0]), k=(n,)) for n in (0, 1))
+            if self.silent:
+                packets = ()
         else:
-            packets = tuple(self._packet(random.randrange(256)) for _ in range(random.randrange(3)))
-        message = Output(
-            self._ask(), 7, packets, random.random() < 0.2, rest, random.choice((None, 300))
-        )
+            tenths = 3 if self.silent and moves_ms else 0
+            packets = tuple(
+                self._packet(random.randrange(256), tenths) for _ in range(random.randrange(3))
+            )
+        message = Output(self._ask(), 7, packets, random.random() < 0.2, rest, moves_ms)
         self.do(self.machine.output(self.now, message))
 
     def _stop(self) -> None:
@@ -310,10 +339,11 @@ class Walk:
         seen = random.choice((self.hub_knows, newest, newest, None))
         alive = None
         if random.random() < 0.4:
-            fixed = self._packet(7) if random.random() < 0.3 else None
+            fixed = self._packet(7, int(self.silent)) if random.random() < 0.3 else None
             alive = KeepAlive(random.choice((60, 400)), fixed, random.random() < 0.5)
         id = self._ask()
-        self.do(self.machine.arm(self.now, Arm(id, 7, self.stop, 20, alive, seen)))
+        stop = () if self.silent else self.stop
+        self.do(self.machine.arm(self.now, Arm(id, 7, stop, 20, alive, seen)))
         if self.over or id in self.asked:
             return
         if self.machine.gate.state in (State.ARMED, State.OPEN) and seen == newest:

@@ -24,6 +24,8 @@ export class Outcomes extends Worker {
       this.#dropped(now, op);
       return;
     }
+    // However long the radio took: the move begins no later than this.
+    if (op.movesMs !== null) this.history.handed(now + (result.cut ? STRAGGLER_S : 0), op.movesMs);
     if (result.cut) {
       this.#cut(now, op);
       error = refused('timeout', `the radio operation ${op.hurried ? 'gave way to a stop' : 'took too long'}`);
@@ -42,7 +44,6 @@ export class Outcomes extends Worker {
   #cut(now, op) {
     if (op.packet === null || op.armed) return;
     this.lateUntil = now + STRAGGLER_S;
-    if (op.movesMs !== null) this.history.handed(now + STRAGGLER_S, op.movesMs);
   }
 
   // A stop came before it; reading waits for that.

@@ -195,6 +195,17 @@ def _silence() -> Json:
     return it.script
 
 
+def _silence_of_a_slow_radio() -> Json:
+    it = Recorder("silence is its stop, and the radio is slow to take the move")
+    it.takes_s = 0.6
+    it.open([])
+    it.output(ON, moves_ms=300)
+    it.wait(0.58)
+    it.do("strike", "pause")
+    it.wait(1)
+    return it.script
+
+
 def _rests() -> Json:
     it = Recorder("ten seconds after the hub's word the relay makes sure")
     it.open()
@@ -428,6 +439,7 @@ RECORDED: list[Json] = [
     _never(emergency=True),
     _not_let_go(),
     _silence(),
+    _silence_of_a_slow_radio(),
     _rests(),
     _needs_traffic(),
     _numbers(),

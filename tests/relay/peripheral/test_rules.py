@@ -196,6 +196,21 @@ def test_silence_stops_when_the_longest_move_is_over() -> None:
     assert it.over is None
 
 
+@pytest.mark.parametrize("result", [Taken(), failing()])
+def test_a_move_is_over_so_long_after_the_radio_was_done_with_it(result: Taken | Refused) -> None:
+    it = Bench()
+    it.open(silence=True)
+    it.takes_s, it.result = 0.6, result
+    it.output(on(), moves_ms=300)
+    it.wait(0.55)
+    it.strike()
+    it.wait(0.3)
+    assert it.machine.gate.state is State.STOPPING
+    it.wait(0.1)
+    assert it.machine.gate.state is State.SHUT
+    assert it.over is None
+
+
 @pytest.mark.parametrize("what", ["long", "endless", "write", "stop"])
 def test_what_moves_for_longer_or_nobody_knows_how_long_is_let_go(what: str) -> None:
     it = Bench()
