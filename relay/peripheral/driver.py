@@ -123,6 +123,11 @@ class Peripheral:
         return self._machine.leaving
 
     @property
+    def over(self) -> str | None:
+        """Why it is gone; None while it is there."""
+        return self._machine.over
+
+    @property
     def may_run(self) -> bool:
         """Whether something was handed over since the radio last took the whole armed stop."""
         return self._machine.may_run

@@ -114,9 +114,14 @@ class Roster:
 
     def _resume(self, claim: Claim, held: Peripheral) -> None:
         def stopped(error: RadioError | None) -> None:
+            # Anything may have happened while it was being stopped.
             if error is not None:
                 claim.failed(error.code, error.text)
-            elif self.hub is claim.hub and not held.bound:
+            elif held.over is not None or held.leaving:
+                claim.failed(ErrorCode.GONE, held.over or "it is being let go")
+            elif (refusal := self._refusal(claim.message)) is not None:
+                claim.hub.put(refusal)
+            elif self.hub is claim.hub:
                 self._bind(claim, held)
 
         held.after_stop(stopped)

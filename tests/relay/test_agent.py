@@ -314,6 +314,73 @@ def test_a_hub_that_is_back_before_the_stop_is_written_waits_for_it() -> None:
     play(body)
 
 
+@pytest.mark.parametrize("how", ["letting go is its stop", "the program lets it go"])
+def test_a_hub_that_is_back_while_it_is_let_go_is_told_that_it_is_gone(how: str) -> None:
+    """BlueZ takes 2 s for that; a Connected meanwhile would be for a toy that is not there."""
+
+    async def body(it: Bed) -> None:
+        toy = await running(it)
+        if how == "letting go is its stop":
+            id = it.hub.id()
+            it.hub.tell(Arm(id, 1, None, seen=0))
+            assert isinstance(await it.hub.reply(id), Done)
+        toy.faults.latency_of[Op.DISCONNECT] = 2.0
+        toy.faults.latency_of[Op.WRITE_NO_RESPONSE] = 0.5
+        toy.faults.latency_of[Op.WRITE] = 0.5
+        await it.channel.close()
+        await asyncio.sleep(0.01)
+        hub = await it.relink()
+        asked = asyncio.ensure_future(hub.connect(3, toy.address))
+        if how != "letting go is its stop":
+            await asyncio.sleep(0.01)
+            for peripheral in it.agent._roster:
+                peripheral.leave()
+        answer = await asyncio.wait_for(asked, 10)
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.GONE
+        await asyncio.sleep(3)
+        assert not toy.connected
+        toy.faults.heal()
+        assert isinstance(await hub.connect(4, toy.address), Connected)
+
+    play(body)
+
+
+def test_two_that_ask_for_a_toy_that_is_being_stopped_are_both_answered() -> None:
+    async def body(it: Bed) -> None:
+        toy = await running(it)
+        toy.faults.latency_of[Op.WRITE_NO_RESPONSE] = 0.5
+        toy.faults.latency_of[Op.WRITE] = 0.5
+        await it.channel.close()
+        await asyncio.sleep(0.01)
+        hub = await it.relink()
+        asked = [asyncio.ensure_future(hub.connect(p, toy.address)) for p in (3, 4)]
+        first, second = await asyncio.wait_for(asyncio.gather(*asked), 10)
+        assert isinstance(first, Connected)
+        assert isinstance(second, Failed)
+        assert second.code is ErrorCode.BUSY
+
+    play(body)
+
+
+def test_an_emergency_stop_that_comes_while_a_hub_waits_for_a_toy_is_in_time() -> None:
+    async def body(it: Bed) -> None:
+        toy = await running(it)
+        toy.faults.latency_of[Op.WRITE_NO_RESPONSE] = 0.5
+        toy.faults.latency_of[Op.WRITE] = 0.5
+        await it.channel.close()
+        await asyncio.sleep(0.01)
+        hub = await it.relink()
+        asked = asyncio.ensure_future(hub.connect(3, toy.address))
+        await asyncio.sleep(0.01)
+        it.agent.emergency_stop()
+        answer = await asyncio.wait_for(asked, 10)
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.GATE
+
+    play(body)
+
+
 def test_without_a_hub_a_device_is_let_go_after_the_grace_time() -> None:
     async def body(it: Bed) -> None:
         toy = await running(it)

@@ -214,9 +214,11 @@ export class Toys {
   async #resume(toy, claim) {
     const { peripheral } = toy;
     const error = await peripheral.afterStop();
+    // Anything may have happened while it was being stopped.
+    const gone = toy.peripheral !== peripheral || peripheral.leaving;
+    const refusal = gone ? ['gone', 'this toy is not connected any more'] : this.#refusal(toy, claim.p);
     if (error !== null) fail(claim, error.code ?? 'radio', error.message);
-    else if (toy.peripheral !== peripheral || peripheral.leaving) fail(claim, 'gone', 'this toy is not connected any more');
-    else if (peripheral.bound) fail(claim, 'busy', 'this toy is connected already');
+    else if (refusal) fail(claim, ...refusal);
     else if (claim.hub === this.hub) this.#bind(toy, claim);
   }
 
