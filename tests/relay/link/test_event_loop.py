@@ -16,7 +16,7 @@ def test_its_clock_goes_on_while_a_callback_stands_still() -> None:
         return loop.time() - before
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        assert runner.run(main()) >= 0.05
+        assert runner.run(main()) > 0.048  # libuv counts whole milliseconds
 
 
 def test_its_timers_keep_its_clock() -> None:
@@ -33,5 +33,5 @@ def test_its_timers_keep_its_clock() -> None:
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         late = runner.run(main())
-    # libuv counts whole milliseconds; a loaded machine may be late, and none may be early by more.
+    # A loaded machine may be late, and none may be early by more than the rounding at both ends.
     assert min(late) > -0.002
