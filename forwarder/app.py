@@ -512,6 +512,7 @@ def _agents(config: Config, user: UserConfig) -> list[Agent]:
             placed=[(toy.identifier, toy.address) for toy in user.simulated()],
             local=config.radio.local,
             bluetooth=config.radio.adapters,
+            serial=config.radio.serial,
             trace=config.trace,
             state=config.state_dir / "radio",
         )

@@ -109,12 +109,14 @@ class Radio(_Table, frozen=True):
     simulate       toys to simulate: device names or advertised names
     local          use this machine's Bluetooth
     bluetooth      which adapters, by the names that the system has for them; "" is its default one
+    serial         serial ports with what is on them, as "/dev/ttyUSB0=tcode"
     adapter        the only one, as it was said before there were several; counts with `local`
     """
 
     simulate: tuple[str, ...] = ()
     local: bool = False
     bluetooth: tuple[str, ...] = ()
+    serial: tuple[str, ...] = ()
     adapter: str | None = None
 
     @property

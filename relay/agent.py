@@ -52,7 +52,7 @@ from relay.peripheral.limits import ACTIVE_S
 from relay.peripherals.table import Roster
 from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on
 from relay.radio.scanner import Scanner
-from relay.supervision.supervisor import Supervisor, outlives_its_relay
+from relay.supervision.supervisor import Supervisor, outlives_its_relay, unsupervised
 from relay.wearer.audit import Audit
 from relay.wearer.state import WearersWill
 from relay.wearer.status import AgentStatus, PeripheralStatus
@@ -95,6 +95,8 @@ class Agent:
             if outlives_its_relay(radio)
             else None
         )
+        if warning := unsupervised(radio):
+            log.warning("%s", warning)
         self._around.armed = self._armed
         self._line: Line | None = None
         self._driven: dict[int, Driven] = {}

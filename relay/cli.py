@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from relay.agent import Agent
 from relay.config import AgentConfig, FileConfig, agent_config, default_state, load, make_state
-from relay.errors import RelayError
+from relay.errors import RelayError, UsageError
 from relay.hub_link.hubs import Target, pair_with, target, unpair
 from relay.hub_link.uplink import Uplink
 from relay.link.event_loop import new_event_loop
@@ -23,6 +23,7 @@ from relay.link.names import neutralise
 from relay.radio.base import Radio, RadioError, toys_run_on
 from relay.radio.choice import Wanted, open_radio
 from relay.radio.trace import Trace
+from relay.radio.wired.named import SERIAL
 from relay.wearer.console import Console, picture
 from relay.wearer.control import Command, Control, ask
 
@@ -258,16 +259,27 @@ def _add_radio(parser: argparse.ArgumentParser) -> None:
         help="a Bluetooth adapter, such as hci1; may be given several times (default: the system's"
         " own choice, if no radio is named)",
     )  # fmt: skip
+    parser.add_argument(
+        "--serial", action="append", metavar="PORT=PROTOCOL",
+        help="a serial port and what is on it, such as /dev/ttyUSB0=tcode; may be given several"
+        f" times (known: {', '.join(SERIAL)})",
+    )  # fmt: skip
     # What it was called when there was only one.
     parser.add_argument("--adapter", dest="bluetooth", action="append", help=argparse.SUPPRESS)
 
 
 def _wanted(options: argparse.Namespace, file: FileConfig) -> Wanted:
-    """The radios that were named; each kind on the command line wins over the file's."""
+    """The radios that were named; each kind on the command line wins over the file's.
+
+    Raises UsageError.
+    """
     if options.simulate is not None:
-        return Wanted(simulate=options.simulate, bluetooth=tuple(options.bluetooth or ()))
-    bluetooth = options.bluetooth if options.bluetooth is not None else file.adapters
-    return Wanted(bluetooth=tuple(bluetooth))
+        if options.bluetooth is not None or options.serial is not None:
+            raise UsageError("simulated toys and radios are two relays: leave one of them out")
+        return Wanted(simulate=options.simulate)
+    bluetooth = file.adapters if options.bluetooth is None else options.bluetooth
+    serial = file.serial if options.serial is None else options.serial
+    return Wanted(bluetooth=tuple(bluetooth), serial=tuple(serial))
 
 
 COMMANDS: dict[str, Subcommand] = {

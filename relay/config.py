@@ -26,6 +26,7 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     hub: where to dial, ws://HOST:12346. name: what the hub calls this relay. bluetooth: adapters by
     name, "" for the default one; adapter: the only one, as it was said before there were several.
+    serial: ports with what is on them, "/dev/ttyUSB0=tcode".
     max_run_s: an output that has been on for so long is stopped, 0 means never; pauses of less
     than 10 s do not count as pauses. ceiling: the wearer's limits.
     """
@@ -33,6 +34,7 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hub: str | None = None
     name: Name | None = None
     bluetooth: tuple[str, ...] = ()
+    serial: tuple[str, ...] = ()
     adapter: str | None = None
     max_run_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
     ceiling: tuple[CeilingConfig, ...] = ()

@@ -21,25 +21,29 @@ def embedded_agents(
     placed: Sequence[tuple[str, str]] = (),
     local: bool = False,
     bluetooth: Sequence[str] = (),
+    serial: Sequence[str] = (),
     trace: Path | None = None,
     config: AgentConfig | None = None,
     state: Path | None = None,
 ) -> list[Agent]:
     """One agent for the simulated toys, if any are named, and one for this machine's own radios.
 
-    `local`: the default Bluetooth adapter, unless `bluetooth` names others. `placed`: more
-    simulated toys, each with the address that it shall have. `trace`: a file that gets one JSON
-    line per radio operation. `state`: a folder where the next start finds which devices of this
-    machine's radios a crash has left as they were. Raises UsageError for a toy that nobody can
-    simulate, a radio that is named twice, and a trace that cannot be written.
+    `local`: the default Bluetooth adapter, unless `bluetooth` names others. `serial`: ports with
+    what is on them, as `/dev/ttyUSB0=tcode`. `placed`: more simulated toys, each with the address
+    that it shall have. `trace`: a file that gets one JSON line per radio operation. `state`: a
+    folder where the next start finds which devices of this machine's radios a crash has left as
+    they were. Raises UsageError for a toy that nobody can simulate, a radio that cannot be or is
+    named twice, and a trace that cannot be written.
     """
     radios: list[tuple[str, Radio]] = []
     written = Trace(trace) if trace is not None else None
     if simulate or placed:
         toys = open_radio(Wanted(simulate=",".join(simulate), placed=placed), written)
         radios.append(("simulated toys", toys))
-    if local or bluetooth:
-        radios.append(("this machine", open_radio(Wanted(tuple(bluetooth)), written)))
+    if local or bluetooth or serial:
+        adapters = tuple(bluetooth) or (("",) if local else ())
+        own = open_radio(Wanted(adapters, tuple(serial)), written)
+        radios.append(("this machine", own))
     agents = []
     for name, radio in radios:
         chosen = config or AgentConfig(name=name)

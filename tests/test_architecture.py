@@ -56,6 +56,7 @@ SANS_IO = (
 SOLE_IMPORTERS = {
     "bleak": ("relay.radio.",),
     "dbus_fast": ("relay.supervision.",),
+    "serialx": ("relay.radio.wired.serial_port",),
     "zeroconf": ("forwarder.connectors.mdns",),
 }
 # What the hub may use of the relay: the link, and the machine of a peripheral with its seam to a

@@ -30,6 +30,10 @@ def _add(parser: argparse.ArgumentParser) -> None:
         help="a Bluetooth adapter of this machine, such as hci1; may be given several times",
     )  # fmt: skip
     parser.add_argument(
+        "--serial", action="append", metavar="PORT=PROTOCOL",
+        help="a serial port and what is on it, such as /dev/ttyUSB0=tcode; also several times",
+    )  # fmt: skip
+    parser.add_argument(
         "--port", type=port_number, metavar="N", help="where Buttplug clients connect"
     )
     parser.add_argument(
@@ -80,6 +84,8 @@ def merged(options: argparse.Namespace) -> Config:
         config = replace(config, radio=replace(config.radio, local=True))
     if options.bluetooth is not None:
         config = replace(config, radio=replace(config.radio, bluetooth=tuple(options.bluetooth)))
+    if options.serial is not None:
+        config = replace(config, radio=replace(config.radio, serial=tuple(options.serial)))
     return config
 
 

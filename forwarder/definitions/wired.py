@@ -12,26 +12,23 @@ its UUID says by which way, and which device:
     gamepad             any game pad, by whatever its system offers for rumble
     simulated           a toy that is not there, by its archetype
 
-The service is the version 5 UUID (RFC 4122) of that text under `NAMESPACE`; its characteristics are
-those of `tx` and `rx` under the service. One write to `tx` is one report, line or request.
+relay/link/stand_ins.py makes the UUIDs of the service and of its characteristics `tx` and `rx`. One
+write to `tx` is one report, line or request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import UUID, uuid5
 
 from forwarder.definitions.schema import Match
-
-NAMESPACE = UUID("b0a40b5e-6ff7-5cf6-9b9c-6f0f7f6b3f64")
-ENDPOINTS = ("tx", "rx")
+from relay.link.stand_ins import endpoints_of, stand_in
 
 Services = dict[str, dict[str, str]]
 
 
 def stand_ins(protocol: str, match: Match) -> Services:
     """Service UUID → endpoint → characteristic UUID; empty for ways that need no stand-in."""
-    return {str(one): _endpoints(one) for one in map(_service, _ways(protocol, match))}
+    return {stand_in(way): endpoints_of(way) for way in _ways(protocol, match)}
 
 
 def _ways(protocol: str, match: Match) -> Iterator[str]:
@@ -46,11 +43,3 @@ def _ways(protocol: str, match: Match) -> Iterator[str]:
     for way in ("xinput", "gamepad", "simulated"):
         if getattr(match, way):
             yield way
-
-
-def _service(way: str) -> UUID:
-    return uuid5(NAMESPACE, way)
-
-
-def _endpoints(service: UUID) -> dict[str, str]:
-    return {endpoint: str(uuid5(service, endpoint)) for endpoint in ENDPOINTS}

@@ -54,6 +54,25 @@ class Connection(Protocol):
         ...
 
 
+@runtime_checkable
+class Outlasting(Protocol):
+    """A connection that is an open port or socket: a process that has it, too, can stop the device.
+
+    `number`: no other connection of this process ever has the same.
+    """
+
+    @property
+    def number(self) -> int: ...
+
+    def descriptor(self) -> int | None:
+        """None if it is closed, or the system has no such thing."""
+        ...
+
+    def on_wire(self, data: bytes) -> tuple[bytes, ...]:
+        """What to write there, one after the other, for what `write` is given."""
+        ...
+
+
 class Radio(Protocol):
     """One radio of this machine."""
 

@@ -12,6 +12,7 @@ from relay.radio.several import MOST_RADIOS, Radios
 from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.trace import Trace, TracedRadio
+from relay.radio.wired.named import serial_radio
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,12 @@ class Wanted:
     """The radios that somebody has named. None at all: this machine's default Bluetooth adapter.
 
     `bluetooth`: adapters by the name that the system has for them, "" the default one. `simulate`:
-    names of toys, separated by commas; `placed`: others, by name and address.
+    names of toys, separated by commas; `placed`: others, by name and address. `serial`: ports with
+    what is on them, as `/dev/ttyUSB0=tcode`.
     """
 
     bluetooth: tuple[str, ...] = ()
+    serial: tuple[str, ...] = ()
     simulate: str | None = None
     placed: Sequence[tuple[str, str]] = ()
 
@@ -46,6 +49,8 @@ def _radios(wanted: Wanted) -> Iterator[Radio]:
     _demand_once("--bluetooth", wanted.bluetooth)
     for adapter in wanted.bluetooth:
         yield BleakRadio(adapter or None)
+    _demand_once("--serial", [text.rpartition("=")[0] or text for text in wanted.serial])
+    yield from map(serial_radio, wanted.serial)
 
 
 def _demand_once(option: str, named: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relay.link.messages import Service
-from relay.radio.base import Connection, OnValue
+from relay.radio.base import Connection, OnValue, Outlasting
 
 
 class PassingConnection:
@@ -11,6 +11,10 @@ class PassingConnection:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def beneath(self) -> Connection:
+        return self._connection
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -34,3 +38,10 @@ class PassingConnection:
 
     async def disconnect(self) -> None:
         await self._connection.disconnect()
+
+
+def outlasting(connection: Connection) -> Outlasting | None:
+    """What of `connection` another process can go on with; None: nothing is handed over."""
+    while isinstance(connection, PassingConnection):
+        connection = connection.beneath
+    return connection if isinstance(connection, Outlasting) else None

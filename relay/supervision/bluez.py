@@ -6,6 +6,7 @@ from dbus_fast import BusType, DBusFastError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from relay.radio.gatt import with_response
+from relay.supervision.errors import Gone, Unreached
 from relay.supervision.holds import HeldWrite
 
 _BLUEZ = "org.bluez"
@@ -15,12 +16,8 @@ _NO_OBJECT = "org.freedesktop.DBus.Error.UnknownObject"
 _NOT_CONNECTED = ("org.bluez.Error.NotConnected", "Not connected")
 
 
-class BluezError(Exception):
+class BluezError(Unreached):
     """The bus or BlueZ did not do it; trying again may help."""
-
-
-class Gone(BluezError):
-    """The peripheral is not connected, so that there is nothing left to do."""
 
 
 class Bluez:

@@ -1,10 +1,11 @@
 """What a relay tells its supervisor, one JSON object per packet of a SOCK_SEQPACKET pair.
 
     {"hold": ADDRESS, "writes": [[HANDLE, HEX, RESPONSE, DELAY_MS], …], "gap_ms": N, "cut": BOOL,
-     "record": PATH}
+     "record": PATH, "line": N}
     {"release": ADDRESS}
     {}                      the relay's event loop turns
 
+With a hold whose `line` is not 0 comes a descriptor (SCM_RIGHTS): its writes go there, as they are.
 A hold replaces an earlier one for the same address. The end of the stream means that the relay is
 dead, or has ended in order if nothing is held any more.
 """
@@ -38,7 +39,8 @@ class HeldWrite:
 class Hold:
     """How to stop one connected peripheral: with `writes`; `cut`: else by disconnecting it.
 
-    `record`: the file by which the relay's next start knows of it, if there is one.
+    `record`: the file by which the relay's next start knows of it, if there is one. `line`: the
+    number of the open port or socket that it is reached by; 0: through BlueZ.
     """
 
     address: str
@@ -46,6 +48,7 @@ class Hold:
     gap_ms: int = 0
     cut: bool = True
     record: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def encode(said: Said) -> bytes:
             writes = [[w.handle, w.data.hex(), w.response, w.delay_ms] for w in said.writes]
             rest = {
                 "writes": writes, "gap_ms": said.gap_ms, "cut": said.cut, "record": said.record,
+                "line": said.line,
             }  # fmt: skip
             return json.dumps({"hold": said.address, **rest}).encode()
         case Release():
@@ -83,7 +87,8 @@ def decode(packet: bytes) -> Said:
     fields = json.loads(packet)
     if "hold" in fields:
         writes = tuple(HeldWrite(h, bytes.fromhex(d), r, ms) for h, d, r, ms in fields["writes"])
-        return Hold(fields["hold"], writes, fields["gap_ms"], fields["cut"], fields["record"])
+        rest = (fields["gap_ms"], fields["cut"], fields["record"], fields["line"])
+        return Hold(fields["hold"], writes, *rest)
     if "release" in fields:
         return Release(fields["release"])
     return Beat()

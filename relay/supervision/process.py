@@ -14,9 +14,8 @@ import contextlib
 import os
 import socket
 import sys
-from typing import Protocol
 
-from relay.supervision.bluez import BluezError, Gone
+from relay.supervision.errors import Gone, Unreached
 from relay.supervision.holds import (
     MOST_BYTES,
     SILENCE_S,
@@ -25,6 +24,7 @@ from relay.supervision.holds import (
     Release,
     decode,
 )
+from relay.supervision.reach import Bus, Reach
 
 # Seconds for all writes of a stop, beside the delays that it asks for; what is left of the two
 # seconds after a relay's death is for cutting the connection. An orderly stop takes 50 ms.
@@ -39,21 +39,10 @@ SECOND_ROUND_S = 0.02
 LOOK_UP_S = 1.0
 
 
-class Bus(Protocol):
-    """How peripherals are reached. Every call raises BluezError, and Gone if there is none."""
-
-    async def look_up(self, address: str) -> None: ...
-
-    def forget(self, address: str) -> None: ...
-
-    async def write(self, address: str, write: HeldWrite) -> None: ...
-
-    async def disconnect(self, address: str) -> None: ...
-
-
 async def supervise(channel: socket.socket, bus: Bus) -> None:
     """Until the stream ends and, if anything was held by then, has been dealt with."""
     loop = asyncio.get_running_loop()
+    reach = Reach(bus)
     holds: dict[str, Hold] = {}
     heard = loop.time()
     silent = False
@@ -62,33 +51,50 @@ async def supervise(channel: socket.socket, bus: Bus) -> None:
         try:
             # What has arrived is read even if the limit has passed: then we were late ourselves.
             async with asyncio.timeout_at(limit):
-                packet = await loop.sock_recv(channel, MOST_BYTES)
+                packet, line = await _receive(channel)
         except TimeoutError:
             silent = True
             say(f"the relay has stood still for {SILENCE_S:g} s: stopping {_many(holds)}")
-            await stop_all(bus, holds, dead=False)
+            await stop_all(reach, holds, dead=False)
             continue
         except OSError:
-            packet = b""
+            packet, line = b"", None
         if not packet:
             break
         if silent:
             silent = False
             say("the relay is back")
-            await stop_all(bus, holds, dead=False)
+            await stop_all(reach, holds, dead=False)
         match decode(packet):
             case Hold() as hold:
                 new = hold.address not in holds
                 holds[hold.address] = hold
-                if new:
-                    await _prepare(bus, hold)
+                if hold.line:
+                    reach.take(hold.address, line)
+                elif new:
+                    await _prepare(reach, hold)
             case Release(address):
                 holds.pop(address, None)
-                bus.forget(address)
+                reach.forget(address)
         heard = loop.time()
     if holds:
         say(f"the relay is dead: stopping {_many(holds)}")
-        await stop_all(bus, holds, dead=True)
+        await stop_all(reach, holds, dead=True)
+
+
+async def _receive(channel: socket.socket) -> tuple[bytes, int | None]:
+    """The next packet, and the descriptor that came with it."""
+    loop = asyncio.get_running_loop()
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            packet, lines, _, _ = socket.recv_fds(channel, MOST_BYTES, 1)
+            return packet, lines[0] if lines else None
+        readable = asyncio.Event()
+        loop.add_reader(channel, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            loop.remove_reader(channel)
 
 
 async def stop_all(bus: Bus, holds: dict[str, Hold], *, dead: bool) -> None:
@@ -135,7 +141,7 @@ async def _write(bus: Bus, address: str, write: HeldWrite) -> None:
             await bus.write(address, write)
         except Gone:
             raise
-        except BluezError:
+        except Unreached:
             await asyncio.sleep(RETRY_S)
         else:
             return
@@ -148,7 +154,7 @@ async def _cut(bus: Bus, address: str) -> bool:
             await bus.disconnect(address)
     except Gone:
         return True
-    except BluezError as error:
+    except Unreached as error:
         say(f"{address}: could not be cut off: {error}")
         return False
     except TimeoutError:
@@ -169,7 +175,7 @@ async def _prepare(bus: Bus, hold: Hold) -> None:
             await bus.look_up(hold.address)
     except TimeoutError:
         say(f"{hold.address}: D-Bus does not answer; it is asked again when that matters")
-    except BluezError as error:
+    except Unreached as error:
         say(f"{hold.address}: {error}; it is looked for again when that matters")
 
 

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from relay.radio.base import Radio, kinds
+from relay.radio.base import Connection, Outlasting, Radio, kinds
+from relay.radio.passing import outlasting
 from relay.supervision.holds import BEAT_S, SILENCE_S, Beat, Hold, Release, encode
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 # A supervisor that ended although we are alive is replaced after this pause (s); a machine that
 # has no memory for it must not be kept busy with trying.
 AGAIN_S = 5.0
+# Pause (ms) between what is written several times because it may be lost on its way: longer than a
+# busy moment of a wireless network.
+PIECE_MS = 20
 # Starting a process takes milliseconds; a hub is told within this time (s) whether there is one.
 START_S = 1.0
 # At the end it has nothing to do and goes at once; a loaded machine takes this long (s) at most.
@@ -35,12 +39,30 @@ class Held(Protocol):
 
     address: str
 
+    @property
+    def connection(self) -> Connection: ...
+
     def hold(self) -> Hold: ...
 
 
 def outlives_its_relay(radio: Radio) -> bool:
-    """Whether connections of `radio` survive the process. Windows and macOS end them with it."""
-    return "bleak" in kinds(radio) and sys.platform == "linux"
+    """Whether a supervisor can stop what `radio` drives once this process cannot.
+
+    Windows and macOS end Bluetooth connections with the process, but not what a cable has started:
+    there is no such supervisor there.
+    """
+    return sys.platform == "linux" and bool(kinds(radio) & {"bleak", "serial", "tcode"})
+
+
+def unsupervised(radio: Radio) -> str:
+    """What to warn of when the relay starts: what goes on if it is killed; "" if nothing does."""
+    wired = kinds(radio) & {"serial", "tcode"}
+    if not wired or outlives_its_relay(radio):
+        return ""
+    return (
+        "what runs on a cable or over the network goes on if this relay is killed: on this system "
+        "nothing stops it until the relay is started again"
+    )
 
 
 class Supervisor:
@@ -138,23 +160,38 @@ class Supervisor:
 
     def _tell(self) -> None:
         """Send what has changed since it was last sent."""
-        holds = {device.address: encode(self._hold(device)) for device in self._devices}
-        for address, packet in holds.items():
-            if self._told.get(address) != packet and self._send(packet):
+        holds = {}
+        for device in self._devices:
+            line = outlasting(device.connection)
+            address, packet = device.address, encode(self._hold(device, line))
+            holds[address] = packet
+            handed = None if line is None else line.descriptor()
+            if self._told.get(address) != packet and self._send(packet, handed):
                 self._told[address] = packet
         for address in [each for each in self._told if each not in holds]:
             if self._send(encode(Release(address))):
                 del self._told[address]
 
-    def _hold(self, device: Held) -> Hold:
+    def _hold(self, device: Held, line: Outlasting | None) -> Hold:
         record = self._record(device.address)
-        return replace(device.hold(), record="" if record is None else str(record))
+        hold = replace(device.hold(), record="" if record is None else str(record))
+        if line is None:
+            return hold
+        writes = tuple(
+            replace(write, data=piece, delay_ms=PIECE_MS if number else write.delay_ms)
+            for write in hold.writes
+            for number, piece in enumerate(line.on_wire(write.data))
+        )
+        return replace(hold, writes=writes, line=line.number)
 
-    def _send(self, packet: bytes) -> bool:
+    def _send(self, packet: bytes, descriptor: int | None = None) -> bool:
         if self._channel is None:
             return False
         try:
-            self._channel.send(packet)
+            if descriptor is None:
+                self._channel.send(packet)
+            else:
+                socket.send_fds(self._channel, [packet], [descriptor])
         except OSError:
             return False  # Full: later. Broken: its process has ended, which `_keep_one` sees.
         return True

@@ -4,26 +4,21 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from relay.agent import Agent
 from relay.cli import main
 from relay.config import AgentConfig
 from relay.debts.record import Record
 from relay.link.messages import Advertisements, Connected, Packet, Scan, Stopped, Wearer
-from relay.link.websocket import WebSocketChannel
 from relay.wearer.control import Control
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.radio import RecordingRadio
+from tests.doubles.relay_process import Hub, relay
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -59,6 +54,9 @@ def test_usage_errors_are_one_line_and_exit_code_two(
         (["run", "--hub", "ws://127.0.0.1:1", "--config", "nowhere.toml"], "nowhere.toml"),
         (["run", "--hub", "ws://127.0.0.1:1", "--trace", "no/where"], "no/where"),
         (["scan", "--simulate", "Nothing Like It"], "no toy called"),
+        (["scan", "--serial", "/dev/ttyUSB0"], "is said as /dev/ttyUSB0=tcode"),
+        (["scan", "--serial", "/a=tcode", "--serial", "/a=nobra"], "/a: this radio is named twice"),
+        (["scan", "--simulate", "Hush", "--serial", "/a=tcode"], "are two relays"),
         (["scan", "--bluetooth", "hci0", "--bluetooth", "hci0"], "hci0: this radio is named twice"),
     ],
 )
@@ -87,54 +85,6 @@ def test_scan_shows_what_is_in_range_once(capsys: pytest.CaptureFixture[str]) ->
 
 
 # --- whole programs ----------------------------------------------------------------------------
-
-
-class Hub:
-    """A hub that a test plays, listening where a relay on this machine looks for it."""
-
-    def __init__(self) -> None:
-        self.links: asyncio.Queue[LinkHub] = asyncio.Queue()
-        self.url = ""
-
-    async def _accept(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse()
-        await ws.prepare(request)
-        transport = request.transport
-        assert isinstance(transport, asyncio.Transport)
-        hub = LinkHub(WebSocketChannel(ws, transport, peer="relay"))
-        self.links.put_nowait(hub)
-        await hub.run()
-        return ws
-
-    @asynccontextmanager
-    async def listen(self) -> AsyncIterator[Hub]:
-        app = web.Application()
-        app.router.add_get("/link/plain", self._accept)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        server = site._server
-        assert isinstance(server, asyncio.Server)
-        self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
-            yield self
-        finally:
-            await runner.cleanup()
-
-
-@asynccontextmanager
-async def relay(hub: Hub, state: Path, *more: str) -> AsyncIterator[Process]:
-    arguments = ["run", "--hub", hub.url, "--state", str(state), *more]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "relay", *arguments, stderr=PIPE, stdout=PIPE
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 def lines(trace: Path) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ EVERYTHING = """
 hub = "ws://attic:12346"
 name = "bedside"
 adapter = "hci1"
+bluetooth = ["hci0"]
+serial = ["/dev/ttyUSB0=tcode"]
 max_run_s = 1800
 
 [[ceiling]]
@@ -39,7 +41,8 @@ def file(tmp_path: Path, text: str | bytes) -> Path:
 
 def test_everything_that_can_be_said(tmp_path: Path) -> None:
     config = load(file(tmp_path, EVERYTHING))
-    assert (config.hub, config.adapter) == ("ws://attic:12346", "hci1")
+    assert (config.hub, config.adapters) == ("ws://attic:12346", ("hci0", "hci1"))
+    assert config.serial == ("/dev/ttyUSB0=tcode",)
     agent = agent_config(config, None, tmp_path)
     assert agent.name == "bedside"
     assert agent.max_run_s == 1800

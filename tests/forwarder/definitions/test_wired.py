@@ -6,8 +6,9 @@ from uuid import UUID, uuid5
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.schema import Match, Serial
-from forwarder.definitions.wired import NAMESPACE, stand_ins
+from forwarder.definitions.wired import stand_ins
 from relay.link.messages import Advertisement, Characteristic, Service
+from relay.link.stand_ins import NAMESPACE
 
 CATALOGUE = Catalogue.load()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -18,7 +19,9 @@ from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.channel import channel_pair
 from relay.link.messages import Hello, RadioInfo
-from relay.supervision.bluez import BluezError, Gone
+from relay.radio.base import Connection
+from relay.supervision.bluez import BluezError
+from relay.supervision.errors import Gone, Unreached
 from relay.supervision.holds import (
     BEAT_S,
     SILENCE_S,
@@ -31,10 +34,10 @@ from relay.supervision.holds import (
     encode,
 )
 from relay.supervision.process import CUT_S, STOP_S, supervise
-from relay.supervision.supervisor import Supervisor
+from relay.supervision.supervisor import Supervisor, unsupervised
 from tests.doubles.clock import run_virtual
 from tests.doubles.linkhub import LinkHub
-from tests.doubles.radio import RecordingRadio
+from tests.doubles.radio import RecordingConnection, RecordingRadio
 from tests.system.processes import until
 
 A, B = "AA:BB:CC:00:00:01", "AA:BB:CC:00:00:02"
@@ -46,8 +49,8 @@ class RecordingBus:
     """`errors` are raised in turn; `hangs`: calls never return."""
 
     done: list[tuple[float, str, bytes]] = field(default_factory=list)
-    errors: list[BluezError] = field(default_factory=list)
-    broken: BluezError | None = None
+    errors: list[Unreached] = field(default_factory=list)
+    broken: Unreached | None = None
     hangs: bool = False
 
     async def look_up(self, address: str) -> None:
@@ -123,6 +126,7 @@ def at(bus: RecordingBus, op: str) -> list[float]:
         Hold(A, (HeldWrite(3, b"\x00\xff", response=True), HeldWrite(9, b"", delay_ms=40)), 30),
         Hold(A, cut=False),
         Hold(A, record="/home/a person/devices/AA.json"),
+        Hold(A, line=7),
     ],
 )
 def test_what_is_said_arrives(said: Said) -> None:
@@ -292,12 +296,110 @@ def test_what_a_supervisor_has_stopped_the_next_start_need_not_look_for(
     run_virtual(scene())
 
 
+# --- what is reached by a descriptor ------------------------------------------------------------
+
+
+DSTOP = Hold(A, (HeldWrite(1, b"\nDSTOP\n"),), line=1)
+
+
+def hand_over(it: Relay, hold: Hold, end: socket.socket | None) -> None:
+    """As a relay does that has this socket open; it keeps its own."""
+    packet = encode(hold)
+    if end is None:
+        it.channel.send(packet)
+    else:
+        socket.send_fds(it.channel, [packet], [end.fileno()])
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+async def test_a_dead_relays_port_is_written_to_and_closed(kind: socket.SocketKind) -> None:
+    bus, (ours, toy) = RecordingBus(), socket.socketpair(socket.AF_UNIX, kind)
+    with ours, toy:
+        async with relay(bus) as it:
+            hand_over(it, DSTOP, ours)
+            await it.beat(0.3)
+            ours.close()
+            await it.die()
+        toy.setblocking(False)
+        # Twice, as nobody acknowledges it; BlueZ was not asked for anything.
+        heard = [toy.recv(64)] if kind is socket.SOCK_STREAM else [toy.recv(64), toy.recv(64)]
+        assert b"".join(heard) == b"\nDSTOP\n" * 2
+        assert bus.done == []
+        if kind is socket.SOCK_STREAM:
+            assert toy.recv(64) == b"", "it was closed"
+
+
+async def test_a_frozen_relays_port_stays_open() -> None:
+    bus, (ours, toy) = RecordingBus(), socket.socketpair()
+    with ours, toy:
+        async with relay(bus) as it:
+            hand_over(it, DSTOP, ours)
+            await asyncio.sleep(SILENCE_S + 0.3)
+            assert toy.recv(64) == b"\nDSTOP\n" * 2
+            it.say(Release(A))
+            await asyncio.sleep(0.1)
+            ours.close()
+            assert toy.recv(64) == b"\nDSTOP\n" * 2, "once more, as the relay is back"
+            assert toy.recv(64) == b""
+
+
+async def test_a_port_that_is_opened_anew_takes_the_place_of_the_old_one() -> None:
+    bus, (old, old_toy), (new, toy) = RecordingBus(), socket.socketpair(), socket.socketpair()
+    with old, old_toy, new, toy:
+        async with relay(bus) as it:
+            hand_over(it, DSTOP, old)
+            hand_over(it, replace(DSTOP, line=2), new)
+            await it.beat(0.15)
+            old.close()
+            assert old_toy.recv(64) == b""
+            await it.die()
+        assert toy.recv(64) == b"\nDSTOP\n" * 2
+
+
+async def test_a_port_that_could_not_be_had_or_is_broken_holds_nobody_up() -> None:
+    bus, (ours, toy) = RecordingBus(), socket.socketpair()
+    with ours, toy:
+        async with relay(bus) as it:
+            hand_over(it, DSTOP, None)
+            hand_over(it, replace(DSTOP, address=B), ours)
+            await it.beat(0.15)
+            toy.close()
+            await it.die()
+    assert bus.done == []
+
+
+async def test_a_full_port_is_tried_again() -> None:
+    bus, (ours, toy) = RecordingBus(), socket.socketpair()
+    with ours, toy:
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(b"x" * 4096)
+        async with relay(bus) as it:
+            hand_over(it, DSTOP, ours)
+            await it.beat(0.15)
+            it.channel.close()
+            await asyncio.sleep(0.2)
+            heard = b""
+            toy.setblocking(False)
+            while not it.supervising.done():
+                with contextlib.suppress(BlockingIOError):
+                    heard += toy.recv(65536)
+                await asyncio.sleep(0.01)
+            ours.close()
+            with contextlib.suppress(BlockingIOError):
+                while piece := toy.recv(65536):
+                    heard += piece
+        assert heard.endswith(b"\nDSTOP\n")
+
+
 # --- the relay's side, with the process itself -------------------------------------------------
 
 
 @dataclass
 class Device:
     address: str
+    connection: Connection = field(default_factory=RecordingConnection)
 
     def hold(self) -> Hold:
         return ACKED
@@ -367,3 +469,19 @@ async def test_the_first_hello_says_whether_there_is_a_supervisor(
         agent.close()
         await serving
         await far.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "platform", "warned"),
+    [
+        ("serial", "win32", True), ("tcode", "darwin", True), ("serial", "linux", False),
+        ("bleak", "win32", False), ("simulated", "win32", False),
+    ],
+)  # fmt: skip
+def test_where_nothing_stops_what_is_on_a_cable_the_relay_says_so(
+    kind: str, platform: str, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    radio = RecordingRadio()
+    radio.info = RadioInfo(kind)
+    assert bool(unsupervised(radio)) is warned
