@@ -63,7 +63,7 @@ def doors_within(limit: int | None) -> Doors:
 
 
 def _shared(bounds: Mapping[Key, Bound], share: float) -> dict[Key, Bound]:
-    # One of each kind there is in any case: 38 in all.
+    # One of each kind there is in any case.
     return {
         key: Bound(max(1, int(bound.most * share)), max(1, int(bound.each * share)))
         for key, bound in bounds.items()

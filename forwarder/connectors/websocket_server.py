@@ -154,6 +154,7 @@ class _Route:
         ws = web.WebSocketResponse(
             timeout=CLOSE_S,
             heartbeat=self._heartbeat_s,
+            autoping=False,
             compress=False,
             max_msg_size=self._max_frame_bytes,
         )

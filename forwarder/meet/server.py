@@ -262,7 +262,9 @@ class MeetingServer:
         place, now = place_of(request), _now()
         if place is not None and not place.enter(Purpose.OTHER, now, settled=True):
             raise web.HTTPServiceUnavailable(text="There are too many connections.\n")
-        ws = web.WebSocketResponse(timeout=CLOSE_S, compress=False, max_msg_size=most_bytes)
+        ws = web.WebSocketResponse(
+            timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=most_bytes
+        )
         async with asyncio.timeout(REQUEST_S):
             await ws.prepare(request)
         if request.transport is None:

@@ -32,6 +32,9 @@ CLOSE_S = 1.0
 HEARTBEAT_S = 20.0
 # A DeviceList of 100 devices with 10 features each has about 200 KiB.
 MAX_FRAME_BYTES = 1 << 20
+_CONTROL = (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG)
+# Frames of one peer before everybody else has a turn.
+TURN_FRAMES = 16
 # RFC 6455, 5.5: a control frame holds 125 bytes, two of them are the code.
 _MAX_REASON_BYTES = 123
 # RFC 6455, 7.4.1: set aside for programs to say "no code" and "no closing frame".
@@ -93,7 +96,8 @@ class _Flow(asyncio.Protocol):
 class WebSocketChannel:
     """A Channel over `ws`, which is open on `transport`. Whoever is given the channel closes it.
 
-    `session`, if any, is closed with it. One task may receive at a time.
+    `ws` leaves pings to this (autoping off). `session`, if any, is closed with it. One task may
+    receive at a time.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class WebSocketChannel:
         self._send_s = send_s
         self._end: ChannelClosed | None = None
         self._released = False
+        self._taken = 0  # frames since everybody else had a turn
 
     def __repr__(self) -> str:
         return f"<WebSocketChannel {self.peer} {'open' if self._end is None else 'closed'}>"
@@ -144,7 +149,7 @@ class WebSocketChannel:
         """Return the next frame. Raises ChannelClosed at the end; cancelling it loses nothing."""
         self._check()
         try:
-            message = await self._ws.receive()
+            message = await self._next()
         except (aiohttp.ClientError, OSError):
             raise self._lost("the connection was lost") from None
         match message.type:
@@ -161,6 +166,22 @@ class WebSocketChannel:
             case _:
                 end = self._end  # closed by this end; what was sent before may still be leaving
         raise self._ended(end)
+
+    async def _next(self) -> aiohttp.WSMessage:
+        """The next message that is no ping. What has been read ahead comes without any waiting, so
+        everybody else gets a turn now and then; before a message, that cancelling loses none."""
+        while True:
+            self._taken += 1
+            if self._taken >= TURN_FRAMES:
+                self._taken = 0
+                await asyncio.sleep(0)
+            message = await self._ws.receive()
+            if message.type not in _CONTROL:
+                return message
+            self._taken = TURN_FRAMES  # an honest one is there every few seconds
+            # To one that does not read no answer is owed, and none is kept for it.
+            if message.type is aiohttp.WSMsgType.PING and self._flow.room.is_set():
+                await self._ws.pong(message.data)
 
     def silent_s(self) -> float:
         """For how long nothing has come from the peer, answers to pings included; 0 while it is
@@ -242,6 +263,7 @@ async def dial(
                 heartbeat=heartbeat_s,
                 max_msg_size=max_frame_bytes,
                 compress=0,
+                autoping=False,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
             )
     except BaseException as error:

@@ -166,7 +166,7 @@ class Neighbourhood(SimulatedRadio):
                 await asyncio.sleep(max(0.0, NEIGHBOURS_S - (time.monotonic() - began)))
 
 
-NEIGHBOURS_S = 0.1
+NEIGHBOURS_S = 0.02
 _SERVICES = tuple(f"{n:08x}-0000-1000-8000-00805f9b34fb" for n in range(124))
 _NEIGHBOURS = (
     Advertisement(f"{n % PEERS_IN_ALL:012x}", f"LVS-{n % 7}", -60, _SERVICES)
@@ -233,7 +233,7 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
             elif plan.name == "two hubs":
                 acts = await second_hubs(folder, plan.seconds, good)
             elif plan.name == "neighbours":
-                radio.rate_hz = plan.peers * plan.rate_hz
+                radio.rate_hz = plan.peers  # more than that no radio hears
                 acts = int(radio.rate_hz * plan.seconds)
             elif plan.name in PEERS and plan.name != "liar":
                 await attackers.start()

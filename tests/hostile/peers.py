@@ -26,6 +26,8 @@ PEERS: dict[str, Callable[[Target], Awaitable[None]]] = {
     "links": strangers.link_sockets,
     "pages": strangers.pages,
     "tokens": strangers.tokens,
+    "pipelines": strangers.pipelines,
+    "pings": strangers.pings,
     "frames": insiders.long_frames,
     "messages": insiders.short_frames,
     "relay": insiders.relay_floods,

@@ -172,3 +172,63 @@ async def tokens(target: Target) -> None:
             writer.close()
 
     await crowd(target, guess)
+
+
+async def pipelines(target: Target) -> None:
+    """Hundreds of requests in one packet, for whatever costs most to answer."""
+    paths = ("/api/v1/status", "/api/v1/devices", "/api/v1/openapi.json", "/", "/relay/page.js")
+    burst = b"".join(
+        f"GET {paths[n % len(paths)]} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+        for n in range(500)
+    )
+
+    async def send(peer: Peer) -> None:
+        reader, writer = await asyncio.open_connection(HOST, target.link)
+        try:
+            while True:
+                writer.write(burst)
+                await writer.drain()
+                await peer.turn()
+                if not await reader.read(1 << 20):
+                    return
+        finally:
+            writer.close()
+
+    await crowd(target, send)
+
+
+async def pings(target: Target) -> None:
+    """Websockets that say nothing but pings, pongs and empty pieces of a frame, thousands at once,
+    wherever one can be opened."""
+    # RFC 6455, 5.2: masked, empty; a mask of zeros changes nothing.
+    kinds = (b"\x89\x80" + bytes(4), b"\x8a\x80" + bytes(4), b"\x00\x80" + bytes(4))
+    doors = (
+        (target.clients, "/"),
+        (target.link, "/link"),
+        (target.link, "/api/v1/events"),
+        (target.devices, "/"),
+    )
+
+    async def send(peer: Peer) -> None:
+        number = target.acts
+        port, path = doors[number % len(doors)]
+        reader, writer = await asyncio.open_connection(HOST, port)
+        try:
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            )
+            await reader.read(1000)
+            kind = kinds[number % len(kinds)]
+            burst = (b"\x01\x80" + bytes(4) if kind[0] == 0 else b"") + kind * 20_000
+            while True:
+                writer.write(burst)
+                await writer.drain()
+                await peer.turn()
+                if not await reader.read(1 << 20):
+                    return
+        finally:
+            writer.close()
+
+    await crowd(target, send)

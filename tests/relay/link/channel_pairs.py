@@ -36,7 +36,11 @@ async def websocket(
 
     async def upgrade(request: web.Request) -> web.StreamResponse:
         ws = web.WebSocketResponse(
-            compress=False, timeout=1.0, max_msg_size=max_frame_bytes, heartbeat=heartbeat_s
+            autoping=False,
+            compress=False,
+            timeout=1.0,
+            max_msg_size=max_frame_bytes,
+            heartbeat=heartbeat_s,
         )
         await ws.prepare(request)
         assert request.transport is not None

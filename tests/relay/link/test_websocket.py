@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from relay.link.errors import ChannelClosed
-from relay.link.websocket import WebSocketChannel, shown_url
+from relay.link.websocket import TURN_FRAMES, WebSocketChannel, shown_url
 from tests.relay.link.channel_pairs import websocket
 
 SOON_S = 5.0
@@ -264,3 +264,39 @@ async def test_what_libraries_say_of_a_lost_connection_stays_below(error: Except
         await listened.close()
         listened._ws = real
         assert dialed.peer
+
+
+@pytest.mark.parametrize("what", ["ping", "frame"])
+async def test_a_flood_of_small_frames_leaves_everybody_else_a_turn(what: str) -> None:
+    count, turns = 2000, 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with websocket() as (listened, dialed):
+        for _ in range(count):
+            if what == "ping":
+                await dialed.ping()
+            else:
+                await dialed.send(b"")
+        await dialed.send(b"last")
+        await asyncio.sleep(0.2)  # all of it is there
+        watching = asyncio.create_task(others())
+        while await listened.receive() != b"last":
+            pass
+        watching.cancel()
+        assert turns >= (count if what == "ping" else count / TURN_FRAMES)
+
+
+async def test_a_ping_is_answered_unless_its_peer_does_not_read() -> None:
+    async with websocket() as (listened, dialed):
+        receiving = asyncio.create_task(listened.receive())
+        before = asyncio.get_running_loop().time()
+        await dialed.ping()
+        await asyncio.sleep(0.1)
+        await dialed.send("on")
+        assert await receiving == "on"
+        assert dialed.silent_s() < asyncio.get_running_loop().time() - before
