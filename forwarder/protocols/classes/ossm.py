@@ -53,11 +53,15 @@ class Ossm(PlainProtocol):
         if kind.is_position:
             return self._follow(feature, value, duration_ms)
         if self._asked != _STROKE and not value:
-            # A stop must not switch modes.
-            return ()
+            # A stop must not switch modes. Strokes may go on all the same: the change of mode has
+            # failed, or is still to come.
+            return self.stop(None) if self._told == _STROKE else ()
         return (*self._go(_STROKE), self._value(feature, f"set:speed:{value}"))
 
     def _follow(self, feature: int, value: int, duration_ms: int) -> tuple[Packet, ...]:
+        if self._slowed and self._told not in (None, _STREAM):
+            # It does not follow, as it says; while it strokes, its limit would be its speed.
+            self._asked = None
         packets = self._go(_STREAM)
         if self._slowed and not packets:
             packets = (self._value(feature, _FULL_SPEED),)

@@ -74,3 +74,29 @@ def test_what_makes_no_sense_is_passed_over(data: bytes) -> None:
     protocol = opened()
     assert mode_of(data) is None
     assert protocol.heard("rx", data) == ()
+
+
+def test_full_speed_is_for_a_machine_that_is_known_to_follow() -> None:
+    """Its change of mode may have failed: then it would stroke at full speed."""
+    protocol = opened()
+    protocol.output(0, OSCILLATE, 50)
+    says(protocol, "strokeEngine.idle")
+    protocol.output(0, MOVE, 50, 100)
+    assert shown(protocol.stop(None)) == ["tx set:speed:0"]
+    assert shown(protocol.output(0, MOVE, 60, 100)) == [
+        "tx go:menu",
+        "tx go:streaming",
+        "tx stream:60:100",
+    ]
+    says(protocol, "streaming.idle")
+    protocol.stop(None)
+    assert shown(protocol.output(0, MOVE, 70, 100)) == ["tx set:speed:100", "tx stream:70:100"]
+
+
+def test_off_reaches_strokes_that_go_on_though_it_was_to_follow() -> None:
+    protocol = opened()
+    protocol.output(0, OSCILLATE, 50)
+    says(protocol, "strokeEngine.idle")
+    protocol.output(0, MOVE, 50, 100)
+    assert shown(protocol.output(0, OSCILLATE, 0)) == ["tx set:speed:0"]
+    assert shown(protocol.output(0, MOVE, 60, 100))[:2] == ["tx go:menu", "tx go:streaming"]
