@@ -46,6 +46,9 @@ class Console:
         app = self._app
         yield f"Buttplug clients   {app.client_url}   ({len(app.hub.clients)} connected)"
         yield f"Relays, dashboard  {app.link_url}"
+        for point in app.meetings:
+            state = "" if point.registered else f"   ({neutralise(point.trouble)})"
+            yield f"Meeting point      {point.origin}{state}"
         hold = app.hub.hold.state
         if app.hub.hold.holds:
             # Also after a start: it may have been stopped days ago, by somebody else.

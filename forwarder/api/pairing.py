@@ -17,12 +17,13 @@ from forwarder.access.relay_keys import CODE_S, MAX_CODES
 from forwarder.api.documents.model import PairingBody, PairingState, PairingView
 from forwarder.api.services import Places, Services
 from forwarder.connectors.host_addresses import Address, addresses, host_names
+from forwarder.connectors.meeting import MeetingPoint
 from forwarder.errors import ConfigError
 from relay.link.security.handshake import code_id
 from relay.link.security.pairing import PairingLinkError, advertised
 
 PAGE_PATH = "/relay/"
-WAYS = ("https", "lan", "localhost", "site")
+WAYS = ("https", "lan", "localhost", "meet", "site")
 # Codes are shown to one person; a few more are remembered so that a slow look finds its answer.
 _REMEMBERED = 4 * MAX_CODES
 
@@ -64,22 +65,35 @@ class Pairing:
         self._issued: OrderedDict[str, _Issued] = OrderedDict()
 
     def issue(self, body: PairingBody) -> PairingView:
-        """A new code, valid once and for two minutes. Raises ConfigError for an unknown way."""
-        if body.phone not in WAYS:
+        """A new code, valid once and for two minutes. Raises ConfigError for an unknown way, and
+        for `away` without a meeting point."""
+        services = self._services
+        points = services.meetings
+        meetings = tuple(point.url for point in points)
+        if body.phone not in (*WAYS, None):
             raise ConfigError(f"A phone gets its page by one of {', '.join(WAYS)}.")
+        if (body.away or body.phone == "meet") and not meetings:
+            raise ConfigError(
+                "This hub has no meeting point: start it with"
+                " `forwarder run --meet wss://meet.example.org` (docs/away.md)."
+            )
         now = asyncio.get_running_loop().time()
-        secret = self._services.trust.desk.issue(now)
+        secret = services.trust.desk.issue(now)
         id = code_id(secret).hex()
         self._issued[id] = _Issued(secret, now + CODE_S)
         while len(self._issued) > _REMEMBERED:
             self._issued.popitem(last=False)
         found = self._find()
-        config = self._services.config.link
-        hosts = places(found, config.names, lan=config.lan)
-        link = _link(secret, hosts, self._services.places.link_port)
-        page = phone_page(
-            body, secret, hosts, found, self._services.places, lan=config.lan, names=config.names
-        )
+        config = services.config.link
+        hosts = () if body.away else places(found, config.names, lan=config.lan)
+        link = _link(secret, hosts, services.places.link_port, meetings)
+        if body.phone == "meet" or (body.phone is None and meetings):
+            page = page_by_meeting(secret, hosts, found, services.places.link_port, points)
+        else:
+            page = phone_page(
+                body, secret, hosts, found, services.places,
+                lan=config.lan, names=config.names, meetings=meetings,
+            )  # fmt: skip
         return PairingView(
             id=id,
             link=link,
@@ -120,11 +134,36 @@ def places(found: Sequence[Address], names: Sequence[str], *, lan: bool) -> tupl
     return tuple(dict.fromkeys((*private, *local, *public))) or ("127.0.0.1",)
 
 
-def _link(secret: bytes, hosts: Sequence[str], port: int) -> str:
+def _link(secret: bytes, hosts: Sequence[str], port: int, meetings: Sequence[str]) -> str:
     try:
-        return advertised(secret, hosts, port).text()
+        return advertised(secret, hosts, port, meetings=meetings).text()
     except PairingLinkError as error:
         raise ConfigError(f"A name of this hub cannot stand in a link: {error}.") from error
+
+
+def page_by_meeting(
+    secret: bytes,
+    hosts: Sequence[str],
+    found: Sequence[Address],
+    port: int,
+    points: Sequence[MeetingPoint],
+) -> Page:
+    """The page that the first meeting point serves which is there, without any warning. At home it
+    still finds the hub by its private addresses."""
+    here = next((point for point in points if point.registered), points[0])
+    # A page that came by https calls private addresses, and no others by ws.
+    near = [host for host in hosts if host != "127.0.0.1" and _is_private(host, found)]
+    link = advertised(secret, near, port, meetings=[point.url for point in points])
+    problems: list[str] = []
+    if not here.registered:
+        problems = [f"The meeting point {here.origin} cannot be used now: {here.trouble}."]
+    hints = [f"The page comes from {here.origin}: who serves that could change it."]
+    if near:
+        hints.append(
+            "Chrome may ask whether the site may reach devices on the local network: allowed, the"
+            " phone takes the short way while it is at home."
+        )
+    return Page(link.page_at(f"{here.origin}{PAGE_PATH}"), tuple(problems), tuple(hints))
 
 
 def phone_page(
@@ -136,11 +175,12 @@ def phone_page(
     *,
     lan: bool,
     names: Sequence[str] = (),
+    meetings: Sequence[str] = (),
 ) -> Page:
     """The address of the page for the chosen way, checked against the addresses there are."""
     match body.phone:
-        case "https":
-            return _by_https(secret, hosts, found, ports, lan=lan)
+        case "https" | None:
+            return _by_https(secret, hosts, found, ports, lan=lan, meetings=meetings)
         case "localhost":
             url = advertised(secret, ["localhost"], ports.link_port).page(PAGE_PATH)
             port = ports.link_port
@@ -164,7 +204,13 @@ def phone_page(
 
 
 def _by_https(
-    secret: bytes, hosts: Sequence[str], found: Sequence[Address], ports: Places, *, lan: bool
+    secret: bytes,
+    hosts: Sequence[str],
+    found: Sequence[Address],
+    ports: Places,
+    *,
+    lan: bool,
+    meetings: Sequence[str],
 ) -> Page:
     problems = []
     if ports.https_port is None:
@@ -174,7 +220,9 @@ def _by_https(
         )
     problems += _out_of_reach(found, lan=lan)
     port = ports.https_port or 0
-    url = advertised(secret, hosts, port, tls=True).page(PAGE_PATH) if port else None
+    url = None
+    if port and hosts:
+        url = advertised(secret, hosts, port, tls=True, meetings=meetings).page(PAGE_PATH)
     certificate = None
     hints = []
     if ports.own and ports.fingerprint is not None:

@@ -22,6 +22,7 @@ from forwarder.api.documents.model import (
     Level,
     Limit,
     LiveView,
+    MeetingView,
     OriginsView,
     OutputView,
     RadioPartView,
@@ -110,6 +111,10 @@ class Picture:
             lan=config.link.lan,
             scanning=self._services.hub.scanning,
             up_s=int(time.monotonic() - self._services.started),
+            meetings=tuple(
+                MeetingView(url=point.origin, registered=point.registered, trouble=point.trouble)
+                for point in self._services.meetings
+            ),
         )
 
     # --- relays ---------------------------------------------------------------------------------

@@ -24,21 +24,28 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--phone",
         nargs="+",
-        default=["https"],
         metavar=("WAY", "URL"),
-        help="how a phone gets its page: https (this hub's own, the default), localhost (USB,"
-        " adb reverse), or site URL (made with `forwarder relay-page`)",
+        help="how a phone gets its page: meet (from a meeting point, the default if there is one),"
+        " https (this hub's own), localhost (USB, adb reverse), or site URL (made with `forwarder"
+        " relay-page`)",
+    )
+    parser.add_argument(
+        "--away",
+        action="store_true",
+        help="for a relay in another home: by meeting point only, without this hub's addresses",
     )
     parser.add_argument("--no-wait", action="store_true", help="do not wait for the relay")
     add_state(parser)
 
 
 def _pair(options: argparse.Namespace) -> int:
-    way, *more = options.phone
-    if way not in WAYS or len(more) != (way == "site"):
-        raise ConfigError("--phone is https, lan, localhost, or site with its https address.")
+    way, *more = options.phone or [None]
+    if way not in (*WAYS, None) or len(more) != (way == "site"):
+        raise ConfigError("--phone is meet, https, lan, localhost, or site with its https address.")
+    if options.away and way not in ("meet", None):
+        raise ConfigError("--away leads to a meeting point, which is where the page comes from.")
     admin = admin_of(options)
-    body = PairingBody(phone=way, site=more[0] if more else None)
+    body = PairingBody(phone=way, site=more[0] if more else None, away=options.away)
     code = admin.send("POST", "/pairing", PairingView, body)
     print("\n".join(instructions(code)), flush=True)
     if options.no_wait:
@@ -52,9 +59,10 @@ def _pair(options: argparse.Namespace) -> int:
 
 
 def instructions(code: PairingView) -> list[str]:
-    """What a person does now. A QR code that cannot work is not shown."""
+    """What a person does now; the first line is the link for `relay pair`, alone. A QR code that
+    cannot work is not shown."""
     works = code.page_url is not None and not code.problems
-    lines: list[str] = []
+    lines: list[str] = [code.link, ""]
     if works:
         assert code.page_url is not None
         lines += [
@@ -73,7 +81,7 @@ def instructions(code: PairingView) -> list[str]:
     lines += [
         "",
         "To lend this computer's own Bluetooth by a relay beside the hub, run this:"
-        if "//127.0.0.1:" in code.link
+        if "//127.0.0.1:" in code.link and "m=" not in code.link
         else "To lend another computer's Bluetooth, run this there:",
         "",
         f"  relay pair '{code.link}'",

@@ -18,6 +18,7 @@ from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError, load_or_create_key
 from relay.link.names import neutralise
 from relay.link.reach import connect, pair
+from relay.link.security.meeting import is_visit_url
 from relay.link.security.pairing import (
     KnownHub,
     PairingLink,
@@ -36,9 +37,15 @@ PAIR_S = 20.0
 
 Connect = Callable[[], Awaitable[Channel]]
 
-# Whoever is at the other end proves itself inside the websocket, by the Noise handshake; the
-# certificate of a hub on a home network is its own and proves nothing.
-_dial_unproven = partial(dial, tls=False)
+
+async def dial_place(url: str) -> Channel:
+    """Dial one of a hub's places. Raises LinkError.
+
+    Whoever is at the other end proves itself inside the websocket, by the Noise handshake; the
+    certificate of a hub on a home network is its own and proves nothing. That of a meeting point
+    is looked at: it says who learns when this relay looks for its hub.
+    """
+    return await dial(url, tls=is_visit_url(url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ def pair_with(text: str, state: Path, name: str) -> KnownHub:
 
     async def within_time(key_path: Path) -> KnownHub:
         async with asyncio.timeout(PAIR_S):
-            return await pair(link, load_or_create_key(key_path), name, _dial_unproven)
+            return await pair(link, load_or_create_key(key_path), name, dial_place)
 
     try:
         hub = asyncio.run(within_time(state / KEY_FILE))
@@ -95,7 +102,7 @@ def target(url: str | None, state: Path) -> Target:
     if hub is not None and key is not None:
         if address is not None:
             hub = replace(hub, urls=(address,))
-        return Target(neutralise(hub.name), partial(connect, hub, key, _dial_unproven))
+        return Target(neutralise(hub.name), partial(connect, hub, key, dial_place))
     if address is None:
         raise UsageError("which hub? pair with one (relay pair LINK), or say --hub ws://HOST:12346")
     if not _on_this_machine(address):

@@ -16,6 +16,10 @@ from forwarder.api.documents.base import Index as Index
 from forwarder.api.documents.base import Name as Name
 from forwarder.api.documents.base import Percent as Percent
 from forwarder.api.documents.base import Share as Share
+from forwarder.api.documents.pairing import MeetingView as MeetingView
+from forwarder.api.documents.pairing import PairingBody as PairingBody
+from forwarder.api.documents.pairing import PairingState as PairingState
+from forwarder.api.documents.pairing import PairingView as PairingView
 from forwarder.api.documents.stop import HoldView as HoldView
 from forwarder.buttplug.messages import InputType, OutputType
 
@@ -50,6 +54,7 @@ class HubView(Document, frozen=True):
     people there look. `page_url`: https for phones, if any.
 
     `lan`: relays elsewhere may connect. `fingerprint`: SHA-256 of the certificate for https.
+    `meetings`: where relays from elsewhere find it.
     """
 
     name: str
@@ -61,6 +66,7 @@ class HubView(Document, frozen=True):
     lan: bool
     scanning: bool
     up_s: int
+    meetings: tuple[MeetingView, ...]
 
 
 class Drives(Document, frozen=True):
@@ -290,41 +296,7 @@ class Reading(Document, frozen=True):
     value: int
 
 
-# --- pairing, relays ---------------------------------------------------------------------------
-
-
-class PairingBody(Body, frozen=True):
-    """`phone`: how a phone gets the page: https, localhost or site; with `site` its https URL."""
-
-    phone: str = "https"
-    site: Annotated[str, Meta(max_length=256)] | None = None
-
-
-class PairingView(Document, frozen=True):
-    """A code to pair one relay with. `link` and `page_url` are secrets for as long as it is open.
-
-    `page_qr` and `link_qr`: SVG documents. `problems`: why it cannot work yet, and what to do.
-    `certificate`: if the page comes with the hub's own certificate, its SHA-256 fingerprint as
-    Chrome for Android shows it: 32 pairs of hexadecimal digits with spaces between.
-    """
-
-    id: str
-    link: str
-    link_qr: str
-    page_url: str | None
-    page_qr: str | None
-    problems: tuple[str, ...]
-    hints: tuple[str, ...]
-    certificate: str | None
-    valid_s: float
-
-
-class PairingState(Document, frozen=True):
-    """`state`: open, joined or over. `relay`: who joined."""
-
-    state: str
-    relay: str | None
-    valid_s: float
+# --- relays ------------------------------------------------------------------------------------
 
 
 class Revoked(Document, frozen=True):

@@ -24,7 +24,7 @@ const hold = new Hold(() => {
   devices.rest();
 });
 const around = new Around();
-new Pairing();
+const pairing = new Pairing();
 
 // Changes come ten times a second at most; drawing waits for the browser to be ready for it.
 function changed(state, change) {
@@ -49,13 +49,17 @@ function draw(state, change) {
   around.draw(state, change);
 }
 
+const met = point => (point.registered ? `relays elsewhere come by ${point.url}`
+  : `meeting point ${point.url}: ${point.trouble}`);
+
 function hub(hub) {
   if (!hub) return;
   text($('hub'), hub.name === 'hub' ? 'Buttplug Forwarder' : hub.name);
   document.title = `${hub.name} – Buttplug Forwarder`;
   text($('client-url'), hub.client_url);
   text($('link-text'), `Apps connect to ${hub.client_url}`);
-  text($('about'), `Version ${hub.version}`);
+  text($('about'), [`Version ${hub.version}`, ...hub.meetings.map(met)].join(' · '));
+  pairing.meetings(hub.meetings);
   attribute($('scan'), 'aria-pressed', `${hub.scanning}`);
   text($('scan'), hub.scanning ? 'Scanning…' : 'Scan');
   $('scan-here').disabled = hub.scanning;

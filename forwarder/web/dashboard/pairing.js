@@ -6,6 +6,7 @@ import { $, klass, show, text } from './dom.js';
 const ASK_EVERY_MS = 1000;
 
 const DO = {
+  meet: 'Scan this with the phone and open it in Chrome, wherever it is.',
   https: 'Scan this with the phone and open it in Chrome.',
   localhost: 'Open this in the phone’s Chrome.',
   site: 'Scan this with the phone and open it in Chrome.',
@@ -21,6 +22,8 @@ export class Pairing {
     $('pairing-close').onclick = () => this.dialog.close();
     $('pairing-again').onclick = () => this.issue();
     $('pairing-copy').onclick = () => this.copy();
+    this.points = [];
+    $('away').onchange = () => this.issue();
     $('site').onchange = () => this.issue();
     for (const way of document.querySelectorAll('input[name=way]')) way.onchange = () => this.issue();
     this.dialog.onclose = () => this.withdraw();
@@ -31,8 +34,21 @@ export class Pairing {
     this.issue();
   }
 
+  // The meeting points of this hub, as its state has them.
+  meetings(points) {
+    this.points = points;
+    show($('away-line'), points.length > 0);
+    text($('away-point'), (points.find(point => point.registered) ?? points[0])?.url ?? '');
+  }
+
+  get away() {
+    return this.points.length > 0 && $('away').checked;
+  }
+
   get way() {
-    return document.querySelector('input[name=way]:checked').value;
+    const way = document.querySelector('input[name=way]:checked').value;
+    // From another home a page comes by the meeting point, whatever kind of phone asks for it.
+    return this.away && way !== 'computer' ? 'meet' : way;
   }
 
   async issue() {
@@ -47,10 +63,11 @@ export class Pairing {
       return;
     }
     try {
-      const phone = way === 'computer' ? 'https' : way;
+      const { away } = this;
+      const phone = way === 'computer' ? (away ? 'meet' : 'https') : way;
       const site = way === 'site' ? $('site').value : null;
-      const code = await call('POST', '/pairing', { phone, site });
-      if (way !== this.way || !this.dialog.open) {
+      const code = await call('POST', '/pairing', { phone, site, away });
+      if (way !== this.way || away !== this.away || !this.dialog.open) {
         await call('DELETE', `/pairing/${code.id}`);
         return;
       }

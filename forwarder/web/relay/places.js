@@ -3,6 +3,9 @@
 //     https://HUB:12347/PATH?h=HOST2#SECRET             the page comes from the hub itself
 //     https://SITE/PATH#SECRET&h=HOST:12346&h=…         the page comes from elsewhere
 //
+// Each may name meeting points, as m=wss://HOST/at/ID: where a hub is found from everywhere. A link
+// that names nothing else begins with bpforward:///?m=…
+//
 // bpforward:// is for other relays; pasted here it works where the browser allows ws.
 // In the second form the places stand in the fragment, which browsers keep to themselves, so that
 // the site never learns where the hub is; the site itself is then not one of them. There a place is
@@ -29,22 +32,41 @@ export function secretBytes(text) {
 export function readLink(text) {
   const link = text.replaceAll(/\s/g, '');
   if (link.length > MOST_CHARACTERS) throw new BadLink('long');
-  const parts = /^(bpforward|https?):\/\/([^/?#]+)[^?#]*(?:\?([^#]*))?#([^&]*)(?:&(.*))?$/.exec(link);
+  const parts = /^(bpforward|https?):\/\/([^/?#]*)[^?#]*(?:\?([^#]*))?#([^&]*)(?:&(.*))?$/.exec(link);
   if (!parts) throw new BadLink('shape');
   const [, scheme, first, query = '', secret, fragment = ''] = parts;
-  const elsewhere = places(fragment).map(place => address(place, 'ws', LINK_PORT));
   if (scheme === 'http' && !/^(localhost|127\.0\.0\.1|\[::1\])(:|$)/i.test(first)) throw new BadLink('shape');
-  const usual = { bpforward: LINK_PORT, http: 80, https: 443 }[scheme];
-  const home = address(first, scheme === 'https' ? 'wss' : 'ws', usual);
-  const port = new URL(home).port || usual;
-  const all = elsewhere.length ? elsewhere
-    : [home, ...places(query).map(place => address(place, scheme === 'https' ? 'wss' : 'ws', port))];
+  const own = fragment || (scheme === 'bpforward' && !first) ? elsewhere(fragment || query) : home(scheme, first, query);
+  const all = [...own, ...fields(fragment || query, 'm').map(meeting)];
+  if (!all.length) throw new BadLink('shape');
   const urls = [...new Set(all)];
   if (urls.length > MOST_PLACES) throw new BadLink('places');
   return { secret: secretBytes(secret), places: urls };
 }
 
-const places = query => new URLSearchParams(query).getAll('h');
+const fields = (query, key) => new URLSearchParams(query).getAll(key);
+const elsewhere = query => fields(query, 'h').map(place => address(place, 'ws', LINK_PORT));
+
+// The places of a hub that stands in the link itself.
+function home(scheme, first, query) {
+  const secure = scheme === 'https' ? 'wss' : 'ws';
+  const usual = { bpforward: LINK_PORT, http: 80, https: 443 }[scheme];
+  const place = address(first, secure, usual);
+  const port = new URL(place).port || usual;
+  return [place, ...fields(query, 'h').map(other => address(other, secure, port))];
+}
+
+// A place at a meeting point, which is dialed as it is. Throws BadLink.
+function meeting(place) {
+  const [, scheme, host, port] = /^(wss?):\/\/(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?\/at\/[a-z2-7]{26}$/i.exec(place) ?? [];
+  if (!host || Number(port) > 65535 || port === '0') throw new BadLink('shape');
+  if (scheme === 'ws' && !/^(localhost|127\.0\.0\.1|\[::1\])$/i.test(host)) throw new BadLink('shape');
+  try {
+    return new URL(place).href;
+  } catch {
+    throw new BadLink('shape');
+  }
+}
 
 // The websocket URL of HOST, HOST:PORT or ws(s)://HOST:PORT. Throws BadLink.
 function address(place, scheme, usualPort) {

@@ -11,7 +11,7 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -22,6 +22,7 @@ from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_state, write_state
 from relay.link.security.handshake import SECRET_BYTES
+from relay.link.security.meeting import MeetingAddressError, is_visit_url, normal_visit_url
 from relay.link.security.noise import KEY_BYTES
 
 SCHEME: Final = "bpforward"
@@ -31,6 +32,7 @@ MAX_PLACES: Final = 8
 # Eight host names of ordinary length and the rest; a QR code of this size can still be scanned.
 MAX_LINK_CHARACTERS: Final = 1024
 _HTTPS_PORT: Final = 443
+_HTTP_PORT: Final = 80
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -43,22 +45,27 @@ class PairingLinkError(LinkError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a hub may be found. `host`: a name or an address, IPv6 without brackets."""
+    """Where a hub may be found. `host`: a name or an address, IPv6 without brackets. `tls`: by wss,
+    whatever the rest of the link says."""
 
     host: str
     port: int
+    tls: bool = False
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'wss://' if self.tls else ''}{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class PairingLink:
-    """A one-time secret of 32 bytes and up to eight places where its hub may be found."""
+    """A one-time secret of 32 bytes and up to eight places where its hub may be found: its own, and
+    those at meeting points, as URLs."""
 
     places: tuple[Place, ...]
     secret: bytes = field(repr=False)
     tls: bool = False
+    meetings: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> PairingLink:
@@ -73,36 +80,102 @@ class PairingLink:
             raise PairingLinkError(f"this is too long for a pairing link; {_AGAIN}")
         try:
             parts = urlsplit(text)
-            query = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=2 * MAX_PLACES)
+            secret, _, inside = parts.fragment.partition("&")
+            query, inner = _query(parts.query), _query(inside)
         except ValueError as error:
             raise PairingLinkError(f"this is not a pairing link; {_AGAIN}") from error
-        if parts.scheme not in (SCHEME, "https"):
+        if parts.scheme not in (SCHEME, "https", "http"):
             raise PairingLinkError(f"a pairing link starts with {SCHEME}:// or https://; {_AGAIN}")
         tls = parts.scheme == "https"
-        first = _place(parts.netloc, _HTTPS_PORT if tls else LINK_PORT)
-        others = [_place(value, first.port) for key, value in query if key == "h"]
-        places = tuple(dict.fromkeys([first, *others]))
-        if len(places) > MAX_PLACES:
+        if inner:
+            # A page that comes from elsewhere: the site is none of the places.
+            return cls._with((), inner, _secret(secret), tls=False)
+        if not parts.netloc and parts.scheme == SCHEME:
+            return cls._with((), query, _secret(secret), tls=False)
+        usual = {SCHEME: LINK_PORT, "https": _HTTPS_PORT, "http": _HTTP_PORT}[parts.scheme]
+        first = _place(parts.netloc, usual)
+        if parts.scheme == "http" and not _is_loopback(first.host):
+            raise PairingLinkError(
+                f"a page that comes by http is of this machine, or it is none; {_AGAIN}"
+            )
+        return cls._with((first,), query, _secret(secret), tls=tls)
+
+    @classmethod
+    def _with(
+        cls, first: tuple[Place, ...], query: Sequence[tuple[str, str]], secret: bytes, *, tls: bool
+    ) -> PairingLink:
+        port = first[0].port if first else LINK_PORT
+        others = (_anywhere(value, port) for key, value in query if key == "h")
+        places = tuple(dict.fromkeys((*first, *others)))
+        meetings = tuple(dict.fromkeys(_meeting(value) for key, value in query if key == "m"))
+        if len(places) + len(meetings) > MAX_PLACES:
             raise PairingLinkError(f"this link names more than {MAX_PLACES} places; {_AGAIN}")
-        return cls(places, _secret(parts.fragment), tls)
+        if not places and not meetings:
+            raise _no_place()
+        return cls(places, secret, tls, meetings)
 
     def text(self) -> str:
         """The link for `relay pair` and for QR codes. It is a secret."""
-        return f"{SCHEME}://{self.places[0]}/{self._rest()}"
+        # By `wss` nothing but a whole address says where; then no place stands in front.
+        first = "" if not self.places or self.places[0].tls else self.places[0]
+        others = self.places[1:] if first else self.places
+        return f"{SCHEME}://{first}/{self._rest(others)}"
 
     def page(self, path: str = "/relay") -> str:
-        """The address of the relay page, for phones: always https. It is a secret."""
-        return f"https://{self.places[0]}{path}{self._rest()}"
+        """The address of the hub's own relay page, for phones: always https. It is a secret."""
+        return f"https://{self.places[0]}{path}{self._rest(self.places[1:])}"
+
+    def page_at(self, url: str) -> str:
+        """The address of a relay page that comes from elsewhere: places and secret stand where
+        browsers keep them to themselves. It is a secret."""
+        secret = base64.urlsafe_b64encode(self.secret).rstrip(b"=").decode()
+        return f"{url}#{secret}&{self._query(self.places)}"
 
     def urls(self) -> tuple[str, ...]:
-        """Where to dial, in turn. No secret in them."""
-        scheme = "wss" if self.tls else "ws"
-        return tuple(f"{scheme}://{place}{LINK_PATH}" for place in self.places)
+        """Where to dial, in turn: its own places first, which are nearer. No secret in them."""
+        own = tuple(
+            f"{'wss' if self.tls or place.tls else 'ws'}://{replace(place, tls=False)}{LINK_PATH}"
+            for place in self.places
+        )
+        return own + self.meetings
 
-    def _rest(self) -> str:
-        query = urlencode([("h", str(place)) for place in self.places[1:]], safe="[]:")
+    def _rest(self, places: Sequence[Place]) -> str:
+        query = self._query(places)
         secret = base64.urlsafe_b64encode(self.secret).rstrip(b"=").decode()
         return f"{'?' if query else ''}{query}#{secret}"
+
+    def _query(self, places: Sequence[Place]) -> str:
+        fields = [("h", str(place)) for place in places]
+        fields += [("m", meeting) for meeting in self.meetings]
+        return urlencode(fields, safe="[]:/")
+
+
+def _query(text: str) -> list[tuple[str, str]]:
+    return parse_qsl(text, keep_blank_values=True, max_num_fields=2 * MAX_PLACES)
+
+
+def _anywhere(text: str, default_port: int) -> Place:
+    """HOST, HOST:PORT, or the same behind ws:// or wss://."""
+    scheme, found, rest = text.partition("://")
+    if not found:
+        return _place(text, default_port)
+    if scheme not in ("ws", "wss"):
+        raise _no_place()
+    return replace(_place(rest.removesuffix("/"), default_port), tls=scheme == "wss")
+
+
+def _meeting(text: str) -> str:
+    try:
+        return normal_visit_url(text)
+    except MeetingAddressError as error:
+        raise _no_place() from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _place(text: str, default_port: int) -> Place:
@@ -165,8 +238,12 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def known_hub(link: PairingLink, key: bytes, name: str, reached: str) -> KnownHub:
-    """What to keep after a pairing; `reached` is the URL of `link` that led to the hub."""
-    return KnownHub(key, name, tuple(dict.fromkeys([reached, *link.urls()])))
+    """What to keep after a pairing; `reached` is the URL of `link` that led to the hub.
+
+    A meeting point is never tried first: it works everywhere, and is the longer way at home.
+    """
+    first = () if is_visit_url(reached) else (reached,)
+    return KnownHub(key, name, tuple(dict.fromkeys([*first, *link.urls()])))
 
 
 def save_hub(path: Path, hub: KnownHub) -> None:
@@ -193,10 +270,19 @@ def forget_hub(path: Path) -> bool:
     return True
 
 
-def advertised(secret: bytes, hosts: Sequence[str], port: int, *, tls: bool = False) -> PairingLink:
-    """Return the link of a hub that can be reached at `hosts` (names, addresses), best first.
+def advertised(
+    secret: bytes,
+    hosts: Sequence[str],
+    port: int,
+    *,
+    tls: bool = False,
+    meetings: Sequence[str] = (),
+) -> PairingLink:
+    """Return the link of a hub that can be reached at `hosts` (names, addresses), best first, and
+    at `meetings` (URLs). Its own places make room for those.
 
     Raises PairingLinkError for a host that cannot stand in a link.
     """
     places = [_place(f"[{host}]" if ":" in host else host, port) for host in hosts]
-    return PairingLink(tuple(dict.fromkeys(places))[:MAX_PLACES], secret, tls)
+    room = MAX_PLACES - len(meetings)
+    return PairingLink(tuple(dict.fromkeys(places))[:room], secret, tls, tuple(meetings))

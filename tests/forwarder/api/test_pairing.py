@@ -6,10 +6,14 @@ import ipaddress
 
 import pytest
 
-from forwarder.api.documents.model import PairingBody
-from forwarder.api.pairing import Page, phone_page, places
+from forwarder.api.documents.model import PairingBody, PairingView
+from forwarder.api.pairing import Page, page_by_meeting, phone_page, places
 from forwarder.api.services import Places
-from forwarder.commands.pair import fingerprint_lines
+from forwarder.commands.pair import fingerprint_lines, instructions
+from forwarder.connectors.doors import Doors
+from forwarder.connectors.meeting import MeetingPoint
+from relay.link.security.noise import KeyPair
+from relay.link.security.pairing import PairingLink
 
 SECRET = bytes(32)
 CODE = "A" * 43
@@ -86,3 +90,36 @@ def test_plain_http_gets_no_bluetooth() -> None:
 def test_places_are_private_first_and_this_machine_alone_without_lan() -> None:
     assert places(LAN, (), lan=False) == ("127.0.0.1",)
     assert places(LAN, ("desk.example",), lan=True)[:2] == ("192.168.1.7", "desk.example")
+
+
+def meeting_point(*, registered: bool) -> MeetingPoint:
+    point = MeetingPoint("wss://meet.example.org", KeyPair(bytes(32)), Doors())
+    point.registered = registered
+    return point
+
+
+def test_the_page_of_a_meeting_point_keeps_places_and_secret_to_itself() -> None:
+    point = meeting_point(registered=True)
+    found = page_by_meeting(SECRET, ("192.168.1.7", "2001:db9::7"), LAN, 12346, [point])
+    assert found.problems == ()
+    assert found.url is not None
+    sent, _, kept = found.url.partition("#")
+    assert sent == "https://meet.example.org/relay/"
+    assert kept == f"{CODE}&h=192.168.1.7:12346&m={point.url}"
+    assert found.certificate is None
+    assert PairingLink.parse(found.url).urls() == ("ws://192.168.1.7:12346/link", point.url)
+
+
+def test_a_meeting_point_that_is_not_there_is_a_problem_and_says_why() -> None:
+    found = page_by_meeting(SECRET, (), LAN, 12346, [meeting_point(registered=False)])
+    assert "not asked yet" in found.problems[0]
+
+
+def test_a_code_for_another_home_has_no_address_of_this_one() -> None:
+    code = PairingView(
+        id="1", link=f"bpforward:///?m={meeting_point(registered=True).url}#{CODE}", link_qr="",
+        page_url=None, page_qr=None, problems=("none",), hints=(), certificate=None, valid_s=120,
+    )  # fmt: skip
+    lines = instructions(code)
+    assert lines[0] == code.link
+    assert any("another computer" in line for line in lines)

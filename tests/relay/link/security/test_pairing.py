@@ -58,6 +58,24 @@ def test_what_is_no_link_is_refused_in_one_line_that_does_not_repeat_it(text: st
     assert "AAECAwQF" not in str(caught.value)
 
 
+def test_a_link_for_another_home_names_meeting_points_only() -> None:
+    meeting = "wss://meet.example.org/at/abcdefghijklmnopqrstuvwxyz"
+    link = advertised(_SECRET, [], 12346, meetings=[meeting])
+    assert link.text() == f"bpforward:///?m={meeting}#{_TEXT}"
+    page = link.page_at("https://meet.example.org/relay/")
+    assert page == f"https://meet.example.org/relay/#{_TEXT}&m={meeting}"
+    assert PairingLink.parse(link.text()) == PairingLink.parse(page) == link
+
+
+def test_places_of_its_own_make_room_for_meeting_points_and_come_first() -> None:
+    meetings = [f"wss://m{n}.example/at/abcdefghijklmnopqrstuvwxyz" for n in range(2)]
+    link = advertised(_SECRET, [f"10.0.0.{n}" for n in range(20)], 1, meetings=meetings)
+    assert len(link.urls()) == MAX_PLACES
+    assert list(link.urls()[-2:]) == meetings
+    # Nor does it matter that the meeting point was what answered when they paired.
+    assert known_hub(link, b"k" * 32, "desk", meetings[0]).urls == link.urls()
+
+
 def test_a_link_wrapped_by_a_terminal_is_read() -> None:
     text = f"  bpforward://desk.local/\n   #{_TEXT[:20]}\r\n{_TEXT[20:]} \n"
     assert PairingLink.parse(text).secret == _SECRET
@@ -125,7 +143,7 @@ def test_no_text_does_anything_but_parse_or_be_refused(text: str) -> None:
         link = PairingLink.parse(text)
     except PairingLinkError:
         return
-    assert 1 <= len(link.places) <= MAX_PLACES
+    assert 1 <= len(link.urls()) <= MAX_PLACES
     assert len(link.secret) == 32
     assert all(0 < place.port < 65536 for place in link.places)
 

@@ -1,0 +1,54 @@
+"""Documents of the API about pairing and meeting points."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from forwarder.api.documents.base import Body, Document
+
+
+class PairingBody(Body, frozen=True):
+    """`phone`: how a phone gets the page: https, localhost, meet, or site with its https URL in
+    `site`; null: by a meeting point if there is one, else https. `away`: without this hub's own
+    addresses, for a relay in another home."""
+
+    phone: str | None = None
+    away: bool = False
+    site: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class PairingView(Document, frozen=True):
+    """A code to pair one relay with. `link` and `page_url` are secrets for as long as it is open.
+
+    `page_qr` and `link_qr`: SVG documents. `problems`: why it cannot work yet, and what to do.
+    `certificate`: if the page comes with the hub's own certificate, its SHA-256 fingerprint as
+    Chrome for Android shows it: 32 pairs of hexadecimal digits with spaces between.
+    """
+
+    id: str
+    link: str
+    link_qr: str
+    page_url: str | None
+    page_qr: str | None
+    problems: tuple[str, ...]
+    hints: tuple[str, ...]
+    certificate: str | None
+    valid_s: float
+
+
+class PairingState(Document, frozen=True):
+    """`state`: open, joined or over. `relay`: who joined."""
+
+    state: str
+    relay: str | None
+    valid_s: float
+
+
+class MeetingView(Document, frozen=True):
+    """A meeting point. `registered`: relays find the hub there now; else `trouble` says why not."""
+
+    url: str
+    registered: bool
+    trouble: str
