@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from forwarder.clients.budget import Budget
@@ -11,6 +11,7 @@ from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S
 from forwarder.devices.device_setup import Opened
 from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.link_driver import RelayLink
+from relay.link.errors import LinkRefused
 from relay.link.messages import Debt, Hello, RadioInfo, StopCause, Wearer
 
 # Why a relay stopped a toy by itself, in words that follow a colon.
@@ -140,3 +141,17 @@ def hardware_of(opened: Opened) -> RelayHardware:
     """What the device runs over; everything at a relay runs over this kind."""
     assert isinstance(opened.hardware, RelayHardware)
     return opened.hardware
+
+
+def free_key(relays: Mapping[str, Relay], name: str) -> str:
+    """What a relay of this machine that was not paired is known by. Raises LinkRefused.
+
+    Two relays on one machine have the same name unless the user gave them others. A link on this
+    machine never lingers after its end, so a taken key means another relay.
+    """
+    for number in range(1, 1000):
+        key = f"local:{name}" if number == 1 else f"local:{name}#{number}"
+        relay = relays.get(key)
+        if relay is None or relay.link is None:
+            return key
+    raise LinkRefused("too many relays have the same name")

@@ -21,11 +21,11 @@ from forwarder.sources.relays.finder import Finder
 from forwarder.sources.relays.keeping import Keeping
 from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.owing import MOST_EACH, Owings
-from forwarder.sources.relays.relay import WHY, Relay, hardware_of
+from forwarder.sources.relays.relay import WHY, Relay, free_key, hardware_of
 from forwarder.sources.relays.searches import end_searches
 from forwarder.sources.relays.waiting import Outcome
 from relay.link.channel import Channel
-from relay.link.errors import ChannelClosed, LinkError, LinkRefused
+from relay.link.errors import ChannelClosed, LinkError
 from relay.link.messages import (
     Advertisements,
     Ceiling,
@@ -109,7 +109,7 @@ class RelaySource:
         )
         hello = await link.greet()
         shown = neutralise(name or hello.name) or "unnamed"
-        relay = self._welcome(key or self._free_key(shown), shown, hello, link)
+        relay = self._welcome(key or free_key(self.relays, shown), shown, hello, link)
         try:
             await link.run(lambda message: self._heard(relay, link, message))
         except LinkError as error:
@@ -117,16 +117,6 @@ class RelaySource:
             raise
         finally:
             self._link_ended(relay, link)
-
-    def _free_key(self, name: str) -> str:
-        # Two relays on one machine have the same name unless the user gave them others. A link on
-        # this machine never lingers after its end, so a taken key means another relay.
-        for number in range(1, 1000):
-            key = f"local:{name}" if number == 1 else f"local:{name}#{number}"
-            relay = self.relays.get(key)
-            if relay is None or relay.link is None:
-                return key
-        raise LinkRefused("too many relays have the same name")
 
     def _welcome(self, key: str, name: str, hello: Hello, link: RelayLink) -> Relay:
         relay = self.relays.get(key)
