@@ -10,13 +10,21 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from buttplug import ButtplugClient, ButtplugDevice, DeviceOutputCommand, OutputType
+from buttplug import (
+    ButtplugClient,
+    ButtplugDevice,
+    ButtplugError,
+    DeviceOutputCommand,
+    OutputType,
+)
 
 from forwarder.api.documents.model import PairingBody, PairingView
+from forwarder.api.documents.stop import ForgetBody, Forgotten
 from forwarder.app import App
 from forwarder.commands.api_client import Admin
 from forwarder.config import Clients, Config, Link
 from forwarder.web.pages import relay_page_build
+from relay.radio.simulated.faults import WRITES
 from tests.doubles.chromium_bluez import PhoneRig, phone_rig
 
 pytestmark = pytest.mark.chromium
@@ -183,4 +191,49 @@ async def test_a_revoked_phone_stops_and_is_told(tmp_path: Path) -> None:
         await rig.page.until(
             "document.getElementById('notice').innerText.includes('does not let this phone in')"
         )
+        await client.disconnect()
+
+
+async def test_a_reload_under_a_busy_app_leaves_nothing_running(tmp_path: Path) -> None:
+    features = "WebBluetooth,WebBluetoothNewPermissionsBackend"
+    async with phone_rig(features=features) as rig, hub(tmp_path) as app:
+        client, device = await chosen(rig, app)
+        rig.toy.faults.latency_of.update(dict.fromkeys(WRITES, 0.03))
+
+        async def game() -> None:
+            for step in range(1000):
+                with contextlib.suppress(ButtplugError):  # the toy is gone for a moment
+                    await device.run_output(
+                        DeviceOutputCommand(OutputType.VIBRATE, 0.3 + step % 10 / 20)
+                    )
+                await asyncio.sleep(0.05)
+
+        playing = asyncio.create_task(game())
+        await asyncio.sleep(1)
+        loaded = rig.page.expect("Page.loadEventFired")
+        await rig.page.call("Page.reload")
+        await rig.at_rest(OFF_S)
+        playing.cancel()
+        await asyncio.wait_for(loaded, 10)
+        await asyncio.sleep(3)
+        assert rig.toy.at_rest
+        await rig.page.until("document.getElementById('notice').hidden")
+        await client.disconnect()
+
+
+async def test_the_hub_names_what_the_page_looks_for_and_forgets_it_there(tmp_path: Path) -> None:
+    async with phone_rig() as rig, hub(tmp_path) as app:
+        client, device = await chosen(rig, app)
+        await device.run_output(DeviceOutputCommand(OutputType.VIBRATE, 0.5))
+        await until(lambda: not rig.toy.at_rest, "runs")
+        rig.toy.vanish()
+        await until(lambda: [item.told for item in app.relays.owing] == [True], "missing")
+        await rig.page.until("!document.getElementById('notice').hidden")
+        [missing] = app.relays.owing
+        assert missing.address.startswith("web-")
+        body = ForgetBody(name="Lovense Hush")
+        admin = Admin(app.config.state_dir)
+        await asyncio.to_thread(admin.send, "POST", "/missing/forget", Forgotten, body)
+        await rig.page.until("document.getElementById('notice').hidden")
+        await until(lambda: not list(app.relays.owing), "forgotten")
         await client.disconnect()
