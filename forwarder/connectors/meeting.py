@@ -127,7 +127,7 @@ class MeetingPoint:
             hub_url(self.origin),
             tls=self._tls,
             heartbeat_s=self._ping_s,
-            max_frame_bytes=MAX_FRAME_BYTES + 1,
+            max_frame_bytes=MAX_FRAME_BYTES,
         )
         try:
             registering = Registering(self._key, self.origin)

@@ -31,6 +31,7 @@ from relay.link.websocket import (
     MAX_FRAME_BYTES,
     SEND_S,
     WebSocketChannel,
+    aiohttp_limit,
 )
 
 log = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class _Route:
             heartbeat=self._heartbeat_s,
             autoping=False,
             compress=False,
-            max_msg_size=self._max_frame_bytes,
+            max_msg_size=aiohttp_limit(self._max_frame_bytes),
         )
         async with asyncio.timeout(REQUEST_S):
             await ws.prepare(request)

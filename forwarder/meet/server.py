@@ -51,7 +51,7 @@ from relay.link.security.meeting import (
     Visitor,
     is_id,
 )
-from relay.link.websocket import CLOSE_S, WebSocketChannel
+from relay.link.websocket import CLOSE_S, WebSocketChannel, aiohttp_limit
 
 log = logging.getLogger(__name__)
 
@@ -263,7 +263,7 @@ class MeetingServer:
         if place is not None and not place.enter(Purpose.OTHER, now, settled=True):
             raise web.HTTPServiceUnavailable(text="There are too many connections.\n")
         ws = web.WebSocketResponse(
-            timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=most_bytes
+            timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=aiohttp_limit(most_bytes)
         )
         async with asyncio.timeout(REQUEST_S):
             await ws.prepare(request)

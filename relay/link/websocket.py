@@ -261,7 +261,7 @@ async def dial(
                 ssl=tls,
                 headers=dict(headers or {}),
                 heartbeat=heartbeat_s,
-                max_msg_size=max_frame_bytes,
+                max_msg_size=aiohttp_limit(max_frame_bytes),
                 compress=0,
                 autoping=False,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
@@ -274,6 +274,11 @@ async def dial(
         raise failure from error
     assert isinstance(ws, _ClientSocket)
     return WebSocketChannel(ws, ws.transport, peer=shown_url(url), session=session)
+
+
+def aiohttp_limit(largest: int) -> int:
+    """`max_msg_size` for frames of up to `largest` bytes; aiohttp (3.14) refuses what has it."""
+    return largest + 1
 
 
 def shown_url(url: str) -> str:

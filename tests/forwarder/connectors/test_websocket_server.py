@@ -415,3 +415,23 @@ async def test_a_site_that_rebinds_its_name_to_this_machine_stays_outside() -> N
             else:
                 with pytest.raises(LinkRefused):
                     await dialing
+
+
+async def test_the_largest_frame_that_may_come_does_come() -> None:
+    server = WebSocketServer(port=0, max_frame_bytes=65_535)
+    port = server.bind()
+    heard: asyncio.Queue[int] = asyncio.Queue()
+
+    async def listen(channel: Channel) -> None:
+        heard.put_nowait(len(await channel.receive()))
+
+    serving = asyncio.ensure_future(server.run(listen))
+    try:
+        channel = await dial(f"ws://127.0.0.1:{port}", heartbeat_s=None)
+        await channel.send(bytes(65_535))
+        async with asyncio.timeout(5):
+            assert await heard.get() == 65_535
+        await channel.close()
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])

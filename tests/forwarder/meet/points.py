@@ -82,3 +82,16 @@ async def house(server: MeetingServer, key: KeyPair | None = None) -> AsyncItera
         await hub.registered()
         yield hub
         hub.over.set()
+
+
+@asynccontextmanager
+async def by_meeting_point() -> AsyncIterator[tuple[Channel, Channel]]:
+    """The hub's and the visitor's end of a channel that a meeting point joined; it slows nobody."""
+    async with meeting_server(bounds=Bounds(bytes_s=1 << 30)) as server, house(server) as hub:
+        visitor, there = await hub.visited()
+        try:
+            yield there, visitor
+        finally:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(visitor.close())
+                group.create_task(there.close())

@@ -70,7 +70,7 @@ async def websocket(
         await runner.cleanup()
 
 
-class _KnowsOne:
+class KnowsOne:
     """A hub's trust with one relay in it."""
 
     hub_name = "hub"
@@ -96,7 +96,7 @@ def secured(make: Maker) -> Maker:
     async def ends() -> AsyncIterator[Ends]:
         hub, relay = KeyPair.generate(), KeyPair.generate()
         async with make() as (one, other), asyncio.TaskGroup() as group:
-            trust = _KnowsOne(hub, relay.public)
+            trust = KnowsOne(hub, relay.public)
             there = group.create_task(secure_as_hub(other, trust))
             here, _ = await secure_as_relay(one, relay, hub_key=hub.public)
             yield here, (await there)[0]

@@ -15,6 +15,7 @@ import pytest
 from relay.link.channel import Channel, Frame
 from relay.link.errors import ChannelClosed
 from relay.link.security.transport import MAX_PLAINTEXT_BYTES
+from tests.forwarder.meet.points import by_meeting_point
 from tests.relay.link.channel_pairs import Maker, memory, reversed_ends, secured, websocket
 
 # Nothing here takes longer than the second a close may wait for a stuck peer.
@@ -37,6 +38,9 @@ KINDS: dict[str, Kind] = {
     "websocket, dialing end first": Kind(reversed_ends(websocket)),
     "encrypted, relay's end first": Kind(secured(memory), text=False),
     "encrypted, hub's end first": Kind(reversed_ends(secured(memory)), text=False),
+    "by a meeting point, hub's end first": Kind(by_meeting_point, text=False),
+    "by a meeting point, visitor's end first": Kind(reversed_ends(by_meeting_point), text=False),
+    "encrypted, by a meeting point": Kind(secured(by_meeting_point), text=False),
     "encrypted websocket": Kind(secured(websocket), text=False),
 }
 
