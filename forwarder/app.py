@@ -259,7 +259,7 @@ class App:
             port=link.https_port,
             hosts=EVERYWHERE if link.lan else LOOPBACK,
             tls=certificate.server_context(),
-            option="link.https_port",
+            option="--https-port",
             doors=self.doors,
         )
 

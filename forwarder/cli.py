@@ -6,13 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import NoReturn
 
 from forwarder import log as logs
 from forwarder.commands import devices, doctor, meet, pair, relay_page, show, stop, token
 from forwarder.commands import run as hub
 from forwarder.commands.base import FAILED, USAGE, Subcommand
 from forwarder.errors import ConfigError, ForwarderError
+from relay.command_line import Parser
 
 COMMANDS: tuple[Subcommand, ...] = (
     *hub.COMMANDS,
@@ -25,13 +25,6 @@ COMMANDS: tuple[Subcommand, ...] = (
     *relay_page.COMMANDS,
     *meet.COMMANDS,
 )
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -62,13 +55,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="forwarder", description="One Buttplug server for radios that are somewhere else."
     )
     parser.add_argument(
         "--log", choices=("debug", "info", "warning", "error"), default="warning", help="how much"
     )
-    words = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    words = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for command in COMMANDS:
         sub = words.add_parser(command.name, help=command.help, description=command.help)
         command.add(sub)

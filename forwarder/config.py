@@ -15,6 +15,7 @@ import platformdirs
 from msgspec import Meta, Struct
 
 from forwarder.errors import ConfigError
+from relay.link.misfit import TABLE, misfit, toml_fault
 
 CLIENT_PORT = 12345
 LINK_PORT = 12346
@@ -204,21 +205,30 @@ def load(path: Path | None) -> Config:
     except FileNotFoundError as error:
         if path is None:
             return Config()
-        raise ConfigError(f"There is no configuration file {chosen}.") from error
+        raise ConfigError(
+            f"There is no configuration file {chosen}: correct its name, or leave --config out."
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{chosen} is not UTF-8. Save the file as UTF-8.") from error
     except OSError as error:
         raise ConfigError(f"{chosen} cannot be read: {error.strerror}.") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{chosen}: {error}.") from error
+        raise ConfigError(f"{chosen} is not TOML: {toml_fault(error)}.") from error
     try:
         return msgspec.convert(data, Config, dec_hook=partial(_path, chosen.parent))
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{chosen}: {error}.") from error
+        raise ConfigError(f"{chosen}, {misfit(error, Config, table=TABLE)}") from error
 
 
 def _path(folder: Path, kind: type, value: object) -> object:
     """Relative paths count from the file that names them, not from where the hub was started."""
-    if kind is Path and isinstance(value, str):
+    assert kind is Path
+    if not isinstance(value, str):
+        # As msgspec says it of what it converts by itself.
+        name = type(value).__name__
+        got = {"list": "array", "dict": "object"}.get(name, name)
+        raise ValueError(f"Expected `str`, got `{got}`")
+    try:
         return folder / Path(value).expanduser()
-    raise NotImplementedError(kind)
+    except RuntimeError:
+        return folder / value  # ~somebody who is not here

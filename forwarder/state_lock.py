@@ -24,6 +24,10 @@ class StateLock(FolderLock):
                 f"A hub runs with the state folder {folder} already, as {taken.who}: end it, or"
                 " give this one a folder of its own with --state."
             ) from None
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ConfigError(
+                f"{folder} is a file, not a folder: choose another one with --state."
+            ) from error
         except OSError as error:
             raise ConfigError(
                 f"{path} cannot be locked ({error.strerror}): choose a folder on a disk of this"

@@ -10,9 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from relay.agent import Agent
+from relay.checks import examine
+from relay.checks.bundle import Leak, write_bundle
+from relay.checks.findings import Mark, bad, failed, lines, run_checks
+from relay.command_line import Parser
 from relay.config import AgentConfig, FileConfig, agent_config, default_state, load, make_state
 from relay.errors import RelayError, UsageError
 from relay.hub_link.hubs import Target, pair_with, target, unpair
@@ -41,17 +44,10 @@ class Subcommand:
     run: Callable[[argparse.Namespace], int]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 0 fine, 2 usage or configuration, 1 else."""
-    parser = _Parser(prog="relay", description="Lends this machine's radio to a hub.")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    parser = Parser(prog="relay", description="Lends this machine's radio to a hub.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.help, description=command.help)
         command.add(sub)
@@ -87,14 +83,15 @@ def _run(options: argparse.Namespace) -> int:
     state = make_state(options.state or default_state())
     hub = target(options.hub or file.hub, state)
     trace = Trace(options.trace) if options.trace else None
-    radio = open_radio(_wanted(options, file), trace)
+    wanted = _wanted(options, file)
+    radio = open_radio(wanted, trace)
     console = Console(sys.stderr)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO, handlers=[console]
     )
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_relay(radio, file, options.name, state, hub, console))
+            runner.run(_relay(radio, file, options.name, state, hub, console, wanted))
     finally:
         if trace is not None:
             trace.close()
@@ -102,7 +99,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 async def _relay(
-    radio: Radio, file: FileConfig, name: str | None, state: Path, hub: Target, console: Console
+    radio: Radio,
+    file: FileConfig,
+    name: str | None,
+    state: Path,
+    hub: Target,
+    console: Console,
+    wanted: Wanted,
 ) -> None:
     """The whole relay, until a signal ends it. Raises RelayError for what a user can put right."""
     config = agent_config(file, name, state, outlived=toys_run_on(radio))
@@ -115,10 +118,19 @@ async def _relay(
             group.create_task(control.run(), name="control")
             group.create_task(uplink.run(), name="uplink")
             group.create_task(console.run(agent, lambda: uplink.trouble), name="console")
+            group.create_task(_look_at_radios(wanted), name="radio checks")
             await agent.run()
             raise _Ended
     except* _Ended:
         log.info("everything is stopped")
+
+
+async def _look_at_radios(wanted: Wanted) -> None:
+    """Say at the start, not at the first scan, that a radio cannot be used."""
+    found = await asyncio.to_thread(lambda: list(run_checks(examine.radio_checks(wanted))))
+    for finding in found:
+        if finding.mark is Mark.BAD:
+            log.warning("%s", finding.text)
 
 
 class _Ended(Exception):
@@ -168,9 +180,45 @@ def _pair(options: argparse.Namespace) -> int:
 
 def _unpair(options: argparse.Namespace) -> int:
     if not unpair(options.state or default_state()):
-        raise RelayError("this relay is not paired with any hub")
+        raise RelayError("this relay is not paired with any hub; `relay pair LINK` does that")
     print("Unpaired. The hub still lists this relay until it is revoked there.")
     return 0
+
+
+# --- doctor ------------------------------------------------------------------------------------
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hub", metavar="URL", help="where the hub is: ws://HOST:12346")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file, see the README")
+    text = "also write it to FILE, without addresses, names and keys, for somebody who helps"
+    parser.add_argument("--bundle", type=Path, metavar="FILE", help=text)
+    _add_radio(parser)
+    _add_state(parser)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    state = options.state or default_state()
+    findings = []
+    file = FileConfig()
+    try:
+        file = load(options.config) if options.config else file
+    except RelayError as error:
+        findings.append(bad(str(error)))
+    checks = examine.doctor_checks(file, options.hub, state, _wanted(options, file))
+    findings += run_checks(checks)
+    print("\n".join(lines(findings)))
+    if options.bundle is not None:
+        secrets = [(str(state), "<state>"), *((one, "<name>") for one in [file.name] if one)]
+        try:
+            write_bundle(options.bundle, "relay doctor", findings, state, secrets)
+        except Leak:
+            text = "the bundle was not written: something in it looks like an address or a key"
+            raise RelayError(text) from None
+        except OSError as error:
+            raise RelayError(f"{options.bundle} cannot be written: {error.strerror}") from error
+        print(f"{options.bundle} is written: read it before you pass it on.", file=sys.stderr)
+    return 1 if failed(findings) else 0
 
 
 # --- scan --------------------------------------------------------------------------------------
@@ -287,6 +335,7 @@ COMMANDS: dict[str, Subcommand] = {
     "pair": Subcommand("pair with a hub, once", _add_pair, _pair),
     "unpair": Subcommand("forget the hub", _add_state, _unpair),
     "scan": Subcommand("show which devices are in range", _add_scan, _scan),
+    "doctor": Subcommand("find out what is in the way", _add_doctor, _doctor),
     "status": Subcommand("show what the running relay does", _add_state, _wearer("status")),
     "pause": Subcommand("stop everything until resume", _add_state, _wearer("pause")),
     "resume": Subcommand("let things run again", _add_state, _wearer("resume")),

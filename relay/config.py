@@ -14,6 +14,7 @@ from platformdirs import user_state_path
 
 from relay.errors import UsageError
 from relay.link.messages import Ceiling, Name
+from relay.link.misfit import TABLE, misfit, toml_fault
 
 # How long (s) a peripheral stays connected, stopped, while no hub is there. The hub is told, and
 # keeps its device for a client as long: a phone that changes from Wi-Fi to mobile data takes up to
@@ -83,9 +84,9 @@ def load(path: Path) -> FileConfig:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8 text") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: is not TOML: {error}") from error
+        raise UsageError(f"{path}: is not TOML: {toml_fault(error)}") from error
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: {_plain(str(error))}") from error
+        raise UsageError(f"{path}, {misfit(error, FileConfig, table=TABLE)}") from error
 
 
 def agent_config(
@@ -131,8 +132,3 @@ def make_state(path: Path) -> Path:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     return path
-
-
-def _plain(text: str) -> str:
-    """msgspec's text, with the key the way TOML writes it."""
-    return text.replace("Object contains unknown field", "unknown key").replace("`$.", "`")

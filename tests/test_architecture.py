@@ -44,6 +44,9 @@ SANS_IO = (
     "relay.link.errors",
     "relay.link.security.handshake",
     "relay.link.lease_clock",
+    "relay.link.misfit",
+    "relay.checks.findings",
+    "forwarder.checks.settings",
     "relay.link.messages",
     "relay.link.security.meeting",
     "relay.link.security.noise",
@@ -61,7 +64,11 @@ SOLE_IMPORTERS = {
 }
 # What the hub may use of the relay: the link, and the machine of a peripheral with its seam to a
 # radio, for devices that dial in to the hub by themselves.
-USABLE = ("relay.link", "relay.peripheral", "relay.radio.base", "relay.context")
+USABLE = (
+    "relay.link", "relay.peripheral", "relay.radio.base", "relay.context", "relay.command_line",
+    # What is looked at around both programs is one list.
+    "relay.checks.bundle", "relay.checks.findings", "relay.checks.machine",
+)  # fmt: skip
 # And the embedded relay, where everything is put together.
 EMBEDDING = ("relay.embedded",)
 

@@ -50,7 +50,13 @@ class Certificate:
             # A password in the terminal would hang a service: the key must come without one.
             context.load_cert_chain(self.certificate, self.key, password=_no_password)
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{self.certificate} and {self.key} do not work: {error}.") from error
+            why = "they do not belong together, or the key has a password"
+            if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+                why = error.strerror or why
+            raise ConfigError(
+                f"{self.certificate} and {self.key} do not work: {why}. Use a certificate and its"
+                " own key, both PEM, the key without a password."
+            ) from error
         return context
 
 
@@ -58,8 +64,16 @@ def users_certificate(certificate: Path, key: Path) -> Certificate:
     """The user's own files. Raises ConfigError if they cannot be read or used."""
     try:
         first = x509.load_pem_x509_certificate(certificate.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{certificate} is no certificate in PEM form: {error}.") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{certificate} cannot be read ({error.strerror}): correct its name, or make it"
+            " readable for this user."
+        ) from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{certificate} is no certificate in PEM form: use the file that begins with"
+            " -----BEGIN CERTIFICATE-----."
+        ) from error
     return Certificate(certificate, key, _fingerprint(first))
 
 
@@ -78,8 +92,10 @@ def own_certificate(folder: Path, names: Iterable[str], now: datetime) -> Certif
             known = _create(path, names, now)
     except FileNotFoundError:
         known = _create(path, names, now)
-    except (PrivateFileError, ValueError, x509.ExtensionNotFound) as error:
+    except PrivateFileError as error:
         raise ConfigError(f"{path} cannot be used: {error}. Delete it to get a new one.") from error
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise ConfigError(f"{path} is damaged. Delete it to get a new one.") from error
     return Certificate(path, path, _fingerprint(known))
 
 
@@ -93,7 +109,8 @@ def client_tls(fingerprint: str | None = None) -> aiohttp.Fingerprint | bool:
         return aiohttp.Fingerprint(digest)
     except ValueError as error:
         raise ConfigError(
-            f"{quoted(fingerprint)} is no SHA-256 fingerprint (64 hexadecimal digits)."
+            f"{quoted(fingerprint)} is no SHA-256 fingerprint: copy all of it, 32 pairs of 0-9 and"
+            " A-F."
         ) from error
 
 

@@ -49,6 +49,7 @@ from forwarder.web.headers import guard_headers
 from forwarder.web.pages import Pages
 from relay.link.channel import Channel
 from relay.link.messages import ErrorCode
+from relay.link.misfit import misfit
 from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
@@ -306,7 +307,7 @@ def _body(request: web.Request, chunks: bytes, kind: type) -> object:
     try:
         return msgspec.json.decode(chunks or b"{}", type=kind)
     except msgspec.MsgspecError as error:
-        raise MessageError(f"The body does not fit: {neutralise(str(error), 200)}.") from error
+        raise MessageError(f"The body does not fit: {misfit(error, kind)}.") from error
 
 
 def _visitor(request: web.Request) -> Visitor:

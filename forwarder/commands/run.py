@@ -5,18 +5,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from forwarder import config as configuration
 from forwarder.app import App
+from forwarder.checks.examine import start_checks
+from forwarder.checks.settings import settings
 from forwarder.commands.base import FINE, Subcommand, add_state
 from forwarder.config import Config
 from forwarder.console import Console
 from forwarder.errors import ConfigError
+from relay.checks.findings import Finding, Mark, run_checks
 from relay.link.event_loop import new_event_loop
+from relay.link.names import quoted
+
+log = logging.getLogger(__name__)
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +47,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--link-port", type=port_number, metavar="N", help="where relays, dashboard and API connect"
     )
+    parser.add_argument(
+        "--https-port", type=port_number, metavar="N", help="where phones get their page; 0: nowhere"
+    )
     parser.add_argument("--lan", action="store_true", help="let paired relays connect from outside")
     parser.add_argument(
         "--meet",
@@ -52,10 +63,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def port_number(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
-    return port
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no port: write a number up to 65535")
+    return int(text)
 
 
 def merged(options: argparse.Namespace) -> Config:
@@ -70,6 +80,8 @@ def merged(options: argparse.Namespace) -> Config:
         config = replace(config, clients=replace(config.clients, port=options.port))
     if options.link_port is not None:
         config = replace(config, link=replace(config.link, port=options.link_port))
+    if options.https_port is not None:
+        config = replace(config, link=replace(config.link, https_port=options.https_port))
     if options.lan:
         config = replace(config, link=replace(config.link, lan=True))
     if options.meet:
@@ -100,10 +112,27 @@ def keep() -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    app = App(merged(options))
+    config = merged(options)
+    _refuse(settings(config))
+    app = App(config)
     keep()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_serve(app))
+
+
+def _refuse(findings: Iterable[Finding]) -> None:
+    """Raises ConfigError for what keeps the hub from starting; several are a line each."""
+    wrong = [finding.text for finding in findings if finding.mark is Mark.BAD]
+    if wrong:
+        raise ConfigError("\nforwarder: ".join(wrong))
+
+
+async def _look_around(app: App) -> None:
+    """Say at the start what will be in the way later: radios, clock, settings without effect."""
+    found = await asyncio.to_thread(lambda: list(run_checks(start_checks(app.config))))
+    for finding in found:
+        if finding.mark is not Mark.GOOD:
+            log.warning("%s", finding.text)
 
 
 async def _serve(app: App) -> int:
@@ -117,8 +146,10 @@ async def _serve(app: App) -> int:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(app.stop))
     async with asyncio.TaskGroup() as tasks:
         console = tasks.create_task(Console(app).run(), name="console")
+        around = tasks.create_task(_look_around(app), name="checks")
         await app.run()
         console.cancel()
+        around.cancel()
     return FINE
 
 

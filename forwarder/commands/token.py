@@ -72,7 +72,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _new(options: argparse.Namespace) -> int:
     if not 0 < options.level <= 100:
-        raise ConfigError("--level is a percentage above 0, and 100 at most.")
+        raise ConfigError("--level is a percentage: write more than 0, and 100 at most.")
     body = TokenBody(
         name=options.name,
         devices=_listed(options.devices),

@@ -24,6 +24,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from forwarder.connectors.base import GOING_AWAY
 from forwarder.connectors.bounds import ACCEPT_AGAIN_S, REQUEST_S, TLS_S
 from forwarder.connectors.doors import Doors, Place
+from forwarder.connectors.host_addresses import addresses
 from forwarder.errors import ConfigError
 from relay.link.websocket import WebSocketChannel
 
@@ -339,7 +340,6 @@ def bind(hosts: Sequence[str], port: int, option: str = "--port") -> list[socket
     the port is taken on one of them, or if none is left.
     """
     sockets: list[socket.socket] = []
-    last: OSError | None = None
     try:
         for host in hosts:
             try:
@@ -348,14 +348,21 @@ def bind(hosts: Sequence[str], port: int, option: str = "--port") -> list[socket
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise _unusable(error, host, port, option) from error
                 log.debug("not listening on %s: %s", host, error)
-                last = error
         if not sockets:
-            raise ConfigError(f"This machine has none of the addresses {', '.join(hosts)}: {last}.")
+            raise ConfigError(
+                f"This machine has none of the addresses {', '.join(hosts)}: write one that it"
+                f" has{_own()}."
+            )
     except BaseException:
         for sock in sockets:
             sock.close()
         raise
     return sockets
+
+
+def _own() -> str:
+    found = ", ".join(map(str, addresses()))
+    return f", like {found}" if found else ""
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -140,5 +140,5 @@ def websocket_url(text: str) -> str:
     except ValueError:
         usable = None
     if not usable:
-        raise ConfigError(f"{quoted(text)} is no address of the form ws://HOST:PORT.")
+        raise ConfigError(f"{quoted(text)} is no address to call: write it like ws://HOST:PORT.")
     return url

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from forwarder.definitions.lines import Path, locate
 from forwarder.definitions.model import TYPES
+from relay.link.misfit import TABLE, misfit
 
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -334,6 +335,8 @@ def decode(text: str, source: str) -> File:
         return msgspec.convert(table, File)
     except msgspec.ValidationError as error:
         reason, path = _split(str(error))
+        if not reason.startswith("expected "):
+            reason = misfit(error, File, table=TABLE).text
         raise locate_error(text, source, path, reason) from error
 
 

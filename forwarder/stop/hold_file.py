@@ -44,8 +44,8 @@ def load_hold(path: Path) -> State:
         return State()
     except NewerFormat as error:
         raise ConfigError(f"{error}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.error("%s is damaged (%s): everything is stopped until you resume", path, error)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        log.error("%s is damaged: everything is stopped until you resume", path)
         return State(Mode.STOPPED, f"the hub, for {path.name} is damaged", time.time())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error

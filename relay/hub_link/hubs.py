@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec.structs import replace
 
 from relay.errors import RelayError, UsageError
+from relay.hub_link.advice import advised
 from relay.link.channel import Channel
 from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError, load_or_create_key
@@ -74,9 +75,11 @@ def pair_with(text: str, state: Path, name: str) -> KnownHub:
         hub = asyncio.run(within_time(state / KEY_FILE))
         save_hub(state / HUB_FILE, hub)
     except TimeoutError as error:
-        raise RelayError(f"the hub did not answer within {PAIR_S:g} s") from error
+        raise RelayError(
+            f"the hub did not answer within {PAIR_S:g} s; does `forwarder run --lan` run there?"
+        ) from error
     except LinkError as error:
-        raise RelayError(str(error)) from error
+        raise RelayError(advised(error)) from error
     except OSError as error:
         raise RelayError(f"the pairing could not be stored in {state}: {error}") from error
     return hub

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 
 from relay.agent import Agent
+from relay.hub_link.advice import advised
 from relay.hub_link.hubs import Target
 from relay.link.cancellation import apart
 from relay.link.errors import LinkError, LinkRefused
@@ -61,13 +62,13 @@ class Uplink:
             try:
                 await apart(self._link())
             except LinkRefused as error:
-                self._report(str(error))
+                self._report(advised(error))
                 # A hub that is busy refuses nobody for good: it is asked like one that is away.
                 if not isinstance(error, Refused) or error.refusal is not Refusal.BUSY:
                     await asyncio.sleep(_patience(error))
                     continue
             except LinkError as error:
-                self._report(str(error))
+                self._report(advised(error))
                 silent = isinstance(error, LinkSilent)
             except Exception:
                 # A fault boundary: one bad link must not be the last one. Everything was stopped.

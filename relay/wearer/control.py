@@ -257,7 +257,10 @@ def ask(state: Path, do: Command, address: str = "") -> Answer:
         with _Line(state) as line:
             answer = line.ask(Request(do, address=address))
     except (FileNotFoundError, ConnectionRefusedError):
-        raise ControlError(f"no relay is running with the state folder {state}") from None
+        raise ControlError(
+            f"no relay is running with the state folder {state}: start one with `relay run`, or say"
+            " --state"
+        ) from None
     except (OSError, ValueError, PrivateFileError) as error:
         raise ControlError(f"the running relay did not answer: {error}") from error
     if not answer.ok:

@@ -94,8 +94,8 @@ def _load(path: Path) -> _State:
         return _State()
     except NewerFormat as error:
         raise UsageError(f"{error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.error("%s is damaged (%s): stopped until you say resume", path, error)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        log.error("%s is damaged: stopped until you say `relay resume`", path)
         return _State(stopped=True)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -40,10 +40,10 @@ def test_what_is_written_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nmae = 'x'", r"unknown field `nmae`"),
+        ("nmae = 'x'", r"nmae: this is unknown here; did you mean name\?"),
         ("[clients]\nport = 70000", r"clients\.port"),
         ("[clients]\nport = '1'", r"clients\.port"),
-        ("[[upstream]]\ndial = 'ws://x'", r"missing required field `name`"),
+        ("[[upstream]]\ndial = 'ws://x'", r"upstream\[1\]\.name: it is missing"),
         ("name = ", r"hub\.toml"),
     ],
 )

@@ -49,7 +49,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot be locked"):
+    with pytest.raises(ConfigError, match="is a file, not a folder"):
         StateLock(tmp_path / "file" / "state")
     (tmp_path / LOCK_FILE).mkdir()
     with pytest.raises(ConfigError, match="cannot be locked"):

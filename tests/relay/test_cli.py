@@ -30,9 +30,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "required: COMMAND"),
-        (["dance"], "invalid choice: 'dance'"),
-        (["run", "--colour", "red"], "unrecognized arguments"),
+        ([], "COMMAND is missing"),
+        (["dance"], "'dance' is unknown; known are"),
+        (["run", "--colour", "red"], "unknown here: --colour"),
         (["run", "--name"], "expected one argument"),
     ],
 )

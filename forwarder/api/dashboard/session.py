@@ -18,6 +18,7 @@ from forwarder.errors import DeviceError, ForwarderError
 from forwarder.hub.hub import Hub
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
+from relay.link.misfit import misfit
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class DashboardSession:
         try:
             return _decoder.decode(frame)
         except msgspec.MsgspecError as error:
-            raise _Leave(POLICY, f"not understood: {error}"[:120]) from error
+            raise _Leave(POLICY, f"not understood: {misfit(error, Said)}"[:120]) from error
 
     def _hear(self, said: Said) -> None:
         self._heard = asyncio.get_running_loop().time()

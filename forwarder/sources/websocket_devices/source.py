@@ -26,6 +26,7 @@ from forwarder.sources.websocket_devices.hardware import WebsocketHardware
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 from relay.link.messages import Advertisement, StopCause
+from relay.link.misfit import misfit
 from relay.link.names import neutralise, quoted
 
 # From the connection to the first frame; the reference waits for ever.
@@ -189,7 +190,9 @@ async def _greeting(channel: Channel) -> _Handshake:
         if isinstance(frame, str):
             return msgspec.json.decode(frame, type=_Handshake)
     except msgspec.MsgspecError as error:
-        raise ForwarderError(f"{channel.peer} said what no device says: {error}.") from error
+        raise ForwarderError(
+            f"{channel.peer} said what no device says: {misfit(error, _Handshake)}."
+        ) from error
     raise ForwarderError(f"{channel.peer} said what no device says: its first frame was binary.")
 
 

@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from relay.link.files.keys import PrivateFileError, read_private, write_private
+from relay.link.misfit import misfit
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,11 @@ def read_state(
         if known == version:
             return msgspec.json.decode(data, type=kind)
     except (ValueError, RecursionError) as error:
-        reason = str(error)[:_MAX_REASON_CHARS]
+        reason = "it nests too deeply"
+        if isinstance(error, msgspec.MsgspecError):
+            reason = str(misfit(error, kind))[:_MAX_REASON_CHARS]
+        elif isinstance(error, ValueError):
+            reason = str(error)[:_MAX_REASON_CHARS]
         raise PrivateFileError(f"{path} is damaged ({reason}); {remedy}") from error
     _refuse_newer(path, known, version)
     raise PrivateFileError(f"{path} is damaged (there is no format {known}); {remedy}")

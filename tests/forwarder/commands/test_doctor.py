@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from forwarder.commands.doctor import Finding, Mark, bluetooth, device_files, ports, state_folder
+from forwarder.checks.making import making
+from forwarder.checks.ports import ports
 from forwarder.config import Clients, Config, Devices, Link
+from relay.checks.findings import Finding, Mark, run_checks
+from relay.checks.machine import bluetooth, state_folder
 
 
 def marks(findings: list[Finding]) -> list[str]:
@@ -44,13 +48,13 @@ def test_files_about_devices_that_would_keep_the_hub_from_starting_are_named(
 ) -> None:
     user = tmp_path / "user.json"
     config = Config(state=tmp_path, devices=Devices(user=user))
-    (bad,) = device_files(config)
+    bad, *_ = making(config)
     assert bad == Finding(Mark.BAD, f"{user} does not exist. Correct its name where it is named.")
     ways = [{"serial": {"port": "COM7"}}, {"btle": {"names": ["X"], "services": {}}}]
     protocols = {"tcode-v03": {"communication": ways}, "brand-new": {}}
     tree = {"version": {"major": 5}, "user_configs": {"protocols": protocols}}
     user.write_text(json.dumps(tree))
-    way, brand, good = device_files(config)
+    way, brand, good = run_checks([("making", partial(making, config))])
     assert "devices of tcode-v03" in way.text
     assert "Devices of brand-new" in brand.text
     assert [one.mark for one in (way, brand, good)] == [Mark.NOTE, Mark.NOTE, Mark.GOOD]
@@ -62,7 +66,8 @@ def test_a_taken_port_is_named_with_who_wants_it() -> None:
         config = Config(clients=Clients(port=port), link=Link(port=0, https_port=0))
         (bad,) = ports(config)
     assert bad.mark is Mark.BAD
-    assert f"Port {port}, for Buttplug clients" in bad.text
+    assert f"Port {port} is taken" in bad.text
+    assert "process" in bad.text
     assert "--port" in bad.text
 
 
@@ -90,11 +95,11 @@ def test_bluetooth_that_is_off_says_how_to_switch_it_on(
     socket_file = tmp_path / "bus"
     if bus:
         socket_file.touch()
-    assert marks(list(bluetooth(adapters, rfkill, socket_file))) == expected
+    assert marks(list(bluetooth(adapters=adapters, rfkill=rfkill, bus=socket_file))) == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at Linux's /sys")
 def test_without_an_adapter_another_radio_is_proposed(tmp_path: Path) -> None:
-    (note,) = bluetooth(tmp_path / "none", tmp_path, tmp_path)
+    (note,) = bluetooth(adapters=tmp_path / "none", rfkill=tmp_path, bus=tmp_path)
     assert note.mark is Mark.NOTE
     assert "forwarder pair" in note.text

@@ -1,0 +1,196 @@
+"""What relay and hub need of the machine: a folder, a clock, Bluetooth. The paths are Linux's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from relay.checks.findings import Finding, bad, good, note
+from relay.supervision.adapters import Adapter, NoBluez, adapters_of_bluez
+
+BLUETOOTH = Path("/sys/class/bluetooth")
+RFKILL = Path("/sys/class/rfkill")
+BUS = Path("/run/dbus/system_bus_socket")
+_OTHERS = 0o077
+# Less than that (bytes), and files that grow soon cannot be written: a log, a trace.
+_LOW_SPACE = 16 << 20
+# This program is younger: a clock before that has not been set since the power came.
+_RELEASED = datetime(2026, 1, 1, tzinfo=UTC)
+# BlueZ 5.55 (2020) is the oldest of the distributions that have Python 3.11 packages.
+_OLD_BLUEZ = (5, 50)
+_ASK_S = 3.0
+
+
+def state_folder(folder: Path, owner: str = "hub") -> Iterator[Finding]:
+    """Whether it can be written, and whether others can read what must stay secret."""
+    if not folder.exists():
+        yield from _can_be_made(folder, owner)
+        return
+    if not folder.is_dir():
+        yield bad(f"{folder} is a file, not a folder: choose another one with --state.")
+        return
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x" * 4096)
+            probe.flush()
+    except OSError as error:
+        yield bad(
+            f"Nothing can be written in {folder} ({error.strerror}): make it writable for this"
+            " user, make room on the disk, or choose another folder with --state."
+        )
+    else:
+        free = shutil.disk_usage(folder).free
+        if free < _LOW_SPACE:
+            yield bad(f"The disk of {folder} has {free >> 20} MiB left: make room.")
+    if sys.platform == "win32":
+        yield good(f"State is kept in {folder}.")
+        return
+    yield from _open_to_others(folder)
+
+
+def _can_be_made(folder: Path, owner: str) -> Iterator[Finding]:
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        yield note(f"{folder} is made when the {owner} starts for the first time.")
+    else:
+        yield bad(f"{folder} cannot be made in {above}: choose another folder with --state.")
+
+
+def _open_to_others(folder: Path) -> Iterator[Finding]:
+    found = False
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        yield bad(f"{folder} cannot be read ({error.strerror}): run this as the user who owns it.")
+        return
+    for path in (folder, *inside):
+        mode = path.lstat().st_mode
+        if (stat.S_ISREG(mode) or path == folder) and mode & _OTHERS:
+            found = True
+            wanted = "700" if path == folder else "600"
+            yield bad(
+                f"{path} is open to other users of this machine: run `chmod {wanted} {path}`."
+            )
+    if not found:
+        yield good(f"State in {folder} is for its owner only.")
+
+
+def clock(now: datetime | None = None) -> Iterator[Finding]:
+    now = now or datetime.now(UTC)
+    if now < _RELEASED:
+        yield bad(
+            f"This machine's clock says {now:%Y-%m-%d}: set it, or certificates and tokens do not"
+            " count. On Linux: `sudo timedatectl set-ntp true`."
+        )
+    else:
+        yield good(f"The clock says {now:%Y-%m-%d %H:%M} UTC.")
+
+
+def bluetooth(
+    named: Sequence[str] = (),
+    *,
+    wanted: bool = False,
+    adapters: Path = BLUETOOTH,
+    rfkill: Path = RFKILL,
+    bus: Path = BUS,
+) -> Iterator[Finding]:
+    """Whether this machine can be a radio. `named`: adapters that the configuration names.
+    `wanted`: it has to be one, so what is in the way is no mere note."""
+    if sys.platform != "linux":
+        yield note("Bluetooth: try `relay scan`; this system does not say more.")
+        return
+    trouble = bad if wanted else note
+    found = sorted(path.name for path in adapters.glob("hci*")) if adapters.exists() else []
+    if not found:
+        yield trouble(
+            "This machine has no Bluetooth adapter: pair a phone or another computer with"
+            " `forwarder pair`, or plug one in."
+        )
+    else:
+        yield good(f"Bluetooth: {', '.join(found)}.")
+    for name in named:
+        if name and name not in found:
+            yield bad(
+                f"There is no Bluetooth adapter {name}"
+                + (f": there is {', '.join(found)}." if found else ": plug it in.")
+            )
+    for switch in sorted(rfkill.glob("rfkill*")):
+        yield from _blocked(switch)
+    if not found and not wanted:
+        return
+    if "DBUS_SYSTEM_BUS_ADDRESS" not in os.environ and not bus.exists():
+        yield bad(
+            "There is no system D-Bus, which BlueZ needs: start dbus and bluetooth, as in `sudo"
+            " systemctl start dbus bluetooth`."
+        )
+    elif bus == BUS:
+        yield from bluez(named)
+
+
+def _blocked(switch: Path) -> Iterator[Finding]:
+    try:
+        kind, soft, hard = (
+            (switch / name).read_text().strip() for name in ("type", "soft", "hard")
+        )
+    except OSError:
+        return  # it was unplugged while we looked
+    if kind != "bluetooth":
+        return
+    if hard == "1":
+        yield bad("Bluetooth is switched off by a key or switch of this machine: switch it on.")
+    elif soft == "1":
+        yield bad("Bluetooth is switched off: run `rfkill unblock bluetooth`.")
+
+
+def bluez(named: Sequence[str] = ()) -> Iterator[Finding]:
+    """What BlueZ itself says of its adapters: its answer is that of `relay run`."""
+    try:
+        adapters = asyncio.run(adapters_of_bluez(_ASK_S))
+    except NoBluez as error:
+        yield bad(str(error))
+        return
+    yield from judged(adapters, named)
+    yield from _bluez_version()
+
+
+def judged(adapters: Sequence[Adapter], named: Sequence[str]) -> Iterator[Finding]:
+    if not adapters:
+        yield bad(
+            "BlueZ has no adapter: it may lack firmware (`dmesg | grep -i bluetooth` says), or"
+            " another program has taken it."
+        )
+    for adapter in adapters:
+        if named and any(named) and adapter.name not in named:
+            continue
+        if not adapter.powered:
+            yield bad(f"{adapter.name} is off: run `bluetoothctl power on`.")
+        elif not adapter.central:
+            yield bad(f"{adapter.name} has no Bluetooth LE: use another adapter.")
+        else:
+            yield good(f"{adapter.name} is on.")
+
+
+def _bluez_version() -> Iterator[Finding]:
+    program = shutil.which("bluetoothctl")
+    if program is None:
+        return
+    try:
+        said = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=_ASK_S, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    number = said.rsplit(" ", 1)[-1].strip()
+    parts = tuple(int(part) for part in number.split(".") if part.isdigit())
+    if parts and parts < _OLD_BLUEZ:
+        yield note(f"BlueZ {number} is old: if toys get lost, update it to 5.55 or newer.")
+    elif parts:
+        yield good(f"BlueZ {number}.")

@@ -1,0 +1,49 @@
+"""Settings that contradict each other, and such as do nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forwarder.checks.settings import settings, wanted_ports
+from forwarder.config import load
+from relay.checks.findings import Mark
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "said"),
+    [
+        ("", None, ""),
+        ('[radio]\nadapter = "hci1"', Mark.NOTE, "radio.adapter has no effect"),
+        ("[websocket_devices]\nport = 5", Mark.NOTE, "websocket_devices has no effect"),
+        ('[link]\nhttps_port = 0\ntls = {certificate = "a", key = "b"}', Mark.NOTE, "link.tls"),
+        ('[clients]\ntrusted = ["10.0.0.2"]', Mark.NOTE, "clients.trusted has no effect"),
+        ('[clients]\nhosts = ["10.0.0.1"]', Mark.NOTE, "plain ws"),
+        ('[clients]\norigins = ["example.com"]', Mark.NOTE, "matches no page"),
+        ('[clients]\norigins = ["https://*.example.com", "null", "*", "file://"]', None, ""),
+        ('[[upstream]]\nname = "x"\ndial = "ws://a:1"\nlisten = 5', Mark.NOTE, "listen has no"),
+        ('[[upstream]]\nname = "x"\ndial = "ws://a:1"\nfingerprint = "A"', Mark.NOTE,
+         "fingerprint"),
+        ('[[upstream]]\nname = "x"\ndial = "ws://a:1"\nwss = true', Mark.NOTE, "wss"),
+        ("[clients]\nport = 7\n[link]\nport = 7", Mark.BAD, "link.port and clients.port"),
+        ("[clients]\nport = 0\n[link]\nport = 0\nhttps_port = 0", None, ""),
+        ('[websocket_devices]\nenabled = true\nport = 12345', Mark.BAD, "websocket_devices.port"),
+    ],
+)  # fmt: skip
+def test_it_is_said(tmp_path: Path, text: str, mark: Mark | None, said: str) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_text(text)
+    found = list(settings(load(path)))
+    assert [one.mark for one in found] == ([] if mark is None else [mark])
+    assert all(said in one.text for one in found)
+
+
+def test_the_ports_that_are_wanted_are_those_that_are_configured(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_text('[link]\nlan = true\nhttps_port = 0\n[[upstream]]\nname = "x"\nlisten = 9')
+    assert [(one.port, one.hosts[0]) for one in wanted_ports(load(path))] == [
+        (12345, "127.0.0.1"),
+        (12346, "0.0.0.0"),
+        (9, "127.0.0.1"),
+    ]

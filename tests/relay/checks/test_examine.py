@@ -1,0 +1,116 @@
+"""`relay doctor`: the hub by each of its places, the radio, and who refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from relay.checks.examine import doctor_checks, radio_checks
+from relay.checks.findings import Finding, Mark, run_checks
+from relay.checks.machine import clock, judged, state_folder
+from relay.config import FileConfig, make_state
+from relay.hub_link.hubs import HUB_FILE, pair_with
+from relay.link.security.pairing import load_hub, save_hub
+from relay.radio.choice import Wanted
+from relay.supervision.adapters import Adapter, NoBluez, adapters_of_bluez
+from tests.doubles.fake_bluez_bus import private_bus
+from tests.doubles.fake_bluez_process import bluez_process, require_dbus_daemon
+from tests.doubles.running_hub import RunningHub, running_hub
+from tests.system.processes import free_ports
+
+
+async def examined(state: Path) -> list[Finding]:
+    checks = doctor_checks(FileConfig(), None, state, Wanted(simulate="Lovense Edge"))
+    return await asyncio.to_thread(lambda: list(run_checks(checks)))
+
+
+async def paired(hub: RunningHub, state: Path) -> None:
+    make_state(state)
+    _, answer = await hub.ask("POST", "/pairing", {})
+    assert isinstance(answer, dict)
+    await asyncio.to_thread(pair_with, answer["link"], state, "Attic")
+
+
+def bads(findings: list[Finding]) -> list[str]:
+    return [one.text for one in findings if one.mark is Mark.BAD]
+
+
+async def test_each_place_of_the_hub_has_its_own_error_and_a_revocation_is_said(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "relay"
+    async with running_hub(tmp_path / "hub") as hub:
+        await paired(hub, state)
+        assert not bads(await examined(state))
+        known = load_hub(state / HUB_FILE)
+        assert known is not None
+        (port,) = free_ports(1)
+        places = (*known.urls, f"ws://127.0.0.1:{port}/link", "ws://no-such-hub.invalid:1/link")
+        save_hub(state / HUB_FILE, type(known)(known.key, known.name, places))
+        refused, unknown = bads(await examined(state))
+        assert "nothing listens there" in refused
+        assert "no such host" in unknown
+        assert all("--lan" in text for text in (refused, unknown))
+        await hub.ask("DELETE", "/relays/Attic")
+        assert any("pair again" in text for text in bads(await examined(state)))
+
+
+async def test_a_relay_that_is_not_paired_is_told_how(tmp_path: Path) -> None:
+    (wrong,) = bads(await examined(tmp_path))
+    assert "relay pair LINK" in wrong
+
+
+async def test_bluez_is_asked_and_its_absence_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_dbus_daemon()
+    async with bluez_process("Lovense Hush", tmp_path / "record.jsonl") as bluez:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
+        assert Adapter("hci0", True) in await adapters_of_bluez(3)
+        # In a container there may be no bus at all, or one without BlueZ.
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
+        with pytest.raises(NoBluez, match=r"system D-Bus cannot be used.*start dbus"):
+            await adapters_of_bluez(3)
+    async with private_bus() as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        with pytest.raises(NoBluez, match="BlueZ is not running: install and start it"):
+            await adapters_of_bluez(3)
+
+
+@pytest.mark.parametrize(
+    ("adapters", "named", "said"),
+    [
+        ([], (), "BlueZ has no adapter"),
+        ([Adapter("hci0", False)], (), "bluetoothctl power on"),
+        ([Adapter("hci0", True, False)], (), "no Bluetooth LE"),
+        ([Adapter("hci0", True)], (), ""),
+        ([Adapter("hci0", False), Adapter("hci1", True)], ("hci1",), ""),
+    ],
+)
+def test_adapters_that_cannot_be_used_are_named(
+    adapters: list[Adapter], named: tuple[str, ...], said: str
+) -> None:
+    found = bads(list(judged(adapters, named)))
+    assert len(found) == (1 if said else 0)
+    assert all(said in text for text in found)
+
+
+def test_a_radio_that_is_missing_is_bad_for_a_relay_and_simulated_toys_need_none() -> None:
+    assert not bads(list(run_checks(radio_checks(Wanted(simulate="Lovense Edge")))))
+    checks = radio_checks(Wanted(bluetooth=("hci99",)))
+    assert any("hci99" in text for text in bads(list(run_checks(checks))))
+
+
+def test_a_state_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        (wrong,) = bads(list(state_folder(folder, "relay")))
+        assert "--state" in wrong
+
+
+def test_a_clock_that_was_never_set_is_said() -> None:
+    assert bads(list(clock(datetime(1970, 1, 1, tzinfo=UTC))))
+    assert not bads(list(clock()))
