@@ -48,7 +48,10 @@ def _add(parser: argparse.ArgumentParser) -> None:
         "--link-port", type=port_number, metavar="N", help="where relays, dashboard and API connect"
     )
     parser.add_argument(
-        "--https-port", type=port_number, metavar="N", help="where phones get their page; 0: nowhere"
+        "--https-port",
+        type=port_number,
+        metavar="N",
+        help="where phones get their page; 0: nowhere",
     )
     parser.add_argument("--lan", action="store_true", help="let paired relays connect from outside")
     parser.add_argument(
