@@ -111,8 +111,6 @@ class Worker(Voice):
         """When `tick` must be called; infinite: the clock alone changes nothing."""
         return _NEVER if self.over is not None else min(self.gate.deadline, self._due)
 
-    # --- deciding ------------------------------------------------------------------------------
-
     def _look(self, now: float) -> None:
         """See what the clock says, before anything else that happens."""
         if self.over is not None or now < self.gate.deadline:
