@@ -8,6 +8,7 @@ high-water mark (64 KiB), above which `send` waits.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import ssl
 from collections.abc import Mapping
@@ -33,6 +34,13 @@ HEARTBEAT_S = 20.0
 # A DeviceList of 100 devices with 10 features each has about 200 KiB.
 MAX_FRAME_BYTES = 1 << 20
 _CONTROL = (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG)
+# What a peer may have sent that nobody has read, to be owed a goodbye; ten thousand pings.
+MOST_UNREAD_BYTES = 1 << 16
+# RFC 6455, 5.2: of a masked frame; longer ones have more, of which nothing depends here.
+_HEAD_BYTES = 6
+# Pings and pongs of one peer; an honest one sends one every few seconds.
+CONTROL_HZ = 20.0
+CONTROL_BURST = 64
 # Frames of one peer before everybody else has a turn.
 TURN_FRAMES = 16
 # RFC 6455, 5.5: a control frame holds 125 bytes, two of them are the code.
@@ -73,6 +81,7 @@ class _Flow(asyncio.Protocol):
         self.room.set()
         self._clock = asyncio.get_running_loop().time
         self.heard_at = self._clock()
+        self.received = 0  # bytes
         transport.set_protocol(self)
 
     def pause_writing(self) -> None:
@@ -83,6 +92,7 @@ class _Flow(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self._clock()
+        self.received += len(data)
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -118,6 +128,8 @@ class WebSocketChannel:
         self._end: ChannelClosed | None = None
         self._released = False
         self._taken = 0  # frames since everybody else had a turn
+        self._control_at = -math.inf  # until when its pings have used up their budget
+        self._read = 0  # bytes, as far as it matters
 
     def __repr__(self) -> str:
         return f"<WebSocketChannel {self.peer} {'open' if self._end is None else 'closed'}>"
@@ -175,13 +187,22 @@ class WebSocketChannel:
             if self._taken >= TURN_FRAMES:
                 self._taken = 0
                 await asyncio.sleep(0)
+            before = self._flow.received
             message = await self._ws.receive()
+            if self._flow.received != before:
+                self._read = before  # it was waited for: all that had come before was read
+            if isinstance(message.data, str | bytes):
+                self._read += _HEAD_BYTES + len(message.data)
             if message.type not in _CONTROL:
                 return message
-            self._taken = TURN_FRAMES  # an honest one is there every few seconds
             # To one that does not read no answer is owed, and none is kept for it.
             if message.type is aiohttp.WSMsgType.PING and self._flow.room.is_set():
                 await self._ws.pong(message.data)
+            # Its own frames wait behind its pings; answering them must not be all that is done.
+            now = asyncio.get_running_loop().time()
+            self._control_at = max(self._control_at, now - CONTROL_BURST / CONTROL_HZ)
+            self._control_at += 1 / CONTROL_HZ
+            await asyncio.sleep(max(0.0, self._control_at - now))
 
     def silent_s(self) -> float:
         """For how long nothing has come from the peer, answers to pings included; 0 while it is
@@ -207,6 +228,9 @@ class WebSocketChannel:
         if self._released:
             return
         self._released = True
+        if self._flow.received - self._read > MOST_UNREAD_BYTES:
+            # aiohttp would read all of that, and leave nobody a turn, to find the peer's goodbye.
+            self.transport.abort()
         text = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
         try:
             async with asyncio.timeout(CLOSE_S):

@@ -23,13 +23,14 @@ hub's loop stood still, less what the system took; in brackets how many were ove
 the hub, of one processor. p50, p99 (ms): answers of a good client that gives a good relay's toy
 {VALUES_HZ:g} values a second. bare: p99 of the same while the same peers are at a listener that is
 no hub. stopped: how often that toy was stopped. KiB each: the most that the hub grew by, for each
-peer. The attackers' processes are of lower priority and share this machine's processors. "stands
-still": the hub's process is stopped for 10 s and goes on. "two hubs": second ones on the same
-state folder.
+peer. end: how long it took to end, attacked still. The attackers' processes are of lower priority
+and share this machine's processors. "stands still": the hub's process is stopped for 10 s and goes
+on. "two hubs": second ones on the same state folder.
 """
 _HEAD = (
     f"{'peer':<13}{'acts/s':>8}{'stall ms':>12}{'cpu':>6}{'p50':>6}{'p99':>7}{'bare':>7}"
-    f"{'errors':>8}{'stopped':>9}{'KiB each':>10}{'fds':>5}{'places':>8}{'indexes':>9}  fine"
+    f"{'errors':>8}{'stopped':>9}{'KiB each':>10}{'fds':>5}{'places':>8}{'indexes':>9}{'end s':>6}"
+    "  fine"
 )
 
 
@@ -40,7 +41,7 @@ def line(plan: Plan, it: Figures, bare: Figures | None) -> str:
         f"{plan.name:<13}{it.acts_s:>8.0f}{f'{r.stall_ms:.0f} ({r.stalls})':>12}{r.cpu:>6.2f}"
         f"{it.p50_ms:>6.1f}{it.p99_ms:>7.1f}{'' if bare is None else f'{bare.p99_ms:.1f}':>7}"
         f"{it.errors:>8}{it.stopped:>9}{each:>10.1f}{r.descriptors:>5}{r.connections:>8}"
-        f"{r.indexes:>9}  {'yes' if it.fine else 'NO'}"
+        f"{r.indexes:>9}{it.end_s:>6.1f}  {'yes' if it.fine else 'NO'}"
     )
 
 

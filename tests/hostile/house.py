@@ -39,6 +39,8 @@ ATTACKERS = 2
 PEERS_IN_ALL = 1000
 RATE_HZ = 10.0
 STANDS_STILL_S = 10.0
+# Peers go on for so long after the figures were taken, so that the hub ends while they do.
+AFTER_S = 2.0
 # It promises two seconds; a machine with ten times too much to do takes longer.
 END_S = 20.0
 # So that a device that dials in may be one.
@@ -60,6 +62,7 @@ class Figures:
     ended: bool
     acts_s: float = 0.0
     memory_before: float = 0.0
+    end_s: float = 0.0
     may_stop: bool = False
 
     @property
@@ -96,6 +99,7 @@ class Plan:
 class HubProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
+        self.end_s = 0.0  # how long it took to end
 
     async def report(self) -> Report:
         assert self.process.stdin is not None
@@ -124,9 +128,11 @@ async def hub(folder: Path, ports: Ports) -> AsyncIterator[HubProcess]:
             if process.returncode is None:
                 assert process.stdin is not None
                 process.stdin.close()
+                began = time.monotonic()
                 try:
                     async with asyncio.timeout(END_S):
                         await process.wait()
+                    running.end_s = time.monotonic() - began
                 except TimeoutError:
                     process.kill()
                     await process.wait()
@@ -200,10 +206,12 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
     radio = Neighbourhood(toys_by_name(TOY))
     agent = Agent(radio, AgentConfig(name="good"))
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(hub(folder, ports))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
         aim = ports if not plan.bare else await stack.enter_async_context(bare(folder))
         attackers = Attackers(plan, aim, token, hub_key)
+        # After the hub has ended: it does so while it is attacked.
+        stack.push_async_callback(attackers.end)
+        running = await stack.enter_async_context(hub(folder, ports))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
         async with asyncio.TaskGroup() as tasks:
             work = [
                 tasks.create_task(agent.run()),
@@ -244,7 +252,6 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
             ended = running.ended
             for task in (*work, driving):
                 task.cancel()
-            acts += await attackers.end()
             agent.close()
     for error in good.errors[:3]:
         print(f"  {plan.name}: {error}", file=sys.stderr)
@@ -256,7 +263,8 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
         errors=len(good.errors),
         stopped=good.stopped,
         ended=ended,
-        acts_s=acts / plan.seconds,
+        acts_s=acts / plan.seconds + attackers.acts / (plan.seconds + AFTER_S),
+        end_s=running.end_s,
         memory_before=before.memory,
         may_stop=plan.name == "stands still",
     )
@@ -290,13 +298,14 @@ class Attackers:
             aim.clients, aim.link, aim.https, aim.upstream, aim.devices, token, peers, plan.rate_hz
         )
         self._processes: list[asyncio.subprocess.Process] = []
+        self.acts = 0
 
     async def start(self) -> None:
         """Returns once they attack."""
         for _ in range(ATTACKERS):
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.hostile.peers", self._plan.name,
-                str(self._plan.seconds), msgspec.json.encode(self._target).decode(),
+                str(self._plan.seconds + AFTER_S), msgspec.json.encode(self._target).decode(),
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
                 env={**os.environ, "HUB_KEY": self._hub_key},
             )  # fmt: skip
@@ -304,18 +313,16 @@ class Attackers:
         for process in self._processes:
             await _ready(process)
 
-    async def end(self) -> int:
-        """End them; returns what they did in all, as far as they said."""
-        acts = 0
+    async def end(self) -> None:
+        """End them, once they have said what they did."""
         for process in self._processes:
             assert process.stdout is not None
             with suppress(TimeoutError):
                 async with asyncio.timeout(5):
-                    acts += int(await process.stdout.readline() or 0)
+                    self.acts += int(await process.stdout.readline() or 0)
             if process.returncode is None:
                 process.kill()
             await process.wait()
-        return acts
 
 
 async def _ready(process: asyncio.subprocess.Process) -> None:

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from relay.link.errors import ChannelClosed
-from relay.link.websocket import TURN_FRAMES, WebSocketChannel, shown_url
+from relay.link.websocket import CONTROL_BURST, CONTROL_HZ, TURN_FRAMES, WebSocketChannel, shown_url
 from tests.relay.link.channel_pairs import websocket
 
 SOON_S = 5.0
@@ -268,7 +268,7 @@ async def test_what_libraries_say_of_a_lost_connection_stays_below(error: Except
 
 @pytest.mark.parametrize("what", ["ping", "frame"])
 async def test_a_flood_of_small_frames_leaves_everybody_else_a_turn(what: str) -> None:
-    count, turns = 2000, 0
+    count, turns = CONTROL_BURST if what == "ping" else 2000, 0
 
     async def others() -> None:
         nonlocal turns
@@ -291,6 +291,17 @@ async def test_a_flood_of_small_frames_leaves_everybody_else_a_turn(what: str) -
         assert turns >= (count if what == "ping" else count / TURN_FRAMES)
 
 
+async def test_a_peer_that_does_little_but_ping_is_read_slowly() -> None:
+    count = CONTROL_BURST + 20
+    async with websocket() as (listened, dialed):
+        for _ in range(count):
+            await dialed.ping()
+        await dialed.send("behind them")
+        before = asyncio.get_running_loop().time()
+        assert await listened.receive() == "behind them"
+        assert asyncio.get_running_loop().time() - before > 10 / CONTROL_HZ
+
+
 async def test_a_ping_is_answered_unless_its_peer_does_not_read() -> None:
     async with websocket() as (listened, dialed):
         receiving = asyncio.create_task(listened.receive())
@@ -300,3 +311,34 @@ async def test_a_ping_is_answered_unless_its_peer_does_not_read() -> None:
         await dialed.send("on")
         assert await receiving == "on"
         assert dialed.silent_s() < asyncio.get_running_loop().time() - before
+
+
+async def test_closing_reads_no_flood_to_find_a_goodbye_in_it() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with websocket() as (listened, dialed):
+        for _ in range(200):
+            await dialed.send(bytes(1000))
+        await asyncio.sleep(0.2)  # all of it is there
+        watching = asyncio.create_task(others())
+        before = asyncio.get_running_loop().time()
+        await listened.close(1008, "enough")
+        assert asyncio.get_running_loop().time() - before < 0.5
+        watching.cancel()
+        assert (await ended(dialed)).code == 1006
+
+
+async def test_a_peer_that_was_listened_to_gets_its_goodbye_however_much_it_said() -> None:
+    async with websocket() as (listened, dialed):
+        for _ in range(300):
+            await dialed.send("ä" * 500)
+            await listened.receive()
+        receiving = asyncio.create_task(ended(dialed))
+        await listened.close(1008, "enough")
+        assert (await receiving).code == 1008
