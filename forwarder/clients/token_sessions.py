@@ -60,8 +60,6 @@ class Guests:
                         self._guests.discard(guest)
                         watch.cancel()
         except TimeoutError:
-            if not until.expired():
-                raise
             await channel.close(POLICY, "the token was revoked or has expired")
 
     async def _watch(self, guest: _Guest) -> None:
@@ -71,5 +69,3 @@ class Guests:
                 left = min(left, guest.grant.expires - self._wall())
             await asyncio.sleep(max(left, 0.01))
         guest.until.reschedule(0)
-        # Until the timeout above cancels this task together with the session.
-        await asyncio.sleep(LOOK_S)

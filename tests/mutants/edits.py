@@ -1,8 +1,8 @@
 """Small wrong changes of a module, one at a time: a comparison turned round, a call left out.
 
 What is only shown in a log or a repr is left alone, and so are texts for people: what they say is
-the business of the tests of the words. Decorators stay as well: that a class is frozen is the
-business of the type checker.
+the business of the tests of the words. Decorators and the options of a class stay as well:
+that it is frozen is the business of the type checker.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ def _walk(
     node: ast.AST, scope: tuple[str, ...], function: int | None, statement: tuple[int, int]
 ) -> Iterator[_Found]:
     for field, value in ast.iter_fields(node):
-        if field in ("annotation", "returns", "decorator_list"):
+        if field in ("annotation", "returns", "decorator_list", "keywords") and not isinstance(
+            node, ast.Call
+        ):
             continue
         children = value if isinstance(value, list) else [value]
         for index, child in enumerate(children):

@@ -6,6 +6,7 @@ import gc
 import os
 import pickle
 import random
+import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -21,6 +22,9 @@ from tests.mutants.edits import Mutant, mutants
 from tests.mutants.targets import Group
 
 _Answer = TypeVar("_Answer")
+
+# A fork that uses no processor for so long waits for ever; no test here sleeps as long.
+IDLE_S = 6.0
 
 
 @dataclass(slots=True)
@@ -176,7 +180,7 @@ def _in_fork(work: Callable[[], _Answer]) -> _Answer:
 def _forks(works: Sequence[Callable[[], int]], jobs: int, until: float) -> list[int | None]:
     """The exit code of each, in forks, `jobs` at a time; None for those that came too late."""
     answers: list[int | None] = [None] * len(works)
-    running: dict[int, int] = {}
+    running: dict[int, _Running] = {}
     for at, work in enumerate(works):
         if time.monotonic() > until:
             break
@@ -187,15 +191,45 @@ def _forks(works: Sequence[Callable[[], int]], jobs: int, until: float) -> list[
                 code = work()
             finally:
                 os._exit(code)
-        running[child] = at
-        if len(running) >= jobs:
+        running[child] = _Running(at)
+        while len(running) >= jobs:
             _reap(running, answers)
     while running:
         _reap(running, answers)
     return answers
 
 
-def _reap(running: dict[int, int], answers: list[int | None]) -> None:
-    child, status = os.wait()
-    if (at := running.pop(child, None)) is not None:
-        answers[at] = os.waitstatus_to_exitcode(status)
+@dataclass(slots=True)
+class _Running:
+    """One fork: what it works on, the processor time it had, and since when it has no more."""
+
+    at: int
+    used: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+
+def _reap(running: dict[int, _Running], answers: list[int | None]) -> None:
+    """Take what has ended, or end what only waits: for something that does not come any more."""
+    child, status = os.waitpid(-1, os.WNOHANG)
+    if child:
+        answers[running.pop(child).at] = os.waitstatus_to_exitcode(status)
+        return
+    now = time.monotonic()
+    for child, one in running.items():
+        used = _used(child)
+        if used != one.used:
+            one.used, one.since = used, now
+        elif used and now - one.since > IDLE_S:
+            os.kill(child, signal.SIGKILL)
+    time.sleep(0.01)
+
+
+def _used(child: int) -> str:
+    """The processor time of a process, in the system's own words; empty where it tells nothing."""
+    try:
+        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return (
+        " ".join((fields[11], fields[12])) if fields[0] == "S" else f"at work at {time.monotonic()}"
+    )

@@ -57,6 +57,39 @@ def test_a_token_ends_at_its_time() -> None:
     assert not book.holds(grant, 1060.0)
 
 
+def test_a_token_without_an_end_holds_until_it_is_revoked() -> None:
+    book = TokenBook(None)
+    grant = book.check(book.new("app", 0.0, devices=["x"] * 64, valid_s=None), 1e12)
+    assert grant is not None
+    assert book.holds(grant, 1e12)
+    assert book.revoke("app") == grant, "so that its clients can be ended"
+    assert not book.holds(grant, 0.0)
+
+
+def test_a_token_may_end_within_a_second() -> None:
+    book = TokenBook(None)
+    token = book.new("app", 0.0, valid_s=0.5)
+    assert book.check(token, 0.4) is not None
+    assert book.check(token, 0.5) is None
+
+
+def test_a_name_of_any_length_is_cut_the_same_way_when_made_and_when_revoked() -> None:
+    book = TokenBook(None)
+    book.new("x" * 70, 0.0)
+    (grant,) = book
+    assert len(grant.name) == 64
+    with pytest.raises(ConfigError, match="already"):
+        book.new("x" * 80, 0.0)
+    assert book.revoke("x" * 90) == grant
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    TokenBook(path).new("app", 0.0)
+    assert '"version":1' in path.read_text().replace(" ", "")
+    assert MAX_TOKENS == 256, "more would be a script that went wrong; docs name the number"
+
+
 def test_every_token_is_its_own() -> None:
     book = TokenBook(None)
     tokens = {book.new(f"app {n}", 0.0) for n in range(20)}
@@ -84,6 +117,7 @@ def test_what_is_no_token_of_ours_grants_nothing(token: str) -> None:
         (("love",), set()),
         (("*",), {"Lovense Lush 3", "Lovense Nora", "Hismith Pro"}),
         (("",), set()),
+        (("٣",), set()),
     ],
 )
 def test_a_grant_sees_the_devices_it_names(devices: tuple[str, ...], seen: set[str]) -> None:
@@ -115,6 +149,7 @@ def test_a_grant_limits_outputs_and_their_level() -> None:
         ({"valid_s": 0.0}, "valid for some time"),
         ({"valid_s": float("inf")}, "valid for some time"),
         ({"devices": ["x"] * 65}, "names 64 devices at most"),
+        ({"valid_s": -1.0}, "valid for some time"),
     ],
 )
 def test_a_token_that_cannot_be_is_refused_with_the_reason(

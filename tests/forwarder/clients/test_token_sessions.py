@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -40,6 +41,41 @@ def test_a_session_ends_when_its_token_expires() -> None:
         return asyncio.get_running_loop().time()
 
     assert 90 <= run_virtual(main()) < 90.1
+
+
+def test_a_token_that_ends_before_the_next_look_ends_the_session_in_time() -> None:
+    async def main() -> float:
+        here, _ = channel_pair(names=("hub", "guest"))
+        await Door().guests.serve(here, Grant("g", expires=10), forever)
+        return asyncio.get_running_loop().time()
+
+    assert 10 <= run_virtual(main()) < 10.1
+
+
+def test_looking_costs_little() -> None:
+    class Counting(Door):
+        looks = 0
+
+        def holds(self, grant: Grant) -> bool:
+            self.looks += 1
+            return True  # its clock is behind ours
+
+    async def main() -> Counting:
+        door = Counting()
+        here, _ = channel_pair(names=("hub", "guest"))
+
+        async def two_hours() -> None:
+            await asyncio.sleep(7200)
+
+        await door.guests.serve(here, Grant("g"), two_hours)
+        assert door.looks <= 7200 / 60 + 1
+        door.looks = 0
+        await door.guests.serve(here, Grant("g", expires=0), partial(asyncio.sleep, 1))
+        return door
+
+    assert 90 <= run_virtual(main()).looks <= 101, (
+        "one that is over is looked at a hundred times a second"
+    )
 
 
 def test_a_session_ends_when_its_token_is_revoked_and_others_go_on() -> None:

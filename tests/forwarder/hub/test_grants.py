@@ -46,6 +46,25 @@ def test_a_ceiling_holds_in_both_directions(value: int, level: float) -> None:
             check(grant, "Guest", toy, 1, ROTATE, value)
 
 
+def test_what_is_not_allowed_is_denied_whatever_its_value() -> None:
+    class OnlyVibrate(Upto):
+        def allows(self, device: Device, kind: OutputType) -> bool:
+            return kind is OutputType.VIBRATE
+
+    grant = OnlyVibrate(1.0)
+    for value in (0, 5, -5):
+        with pytest.raises(Denied, match="may not use Rotate"):
+            check(grant, "Guest", device(), 1, ROTATE, value)
+    check(grant, "Guest", device(), 0, OutputType.VIBRATE, 5)
+
+
+@pytest.mark.parametrize("value", [-11, -20, 11])
+def test_a_guest_never_passes_a_ceiling_backwards(value: int) -> None:
+    with pytest.raises(Denied, match="up to 10"):
+        check(Upto(0.5), "Guest", device(), 1, ROTATE, value)
+    check(Upto(0.5), "Guest", device(), 1, ROTATE, max(-10, min(10, value)))
+
+
 def test_ranges_are_cut_on_both_sides_of_zero() -> None:
     features = reduced(device().info(), lambda kind: 0.5).device_features
     assert features[0].output[OutputType.VIBRATE].value == (0, 10)  # type: ignore[index]

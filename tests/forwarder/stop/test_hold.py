@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -66,6 +68,16 @@ def test_a_mute_is_by_name_as_a_person_reads_it(name: str) -> None:
     assert hold.refusal("another name", name) is not None  # the name of its token
     assert hold.unmute(name).name == "Game"
     assert hold.refusal(name) is None
+
+
+def test_a_hold_goes_on_from_what_was_kept() -> None:
+    kept = State(Mode.PAUSED, "Dashboard", NOON, (Muted("Game", "API", NOON),))
+    hold = Hold(kept)
+    assert hold.holds
+    assert hold.mute("GAME", "Dashboard", NOON + 9) == Muted("Game", "API", NOON)
+    assert hold.state is kept
+    assert hold.wish(Wish.PAUSE, "API", NOON) is False
+    assert hold.mute("Other", "API", NOON) == Muted("Other", "API", NOON)
 
 
 def test_resuming_does_not_unmute_and_muting_again_changes_nothing() -> None:
@@ -135,6 +147,84 @@ async def test_a_stop_on_a_full_disk_counts_after_a_restart(tmp_path: Path) -> N
     assert file.trouble is not None
     assert "the next start counts as stopped" in file.trouble
     assert load_hold(path).mode is Mode.STOPPED
+
+
+def test_nothing_is_kept_before_anything_was(tmp_path: Path) -> None:
+    assert load_hold(tmp_path / "hold.json") == State()
+
+
+async def test_what_was_not_changed_is_saved_already(tmp_path: Path) -> None:
+    file = HoldFile(tmp_path / "hold.json", Hold())
+    async with asyncio.timeout(20):
+        assert await file.saved(60) is None
+    assert not (tmp_path / "hold.json").exists()
+
+
+async def test_a_change_is_written_once_and_then_waited_for_no_more(tmp_path: Path) -> None:
+    writes = []
+
+    class Counting(HoldFile):
+        def _write(self) -> None:
+            writes.append(self._hold.state.mode)
+            super()._write()
+
+    path, hold = tmp_path / "hold.json", Hold()
+    file = Counting(path, hold)
+    async with running(file), asyncio.timeout(20):
+        for wish in (Wish.PAUSE, Wish.STOP):
+            hold.wish(wish, "Dashboard", NOON)
+            file.changed()
+            assert await file.saved(60) is None
+        for _ in range(100):
+            await asyncio.sleep(0)
+    assert writes == [Mode.PAUSED, Mode.STOPPED]
+    assert '"version":1' in path.read_text().replace(" ", "")
+
+
+async def test_a_change_during_a_write_is_not_saved_before_it_is_written_too(
+    tmp_path: Path,
+) -> None:
+    path, hold = tmp_path / "hold.json", Hold()
+    begun, goes_on = threading.Event(), threading.Semaphore(0)
+
+    class Slow(HoldFile):
+        def _write(self) -> None:
+            state = self._hold.state
+            begun.set()
+            goes_on.acquire(timeout=20)
+            super()._write()
+            assert self._written is state or state.mode is Mode.PAUSED
+
+    file = Slow(path, hold)
+    async with running(file):
+        hold.wish(Wish.PAUSE, "Dashboard", NOON)
+        file.changed()
+        await asyncio.to_thread(begun.wait, 20)
+        hold.wish(Wish.STOP, "Dashboard", NOON)
+        file.changed()
+        saving = asyncio.ensure_future(file.saved(20))
+        goes_on.release()
+        await asyncio.sleep(0.05)
+        assert not saving.done()
+        goes_on.release()
+        assert await saving is None
+    assert load_hold(path).mode is Mode.STOPPED
+
+
+def test_what_cannot_be_written_while_nothing_holds_is_said_with_its_reason_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold = Hold()
+    file = HoldFile(tmp_path / "hold.json", hold)
+    hold.mute("Game", "Dashboard", NOON)
+    with full_disk():
+        file._write()
+        file._write()
+    assert file.trouble is not None
+    assert file.trouble.endswith(f"cannot be written: {os.strerror(errno.EFBIG)}.")
+    assert caplog.messages == [file.trouble]
+    file._write()
+    assert file.trouble is None
 
 
 async def test_a_disk_that_has_room_again_is_tried_again_without_a_word(tmp_path: Path) -> None:

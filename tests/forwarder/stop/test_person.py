@@ -13,6 +13,7 @@ from forwarder.devices.driver import Outcome
 from forwarder.errors import ConfigError, HardwareError, Held
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
+from forwarder.stop.hold import State, Wish
 from forwarder.stop.person import Person
 from tests.doubles.driver import STROKER, RecordingDriver, device
 from tests.forwarder.hub.test_hub import FakeClient, House, OnlyTheFirst, output, stop
@@ -23,11 +24,33 @@ class Room(House):
 
     def __init__(self) -> None:
         super().__init__()
-        self.person = Person(self.hub, wall=lambda: 1_750_000_000.0)
+        self.kept: list[State] = []
+        self.person = Person(
+            self.hub, lambda: self.kept.append(self.hub.hold.state), lambda: 1_750_000_000.0
+        )
 
     @property
     def calls(self) -> list[list[tuple[object, ...]]]:
         return [driver.calls for driver in self.drivers]
+
+
+async def test_each_change_is_handed_on_to_be_kept_and_nothing_else() -> None:
+    room = Room()
+    game = room.client("Game")
+    room.hub.output(game, output(0, 7))
+    assert len(room.person.stop("Dashboard")) == 2
+    room.person.stop("API")
+    room.person.pause("API")
+    room.person.resume("Dashboard")
+    room.person.resume("Dashboard")
+    room.person.pause("API")
+    room.hub.hold.wish(Wish.RESUME, "a test", 0.0)
+    room.hub.output(game, output(0, 7))
+    assert len(room.person.mute("Game", "Dashboard")) == 1
+    assert room.person.unmute("game", "Dashboard") == "Game"
+    assert [(state.mode.value, len(state.muted)) for state in room.kept] == [
+        ("stopped", 0), ("free", 0), ("paused", 0), ("free", 1), ("free", 0),
+    ]  # fmt: skip
 
 
 async def test_a_stop_holds_against_who_goes_on() -> None:
