@@ -12,12 +12,23 @@ def pattern_of(samples: Sequence[bytes], *, text: bool) -> str:
     """What these packets have in common, in the language of toys.json."""
     if text:
         texts = [_DIGITS.findall(data.decode("latin-1")) for data in samples]
-        parts = ["*" if len(set(part)) > 1 else part[0] for part in zip(*texts, strict=True)]
-        return "'" + "".join(parts)
+        return "'" + "".join(_common(part) for part in zip(*texts, strict=True))
     digits = [data.hex() for data in samples]
     return "".join(
         "?" if len(set(column)) > 1 else column[0] for column in zip(*digits, strict=True)
     )
+
+
+def _common(numbers: Sequence[str]) -> str:
+    """What they share: all of it, or the digits before a level of fixed width ("V0" + "9999")."""
+    if len(set(numbers)) == 1:
+        return numbers[0]
+    if len(set(map(len, numbers))) > 1:
+        return "*"
+    shared = 0
+    while len({number[: shared + 1] for number in numbers}) == 1:
+        shared += 1
+    return numbers[0][:shared] + "*"
 
 
 def split(samples: list[bytes], against: list[bytes], *, text: bool) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from forwarder.definitions.check import drivable, opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
-from forwarder.definitions.model import Definition, FeatureSpec
+from forwarder.definitions.model import Definition, FeatureSpec, present
 from forwarder.definitions.recognition import Block, Rank, Recogniser
 from forwarder.definitions.schema import DefinitionError
 from forwarder.definitions.user_files.official import Official, Overlay
@@ -227,7 +227,9 @@ class Catalogue:
         if not any((one.id, one.features) == (told.id, told.features) for one in ours):
             entry = self._reduced(loaded, entry)
         blocks = (block,) if block is not None else self._blocks(loaded)
-        return Model(entry.definition, loaded, entry.constants, blocks, seen)
+        definition = entry.definition
+        definition = replace(definition, features=present(definition.features, seen.name))
+        return Model(definition, loaded, entry.constants, blocks, seen)
 
     def _reduced(self, loaded: LoadedProtocol, entry: ModelEntry) -> ModelEntry:
         """A model that is not ours, without what our rules cannot drive. Raises ProtocolError."""

@@ -151,6 +151,7 @@ def _features(
         found[index] = FeatureSpec(
             index=index,
             description=feature.description or "",
+            word=feature.word or "",
             outputs=outputs,
             inputs=inputs,
             id=feature.id or ids.get(str(index)) or derived_id(file.protocol, identifier, index),

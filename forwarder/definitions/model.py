@@ -53,13 +53,28 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """One feature; `id` is the UUID that the official configuration gives it, "" if it has none."""
+    """One feature; `id` is the UUID that the official configuration gives it, "" if it has none.
+
+    `word`: what a device says in its advertised name that has it; see `present`.
+    """
 
     index: int
     description: str = ""
     outputs: dict[OutputType, OutputSpec] = field(default_factory=dict)
     inputs: dict[InputType, InputSpec] = field(default_factory=dict)
     id: str = ""
+    word: str = ""
+
+
+def present(features: tuple[FeatureSpec, ...], name: str) -> tuple[FeatureSpec, ...]:
+    """The features of a device that advertises `name`: without those whose word is not in it.
+
+    A name that has none of their words says nothing about them: all are there.
+    """
+    words = set(name.split())
+    if not any(feature.word in words for feature in features):
+        return features
+    return tuple(feature for feature in features if not feature.word or feature.word in words)
 
 
 @dataclass(frozen=True, slots=True)

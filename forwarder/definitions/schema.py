@@ -196,6 +196,7 @@ class Feature(_Strict, frozen=True):
     index: Annotated[int, Meta(ge=0, le=255)] | None = None
     id: Uuid | None = None
     description: Name | None = None
+    word: Annotated[str, Meta(pattern=r"^\S{1,16}$")] | None = None
     vibrate: Range | UnsetType = UNSET
     rotate: Range | UnsetType = UNSET
     oscillate: Range | UnsetType = UNSET

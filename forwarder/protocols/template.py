@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.definitions.model import NAME_OF, FeatureSpec
@@ -188,8 +188,8 @@ class TemplateProtocol:
                 except ProtocolError as error:
                     log.error("a stop cannot be encoded: %s", error)
                     failed = error
-        for index in indexes:
-            commands += self._position_stops(self._features[index])
+        halts = [halt for index in indexes for halt in self._position_stops(self._features[index])]
+        commands += _alike(halts)
         if failed is not None and not any(commands):
             raise failed
         return commands
@@ -204,14 +204,14 @@ class TemplateProtocol:
         finally:
             memory.s, memory.seq, self._before = state, counter, before
 
-    def _position_stops(self, feature: FeatureSpec) -> list[tuple[Packet, ...]]:
-        found: list[tuple[Packet, ...]] = []
+    def _position_stops(self, feature: FeatureSpec) -> list[Packet]:
+        found: list[Packet] = []
         for kind in feature.outputs:
             plan = self._plans[feature.index, kind]
             call = (feature.index, plan.type, 0, 0, 0, plan.top)
             for rule in self._behaviour.stops:
                 if kind in rule.types and (rule.when is None or rule.when(self._memory, *call)):
-                    found.append((self._packet(rule.packet, plan, call),))
+                    found.append(self._packet(rule.packet, plan, call))
                     break
         return found
 
@@ -324,6 +324,18 @@ class TemplateProtocol:
 def percent(data: bytes) -> int | None:
     """Bluetooth's battery level: one byte, 0-100; others are reserved (GATT specification 3.27)."""
     return data[0] if data and data[0] <= 100 else None
+
+
+def _alike(halts: Iterable[Packet]) -> list[tuple[Packet, ...]]:
+    """Each packet once, for all features that it halts: one word stops every axis of a machine."""
+    found: dict[tuple[str, bytes], Packet] = {}
+    for halt in halts:
+        place = (halt.endpoint, halt.data)
+        same = found.get(place)
+        if same is not None:
+            halt = replace(same, keys=tuple(dict.fromkeys((*same.keys, *halt.keys))))
+        found[place] = halt
+    return [(halt,) for halt in found.values()]
 
 
 def merge(commands: Iterable[tuple[Packet, ...]]) -> tuple[Packet, ...]:

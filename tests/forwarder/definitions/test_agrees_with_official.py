@@ -45,6 +45,7 @@ DEVIATIONS = {
         ["- 'X-Ring'", "- name 'X-Ring *'"],
         "A model without any feature: connecting it would be of no use.",
     ),
+    "tcode-v03": (["+ 'axes'"], "Machines with more than one axis say which."),
     "tryfun-blackhole": (["+ 'DK-BHSE'", "+ name 'DK-BHSE'"], "Tried by an owner."),
     "wevibe-chorus": (
         ["+ 'Chorus Pro'", "+ 'Sync Go'", "+ name 'Chorus Pro'", "+ name 'Sync Go'"],
