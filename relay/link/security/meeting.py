@@ -1,7 +1,7 @@
 """Meeting points: addresses, the id of a hub, and how a hub proves that an id is its own. Sans-I/O.
 
 A meeting point joins two websockets and sees ciphertext only. What is inside is the handshake of
-the link, unchanged. README.md, section 10, is normative.
+the link, unchanged.
 
     hub             FIRST -> AWAIT_ANSWER -> DONE
     meeting point   AWAIT_FIRST -> AWAIT_PROOF -> DONE

@@ -29,7 +29,7 @@ CASES: list[tuple[object, object, str]] = [
     (
         Config,
         {"radio": {"zzz": 1}},
-        "radio.zzz: this is unknown here; known are simulate, local, bluetooth, adapter",
+        "radio.zzz: this is unknown here; known are simulate, local, bluetooth, serial, adapter",
     ),
     (Config, {"upstream": [{"dial": "x"}]}, "upstream[1].name: it is missing"),
     (Config, {"upstream": [{"name": "x", "dail": ""}]},
