@@ -37,8 +37,11 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
     loop: HookedLoop
 
     def new_event_loop(self) -> HookedLoop:
-        self.loop = HookedLoop()
-        return self.loop
+        loop = HookedLoop()
+        # Looking at radios at the start is done in a thread, with a loop of its own.
+        if threading.current_thread() is threading.main_thread():
+            self.loop = loop
+        return loop
 
 
 def _change_wall_clock(seconds: float) -> None:
