@@ -79,7 +79,9 @@ async def test_the_newest_command_wins_whoever_sent_it(party: Party) -> None:
     await vibrate(party.four, HUSH, 0.25)
     await party.python.vibrate(HUSH, 0.75)
     commands = [data for data in party.writes(HUSH) if data.startswith(b"Vibrate")]
-    assert commands == [b"Vibrate:20;", b"Vibrate:10;", b"Vibrate:5;", b"Vibrate:15;"]
+    stops, values = commands[:-4], commands[-4:]
+    assert values == [b"Vibrate:20;", b"Vibrate:10;", b"Vibrate:5;", b"Vibrate:15;"]
+    assert set(stops) == {b"Vibrate:0;"}, "before it was listed it was stopped, and nothing else"
 
 
 async def test_anyone_can_stop_a_device_and_only_that_stops(party: Party) -> None:

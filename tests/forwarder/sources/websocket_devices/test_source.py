@@ -189,10 +189,10 @@ def test_a_device_that_goes_fails_what_waits_for_it() -> None:
 @pytest.mark.parametrize(
     ("frame", "why"),
     [
-        ("{}", "missing required field"),
+        ("{}", "identifier: it is missing"),
         ("nonsense", "said what no device says"),
         (b"\x01\x02", "its first frame was binary"),
-        ('{"identifier": "", "address": "a", "version": 0}', "length"),
+        ('{"identifier": "", "address": "a", "version": 0}', "identifier: it is empty"),
         ('{"identifier": "x", "address": "a", "version": -1}', "version"),
         ('{"identifier": "Unknown", "address": "a", "version": 0}', "no protocol in the user's"),
     ],
