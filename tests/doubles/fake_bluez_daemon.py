@@ -263,6 +263,7 @@ class FakeBluez:
         elif member == "Disconnect" and self._connecting is toy and not self._given_up.done():
             # BlueZ gives up a connection that is being made.
             self._given_up.set_exception(RadioError(ErrorCode.GONE, "given up"))
+            self._given_up.exception()  # nobody has to wait for it
         elif member == "Disconnect" and toy.connected:
             await toy.spend(Op.DISCONNECT)
             self._disconnected(toy)

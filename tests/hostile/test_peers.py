@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S, SETTLED_HERE, Purpose
+from forwarder.hub.store import UNUSED_EACH
 from tests.hostile.__main__ import OTHERS
 from tests.hostile.house import Plan, attacked
 from tests.hostile.peers import PEERS
 
 # Far above what is measured on an idle machine (50 ms): what is shared with others is slower.
 STALL_MS = 300.0
+# What the bounds add up to for relays that invent toys, in the four seconds of such a run: each
+# link of this machine opens so many at once, and so many a second.
+_LINKS = SETTLED_HERE[Purpose.LINKS].most
+_INDEXES = _LINKS * (OPENINGS_BURST + 4 * OPENINGS_S) + UNUSED_EACH
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at the hub in /proc")
@@ -23,7 +29,7 @@ async def test_whatever_a_peer_does_a_good_client_goes_on(name: str, tmp_path: P
     assert figures.acts_s > 0
     assert figures.report.stall_ms < STALL_MS
     assert figures.report.descriptors < 800
-    assert figures.report.indexes < 300
+    assert figures.report.indexes < _INDEXES
     assert (tmp_path / "hub.log").stat().st_size < 200_000
 
 
