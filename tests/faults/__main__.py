@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.doubles.clock import run_virtual
-from tests.faults import houses, matrix
+from tests.faults import houses, matrix, radios
 from tests.faults.world import Outcome
 
 LEGEND = """
@@ -20,7 +20,8 @@ off: from the fault (behind an arrow: from the stop that follows it) to the writ
 motor at rest, by the toy's own record. limit: the longest that may take.
 virtual: hub, encrypted link, relay and simulated toy in one process, in virtual time; the times are
 exact, and computing costs none. processes: client, hub, relay, TCP proxies, and BlueZ with the toy,
-a process each; real time on this machine. Each virtual row stands for three toys: without response
+a process each, or a relay and its toy behind a port or socket (the toy's column says which); real
+time on this machine. Each virtual row stands for three toys: without response
 and one motor, with response and two motors, two kinds of output; the slowest is shown.
 After each stop the toys are watched, for 6 s virtual or 3 s real, while late frames arrive and the
 client drives on: no write may set one going again unless it was armed anew.
@@ -32,6 +33,8 @@ Limits other than 1,000 ms:
   3,000 ms            only the way from relay to hub is broken, or its writer is gone: every stop
                       still arrives (see the rows with arrows). The hub leases nothing once an
                       answer is 1.2 s late, and gives the link up after 2 s.
+  pulled, failing     3,000 ms for a toy that is not there meanwhile: from its return on, or for a
+                      moment of a second at most that it was lost.
 Not in the table:
   kill -9, SIGSTOP, stall × radio   the controller's own firmware; a dead or silent radio cannot be
                       told anything, by nobody. Errors of up to 0.6 s are in; what lasts for more
@@ -104,13 +107,24 @@ def process_lines(folder: Path) -> Iterator[Line]:
         )  # fmt: skip
 
 
+def radio_lines(folder: Path) -> Iterator[Line]:
+    for number, row in enumerate(radios.ROWS):
+        place = folder / str(number)
+        place.mkdir()
+        outcome = asyncio.run(radios.play(row, place))
+        yield Line(
+            "processes", row.fault, row.place, row.detail, row.radio, outcome.off_ms, row.limit_ms,
+            radios.verdict(row, outcome),
+        )  # fmt: skip
+
+
 def main() -> int:
     # What the programs say about the faults is not what is asked here.
     logging.disable(logging.CRITICAL)
     lines = []
     print(HEAD)
     with tempfile.TemporaryDirectory() as folder:
-        ways = [virtual_lines]
+        ways = [virtual_lines, radio_lines]
         if shutil.which("dbus-daemon") is None:
             print("no dbus-daemon here: the rows with processes are left out", file=sys.stderr)
         else:

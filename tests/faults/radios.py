@@ -1,0 +1,260 @@
+"""Toys that are not on Bluetooth under the faults of the matrix: a relay's process, a hub that the
+harness plays, and a toy with a record of its own behind a real port or socket. Real time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from relay.link.messages import Advertisements, Connected, Disconnected, Packet, Scan, Wearer
+from relay.radio.wired.radio import TX
+from tests.doubles.linkhub import LinkHub
+from tests.doubles.relay_process import Hub, relay
+from tests.doubles.tcode_toy import Firmware, PtyToy
+from tests.system.processes import until
+
+# Outputs have been on for so long (s) when the fault comes.
+WARM_S = 0.5
+# What is in the way for a while is, for so long (s).
+HUNG_S = 0.6
+OFF_S = 5.0
+QUIET_S = 3.0
+
+
+class Behind(Protocol):
+    """A toy behind one kind of radio. `options`: how `relay run` is told of it.
+
+    `pull` and `plug`: it is not there, and there again; it goes on meanwhile. `hang` and `heal`:
+    what is written waits. `fail`: what is written now, or a moment later, is lost or refused.
+    """
+
+    options: tuple[str, ...]
+    stop: tuple[Packet, ...]
+    go: Packet
+
+    async def plug(self) -> None: ...
+    async def pull(self) -> None: ...
+    def hang(self) -> None: ...
+    def heal(self) -> None: ...
+    async def fail(self) -> None: ...
+
+    def running(self) -> bool:
+        """By its own record, now."""
+        ...
+
+    def stopped_at(self, since: float) -> float | None:
+        """The first stop that it was given, or made by itself, from then on; time.monotonic()."""
+        ...
+
+
+@dataclass
+class World:
+    hub: LinkHub
+    relay: Process
+    toy: Behind
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`off_ms` from the fault, None if it was never off; `again`: something set it going then."""
+
+    off_ms: float | None
+    again: bool
+
+
+Inflict = Callable[[World], Awaitable[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`inflict` returns from when on the time counts, time.monotonic()."""
+
+    radio: str
+    fault: str
+    place: str
+    detail: str
+    inflict: Inflict
+    limit_ms: float = 1000
+
+    @property
+    def name(self) -> str:
+        return f"{self.radio}: {self.fault} × {self.place}, {self.detail}"
+
+
+# --- toys ----------------------------------------------------------------------------------------
+
+
+class Stroker:
+    """What every way to a T-Code machine has in common: half-way through a move of 30 s."""
+
+    stop: tuple[Packet, ...] = (Packet(TX, b"DSTOP\n", k=(1,)),)
+    go = Packet(TX, b"L09999I30000\n", k=(1,))
+
+    def __init__(self, firmware: Firmware) -> None:
+        self.firmware = firmware
+
+    def running(self) -> bool:
+        return self.firmware.running()
+
+    def stopped_at(self, since: float) -> float | None:
+        return next((at for at in self.firmware.stops if at >= since), None)
+
+
+class SerialStroker(Stroker):
+    def __init__(self, folder: Path) -> None:
+        self.toy = PtyToy(folder / "ttyTOY")
+        super().__init__(self.toy.firmware)
+        self.options: tuple[str, ...] = ("--serial", f"{self.toy.path}=tcode")
+
+    async def plug(self) -> None:
+        self.toy.plug()
+
+    async def pull(self) -> None:
+        self.toy.pull()
+
+    def hang(self) -> None:
+        assert self.toy.ours is not None
+        asyncio.get_running_loop().remove_reader(self.toy.ours)
+
+    def heal(self) -> None:
+        self.toy.listen()
+
+    async def fail(self) -> None:
+        """A loose contact: the port goes and comes."""
+        self.toy.pull()
+        await asyncio.sleep(0.05)
+        self.toy.plug()
+
+
+@asynccontextmanager
+async def serial(folder: Path) -> AsyncIterator[Behind]:
+    yield SerialStroker(folder)
+
+
+TOYS: dict[str, Callable[[Path], AbstractAsyncContextManager[Behind]]] = {"serial": serial}
+
+
+# --- what breaks ---------------------------------------------------------------------------------
+
+
+def _signal(number: signal.Signals) -> Inflict:
+    async def inflict(it: World) -> float:
+        since = time.monotonic()
+        os.kill(it.relay.pid, number)
+        return since
+
+    return inflict
+
+
+async def _silent_hub(it: World) -> float:
+    it.hub.beating = False
+    return time.monotonic()
+
+
+async def _link_cut(it: World) -> float:
+    since = time.monotonic()
+    await it.hub.channel.close()
+    return since
+
+
+async def _pulled(it: World) -> float:
+    await it.toy.pull()
+    await it.hub.hear(Disconnected)
+    # It has power of its own, and goes on; the relay looks for it by itself.
+    since = time.monotonic()
+    await it.toy.plug()
+    return since
+
+
+async def _hung(it: World) -> float:
+    it.toy.hang()
+    since = time.monotonic()
+    os.kill(it.relay.pid, signal.SIGUSR1)
+    await asyncio.sleep(HUNG_S)
+    it.toy.heal()
+    return since
+
+
+async def _failing(it: World) -> float:
+    since = time.monotonic()
+    os.kill(it.relay.pid, signal.SIGUSR1)
+    await it.toy.fail()
+    return since
+
+
+def rows(radio: str) -> Iterator[Row]:
+    yield Row(radio, "kill -9", "relay", "the process", _signal(signal.SIGKILL))
+    yield Row(radio, "SIGSTOP", "relay", "the process", _signal(signal.SIGSTOP))
+    yield Row(radio, "SIGTERM", "relay", "the process", _signal(signal.SIGTERM))
+    yield Row(radio, "silence", "hub", "no more leases", _silent_hub)
+    yield Row(radio, "reset", "link", "closed", _link_cut)
+    yield Row(radio, "pause", "relay", "by the wearer", _signal(signal.SIGUSR1))
+    yield Row(radio, "pulled", "toy", "→ there again", _pulled, 3000)
+    yield Row(radio, "hung", "toy", f"{HUNG_S:g} s → pause meanwhile", _hung)
+    yield Row(radio, "failing", "toy", "while the wearer pauses", _failing, 3000)
+
+
+ROWS = [row for radio in TOYS for row in rows(radio)]
+
+
+# --- playing one ---------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def world(radio: str, folder: Path) -> AsyncIterator[World]:
+    """A relay with one toy, which runs."""
+    async with (
+        TOYS[radio](folder) as toy,
+        Hub().listen() as hub,
+    ):
+        await toy.plug()
+        async with relay(hub, folder / "state", *toy.options) as process:
+            link = await hub.links.get()
+            await _drive(link, toy)
+            await until(toy.running, "the toy")
+            await asyncio.sleep(WARM_S)
+            assert toy.running(), "the toy does not run"
+            yield World(link, process, toy)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
+        await toy.pull()
+
+
+async def _drive(link: LinkHub, toy: Behind) -> None:
+    await link.hear(Wearer)
+    link.tell(Scan(True))
+    address = (await link.hear(Advertisements)).items[0].address
+    connected = await link.connect(1, address)
+    assert isinstance(connected, Connected), connected
+    await link.arm(1, *toy.stop)
+    await link.output(1, toy.go)
+
+
+async def play(row: Row, folder: Path, quiet_s: float = QUIET_S) -> Outcome:
+    async with world(row.radio, folder) as it:
+        since = await row.inflict(it)
+        with contextlib.suppress(AssertionError):
+            await until(lambda: not it.toy.running(), "the stop", OFF_S)
+        at = None if it.toy.running() else it.toy.stopped_at(since)
+        await asyncio.sleep(quiet_s)
+        again = at is not None and it.toy.running()
+        return Outcome(None if at is None else (at - since) * 1000, again)
+
+
+def verdict(row: Row, outcome: Outcome) -> str:
+    """What is wrong with it; "" if nothing is."""
+    if outcome.off_ms is None:
+        return "never off"
+    if outcome.again:
+        return "set going again"
+    late = outcome.off_ms > row.limit_ms
+    return f"off after {outcome.off_ms:.0f} ms, not {row.limit_ms:.0f}" if late else ""
