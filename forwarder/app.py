@@ -43,6 +43,7 @@ from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.mdns import announce, buttplug_server, relay_port
 from forwarder.connectors.meeting import MeetingPoint, Settle
+from forwarder.connectors.meeting_ids import MeetingIds
 from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
 from forwarder.definitions.user_files.opened import open_files
@@ -156,6 +157,7 @@ class App:
         self.guests = Guests(lambda grant: self.tokens.holds(grant, time.time()), time.time)
         self.agents = _agents(config, self.user)
         self.doors = doors_within(descriptors())
+        self.meeting_ids = MeetingIds(self.trust.key.public)
         self.stalls = Stalls()
         self._clients = WebSocketServer(
             port=config.clients.port,
@@ -188,6 +190,7 @@ class App:
             guests=self.guests,
             person=self.person,
             hold_file=self._hold_file,
+            meeting_ids=self.meeting_ids,
         )
         self._places = services.places
         self.api = Api(services)
@@ -203,7 +206,9 @@ class App:
         )
         self._https = self._https_listener()
         meet = dict.fromkeys(config.link.meet)
-        self.meetings = [MeetingPoint(url, self.trust.key, self.doors) for url in meet]
+        self.meetings = [
+            MeetingPoint(url, self.trust.key, self.doors, ids=self.meeting_ids) for url in meet
+        ]
         services.meetings = self.meetings
         self._control = ControlSocket(state, self.api.control())
         self._stop = asyncio.Event()

@@ -14,6 +14,7 @@ from forwarder.api.dashboard.log import LogTail
 from forwarder.clients.token_sessions import Guests
 from forwarder.config import Config
 from forwarder.connectors.meeting import MeetingPoint
+from forwarder.connectors.meeting_ids import MeetingIds
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.hub.hub import Hub
@@ -39,7 +40,8 @@ class Places:
 
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """`user_file`: where `user` is saved. `meetings`: where relays from elsewhere come by."""
+    """`user_file`: where `user` is saved. `meetings`: where relays from elsewhere come by;
+    `meeting_ids`: what else this hub answers to there."""
 
     config: Config
     hub: Hub
@@ -54,6 +56,7 @@ class Services:
     guests: Guests
     person: Person
     hold_file: HoldFile
+    meeting_ids: MeetingIds
     meetings: Sequence[MeetingPoint] = ()
     places: Places = field(default_factory=Places)
     log: LogTail = field(default_factory=LogTail)

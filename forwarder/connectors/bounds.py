@@ -1,7 +1,7 @@
 """Every bound of the doors in one place: connections, deadlines, messages, each with its reason.
 
 A connection costs a stranger nothing and this hub 16 KiB (70 KiB with TLS) and a file descriptor,
-of which many systems give a program 1,024. All places together are fewer than 800, so that radios,
+of which many systems give a program 1,024. All places together are fewer than 830, so that radios,
 files and D-Bus keep theirs whoever comes; where there are fewer descriptors, see descriptors.py.
 """
 
@@ -19,7 +19,8 @@ class Purpose(StrEnum):
     CLIENTS = "clients"  # Buttplug clients
     LINKS = "links"  # relays that are programs
     VISITORS = "visitors"  # relays that are web pages: any site can make a browser try
-    MEETING = "meeting"  # whoever comes by a meeting point
+    MEETING = "meeting"  # relays that come by a meeting point
+    GUESTS = "guests"  # whoever comes by the id of a share at a meeting point
     EVENTS = "events"  # dashboards, and scripts that read events
     DEVICES = "devices"  # toys that dial in by themselves
     UPSTREAM = "upstream"  # other Buttplug servers that dial in
@@ -64,6 +65,8 @@ STRANGERS: Final[Mapping[Purpose, Bound]] = {
     # Sockets that this hub dialed, a quarter of all places at most with those below. From an
     # address, as the meeting point states it: it may lie, and then these are what it can use up.
     Purpose.MEETING: Bound(8, 4),
+    # The same for guests, by the share that they come by: links to those are passed on.
+    Purpose.GUESTS: Bound(4, 2),
     Purpose.EVENTS: Bound(8, 4),
     Purpose.DEVICES: Bound(8, 4),
     Purpose.CLIENTS: Bound(4, 4),
@@ -77,6 +80,7 @@ SETTLED: Final[Mapping[Purpose, Bound]] = {
     Purpose.LINKS: Bound(64, 2),
     Purpose.VISITORS: Bound(24, 2),
     Purpose.MEETING: Bound(24, 2),
+    Purpose.GUESTS: Bound(16, 2),
     Purpose.EVENTS: Bound(16, 8),
     Purpose.DEVICES: Bound(16, 8),
     Purpose.UPSTREAM: Bound(4, 4),
@@ -89,11 +93,19 @@ SETTLED_HERE: Final[Mapping[Purpose, Bound]] = {
     Purpose.LINKS: Bound(24, 24),
     Purpose.VISITORS: Bound(8, 8),
     Purpose.MEETING: Bound(0, 0),  # nobody who comes from elsewhere is of this machine
+    Purpose.GUESTS: Bound(0, 0),
     Purpose.EVENTS: Bound(24, 24),
     Purpose.DEVICES: Bound(16, 16),
     Purpose.UPSTREAM: Bound(8, 8),
     Purpose.OTHER: Bound(16, 16),
 }
+# Visitors of a meeting point for whom this hub dials, a second and at once, by its own id and by
+# that of one share. A dialing costs 2 ms, with TLS 5: a flood for one share takes a hundredth of
+# the time. A meeting point says less; this is for one that means harm.
+MEETING_VISITS_S: Final = 10.0
+MEETING_BURST: Final = 64
+MEETING_VISITS_DERIVED_S: Final = 2.0
+MEETING_BURST_DERIVED: Final = 16
 # Networks that are remembered as known; the one that proved itself longest ago is forgotten.
 KNOWN_NETWORKS: Final = 256
 

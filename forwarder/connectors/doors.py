@@ -223,13 +223,20 @@ class Doors:
         table.add(place, network)
         return place
 
-    def call(self, address: str, now: float, end: Callable[[], None]) -> Place:
-        """Somebody is to come by a meeting point, which says that they have `address`. That is only
-        a word, so it makes nobody one of this machine or of a network that came by itself."""
-        network = f"by a meeting point, {network_of(address[:64])}"
+    def call(
+        self,
+        whose: str,
+        now: float,
+        end: Callable[[], None],
+        purpose: Purpose = Purpose.MEETING,
+    ) -> Place:
+        """Somebody is to come by a meeting point, counted by `whose`: the address that it says they
+        have, or the id that they asked for. That is only a word, so it makes nobody one of this
+        machine or of a network that came by itself."""
+        network = f"by a meeting point, {network_of(whose[:64])}"
         origin = Origin.KNOWN if network in self._known else Origin.NEW
         place = Place(self, network, origin, now, end)
-        self._stranger(place, Purpose.MEETING, now)
+        self._stranger(place, purpose, now)
         return place
 
     def _stranger(self, place: Place, purpose: Purpose, now: float) -> None:

@@ -9,6 +9,7 @@ nobody more than a stranger has.
 | AWAY       | a socket, the proof        | REGISTERED |
 | AWAY       | it fails; after a pause    | AWAY       |
 | REGISTERED | a visitor, and a place     | REGISTERED |
+| REGISTERED | one more id, or one less   | REGISTERED |
 | REGISTERED | lost, silent for 7.5 s     | AWAY       |
 
 Visitors who are here stay when the registration ends: they have sockets of their own.
@@ -18,10 +19,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
 
+from forwarder.clients.budget import Budget
 from forwarder.connectors.base import serve
+from forwarder.connectors.bounds import (
+    MEETING_BURST,
+    MEETING_BURST_DERIVED,
+    MEETING_VISITS_DERIVED_S,
+    MEETING_VISITS_S,
+    Purpose,
+)
 from forwarder.connectors.doors import Doors, Place
+from forwarder.connectors.meeting_ids import MOST, MeetingIds
 from forwarder.connectors.websocket_client import STABLE_S, Backoff, Tls
 from forwarder.errors import ConfigError
 from relay.link.cancellation import apart
@@ -32,9 +43,12 @@ from relay.link.security.meeting import (
     FULL,
     MAX_FRAME_BYTES,
     MeetingAddressError,
+    News,
     Registered,
     Registering,
+    Unanswered,
     Visitor,
+    Wish,
     hub_id,
     hub_url,
     join_url,
@@ -42,7 +56,7 @@ from relay.link.security.meeting import (
     visit_url,
 )
 from relay.link.security.noise import KeyPair
-from relay.link.websocket import HEARTBEAT_S, dial
+from relay.link.websocket import HEARTBEAT_S, WebSocketChannel, dial
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +72,16 @@ AGAIN = Backoff(0.5, 10.0)
 # NOISE's largest message, as at /link.
 LINK_FRAME_BYTES = 65_535
 
+# Changes of what this hub answers to that wait for the meeting point: it takes none, and is left.
+WISHES = 1024
+
 Settle = Callable[[Hashable | None], bool]
 OnVisit = Callable[[Channel, Settle], Awaitable[None]]
 
 
 class MeetingPoint:
     """A connector whose channels are visitors of one meeting point, for the hub with `key`.
+    `ids`: what it answers to beside its own id; who comes by those is served as they say.
 
     `registered`: visitors are told now; else `trouble` says why not, in words.
     """
@@ -74,6 +92,7 @@ class MeetingPoint:
         key: KeyPair,
         doors: Doors,
         *,
+        ids: MeetingIds | None = None,
         tls: Tls = True,
         backoff: Backoff = AGAIN,
         ping_s: float = PING_S,
@@ -84,11 +103,14 @@ class MeetingPoint:
             self.origin = meeting_origin(address)
         except MeetingAddressError as error:
             raise ConfigError(f"{error}.") from error
-        self.url = visit_url(self.origin, hub_id(key.public))
+        self._id = hub_id(key.public)
+        self.url = visit_url(self.origin, self._id)
         self.registered = False
         self.trouble = "not asked yet"
         self._key = key
         self._doors = doors
+        self._ids = ids or MeetingIds(key.public)
+        self._visits: dict[str, Budget] = {}
         self._tls = tls
         self._backoff = backoff
         self._ping_s = ping_s
@@ -135,16 +157,13 @@ class MeetingPoint:
                 await channel.send(registering.start())
                 await channel.send(registering.receive(await channel.receive()))
                 first = registering.news(await channel.receive())
-            if first != Registered(hub_id(self._key.public)):
+            if first != Registered(self._id):
                 raise LinkViolation("the meeting point did not take the proof as it should")
             self.registered, self.trouble = True, ""
             log.info("registered at %s", self.origin)
-            while True:
-                match registering.news(await channel.receive()):
-                    case Visitor() as visitor:
-                        self._visited(visitor, handler, visits)
-                    case Registered():
-                        raise LinkViolation("the meeting point said twice that this hub is there")
+            async with self._wishing(channel, registering):
+                while True:
+                    self._told(registering.news(await channel.receive()), handler, visits)
         except TimeoutError:
             raise ChannelClosed(1006, "the meeting point did not answer in time") from None
         except ChannelClosed as closed:
@@ -154,14 +173,64 @@ class MeetingPoint:
         finally:
             await channel.close()
 
+    @asynccontextmanager
+    async def _wishing(
+        self, channel: WebSocketChannel, registering: Registering
+    ) -> AsyncIterator[None]:
+        """Tell the meeting point what else this hub answers to, meanwhile."""
+        wishes: asyncio.Queue[Wish] = asyncio.Queue(WISHES)
+
+        def changed(wish: Wish) -> None:
+            try:
+                wishes.put_nowait(wish)
+            except asyncio.QueueFull:
+                channel.transport.abort()  # it comes back, and hears what there is then
+
+        async def tell() -> None:
+            try:
+                while True:
+                    await channel.send(registering.say(await wishes.get()))
+            except ChannelClosed as closed:
+                log.debug("%s: %s", self.origin, closed)
+
+        self._ids.watch(changed)
+        telling = asyncio.ensure_future(tell())
+        try:
+            yield
+        finally:
+            self._ids.unwatch(changed)
+            telling.cancel()
+            await asyncio.wait([telling])
+
+    def _told(self, news: News, handler: OnVisit, visits: asyncio.TaskGroup) -> None:
+        match news:
+            case Visitor(id=id) if id == self._id:
+                self._visited(news, handler, visits)
+            case Visitor(id=id):
+                # Ended meanwhile, or an id that this hub never had.
+                if (derived := self._ids.handler(id)) is not None:
+                    self._visited(news, derived, visits)
+            case Unanswered():
+                text = neutralise(news.text, 128)
+                log.warning("meeting point %s: a share cannot be had: %s", self.origin, text)
+            case Registered():
+                raise LinkViolation("the meeting point said twice that this hub is there")
+
     def _visited(self, visitor: Visitor, handler: OnVisit, visits: asyncio.TaskGroup) -> None:
         """Somebody asks for this hub: a place first, then a socket."""
         loop = asyncio.get_running_loop()
+        if not self._may_call(visitor.id, loop.time()):
+            log.debug("%s: asked for more often than this hub dials", self.origin)
+            return
 
         def end() -> None:
             task.cancel()
 
-        place = self._doors.call(visitor.address, loop.time(), end)
+        # Guests are counted by what they come by: no flood there takes a place of another share.
+        guest = visitor.id != self._id
+        purpose = Purpose.GUESTS if guest else Purpose.MEETING
+        whose = visitor.id if guest else visitor.address
+        place = self._doors.call(whose, loop.time(), end, purpose)
         task = visits.create_task(
             self._receive(visitor, place, handler), name=f"visitor by {self.origin}"
         )
@@ -173,6 +242,21 @@ class MeetingPoint:
             place.leave()
 
         task.add_done_callback(gone)
+
+    def _may_call(self, id: str, now: float) -> bool:
+        """Count one dialing for `id`; False if there were too many lately."""
+        if len(self._visits) > 2 * MOST:
+            self._visits.clear()  # of those that have ended; nobody adds and ends as fast as that
+        budget = self._visits.get(id)
+        if budget is None:
+            own = id == self._id
+            rate = MEETING_VISITS_S if own else MEETING_VISITS_DERIVED_S
+            burst = MEETING_BURST if own else MEETING_BURST_DERIVED
+            budget = self._visits[id] = Budget(rate, burst, now)
+        if budget.left(now) < 1:
+            return False
+        budget.spend(1, now)
+        return True
 
     async def _receive(self, visitor: Visitor, place: Place, handler: OnVisit) -> None:
         try:

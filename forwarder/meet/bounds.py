@@ -41,9 +41,17 @@ class Bounds:
 
     registrations, registrations_each  hubs that can be asked for; a home, or a small provider's
                                        shared address
+    derived, derived_each              ids beside their own that hubs answer to, 0.5 KiB each: more
+                                       shares than anybody keeps track of
+    wishes_each                        changes of those by one hub, a minute: all of them when it
+                                       comes back, and some
     visitors, visitors_each            waiting to be joined
-    visitors_hub                       waiting for one hub: more than a house has relays
-    pairs, pairs_each, pairs_hub       joined; a household at one address, and one hub's guests
+    visitors_hub, visitors_derived     waiting for one id: more than a house has relays, and more
+                                       than one share has guests
+    visits_hub, visits_derived         for one id, a minute: each costs the hub a dialing, so that
+                                       whoever floods the id of a share takes 1 % of its time
+    pairs, pairs_each                  joined; a household at one address
+    pairs_hub, pairs_derived           by one id: a hub's relays, a share's guests
     slow                               pairs that hold back bytes of an end that does not read:
                                        256 KiB each, 32 MiB in all; the one that has been slow for
                                        longest ends
@@ -55,12 +63,19 @@ class Bounds:
 
     registrations: int = 12_000
     registrations_each: int = 16
+    derived: int = 24_000
+    derived_each: int = 64
+    wishes_each: int = 512
     visitors: int = 512
     visitors_each: int = 8
     visitors_hub: int = 32
+    visitors_derived: int = 8
+    visits_hub: int = 600
+    visits_derived: int = 120
     pairs: int = 1_200
     pairs_each: int = 32
     pairs_hub: int = 64
+    pairs_derived: int = 16
     slow: int = 128
     attempts: int = 12_000
     attempts_each: int = 240

@@ -45,10 +45,14 @@ from relay.link.security.meeting import (
     NO_ANSWER,
     NOT_HERE,
     VISIT_PATH,
+    Ended,
     News,
     Proving,
     Registered,
+    Unanswered,
     Visitor,
+    Wish,
+    derived_id,
     is_id,
 )
 from relay.link.websocket import CLOSE_S, WebSocketChannel, aiohttp_limit
@@ -164,25 +168,39 @@ class MeetingServer:
 
     async def _register(self, channel: WebSocketChannel, hub: Hub) -> None:
         proving = Proving(self.origin)
-        # No more wait for one hub than this: a queue that is full nobody takes anything from.
-        news: asyncio.Queue[News] = asyncio.Queue(self.table.bounds.visitors_hub + 1)
+        # No more visitors wait than this: a queue that is full nobody takes anything from.
+        news: asyncio.Queue[News] = asyncio.Queue(self.table.bounds.visitors + 1)
         await channel.send(proving.first(await channel.receive()))
         key = proving.proof(await channel.receive())
 
-        def tell(visit: Visit) -> None:
+        def tell(item: News) -> None:
             try:
-                news.put_nowait(Visitor(visit.ticket, visit.address))
+                news.put_nowait(item)
             except asyncio.QueueFull:
                 _cut(channel, "the hub takes no news of its visitors")
 
-        id = self.table.prove(hub, key, _now(), tell)
-        news.put_nowait(Registered(id))
+        def visited(visit: Visit) -> None:
+            tell(Visitor(visit.ticket, visit.address, visit.id))
+
+        tell(Registered(self.table.prove(hub, key, _now(), visited)))
         telling = asyncio.ensure_future(_tell(channel, proving, news))
         try:
-            await channel.receive()
-            raise LinkViolation("a hub that has registered has nothing to say")
+            while True:
+                self._wish(hub, proving.wish(await channel.receive()), tell)
         finally:
             await _end(telling)
+
+    def _wish(self, hub: Hub, wish: Wish, tell: Callable[[News], None]) -> None:
+        """A hub wants to answer to one id more, or less."""
+        if not self.table.wishes(hub, _now()):
+            raise LinkViolation("a hub that changes what it answers to so often is not served")
+        if isinstance(wish, Ended):
+            self.table.ended(hub, wish.seed)
+            return
+        try:
+            self.table.answer(hub, wish.seed, _now())
+        except NoRoom as full:
+            tell(Unanswered(derived_id(hub.key, wish.seed), str(full)))
 
     async def _visit(self, request: web.Request) -> web.StreamResponse:
         async with self._opened(request, FRAME_BYTES) as (ws, channel):

@@ -5,6 +5,8 @@
 | –          | `knock`                | KNOCKING   | refused: too many, too often                 |
 | KNOCKING   | `prove` (key is good)  | REGISTERED | an older registration of the id ends         |
 | KNOCKING   | PROOF_S                | GONE       |                                              |
+| REGISTERED | `answer`               | REGISTERED | it has one id more; refused: too many        |
+| REGISTERED | `ended`                | REGISTERED | who waits for that id goes                   |
 | REGISTERED | silent for SILENT_S    | GONE       | its pairs go on, on sockets of their own     |
 
 | visitor    | event                  | becomes    | and                                          |
@@ -27,7 +29,9 @@ from enum import Enum, auto
 
 from forwarder.connectors.doors import network_of
 from forwarder.meet.bounds import DEFAULT, IDLE_S, JOIN_S, PROOF_S, SILENT_S, Bounds
-from relay.link.security.meeting import FULL, NOT_HERE, hub_id
+from relay.link.security.meeting import FULL, NOT_HERE, derived_id, hub_id
+
+_GONE = "the hub is not at this meeting point now"
 
 
 class State(Enum):
@@ -47,18 +51,21 @@ class NoRoom(Exception):
 
 
 class Hub:
-    """A hub's registration. `end` closes its connection, at once; `tell` hands it a visitor."""
+    """A hub's registration. `end` closes its connection, at once; `tell` hands it a visitor.
+    `ids`: what it answers to, with how often it was asked for."""
 
-    __slots__ = ("end", "heard", "id", "network", "state", "tell", "waiting")
+    __slots__ = ("end", "heard", "id", "ids", "key", "network", "state", "tell", "wishes")
 
     def __init__(self, network: str, now: float, end: Callable[[str], None]) -> None:
         self.network = network
         self.end = end
         self.heard = now
         self.id = ""
+        self.key = b""
+        self.ids: dict[str, _Rate] = {}
         self.state = State.KNOCKING
         self.tell: Callable[[Visit], None] = _nobody
-        self.waiting = 0
+        self.wishes: _Rate | None = None
 
 
 class Visit:
@@ -67,10 +74,10 @@ class Visit:
     __slots__ = ("address", "end", "heard", "hub", "id", "network", "since", "state", "ticket")
 
     def __init__(
-        self, hub: Hub, address: str, ticket: str, now: float, end: Callable[[str], None]
+        self, hub: Hub, id: str, address: str, ticket: str, now: float, end: Callable[[str], None]
     ) -> None:
         self.hub = hub
-        self.id = hub.id
+        self.id = id
         self.address = address
         self.network = network_of(address)
         self.ticket = ticket
@@ -115,13 +122,15 @@ class Table:
         self._only = only
         self._ticket = ticket
         self._hubs: dict[Hub, None] = {}
-        self._registered: dict[str, Hub] = {}
+        self._registered: dict[str, Hub] = {}  # by each id
+        self._proven = 0
         self._waiting: dict[str, Visit] = {}
         self._pairs: dict[Visit, None] = {}
         # Those that hold bytes back, in the order in which they began to.
         self._slow: dict[Visit, None] = {}
         self._hubs_at: Counter[str] = Counter()
         self._waiting_at: Counter[str] = Counter()
+        self._waiting_for: Counter[str] = Counter()
         self._pairs_at: Counter[str] = Counter()
         self._pairs_of: Counter[str] = Counter()
         self._attempts = _Rate(bounds.attempts, 0.0)
@@ -131,7 +140,7 @@ class Table:
     def counts(self) -> dict[str, int]:
         """What there is, for people: numbers and nothing else."""
         return {
-            "hubs": len(self._registered),
+            "hubs": self._proven,
             "waiting": len(self._waiting),
             "pairs": len(self._pairs),
             "slow": len(self._slow),
@@ -165,19 +174,59 @@ class Table:
             end = older.end
             self.leave_hub(older)
             end("the hub came back over a new connection")
-        hub.id, hub.state, hub.heard, hub.tell = id, State.REGISTERED, now, tell
-        self._registered[id] = hub
+        hub.id, hub.key = id, key
+        hub.state, hub.heard, hub.tell = State.REGISTERED, now, tell
+        self._proven += 1
+        self._add(hub, id, self.bounds.visits_hub, now)
         return id
+
+    def answer(self, hub: Hub, seed: bytes, now: float) -> str:
+        """It answers to the id of its key and `seed` too; returns that. Raises NoRoom."""
+        if hub.state is not State.REGISTERED:
+            raise NoRoom(_GONE, NOT_HERE)
+        id = derived_id(hub.key, seed)
+        if id in hub.ids:
+            return id
+        bounds = self.bounds
+        if len(hub.ids) > bounds.derived_each:
+            raise NoRoom(f"a hub may have {bounds.derived_each} shares at a time here")
+        if len(self._registered) - self._proven >= bounds.derived:
+            raise NoRoom("this meeting point has all the shares it can take")
+        self._add(hub, id, bounds.visits_derived, now)
+        return id
+
+    def ended(self, hub: Hub, seed: bytes) -> None:
+        """It does not answer to that id any more, and who waits for it need not."""
+        id = derived_id(hub.key, seed)
+        if hub.ids.pop(id, None) is None:
+            return
+        del self._registered[id]
+        for visit in [visit for visit in self._waiting.values() if visit.id == id]:
+            end = visit.end
+            self.leave_visit(visit)
+            end(_GONE)
+
+    def wishes(self, hub: Hub, now: float) -> bool:
+        """Count one change of its ids; False if there are too many."""
+        most = self.bounds.wishes_each
+        hub.wishes = hub.wishes or _Rate(most, now)
+        return hub.wishes.take(most, now)
+
+    def _add(self, hub: Hub, id: str, most: int, now: float) -> None:
+        hub.ids[id] = _Rate(most, now)
+        self._registered[id] = hub
 
     def leave_hub(self, hub: Hub) -> None:
         """Its connection is gone. Idempotent."""
         if hub.state is State.GONE:
             return
+        self._proven -= hub.state is State.REGISTERED
         hub.state = State.GONE
         del self._hubs[hub]
         _less(self._hubs_at, hub.network)
-        if self._registered.get(hub.id) is hub:
-            del self._registered[hub.id]
+        for id in hub.ids:
+            del self._registered[id]
+        hub.ids.clear()
 
     # --- visitors -------------------------------------------------------------------------------
 
@@ -187,16 +236,20 @@ class Table:
         self._attempt(network, now)
         hub = self._registered.get(id)
         if hub is None:
-            raise NoRoom("the hub is not at this meeting point now", NOT_HERE)
+            raise NoRoom(_GONE, NOT_HERE)
         bounds = self.bounds
+        own = id == hub.id
         if self._waiting_at[network] >= bounds.visitors_each:
             raise NoRoom("too many visitors from your address are waiting")
-        if hub.waiting >= bounds.visitors_hub or len(self._waiting) >= bounds.visitors:
+        most = bounds.visitors_hub if own else bounds.visitors_derived
+        if self._waiting_for[id] >= most or len(self._waiting) >= bounds.visitors:
             raise NoRoom("too many visitors are waiting; try again in a minute")
-        visit = Visit(hub, address, self._ticket(), now, end)
+        if not hub.ids[id].take(bounds.visits_hub if own else bounds.visits_derived, now):
+            raise NoRoom("this hub was asked for too often; try again in a minute")
+        visit = Visit(hub, id, address, self._ticket(), now, end)
         self._waiting[visit.ticket] = visit
         self._waiting_at[network] += 1
-        hub.waiting += 1
+        self._waiting_for[id] += 1
         hub.tell(visit)
         return visit
 
@@ -208,7 +261,8 @@ class Table:
         bounds = self.bounds
         if self._pairs_at[visit.network] >= bounds.pairs_each:
             raise NoRoom("there are too many connections of the visitor's address")
-        if self._pairs_of[visit.id] >= bounds.pairs_hub or len(self._pairs) >= bounds.pairs:
+        most = bounds.pairs_hub if visit.id == visit.hub.id else bounds.pairs_derived
+        if self._pairs_of[visit.id] >= most or len(self._pairs) >= bounds.pairs:
             raise NoRoom("there are too many connections")
         self._no_longer_waits(visit)
         visit.state, visit.heard = State.JOINED, now
@@ -246,7 +300,7 @@ class Table:
     def _no_longer_waits(self, visit: Visit) -> None:
         del self._waiting[visit.ticket]
         _less(self._waiting_at, visit.network)
-        visit.hub.waiting -= 1
+        _less(self._waiting_for, visit.id)
 
     # --- time -----------------------------------------------------------------------------------
 

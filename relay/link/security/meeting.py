@@ -30,6 +30,8 @@ LABEL: Final = b"bpforward meeting 1"
 PATTERN: Final = "XN"
 # 128 bits: nobody finds a second key with the same id, and nobody guesses one.
 _ID_BYTES: Final = 16
+# As many: nobody who has an id finds the key's other ones.
+SEED_BYTES: Final = 16
 _ID: Final = re.compile(r"[a-z2-7]{26}")
 # Frames of a registration; the longest is a visitor's, with an address.
 MAX_FRAME_BYTES: Final = 1024
@@ -49,27 +51,64 @@ class MeetingAddressError(LinkError):
     """The text is no address of a meeting point; says what is wrong with it."""
 
 
+Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z2-7]{26}$")]
+Seed = Annotated[bytes, msgspec.Meta(min_length=SEED_BYTES, max_length=SEED_BYTES)]
+
+
 class Visitor(msgspec.Struct, frozen=True, tag=True):
-    """Somebody asks for this hub. `ticket`: where to join them. `address`: where the meeting point
+    """Somebody asks for `id`. `ticket`: where to join them. `address`: where the meeting point
     says that they come from."""
 
     ticket: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
     address: Annotated[str, msgspec.Meta(max_length=64)]
+    id: Id
 
 
 class Registered(msgspec.Struct, frozen=True, tag=True):
     """The proof was good: visitors of `id` will be told."""
 
-    id: str
+    id: Id
 
 
-News = Registered | Visitor
-_DECODER: Final = msgspec.msgpack.Decoder(News)
+class Unanswered(msgspec.Struct, frozen=True, tag=True):
+    """Nobody will be told of the visitors of `id`, which the hub asked for; why, for people."""
+
+    id: Id
+    text: Annotated[str, msgspec.Meta(max_length=128)]
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """The hub answers to the id of its key and `seed` too, from now on."""
+
+    seed: Seed
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """The hub does not answer to that id any more."""
+
+    seed: Seed
+
+
+News = Registered | Visitor | Unanswered
+Wish = Answer | Ended
+_NEWS: Final = msgspec.msgpack.Decoder(News)
+_WISHES: Final = msgspec.msgpack.Decoder(Wish)
 
 
 def hub_id(key: bytes) -> str:
     """What a hub is called at a meeting point: 26 characters, from its public key."""
-    digest = hashlib.sha256(b"bpforward meeting id" + key).digest()[:_ID_BYTES]
+    return _id(b"bpforward meeting id" + key)
+
+
+def derived_id(key: bytes, seed: bytes) -> str:
+    """Another id of the hub with the public key `key`, which leads to no other of its ids. `seed`:
+    SEED_BYTES random bytes. Only who proves the key can answer to it."""
+    assert len(seed) == SEED_BYTES
+    return _id(b"bpforward meeting derived id" + key + seed)
+
+
+def _id(text: bytes) -> str:
+    digest = hashlib.sha256(text).digest()[:_ID_BYTES]
     return base64.b32encode(digest).rstrip(b"=").decode().lower()
 
 
@@ -191,10 +230,15 @@ class Registering:
         assert self._transport is not None
         data = self._transport.open(_bounded(frame))
         try:
-            news: News = _DECODER.decode(data)
+            news: News = _NEWS.decode(data)
         except msgspec.MsgspecError as error:
             raise LinkViolation("the meeting point said what none says") from error
         return news
+
+    def say(self, wish: Wish) -> bytes:
+        """The next frame for the meeting point, after the proof."""
+        assert self._transport is not None
+        return self._transport.seal(msgspec.msgpack.encode(wish))
 
 
 class Proving:
@@ -223,6 +267,16 @@ class Proving:
         """The next frame for the hub."""
         assert self._transport is not None
         return self._transport.seal(msgspec.msgpack.encode(news))
+
+    def wish(self, frame: str | bytes) -> Wish:
+        """What a hub says after its proof. Raises LinkViolation."""
+        assert self._transport is not None
+        data = self._transport.open(_bounded(frame))
+        try:
+            wish: Wish = _WISHES.decode(data)
+        except msgspec.MsgspecError as error:
+            raise LinkViolation("the hub said what none says") from error
+        return wish
 
 
 def _bounded(frame: str | bytes) -> bytes:

@@ -13,6 +13,7 @@ from forwarder.connectors.bounds import (
     Origin,
     Purpose,
 )
+from forwarder.connectors.descriptors import RESERVED
 from forwarder.connectors.doors import Doors, Place, State, network_of
 
 HERE, NEAR, FAR = "127.0.0.1", "192.0.2.1", "198.51.100.1"
@@ -38,7 +39,7 @@ def test_all_places_together_leave_a_thousand_descriptors_room_for_everything_el
     knocking = sum(bound.most for bound in KNOCKING.values())
     strangers = len(Origin) * sum(bound.most for bound in STRANGERS.values())
     settled = sum(bound.most for bound in (*SETTLED.values(), *SETTLED_HERE.values()))
-    assert knocking + strangers + settled < 800
+    assert knocking + strangers + settled < 830 < 1024 - RESERVED
     assert set(STRANGERS) == set(SETTLED) == set(SETTLED_HERE) == set(Purpose)
 
 
@@ -187,6 +188,16 @@ def test_what_a_meeting_point_says_of_addresses_gives_nobody_more_than_a_strange
 
 
 def test_visitors_of_meeting_points_are_a_quarter_of_all_at_most() -> None:
-    strangers = len(Origin) * STRANGERS[Purpose.MEETING].most
-    assert 4 * (strangers + SETTLED[Purpose.MEETING].most) <= 800
-    assert SETTLED_HERE[Purpose.MEETING].most == 0
+    by_them = (Purpose.MEETING, Purpose.GUESTS)
+    strangers = len(Origin) * sum(STRANGERS[purpose].most for purpose in by_them)
+    assert 4 * (strangers + sum(SETTLED[purpose].most for purpose in by_them)) <= 800
+    assert not any(SETTLED_HERE[purpose].most for purpose in by_them)
+
+
+def test_a_flood_for_one_share_takes_no_place_of_another_or_of_a_relay() -> None:
+    street = Street()
+    street.doors.call(FAR, 0.0, lambda: street.ended.append("relay"))
+    street.doors.call("other", 0.0, lambda: street.ended.append("guest"), Purpose.GUESTS)
+    for _ in range(1000):
+        street.doors.call("flooded", 0.0, lambda: street.ended.append("flood"), Purpose.GUESTS)
+    assert set(street.ended) == {"flood"}

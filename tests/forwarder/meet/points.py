@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.meeting import MeetingPoint
+from forwarder.connectors.meeting_ids import MeetingIds
 from forwarder.connectors.websocket_client import Backoff
 from forwarder.meet.bounds import DEFAULT, Bounds
 from forwarder.meet.server import MeetingServer
@@ -53,9 +54,11 @@ class House:
     def __init__(self, server: MeetingServer, key: KeyPair | None = None) -> None:
         self.key = key or KeyPair.generate()
         self.doors = Doors()
+        self.ids = MeetingIds(self.key.public)
         self.point = MeetingPoint(
-            server.origin, self.key, self.doors, backoff=QUICK, frame_bytes=MAX_FRAME_BYTES
-        )
+            server.origin, self.key, self.doors, ids=self.ids, backoff=QUICK,
+            frame_bytes=MAX_FRAME_BYTES,
+        )  # fmt: skip
         self.came: asyncio.Queue[Channel] = asyncio.Queue()
         self.over = asyncio.Event()
 

@@ -193,9 +193,11 @@ async def test_frames_in_another_order_end_the_link() -> None:
 
 async def test_another_hub_cannot_answer_for_an_id() -> None:
     async with hostile_point() as server, house(server) as hub, house(server) as other:
-        server.table._registered[hub_id(hub.key.public)] = server.table._registered[
-            hub_id(other.key.public)
-        ]
+        id, theirs = hub_id(hub.key.public), hub_id(other.key.public)
+        instead = server.table._registered[id] = server.table._registered[theirs]
+        instead.ids[id] = instead.ids[theirs]
+        tell = instead.tell
+        instead.tell = lambda it: tell(Visit(instead, theirs, it.address, it.ticket, 0.0, print))
         async with visitor_of(hub) as visitor:
             there = asyncio.ensure_future(_as_hub(other))
             with pytest.raises(Refused) as refused:
@@ -228,7 +230,8 @@ async def test_a_hub_believes_nothing_of_what_it_is_told_about_visitors() -> Non
     async with hostile_point() as server, house(server) as hub:
         (registration,) = server._hubs
         for number in range(3):
-            visit = Visit(registration, "127.0.0.1", f"nowhere-{number}-{'x' * 16}", 0.0, print)
+            ticket = f"nowhere-{number}-{'x' * 16}"
+            visit = Visit(registration, registration.id, "127.0.0.1", ticket, 0.0, print)
             registration.tell(visit)
             with pytest.raises(ChannelClosed, match="has gone"):
                 await (await hub.came.get()).receive()

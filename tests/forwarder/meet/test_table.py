@@ -7,9 +7,10 @@ import pytest
 
 from forwarder.meet.bounds import DEFAULT, IDLE_S, JOIN_S, PROOF_S, SILENT_S, Bounds
 from forwarder.meet.table import Hub, NoRoom, State, Table, Visit
-from relay.link.security.meeting import FULL, NOT_HERE, hub_id
+from relay.link.security.meeting import FULL, NOT_HERE, derived_id, hub_id
 
 KEY, OTHER = b"k" * 32, b"o" * 32
+SEED = bytes(16)
 NEAR, FAR = "192.0.2.1", "198.51.100.1"
 
 
@@ -161,6 +162,89 @@ def test_a_flood_for_one_hub_keeps_nobody_from_another() -> None:
     came = [point.came(KEY, f"203.0.{number // 250}.{number % 250}") for number in range(1000)]
     assert sum(came) == DEFAULT.visitors_hub
     point.pair(OTHER)
+
+
+def test_a_hub_answers_to_ids_of_its_key_and_of_no_other() -> None:
+    point = Point()
+    hub, other = point.hub(KEY), point.hub(OTHER)
+    id = point.table.answer(hub, SEED, 0.0)
+    assert id == derived_id(KEY, SEED) != point.table.answer(other, SEED, 0.0)
+    visit = point.table.visit(id, NEAR, 0.0, point.ended.append)
+    assert point.told == {hub_id(KEY): [visit]}
+    assert (visit.id, point.table.join(visit.ticket, 0.0).hub) == (id, hub)
+    assert point.table.counts["hubs"] == 2
+
+
+def test_an_ended_id_is_dead_at_once_and_who_waits_for_it_is_told() -> None:
+    point = Point()
+    hub = point.hub()
+    id = point.table.answer(hub, SEED, 0.0)
+    joined = point.table.join(point.table.visit(id, NEAR, 0.0, point.ended.append).ticket, 0.0)
+    waits = point.table.visit(id, NEAR, 0.0, point.ended.append)
+    point.table.ended(hub, SEED)
+    point.table.ended(hub, SEED)
+    assert (waits.state, joined.state) == (State.GONE, State.JOINED)
+    with pytest.raises(NoRoom, match="not at this meeting point"):
+        point.table.visit(id, NEAR, 0.0, point.ended.append)
+    with pytest.raises(NoRoom, match="has gone"):
+        point.table.join(waits.ticket, 0.0)
+    point.pair()  # its own id stays
+
+
+def test_all_ids_of_a_hub_go_with_its_registration() -> None:
+    point = Point()
+    old = point.hub()
+    point.table.answer(old, SEED, 0.0)
+    new = point.hub()
+    assert list(point.table._registered) == [hub_id(KEY)]
+    with pytest.raises(NoRoom):
+        point.table.answer(old, SEED, 0.0)  # a frame that came before the newer connection
+    id = point.table.answer(new, SEED, 0.0)
+    assert point.table.visit(id, NEAR, 0.0, point.ended.append).hub is new
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        (replace(DEFAULT, derived_each=2), "a hub may have 2 shares"),
+        (replace(DEFAULT, derived=2), "all the shares"),
+    ],
+)
+def test_further_ids_are_bounded(bounds: Bounds, words: str) -> None:
+    point = Point(bounds)
+    hub = point.hub()
+    for number in range(2):
+        point.table.answer(hub, bytes([number]) * 16, 0.0)
+    with pytest.raises(NoRoom, match=words):
+        point.table.answer(hub, bytes([9]) * 16, 0.0)
+    point.table.answer(hub, bytes(16), 0.0)  # there is that one already
+    point.table.ended(hub, bytes(16))
+    point.table.answer(hub, bytes([9]) * 16, 0.0)
+
+
+def test_changes_of_ids_are_counted() -> None:
+    point = Point(replace(DEFAULT, wishes_each=60))
+    hub = point.hub()
+    assert [point.table.wishes(hub, 0.0) for _ in range(61)] == [True] * 60 + [False]
+    assert point.table.wishes(hub, 1.0)
+
+
+def test_a_flood_for_one_share_keeps_nobody_from_the_hub_or_another_share() -> None:
+    point = Point()
+    hub = point.hub()
+    flooded, other = (point.table.answer(hub, bytes([n]) * 16, 0.0) for n in range(2))
+    joined = 0
+    for number in range(1000):
+        try:
+            visit = point.table.visit(flooded, f"203.0.{number // 250}.{number % 250}", 0.0, print)
+        except NoRoom:
+            continue
+        point.table.join(visit.ticket, 0.0)
+        point.table.leave_visit(visit)
+        joined += 1
+    assert joined == DEFAULT.visits_derived  # each costs the hub a dialing
+    point.pair()
+    point.table.visit(other, NEAR, 0.0, point.ended.append)
 
 
 def test_the_pair_that_was_slow_for_longest_ends_when_too_many_are() -> None:

@@ -4,11 +4,15 @@ import pytest
 
 from relay.link.errors import LinkViolation
 from relay.link.security.meeting import (
+    Answer,
+    Ended,
     MeetingAddressError,
     Proving,
     Registered,
     Registering,
+    Unanswered,
     Visitor,
+    derived_id,
     hub_id,
     is_id,
     is_visit_url,
@@ -33,7 +37,7 @@ def test_a_hub_proves_the_key_behind_its_id() -> None:
     id = hub_id(KEY.public)
     assert is_id(id)
     assert hub.news(point.say(Registered(id))) == Registered(id)
-    visitor = Visitor("t" * 32, "203.0.113.9")
+    visitor = Visitor("t" * 32, "203.0.113.9", id)
     assert hub.news(point.say(visitor)) == visitor
 
 
@@ -110,3 +114,29 @@ def test_a_place_at_a_meeting_point_is_recognised() -> None:
     assert normal_visit_url(url.replace("meet", "MEET")) == url
     for other in ("wss://meet.example.org/link", f"{url}x", url.replace("wss", "ws"), "", "/at/"):
         assert not is_visit_url(other)
+
+
+SEED, OTHER_SEED = bytes(16), bytes(15) + b"\x01"
+
+
+def test_each_seed_makes_an_id_that_tells_nothing_of_the_others() -> None:
+    ids = {hub_id(KEY.public), derived_id(KEY.public, SEED), derived_id(KEY.public, OTHER_SEED)}
+    assert len(ids) == 3
+    assert all(map(is_id, ids))
+    assert derived_id(KeyPair(bytes(32)).public, SEED) not in ids
+
+
+def test_a_hub_asks_for_more_ids_after_its_proof() -> None:
+    hub, point = Registering(KEY, HERE), Proving(HERE)
+    proven(hub, point)
+    assert point.wish(hub.say(Answer(SEED))) == Answer(SEED)
+    assert point.wish(hub.say(Ended(SEED))) == Ended(SEED)
+    refused = Unanswered(derived_id(KEY.public, SEED), "too many")
+    assert hub.news(point.say(refused)) == refused
+
+
+def test_what_no_hub_says_ends_a_registration() -> None:
+    hub, point = Registering(KEY, HERE), Proving(HERE)
+    proven(hub, point)
+    with pytest.raises(LinkViolation, match="what none says"):
+        point.wish(hub.say(Answer(b"short")))

@@ -1,0 +1,66 @@
+"""`MeetingIds`: what a hub answers to at its meeting points beside its own id.
+
+Each further id is made of the hub's key and a seed, and has a handler of its own, so that whoever
+knows one knows no other, and an ended one is dead: nobody who comes by it is joined any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from forwarder.errors import ConfigError
+from relay.link.security.meeting import Answer, Ended, Wish, derived_id
+
+if TYPE_CHECKING:
+    from forwarder.connectors.meeting import OnVisit
+
+# As many as a meeting point takes of one hub (`derived_each` in forwarder/meet/bounds.py).
+MOST = 64
+
+
+class MeetingIds:
+    """For the hub with the public key `key`, at all of its meeting points together."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._seeds: dict[str, bytes] = {}
+        self._handlers: dict[str, OnVisit] = {}
+        self._watching: dict[Callable[[Wish], None], None] = {}
+
+    def add(self, seed: bytes, serve: OnVisit) -> str:
+        """Answer to one id more, at once and wherever the hub registers: `serve` is run for each
+        visitor who comes by it. `seed`: SEED_BYTES random bytes, to be kept with what the id is
+        for. Returns the id, for `visit_url`. Raises ConfigError beyond MOST. Idempotent."""
+        id = derived_id(self._key, seed)
+        if id not in self._seeds and len(self._seeds) >= MOST:
+            raise ConfigError(f"{MOST} shares is all that can be had at a time: end one first.")
+        self._seeds[id] = seed
+        self._handlers[id] = serve
+        self._tell(Answer(seed))
+        return id
+
+    def end(self, seed: bytes) -> None:
+        """Answer to it no more, at once: also not to who is about to be joined. Whoever is here
+        already stays: that is for `serve` to end. Idempotent."""
+        id = derived_id(self._key, seed)
+        if self._seeds.pop(id, None) is not None:
+            del self._handlers[id]
+            self._tell(Ended(seed))
+
+    def handler(self, id: str) -> OnVisit | None:
+        """Who serves the visitors of `id`; None if it has ended."""
+        return self._handlers.get(id)
+
+    def watch(self, changed: Callable[[Wish], None]) -> None:
+        """Tell `changed` all that there are, and each change, until `unwatch`."""
+        for seed in self._seeds.values():
+            changed(Answer(seed))
+        self._watching[changed] = None
+
+    def unwatch(self, changed: Callable[[Wish], None]) -> None:
+        del self._watching[changed]
+
+    def _tell(self, wish: Wish) -> None:
+        for changed in tuple(self._watching):
+            changed(wish)
