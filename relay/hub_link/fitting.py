@@ -64,6 +64,7 @@ def size(advertisement: Advertisement) -> int:
         + 4 * (len(advertisement.address) + len(name))
         + len(advertisement.services) * (_UUID + _PART)
         + sum(len(data) + _PART for data in advertisement.manufacturer.values())
+        + sum(4 * len(signal.radio) + 3 * _PART for signal in advertisement.radios)
     )
 
 

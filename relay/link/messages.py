@@ -113,14 +113,23 @@ class Service(Struct, frozen=True, omit_defaults=True):
     characteristics: tuple[Characteristic, ...] = ()
 
 
+class Signal(Struct, frozen=True, omit_defaults=True):
+    """How well one radio of a relay that has several hears a peripheral, in dBm."""
+
+    radio: Name
+    rssi: Annotated[int, Meta(ge=-128, le=127)]
+
+
 class Advertisement(Struct, frozen=True, omit_defaults=True):
-    """`manufacturer`: company number → data without the number. `rssi` in dBm, 0 when unknown."""
+    """`manufacturer`: company number → data without the number. `rssi` in dBm, 0 when unknown;
+    `radios`: the same for each radio of a relay that has several."""
 
     address: Address
     name: Name | None = None
     rssi: Annotated[int, Meta(ge=-128, le=127)] = 0
     services: tuple[Uuid, ...] = ()
     manufacturer: dict[U16, Bytes] = {}
+    radios: Annotated[tuple[Signal, ...], Meta(max_length=16)] = ()
 
 
 class Held(Struct, frozen=True, omit_defaults=True):
@@ -226,9 +235,12 @@ class Value(_Message, frozen=True, tag=True):
 
 
 class Failed(_Message, frozen=True, tag=True):
+    """`full`: a Connect failed because no place is free here; the peripheral is not to blame."""
+
     id: U32
     code: ErrorCode
     text: Text = ""
+    full: bool = False
 
 
 class Notification(_Message, frozen=True, tag=True):

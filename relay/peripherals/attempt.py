@@ -25,8 +25,8 @@ class Claim:
     hub: Sink
     message: Connect
 
-    def failed(self, code: ErrorCode, text: str) -> None:
-        self.hub.put(Failed(self.message.id, code, text[:512]))
+    def failed(self, code: ErrorCode, text: str, *, full: bool = False) -> None:
+        self.hub.put(Failed(self.message.id, code, text[:512], full))
 
 
 @dataclass(slots=True, eq=False)
@@ -48,11 +48,11 @@ class Attempt:
         """It is made for this one from now on."""
         self.claim, self.asked = claim, True
 
-    def failed(self, code: ErrorCode, text: str) -> None:
-        """Tell whoever waits."""
+    def failed(self, code: ErrorCode, text: str, *, full: bool = False) -> None:
+        """Tell whoever waits. `full`: no place is free for it."""
         claim, self.claim = self.claim, None
         if claim is not None:
-            claim.failed(code, text)
+            claim.failed(code, text, full=full)
 
     async def let_go(self, address: str, connection: Connection, *, ending: bool) -> None:
         """Disconnect, however often that takes: what is forgotten here stays connected for ever.

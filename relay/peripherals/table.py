@@ -159,7 +159,8 @@ class Roster:
             return None
         if len(self._peripherals) + len(claims) >= self._config.max_peripherals:
             most = self._config.max_peripherals
-            return Failed(message.id, ErrorCode.BUSY, f"this relay holds {most} devices at most")
+            text = f"this relay holds {most} devices at most"
+            return Failed(message.id, ErrorCode.BUSY, text, full=True)
         return None
 
     async def _attend(self, address: str, attempt: Attempt, limit_s: float) -> None:
@@ -231,7 +232,7 @@ class Roster:
             waited_s = attempt.claim.message.timeout_ms / 1000 if attempt.claim else limit_s
             attempt.failed(ErrorCode.TIMEOUT, f"no connection within {waited_s:g} s")
         except RadioError as error:
-            attempt.failed(error.code, error.text)
+            attempt.failed(error.code, error.text, full=error.full)
         except Exception:
             # A fault boundary, as in `_attend`.
             log.exception("%s: connecting failed", address)

@@ -17,12 +17,16 @@ OnValue = Callable[[bytes], None]
 
 
 class RadioError(Exception):
-    """A radio operation failed; `code` says what kind of failure, the text is one plain line."""
+    """A radio operation failed; `code` says what kind of failure, the text is one plain line.
 
-    def __init__(self, code: ErrorCode, text: str) -> None:
+    `full`: it could not connect because all its places are taken, whatever it was to connect.
+    """
+
+    def __init__(self, code: ErrorCode, text: str, *, full: bool = False) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+        self.full = full
 
 
 class Connection(Protocol):
@@ -93,6 +97,15 @@ class Radio(Protocol):
 
     async def close(self) -> None:
         """Disconnect everything and give the radio back."""
+        ...
+
+
+@runtime_checkable
+class Several(Protocol):
+    """Radios that are one here, and hear each for itself."""
+
+    def signals(self, address: str) -> dict[str, int]:
+        """How strong (dBm) each radio heard it lately, by the radio's name; nothing unknown."""
         ...
 
 

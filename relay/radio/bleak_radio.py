@@ -197,7 +197,8 @@ class BleakRadio:
                 self._turns.failed(address)
                 again_s = failed.failure.again_s
                 if again_s is None or attempt == ATTEMPTS:
-                    raise RadioError(failed.failure.code, failed.text) from failed.__cause__
+                    code, full = failed.failure.code, failed.failure.full
+                    raise RadioError(code, failed.text, full=full) from failed.__cause__
                 log.debug("connecting %s, attempt %d: %s", address, attempt, failed.text)
                 if failed.failure.code is ErrorCode.NOT_FOUND:
                     self._devices.pop(address, None)

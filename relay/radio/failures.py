@@ -20,10 +20,12 @@ NO_SLOT_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`again_s`: how long to wait before another attempt; None: another would fail as well."""
+    """`again_s`: how long to wait before another attempt; None: another would fail as well. `full`:
+    all places of the radio are taken."""
 
     code: ErrorCode
     again_s: float | None = None
+    full: bool = False
 
 
 # The first entry of which a part occurs in the error decides. Lower case.
@@ -36,8 +38,11 @@ _MEANINGS: tuple[tuple[tuple[str, ...], Failure], ...] = (
         ("no bluetooth adapter", "serviceunknown", "namehasnoowner", "not available"),
         Failure(ErrorCode.RADIO),
     ),
-    (("connection-limit", "connection slot", "limit exceeded"), Failure(ErrorCode.BUSY, NO_SLOT_S)),
-    (("memory-allocation", "memory capacity"), Failure(ErrorCode.BUSY, NO_SLOT_S)),
+    (
+        ("connection-limit", "connection slot", "limit exceeded"),
+        Failure(ErrorCode.BUSY, NO_SLOT_S, full=True),
+    ),
+    (("memory-allocation", "memory capacity"), Failure(ErrorCode.BUSY, NO_SLOT_S, full=True)),
     (
         ("inprogress", "in progress", "already-connected", "already connected", "busy"),
         Failure(ErrorCode.BUSY, LATER_S),

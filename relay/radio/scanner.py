@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from relay.link.messages import Advertisement, Advertisements, FromRelay, RadioInfo, RadioState
-from relay.radio.base import Radio, RadioError
+from relay.radio.base import Radio, RadioError, Several
 from relay.radio.sightings import Sightings
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Scanner:
         self._scope: asyncio.Timeout | None = None
         self._trouble = ""
         self._told: RadioInfo | None = None
-        self._sightings = Sightings()
+        self._sightings = Sightings(radio.signals) if isinstance(radio, Several) else Sightings()
         self._flush: asyncio.TimerHandle | None = None
 
     @property

@@ -1,7 +1,8 @@
 """Several radios of one relay as one: `Radios`. Each scans, fails and recovers on its own.
 
-A peripheral is connected by the radio that hears it best; one that failed lately comes behind
-those that did not. Addresses that none has heard are looked for by one after the other.
+A peripheral is connected by the radio with the best score (relay.radio.score): the one that had it
+last has a start, and a moment to hear it again. Addresses that none has heard are looked for by one
+after the other.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Never
 
 from msgspec.structs import replace
@@ -25,6 +27,7 @@ from relay.radio.base import (
 )
 from relay.radio.gatt import canonical_address
 from relay.radio.passing import PassingConnection
+from relay.radio.score import UNKNOWN_DBM, Score, plausible, score
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +40,11 @@ RETRY_MOST_S = 15.0
 # What was heard longer ago (s) says nothing about where a toy is now: they advertise each second,
 # and scanners miss most of what they could hear.
 FRESH_S = 20.0
-# A radio that just failed to connect a toy (dB, for each failure in a row, up to three): more than
-# the noise of a signal that is measured twice, which is 8 dB.
-FAILED_DB = 15
-FAILURES_COUNTED = 3
+# The radio that had it last gets so long (s) to hear it again, if it works and another hears it:
+# toys advertise once a second, and a scanner listens part of the time.
+AGAIN_S = 1.0
+# How long (s) one radio may try while another could: nearly all connect within three seconds.
+ELSEWHERE_S = 8.0
 # Addresses whose sightings are kept; the one that was not heard for longest is forgotten.
 HEARD_MOST = 1000
 # Another radio may do what this one did not. Not BUSY: the toy itself is somebody's already, and
@@ -53,6 +57,7 @@ class _Heard:
     rssi: int
     at: float
     failures: int = 0
+    failed_at: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -66,20 +71,42 @@ class _Part:
         info = self.radio.info
         return replace(info, text=self.trouble[:512]) if self.trouble and not info.text else info
 
-    def score(self, address: str, now: float) -> float | None:
-        """How well it may do with this peripheral, in dBm; None: it has not heard it lately."""
+    # Address → since when it is being connected.
+    connecting: dict[str, float] = field(default_factory=dict)
+
+    def hears(self, address: str, now: float) -> bool:
         heard = self.heard.get(address)
-        if heard is None or now - heard.at > FRESH_S:
+        return heard is not None and now - heard.at <= FRESH_S
+
+    def score(self, address: str, now: float, *, kept: bool) -> Score | None:
+        """How well it may do with this peripheral; None: it has not heard it lately."""
+        if not self.hears(address, now):
             return None
-        return heard.rssi - FAILED_DB * min(heard.failures, FAILURES_COUNTED)
+        heard = self.heard[address]
+        return score(
+            heard.rssi,
+            failures=heard.failures,
+            failed_s=now - heard.failed_at,
+            connects_s=[now - since for since in self.connecting.values()],
+            free=self.info.slots,
+            kept=kept,
+        )
 
     def note(self, advertisement: Advertisement, now: float) -> None:
         address = canonical_address(advertisement.address)
         before = self.heard.pop(address, None)
-        failures = 0 if before is None else before.failures
-        self.heard[address] = _Heard(advertisement.rssi, now, failures)
+        new = _Heard(advertisement.rssi, now)
+        if before is not None:
+            new.failures, new.failed_at = before.failures, before.failed_at
+        self.heard[address] = new
         while len(self.heard) > HEARD_MOST:
             del self.heard[next(iter(self.heard))]
+
+    def tried(self, address: str, now: float, *, failed: bool) -> None:
+        heard = self.heard.get(address)
+        if heard is not None:
+            heard.failures = heard.failures + 1 if failed else 0
+            heard.failed_at = now
 
 
 class Radios:
@@ -89,6 +116,10 @@ class Radios:
         assert 1 < len(radios) <= MOST_RADIOS
         self._parts = tuple(_Part(radio) for radio in radios)
         self._taken: set[str] = set()
+        # Which radio had it last, the one connected longest ago first.
+        self._last: dict[str, _Part] = {}
+        # Whoever waits until this part hears this address again.
+        self._awaited: dict[str, tuple[_Part, asyncio.Event]] = {}
 
     @property
     def info(self) -> RadioInfo:
@@ -112,7 +143,26 @@ class Radios:
         """As Radio.scan, but for a radio that cannot: it is tried again, and `info` says so."""
         async with asyncio.TaskGroup() as group:
             for part in self._parts:
-                group.create_task(_scan(part, on_advertisement), name=f"scan {part.info.name}")
+                work = _scan(part, partial(self._heard, part, on_advertisement))
+                group.create_task(work, name=f"scan {part.info.name}")
+
+    def signals(self, address: str) -> dict[str, int]:
+        """How strong (dBm) each radio heard it lately, by the radio's name; nothing unknown."""
+        now, address = asyncio.get_running_loop().time(), canonical_address(address)
+        return {
+            part.info.name: part.heard[address].rssi
+            for part in self._parts
+            if part.hears(address, now) and plausible(part.heard[address].rssi) > UNKNOWN_DBM
+        }
+
+    def _heard(
+        self, part: _Part, on_advertisement: OnAdvertisement, advertisement: Advertisement
+    ) -> None:
+        part.note(advertisement, asyncio.get_running_loop().time())
+        awaited = self._awaited.get(canonical_address(advertisement.address))
+        if awaited is not None and awaited[0] is part:
+            awaited[1].set()
+        on_advertisement(advertisement)
 
     async def connect(self, address: str, on_gone: OnGone) -> Connection:
         address = canonical_address(address)
@@ -143,47 +193,96 @@ class Radios:
                 raise error
 
     async def _connect(self, address: str, on_gone: OnGone) -> Connection:
+        await self._heard_again(address)
         first: RadioError | None = None
-        for part in self._order(address):
+        order = self._order(address)
+        for number, part in enumerate(order, 1):
+            patience_s = None if number == len(order) else ELSEWHERE_S
             try:
-                connection = await part.radio.connect(address, on_gone)
+                return await self._by(part, address, on_gone, patience_s)
             except RadioError as error:
-                if (heard := part.heard.get(address)) is not None:
-                    heard.failures += 1
-                log.debug("%s by %s: %s", address, part.info.name, error.text)
+                log.info("%s by %s: %s", address, part.info.name, error.text)
                 # Of several that fail, the one that should have done it best says why.
                 first = first or error
                 if error.code not in _ANOTHER_MAY and not _full(part, error):
                     raise
-            else:
-                if (heard := part.heard.get(address)) is not None:
-                    heard.failures = 0
-                return connection
         assert first is not None, "there are radios"
         raise first
 
+    async def _by(
+        self, part: _Part, address: str, on_gone: OnGone, patience_s: float | None
+    ) -> Connection:
+        """Connect by this radio. Raises RadioError, TIMEOUT after `patience_s`."""
+        loop = asyncio.get_running_loop()
+        part.connecting[address] = loop.time()
+        try:
+            async with asyncio.timeout(patience_s):
+                connection = await part.radio.connect(address, on_gone)
+        except TimeoutError:
+            part.tried(address, loop.time(), failed=True)
+            text = f"no connection within {patience_s:g} s"
+            raise RadioError(ErrorCode.TIMEOUT, text) from None
+        except RadioError as error:
+            if not _full(part, error):
+                part.tried(address, loop.time(), failed=True)
+            raise
+        finally:
+            del part.connecting[address]
+        part.tried(address, loop.time(), failed=False)
+        self._last.pop(address, None)
+        self._last[address] = part
+        while len(self._last) > HEARD_MOST:
+            del self._last[next(iter(self._last))]
+        return connection
+
+    async def _heard_again(self, address: str) -> None:
+        """Wait a moment for the radio that had it last, if that could have it again."""
+        last, now = self._last.get(address), asyncio.get_running_loop().time()
+        if last is None or last.hears(address, now) or not _usable(last) or last.trouble:
+            return
+        if not any(part.hears(address, now) for part in self._parts):
+            return
+        again = asyncio.Event()
+        self._awaited[address] = (last, again)
+        try:
+            async with asyncio.timeout(AGAIN_S):
+                await again.wait()
+        except TimeoutError:
+            pass  # the others, then
+        finally:
+            del self._awaited[address]
+
     def _order(self, address: str) -> list[_Part]:
         """The radios that may connect it, best first: those that hear it, else all of them."""
-        now = asyncio.get_running_loop().time()
-        scored = [(part.score(address, now), part) for part in self._parts]
-        hearing = [(score, part) for score, part in scored if score is not None]
-        hearing.sort(key=lambda one: (one[1].info.on, one[0]), reverse=True)
-        return [part for _, part in hearing] or list(self._parts)
+        now, last = asyncio.get_running_loop().time(), self._last.get(address)
+        hearing = [
+            (_usable(part), told.rank, part, told)
+            for part in self._parts
+            if (told := part.score(address, now, kept=part is last)) is not None
+        ]
+        hearing.sort(key=lambda one: one[:2], reverse=True)
+        if hearing:
+            scores = "; ".join(f"{part.info.name} {told}" for _, _, part, told in hearing)
+            log.info("%s: the radios' scores in dB: %s", address, scores)
+        return [part for _, _, part, _ in hearing] or list(self._parts)
+
+
+def _usable(part: _Part) -> bool:
+    info = part.info
+    return info.on and info.slots != 0
 
 
 def _full(part: _Part, error: RadioError) -> bool:
-    return error.code is ErrorCode.BUSY and part.info.slots == 0
+    return error.full or (error.code is ErrorCode.BUSY and part.info.slots == 0)
 
 
 async def _scan(part: _Part, on_advertisement: OnAdvertisement) -> Never:
     """Scan with this one until cancelled."""
-    loop = asyncio.get_running_loop()
     pause = RETRY_S
 
     def heard(advertisement: Advertisement) -> None:
         nonlocal pause
         part.trouble, pause = "", RETRY_S
-        part.note(advertisement, loop.time())
         on_advertisement(advertisement)
 
     while True:

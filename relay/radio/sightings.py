@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from relay.hub_link.fitting import sayable, size
-from relay.link.messages import Advertisement
+from relay.link.messages import Advertisement, Signal
 
 # A batch leaves at most this long (s) after its first advertisement: people do not notice, and a
 # room with a hundred beacons becomes ten messages a second.
@@ -34,12 +35,14 @@ class Sightings:
     """`add` what the radio reports; `take` a batch when it is `due`.
 
     `left_out` counts what was no fit for the link: parts of advertisements, or whole ones.
+    `signals`: how well each radio hears an address, where there are several.
     """
 
-    __slots__ = ("_due", "_fresh", "_seen", "left_out")
+    __slots__ = ("_due", "_fresh", "_seen", "_signals", "left_out")
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Callable[[str], Mapping[str, int]] = lambda address: {}) -> None:
         self.left_out = 0
+        self._signals = signals
         self._seen: dict[str, _Seen] = {}
         self._fresh: dict[str, None] = {}
         self._due: float | None = None
@@ -88,12 +91,14 @@ class Sightings:
         room = BATCH_BYTES
         for address in list(self._fresh)[:BATCH]:
             known = self._seen[address]
-            room -= size(known.advertisement)
+            radios = tuple(Signal(name, rssi) for name, rssi in self._signals(address).items())
+            told = replace(known.advertisement, rssi=round(known.rssi), radios=radios)
+            room -= size(told)
             if room < 0 and batch:
                 break
             del self._fresh[address]
             known.told_at = now
-            batch.append(replace(known.advertisement, rssi=round(known.rssi)))
+            batch.append(told)
         self._due = now if self._fresh else None
         return tuple(batch)
 

@@ -88,6 +88,7 @@ class RecordingRadio:
         self.connection = connection or RecordingConnection()
         self.connect_takes_s: float | None = 0.0
         self.refusal: RadioError | Exception | None = None
+        self.hangs: set[str] = set()  # addresses that never connect
         self.on_gone: OnGone | None = None
         self.scanning = False
         self.closed = False
@@ -104,7 +105,7 @@ class RecordingRadio:
             self.scanning, self.on_advertisement = False, None
 
     async def connect(self, address: str, on_gone: OnGone) -> RecordingConnection:
-        await _spend(self.connect_takes_s)
+        await _spend(None if address in self.hangs else self.connect_takes_s)
         if self.refusal is not None:
             raise self.refusal
         self.on_gone = on_gone

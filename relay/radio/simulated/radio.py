@@ -102,7 +102,7 @@ class SimulatedRadio:
             raise RadioError(ErrorCode.BUSY, f"{toy.name} is already connected.")
         if self._slots is not None and len(self._connections) >= self._slots:
             text = f"All {self._slots} connections of the simulated radio are in use."
-            raise RadioError(ErrorCode.BUSY, text)
+            raise RadioError(ErrorCode.BUSY, text, full=True)
 
     def _forget(self, toy: Toy) -> None:
         self._connections.pop(toy.address, None)

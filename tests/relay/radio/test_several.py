@@ -8,7 +8,8 @@ import pytest
 
 from relay.link.messages import Advertisement, ErrorCode, RadioInfo, RadioPart
 from relay.radio.base import Radio, RadioError, kinds, toys_run_on
-from relay.radio.several import Radios
+from relay.radio.score import HANGS_S
+from relay.radio.several import ELSEWHERE_S, FRESH_S, Radios
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
 from tests.doubles.clock import run_virtual
@@ -83,6 +84,73 @@ async def test_a_radio_that_fails_leaves_it_to_the_next_and_comes_behind_it(rig:
     await connection.disconnect()
     rig.left.refusal = None
     assert await rig.connect() is rig.right
+    await end(scan)
+
+
+async def test_a_toy_comes_back_by_the_radio_that_had_it_whatever_the_noise(rig: Rig) -> None:
+    scan = await scanning(rig)
+    await rig.hear(rig.left, -60)
+    await rig.hear(rig.right, -62)
+    connection = await rig.both.connect(TOY, lambda _: None)
+    assert rig.left.connection.connected
+    await connection.disconnect()
+    await rig.hear(rig.left, -68)
+    await rig.hear(rig.right, -54)
+    assert await rig.connect() is rig.left
+    await end(scan)
+
+
+@pytest.mark.parametrize(("after_s", "who"), [(0.5, "left"), (1.5, "right")])
+def test_the_radio_that_had_it_gets_a_moment_to_hear_it_again(after_s: float, who: str) -> None:
+    async def scene() -> None:
+        rig = Rig()
+        rig.left.connection.connected = rig.right.connection.connected = False
+        scan = await scanning(rig)
+        await rig.hear(rig.left, -60)
+        await (await rig.both.connect(TOY, lambda _: None)).disconnect()
+        await asyncio.sleep(FRESH_S + 1)
+        await rig.hear(rig.right, -40)
+        connecting = asyncio.create_task(rig.connect())
+        await asyncio.sleep(after_s)
+        await rig.hear(rig.left, -60)
+        assert await connecting is getattr(rig, who)
+        await end(scan)
+
+    run_virtual(scene())
+
+
+def test_a_toy_that_hangs_at_one_radio_delays_no_other_and_goes_on_to_the_next() -> None:
+    async def scene() -> None:
+        rig = Rig()
+        rig.left.connection.connected = rig.right.connection.connected = False
+        scan = await scanning(rig)
+        other = "C0:00:00:00:00:02"
+        for radio, rssi in ((rig.left, -40), (rig.right, -80)):
+            await rig.hear(radio, rssi)
+            assert radio.on_advertisement is not None
+            radio.on_advertisement(Advertisement(other, rssi=rssi))
+        rig.left.hangs = {TOY}
+        hanging = asyncio.create_task(rig.both.connect(TOY, lambda _: None))
+        await asyncio.sleep(HANGS_S + 0.1)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await rig.both.connect(other, lambda _: None)
+        assert rig.right.connection.connected
+        assert loop.time() == began
+        await hanging
+        assert loop.time() < ELSEWHERE_S + 0.1
+        assert not rig.left.connection.connected
+        await end(scan)
+
+    run_virtual(scene())
+
+
+async def test_each_radio_says_how_well_it_hears_a_toy(rig: Rig) -> None:
+    scan = await scanning(rig)
+    await rig.hear(rig.left, -60)
+    await rig.hear(rig.right, 0)  # one that does not know
+    assert rig.both.signals(TOY.lower()) == {"hci0": -60}
+    assert rig.both.signals("C0:00:00:00:00:09") == {}
     await end(scan)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from relay.hub_link.fitting import SERVICES
 from relay.link.codec import decode_from_relay, encode
-from relay.link.messages import Advertisement, Advertisements
+from relay.link.messages import Advertisement, Advertisements, Signal
 from relay.radio.sightings import BATCH, BATCH_S, MOST, SAME_S, Sightings
 
 
@@ -109,3 +109,12 @@ def test_a_new_hub_is_told_everything_again() -> None:
     sightings.clear()
     sightings.add(Advertisement("A"), 0.2)
     assert len(sightings.take(0.3)) == 1
+
+
+def test_of_several_radios_each_tells_how_well_it_hears() -> None:
+    sightings = Sightings(lambda address: {"hci0": -50, "hci1": -70} if address == "A" else {})
+    sightings.add(Advertisement("A", rssi=-50), 0.0)
+    sightings.add(Advertisement("B", rssi=-60), 0.0)
+    one, other = sightings.take(0.1)
+    assert one.radios == (Signal("hci0", -50), Signal("hci1", -70))
+    assert other.radios == ()

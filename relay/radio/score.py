@@ -1,0 +1,113 @@
+"""How well one radio would do with one peripheral: `Score`, told in its parts. Sans-I/O.
+
+A relay ranks its own radios by it, and the hub its relays: one measure, so that both agree.
+
+Why these numbers. A signal that is measured twice differs by NOISE_DB at most, and walls cost 15 to
+30 dB. What was connected by a radio comes back by the same one unless another is better by more
+than all else together can pretend: KEPT_DB >= 2 NOISE_DB + the last place + all connects in
+progress. So noise and load alone never move a toy, and one that was carried to another room moves
+once the old radio hears it WEAK_DBM or fails. A radio where a connect hangs comes behind every one
+where none does, whatever it hears: radios connect one after the other, and who waits behind one
+that hangs waits as long (`tests/relay/radio/test_score.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+# Half of what two readings of a toy that lies still differ by, at most (BlueZ's own hysteresis).
+NOISE_DB = 8
+# One failed attempt counts like a room; four like out of range. After FORGET_S it counts nothing.
+FAILED_DB = 15.0
+FAILURES_COUNTED = 4
+FORGET_S = 600.0
+# A connect in progress: who comes now waits for it, half a second as a rule.
+CONNECTING_DB = 2.0
+CONNECTS_COUNTED = 3
+# Nearly all connect within three seconds. Longer, and nobody should wait behind it.
+HANGS_S = 4.0
+# The last free place; the second last half of it, and so on: what is near to both fills neither.
+LAST_SLOT_DB = 6.0
+# For the radio that had it last, as far as it hears it at all: nothing at FAINT_DBM, all at WEAK.
+KEPT_DB = 30.0
+FAINT_DBM, WEAK_DBM = -100, -90
+# Toys on the table are heard at -30; whoever claims more gains nothing by it.
+STRONGEST_DBM = -30
+# What radios that do not know the strength of a signal say; below everything that is heard.
+UNKNOWN_DBM = -127
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """All in dB; only `signal` is a level (dBm). `hangs`: a connect there takes too long.
+
+    `preferred`: a person wants this one before all others.
+    """
+
+    signal: float
+    failures: float = 0.0
+    connecting: float = 0.0
+    slots: float = 0.0
+    kept: float = 0.0
+    hangs: bool = False
+    preferred: bool = False
+
+    @property
+    def total(self) -> float:
+        return self.signal + self.failures + self.connecting + self.slots + self.kept
+
+    @property
+    def rank(self) -> tuple[bool, bool, float]:
+        """Greater is better."""
+        return not self.hangs, self.preferred, self.total
+
+    def __str__(self) -> str:
+        """ "-49 = signal -55, kept +30, failures -24": parts that are nothing are left out."""
+        known = self.signal > UNKNOWN_DBM
+        parts = [f"signal {self.signal:.0f}" if known else "signal unknown"]
+        for field in fields(self)[1:5]:
+            value = getattr(self, field.name)
+            if round(value):
+                parts.append(f"{field.name} {value:+.0f}")
+        parts += ["preferred"] * self.preferred + ["a connect hangs"] * self.hangs
+        return f"{self.total:.0f} = {', '.join(parts)}"
+
+
+def score(
+    rssi: int,
+    *,
+    failures: int = 0,
+    failed_s: float = 0.0,
+    connects_s: Iterable[float] = (),
+    free: int | None = None,
+    kept: bool = False,
+    preferred: bool = False,
+) -> Score:
+    """`rssi` in dBm. `failures` in a row, the last one `failed_s` ago. `connects_s`: how long each
+    connect in progress there has taken. `free`: places, None if unknown. `kept`: it had it last."""
+    signal = float(min(plausible(rssi), STRONGEST_DBM))
+    recent = max(0.0, 1 - failed_s / FORGET_S)
+    taking = tuple(connects_s)
+    # A radio that does not say how well it hears still had it.
+    heard = (signal - FAINT_DBM) / (WEAK_DBM - FAINT_DBM) if signal > UNKNOWN_DBM else 1.0
+    return Score(
+        signal,
+        failures=-FAILED_DB * min(failures, FAILURES_COUNTED) * recent,
+        connecting=-CONNECTING_DB * min(len(taking), CONNECTS_COUNTED),
+        slots=-LAST_SLOT_DB / free if free else 0.0,
+        # A radio that does not say how well it hears still had it.
+        kept=KEPT_DB * (min(1.0, max(0.0, heard)) if signal > UNKNOWN_DBM else 1.0)
+        if kept
+        else 0.0,
+        hangs=any(each > HANGS_S for each in taking),
+        preferred=preferred,
+    )
+
+
+def plausible(rssi: int) -> int:
+    """The level as it may be: UNKNOWN_DBM for what none can be.
+
+    Bluetooth core, vol 4 part E, 7.7.65.2: -127 to +20, and 127 for "not available".
+    """
+    return rssi if rssi and UNKNOWN_DBM <= rssi <= 20 else UNKNOWN_DBM
