@@ -8,7 +8,7 @@ field too many, because strict clients drop a whole frame for one surprise.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
@@ -75,30 +75,41 @@ _frame_decoder = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 def open_frame(frame: str | bytes) -> list[Envelope | Unreadable]:
-    """Split a frame into its objects, in order. Never raises; [] for an empty frame."""
+    """Split a frame into its objects, in order. Never raises; [] for an empty frame. For those that
+    may be long, see long_frames.py."""
+    usual = open_usual(frame)
+    if usual is not None:
+        return usual
+    opened, complaint = open_values(frame)
+    if complaint is not None:
+        opened.append(Unreadable(0, complaint))
+    return bounded(opened)
+
+
+def open_usual(frame: str | bytes) -> list[Envelope | Unreadable] | None:
+    """What is in a frame that is as the specification says; None for any other."""
     try:
         objects = _frame_decoder.decode(frame)
     except _BROKEN:
-        return _open_unusual(frame)
+        return None
     opened: list[Envelope | Unreadable] = []
     for item in objects:
         if len(item) == 1:
             ((name, body),) = item.items()
             opened.append(Envelope(name, body))
         else:
-            return _open_unusual(frame)
+            return None
     return opened
 
 
-def _open_unusual(frame: str | bytes) -> list[Envelope | Unreadable]:
+def open_values(frame: str | bytes) -> tuple[list[Envelope | Unreadable], str | None]:
+    """What is in the JSON values of `frame`, and what is wrong behind the last of them."""
     values, complaint = _values(frame)
     opened: list[Envelope | Unreadable] = []
     for value in values:
         for item in value if isinstance(value, list) else [value]:
             opened.extend(_open_object(item))
-    if complaint is not None:
-        opened.append(Unreadable(0, complaint))
-    return _bounded(opened)
+    return opened, complaint
 
 
 def _values(frame: str | bytes) -> tuple[list[object], str | None]:
@@ -140,8 +151,10 @@ def _open_object(item: object) -> list[Envelope | Unreadable]:
         ((name, body),) = item.items()
         return [Envelope(name, body)]
     text = "Expected an object with one key, the name of a message."
+    if not item or not isinstance(item, dict | list):
+        return [Unreadable(0, text)]
     objects = [item] if isinstance(item, dict) else _buried(item)
-    if isinstance(item, dict) and item:
+    if isinstance(item, dict):
         text = "An object must have one key, the name of a message; this one has several."
     # What is in the wrong place is refused, but for a stop: that is carried out and refused.
     stops = [
@@ -170,16 +183,21 @@ def _buried(item: object) -> list[dict[str, object]]:
     return found
 
 
-def _bounded(opened: list[Envelope | Unreadable]) -> list[Envelope | Unreadable]:
-    anonymous = 0
+def bounded(opened: Sequence[Envelope | Unreadable], said: int = 0) -> list[Envelope | Unreadable]:
+    """`opened`, but of what no Id can answer only so many that a frame has MAX_ANONYMOUS_ERRORS;
+    `said`: how many of them it has had before."""
     kept: list[Envelope | Unreadable] = []
     for item in opened:
-        if isinstance(item, Unreadable) and item.id == 0:
-            anonymous += 1
-            if anonymous > MAX_ANONYMOUS_ERRORS:
+        if anonymous(item):
+            said += 1
+            if said > MAX_ANONYMOUS_ERRORS:
                 continue
         kept.append(item)
     return kept
+
+
+def anonymous(item: Envelope | Unreadable) -> bool:
+    return isinstance(item, Unreadable) and item.id == 0
 
 
 def salvage_id(body: Body) -> int:

@@ -207,6 +207,8 @@ class ClientDriver:
         if isinstance(action, str):
             self._outbox.reply((action,))
         elif isinstance(action, Closing):
+            # The devices first: what is queued for a client may take long to leave.
+            self._hub.leave(self)
             await self._end(_Leave(action.code, action.reason))
         else:
             await self._carry_out(action)
@@ -244,12 +246,7 @@ class ClientDriver:
         while (deadline := self.session.deadline) is not None:
             await asyncio.sleep(deadline - self._loop.time())
             for action in self.session.tick(self._loop.time()):
-                if isinstance(action, str):
-                    self._outbox.reply((action,))
-                    continue
-                # The devices first: the client may be gone, they are not.
-                self._hub.leave(self)
-                await self._end(_Leave(action.code, action.reason))
+                await self.act(action)
 
     async def _write(self) -> None:
         while True:

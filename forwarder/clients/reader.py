@@ -1,6 +1,9 @@
 """Reads one client's frames in turns: others get theirs in between, whatever it sends.
 
-* Order stays as sent. A peer above its budget is read more slowly, never refused.
+* Order stays as sent. A peer above its budget is read more slowly, never refused. A frame counts as
+  its messages, or by its size if that is more: what was not asked for has to be opened too.
+* A long frame is opened in steps (buttplug/long_frames.py), others have their turn in between. What
+  cannot be opened ends the session, and so stops what the client drives.
 * After TURN_MESSAGES everybody else has a turn, but not between an output and the stop behind it:
   of a frame that is longer than a turn, outputs that a stop further on undoes are not begun, and
   answered as any value is that a newer one overtook; and a short frame with a stop in it is taken
@@ -16,12 +19,20 @@ from typing import Protocol
 
 from forwarder.buttplug.codec import Envelope, Unreadable, open_frame
 from forwarder.buttplug.dialect import Request
+from forwarder.buttplug.long_frames import LongFrame, TooLong
 from forwarder.buttplug.messages import ClientMessage
-from forwarder.buttplug.server import Action, ServerSession
+from forwarder.buttplug.server import Action, Closing, ServerSession
 from forwarder.clients.budget import Budget
 from forwarder.clients.undone import Undone
-from forwarder.connectors.bounds import LONG_FRAME_BYTES, TURN_MESSAGES
+from forwarder.connectors.bounds import (
+    LONG_FRAME_BYTES,
+    MESSAGE_BYTES,
+    TURN_MESSAGES,
+    WEIGHT_BYTES,
+)
 
+# RFC 6455, 7.4.1
+MESSAGE_TOO_BIG = 1009
 # Objects of a frame that are looked through for stops at a time; 1 ms.
 _LOOK = 4 * TURN_MESSAGES
 
@@ -62,7 +73,14 @@ class Reader:
             self._left -= 1  # the usual one: a message or two
             await self._act(self._session.receive(frame, self._loop.time()))
             return
-        items = await self._opened(frame)
+        try:
+            items = await self._opened(frame)
+        except TooLong:
+            await self._desk.act(
+                Closing(MESSAGE_TOO_BIG, f"a message has {MESSAGE_BYTES} bytes at most")
+            )
+            return
+        self._left -= max(0, len(frame) // WEIGHT_BYTES - len(items))
         if len(items) > TURN_MESSAGES:
             await self._take_many(items)
             return
@@ -73,8 +91,11 @@ class Reader:
     async def _opened(self, frame: str | bytes) -> list[Envelope | Unreadable]:
         if len(frame) < LONG_FRAME_BYTES:
             return open_frame(frame)
+        opening = LongFrame(frame)
         await self._ticket()
-        return open_frame(frame)
+        for _ in opening.steps():
+            await self._ticket()
+        return opening.items
 
     async def _ticket(self) -> None:
         """Wait until no other long frame has its turn in this pass of the loop. Whoever comes back
@@ -122,5 +143,8 @@ class Reader:
 
 
 def _may_stop(frame: str | bytes) -> bool:
-    """Whether a stop may be in `frame`: all its names have this in them, however written."""
+    """Whether a stop may be in `frame`, which is short: all its names have this in them, however
+    written."""
+    if len(frame) >= LONG_FRAME_BYTES:
+        return False
     return (b"top" in frame.lower()) if isinstance(frame, bytes) else ("top" in frame.lower())

@@ -131,11 +131,16 @@ TURN_MESSAGES: Final = 64
 # are not counted: they share its processor anyway.
 GUEST_MESSAGES_S: Final = 250.0
 GUEST_BURST: Final = 512.0
-# One frame of a client. Opening it is one step, 5 ms for the worst of this size; nobody has a
-# reason for a hundredth. A frame that is larger cannot be read, and ends the session.
-CLIENT_FRAME_BYTES: Final = 128 << 10
-# Of the frames above this one is opened at a time, with a turn for everybody else in between:
-# twenty clients that send the largest together would cost 100 ms at once.
+# One frame of a client: forty thousand messages. It is opened in steps and carried out in turns, so
+# that a long one takes its sender's time and nobody else's. One that is larger cannot be read, and
+# ends the session.
+CLIENT_FRAME_BYTES: Final = 1 << 20
+# One message in it, which is opened in one step: 10 ms for the worst of this size. The longest that
+# anybody has a reason for are raw bytes for a toy, in v1, of which a radio takes 512 at a time.
+MESSAGE_BYTES: Final = 64 << 10
+# From here on a frame is long: it is opened in steps of this size, a step of one client at a time,
+# with a turn for everybody else in between: twenty clients that send long ones together would cost
+# 100 ms at once. The worst of this size takes 10 ms.
 LONG_FRAME_BYTES: Final = 8 << 10
 # Answers that wait for a client: above the first nothing more of it is read until they leave.
 ANSWERS: Final = 512
@@ -149,7 +154,8 @@ SHARED_STOPS: Final = 1024
 # crowded flat with ten sensors says a tenth of it. Above it the link is read more slowly. Answers
 # are not counted: there are as many as commands, and slow answers would hold up a stop's.
 LINK_MESSAGES_S: Final = 3000.0
-# A message counts once more for each so many bytes: the largest frame is a turn of its own.
+# A message counts once more for each so many bytes: the largest frame is a turn of its own. A
+# guest's frame counts as so many messages at least.
 WEIGHT_BYTES: Final = 1024
 LINK_BURST: Final = 6000.0
 # Readings of toys; above it they are dropped, for a newer one follows. Sensors tell 100 a second.

@@ -14,10 +14,13 @@ import pytest
 from forwarder.access.admission import Admitted, Refused, Visitor
 from forwarder.app import App, SecureGate
 from forwarder.config import Clients, Config, Link, Radio, Upstream
+from forwarder.connectors.bounds import CLIENT_FRAME_BYTES
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
+from relay.link.websocket import dial
+from tests.system.processes import until
 
 
 def config(folder: Path, *toys: str, **more: object) -> Config:
@@ -74,6 +77,31 @@ async def test_a_program_embeds_a_hub_and_drives_a_toy(tmp_path: Path) -> None:
         await ask(client, 4, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
         assert writes(tmp_path)[-1] == b"Vibrate:20;"
         await client.close()
+
+
+async def test_a_frame_of_any_readable_size_is_answered_and_one_beyond_it_stops_what_ran(
+    tmp_path: Path,
+) -> None:
+    app = App(config(tmp_path, "Lovense Hush"))
+    async with running(app):
+        within = await with_a_device(app)
+        client = await dial(app.client_url)
+        version = {"ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
+        await ask(client, 1, "RequestServerInfo", ClientName="long", **version)
+        command = {"Vibrate": {"Value": 20}}
+        await ask(client, 2, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
+        pings = [{"Ping": {"Id": id}} for id in range(10, 23_010)]
+        await client.send(json.dumps(pings))
+        answers = [json.loads(await client.receive())[0] for _ in pings]
+        assert answers == [{"Ok": {"Id": id}} for id in range(10, 23_010)]
+        assert writes(tmp_path)[-1] == b"Vibrate:20;"
+        await client.send(json.dumps([{"Ping": {"Id": 3}}, "a" * CLIENT_FRAME_BYTES]))
+        with pytest.raises(ChannelClosed) as closed:
+            await client.receive()
+        assert closed.value.code == 1009
+        await until(lambda: writes(tmp_path)[-1] == b"Vibrate:0;", "it is off")
+        await client.close()
+        await within.close()
 
 
 async def test_simulated_devices_of_the_users_file_are_there_under_their_names(

@@ -44,15 +44,18 @@ TAKEN_OVER = KeyPair(b"t" * 32)
 
 
 async def long_frames(target: Target) -> None:
-    """Row 6: a guest's frames of thousands of messages, and thousands of stops."""
+    """Row 6: a guest's frames of tens of thousands of messages, and of stops; rubbish as long."""
     output = {"DeviceIndex": 0, "FeatureIndex": 0, "Command": {"Vibrate": {"Value": 1}}}
     kinds: list[list[dict[str, object]]] = [
-        [{"Ping": {"Id": id}} for id in range(1, 4500)],
-        [{"StopCmd": {"Id": id, "DeviceIndex": 99}} for id in range(1, 2800)],
-        [{"OutputCmd": {"Id": id, **output}} for id in range(1, 1000)],
-        [{"Nonsense": {"Id": id}} for id in range(1, 4000)],
+        [{"Ping": {"Id": id}} for id in range(1, 30_000)],
+        [{"StopCmd": {"Id": id, "DeviceIndex": 99}} for id in range(1, 18_000)],
+        [{"OutputCmd": {"Id": id, **output}} for id in range(1, 8_000)],
+        [{"Nonsense": {"Id": id}} for id in range(1, 26_000)],
     ]
-    await _guests(target, [json.dumps(kind, separators=(",", ":")) for kind in kinds])
+    frames = [json.dumps(kind, separators=(",", ":")) for kind in kinds]
+    # Nothing in these is a message, and all of it has to be looked at.
+    frames += ["[" + ",".join(["{}"] * 340_000) + "]", "1 " * 500_000, "[" * 60_000]
+    await _guests(target, frames)
 
 
 async def short_frames(target: Target) -> None:

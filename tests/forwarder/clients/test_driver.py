@@ -19,7 +19,14 @@ from forwarder.clients.driver import (
     serve,
 )
 from forwarder.clients.silence import BUSY_S, GONE_S
-from forwarder.connectors.bounds import ANSWERS, GUEST_BURST, GUEST_MESSAGES_S, TURN_MESSAGES
+from forwarder.connectors.bounds import (
+    ANSWERS,
+    GUEST_BURST,
+    GUEST_MESSAGES_S,
+    MESSAGE_BYTES,
+    TURN_MESSAGES,
+    WEIGHT_BYTES,
+)
 from forwarder.errors import HardwareError
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
@@ -614,19 +621,106 @@ def test_an_app_without_a_name_is_muted_beyond_its_connection() -> None:
     run_virtual(run())
 
 
+def test_a_frame_of_23_000_messages_is_read_in_turns_and_nothing_of_it_is_refused() -> None:
+    async def run() -> None:
+        house = House()
+        here, there = channel_pair(1 << 16)
+        async with house.app() as good, asyncio.TaskGroup() as tasks:
+            tasks.create_task(serve(there, house.hub, house.options))
+            long = await App(here).greet()
+            await good.greet()
+            many: list[tuple[str, Fields]] = [("Ping", {})] * 23_000
+            text = frame(*many, ("StopCmd", {}))
+            assert len(text) > 500_000
+            await long.channel.send(text)
+            pings = 0
+            got: list[tuple[str, Fields]] = []
+
+            async def others() -> None:
+                nonlocal pings
+                while len(got) <= len(many):
+                    await good.ask("Ping")
+                    pings += 1
+
+            pinging = tasks.create_task(others())
+            got += await answers(long, len(many) + 1)
+            pinging.cancel()
+            assert [fields["Id"] for _, fields in got] == list(range(100, 100 + len(got)))
+            assert {name for name, _ in got} == {"Ok"}
+            assert pings > 50
+            await here.close()
+
+    run_virtual(run())
+
+
+def test_a_message_that_is_too_long_ends_the_session_and_stops_what_it_drove() -> None:
+    async def scene(house: House, app: App) -> None:
+        assert (await app.vibrate(5))[0] == "Ok"
+        await app.channel.send(frame(("Ping", {"Long": "a" * MESSAGE_BYTES * 2})))
+        with pytest.raises(ChannelClosed, match="at most") as closed:
+            await app.receive()
+        assert closed.value.code == 1009
+        assert house.driver.calls[-1] == ("stop", None)
+
+    play(scene)
+
+
+def test_an_end_from_here_stops_at_once_what_a_client_drove_that_reads_nothing() -> None:
+    async def run() -> None:
+        house = House()
+        here, there = channel_pair(1)
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(serve(there, house.hub, house.options))
+            app = await App(here).greet()
+            assert (await app.vibrate(5))[0] == "Ok"
+            for _ in range(20):
+                await app.send("Ping")
+            await app.channel.send(frame(("Ping", {"Long": "a" * MESSAGE_BYTES * 2})))
+            await asyncio.sleep(0.1)
+            assert house.driver.calls[-1] == ("stop", None)
+            assert not serving.done()
+            await here.close()
+
+    run_virtual(run())
+
+
+def test_a_guests_frame_counts_by_its_size_if_that_is_more() -> None:
+    async def run() -> None:
+        house = House()
+        here, there = channel_pair(8192)
+        serving = asyncio.create_task(serve(there, house.hub, house.options, Everything()))
+        guest = await App(here).greet()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        fat: list[tuple[str, Fields]] = [("Ping", {"Long": "a" * 32_000})] * 30
+        for _ in range(4):
+            await guest.channel.send(frame(*fat))
+        await answers(guest, 4 * len(fat))
+        await guest.ask("Ping")
+        size = 4 * len(fat) * 32_000 / WEIGHT_BYTES
+        assert loop.time() - started > 0.9 * (size - GUEST_BURST) / GUEST_MESSAGES_S
+        await here.close()
+        await serving
+
+    run_virtual(run())
+
+
+class Everything:
+    """What a guest may do whose token allows all."""
+
+    name = "guest"
+
+    def sees(self, device: Device) -> bool:
+        return True
+
+    def allows(self, device: Device, kind: OutputType) -> bool:
+        return True
+
+    def ceiling(self, device: Device, kind: OutputType) -> float:
+        return 1.0
+
+
 def test_a_guest_above_its_budget_is_read_more_slowly_and_loses_nothing() -> None:
-    class Everything:
-        name = "guest"
-
-        def sees(self, device: Device) -> bool:
-            return True
-
-        def allows(self, device: Device, kind: OutputType) -> bool:
-            return True
-
-        def ceiling(self, device: Device, kind: OutputType) -> float:
-            return 1.0
-
     async def run() -> None:
         house = House()
         here, there = channel_pair(8192)
