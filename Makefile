@@ -1,7 +1,7 @@
 # Everything runs in a private virtual environment, made when it is first needed.
 #
 #   make run     the hub with two simulated toys
-#   make test    the whole test suite
+#   make test    the whole test suite: what needs no clock on all processors, then the rest
 #   make check   what must be clean: style, types, tests of the import rules
 #   make faults  everything that can break, broken while outputs are on: a table of times
 #   make hostile peers that mean harm, against a hub, with figures
@@ -26,7 +26,7 @@ run: $(BIN)/.ready
 	$(BIN)/forwarder run --simulate "$(TOYS)"
 
 test: $(BIN)/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests
 
 check: lint
 	$(BIN)/python -m pytest tests/test_architecture.py

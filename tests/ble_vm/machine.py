@@ -31,6 +31,7 @@ NOT_IN_THE_MACHINE = (
     "hypothesis",
     "jsonschema",
     "mypy",
+    "pytest-xdist",
     "pyyaml",
     "ruff",
     "types-PyYAML",

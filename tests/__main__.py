@@ -1,0 +1,112 @@
+"""`python -m tests [pytest's arguments]`: the whole suite, in two goes, with one end.
+
+Tests in virtual time do not care how late anything comes: they use all processors at once. Those
+that hold promises by the clock, at processes, browsers and sockets, come after them, one by one.
+Both goes always run; it fails if either did.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+HERE = Path(__file__).resolve().parent
+TREE = HERE.parent
+
+# What promises times by the clock, below this folder; everything else runs beside other tests.
+REAL_TIME = (
+    "benchmarks",
+    "ble_vm",
+    "faults",
+    "hostile",
+    "relay/test_left_running.py",
+    "relay/test_supervisor_bluez.py",
+    "system",
+    "web",
+)
+INTERRUPTED = 2  # pytest's code for Ctrl-C
+
+
+@dataclass
+class Go:
+    """One run of pytest. `code`: its exit code."""
+
+    name: str
+    arguments: Sequence[str]
+    code: int = 0
+    passed: int = 0
+    skipped: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    took_s: float = 0.0
+
+    def run(self, report: Path, more: Sequence[str]) -> None:
+        begun = time.monotonic()
+        command = [sys.executable, "-m", "pytest", f"--junit-xml={report}", *self.arguments, *more]
+        self.code = subprocess.run(command, cwd=TREE, check=False).returncode
+        self.took_s = time.monotonic() - begun
+        if report.exists():
+            self.read(report.read_text())
+
+    def read(self, report: str) -> None:
+        """Take the results from pytest's JUnit report."""
+        for case in ElementTree.fromstring(report).iter("testcase"):
+            name = f"{case.get('classname')}::{case.get('name')}"
+            if case.find("failure") is not None or case.find("error") is not None:
+                self.failed.append(name)
+            elif (skipped := case.find("skipped")) is not None:
+                self.skipped.append(f"{name}: {skipped.get('message')}")
+            else:
+                self.passed += 1
+
+    def in_words(self) -> str:
+        minutes, seconds = divmod(round(self.took_s), 60)
+        counts = f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
+        end = "" if self.code == 0 else f"; pytest ended with {self.code}"
+        return f"{self.name}: {counts} in {minutes} min {seconds} s{end}"
+
+
+def goes() -> tuple[Go, Go]:
+    """The two, in order."""
+    real = [os.path.relpath(HERE / path, TREE) for path in REAL_TIME]
+    return (
+        Go(
+            "virtual time, beside each other",
+            ["-n", "auto", "--dist", "worksteal", *(f"--ignore={path}" for path in real)],
+        ),
+        Go("real time, one by one", ["-n", "0", *real]),
+    )
+
+
+def summary(done: Sequence[Go]) -> str:
+    """What both came to: counts, what was skipped and why, what failed."""
+    lines = ["=== all of it ==="]
+    for go in done:
+        lines += [f"SKIPPED {name}" for name in go.skipped]
+    for go in done:
+        lines += [f"FAILED {name}" for name in go.failed]
+    return "\n".join([*lines, *(go.in_words() for go in done)])
+
+
+def main(more: Sequence[str]) -> int:
+    done = []
+    with tempfile.TemporaryDirectory(prefix="forwarder-tests-") as folder:
+        for number, go in enumerate(goes()):
+            print(f"=== {go.name} ===", flush=True)
+            go.run(Path(folder, f"{number}.xml"), more)
+            done.append(go)
+            if go.code == INTERRUPTED:
+                break
+    print(summary(done))
+    # Negative: a signal ended it.
+    return next((go.code for go in done if go.code), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
