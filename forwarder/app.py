@@ -516,8 +516,7 @@ def _agents(config: Config, user: UserConfig) -> list[Agent]:
             simulate=config.radio.simulate,
             placed=[(toy.identifier, toy.address) for toy in user.simulated()],
             local=config.radio.local,
-            bluetooth=config.radio.adapters,
-            serial=config.radio.serial,
+            own=config.radio.own,
             trace=config.trace,
             state=config.state_dir / "radio",
         )

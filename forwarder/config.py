@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from forwarder.errors import ConfigError
 from relay.link.misfit import TABLE, misfit, toml_fault
+from relay.wanted import NamedRadios
 
 CLIENT_PORT = 12345
 LINK_PORT = 12346
@@ -104,27 +105,22 @@ class Link(_Table, frozen=True):
     meet: Annotated[tuple[Url, ...], Meta(max_length=4)] = ()
 
 
-class Radio(_Table, frozen=True):
-    """A radio of this machine, without a relay of its own.
+class Radio(NamedRadios, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Radios of this machine, without a relay of their own. Which: see NamedRadios.
 
     simulate       toys to simulate: device names or advertised names
     local          use this machine's Bluetooth
-    bluetooth      which adapters, by the names that the system has for them; "" is its default one
-    serial         serial ports with what is on them, as "/dev/ttyUSB0=tcode"
     adapter        the only one, as it was said before there were several; counts with `local`
     """
 
     simulate: tuple[str, ...] = ()
     local: bool = False
-    bluetooth: tuple[str, ...] = ()
-    serial: tuple[str, ...] = ()
     adapter: str | None = None
 
     @property
-    def adapters(self) -> tuple[str, ...]:
-        """The Bluetooth adapters that are named, either way."""
-        one = (self.adapter,) if self.local and self.adapter is not None else ()
-        return (*self.bluetooth, *one)
+    def own(self) -> NamedRadios:
+        """The radios that are named, either way."""
+        return self.with_adapter(self.adapter if self.local else None)
 
 
 class Upstream(_Table, frozen=True):

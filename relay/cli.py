@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from relay.agent import Agent
 from relay.checks import examine
 from relay.checks.bundle import Leak, write_bundle
@@ -26,7 +28,7 @@ from relay.link.names import neutralise
 from relay.radio.base import Radio, RadioError, toys_run_on
 from relay.radio.choice import Wanted, open_radio
 from relay.radio.trace import Trace
-from relay.radio.wired.named import SERIAL
+from relay.wanted import NamedRadios, add_radio_options, on_command_line
 from relay.wearer.console import Console, picture
 from relay.wearer.control import Command, Control, ask
 
@@ -302,16 +304,7 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
 def _add_radio(parser: argparse.ArgumentParser) -> None:
     text = "simulated toys instead of a radio, by device or advertised names, separated by commas"
     parser.add_argument("--simulate", metavar="NAMES", help=text)
-    parser.add_argument(
-        "--bluetooth", action="append", nargs="?", const="", metavar="ADAPTER",
-        help="a Bluetooth adapter, such as hci1; may be given several times (default: the system's"
-        " own choice, if no radio is named)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--serial", action="append", metavar="PORT=PROTOCOL",
-        help="a serial port and what is on it, such as /dev/ttyUSB0=tcode; may be given several"
-        f" times (known: {', '.join(SERIAL)})",
-    )  # fmt: skip
+    add_radio_options(parser)
     # What it was called when there was only one.
     parser.add_argument("--adapter", dest="bluetooth", action="append", help=argparse.SUPPRESS)
 
@@ -321,13 +314,13 @@ def _wanted(options: argparse.Namespace, file: FileConfig) -> Wanted:
 
     Raises UsageError.
     """
+    said = on_command_line(options)
     if options.simulate is not None:
-        if options.bluetooth is not None or options.serial is not None:
+        if said:
             raise UsageError("simulated toys and radios are two relays: leave one of them out")
         return Wanted(simulate=options.simulate)
-    bluetooth = file.adapters if options.bluetooth is None else options.bluetooth
-    serial = file.serial if options.serial is None else options.serial
-    return Wanted(bluetooth=tuple(bluetooth), serial=tuple(serial))
+    radios: NamedRadios = msgspec.structs.replace(file.radios, **said)
+    return Wanted(radios)
 
 
 COMMANDS: dict[str, Subcommand] = {

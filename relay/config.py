@@ -15,6 +15,7 @@ from platformdirs import user_state_path
 from relay.errors import UsageError
 from relay.link.messages import Ceiling, Name
 from relay.link.misfit import TABLE, misfit, toml_fault
+from relay.wanted import NamedRadios
 
 # How long (s) a peripheral stays connected, stopped, while no hub is there. The hub is told, and
 # keeps its device for a client as long: a phone that changes from Wi-Fi to mobile data takes up to
@@ -22,28 +23,25 @@ from relay.link.misfit import TABLE, misfit, toml_fault
 GRACE_S = 60.0
 
 
-class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FileConfig(NamedRadios, frozen=True, forbid_unknown_fields=True):
     """What a configuration file may say. Options of the command line win over it.
 
-    hub: where to dial, ws://HOST:12346. name: what the hub calls this relay. bluetooth: adapters by
-    name, "" for the default one; adapter: the only one, as it was said before there were several.
-    serial: ports with what is on them, "/dev/ttyUSB0=tcode".
+    Which radios: NamedRadios; adapter: the only Bluetooth one, as it was said before there were
+    several. hub: where to dial, ws://HOST:12346. name: what the hub calls this relay.
     max_run_s: an output that has been on for so long is stopped, 0 means never; pauses of less
     than 10 s do not count as pauses. ceiling: the wearer's limits.
     """
 
     hub: str | None = None
     name: Name | None = None
-    bluetooth: tuple[str, ...] = ()
-    serial: tuple[str, ...] = ()
     adapter: str | None = None
     max_run_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
     ceiling: tuple[CeilingConfig, ...] = ()
 
     @property
-    def adapters(self) -> tuple[str, ...]:
-        """The Bluetooth adapters that are named, either way."""
-        return self.bluetooth if self.adapter is None else (*self.bluetooth, self.adapter)
+    def radios(self) -> NamedRadios:
+        """The radios that are named, either way."""
+        return self.with_adapter(self.adapter)
 
 
 class CeilingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

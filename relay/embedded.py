@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from relay.agent import Agent
 from relay.config import AgentConfig, remembering
 from relay.errors import RelayError
 from relay.radio.base import Radio, toys_run_on
 from relay.radio.choice import Wanted, open_radio
 from relay.radio.trace import Trace
+from relay.wanted import NONE, NamedRadios
 
 __all__ = ["Agent", "RelayError", "embedded_agents"]
 
@@ -20,30 +23,29 @@ def embedded_agents(
     simulate: Sequence[str] = (),
     placed: Sequence[tuple[str, str]] = (),
     local: bool = False,
-    bluetooth: Sequence[str] = (),
-    serial: Sequence[str] = (),
+    own: NamedRadios = NONE,
     trace: Path | None = None,
     config: AgentConfig | None = None,
     state: Path | None = None,
 ) -> list[Agent]:
     """One agent for the simulated toys, if any are named, and one for this machine's own radios.
 
-    `local`: the default Bluetooth adapter, unless `bluetooth` names others. `serial`: ports with
-    what is on them, as `/dev/ttyUSB0=tcode`. `placed`: more simulated toys, each with the address
-    that it shall have. `trace`: a file that gets one JSON line per radio operation. `state`: a
-    folder where the next start finds which devices of this machine's radios a crash has left as
-    they were. Raises UsageError for a toy that nobody can simulate, a radio that cannot be or is
-    named twice, and a trace that cannot be written.
+    `own`: this machine's radios; with `local` the default Bluetooth adapter as well, unless others
+    are named. `placed`: more simulated toys, each with the address that it shall have. `trace`: a
+    file that gets one JSON line per radio operation. `state`: a folder where the next start finds
+    which devices of this machine's radios a crash has left as they were. Raises UsageError for a
+    toy that nobody can simulate, a radio that cannot be or is named twice, and a trace that cannot
+    be written.
     """
     radios: list[tuple[str, Radio]] = []
     written = Trace(trace) if trace is not None else None
     if simulate or placed:
         toys = open_radio(Wanted(simulate=",".join(simulate), placed=placed), written)
         radios.append(("simulated toys", toys))
-    if local or bluetooth or serial:
-        adapters = tuple(bluetooth) or (("",) if local else ())
-        own = open_radio(Wanted(adapters, tuple(serial)), written)
-        radios.append(("this machine", own))
+    if local and not own.bluetooth:
+        own = msgspec.structs.replace(own, bluetooth=("",))
+    if own.named:
+        radios.append(("this machine", open_radio(Wanted(own), written)))
     agents = []
     for name, radio in radios:
         chosen = config or AgentConfig(name=name)

@@ -54,6 +54,7 @@ SANS_IO = (
     "relay.link.session",
     "relay.link.security.transport",
     "relay.debts.record",
+    "relay.wanted",
 )
 # The only modules that may import a library, because they translate its errors.
 SOLE_IMPORTERS = {
@@ -68,6 +69,8 @@ USABLE = (
     "relay.link", "relay.peripheral", "relay.radio.base", "relay.context", "relay.command_line",
     # What is looked at around both programs is one list.
     "relay.checks.bundle", "relay.checks.findings", "relay.checks.machine",
+    # The words of both programs for radios.
+    "relay.wanted",
 )  # fmt: skip
 # And the embedded relay, where everything is put together.
 EMBEDDING = ("relay.embedded",)

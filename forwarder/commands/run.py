@@ -23,6 +23,7 @@ from forwarder.errors import ConfigError
 from relay.checks.findings import Finding, Mark, run_checks
 from relay.link.event_loop import new_event_loop
 from relay.link.names import quoted
+from relay.wanted import add_radio_options, on_command_line
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +34,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
         "--simulate", metavar="NAMES", help='toys to simulate, like "Lovense Hush,Lovense Edge"'
     )
     parser.add_argument("--local-radio", action="store_true", help="use this machine's Bluetooth")
-    parser.add_argument(
-        "--bluetooth", action="append", nargs="?", const="", metavar="ADAPTER",
-        help="a Bluetooth adapter of this machine, such as hci1; may be given several times",
-    )  # fmt: skip
-    parser.add_argument(
-        "--serial", action="append", metavar="PORT=PROTOCOL",
-        help="a serial port and what is on it, such as /dev/ttyUSB0=tcode; also several times",
-    )  # fmt: skip
+    add_radio_options(parser)
     parser.add_argument(
         "--port", type=port_number, metavar="N", help="where Buttplug clients connect"
     )
@@ -97,11 +91,7 @@ def merged(options: argparse.Namespace) -> Config:
         config = replace(config, radio=replace(config.radio, simulate=names))
     if options.local_radio:
         config = replace(config, radio=replace(config.radio, local=True))
-    if options.bluetooth is not None:
-        config = replace(config, radio=replace(config.radio, bluetooth=tuple(options.bluetooth)))
-    if options.serial is not None:
-        config = replace(config, radio=replace(config.radio, serial=tuple(options.serial)))
-    return config
+    return replace(config, radio=replace(config.radio, **on_command_line(options)))
 
 
 def keep() -> None:

@@ -38,11 +38,12 @@ def doctor_checks(
 
 
 def radio_checks(wanted: Wanted) -> Iterator[tuple[str, Check]]:
-    if (wanted.simulate is not None or wanted.placed) and not wanted.bluetooth:
+    bluetooth = wanted.radios.bluetooth
+    if (wanted.simulate is not None or wanted.placed) and not bluetooth:
         yield "radio", lambda: [good("The radio is simulated.")]
-        return
-    named = tuple(name for name in wanted.bluetooth if name)
-    yield "Bluetooth", partial(machine.bluetooth, named, wanted=True)
+    elif bluetooth or not wanted.radios.named:
+        named = tuple(name for name in bluetooth if name)
+        yield "Bluetooth", partial(machine.bluetooth, named, wanted=True)
 
 
 def _switches(file: FileConfig, state: Path) -> Iterator[Finding]:

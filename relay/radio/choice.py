@@ -12,20 +12,18 @@ from relay.radio.several import MOST_RADIOS, Radios
 from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.trace import Trace, TracedRadio
-from relay.radio.wired.named import serial_radio
+from relay.radio.wired.named import network_radio, serial_radio
+from relay.wanted import NONE, NamedRadios
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The radios that somebody has named. None at all: this machine's default Bluetooth adapter.
 
-    `bluetooth`: adapters by the name that the system has for them, "" the default one. `simulate`:
-    names of toys, separated by commas; `placed`: others, by name and address. `serial`: ports with
-    what is on them, as `/dev/ttyUSB0=tcode`.
+    `simulate`: names of toys, separated by commas; `placed`: others, by name and address.
     """
 
-    bluetooth: tuple[str, ...] = ()
-    serial: tuple[str, ...] = ()
+    radios: NamedRadios = NONE
     simulate: str | None = None
     placed: Sequence[tuple[str, str]] = ()
 
@@ -46,11 +44,14 @@ def _radios(wanted: Wanted) -> Iterator[Radio]:
             yield SimulatedRadio([*toys_by_name(wanted.simulate or ""), *toys])
         except UnknownToy as error:
             raise UsageError(str(error)) from error
-    _demand_once("--bluetooth", wanted.bluetooth)
-    for adapter in wanted.bluetooth:
+    named = wanted.radios
+    _demand_once("--bluetooth", named.bluetooth)
+    for adapter in named.bluetooth:
         yield BleakRadio(adapter or None)
-    _demand_once("--serial", [text.rpartition("=")[0] or text for text in wanted.serial])
-    yield from map(serial_radio, wanted.serial)
+    _demand_once("--serial", [text.rpartition("=")[0] or text for text in named.serial])
+    yield from map(serial_radio, named.serial)
+    _demand_once("--tcode", named.tcode)
+    yield from map(network_radio, named.tcode)
 
 
 def _demand_once(option: str, named: Sequence[str]) -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Protocol
 
 from relay.link.messages import Advertisements, Connected, Disconnected, Packet, Scan, Wearer
-from relay.radio.wired.radio import TX
+from relay.radio.wired.place import TX
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.relay_process import Hub, relay
+from tests.doubles.tcode_network import TcpToy, UdpToy, WebToy
 from tests.doubles.tcode_toy import Firmware, PtyToy
 from tests.system.processes import until
 
@@ -45,7 +46,7 @@ class Behind(Protocol):
     async def pull(self) -> None: ...
     def hang(self) -> None: ...
     def heal(self) -> None: ...
-    async def fail(self) -> None: ...
+    def fail(self) -> None: ...
 
     def running(self) -> bool:
         """By its own record, now."""
@@ -128,11 +129,20 @@ class SerialStroker(Stroker):
     def heal(self) -> None:
         self.toy.listen()
 
-    async def fail(self) -> None:
+    def fail(self) -> None:
         """A loose contact: the port goes and comes."""
         self.toy.pull()
-        await asyncio.sleep(0.05)
-        self.toy.plug()
+        asyncio.get_running_loop().call_later(0.05, self.toy.plug)
+
+
+class NetworkStroker(Stroker):
+    """`fail`: two datagrams are lost, or the connection is reset."""
+
+    def __init__(self, toy: UdpToy | TcpToy | WebToy) -> None:
+        super().__init__(toy.firmware)
+        self.options: tuple[str, ...] = ("--tcode", toy.url)
+        self.plug, self.pull = toy.plug, toy.pull
+        self.hang, self.heal, self.fail = toy.hang, toy.heal, toy.fail
 
 
 @asynccontextmanager
@@ -140,7 +150,21 @@ async def serial(folder: Path) -> AsyncIterator[Behind]:
     yield SerialStroker(folder)
 
 
-TOYS: dict[str, Callable[[Path], AbstractAsyncContextManager[Behind]]] = {"serial": serial}
+def _network(kind: type[UdpToy] | type[TcpToy] | type[WebToy]) -> Make:
+    @asynccontextmanager
+    async def made(folder: Path) -> AsyncIterator[Behind]:
+        yield NetworkStroker(kind())
+
+    return made
+
+
+Make = Callable[[Path], AbstractAsyncContextManager[Behind]]
+TOYS: dict[str, Make] = {
+    "serial": serial,
+    "UDP": _network(UdpToy),
+    "TCP": _network(TcpToy),
+    "websocket": _network(WebToy),
+}
 
 
 # --- what breaks ---------------------------------------------------------------------------------
@@ -186,8 +210,8 @@ async def _hung(it: World) -> float:
 
 async def _failing(it: World) -> float:
     since = time.monotonic()
+    it.toy.fail()
     os.kill(it.relay.pid, signal.SIGUSR1)
-    await it.toy.fail()
     return since
 
 

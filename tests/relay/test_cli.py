@@ -57,6 +57,8 @@ def test_usage_errors_are_one_line_and_exit_code_two(
         (["scan", "--serial", "/dev/ttyUSB0"], "is said as /dev/ttyUSB0=tcode"),
         (["scan", "--serial", "/a=tcode", "--serial", "/a=nobra"], "/a: this radio is named twice"),
         (["scan", "--simulate", "Hush", "--serial", "/a=tcode"], "are two relays"),
+        (["scan", "--tcode", "tcode.local"], "is said as udp://tcode.local:8000"),
+        (["scan", "--tcode", "udp://h", "--tcode", "udp://h"], "h: this radio is named twice"),
         (["scan", "--bluetooth", "hci0", "--bluetooth", "hci0"], "hci0: this radio is named twice"),
     ],
 )

@@ -21,6 +21,7 @@ name = "bedside"
 adapter = "hci1"
 bluetooth = ["hci0"]
 serial = ["/dev/ttyUSB0=tcode"]
+tcode = ["udp://tcode.local"]
 max_run_s = 1800
 
 [[ceiling]]
@@ -41,8 +42,9 @@ def file(tmp_path: Path, text: str | bytes) -> Path:
 
 def test_everything_that_can_be_said(tmp_path: Path) -> None:
     config = load(file(tmp_path, EVERYTHING))
-    assert (config.hub, config.adapters) == ("ws://attic:12346", ("hci0", "hci1"))
-    assert config.serial == ("/dev/ttyUSB0=tcode",)
+    assert (config.hub, config.radios.bluetooth) == ("ws://attic:12346", ("hci0", "hci1"))
+    assert config.radios.serial == ("/dev/ttyUSB0=tcode",)
+    assert config.radios.tcode == ("udp://tcode.local",)
     agent = agent_config(config, None, tmp_path)
     assert agent.name == "bedside"
     assert agent.max_run_s == 1800

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import count
-from typing import Protocol
+from typing import Protocol, cast
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
@@ -16,6 +16,11 @@ OnLost = Callable[[str], None]
 _numbers = count(1)
 
 
+def next_number() -> int:
+    """The number of a new line."""
+    return next(_numbers)
+
+
 class Line(Protocol):
     """`number`: no other line of this process ever has the same."""
 
@@ -23,6 +28,19 @@ class Line(Protocol):
 
     async def send(self, data: bytes) -> None:
         """Return once the system has taken all of it. Raises RadioError."""
+        ...
+
+    def nudge(self, data: bytes) -> None:
+        """Send it if there is room at once; else not at all."""
+        ...
+
+    @property
+    def lost_because(self) -> str | None:
+        """Why it is broken; None: it is not."""
+        ...
+
+    def lose(self, reason: str) -> None:
+        """Take it to be broken."""
         ...
 
     def descriptor(self) -> int | None:
@@ -54,7 +72,7 @@ class StreamLine(asyncio.Protocol):
     """
 
     def __init__(self, on_bytes: OnBytes, on_lost: OnLost, prefix: bytes = b"") -> None:
-        self.number = next(_numbers)
+        self.number = next_number()
         self._on_bytes = on_bytes
         self._on_lost = on_lost
         self._prefix = prefix
@@ -68,9 +86,9 @@ class StreamLine(asyncio.Protocol):
     # --- for asyncio ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=0)
+        # uvloop's transports do not say that they are some.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
         self._on_bytes(data)
@@ -107,6 +125,15 @@ class StreamLine(asyncio.Protocol):
             self.lose(error.strerror or str(error))
         await self._room.wait()
         self._live()
+
+    def nudge(self, data: bytes) -> None:
+        transport = self._transport
+        if self._lost is None and transport is not None and self._room.is_set():
+            transport.write(data)
+
+    @property
+    def lost_because(self) -> str | None:
+        return self._lost
 
     def descriptor(self) -> int | None:
         transport = self._transport

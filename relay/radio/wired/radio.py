@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
-from relay.link.messages import Advertisement, Characteristic, ErrorCode, RadioInfo, Service
-from relay.link.stand_ins import endpoints_of, stand_in
-from relay.radio.base import OnAdvertisement, OnGone, OnValue, RadioError
+from relay.link.messages import Advertisement, ErrorCode, RadioInfo
+from relay.radio.base import OnAdvertisement, OnGone, RadioError
 from relay.radio.wired import tcode
+from relay.radio.wired.connection import WiredConnection, WirelessConnection
 from relay.radio.wired.line import Line, OnBytes, OnLost
+from relay.radio.wired.place import Place
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +31,6 @@ ASK_S = 0.25
 # Its axes come in one burst at 115,200 baud, 20 ms for all of them; this long (s) after the last
 # line they are complete.
 QUIET_S = 0.2
-# Attribute values on the link have up to 512 bytes.
-VALUE_MOST = 512
-MTU = 515
-TX, RX = 1, 2
 
 
 class Way(Protocol):
@@ -46,41 +41,6 @@ class Way(Protocol):
         ...
 
     async def open(self, on_bytes: OnBytes, on_lost: OnLost) -> Line: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """`kind`: serial or tcode. `name`: as its owner named it. `address`: on the link.
-
-    `recheck_s`: how long a device that answered is taken to be there while it is not connected;
-    None: as long as `presence` says so. `absent`: what to say while it is not.
-    """
-
-    kind: str
-    name: str
-    address: str
-    protocol: str
-    recheck_s: float | None = None
-    absent: str = ""
-
-    @property
-    def speaks_tcode(self) -> bool:
-        return self.protocol == "tcode-v03"
-
-    @property
-    def services(self) -> tuple[Service, ...]:
-        way = f"serial/{self.protocol}"
-        uuids = endpoints_of(way)
-        writable = ("write", "write-without-response")
-        return (
-            Service(
-                stand_in(way),
-                (
-                    Characteristic(TX, uuids["tx"], writable),
-                    Characteristic(RX, uuids["rx"], ("notify",)),
-                ),
-            ),
-        )
 
 
 class WiredRadio:
@@ -212,7 +172,8 @@ class WiredRadio:
         # From here to the return nothing waits.
         if talk.reason is not None:
             raise RadioError(ErrorCode.GONE, f"{self._place.name}: {talk.reason}.")
-        made = self._connection = WiredConnection(self._place, line, self._left)
+        kind = WirelessConnection if self._place.wireless else WiredConnection
+        made = self._connection = kind(self._place, line, self._left)
         talk.then = made.heard
         return made
 
@@ -279,70 +240,3 @@ async def _axes(line: Line, talk: _Talk) -> set[str]:
 async def _close(line: Line) -> None:
     with suppress(RadioError):
         await line.close()
-
-
-class WiredConnection:
-    """One open line as a peripheral with `tx` and `rx`."""
-
-    def __init__(self, place: Place, line: Line, left: Callable[[WiredConnection], None]) -> None:
-        self._place = place
-        self._line = line
-        self._left = left
-        self._services = place.services
-        self._lines = tcode.Lines() if place.speaks_tcode else None
-        self._listener: OnValue | None = None
-
-    @property
-    def services(self) -> tuple[Service, ...]:
-        return self._services
-
-    @property
-    def mtu(self) -> int:
-        return MTU
-
-    @property
-    def number(self) -> int:
-        return self._line.number
-
-    def descriptor(self) -> int | None:
-        return self._line.descriptor()
-
-    def on_wire(self, data: bytes) -> tuple[bytes, ...]:
-        return self._line.on_wire(data)
-
-    def heard(self, data: bytes) -> None:
-        """The device said this."""
-        if self._listener is None:
-            return
-        pieces = [data] if self._lines is None else self._lines.feed(data)
-        for piece in pieces:
-            for at in range(0, len(piece), VALUE_MOST):
-                self._listener(piece[at : at + VALUE_MOST])
-
-    async def write(self, handle: int, data: bytes, response: bool) -> None:
-        del response  # a cable acknowledges nothing
-        if handle != TX:
-            raise self._refusal(handle, "written to")
-        await self._line.send(data)
-
-    async def read(self, handle: int) -> bytes:
-        raise self._refusal(handle, "read")
-
-    async def subscribe(self, handle: int, on_value: OnValue) -> None:
-        if handle != RX:
-            raise self._refusal(handle, "listened to")
-        self._listener = on_value
-
-    async def unsubscribe(self, handle: int) -> None:
-        if handle != RX:
-            raise self._refusal(handle, "listened to")
-        self._listener = None
-
-    async def disconnect(self) -> None:
-        self._left(self)
-        self._listener = None
-        await self._line.close()
-
-    def _refusal(self, handle: int, what: str) -> RadioError:
-        text = f"{self._place.name}: characteristic {handle} cannot be {what}."
-        return RadioError(ErrorCode.REFUSED, text)

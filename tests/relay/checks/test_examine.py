@@ -16,6 +16,7 @@ from relay.hub_link.hubs import HUB_FILE, pair_with
 from relay.link.security.pairing import load_hub, save_hub
 from relay.radio.choice import Wanted
 from relay.supervision.adapters import Adapter, NoBluez, adapters_of_bluez
+from relay.wanted import NamedRadios
 from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.fake_bluez_process import bluez_process, require_dbus_daemon
 from tests.doubles.running_hub import RunningHub, running_hub
@@ -100,8 +101,13 @@ def test_adapters_that_cannot_be_used_are_named(
 
 def test_a_radio_that_is_missing_is_bad_for_a_relay_and_simulated_toys_need_none() -> None:
     assert not bads(list(run_checks(radio_checks(Wanted(simulate="Lovense Edge")))))
-    checks = radio_checks(Wanted(bluetooth=("hci99",)))
+    checks = radio_checks(Wanted(NamedRadios(bluetooth=("hci99",))))
     assert any("hci99" in text for text in bads(list(run_checks(checks))))
+
+
+def test_who_names_other_radios_is_not_asked_for_bluetooth() -> None:
+    assert not list(radio_checks(Wanted(NamedRadios(serial=("/dev/ttyUSB0=tcode",)))))
+    assert list(radio_checks(Wanted()))
 
 
 def test_a_state_folder_that_cannot_be_is_said(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from forwarder.definitions.catalogue import Catalogue
 from relay.errors import UsageError
-from relay.radio.wired.named import SERIAL, address, serial_radio
+from relay.radio.wired.named import SERIAL, address, network_radio, serial_radio
 
 
 @pytest.mark.parametrize("said", SERIAL)
@@ -41,3 +41,32 @@ def test_addresses_tell_machines_apart_and_fit_into_the_link() -> None:
     by_id = "/dev/serial/by-id/usb-" + "1a86_USB_Serial_with_a_long_name" * 3
     assert len(address(by_id + "-port0")) == 64
     assert address(by_id + "-port0") != address(by_id + "-port1")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("udp://tcode.local", "udp://tcode.local:8000"),
+        ("udp://192.168.1.5:9000/", "udp://192.168.1.5:9000"),
+        ("udp://[fe80::1]:9", "udp://[fe80::1]:9"),
+        ("tcp://Tcode.local:7000", "tcp://tcode.local:7000"),
+        ("ws://tcode.local", "ws://tcode.local:80/ws"),
+        ("ws://tcode.local:8080/tcode", "ws://tcode.local:8080/tcode"),
+    ],
+)
+def test_a_machine_on_the_network_is_the_same_for_every_relay(said: str, shown: str) -> None:
+    radio = network_radio(said)
+    assert (radio.info.kind, radio.info.name) == ("tcode", shown)
+    assert radio._place.address == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tcode.local", "udp://", "udp://host:0", "udp://host:99999", "tcp://host", "udp://host/path",
+        "ws://me:secret@host/ws", "ws://host/ws?a=b", "wss://host/ws", "udp://[::1", "",
+    ],
+)  # fmt: skip
+def test_other_machines_are_refused_with_how_they_are_said(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is said as udp://tcode\.local:8000"):
+        network_radio(text)

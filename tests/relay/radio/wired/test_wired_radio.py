@@ -1,13 +1,12 @@
-"""The contract of radios (test_conformance.py), for one device on a real terminal.
-
-Reading and writing with response are not in it: a cable has neither.
+"""The contract of radios (test_conformance.py), for one device on a real terminal, and behind real
+sockets of each kind. Reading and writing with response are not in it: they have neither.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,22 +15,58 @@ import pytest
 from relay.link.messages import Advertisement, ErrorCode
 from relay.link.stand_ins import endpoints_of, stand_in
 from relay.radio.base import RadioError
-from relay.radio.wired.radio import RX, TX, Place, WiredRadio
+from relay.radio.wired.network import Tcp, Udp
+from relay.radio.wired.place import RX, TX, Place
+from relay.radio.wired.radio import Way, WiredRadio
 from relay.radio.wired.serial_port import SerialPort, Settings, holder, missing, trouble
+from relay.radio.wired.web import Web
+from tests.doubles.tcode_network import TcpToy, UdpToy, WebToy
 from tests.doubles.tcode_toy import Firmware, PtyToy
 from tests.system.processes import until
 
 ADDRESS = "ttyTOY@attic"
 
 
+class SerialToy:
+    """As the machines on the network are."""
+
+    def __init__(self, pty: PtyToy) -> None:
+        self.pty = pty
+        self.firmware = pty.firmware
+
+    async def say(self, data: bytes) -> None:
+        self.pty.say(data)
+
+    async def plug(self) -> None:
+        self.pty.plug()
+
+    async def pull(self) -> None:
+        self.pty.pull()
+
+
 @dataclass
 class World:
     radio: WiredRadio
-    toy: PtyToy
+    toy: SerialToy | UdpToy | TcpToy | WebToy
+    address: str = ADDRESS
+    kind: str = "serial"
+    absent: str = "There is no port "
 
     @property
     def firmware(self) -> Firmware:
         return self.toy.firmware
+
+
+NETWORK: dict[str, Callable[[], UdpToy | TcpToy | WebToy]]
+NETWORK = {"udp": UdpToy, "tcp": TcpToy, "ws": WebToy}
+
+
+def networked(toy: UdpToy | TcpToy | WebToy) -> World:
+    place = Place("tcode", toy.url, toy.url, "tcode-v03", 1.0, wireless=True)
+    ways: dict[str, Callable[[str, int], Way]] = {"udp": Udp, "tcp": Tcp, "ws": Web}
+    way = ways[toy.scheme]("127.0.0.1", toy.port)
+    radio = WiredRadio(place, way, answer_s=1.0, retry_s=0.1)
+    return World(radio, toy, toy.url, "tcode", "")
 
 
 def radio_at(path: Path, protocol: str = "tcode-v03", *, answer_s: float = 1.0) -> WiredRadio:
@@ -40,15 +75,31 @@ def radio_at(path: Path, protocol: str = "tcode-v03", *, answer_s: float = 1.0) 
     return WiredRadio(place, way, answer_s=answer_s, retry_s=0.1)
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    toy = PtyToy(tmp_path / "ttyTOY")
-    toy.plug()
-    radio = radio_at(toy.path)
+@contextlib.asynccontextmanager
+async def plugged(made: World) -> AsyncIterator[World]:
+    await made.toy.plug()
     async with asyncio.timeout(20):
-        yield World(radio, toy)
-        await radio.close()
-    toy.pull()
+        yield made
+        await made.radio.close()
+    await made.toy.pull()
+
+
+@pytest.fixture
+async def wired(tmp_path: Path) -> AsyncIterator[tuple[World, PtyToy]]:
+    toy = PtyToy(tmp_path / "ttyTOY")
+    async with plugged(World(radio_at(toy.path), SerialToy(toy))) as made:
+        yield made, toy
+
+
+@pytest.fixture(params=["serial", "udp", "tcp", "ws"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    if request.param == "serial":
+        toy = PtyToy(tmp_path / "ttyTOY")
+        made = World(radio_at(toy.path), SerialToy(toy))
+    else:
+        made = networked(NETWORK[request.param]())
+    async with plugged(made):
+        yield made
 
 
 @contextlib.asynccontextmanager
@@ -65,15 +116,16 @@ async def test_it_advertises_its_protocol_and_its_axes(world: World) -> None:
     async with scanning(world.radio) as heard:
         seen = await heard.get()
         await heard.get()
-    assert seen.address == ADDRESS
+    assert seen.address == world.address
     assert seen.name == "TCode L0 L1 L2 R0 R1 R2 V0 V1"
     assert seen.services == (stand_in("serial/tcode-v03"),)
     assert (world.radio.info.kind, world.radio.info.on, world.radio.info.slots) == (
-        "serial",
+        world.kind,
         True,
         1,
     )
     assert world.firmware.heard.count(b"D2\n") == 1, "it is asked once, as opening may reset it"
+    assert world.firmware.heard.isascii()
 
 
 async def test_one_without_an_answer_to_d2_is_announced_plainly(tmp_path: Path) -> None:
@@ -84,9 +136,12 @@ async def test_one_without_an_answer_to_d2_is_announced_plainly(tmp_path: Path) 
     toy.pull()
 
 
-async def test_what_does_not_answer_is_not_announced_and_that_is_said(world: World) -> None:
+async def test_what_does_not_answer_is_not_announced_and_that_is_said(
+    wired: tuple[World, PtyToy],
+) -> None:
+    world, toy = wired
     world.firmware.mute = True
-    radio = radio_at(world.toy.path, answer_s=0.3)
+    radio = radio_at(toy.path, answer_s=0.3)
     async with scanning(radio) as heard:
         await until(lambda: not radio.info.on, "the failure")
         assert heard.empty()
@@ -97,7 +152,7 @@ async def test_what_does_not_answer_is_not_announced_and_that_is_said(world: Wor
 
 
 async def test_services_have_tx_and_rx(world: World) -> None:
-    connection = await world.radio.connect(ADDRESS, lambda _: None)
+    connection = await world.radio.connect(world.address, lambda _: None)
     (service,) = connection.services
     uuids = endpoints_of("serial/tcode-v03")
     assert {one.uuid: one.h for one in service.characteristics} == {
@@ -108,9 +163,9 @@ async def test_services_have_tx_and_rx(world: World) -> None:
 
 
 async def test_lines_arrive_in_order_and_answers_come_while_subscribed(world: World) -> None:
-    connection = await world.radio.connect(ADDRESS, lambda _: None)
+    connection = await world.radio.connect(world.address, lambda _: None)
     heard: asyncio.Queue[bytes] = asyncio.Queue()
-    world.toy.say(b"#early:1\r\n")
+    await world.toy.say(b"#early:1\r\n")
     await asyncio.sleep(0.05)
     await connection.subscribe(RX, heard.put_nowait)
     for number in range(50):
@@ -120,13 +175,13 @@ async def test_lines_arrive_in_order_and_answers_come_while_subscribed(world: Wo
     await connection.write(TX, b"D1\n", response=True)
     assert await heard.get() == b"TCode v0.3\r\n"
     await connection.unsubscribe(RX)
-    world.toy.say(b"#late:1\r\n")
+    await world.toy.say(b"#late:1\r\n")
     await asyncio.sleep(0.05)
     assert heard.empty()
 
 
 async def test_what_a_cable_cannot_do_is_refused(world: World) -> None:
-    connection = await world.radio.connect(ADDRESS, lambda _: None)
+    connection = await world.radio.connect(world.address, lambda _: None)
     for doing in (
         connection.read(TX),
         connection.write(RX, b"x", response=False),
@@ -141,18 +196,18 @@ async def test_what_a_cable_cannot_do_is_refused(world: World) -> None:
 async def test_a_pulled_cable_is_told_once_and_the_device_comes_back(world: World) -> None:
     gone: asyncio.Queue[str] = asyncio.Queue()
     for _ in range(2):
-        connection = await world.radio.connect(ADDRESS, gone.put_nowait)
-        world.toy.pull()
+        connection = await world.radio.connect(world.address, gone.put_nowait)
+        await world.toy.pull()
         assert await gone.get()
         with pytest.raises(RadioError) as caught:
             await connection.write(TX, b"L0500I10\n", response=False)
         assert caught.value.code is ErrorCode.GONE
         await connection.disconnect()
         async with scanning(world.radio) as heard:
-            await asyncio.sleep(0.1)
-            assert (world.radio.info.on, heard.empty()) == (False, True)
-            assert world.radio.info.text.startswith("There is no port ")
-            world.toy.plug()
+            await until(lambda: not world.radio.info.on, "that it is not there")
+            assert heard.empty()
+            assert world.radio.info.text.startswith(world.absent)
+            await world.toy.plug()
             await heard.get()
         assert gone.empty()
     assert world.radio.info.on
@@ -160,13 +215,13 @@ async def test_a_pulled_cable_is_told_once_and_the_device_comes_back(world: Worl
 
 async def test_it_is_connected_only_once_and_let_go_quietly(world: World) -> None:
     gone: list[str] = []
-    connection = await world.radio.connect(ADDRESS, gone.append)
+    connection = await world.radio.connect(world.address, gone.append)
     with pytest.raises(RadioError) as caught:
-        await world.radio.connect(ADDRESS, gone.append)
+        await world.radio.connect(world.address, gone.append)
     assert caught.value.code is ErrorCode.BUSY
     await connection.disconnect()
     await connection.disconnect()
-    again = await world.radio.connect(ADDRESS, gone.append)
+    again = await world.radio.connect(world.address, gone.append)
     await connection.disconnect()
     await again.write(TX, b"V05\n", response=False)
     await world.firmware.until(lambda it: bool(it.record))
@@ -183,26 +238,30 @@ async def test_a_connect_given_up_leaves_the_port_free(world: World) -> None:
     world.firmware.mute = True
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await world.radio.connect(ADDRESS, lambda _: None)
+            await world.radio.connect(world.address, lambda _: None)
     world.firmware.mute = False
-    connection = await world.radio.connect(ADDRESS, lambda _: None)
+    connection = await world.radio.connect(world.address, lambda _: None)
     await connection.disconnect()
 
 
-async def test_another_relay_is_told_who_has_the_port(world: World) -> None:
+async def test_another_relay_is_told_who_has_the_port(wired: tuple[World, PtyToy]) -> None:
+    world, toy = wired
     await world.radio.connect(ADDRESS, lambda _: None)
     with pytest.raises(RadioError) as caught:
-        await radio_at(world.toy.path).connect(ADDRESS, lambda _: None)
+        await radio_at(toy.path).connect(ADDRESS, lambda _: None)
     assert caught.value.code is ErrorCode.BUSY
     assert "is in use by" in caught.value.text
 
 
-async def test_a_hung_reader_fills_the_port_and_no_queue_of_ours(world: World) -> None:
+async def test_a_hung_reader_fills_the_port_and_no_queue_of_ours(
+    wired: tuple[World, PtyToy],
+) -> None:
     """The pipe takes some kilobytes; then a write waits, and what was given up never arrives."""
+    world, toy = wired
     connection = await world.radio.connect(ADDRESS, lambda _: None)
     loop = asyncio.get_running_loop()
-    assert world.toy.ours is not None
-    loop.remove_reader(world.toy.ours)
+    assert toy.ours is not None
+    loop.remove_reader(toy.ours)
     with contextlib.suppress(TimeoutError):
         while True:
             async with asyncio.timeout(0.2):
@@ -211,7 +270,7 @@ async def test_a_hung_reader_fills_the_port_and_no_queue_of_ours(world: World) -
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await connection.write(TX, b"V19\n", response=False)
-    world.toy.listen()
+    toy.listen()
     await connection.write(TX, b"DSTOP\n", response=False)
     await world.firmware.until(lambda it: bool(it.stops))
     assert not any(told.axis == "V1" for told in world.firmware.record)

@@ -1,0 +1,78 @@
+"""The words by which radios are named: in the files and on the command lines of both programs.
+
+What a word means is known where that radio is opened (`relay.radio.choice`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+import msgspec
+
+
+class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The keys that name radios.
+
+    bluetooth      adapters, by the names that the system has for them; "" is its default one
+    serial         serial ports with what is on them, as "/dev/ttyUSB0=tcode"
+    tcode          T-Code machines on the network, as "udp://tcode.local:8000"
+    """
+
+    bluetooth: tuple[str, ...] = ()
+    serial: tuple[str, ...] = ()
+    tcode: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether any radio is named."""
+        return any(getattr(self, option.key) for option in OPTIONS)
+
+    def with_adapter(self, adapter: str | None) -> NamedRadios:
+        """These and one more Bluetooth adapter, as older files say it."""
+        said = {name: getattr(self, name) for name in NamedRadios.__struct_fields__}
+        one = () if adapter is None else (adapter,)
+        return NamedRadios(**said | {"bluetooth": (*self.bluetooth, *one)})
+
+
+NONE = NamedRadios()
+
+
+@dataclass(frozen=True, slots=True)
+class RadioOption:
+    """`--key METAVAR`, which may be given several times. `alone`: what it means without a value."""
+
+    key: str
+    metavar: str
+    help: str
+    alone: str | None = None
+
+
+OPTIONS = (
+    RadioOption("bluetooth", "ADAPTER", "a Bluetooth adapter, such as hci1", alone=""),
+    RadioOption(
+        "serial", "PORT=PROTOCOL",
+        "a serial port and what is on it, such as /dev/ttyUSB0=tcode (also nobra, kizuna,"
+        " nextlevelracing)",
+    ),
+    RadioOption(
+        "tcode", "URL",
+        "a T-Code machine on the network, such as udp://tcode.local:8000, tcp://HOST:PORT or"
+        " ws://HOST/ws",
+    ),
+)  # fmt: skip
+
+
+def add_radio_options(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each kind of radio."""
+    for one in OPTIONS:
+        parser.add_argument(
+            f"--{one.key}", action="append", metavar=one.metavar, const=one.alone,
+            nargs=None if one.alone is None else "?", help=f"{one.help}; as many as you like",
+        )  # fmt: skip
+
+
+def on_command_line(options: argparse.Namespace) -> dict[str, tuple[str, ...]]:
+    """What was said there, by key; a kind that was said wins over what a file says of it."""
+    said = {one.key: getattr(options, one.key) for one in OPTIONS}
+    return {key: tuple(values) for key, values in said.items() if values is not None}
