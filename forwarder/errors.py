@@ -9,6 +9,7 @@ ForwarderError            UNKNOWN
    ├─ UnknownDevice, UnknownFeature, Unsupported, OutOfRange, Denied   the client's fault
    ├─ Held                nobody's: the person stopped everything, or muted this client
    └─ HardwareError       the world's fault: gone, refused, timed out, congested, stopped
+      └─ NoPlace          all places of a relay are taken
 """
 
 from __future__ import annotations
@@ -90,3 +91,7 @@ class HardwareError(DeviceError):
     def __init__(self, reason: ErrorCode, text: str) -> None:
         super().__init__(text)
         self.reason = reason
+
+
+class NoPlace(HardwareError):
+    """A relay has no place free for a device, whichever it is."""

@@ -26,6 +26,7 @@ SANS_IO = (
     "forwarder.meet.proxies",
     "forwarder.meet.table",
     "forwarder.stop.hold",
+    "forwarder.sources.relays.choosing",
     "forwarder.access.tokens",
     "forwarder.access.relay_keys",
     "relay.debts.debts",
@@ -55,6 +56,7 @@ SANS_IO = (
     "relay.link.security.transport",
     "relay.debts.record",
     "relay.wanted",
+    "relay.radio.score",
 )
 # The only modules that may import a library, because they translate its errors.
 SOLE_IMPORTERS = {
@@ -71,6 +73,8 @@ USABLE = (
     "relay.checks.bundle", "relay.checks.findings", "relay.checks.machine",
     # The words of both programs for radios.
     "relay.wanted",
+    # One measure for relays and for the radios of one.
+    "relay.radio.score",
 )  # fmt: skip
 # And the embedded relay, where everything is put together.
 EMBEDDING = ("relay.embedded",)

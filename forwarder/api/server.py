@@ -27,7 +27,7 @@ from forwarder.api.documents.model import PageToken, Problem
 from forwarder.api.pairing import Pairing
 from forwarder.api.routes import PREFIX, ROUTES, Route
 from forwarder.api.services import Services
-from forwarder.api.settings import Pins, Settings
+from forwarder.api.settings import PinFile, Settings
 from forwarder.api.state_view import Picture
 from forwarder.connectors.bounds import Purpose
 from forwarder.connectors.host_addresses import host_names
@@ -123,7 +123,7 @@ class Api:
             self._picture,
             self._batteries,
             Pairing(services),
-            Settings(services, Pins(state / PINS_FILE, services.relays.pins)),
+            Settings(services, PinFile(state / PINS_FILE, services.relays.pins)),
             Origins(services.origins, state / ORIGINS_FILE, config.clients.origins),
             Scripts(services.hub),
             lambda: self.access.renew(state),

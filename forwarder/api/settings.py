@@ -16,6 +16,7 @@ from forwarder.definitions.user_files.user import UserConfig, canonical_address
 from forwarder.devices.device_setup import Opened
 from forwarder.errors import ConfigError, UnknownDevice
 from forwarder.hub.device import Device
+from forwarder.sources.relays.choosing.pins import How, Pins, with_pin
 from forwarder.sources.relays.relay import Relay
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_state, write_state
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 class Settings:
     """Changes one device at a time, whether it is connected or not."""
 
-    def __init__(self, services: Services, pins: Pins) -> None:
+    def __init__(self, services: Services, pins: PinFile) -> None:
         self._services = services
         self._pins = pins
 
@@ -54,8 +55,8 @@ class Settings:
             self._decide(draft, self._entry(draft, device), body, opened.definition)
             self._save(draft)
         if body.pin is not UNSET:
-            self._pins.set(device.identity.address, pinned)
-        return self._apply(device, relay, opened, body, pinned)
+            self._pins.set(device.identity.address, pinned, body.pin_how)
+        return self._apply(device, relay, opened, body)
 
     def _change_absent(self, index: int, body: DeviceBody) -> str:
         """Only what needs no knowledge of the device: name, denial, pin."""
@@ -73,7 +74,7 @@ class Settings:
             self._decide(draft, entry, body, None)
             self._save(draft)
         if body.pin is not UNSET:
-            self._pins.set(known.address, pinned)
+            self._pins.set(known.address, pinned, body.pin_how)
         self._services.relays.reconsider(known.address)
         return f"{neutralise(known.name)} is set; it is not connected now."
 
@@ -114,9 +115,7 @@ class Settings:
                 return paired.key.hex()
         raise ConfigError(f"There is no relay {quoted(body.pin)}.")
 
-    def _apply(
-        self, device: Device, relay: Relay, opened: Opened, body: DeviceBody, pinned: str | None
-    ) -> str:
+    def _apply(self, device: Device, relay: Relay, opened: Opened, body: DeviceBody) -> str:
         hub, relays = self._services.hub, self._services.relays
         opened.user = self._services.user.device(
             device.identity.address, device.identity.protocol, device.identity.identifier
@@ -130,9 +129,10 @@ class Settings:
         if body.deny is True:
             relays.let_go(device, "the user denied it")
             return f"{device.shown_name} is denied and was disconnected."
-        if pinned is not None and pinned != relay.key:
+        pinned = self._pins.pins.of(device.identity.address, relay.key, relay.name)
+        if body.pin is not UNSET and pinned.may_not is not None:
             relays.let_go(device, "the user wants another relay to have it")
-            return f"{device.shown_name} moves to the relay it is pinned to."
+            return f"{device.shown_name} moves to another relay: {relay.name} may not have it."
         hub.changed(device)
         return f"{device.shown_name} is set."
 
@@ -153,33 +153,36 @@ def _steps(definition: Definition, body: LimitBody) -> OutputLimit:
     return OutputLimit(None if whole else (lowest, highest), disabled=body.disabled)
 
 
-_FORMAT = 1
+# 1 knew only "this relay alone": its values are keys, those of 2 say how each key is pinned.
+_FORMAT, _OLDEST = 2, 1
 _REMEDY = "repair it, or delete it and pin the devices again"
 
 
 class _PinFile(msgspec.Struct, frozen=True):
     version: int
-    pins: dict[str, str]
+    pins: dict[str, str | dict[str, How]]
 
 
-class Pins:
-    """Which relay alone may connect a device: `pins` of the relay source, kept in a file."""
+class PinFile:
+    """Keeps what a person decides about `pins`, those of the relay source, in a file."""
 
-    def __init__(self, path: Path, pins: dict[str, str]) -> None:
+    def __init__(self, path: Path, pins: Pins) -> None:
         """Raises ConfigError if the file is damaged or newer."""
         self._path = path
-        self._pins = pins
+        self.pins = pins
         try:
-            file = read_state(path, _PinFile, _FORMAT, _REMEDY)
+            file = read_state(path, _PinFile, _FORMAT, _REMEDY, oldest=_OLDEST)
         except PrivateFileError as error:
             raise ConfigError(f"{error}.") from error
-        pins.update({} if file is None else file.pins)
+        kept = {} if file is None else file.pins
+        pins.adopt({at: {to: How.ONLY} if isinstance(to, str) else to for at, to in kept.items()})
 
-    def set(self, address: str, key: str | None) -> None:
-        """Pin the device, or with None let any relay have it. Raises OSError."""
-        pins = {known: pin for known, pin in self._pins.items() if known != address}
+    def set(self, address: str, key: str | None, how: How) -> None:
+        """Pin the device, or with None take back what was decided about it. Raises OSError."""
+        decided = {known: dict(pins) for known, pins in self.pins.decided.items()}
+        here = canonical_address(address)
+        known = decided.pop(here, {})
         if key is not None:
-            pins[canonical_address(address)] = key
-        write_state(self._path, _PinFile(_FORMAT, pins))
-        self._pins.clear()
-        self._pins.update(pins)
+            decided[here] = with_pin(known, key, how)
+        write_state(self._path, _PinFile(_FORMAT, dict(decided)))
+        self.pins.adopt(decided)

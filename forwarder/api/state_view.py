@@ -8,6 +8,7 @@ from importlib import metadata
 
 from msgspec import UNSET
 
+from forwarder.api.choices import choices, pins_of
 from forwarder.api.controllers import Driver
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.documents.model import (
@@ -25,6 +26,7 @@ from forwarder.api.documents.model import (
     MeetingView,
     OriginsView,
     OutputView,
+    PinView,
     RadioPartView,
     RadioView,
     RelayView,
@@ -39,6 +41,7 @@ from forwarder.definitions.model import OutputLimit
 from forwarder.devices.device_setup import Opened
 from forwarder.hub.device import Device as HubDevice
 from forwarder.hub.hub import Client, Grant, Hub
+from forwarder.sources.relays.choosing.pins import How
 from forwarder.sources.relays.relay import Relay
 from forwarder.stop.hold import Mode
 from relay.link.names import neutralise
@@ -150,6 +153,7 @@ class Picture:
         opened = None if found is None else found[1]
         limits = {} if opened is None else _limits(opened)
         shown = self._services.hub.shown(device, grant).device_features
+        pins = self.pins(device.identity.address)
         # A feature whose outputs were all taken away is listed with its limits.
         indexes = sorted({*shown, *(index for index, _ in limits)})
         return DeviceView(
@@ -159,7 +163,8 @@ class Picture:
             shown_name=neutralise(device.shown_name),
             protocol=device.identity.protocol,
             source=neutralise(device.source),
-            pinned=self._pinned(device),
+            pinned=next((pin.relay for pin in pins if pin.how is How.ONLY), None),
+            pins=pins,
             gap_ms=device.gap_ms,
             features=tuple(
                 _feature(
@@ -171,15 +176,9 @@ class Picture:
             ),
         )
 
-    def _pinned(self, device: HubDevice) -> str | None:
-        key = self._services.relays.pins.get(device.identity.address)
-        if key is None:
-            return None
-        relay = self._services.relays.relays.get(key)
-        if relay is not None:
-            return neutralise(relay.name)
-        names = {paired.key.hex(): paired.name for paired in self._services.trust.book}
-        return neutralise(names.get(key, key.removeprefix("local:")))
+    def pins(self, address: str) -> tuple[PinView, ...]:
+        relays = self._services.relays
+        return pins_of(relays.pins, address, relays.relays, self._services.trust)
 
     def live(self, device: HubDevice) -> LiveView:
         relays = self._services.relays
@@ -214,6 +213,7 @@ class Picture:
             link_ms=_rounded(link_ms),
             radio_ms=radio_ms,
             commands=device.commands,
+            choice=choices(relays.chosen(device.identity.address), _now()),
         )
 
     def known(self) -> tuple[Known, ...]:

@@ -20,8 +20,11 @@ from forwarder.api.documents.pairing import MeetingView as MeetingView
 from forwarder.api.documents.pairing import PairingBody as PairingBody
 from forwarder.api.documents.pairing import PairingState as PairingState
 from forwarder.api.documents.pairing import PairingView as PairingView
+from forwarder.api.documents.seen import ChoiceView as ChoiceView
+from forwarder.api.documents.seen import PinView as PinView
 from forwarder.api.documents.stop import HoldView as HoldView
 from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.sources.relays.choosing.pins import How as How
 
 # A script that crashed must not leave a toy running for long; one that lives repeats its value.
 DEFAULT_FOR_MS = 2_000
@@ -170,7 +173,8 @@ class FeatureView(Document, frozen=True):
 class DeviceView(Document, frozen=True):
     """What changes seldom. `shown_name`: the user's name for it, else its own.
 
-    `source`: the relay or server that has it. `pinned`: the only relay that may connect it.
+    `source`: the relay or server that has it. `pinned`: the only relay that may connect it; `pins`:
+    everything that a person decided about relays and it.
     """
 
     index: Index
@@ -180,6 +184,7 @@ class DeviceView(Document, frozen=True):
     protocol: str
     source: str
     pinned: str | None
+    pins: tuple[PinView, ...]
     gap_ms: int
     features: tuple[FeatureView, ...]
 
@@ -199,7 +204,8 @@ class LiveView(Document, frozen=True):
     `may_run`: the features of which nobody knows whether they run; they count as running.
     `notice`: what a person should know about it now, in words. `battery` in percent, and how old
     that is. `rssi_dbm`: when it was last heard before it was connected. `link_ms`: the relay's
-    round trip; `radio_ms`: what the newest command took beyond that.
+    round trip; `radio_ms`: what the newest command took beyond that. `choice`: the relays that
+    were judged when it was connected, the best first.
     """
 
     running: bool
@@ -212,6 +218,7 @@ class LiveView(Document, frozen=True):
     link_ms: float | None
     radio_ms: float | None
     commands: int
+    choice: tuple[ChoiceView, ...]
 
 
 class Device(DeviceView, frozen=True):
@@ -271,13 +278,15 @@ class LimitBody(Body, frozen=True):
 class DeviceBody(Body, frozen=True):
     """What the user decides about a device; absent fields stay as they are.
 
-    `display_name` and `pin` may be null to take them back. `pin`: the name of a relay.
+    `display_name` and `pin` may be null to take them back. `pin`: the name of a relay, `pin_how`:
+    that one alone, before the others where it can, or never.
     """
 
     display_name: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
     limits: tuple[LimitBody, ...] | UnsetType = UNSET
     deny: bool | UnsetType = UNSET
     pin: Name | UnsetType | None = UNSET
+    pin_how: How = How.ONLY
 
 
 class DeviceSet(Document, frozen=True):

@@ -1,6 +1,7 @@
-"""Looks for toys with all relays together, chooses the radio for each, and opens it.
+"""Looks for toys with all relays together, and has each opened by the one that does it best.
 
-One task per toy that is being opened or resumed; they all end with `run`.
+Which that is, and why the others are not, is `choosing.choice`. One task per toy that is being
+opened or resumed; they all end with `run`.
 """
 
 from __future__ import annotations
@@ -8,19 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
-from typing import Protocol
 
 from forwarder.definitions.catalogue import Catalogue
-from forwarder.definitions.user_files.user import UserConfig, canonical_address
-from forwarder.devices.device_setup import Opened, open_device
-from forwarder.errors import Denied, DeviceError, HardwareError
-from forwarder.hub.device import Device, Identity
-from forwarder.sources.relays.hardware import BLE_GAP_MS, RelayHardware
+from forwarder.definitions.user_files.user import UserConfig
+from forwarder.devices.device_setup import Opened
+from forwarder.errors import DeviceError, NoPlace
+from forwarder.hub.device import Identity
+from forwarder.sources.relays.choosing.choice import (
+    Held,
+    Obstacle,
+    Verdict,
+    gives_way,
+    judge,
+    patience_s,
+    ranked,
+)
+from forwarder.sources.relays.choosing.pins import Pins
+from forwarder.sources.relays.choosing.sightings import Sighting, Sightings
 from forwarder.sources.relays.link_driver import RelayLink
-from forwarder.sources.relays.relay import Opening, Relay, hardware_of
+from forwarder.sources.relays.opening import Keeper, Opener
+from forwarder.sources.relays.relay import Relay
 from forwarder.sources.relays.reserved import Reserved
-from forwarder.sources.relays.sightings import Sighting, Sightings
-from relay.link.messages import Advertisement, Disconnect, ErrorCode, Scan
+from relay.link.messages import Advertisement, Scan
 
 log = logging.getLogger(__name__)
 
@@ -31,31 +41,22 @@ MISSING_S = 120.0
 # minutes for so many seconds of each half minute, which costs radios little.
 OWING_LOOK_S = 5.0
 OWING_EVERY_S = 30.0
-# Wait so long for a second radio to see the same toy, if there is a second radio.
-GATHER_S = 0.3
-
-
-class Keeper(Protocol):
-    """Who keeps the devices that were found."""
-
-    def found(self, relay: Relay, p: int, opened: Opened) -> None:
-        """A new device; it stays busy until `Finder.lost` is told of its address."""
-        ...
-
-    def gone(self, relay: Relay, opened: Opened, why: str) -> None:
-        """A device that had been found cannot be resumed."""
-        ...
-
-    def stopped(self, device: Device, why: str) -> None:
-        """A device stopped because it could not go on."""
-        ...
+# How long a relay may try to connect (ms): alone, and where another one could. Nearly all connect
+# within three seconds.
+CONNECT_MS = 20_000
+ELSEWHERE_MS = 10_000
+# A relay that said that it is full, without a number, is asked again after so long (s) if nothing
+# became free there meanwhile.
+FULL_S = 10.0
+# Toys that wait for a free place; more are heard again soon.
+WAITING = 64
 
 
 class Finder:
     """`relays`: all there are, by key; the keeper's own table. `known`: what was at an address.
 
     `owing`: addresses of toys that may be running. They are looked for until they are found.
-    `reserved`: toys that wearers keep at their relays.
+    `reserved`: toys that wearers keep at their relays. `pins`: what a person decided.
     """
 
     def __init__(
@@ -67,22 +68,29 @@ class Finder:
         known: Callable[[str], Identity | None],
         owing: Container[str],
         reserved: Reserved,
+        pins: Pins,
     ) -> None:
-        # Address → key of the only relay that may connect it, by the user's choice.
-        self.pins: dict[str, str] = {}
+        self.pins = pins
         self.sightings = Sightings()
         self.reserved = reserved
+        # What was decided about each toy that is here, when it was opened.
+        self.chosen: dict[str, tuple[Verdict, ...]] = {}
         self._relays = relays
         self._catalogue = catalogue
         self._user = user
         self._keeper = keeper
         self._known = known
         self._owing = owing
+        self._opener = Opener(catalogue, user, keeper, reserved, self.place_free)
         self._scanning = False
         # address → until when it is looked for
         self._missing: dict[str, float] = {}
         # Addresses that are being opened, or are devices.
         self._busy: set[str] = set()
+        # Whoever waits for the relay that had it last to hear it.
+        self._gathering: dict[str, asyncio.Event] = {}
+        # Toys that found no free place; in the order in which they came.
+        self._waiting: dict[str, None] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self, expected: Iterable[str] = ()) -> None:
@@ -117,11 +125,16 @@ class Finder:
     def lost(self, address: str) -> None:
         """This device is gone: from now on it may be opened again, and is looked for."""
         self._busy.discard(address)
+        self.chosen.pop(address, None)
+        sighting = self.sightings.get(address)
+        if sighting is not None:
+            sighting.lost(asyncio.get_running_loop().time())
         self.look_for(address)
 
-    def look_for(self, address: str, for_s: float = MISSING_S) -> None:
-        """Look for this one although no client asks, unless it is here or being opened."""
-        if address in self._busy:
+    def look_for(self, address: str, for_s: float = MISSING_S, *, away: bool = False) -> None:
+        """Look for this one although no client asks, unless it is here or being opened. `away`: its
+        relay is, so that it may be free."""
+        if address in self._busy and not away:
             return
         loop = asyncio.get_running_loop()
         self._missing[address] = loop.time() + for_s
@@ -151,15 +164,33 @@ class Finder:
             if relay.link is not None:
                 self.greet(relay.link)
 
+    @property
+    def scanning(self) -> bool:
+        """Whether anything is looked for now, by whomever."""
+        return self._wants_scan
+
     def sighted(self, relay: Relay, advertisement: Advertisement) -> None:
         """`relay` hears a toy: open it if it is wanted, known and free."""
         now, address = asyncio.get_running_loop().time(), advertisement.address
         sighting = self.sightings.note(relay.key, advertisement, now)
-        owed = address in self._missing or address in self._owing
-        wanted = self._scanning or owed or relay.can_choose
-        if not wanted or address in self._busy or self._tasks is None or not sighting.ready(now):
+        gathering = self._gathering.get(address)
+        if gathering is not None and sighting.last == relay.key:
+            gathering.set()
+        self._consider(relay, address, sighting, now)
+
+    def _consider(self, relay: Relay, address: str, sighting: Sighting, now: float) -> None:
+        """Open a toy that `relay` hears, if that is wanted and can be."""
+        wanted = self.wanted(address) or relay.can_choose
+        if not wanted or self._tasks is None or sighting.not_before > now:
+            return
+        here = address in self._busy
+        if here and not self._keeper.strayed(address, relay, take=False):
             return
         if not self._catalogue.match(sighting.advertisement):
+            return
+        verdicts = self.verdicts(address, sighting)
+        if not verdicts or verdicts[0].obstacle is not None:
+            self._find_room(address, sighting, verdicts)
             return
         if relay.openings.left(now) < 1:
             return  # it will be heard again
@@ -168,36 +199,124 @@ class Finder:
             sighting.leave_alone(now)
             return
         relay.openings.spend(1, now)
+        if here:
+            self._keeper.strayed(address, relay, take=True)
+            # Whoever heard it, and led to this, did so after it was lost.
+            sighting.seen[relay.key] = now, sighting.level(relay.key)
         self._busy.add(address)
+        self._waiting.pop(address, None)
         self._spawn(self._open(address, sighting), f"open {address}")
+
+    def wanted(self, address: str) -> bool:
+        """Whether this toy is to be opened when it is heard."""
+        return self._scanning or address in self._missing or address in self._owing
+
+    def verdicts(self, address: str, sighting: Sighting) -> tuple[Verdict, ...]:
+        """Every relay about this toy, the best first."""
+        now = asyncio.get_running_loop().time()
+        hold = self.reserved.hold(address)
+        held = None if hold is None else Held(hold.relay, hold.why)
+        return ranked(
+            judge(sighting, relay.post(now), self.pins.of(address, key, relay.name), held, now)
+            for key, relay in self._relays.items()
+        )
+
+    # --- places ---------------------------------------------------------------------------------
+
+    def _find_room(self, address: str, sighting: Sighting, verdicts: tuple[Verdict, ...]) -> None:
+        """Nobody can take it. If only a place is missing, it gets the next one."""
+        full = [one for one in verdicts if one.obstacle is Obstacle.FULL]
+        if not full or not self._user.allowed(address):
+            return
+        if address not in self._waiting and len(self._waiting) < WAITING:
+            self._waiting[address] = None
+            name = sighting.advertisement.name or address
+            for one in full:
+                taken = self._relays[one.post.key].taken
+                log.warning("%s waits: %s has no free place, %d taken", name, one.post.name, taken)
+        key = gives_way(verdicts)
+        if key is not None:
+            self._relays[key].give_up_longest("it took too long, and another device waited")
+
+    def place_free(self, relay: Relay) -> None:
+        """`relay` may take another one, or may take one again."""
+        relay.full = False
+        now = asyncio.get_running_loop().time()
+        for address in tuple(self._waiting):
+            sighting = self.sightings.get(address)
+            if sighting is None or not any(sighting.fresh(key, now) for key in self._relays):
+                del self._waiting[address]
+            elif sighting.fresh(relay.key, now):
+                self._consider(relay, address, sighting, now)
+
+    def _is_full(self, relay: Relay) -> None:
+        relay.full = True
+        log.warning("%s has no free place, its radio says; %d taken", relay.name, relay.taken - 1)
+        asyncio.get_running_loop().call_later(FULL_S, self._full_over, relay)
+
+    def _full_over(self, relay: Relay) -> None:
+        if relay.full and self._relays.get(relay.key) is relay:
+            self.place_free(relay)
+
+    def let_go(self, relay: Relay, link: RelayLink, p: int, address: str) -> None:
+        """Have the relay let this one go; its place is taken until it has."""
+        self._opener.let_go(relay, link, p, address)
 
     # --- opening --------------------------------------------------------------------------------
 
     async def _open(self, address: str, sighting: Sighting) -> None:
-        """Connect a toy at the relay that hears it best, else at the next. Its address stays busy
+        """Connect a toy at the relay that does it best, else at the next. Its address stays busy
         until it is gone again, or all have failed."""
         opened: Relay | None = None
+        verdicts: tuple[Verdict, ...] = ()
         try:
-            if sum(relay.link is not None for relay in self._relays.values()) > 1:
-                await asyncio.sleep(GATHER_S)
-            # Ends: each relay that fails has a pause then.
-            while opened is None and (relay := self._best_relay(address, sighting)) is not None:
-                if await self._opened_at(relay, address, sighting):
+            await self._gather(address, sighting)
+            # Ends: each relay that fails has a pause then, and one that is full is full.
+            while opened is None:
+                verdicts = self.verdicts(address, sighting)
+                if not verdicts or verdicts[0].obstacle is not None:
+                    break
+                relay = self._relays[verdicts[0].post.key]
+                name = sighting.advertisement.name or address
+                log.info("%s: %s", name, "; ".join(map(str, verdicts)))
+                others = sum(one.obstacle is None for one in verdicts) > 1
+                if await self._opened_at(relay, address, sighting, others=others):
                     opened = relay
         finally:
             if opened is None:
                 self._busy.discard(address)
-        if opened is not None:
-            sighting.opened(opened.key)
-            self._missing.pop(address, None)
-            self._tell_scan()
+        if opened is None:
+            self._find_room(address, sighting, verdicts)
+            return
+        sighting.opened(opened.key)
+        self.chosen[address] = verdicts
+        self._missing.pop(address, None)
+        self._tell_scan()
 
-    async def _opened_at(self, relay: Relay, address: str, sighting: Sighting) -> bool:
-        assert relay.link is not None  # the best one has
+    async def _gather(self, address: str, sighting: Sighting) -> None:
+        """Wait a moment for a relay that may do better."""
+        for_s = patience_s(sighting, self.verdicts(address, sighting))
+        if not for_s:
+            return
+        gathering = self._gathering[address] = asyncio.Event()
+        try:
+            async with asyncio.timeout(for_s):
+                await gathering.wait()
+        except TimeoutError:
+            pass  # those that are there, then
+        finally:
+            del self._gathering[address]
+
+    async def _opened_at(
+        self, relay: Relay, address: str, sighting: Sighting, *, others: bool
+    ) -> bool:
         # Each second time without: what is known may have become wrong.
         known = None if sighting.failures % 2 else self._known(address)
+        timeout_ms = ELSEWHERE_MS if others else CONNECT_MS
         try:
-            await self._open_at(relay, relay.link, sighting.advertisement, known)
+            await self._opener.open(relay, sighting.advertisement, known, timeout_ms=timeout_ms)
+        except NoPlace:
+            self._is_full(relay)
         except DeviceError as error:
             self._failed(relay, sighting, str(error))
         except Exception:
@@ -209,7 +328,7 @@ class Finder:
         return False
 
     def _failed(self, relay: Relay, sighting: Sighting, why: str) -> None:
-        pause = sighting.failed(relay.key, asyncio.get_running_loop().time())
+        pause = sighting.failed(relay.key, asyncio.get_running_loop().time(), why)
         name = sighting.advertisement.name or sighting.advertisement.address
         log.warning(
             "%s could not be opened at %s: %s Next try there in %.0f s.",
@@ -219,100 +338,13 @@ class Finder:
             pause,
         )
 
-    def _best_relay(self, address: str, sighting: Sighting) -> Relay | None:
-        """The relay that hears the toy best, among those that may and can take another one."""
-        pinned = self.pins.get(canonical_address(address))
-        now = asyncio.get_running_loop().time()
-        if sighting.not_before > now:
-            return None
-        for key in sighting.by_strength(now):
-            relay = self._relays.get(key)
-            if relay is None or relay.link is None or pinned not in (None, key):
-                continue
-            if not self.reserved.allows(address, key):
-                continue
-            # A relay that lets nothing run lets nothing be armed: it could not be opened there.
-            if relay.free_slots > 0 and relay.blocked is None:
-                return relay
-        return None
-
-    async def _open_at(
-        self, relay: Relay, link: RelayLink, advertisement: Advertisement, known: Identity | None
-    ) -> None:
-        p, address = relay.next_p(), advertisement.address
-        supervised = relay.supervised
-        hardware = RelayHardware(p, address, BLE_GAP_MS, relay.name, supervised=supervised)
-        hardware.blocked = relay.blocked
-        opening = relay.opening[p] = Opening(hardware)
-        found: list[Device] = []
-        opened: Opened | None = None
-
-        def failed(error: DeviceError) -> None:
-            for device in found:
-                device.stop()
-                self._keeper.stopped(device, str(error).rstrip("."))
-
-        try:
-            async with asyncio.timeout(None) as opening.scope:
-                await hardware.connect(link)
-                made = await open_device(
-                    hardware,
-                    self._catalogue.match(advertisement),
-                    advertisement,
-                    self._user,
-                    source=relay.name,
-                    on_failed=failed,
-                    known=known,
-                )
-            # All of this may have changed while the toy was asked what it is.
-            if opening.lost is not None:
-                raise HardwareError(ErrorCode.GONE, opening.lost)
-            if not self._user.allowed(address):
-                raise Denied("the user denied it.")
-            hold = self.reserved.hold(address)
-            if hold is not None and hold.relay != relay.key:
-                raise Denied(hold.why)
-            made.apply_ceilings(relay.wearer.ceilings)
-            opened = made
-        except TimeoutError:
-            if opening.lost is None:
-                raise
-            raise HardwareError(ErrorCode.GONE, opening.lost) from None
-        finally:
-            del relay.opening[p]
-            if opened is None:
-                # Whatever went wrong, and even if it is only now being connected: the peripheral
-                # must not stay connected. Nobody waits for it.
-                link.request(lambda id: Disconnect(id, p))
-        found.append(opened.device)
-        self._keeper.found(relay, p, opened)
-
-    # --- resuming -------------------------------------------------------------------------------
-
     def resume(self, relay: Relay, link: RelayLink, opened: Opened) -> None:
         """The relay kept it through a lost link: arm it again, so that clients notice nothing."""
         if self._tasks is not None:
             self._spawn(self._resume(relay, link, opened), f"resume {opened.device.name}")
 
     async def _resume(self, relay: Relay, link: RelayLink, opened: Opened) -> None:
-        hardware = hardware_of(opened)
-        try:
-            resumed = await hardware.connect(link)
-            why = "its connection was lost meanwhile"
-        except DeviceError as error:
-            resumed, why = False, str(error)
-        except Exception:
-            # A fault boundary, as in `_open`.
-            log.exception("%s tripped this hub up", opened.device.shown_name)
-            resumed, why = False, "an error in the hub, see its log"
-        if relay.link is not link:
-            return  # this link broke as well; the device has its grace time still
-        if resumed and relay.devices.get(hardware.p) is opened:
-            # The relay answered once the radio had taken its stop.
-            opened.device.at_rest()
-            hardware.blocked = relay.blocked
-            hardware.rearm()
-            log.info("%s is back at %s", opened.device.shown_name, relay.name)
-            return
-        link.request(lambda id: Disconnect(id, hardware.p))
-        self._keeper.gone(relay, opened, why)
+        if await self._opener.resume(relay, link, opened):
+            address = opened.hardware.address
+            if self._missing.pop(address, None) is not None:
+                self._tell_scan()

@@ -81,12 +81,13 @@ class RelayHardware:
 
     # --- connecting -----------------------------------------------------------------------------
 
-    async def connect(self, link: Way) -> bool:
-        """Connect over `link`; returns whether the relay had kept the connection."""
+    async def connect(self, link: Way, *, timeout_ms: int = 20_000) -> bool:
+        """Connect over `link`; returns whether the relay had kept the connection. `timeout_ms`: how
+        long the relay may try."""
         # Before anything can be heard of it: the relay counts its stops from the Connect on.
         self._stops_seen = 0
         reply = await link.request(
-            lambda id: wire.Connect(id, self.p, self._address), deadline_s=CONNECT_S
+            lambda id: wire.Connect(id, self.p, self._address, timeout_ms), deadline_s=CONNECT_S
         )
         if not isinstance(reply, Connected):
             raise HardwareError(ErrorCode.RADIO, f"{self._relay_name} gave a wrong answer")

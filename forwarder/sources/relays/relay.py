@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from forwarder.clients.budget import Budget
 from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S
 from forwarder.devices.device_setup import Opened
+from forwarder.sources.relays.choosing.choice import Post
 from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.link_driver import RelayLink
 from relay.link.errors import LinkRefused
@@ -29,9 +30,12 @@ WHY: dict[StopCause, str] = {
 
 @dataclass(slots=True, eq=False)
 class Opening:
-    """A peripheral that is being made a device, in `scope`. `lost`: why that cannot succeed."""
+    """A peripheral that is being made a device since `since`, in `scope`. `lost`: why that cannot
+    succeed. `connecting`: it is not connected yet."""
 
     hardware: RelayHardware
+    since: float = 0.0
+    connecting: bool = True
     scope: asyncio.Timeout | None = None
     lost: str | None = None
 
@@ -47,8 +51,9 @@ class Relay:
     """One relay agent; it outlives its links.
 
     `key` is what makes it the same one next time: its public key, or a word. `link`: None while it
-    is away. `devices` and `opening` are by the number that the hub gave the peripheral. `openings`:
-    how many more toys of its are opened now.
+    is away. `devices`, `opening` and `leaving` are by the number that the hub gave the peripheral;
+    each takes a place. `full`: it said that there is none. `openings`: how many more toys of its
+    are opened now. `away_since`: loop time.
     """
 
     key: str
@@ -62,6 +67,10 @@ class Relay:
     debts: tuple[Debt, ...] = ()
     devices: dict[int, Opened] = field(default_factory=dict)
     opening: dict[int, Opening] = field(default_factory=dict)
+    # Addresses of those that it was told to let go, until it has.
+    leaving: dict[int, str] = field(default_factory=dict)
+    full: bool = False
+    away_since: float = 0.0
     grace: asyncio.TimerHandle | None = None
     revoked: bool = False
     openings: Budget = field(default_factory=lambda: Budget(OPENINGS_S, OPENINGS_BURST, 0.0))
@@ -81,10 +90,16 @@ class Relay:
         return "supervised" in self.hello.capabilities
 
     @property
+    def taken(self) -> int:
+        """Places that are taken here."""
+        return len(self.devices) + len(self.opening) + len(self.leaving)
+
+    @property
     def free_slots(self) -> int:
         """Connections this relay can still take, as far as it says."""
-        taken = len(self.devices) + len(self.opening)
-        free = self.hello.max_peripherals - taken
+        if self.full:
+            return 0
+        free = self.hello.max_peripherals - self.taken
         if self.radio is not None and self.radio.slots is not None:
             free = min(free, self.radio.slots)
         return free
@@ -97,6 +112,26 @@ class Relay:
         if self.wearer.paused:
             return f"The wearer has paused {self.name}."
         return None
+
+    def post(self, now: float) -> Post:
+        """What the choice of a relay needs to know of it."""
+        radio = self.radio
+        connecting = (each for each in self.opening.values() if each.connecting)
+        return Post(
+            self.key,
+            self.name,
+            linked=self.link is not None,
+            off=None if radio is None or radio.on else radio.text,
+            blocked=self.blocked,
+            free=self.free_slots,
+            connects_s=tuple(now - each.since for each in connecting),
+        )
+
+    def give_up_longest(self, why: str) -> None:
+        """Give up the connect in progress that takes longest."""
+        connecting = [each for each in self.opening.values() if each.connecting]
+        if connecting:
+            min(connecting, key=lambda each: each.since).give_up(why)
 
     # --- its peripherals ------------------------------------------------------------------------
 

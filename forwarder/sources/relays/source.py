@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
@@ -17,6 +16,9 @@ from forwarder.devices.device_setup import Opened
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.kept import Kept
 from forwarder.sources.base import DeviceSink
+from forwarder.sources.relays.absences import Absences
+from forwarder.sources.relays.choosing.choice import Verdict
+from forwarder.sources.relays.choosing.pins import Pins
 from forwarder.sources.relays.finder import Finder
 from forwarder.sources.relays.keeping import Keeping
 from forwarder.sources.relays.link_driver import RelayLink
@@ -30,7 +32,6 @@ from relay.link.messages import (
     Advertisements,
     Ceiling,
     Debts,
-    Disconnect,
     Disconnected,
     FromRelay,
     Hello,
@@ -51,7 +52,7 @@ class RelaySource:
     """All relays together. `run` must be running for devices to be opened.
 
     `known`: what was at an address the last time. `kept` and `on_kept`: see Keeping.
-    `page`: the build of the relay page that comes with this hub.
+    `page`: the build of the relay page that comes with this hub. `pins`: which relay may have what.
     """
 
     name = "relays"
@@ -68,6 +69,7 @@ class RelaySource:
         kept: Iterable[Kept] = (),
         on_kept: Callable[[tuple[Kept, ...]], None] = lambda kept: None,
         page: str = "",
+        pins: Pins | None = None,
     ) -> None:
         self.relays: dict[str, Relay] = {}
         self._hub_name = hub_name
@@ -81,7 +83,17 @@ class RelaySource:
         # Toys that are not connected and may be running.
         self.owing = Owings()
         self._finder = Finder(
-            self.relays, catalogue, user, self, known, self.owing, self._keeping.reserved
+            self.relays,
+            catalogue,
+            user,
+            self,
+            known,
+            self.owing,
+            self._keeping.reserved,
+            Pins() if pins is None else pins,
+        )
+        self._absences = Absences(
+            self.relays, sink, self._finder, self.owing, self.gone, lambda: self._on_change()
         )
 
     # --- life -----------------------------------------------------------------------------------
@@ -116,7 +128,7 @@ class RelaySource:
             log.info("relay %s: %s", relay.name, error)
             raise
         finally:
-            self._link_ended(relay, link)
+            self._absences.link_ended(relay, link)
 
     def _welcome(self, key: str, name: str, hello: Hello, link: RelayLink) -> Relay:
         relay = self.relays.get(key)
@@ -127,9 +139,9 @@ class RelaySource:
             why = "the relay came back over a new link"
             old, relay.link = relay.link, None
             old.end(why)
-            self._detach(relay, old, why)
+            self._absences.detach(relay, old, why)
         relay.name, relay.hello, relay.link, relay.radio = name, hello, link, hello.radio
-        relay.debts = ()  # it tells of those that there are
+        relay.debts, relay.full = (), False  # it tells of those that there are
         self.owing.back(key)
         for hardware in relay.all_hardware():
             hardware.supervised = relay.supervised
@@ -150,55 +162,6 @@ class RelaySource:
                 self.gone(relay, opened, "the relay did not keep its connection")
         self._on_change()
         return relay
-
-    def _link_ended(self, relay: Relay, link: RelayLink) -> None:
-        link.fail_all(f"the link to {relay.name} broke")
-        if relay.link is not link:
-            return
-        relay.link = None
-        self._detach(relay, link, f"the link to {relay.name} broke")
-        if not relay.devices:
-            self.relays.pop(relay.key, None)
-        elif relay.revoked:
-            self._grace_over(relay, "its relay was revoked")
-        elif relay.grace is None:
-            loop = asyncio.get_running_loop()
-            why = f"{relay.name} did not come back"
-            # As long as the relay says that it keeps their connections; their outputs are off.
-            grace_s = relay.hello.grace_ms / 1000
-            relay.grace = loop.call_later(grace_s, self._grace_over, relay, why)
-        self._on_change()
-
-    def _detach(self, relay: Relay, link: RelayLink, why: str) -> None:
-        link.fail_all(why)
-        for opening in relay.opening.values():
-            opening.give_up(why)
-        for opened in relay.devices.values():
-            was_running = opened.device.running
-            opened.driver.stopped()
-            opened.device.lost_sight()
-            hardware_of(opened).detach(partial(self._gone_silent, opened))
-            if was_running:
-                self._sink.stopped(opened.device, why)
-
-    def _gone_silent(self, opened: Opened) -> None:
-        """Its last lease has run out at a relay that was lost, which has stopped it by itself."""
-        opened.device.at_rest()
-        self._on_change()
-
-    def _grace_over(self, relay: Relay, why: str) -> None:
-        if relay.grace is not None:
-            relay.grace.cancel()
-            relay.grace = None
-        for opened in tuple(relay.devices.values()):
-            device = opened.device
-            if device.running:
-                address = device.identity.address
-                self.owing.lost(address, device.shown_name, relay.key, relay.name)
-                log.error("%s may be running; it is looked for", device.shown_name)
-            self.gone(relay, opened, why)
-        self.relays.pop(relay.key, None)
-        self._on_change()
 
     def scan(self, on: bool) -> None:
         self._finder.scan(on)
@@ -228,7 +191,7 @@ class RelaySource:
             return False
         relay.revoked = True
         if relay.link is None:
-            self._grace_over(relay, "its relay was revoked")
+            self._absences.over(relay, "its relay was revoked")
             return False
         relay.link.end("revoked by the hub", retry=False)
         return True
@@ -242,9 +205,13 @@ class RelaySource:
         return None
 
     @property
-    def pins(self) -> dict[str, str]:
-        """Address → key of the only relay that may connect it, by the user's choice."""
+    def pins(self) -> Pins:
+        """Which relay may connect what, by a person's choice."""
         return self._finder.pins
+
+    def chosen(self, address: str) -> tuple[Verdict, ...]:
+        """What was decided about the device at this address when it was opened."""
+        return self._finder.chosen.get(address, ())
 
     def rssi(self, relay: Relay, address: str) -> int | None:
         """How well `relay` heard the toy's last advertisement, in dBm. Most toys are silent while
@@ -263,7 +230,8 @@ class RelaySource:
         relay, opened = place
         if relay.link is not None:
             # The relay stops what it lets go.
-            relay.link.request(lambda id: Disconnect(id, hardware_of(opened).p))
+            hardware = hardware_of(opened)
+            self._finder.let_go(relay, relay.link, hardware.p, hardware.address)
         self.gone(relay, opened, why)
 
     # --- news from a relay ----------------------------------------------------------------------
@@ -285,6 +253,7 @@ class RelaySource:
                     relay.opening[p].give_up(why)
                 elif p in relay.devices:
                     self.gone(relay, relay.devices[p], why)
+                    self._finder.place_free(relay)
             case Stopped():
                 self._stopped(relay, message)
             case Wearer():
@@ -293,6 +262,7 @@ class RelaySource:
                 relay.radio = radio
                 if not radio.on:
                     log.warning("relay %s: the radio is off: %s", relay.name, radio.text)
+                self._finder.place_free(relay)
                 self._on_change()
             case Debts(items):
                 relay.debts = items[:MOST_EACH]
@@ -347,6 +317,7 @@ class RelaySource:
                 self._limit(opened, wearer.ceilings)
         if relay.blocked is None:
             self._free(relay.key)
+            self._finder.place_free(relay)
         else:
             log.warning("%s", relay.blocked)
             self._keeping.keep(relay, relay.blocked, self.let_go)
@@ -369,6 +340,9 @@ class RelaySource:
         self._sink.changed(opened.device)
 
     # --- for the finder -------------------------------------------------------------------------
+
+    def strayed(self, address: str, hearer: Relay, *, take: bool) -> bool:
+        return self._absences.strayed(address, hearer, take=take)
 
     def found(self, relay: Relay, p: int, opened: Opened) -> None:
         relay.devices[p] = opened

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from forwarder.devices.driver import Fate
 from forwarder.devices.driver import Outcome as Carried
-from forwarder.errors import HardwareError
+from forwarder.errors import HardwareError, NoPlace
 from relay.link.messages import Done, ErrorCode, Failed, Reply
 
 Outcome = asyncio.Future[Reply]
@@ -35,7 +35,11 @@ class Asking:
 
     def settle(self, reply: Reply) -> None:
         if isinstance(reply, Failed):
-            self.fail(reply.code, reply.text or f"the relay says: {reply.code.value}")
+            text = reply.text or f"the relay says: {reply.code.value}"
+            if reply.full and not self.outcome.done():
+                self.outcome.set_exception(NoPlace(reply.code, text))
+                self.outcome.exception()
+            self.fail(reply.code, text)
         elif not self.outcome.done():  # else whoever waited was cancelled
             self.outcome.set_result(reply)
 

@@ -52,11 +52,13 @@ def read_state(
     remedy: str,
     *,
     read: Callable[[Path], bytes] = read_private,
+    oldest: int | None = None,
 ) -> State | None:
     """Return what `path` holds, None if there is no such file.
 
-    `version`: the only format that is known. `remedy`: what to do about a damaged file, as the end
-    of a sentence. Raises PrivateFileError, one line: damaged, newer, not readable, open to others.
+    `version`: the only format that is known, or the newest since `oldest`. `remedy`: what to do
+    about a damaged file, as the end of a sentence. Raises PrivateFileError, one line: damaged,
+    newer, not readable, open to others.
     """
     try:
         data = read(path)
@@ -70,7 +72,7 @@ def read_state(
         raise PrivateFileError(f"{path} is empty, as after a power cut; {remedy}")
     try:
         known = msgspec.json.decode(data, type=_Head).version
-        if known == version:
+        if (version if oldest is None else oldest) <= known <= version:
             return msgspec.json.decode(data, type=kind)
     except (ValueError, RecursionError) as error:
         reason = "it nests too deeply"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from random import random
 
 from forwarder.definitions.user_files.user import canonical_address
-from relay.link.messages import Advertisement
+from relay.link.messages import Advertisement, Signal
+from relay.radio.score import UNKNOWN_DBM, plausible
 
 # A sighting older than this (s) says nothing about where the toy is now.
 SIGHTING_S = 5.0
@@ -16,75 +17,73 @@ RETRY_S = 1.0
 RETRY_LIMIT_S = 30.0
 # And up to so much of it more, at random.
 RETRY_JITTER = 0.25
-# A failure counts like so much distance: two rooms.
-FAILURE_DB = 15
-# Toys on the table are heard at -30; whoever claims more gains nothing by it.
-STRONGEST_DBM = -30
 # Addresses remembered, the one not heard for longest is forgotten; a crowded flat has some hundred.
 SIGHTINGS = 1024
-# What radios that do not know the strength of a signal say; below everything that is heard.
-_UNKNOWN_DBM = -127
 
 
 @dataclass(slots=True)
-class _Tries:
-    """How one relay did with one address."""
+class Tries:
+    """How one relay did with one address: failures in a row, the last one at `failed_at`, `why`."""
 
     failures: int = 0
     not_before: float = 0.0
+    failed_at: float = 0.0
+    why: str = ""
 
 
 @dataclass(slots=True, eq=False)
 class Sighting:
     """What is known of one address. `seen`: relay key → when, and how strong (dBm).
 
+    `last`: the relay that had it last. `radios`: relay key → each of its radios, as told last.
     Failures count for the relay that failed, so none can keep a toy from the others.
     """
 
     advertisement: Advertisement
     seen: dict[str, tuple[float, int]] = field(default_factory=dict)
+    radios: dict[str, tuple[Signal, ...]] = field(default_factory=dict)
+    last: str | None = None
     not_before: float = 0.0
     jitter: Callable[[], float] = random
-    _tries: dict[str, _Tries] = field(default_factory=dict)
+    _lost_at: float = float("-inf")
+    _tries: dict[str, Tries] = field(default_factory=dict)
 
-    def by_strength(self, now: float) -> Iterator[str]:
-        """The relays that hear it now and may try, the one that hears it best first."""
-        fresh = [
-            (self._worth(key, rssi), key)
-            for key, (when, rssi) in self.seen.items()
-            if now - when <= SIGHTING_S and self._of(key).not_before <= now
-        ]
-        fresh.sort(key=lambda one: one[0], reverse=True)
-        return (key for _, key in fresh)
+    def fresh(self, relay: str, now: float) -> bool:
+        """Whether the relay heard it lately, and since it was connected last."""
+        when, _ = self.seen.get(relay, (float("-inf"), 0))
+        return when >= self._lost_at and now - when <= SIGHTING_S
 
-    def ready(self, now: float) -> bool:
-        """Whether somebody may try to open it now."""
-        return self.not_before <= now and next(self.by_strength(now), None) is not None
+    def level(self, relay: str) -> int:
+        """How strong (dBm) the relay heard it last."""
+        return self.seen.get(relay, (0.0, UNKNOWN_DBM))[1]
+
+    def tries(self, relay: str) -> Tries:
+        return self._tries.get(relay) or Tries()
 
     @property
     def failures(self) -> int:
         """In a row, of all relays."""
         return sum(tries.failures for tries in self._tries.values())
 
-    def _of(self, relay: str) -> _Tries:
-        return self._tries.get(relay) or _Tries()
-
-    def _worth(self, relay: str, rssi: int) -> float:
-        return min(rssi, STRONGEST_DBM) - FAILURE_DB * self._of(relay).failures
-
-    def failed(self, relay: str, now: float) -> float:
+    def failed(self, relay: str, now: float, why: str = "") -> float:
         """Opening it there failed; returns the seconds until that may be tried again."""
-        tries = self._tries.setdefault(relay, _Tries())
+        tries = self._tries.setdefault(relay, Tries())
         pause: float = min(RETRY_S * 2**tries.failures, RETRY_LIMIT_S)
         # Toys that failed together must not come back together, for ever in the same order.
         pause *= 1 + RETRY_JITTER * self.jitter()
         tries.failures = min(tries.failures + 1, 16)
         tries.not_before = now + pause
+        tries.failed_at, tries.why = now, why
         return pause
 
     def opened(self, relay: str) -> None:
         """It could be opened there."""
+        self.last = relay
         self._tries.pop(relay, None)
+
+    def lost(self, now: float) -> None:
+        """It is not connected any more: who heard it before that says nothing."""
+        self._lost_at = now
 
     def leave_alone(self, now: float) -> None:
         """It is not wanted: do not look at it again soon."""
@@ -117,8 +116,16 @@ class Sightings:
         # Behind the others: the first is the one that was not heard for longest.
         self._sightings[address] = sighting
         sighting.advertisement = _merged(sighting.advertisement, advertisement)
-        sighting.seen[relay] = now, _plausible(advertisement.rssi)
+        sighting.seen[relay] = now, plausible(advertisement.rssi)
+        sighting.radios[relay] = advertisement.radios
         return sighting
+
+    def get(self, address: str) -> Sighting | None:
+        return self._sightings.get(address)
+
+    def __iter__(self) -> Iterator[tuple[str, Sighting]]:
+        """Address and sighting, the one not heard for longest first."""
+        return iter(tuple(self._sightings.items()))
 
     def forgive(self, address: str | None = None) -> None:
         """A new chance for what failed before: this address, or all."""
@@ -129,17 +136,8 @@ class Sightings:
     def rssi(self, relay: str, address: str) -> int | None:
         """How well the relay heard the toy's last advertisement, in dBm; None if unknown."""
         sighting = self._sightings.get(address)
-        _, rssi = (
-            (0.0, _UNKNOWN_DBM)
-            if sighting is None
-            else sighting.seen.get(relay, (0.0, _UNKNOWN_DBM))
-        )
-        return rssi if rssi > _UNKNOWN_DBM else None
-
-
-def _plausible(rssi: int) -> int:
-    # Bluetooth core, vol 4 part E, 7.7.65.2: -127 to +20, and 127 for "not available".
-    return rssi if rssi and rssi <= 20 else _UNKNOWN_DBM
+        rssi = UNKNOWN_DBM if sighting is None else sighting.level(relay)
+        return rssi if rssi > UNKNOWN_DBM else None
 
 
 def _merged(known: Advertisement, new: Advertisement) -> Advertisement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.sources.relays.sightings import (
+from forwarder.sources.relays.choosing.sightings import (
     RETRY_JITTER,
     RETRY_LIMIT_S,
     RETRY_S,
@@ -21,13 +21,17 @@ def heard(address: str = "AA", rssi: int = -50, **more: object) -> Advertisement
     return Advertisement(address, rssi=rssi, **more)  # type: ignore[arg-type]  # the rest
 
 
-def test_who_hears_it_best_comes_first_and_who_heard_it_long_ago_not_at_all() -> None:
+def test_who_heard_it_long_ago_or_before_it_was_lost_hears_it_no_more() -> None:
     sightings = Sightings()
     sightings.note("long ago", heard(rssi=-20), 0.0)
-    sightings.note("far", heard(rssi=-80), SIGHTING_S + 1)
-    sightings.note("unknown", heard(rssi=0), SIGHTING_S + 1)
-    sighting = sightings.note("near", heard(rssi=-40), SIGHTING_S + 1)
-    assert list(sighting.by_strength(SIGHTING_S + 2)) == ["near", "far", "unknown"]
+    sighting = sightings.note("now", heard(rssi=-80), SIGHTING_S + 1)
+    assert [sighting.fresh(one, SIGHTING_S + 2) for one in ("long ago", "now", "other")] == [
+        False, True, False,
+    ]  # fmt: skip
+    sighting.lost(SIGHTING_S + 2)
+    assert not sighting.fresh("now", SIGHTING_S + 2)
+    sightings.note("now", heard(rssi=-80), SIGHTING_S + 3)
+    assert sighting.fresh("now", SIGHTING_S + 3)
 
 
 def test_what_one_packet_said_is_not_forgotten_with_the_next() -> None:
@@ -41,11 +45,11 @@ def test_pauses_between_failures_grow_to_a_limit_and_end_with_a_new_chance() -> 
     sightings = Sightings(jitter=lambda: 0.0)
     sighting = sightings.note("r", heard(), 0)
     assert [sighting.failed("r", 0) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
-    assert not sighting.ready(3)
+    assert sighting.tries("r").not_before == 30
     for _ in range(10_000):
         sighting.failed("r", 0)
     sightings.forgive()
-    assert sighting.ready(3)
+    assert sighting.tries("r").not_before == 0
     assert sighting.failed("r", 0) == 1
 
 
@@ -56,27 +60,21 @@ def test_toys_that_failed_together_do_not_come_back_together() -> None:
     assert first.failed("r", 0) < second.failed("r", 0) <= RETRY_S * (1 + RETRY_JITTER)
 
 
-def test_a_relay_that_fails_is_passed_over_and_no_other() -> None:
-    sighting = Sightings().note("near", heard(rssi=-40), 0)
-    sighting.seen["far"] = (0, -90)
-    sighting.failed("near", 0)
-    assert list(sighting.by_strength(0)) == ["far"]
-    # Later it may try again; it lost two rooms of distance by it.
-    assert list(sighting.by_strength(2)) == ["near", "far"]
-    sighting.failed("near", 2)
-    sighting.failed("near", 2)
-    sighting.seen = {"near": (9, -40), "far": (9, -80)}
-    assert list(sighting.by_strength(9)) == ["far", "near"]
+def test_failures_count_for_the_relay_that_failed_until_it_works_there() -> None:
+    sighting = Sightings(jitter=lambda: 0.0).note("near", heard(rssi=-40), 0)
+    sighting.failed("near", 5, "it hung")
+    sighting.failed("near", 7, "it hung again")
+    tries = sighting.tries("near")
+    assert (tries.failures, tries.not_before, tries.why) == (2, 9, "it hung again")
+    assert (sighting.tries("far").failures, sighting.failures) == (0, 2)
     sighting.opened("near")
-    assert list(sighting.by_strength(9)) == ["near", "far"]
+    assert (sighting.tries("near").failures, sighting.last) == (0, "near")
 
 
 @pytest.mark.parametrize("rssi", [127, 21, 100])
-def test_nobody_hears_a_toy_better_than_radios_can(rssi: int) -> None:
+def test_a_level_that_no_radio_can_hear_is_unknown(rssi: int) -> None:
     sightings = Sightings()
     sightings.note("liar", heard(rssi=rssi), 0)
-    sighting = sightings.note("honest", heard(rssi=-80), 0)
-    assert next(sighting.by_strength(0)) == "honest"
     assert sightings.rssi("liar", "AA") is None
 
 
