@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from forwarder.cli import run
+# What a shell shows for a program that Ctrl-C ended.
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; leaves with its exit status."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command line; leaves with its exit status, quietly on Ctrl-C at any moment."""
+    try:
+        from forwarder.cli import run
+
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The command line of the hub: finds the subcommand, turns errors into one line and a status."""
+"""The command line of the hub: finds the subcommand, turns errors into one line and a status.
+
+Nothing of the hub is imported before the word that needs it was said (tests/forwarder/test_cli.py).
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,58 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
-from forwarder import log as logs
-from forwarder.commands import devices, doctor, meet, pair, relay_page, show, stop, token
-from forwarder.commands import run as hub
-from forwarder.commands.base import FAILED, USAGE, Subcommand
 from forwarder.errors import ConfigError, ForwarderError
-from relay.command_line import Parser
-
-COMMANDS: tuple[Subcommand, ...] = (
-    *hub.COMMANDS,
-    *pair.COMMANDS,
-    *stop.COMMANDS,
-    *show.COMMANDS,
-    *devices.COMMANDS,
-    *token.COMMANDS,
-    *doctor.COMMANDS,
-    *relay_page.COMMANDS,
-    *meet.COMMANDS,
+from relay.command_line import (
+    LOG_OPTIONS,
+    USAGE,
+    Parser,
+    Subcommand,
+    Word,
+    add_log,
+    add_version,
+    add_words,
+    hoisted,
 )
+
+FAILED = 1
+
+_PROGRAM = "forwarder.commands.program"
+
+WORDS = (
+    Word("run", "run the hub until Ctrl-C", f"{_PROGRAM}.run"),
+    Word("open", "open the dashboard; starts the hub if none runs", f"{_PROGRAM}.open"),
+    Word("pair", "let a phone or another computer be a radio", "forwarder.commands.pair"),
+    Word("stop", "stop everything until you resume, or one device", "forwarder.commands.stop"),
+    Word("pause", "the same in a calmer word", "forwarder.commands.stop"),
+    Word("resume", "let apps drive again", "forwarder.commands.stop"),
+    Word("app", "mute, unmute or disconnect an app", "forwarder.commands.stop"),
+    Word("status", "what is connected, and who drives what", "forwarder.commands.show"),
+    Word(
+        "relays", "the relays that are here, and those that are paired", "forwarder.commands.show"
+    ),
+    Word("revoke", "take a relay's key off the list and cut its link", "forwarder.commands.show"),
+    Word(
+        "devices",
+        "devices: connected, known, possible; and their settings",
+        "forwarder.commands.devices",
+    ),
+    Word("token", "let apps on other machines in", "forwarder.commands.token"),
+    Word("doctor", "find out what is in the way", f"{_PROGRAM}.doctor"),
+    Word(
+        "relay-page",
+        "write the phone's page as a static site",
+        f"{_PROGRAM}.relay_page",
+    ),
+    Word("meet", "join hubs and relays that cannot reach each other", "forwarder.commands.meet"),
+    Word("autostart", "start the hub whenever you log in", f"{_PROGRAM}.autostart"),
+    Word(
+        "completion",
+        "what a shell needs to complete these words",
+        f"{_PROGRAM}.words",
+    ),
+)
+# What `forwarder` alone means.
+_ALONE = WORDS[1]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -33,12 +70,18 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, TextIOWrapper):
             # A terminal of another character set shows a question mark; it is no reason to fail.
             stream.reconfigure(errors="replace")
+    arguments = hoisted(arguments, LOG_OPTIONS)
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
+        if options.command is None:
+            options = parser().parse_args([*arguments, _ALONE.name])
     except SystemExit as leave:  # argparse has said why
         return leave.code if isinstance(leave.code, int) else USAGE
-    logs.set_up(options.log)
     command: Subcommand = options.command
+    # Not before: it knows names of the link, and help needs none of that.
+    from forwarder import log as logs
+
+    logs.set_up(options.log)
     try:
         return command.run(options)
     except ConfigError as error:
@@ -54,16 +97,16 @@ def run(arguments: Sequence[str]) -> int:
         return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="forwarder", description="One Buttplug server for radios that are somewhere else."
+def parser(*, whole: bool = False) -> argparse.ArgumentParser:
+    """What is understood. `whole`: with the options of every word, which loads all their code."""
+    made = Parser(
+        prog="forwarder",
+        description="One Buttplug server for radios that are somewhere else.",
+        epilog="Alone, without a command: start the hub and open its dashboard.",
     )
-    parser.add_argument(
-        "--log", choices=("debug", "info", "warning", "error"), default="warning", help="how much"
-    )
-    words = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
-    for command in COMMANDS:
-        sub = words.add_parser(command.name, help=command.help, description=command.help)
-        command.add(sub)
-        sub.set_defaults(command=command)
-    return parser
+    add_version(made)
+    add_log(made)
+    fill = add_words(made, WORDS)
+    if whole:
+        fill()
+    return made

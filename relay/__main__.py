@@ -1,10 +1,23 @@
-"""`relay` and `python -m relay`."""
+"""`python -m relay` and the console script `relay`."""
 
 from __future__ import annotations
 
 import sys
 
-from relay.cli import main
+# What a shell shows for a program that Ctrl-C ended.
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; leaves with its exit status, quietly on Ctrl-C at any moment."""
+    try:
+        from relay.cli import run
+
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    sys.exit(status)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -22,29 +22,24 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from forwarder.api.places import (
+    CHALLENGE_PATH,
+    PLACE_FILE,
+    PROOF_HEADER,
+    SOCKET_FILE,
+    Place,
+    can_be_socket,
+)
 from forwarder.errors import ConfigError
 from relay.link.files import proof
 from relay.link.files.keys import write_private
 
 log = logging.getLogger(__name__)
 
-SOCKET_FILE: Final = "hub.sock"
-PLACE_FILE: Final = "hub.port"
-PROOF_HEADER: Final = "Forwarder-Proof"
-CHALLENGE_PATH: Final = "/challenge"
-# sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the closing zero.
-_MAX_PATH_BYTES: Final = 103
 _BACKLOG: Final = 16
 # A command asks at once; one that waits for a relay asks twice a second.
 _KEEPALIVE_S: Final = 30.0
 _HANDLERS_S: Final = 1.0
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where the hub is, without a socket in the folder. `key`: hexadecimal, of this run."""
-
-    port: int
-    key: str
 
 
 class ControlSocket:
@@ -152,11 +147,6 @@ class ControlSocket:
 
 def _is_tcp(sock: socket.socket) -> bool:
     return sock.family in (socket.AF_INET, socket.AF_INET6)
-
-
-def can_be_socket(path: Path) -> bool:
-    """Whether this system has sockets in folders, and `path` is short enough for one."""
-    return hasattr(socket, "AF_UNIX") and len(os.fsencode(path)) <= _MAX_PATH_BYTES
 
 
 def _unix_socket(path: Path) -> socket.socket | None:

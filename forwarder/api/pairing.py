@@ -15,6 +15,7 @@ import segno
 
 from forwarder.access.relay_keys import CODE_S, MAX_CODES
 from forwarder.api.documents.model import PairingBody, PairingState, PairingView
+from forwarder.api.documents.pairing import WAYS
 from forwarder.api.services import Places, Services
 from forwarder.connectors.host_addresses import Address, addresses, host_names
 from forwarder.connectors.meeting import MeetingPoint
@@ -23,7 +24,6 @@ from relay.link.security.handshake import code_id
 from relay.link.security.pairing import PairingLinkError, advertised
 
 PAGE_PATH = "/relay/"
-WAYS = ("https", "lan", "localhost", "meet", "site")
 # Codes are shown to one person; a few more are remembered so that a slow look finds its answer.
 _REMEMBERED = 4 * MAX_CODES
 

@@ -13,8 +13,6 @@ from forwarder.api.actions import Actions, Call
 from forwarder.api.documents import model
 from forwarder.api.documents import stop as stop_model
 
-PREFIX = "/api/v1"
-
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -25,7 +25,8 @@ from forwarder.api.dashboard.stream import Feed, Watch, pace
 from forwarder.api.documents import openapi
 from forwarder.api.documents.model import PageToken, Problem
 from forwarder.api.pairing import Pairing
-from forwarder.api.routes import PREFIX, ROUTES, Route
+from forwarder.api.places import PREFIX
+from forwarder.api.routes import ROUTES, Route
 from forwarder.api.services import Services
 from forwarder.api.settings import PinFile, Settings
 from forwarder.api.state_view import Picture

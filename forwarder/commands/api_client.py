@@ -11,16 +11,16 @@ from urllib.parse import quote
 
 import msgspec
 
-from forwarder.api.control import (
+from forwarder.api.documents.model import Problem
+from forwarder.api.places import (
     CHALLENGE_PATH,
     PLACE_FILE,
+    PREFIX,
     PROOF_HEADER,
     SOCKET_FILE,
     Place,
     can_be_socket,
 )
-from forwarder.api.documents.model import Problem
-from forwarder.api.routes import PREFIX
 from forwarder.errors import ForwarderError
 from relay.link.files import proof
 from relay.link.files.keys import PrivateFileError, read_private

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,18 +11,11 @@ import msgspec
 from forwarder import config as configuration
 from forwarder.commands.api_client import Admin
 from forwarder.config import Config
+from relay.command_line import USAGE as USAGE
+from relay.command_line import Subcommand as Subcommand
+from relay.link.names import quoted
 
-FINE, FAILED, USAGE = 0, 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Subcommand:
-    """One word of the command line. `run` returns the exit status, or raises ForwarderError."""
-
-    name: str
-    help: str
-    add: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
+FINE, FAILED = 0, 1
 
 
 def add_state(parser: argparse.ArgumentParser, *, nested: bool = False) -> None:
@@ -34,6 +26,12 @@ def add_state(parser: argparse.ArgumentParser, *, nested: bool = False) -> None:
         ("--config", "FILE", "the hub's configuration, a TOML file"),
     ):
         parser.add_argument(option, type=Path, metavar=metavar, default=default, help=what)
+
+
+def port_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no port: write a number up to 65535")
+    return int(text)
 
 
 def add_json(parser: argparse.ArgumentParser, *, nested: bool = False) -> None:

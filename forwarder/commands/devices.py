@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
 
-from forwarder.api.actions import catalogue_view
 from forwarder.api.documents.model import (
     CatalogueView,
     Device,
@@ -32,7 +31,6 @@ from forwarder.commands.base import (
     table,
 )
 from forwarder.commands.show import device_row
-from forwarder.definitions.user_files.opened import open_files
 from forwarder.errors import ConfigError
 from relay.link.names import neutralise, quoted
 
@@ -120,6 +118,10 @@ def _known_row(device: Known) -> tuple[str, ...]:
 def _catalogue(options: argparse.Namespace) -> int:
     """Needs no running hub."""
     config = config_of(options)
+    # All that is known about models, which nothing else here needs.
+    from forwarder.api.actions import catalogue_view
+    from forwarder.definitions.user_files.opened import open_files
+
     _, catalogue = open_files(
         config.devices.user,
         config.state_dir / "devices.json",
@@ -234,6 +236,6 @@ def _kind(text: str) -> OutputType:
     return kind
 
 
-COMMANDS = (
-    Subcommand("devices", "devices: connected, known, possible; and their settings", _add, _run),
-)
+COMMANDS = {
+    "devices": Subcommand(_add, _run),
+}

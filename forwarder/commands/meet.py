@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from forwarder.access.tls import users_certificate
-from forwarder.commands.base import FINE, Subcommand
-from forwarder.commands.run import port_number
+from forwarder.commands.base import FINE, Subcommand, port_number
 from forwarder.connectors.listener import EVERYWHERE
 from forwarder.errors import ConfigError
 from forwarder.meet.bounds import DEFAULT, with_descriptors
@@ -133,4 +132,6 @@ def _on_signals(act: Callable[[], None]) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
 
 
-COMMANDS = (Subcommand("meet", "join hubs and relays that cannot reach each other", _add, _run),)
+COMMANDS = {
+    "meet": Subcommand(_add, _run),
+}

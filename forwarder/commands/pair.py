@@ -11,7 +11,7 @@ import time
 import segno
 
 from forwarder.api.documents.model import PairingBody, PairingState, PairingView
-from forwarder.api.pairing import WAYS
+from forwarder.api.documents.pairing import WAYS
 from forwarder.commands.api_client import Admin, Refused, in_path
 from forwarder.commands.base import FINE, Subcommand, add_state, admin_of
 from forwarder.errors import ConfigError
@@ -126,4 +126,6 @@ def _wait(admin: Admin, code: PairingView) -> int:
         time.sleep(_ASK_EVERY_S)
 
 
-COMMANDS = (Subcommand("pair", "let a phone or another computer be a radio", _add, _pair),)
+COMMANDS = {
+    "pair": Subcommand(_add, _pair),
+}

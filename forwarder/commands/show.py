@@ -169,10 +169,8 @@ def _revoke(options: argparse.Namespace) -> int:
     return FINE
 
 
-COMMANDS = (
-    Subcommand("status", "what is connected, and who drives what", _add_status, _status),
-    Subcommand(
-        "relays", "the relays that are here, and those that are paired", _add_status, _relays
-    ),
-    Subcommand("revoke", "take a relay's key off the list and cut its link", _add_revoke, _revoke),
-)
+COMMANDS = {
+    "status": Subcommand(_add_status, _status),
+    "relays": Subcommand(_add_status, _relays),
+    "revoke": Subcommand(_add_revoke, _revoke),
+}

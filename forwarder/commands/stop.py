@@ -126,9 +126,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
     add_state(parser)
 
 
-COMMANDS = (
-    Subcommand("stop", "stop everything until you resume, or one device", _add_stop, _stop),
-    Subcommand("pause", "the same in a calmer word", _add, _pause),
-    Subcommand("resume", "let apps drive again", _add, _resume),
-    Subcommand("app", "mute, unmute or disconnect an app", _add_app, _app),
-)
+COMMANDS = {
+    "stop": Subcommand(_add_stop, _stop),
+    "pause": Subcommand(_add, _pause),
+    "resume": Subcommand(_add, _resume),
+    "app": Subcommand(_add_app, _app),
+}

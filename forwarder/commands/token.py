@@ -7,7 +7,6 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from forwarder.api.access import admin_token, renewed_admin_token
 from forwarder.api.documents.model import AdminToken, TokenBody, TokenMade, TokenRevoked, TokenView
 from forwarder.commands.api_client import Admin, NoHub, in_path, pretty
 from forwarder.commands.base import (
@@ -125,6 +124,8 @@ def _revoke(options: argparse.Namespace) -> int:
 
 def _admin(options: argparse.Namespace) -> int:
     state = config_of(options).state_dir
+    from forwarder.api.access import admin_token
+
     token = _renewed(state) if options.renew else admin_token(state)
     if options.renew:
         print("The old admin token has ended; who was here with it has to leave. The new one:\n")
@@ -137,6 +138,8 @@ def _renewed(state: Path) -> str:
         return Admin(state).send("POST", "/admin-token", AdminToken).token
     except NoHub:
         pass  # nobody has it in memory: the file is all there is, unless a hub starts now
+    from forwarder.api.access import renewed_admin_token
+
     lock = StateLock(state)
     try:
         return renewed_admin_token(state)
@@ -146,4 +149,6 @@ def _renewed(state: Path) -> str:
         lock.release()
 
 
-COMMANDS = (Subcommand("token", "let apps on other machines in", _add, _run),)
+COMMANDS = {
+    "token": Subcommand(_add, _run),
+}

@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 
 from forwarder.api.access import ADMIN_FILE
-from forwarder.api.control import SOCKET_FILE
+from forwarder.api.places import SOCKET_FILE
 from forwarder.cli import run
 from forwarder.client.client import Client, ServerRefused
 from forwarder.definitions.catalogue import Catalogue
@@ -363,7 +363,6 @@ def test_without_a_hub_one_line_says_so(
 @pytest.mark.parametrize(
     "words",
     [
-        [],
         ["nonsense"],
         ["run", "--port", "70000"],
         ["run", "--port", "x"],

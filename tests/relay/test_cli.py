@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from relay.agent import Agent
-from relay.cli import main
+from relay.cli import run
 from relay.config import AgentConfig
 from relay.debts.record import Record
 from relay.link.messages import Advertisements, Connected, Packet, Scan, Stopped, Wearer
@@ -30,7 +30,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "COMMAND is missing"),
+        ([], "say what to do"),
         (["dance"], "'dance' is unknown; known are"),
         (["run", "--colour", "red"], "unknown here: --colour"),
         (["run", "--name"], "expected one argument"),
@@ -40,7 +40,7 @@ def test_usage_errors_are_one_line_and_exit_code_two(
     arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as error:
-        main(arguments)
+        run(arguments)
     assert error.value.code == 2
     assert line in said(capsys)
 
@@ -66,7 +66,7 @@ def test_what_a_user_can_put_right_is_one_line_and_exit_code_two(
     arguments: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = [] if arguments[0] == "scan" else ["--state", str(tmp_path)]
-    assert main([*arguments, *state]) == 2
+    assert run([*arguments, *state]) == 2
     assert line in said(capsys)
 
 
@@ -74,12 +74,12 @@ def test_what_a_user_can_put_right_is_one_line_and_exit_code_two(
 def test_without_a_running_relay_that_is_said(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*command.split(), "--state", str(tmp_path)]) == 1
+    assert run([*command.split(), "--state", str(tmp_path)]) == 1
     assert "no relay is running" in said(capsys)
 
 
 def test_scan_shows_what_is_in_range_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["scan", "--simulate", "Aneros Vivi,Lovense Hush", "--seconds", "0.3"]) == 0
+    assert run(["scan", "--simulate", "Aneros Vivi,Lovense Hush", "--seconds", "0.3"]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
     assert "Massage Demo" in out
@@ -156,11 +156,11 @@ async def test_the_wearers_commands_reach_the_running_relay(
         link = await hub.links.get()
         await driven(link)
         state = ["--state", str(tmp_path)]
-        assert await asyncio.to_thread(main, ["stop", *state]) == 0
+        assert await asyncio.to_thread(run, ["stop", *state]) == 0
         assert "STOPPED" in capsys.readouterr().out
         await link.hear(Stopped)
-        assert await asyncio.to_thread(main, ["resume", *state]) == 0
-        assert await asyncio.to_thread(main, ["status", *state]) == 0
+        assert await asyncio.to_thread(run, ["resume", *state]) == 0
+        assert await asyncio.to_thread(run, ["status", *state]) == 0
         out = capsys.readouterr().out
         assert "linked to the hub; scanning" in out
         assert ": stopped" in out
@@ -174,15 +174,15 @@ async def test_a_missing_device_is_said_by_stop_until_it_is_forgotten(
     async with asyncio.TaskGroup() as group:
         control = group.create_task(Control(agent, tmp_path).run())
         agent._roster.chaser.lost(Record("AA:BB", "Hush"))
-        assert await asyncio.to_thread(main, ["stop", *state]) == 1
+        assert await asyncio.to_thread(run, ["stop", *state]) == 1
         told = capsys.readouterr()
         assert "Hush: MAY BE RUNNING" in told.out
         assert "may be running and is missing" in told.err
-        assert await asyncio.to_thread(main, ["forget", "Nobody", *state]) == 1
+        assert await asyncio.to_thread(run, ["forget", "Nobody", *state]) == 1
         assert "nothing called 'Nobody' is looked for" in said(capsys)
-        assert await asyncio.to_thread(main, ["forget", "Hush", *state]) == 0
+        assert await asyncio.to_thread(run, ["forget", "Hush", *state]) == 0
         assert capsys.readouterr().out == "Hush is not looked for any more.\n"
-        assert await asyncio.to_thread(main, ["stop", *state]) == 0
+        assert await asyncio.to_thread(run, ["stop", *state]) == 0
         control.cancel()
 
 

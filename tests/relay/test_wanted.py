@@ -6,11 +6,11 @@ import argparse
 
 import pytest
 
-from forwarder.commands.run import _add as add_hub_options
-from forwarder.commands.run import merged
+from forwarder.commands.program.run import _add as add_hub_options
+from forwarder.commands.program.run import merged
 from forwarder.config import Radio
-from relay.cli import _add_run as add_relay_options
-from relay.cli import _wanted
+from relay.commands.base import wanted_radios
+from relay.commands.run import _add_run as add_relay_options
 from relay.config import FileConfig
 from relay.wanted import OPTIONS, NamedRadios, RadioOption
 
@@ -28,7 +28,7 @@ def test_a_kind_of_radio_is_a_key_of_both_files_and_an_option_of_both_programs(
     add_relay_options(relay)
     named = NamedRadios(**{option.key: VALUES})
     assert merged(hub.parse_args(words)).radio.own == named
-    assert _wanted(relay.parse_args(words), FileConfig()).radios == named
+    assert wanted_radios(relay.parse_args(words), FileConfig()).radios == named
     for kind in (FileConfig, Radio):
         assert option.key in kind.__struct_fields__
     assert named.named
@@ -39,5 +39,5 @@ def test_the_command_line_wins_over_the_file_kind_by_kind() -> None:
     relay = argparse.ArgumentParser()
     add_relay_options(relay)
     file = FileConfig(serial=("/a=tcode",), tcode=("udp://a",), adapter="hci1")
-    wanted = _wanted(relay.parse_args(["--tcode", "udp://b", "--bluetooth"]), file)
+    wanted = wanted_radios(relay.parse_args(["--tcode", "udp://b", "--bluetooth"]), file)
     assert wanted.radios == NamedRadios(bluetooth=("",), serial=("/a=tcode",), tcode=("udp://b",))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.cli import run as forwarder
-from relay.cli import main as relay
+from relay.cli import run as relay
 from relay.link.security.pairing import PairingLink, Place
 
 # What only programmers read: of libraries, of Python, of the system.

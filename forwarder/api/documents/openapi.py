@@ -9,7 +9,8 @@ import msgspec
 from forwarder.api.access import Right
 from forwarder.api.dashboard.stream import Change, Said
 from forwarder.api.documents.model import Problem
-from forwarder.api.routes import PREFIX, ROUTES, Route
+from forwarder.api.places import PREFIX
+from forwarder.api.routes import ROUTES, Route
 
 VERSION = "1.0.0"
 _REF = "#/components/schemas/{name}"

@@ -8,6 +8,9 @@ from msgspec import Meta
 
 from forwarder.api.documents.base import Body, Document
 
+# How a phone gets its page.
+WAYS = ("https", "lan", "localhost", "meet", "site")
+
 
 class PairingBody(Body, frozen=True):
     """`phone`: how a phone gets the page: https, localhost, meet, or site with its https URL in

@@ -15,8 +15,9 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from forwarder.api.control import PLACE_FILE, PROOF_HEADER, SOCKET_FILE, ControlSocket, Place
+from forwarder.api.control import ControlSocket
 from forwarder.api.documents.model import Problem
+from forwarder.api.places import PLACE_FILE, PROOF_HEADER, SOCKET_FILE, Place
 from forwarder.commands.api_client import Admin, NoHub, Refused
 from relay.link.files import proof
 from relay.link.files.keys import write_private

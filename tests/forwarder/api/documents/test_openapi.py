@@ -8,7 +8,8 @@ from pathlib import Path
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs
 
 from forwarder.api.documents import openapi
-from forwarder.api.routes import PREFIX, ROUTES
+from forwarder.api.places import PREFIX
+from forwarder.api.routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[4]
 DOCUMENT = ROOT / "docs" / "openapi.json"

@@ -35,4 +35,6 @@ def _run(options: argparse.Namespace) -> int:
     return FINE
 
 
-COMMANDS = (Subcommand("relay-page", "write the phone's page as a static site", _add, _run),)
+COMMANDS = {
+    "relay-page": Subcommand(_add, _run),
+}

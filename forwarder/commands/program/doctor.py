@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from forwarder.api.documents.model import Status
-from forwarder.checks.examine import doctor_checks
 from forwarder.commands.api_client import Admin, NoHub, Refused
 from forwarder.commands.base import FAILED, FINE, Subcommand, add_state, config_of
 from forwarder.config import Config
@@ -28,6 +27,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    # It makes all that a hub is made of.
+    from forwarder.checks.examine import doctor_checks
+
     try:
         config = config_of(options)
     except ConfigError as error:
@@ -69,4 +71,6 @@ def _secrets(config: Config) -> Iterator[tuple[str, str]]:
         yield device.name, f"<device {number}>"
 
 
-COMMANDS = (Subcommand("doctor", "find out what is in the way", _add, _run),)
+COMMANDS = {
+    "doctor": Subcommand(_add, _run),
+}

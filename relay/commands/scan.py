@@ -1,0 +1,58 @@
+"""`relay scan`: which devices are in range."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from relay.command_line import Subcommand
+from relay.commands.base import add_radio, wanted_radios
+from relay.config import FileConfig
+from relay.errors import RelayError
+from relay.link.event_loop import new_event_loop
+from relay.link.messages import Advertisement
+from relay.link.names import neutralise
+from relay.radio.base import Radio, RadioError
+from relay.radio.choice import open_radio
+
+SCAN_S = 10.0
+
+
+def _add_scan(parser: argparse.ArgumentParser) -> None:
+    add_radio(parser)
+    parser.add_argument("--seconds", type=float, default=SCAN_S, help="how long (default: 10)")
+
+
+def _scan(options: argparse.Namespace) -> int:
+    radio = open_radio(wanted_radios(options, FileConfig()))
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            found = runner.run(_look_around(radio, options.seconds))
+    except RadioError as error:
+        raise RelayError(error.text) from error
+    print(f"{found} devices in range" if found != 1 else "1 device in range", file=sys.stderr)
+    return 0
+
+
+async def _look_around(radio: Radio, seconds: float) -> int:
+    seen: dict[str, str] = {}
+
+    def sighted(advertisement: Advertisement) -> None:
+        name = neutralise(advertisement.name or "")
+        if seen.get(advertisement.address, "") in ("", name) and advertisement.address in seen:
+            return
+        seen[advertisement.address] = name
+        print(f"{advertisement.address}  {advertisement.rssi:4} dBm  {name}", flush=True)
+
+    try:
+        async with asyncio.timeout(seconds):
+            await radio.scan(sighted)
+    except TimeoutError:
+        return len(seen)
+    finally:
+        await radio.close()
+    return len(seen)
+
+
+COMMANDS = {"scan": Subcommand(_add_scan, _scan)}
