@@ -18,53 +18,71 @@ Dial = Callable[[str], Awaitable[Channel]]
 Greet = Callable[[Channel], Awaitable[T]]
 
 # Head start of each place over the next, as RFC 8305 (section 5) recommends: the first is the
-# best guess, and a place that swallows packets must not cost the dialing deadline.
+# best guess, and a place that swallows packets must not cost the dialing deadline. Nor must one
+# that answers and then says nothing, such as another program at the hub's port: so each attempt is
+# dialing and greeting together, beside the others.
 HEAD_START_S: Final = 0.25
+# Connections that lost the race: a polite end must not hold up the one that won.
+HANG_UP_S: Final = 0.1
 
 
 async def reach(urls: Sequence[str], dial: Dial, greet: Greet[T]) -> tuple[T, str]:
-    """Dial `urls` in turn, each a little later than the one before, and `greet` whoever answers.
+    """Dial `urls`, each a little later than the one before, and `greet` whoever answers.
 
     Returns what the first `greet` that succeeded returned, and its URL; all other connections are
-    closed. `dial` raises LinkError, `greet` closes a channel that it fails with. If none succeeds,
-    raises the most telling of their errors: a refusal before silence.
+    closed. `dial` raises LinkError. If none succeeds, raises the most telling of their errors: a
+    refusal before silence.
     """
-    answers: asyncio.Queue[tuple[str, Channel | LinkError]] = asyncio.Queue(len(urls))
+    attempts = {
+        asyncio.ensure_future(_attempt(url, number * HEAD_START_S, dial, greet)): url
+        for number, url in enumerate(urls)
+    }
     errors: list[LinkError] = []
-
-    async def attempt(url: str, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
-        try:
-            answers.put_nowait((url, await dial(url)))
-        except LinkError as error:
-            answers.put_nowait((url, error))
-
-    async with asyncio.TaskGroup() as tasks:
-        attempts = [
-            tasks.create_task(attempt(url, number * HEAD_START_S), name=f"dial {url}")
-            for number, url in enumerate(urls)
-        ]
-        try:
-            for _ in urls:
-                url, answer = await answers.get()
-                try:
-                    if isinstance(answer, LinkError):
-                        raise answer
-                    return await greet(answer), url
-                except LinkError as error:
-                    errors.append(error)
-        finally:
-            for task in attempts:
-                task.cancel()
-            await _hang_up(answers)
+    taken: asyncio.Future[_Greeted[T]] | None = None
+    running = set(attempts)
+    try:
+        while running:
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            # Several at once: the better place counts.
+            for attempt in (attempt for attempt in attempts if attempt in done):
+                error = attempt.exception()
+                if error is None:
+                    taken = attempt
+                    return attempt.result()[1], attempts[attempt]
+                if not isinstance(error, LinkError):
+                    raise error
+                errors.append(error)
+    finally:
+        await _hang_up([attempt for attempt in attempts if attempt is not taken])
     raise next((error for error in errors if isinstance(error, Refused)), errors[-1])
 
 
-async def _hang_up(answers: asyncio.Queue[tuple[str, Channel | LinkError]]) -> None:
-    while not answers.empty():
-        _, answer = answers.get_nowait()
-        if not isinstance(answer, LinkError):
-            await answer.close()
+_Greeted = tuple[Channel, T]
+
+
+async def _attempt(url: str, delay_s: float, dial: Dial, greet: Greet[T]) -> _Greeted[T]:
+    await asyncio.sleep(delay_s)
+    channel = await dial(url)
+    try:
+        return channel, await greet(channel)
+    except BaseException:
+        await channel.close()
+        raise
+
+
+async def _hang_up(attempts: Sequence[asyncio.Future[_Greeted[T]]]) -> None:
+    for attempt in attempts:
+        attempt.cancel()
+    late = [attempt for attempt in attempts if not attempt.done()]
+    if late:
+        _, late_ones = await asyncio.wait(late, timeout=HANG_UP_S)
+        for attempt in late_ones:
+            attempt.cancel()
+        await asyncio.wait(late)
+    for attempt in attempts:
+        if not attempt.cancelled() and attempt.exception() is None:
+            # It answered at the same moment as a better one.
+            await attempt.result()[0].close()
 
 
 async def pair(link: PairingLink, key: KeyPair, name: str, dial: Dial) -> KnownHub:

@@ -67,6 +67,78 @@ def test_the_first_place_that_answers_well_is_taken() -> None:
     run_virtual(main())
 
 
+def test_a_place_that_answers_and_says_nothing_holds_nobody_up() -> None:
+    async def main() -> None:
+        hub = Hub()
+        hub.relays[_RELAY.public] = "attic"
+        silent: list[MemoryChannel] = []
+
+        async def dial(url: str) -> Channel:
+            if "//right" in url:
+                return await net.dial(url)
+            ours, theirs = channel_pair()
+            silent.append(theirs)
+            return ours
+
+        known = KnownHub(hub.key.public, "desk", ("ws://mute/link", "ws://right/link"))
+        async with asyncio.TaskGroup() as tasks:
+            net = Net(tasks, {"ws://right/link": hub})
+            channel = await connect(known, _RELAY, dial)
+            assert asyncio.get_running_loop().time() < 0.5
+            await channel.send(b"hello")
+        with pytest.raises(ChannelClosed):
+            await silent[0].send(b"")
+
+    run_virtual(main())
+
+
+def test_a_loser_that_takes_no_goodbye_costs_a_tenth_of_a_second() -> None:
+    class Stuck(MemoryChannel):
+        async def close(self, code: int = 1000, reason: str = "") -> None:
+            await asyncio.sleep(1)
+
+    async def main() -> None:
+        lanes = channel_pair()
+
+        async def dial(url: str) -> Channel:
+            return Stuck.__new__(Stuck) if url == "stuck" else lanes[0]
+
+        async def greet(channel: Channel) -> str:
+            if isinstance(channel, Stuck):
+                await asyncio.sleep(99)
+            return "here"
+
+        assert await reach(["stuck", "good"], dial, greet) == ("here", "good")
+        assert asyncio.get_running_loop().time() == pytest.approx(0.35)
+
+    run_virtual(main())
+
+
+def test_of_two_that_answer_at_once_the_better_is_taken_and_the_other_closed() -> None:
+    async def main() -> None:
+        kept: list[MemoryChannel] = []
+        both = asyncio.Event()
+
+        async def dial(url: str) -> Channel:
+            ours, theirs = channel_pair()
+            kept.append(theirs)
+            return ours
+
+        async def greet(channel: Channel) -> Channel:
+            if len(kept) == 2:
+                both.set()
+            await both.wait()
+            return channel
+
+        channel, url = await reach(["a", "b"], dial, greet)
+        assert url == "a"
+        await channel.send(b"x")
+        with pytest.raises(ChannelClosed):
+            await kept[1].receive()
+
+    run_virtual(main())
+
+
 def test_coming_back_needs_no_code() -> None:
     async def main() -> None:
         hub = Hub()
