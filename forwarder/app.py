@@ -15,26 +15,26 @@ from functools import partial
 from aiohttp import web
 
 from forwarder.access.admission import (
+    AdmissionRefused,
     Admitted,
     Gatekeeper,
     HostNames,
+    HttpVisitor,
     OriginPolicy,
-    Refused,
     Verdict,
-    Visitor,
 )
 from forwarder.access.allowed_origins import allowed_origins
 from forwarder.access.relay_keys import HubTrust
 from forwarder.access.tls import Certificate, client_tls, own_certificate, users_certificate
-from forwarder.access.tokens import Grant, TokenBook
+from forwarder.access.tokens import TokenBook, TokenGrant
 from forwarder.api.control import ControlSocket
 from forwarder.api.server import ORIGINS_FILE, Api
-from forwarder.api.services import Services
+from forwarder.api.services import ApiServices
 from forwarder.clients import driver as clients
 from forwarder.clients.driver import ClientOptions
 from forwarder.clients.silence import GONE_S
 from forwarder.clients.token_sessions import Guests
-from forwarder.config import Config, Dial, Tls, Upstream
+from forwarder.config import Config, DialSection, TlsSection, Upstream
 from forwarder.connectors.base import Connector
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, SERVER_FRAME_BYTES, Purpose
 from forwarder.connectors.descriptors import descriptors, doors_within
@@ -42,8 +42,8 @@ from forwarder.connectors.host_addresses import addresses, host_names
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.mdns import announce, buttplug_server, relay_port
-from forwarder.connectors.meeting import MeetingPoint, Settle
-from forwarder.connectors.meeting_ids import MeetingIds
+from forwarder.connectors.meeting import MeetingPoint
+from forwarder.connectors.meeting_ids import MeetingIds, SettleVisit
 from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
 from forwarder.definitions.user_files.opened import open_files
@@ -55,7 +55,7 @@ from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
 from forwarder.sources.relays.source import RelaySource
 from forwarder.sources.relays.status import RelayStatus
-from forwarder.sources.relays.waiting import Outcome as Asked
+from forwarder.sources.relays.waiting import ReplyFuture as Asked
 from forwarder.sources.upstream.source import PROTOCOL as UPSTREAM
 from forwarder.sources.upstream.source import UpstreamSource
 from forwarder.sources.websocket_devices import source as websocket_devices
@@ -86,7 +86,7 @@ GOODBYE_S = 0.2
 class LinkGate(Gatekeeper):
     """Lets any relay knock: who it is, the handshake inside the websocket decides."""
 
-    def admit(self, visitor: Visitor) -> Admitted | Refused:
+    def admit(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
         return Admitted(visitor, proven=False)
 
 
@@ -94,9 +94,11 @@ class SecureGate(Gatekeeper):
     """For apps at the port of relays and phones: from another machine over https only, for their
     token must not be read on the way."""
 
-    def admit(self, visitor: Visitor) -> Admitted | Refused:
+    def admit(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
         if not visitor.loopback and not visitor.secure:
-            return Refused(403, "apps on other machines connect by the https port, with wss")
+            return AdmissionRefused(
+                403, "apps on other machines connect by the https port, with wss"
+            )
         return super().admit(visitor)
 
 
@@ -176,7 +178,7 @@ class App:
         self._apps = [_dialing(entry) for entry in config.clients.dial]
         self._upstreams = [self._upstream(entry) for entry in config.upstream]
         self._devices = self._device_server()
-        services = Services(
+        services = ApiServices(
             config=config,
             hub=self.hub,
             relays=self.relays,
@@ -243,7 +245,7 @@ class App:
             purpose=Purpose.CLIENTS,
         )
 
-    def _certificate(self, files: Tls | None) -> Certificate:
+    def _certificate(self, files: TlsSection | None) -> Certificate:
         """The user's certificate, or the hub's own."""
         if files is not None:
             return users_certificate(files.certificate, files.key)
@@ -473,7 +475,7 @@ class App:
 
     async def _client(self, channel: Channel, admitted: Admitted) -> None:
         grant = admitted.grant
-        assert grant is None or isinstance(grant, Grant)
+        assert grant is None or isinstance(grant, TokenGrant)
         if grant is None:
             await self.serve_client(channel)
             return
@@ -481,7 +483,7 @@ class App:
             channel, grant, lambda: clients.serve(channel, self.hub, self.options, grant)
         )
 
-    def _grant(self, visitor: Visitor) -> Grant | None:
+    def _grant(self, visitor: HttpVisitor) -> TokenGrant | None:
         return self.tokens.check_all(visitor.tokens, time.time())
 
     async def _secure_link(self, channel: Channel, admitted: Admitted) -> None:
@@ -491,7 +493,7 @@ class App:
             raise LinkRefused(f"there are too many relays; {relay.name} was turned away")
         await self.relays.drive(secure, relay.key.hex(), relay.name)
 
-    async def _met_link(self, channel: Channel, settle: Settle) -> None:
+    async def _met_link(self, channel: Channel, settle: SettleVisit) -> None:
         """A relay that came by a meeting point: the same handshake, counted apart."""
         door = self.trust.meeting_door
         secure, relay = await secure_as_hub(channel, self.trust, door)
@@ -504,7 +506,7 @@ class App:
         await self.relays.drive(channel, None)
 
 
-def _dialing(entry: str | Dial) -> WebSocketClient:
+def _dialing(entry: str | DialSection) -> WebSocketClient:
     if isinstance(entry, str):
         return WebSocketClient(entry)
     return WebSocketClient(entry.url, tls=client_tls(entry.fingerprint))

@@ -31,14 +31,14 @@ class _Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pass
 
 
-class Tls(_Table, frozen=True):
+class TlsSection(_Table, frozen=True):
     """A certificate of the user's. `certificate` and `key`: PEM files."""
 
     certificate: Path
     key: Path
 
 
-class Dial(_Table, frozen=True):
+class DialSection(_Table, frozen=True):
     """A websocket server that the hub calls.
 
     fingerprint    SHA-256 of its certificate, if it is not a public one
@@ -68,13 +68,13 @@ class Clients(_Table, frozen=True):
     port: Port = CLIENT_PORT
     hosts: tuple[str, ...] = ("127.0.0.1", "::1")
     trusted: tuple[str, ...] = ()
-    tls: Tls | None = None
+    tls: TlsSection | None = None
     wss: bool = False
     origins: tuple[str, ...] = ()
     ask_origins: bool = True
     max_ping_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 0
     server_name: Annotated[str, Meta(min_length=1, max_length=64)] = "Buttplug Forwarder"
-    dial: tuple[Url | Dial, ...] = ()
+    dial: tuple[Url | DialSection, ...] = ()
 
     @property
     def secure(self) -> bool:
@@ -100,12 +100,12 @@ class Link(_Table, frozen=True):
     port: Port = LINK_PORT
     lan: bool = False
     https_port: Port = HTTPS_PORT
-    tls: Tls | None = None
+    tls: TlsSection | None = None
     names: tuple[str, ...] = ()
     meet: Annotated[tuple[Url, ...], Meta(max_length=4)] = ()
 
 
-class Radio(NamedRadios, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RadioSection(NamedRadios, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Radios of this machine, without a relay of their own. Which: see NamedRadios.
 
     simulate       toys to simulate: device names or advertised names
@@ -138,7 +138,7 @@ class Upstream(_Table, frozen=True):
     listen: Port | None = None
     fingerprint: str | None = None
     wss: bool = False
-    tls: Tls | None = None
+    tls: TlsSection | None = None
 
     @property
     def secure(self) -> bool:
@@ -158,7 +158,7 @@ class WebsocketDevices(_Table, frozen=True):
     hosts: tuple[str, ...] = ("127.0.0.1", "::1")
 
 
-class Devices(_Table, frozen=True):
+class DevicesSection(_Table, frozen=True):
     """What is known about devices.
 
     official       a buttplug-device-config-v5.json (or v4) that is newer than what is built in
@@ -180,10 +180,10 @@ class Config(_Table, frozen=True):
     mdns: bool = False
     clients: Clients = Clients()
     link: Link = Link()
-    radio: Radio = Radio()
+    radio: RadioSection = RadioSection()
     upstream: tuple[Upstream, ...] = ()
     websocket_devices: WebsocketDevices = WebsocketDevices()
-    devices: Devices = Devices()
+    devices: DevicesSection = DevicesSection()
 
     @property
     def state_dir(self) -> Path:

@@ -15,7 +15,7 @@ from relay.link.names import neutralise
 REFRESH_S = 0.5
 
 
-class Console:
+class HubConsole:
     """Prints the hub's state when it changes: in place on a terminal, else a line per change."""
 
     def __init__(self, app: App, stream: TextIO | None = None) -> None:

@@ -81,7 +81,7 @@ class Denied(DeviceError):
     """The wearer's pause or limit, or this client's permissions, forbid it."""
 
 
-class Held(DeviceError):
+class HeldByPerson(DeviceError):
     """The person at the hub stopped everything, or muted this client; see forwarder.stop.hold."""
 
 

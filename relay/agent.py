@@ -12,7 +12,7 @@ import logging
 
 from relay.config import AgentConfig
 from relay.context import Surroundings
-from relay.hub_link.driver import Line
+from relay.hub_link.driver import LinkDriver
 from relay.hub_link.greeting import greeting
 from relay.link.channel import Channel
 from relay.link.messages import (
@@ -47,14 +47,14 @@ from relay.link.messages import (
     Write,
 )
 from relay.peripheral.driver import Peripheral
-from relay.peripheral.gate import Block
+from relay.peripheral.gate import Lockout
 from relay.peripheral.limits import ACTIVE_S
 from relay.peripherals.table import Roster
 from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on
 from relay.radio.scanner import Scanner
 from relay.supervision.supervisor import Supervisor, outlives_its_relay, unsupervised
 from relay.wearer.audit import Audit
-from relay.wearer.state import WearersWill
+from relay.wearer.state import WearerState
 from relay.wearer.status import AgentStatus, PeripheralStatus
 
 log = logging.getLogger(__name__)
@@ -77,10 +77,10 @@ class Agent:
 
     def __init__(self, radio: Radio, config: AgentConfig) -> None:
         self.config = config
-        self.will = WearersWill(config.state)
+        self.will = WearerState(config.state)
         self._radio = radio
         self._around = Surroundings(Audit(config.audit), demands_traffic=config.demands_traffic)
-        self._block = Block(self.will.cause)
+        self._block = Lockout(self.will.cause)
         self._roster = Roster(radio, config, self._block, self._around)
         sighted = self._roster.chaser.sighted
         self._scanner = Scanner(radio, self._tell, self._roster.held, sighted)
@@ -98,7 +98,7 @@ class Agent:
         if warning := unsupervised(radio):
             log.warning("%s", warning)
         self._around.armed = self._armed
-        self._line: Line | None = None
+        self._line: LinkDriver | None = None
         self._driven: dict[int, Driven] = {}
         self._started = asyncio.Event()
         self._closing = asyncio.Event()
@@ -161,7 +161,7 @@ class Agent:
             await self._supervisor.tried()
         if self._line is not None:
             raise AgentBusy("one hub at a time")
-        line = self._line = Line(channel, self, self._around.tally)
+        line = self._line = LinkDriver(channel, self, self._around.tally)
         self._unlinked.clear()
         try:
             await line.run(self._hello())
@@ -244,7 +244,7 @@ class Agent:
 
     # --- the link ------------------------------------------------------------------------------
 
-    def opened(self, line: Line, welcome: Welcome) -> None:
+    def opened(self, line: LinkDriver, welcome: Welcome) -> None:
         self._roster.hub, self._roster.welcome = line, welcome
         log.info("linked to %s", welcome.hub)
         self._around.audit.note("linked", hub=welcome.hub)
@@ -252,7 +252,7 @@ class Agent:
         if self._roster.chaser.items():
             self._tell_debts()
 
-    def heard(self, line: Line, message: FromHub) -> None:
+    def heard(self, line: LinkDriver, message: FromHub) -> None:
         match message:
             case Output():
                 peripheral = self._find(line, message)
@@ -293,7 +293,7 @@ class Agent:
             case Interests() | Welcome() | Bye():
                 pass  # Interests are for relays with a chooser; the others belong to the line.
 
-    def _may_drive(self, line: Line, message: Output | Write, peripheral: Peripheral) -> bool:
+    def _may_drive(self, line: LinkDriver, message: Output | Write, peripheral: Peripheral) -> bool:
         """Whether this still may set something going: a stop may have been pressed behind it that
         is as late. Else its sender is told."""
         if line.late_s >= ACTIVE_S:
@@ -312,13 +312,13 @@ class Agent:
         if self._supervisor is not None:
             self._supervisor.changed()
 
-    def _find(self, line: Line, message: _Addressed) -> Peripheral | None:
+    def _find(self, line: LinkDriver, message: _Addressed) -> Peripheral | None:
         peripheral = self._roster.find(message.p)
         if peripheral is None:
             line.put(Failed(message.id, ErrorCode.GONE, "this device is not connected"))
         return peripheral
 
-    def _stop_all(self, line: Line, message: StopAll) -> None:
+    def _stop_all(self, line: LinkDriver, message: StopAll) -> None:
         """Answered when every peripheral was stopped; with the first failure if there is one."""
 
         def stopped(error: RadioError | None) -> None:

@@ -32,7 +32,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AutostartPlan:
     """A file to be there (None: there is none on this system), and what is called to switch it on,
     to switch it off, and to ask about it."""
 
@@ -47,7 +47,7 @@ class AutostartError(Exception):
     """One line for a person."""
 
 
-def plan(program: Program, platform: str = sys.platform, home: Path | None = None) -> Plan:
+def plan(program: Program, platform: str = sys.platform, home: Path | None = None) -> AutostartPlan:
     """What this system wants. Raises AutostartError where there is nothing that starts programs."""
     home = home or Path.home()
     if platform == "win32":
@@ -56,7 +56,7 @@ def plan(program: Program, platform: str = sys.platform, home: Path | None = Non
         label = f"org.{program.name}"
         file = home / "Library/LaunchAgents" / f"{label}.plist"
         domain = f"gui/{os.getuid()}"
-        return Plan(
+        return AutostartPlan(
             file,
             _agent(label, program),
             (("launchctl", "bootstrap", domain, str(file)),),
@@ -66,7 +66,7 @@ def plan(program: Program, platform: str = sys.platform, home: Path | None = Non
     unit = f"{program.name}.service"
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     user = ("systemctl", "--user")
-    return Plan(
+    return AutostartPlan(
         config / "systemd/user" / unit,
         unit_text(program),
         ((*user, "daemon-reload"), (*user, "enable", "--now", unit)),
@@ -75,9 +75,9 @@ def plan(program: Program, platform: str = sys.platform, home: Path | None = Non
     )
 
 
-def _task(program: Program) -> Plan:
+def _task(program: Program) -> AutostartPlan:
     line = subprocess.list2cmdline(program.words)
-    return Plan(
+    return AutostartPlan(
         None,
         "",
         (
@@ -145,7 +145,7 @@ WantedBy=default.target
 """
 
 
-Call = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
+RunProgram = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 
 
 def call(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -163,7 +163,7 @@ def call(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
         raise AutostartError(f"{words[0]} does not answer: {error}") from error
 
 
-def switch_on(program: Program, wanted: Plan, run: Call = call) -> None:
+def switch_on(program: Program, wanted: AutostartPlan, run: RunProgram = call) -> None:
     """Have it started at login, and now. Raises AutostartError."""
     if wanted.file is not None:
         try:
@@ -175,7 +175,7 @@ def switch_on(program: Program, wanted: Plan, run: Call = call) -> None:
         _demand(run(words), words)
 
 
-def switch_off(wanted: Plan, run: Call = call) -> bool:
+def switch_off(wanted: AutostartPlan, run: RunProgram = call) -> bool:
     """End it and have it started no more; whether it was on. Raises AutostartError."""
     was_on = is_on(wanted, run)
     if was_on:
@@ -189,7 +189,7 @@ def switch_off(wanted: Plan, run: Call = call) -> bool:
     return was_on
 
 
-def is_on(wanted: Plan, run: Call = call) -> bool:
+def is_on(wanted: AutostartPlan, run: RunProgram = call) -> bool:
     """Whether the system starts it. Raises AutostartError."""
     return run(wanted.ask).returncode == 0
 

@@ -11,7 +11,7 @@ from relay.agent import Agent
 from relay.config import AgentConfig, remembering
 from relay.errors import RelayError
 from relay.radio.base import Radio, toys_run_on
-from relay.radio.choice import Wanted, open_radio
+from relay.radio.choice import RadioChoice, open_radio
 from relay.radio.trace import Trace
 from relay.wanted import NONE, NamedRadios
 
@@ -40,12 +40,12 @@ def embedded_agents(
     radios: list[tuple[str, Radio]] = []
     written = Trace(trace) if trace is not None else None
     if simulate or placed:
-        toys = open_radio(Wanted(simulate=",".join(simulate), placed=placed), written)
+        toys = open_radio(RadioChoice(simulate=",".join(simulate), placed=placed), written)
         radios.append(("simulated toys", toys))
     if local and not own.bluetooth:
         own = msgspec.structs.replace(own, bluetooth=("",))
     if own.named:
-        radios.append(("this machine", open_radio(Wanted(own), written)))
+        radios.append(("this machine", open_radio(RadioChoice(own), written)))
     agents = []
     for name, radio in radios:
         chosen = config or AgentConfig(name=name)

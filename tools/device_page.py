@@ -9,7 +9,7 @@ import msgspec
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.catalogue import Catalogue, CatalogueEntry
-from forwarder.definitions.check import Stopping, opening_of, stop_plan
+from forwarder.definitions.check import RestMethod, opening_of, stop_plan
 from forwarder.definitions.files import Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol
 from forwarder.definitions.model import INPUT_NAMES, NAME_OF, Definition
@@ -277,18 +277,18 @@ def _inputs(definition: Definition) -> str:
 
 
 def _stops(files: Files) -> Iterable[str]:
-    ways: dict[Stopping, set[str]] = {}
+    ways: dict[RestMethod, set[str]] = {}
     for loaded in files.all():
         for kind in _stoppings(loaded):
             ways.setdefault(kind, set()).add(loaded.name)
-    for kind in Stopping:
+    for kind in RestMethod:
         names = sorted(ways.get(kind, ()))
-        shown = f"{len(names)} protocols" if kind is Stopping.PACKETS else ", ".join(names)
+        shown = f"{len(names)} protocols" if kind is RestMethod.PACKETS else ", ".join(names)
         if names:
             yield f"| {kind.value} | {shown} |"
 
 
-def _stoppings(loaded: LoadedProtocol) -> set[Stopping]:
+def _stoppings(loaded: LoadedProtocol) -> set[RestMethod]:
     return {
         stop_plan(entry.definition.features, open_protocol(loaded, opening_of(loaded, entry))).kind
         for entry in loaded.entries()

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.model import NAME_OF, Definition, OutputSpec
-from forwarder.protocols.base import DeviceProtocol, Packet
+from forwarder.protocols.base import DeviceProtocol, EndpointWrite
 from forwarder.protocols.compiled import Behaviour, PacketRule
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 from forwarder.protocols.template import Plan, TemplateProtocol
 from tools.toy_patterns import pattern_of, split
 
@@ -29,10 +29,10 @@ _COMBINATIONS = 3
 _MASKS = (0xFF, 0x7F, 0x0F, 0xF0, 0x3F)
 _TEXT = re.compile(rb"[A-Za-z$][\x09-\x7e]{2,}")
 
-Cue = tuple[str, str] | tuple[str, str, int] | tuple[str, str, int, int]
+MotorCue = tuple[str, str] | tuple[str, str, int] | tuple[str, str, int, int]
 Outputs = dict[int, tuple[OutputType, OutputSpec]]
 # Endpoint; packet, with zeros at the places that differ when nothing changes; those places.
-Written = tuple[str, bytes, tuple[int, ...]]
+MotorWrites = tuple[str, bytes, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class MotorData:
     """A motor of toys.json: its fields are those of `Motor` there."""
 
     name: str
-    drives: tuple[Cue, ...]
-    rest: tuple[Cue, ...] = ()
+    drives: tuple[MotorCue, ...]
+    rest: tuple[MotorCue, ...] = ()
     top: int = 0
     silence_ms: int | None = None
-    toggles: tuple[Cue, ...] = ()
+    toggles: tuple[MotorCue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Sample:
     `form`: what made it. `ends`: it comes later by itself and ends what the command began.
     """
 
-    written: Written
+    written: MotorWrites
     level: int
     form: object
     command: int
@@ -72,11 +72,11 @@ class Observed:
     """
 
     on: list[Sample] = field(default_factory=list)
-    off: set[Written] = field(default_factory=set)
+    off: set[MotorWrites] = field(default_factory=set)
     while_on: list[Sample] = field(default_factory=list)
-    while_off: set[Written] = field(default_factory=set)
+    while_off: set[MotorWrites] = field(default_factory=set)
     # With all other outputs off, too.
-    all_off: set[Written] = field(default_factory=set)
+    all_off: set[MotorWrites] = field(default_factory=set)
 
     @property
     def text(self) -> bool:
@@ -112,11 +112,11 @@ class Observed:
 class TracedProtocol(TemplateProtocol):
     """Remembers which rule made each packet."""
 
-    def __init__(self, behaviour: Behaviour, opening: Opening) -> None:
+    def __init__(self, behaviour: Behaviour, opening: DeviceMemory) -> None:
         super().__init__(behaviour, opening)
         self.traced: list[int] = []
 
-    def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> Packet:
+    def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> EndpointWrite:
         self.traced.append(id(rule))
         return super()._packet(rule, plan, call)
 
@@ -240,7 +240,7 @@ class _Trial:
             for place, packet in enumerate(packets)
         ]
 
-    def _sample(self, packet: Packet, level: int, form: object) -> Sample:
+    def _sample(self, packet: EndpointWrite, level: int, form: object) -> Sample:
         running = tuple(sorted(self.running.get(form, ())))
         data = bytearray(packet.data)
         for at in running:
@@ -295,8 +295,10 @@ def _telling(seen: Observed, *, text: bool) -> list[list[Sample]]:
     ]
 
 
-def _drive_cues(groups: list[list[Sample]], idle: set[Written], *, text: bool) -> tuple[Cue, ...]:
-    found: dict[tuple[str, str], Cue] = {}
+def _drive_cues(
+    groups: list[list[Sample]], idle: set[MotorWrites], *, text: bool
+) -> tuple[MotorCue, ...]:
+    found: dict[tuple[str, str], MotorCue] = {}
     for group in sorted(groups, key=lambda group: _place(group, text=text) is None):
         role, _, running = group[0].written
         place = _place(group, text=text)
@@ -307,7 +309,7 @@ def _drive_cues(groups: list[list[Sample]], idle: set[Written], *, text: bool) -
             patterns = [pattern_of(samples, text=text)]
         for pattern in patterns:
             shown = _open(pattern, running)
-            cue: Cue = (role, shown)
+            cue: MotorCue = (role, shown)
             if place is not None:
                 cue = (role, shown, place[0]) if place[1] == 0xFF else (role, shown, *place)
             found.setdefault((role, shown), cue)
@@ -340,12 +342,12 @@ def _place(samples: list[Sample], *, text: bool) -> tuple[int, int] | None:
     return None
 
 
-def _rest_cues(seen: Observed, driving: set[Written], *, text: bool) -> Iterator[Cue]:
+def _rest_cues(seen: Observed, driving: set[MotorWrites], *, text: bool) -> Iterator[MotorCue]:
     """Patterns that fit what brings the output to rest and nothing that leaves it on.
 
     Of enciphered packets only those are known for certain that turn everything off.
     """
-    groups: dict[tuple[object, ...], list[Written]] = {}
+    groups: dict[tuple[object, ...], list[MotorWrites]] = {}
     for one in sorted(seen.off):
         role, data, running = one
         groups.setdefault((role, running, *_form(data, text=text)), []).append(one)

@@ -18,7 +18,7 @@ from forwarder.protocols.base import (
 )
 from forwarder.protocols.classes import honeyplaybox
 
-Answer = tuple[str, str, str, str]
+RehearsedAnswer = tuple[str, str, str, str]
 
 # What devices answer when nothing is known about it: enough bytes for every file's expressions.
 _ZEROS = bytes(20)
@@ -52,7 +52,7 @@ class Rehearsal:
 
     protocol: str
     reads: dict[str, str] = field(default_factory=dict)
-    answers: dict[Answer, None] = field(default_factory=dict)
+    answers: dict[RehearsedAnswer, None] = field(default_factory=dict)
     notifies: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
 

@@ -18,13 +18,13 @@ from forwarder.definitions.check import opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import Definition
-from forwarder.definitions.recognition import Block, Recogniser
+from forwarder.definitions.recognition import Recogniser, RecognitionBlock
 from forwarder.protocols.base import (
     DeviceProtocol,
 )
 from relay.link.messages import Advertisement
-from tools.toy_motors import Cue, MotorData, TracedProtocol, motor_names, motors_of
-from tools.toy_rehearsal import GREETINGS, Answer, Rehearsal, rehearse_inputs
+from tools.toy_motors import MotorCue, MotorData, TracedProtocol, motor_names, motors_of
+from tools.toy_rehearsal import GREETINGS, Rehearsal, RehearsedAnswer, rehearse_inputs
 
 # Protocols whose packets cannot be told by trying: counters grow, steps are relative.
 _MOTORS: dict[str, tuple[str, str]] = {
@@ -65,7 +65,7 @@ class ToyData(Struct, omit_defaults=True):
     uuids: tuple[str, ...] = ()
     manufacturer: dict[str, str] = {}
     reads: dict[str, str] = {}
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[RehearsedAnswer, ...] = ()
     greets: dict[str, str] = {}
     motors: tuple[dict[str, object], ...] = ()
 
@@ -168,7 +168,7 @@ def _shown(motor: MotorData) -> dict[str, object]:
     return shown
 
 
-def _anywhere(cues: tuple[Cue, ...]) -> tuple[tuple[object, ...], ...]:
+def _anywhere(cues: tuple[MotorCue, ...]) -> tuple[tuple[object, ...], ...]:
     """The cues for a toy with any address."""
     return tuple((role, pattern.replace(_ADDRESS, "*"), *rest) for role, pattern, *rest in cues)
 
@@ -215,7 +215,7 @@ def _spelled(identifier: str, loaded: LoadedProtocol, pattern: re.Pattern[str]) 
     return identifier
 
 
-def _manufacturer(block: Block) -> dict[str, str]:
+def _manufacturer(block: RecognitionBlock) -> dict[str, str]:
     """Data by which the protocol is recognised when names do not tell, and some more."""
     return {str(rule.company): (rule.data + bytes(8)).hex() for rule in block.manufacturer[:1]}
 

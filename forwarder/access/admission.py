@@ -43,7 +43,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class HttpVisitor:
     """Who asks to come in, as its HTTP request says.
 
     `address`: of the other end of the TCP connection. `tokens`: the credentials that were given,
@@ -79,7 +79,7 @@ class Admitted:
     that there is no place for one more. Without it the connection ends soon.
     """
 
-    visitor: Visitor
+    visitor: HttpVisitor
     grant: object | None = None
     proven: bool = True
     who: Hashable | None = None
@@ -87,14 +87,14 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AdmissionRefused:
     """`status`: of HTTP. `text` is for the log: browsers show it to nobody."""
 
     status: int
     text: str
 
 
-Authorise = Callable[[Visitor], object | None]
+Authorise = Callable[[HttpVisitor], object | None]
 OnOrigin = Callable[[str], Verdict]
 
 
@@ -215,37 +215,37 @@ class Gatekeeper:
         self._authorise = authorise
         self._trusted = frozenset(map(_plain_address, trusted))
 
-    def _here(self, visitor: Visitor) -> bool:
+    def _here(self, visitor: HttpVisitor) -> bool:
         if visitor.loopback:
             return True
         return not visitor.forwarded and _plain_address(visitor.address) in self._trusted
 
-    def admit(self, visitor: Visitor) -> Admitted | Refused:
+    def admit(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
         if self._authorise is None and not self._here(visitor):
-            return Refused(403, "only programs on this machine may connect here")
+            return AdmissionRefused(403, "only programs on this machine may connect here")
         if visitor.tokens:
             # A token narrows what its bearer may do; on this machine, too, one that is mistyped,
             # revoked or expired must not open more than the right one would.
             grant = None if self._authorise is None else self._authorise(visitor)
             if grant is None:
-                return Refused(401, "the token is unknown, revoked or expired")
+                return AdmissionRefused(401, "the token is unknown, revoked or expired")
             return Admitted(visitor, grant, who=grant)
         if not self._here(visitor):
-            return Refused(401, "whoever is not on this machine needs a token")
+            return AdmissionRefused(401, "whoever is not on this machine needs a token")
         return self._judge(visitor)
 
-    def _judge(self, visitor: Visitor) -> Admitted | Refused:
+    def _judge(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
         if visitor.origin is None:
             return Admitted(visitor)
         match self.origins.judge(visitor.origin, visitor.host):
             case Verdict.ALLOW:
                 return Admitted(visitor)
             case Verdict.ASK:
-                return Refused(403, f"the web page {visitor.origin} waits to be allowed")
+                return AdmissionRefused(403, f"the web page {visitor.origin} waits to be allowed")
             case Verdict.DENY:
-                return Refused(403, f"the web page {visitor.origin} is not allowed")
+                return AdmissionRefused(403, f"the web page {visitor.origin} is not allowed")
 
-    def admit_page(self, visitor: Visitor) -> bool:
+    def admit_page(self, visitor: HttpVisitor) -> bool:
         """Whether a preflight of this visitor is answered with yes.
 
         A preflight has no token: from beyond this machine it is the request after it that counts.

@@ -17,7 +17,7 @@ _FORMAT = 1
 _REMEDY = "repair it, or delete it and allow the pages again"
 
 
-class _File(msgspec.Struct, frozen=True):
+class _OriginsFile(msgspec.Struct, frozen=True):
     version: int
     allowed: tuple[str, ...]
 
@@ -25,7 +25,7 @@ class _File(msgspec.Struct, frozen=True):
 def allowed_origins(path: Path) -> tuple[str, ...]:
     """What was allowed before. Raises ConfigError for a file that is damaged or newer."""
     try:
-        file = read_state(path, _File, _FORMAT, _REMEDY)
+        file = read_state(path, _OriginsFile, _FORMAT, _REMEDY)
     except PrivateFileError as error:
         raise ConfigError(f"{error}.") from error
     return () if file is None else file.allowed
@@ -62,7 +62,7 @@ class Origins:
         return set(self._policy.allowed) - self._fixed
 
     def _save(self, origins: set[str]) -> None:
-        write_state(self._path, _File(_FORMAT, tuple(sorted(origins))))
+        write_state(self._path, _OriginsFile(_FORMAT, tuple(sorted(origins))))
 
 
 def _is_origin(text: str) -> bool:

@@ -24,7 +24,7 @@ from forwarder.errors import ConfigError, ForwarderError
 from relay.link.files.keys import PrivateFileError, load_or_create_key
 from relay.link.files.statefile import read_state, write_state
 from relay.link.names import neutralise, quoted
-from relay.link.security.handshake import SECRET_BYTES, Refusal, Refused, code_id
+from relay.link.security.handshake import SECRET_BYTES, HandshakeRefused, RefusalCode, code_id
 from relay.link.security.noise import KEY_BYTES, KeyPair
 
 log = logging.getLogger(__name__)
@@ -71,16 +71,16 @@ class PairingDesk:
         self._codes[code_id(secret)] = _Code(secret, now + valid_s)
         return secret
 
-    def offer(self, code: bytes, now: float) -> bytes | Refusal:
+    def offer(self, code: bytes, now: float) -> bytes | RefusalCode:
         """Return the secret whose id is `code`, for one more try."""
         self._expire(now)
         found = self._find(code)
         if found is None:
             spent = [hmac.compare_digest(code, known) for known in self._spent]
-            return Refusal.CODE_SPENT if any(spent) else Refusal.WRONG_CODE
+            return RefusalCode.CODE_SPENT if any(spent) else RefusalCode.WRONG_CODE
         if found.tries >= MAX_TRIES:
             self._end(code)
-            return Refusal.CODE_SPENT
+            return RefusalCode.CODE_SPENT
         found.tries += 1
         return found.secret
 
@@ -125,7 +125,7 @@ class PairedRelay(msgspec.Struct, frozen=True):
     name: str
 
 
-class _File(msgspec.Struct, frozen=True):
+class _RelayKeysFile(msgspec.Struct, frozen=True):
     version: int
     relays: tuple[PairedRelay, ...]
 
@@ -142,7 +142,7 @@ class RelayBook:
         if path is None:
             return
         try:
-            file = read_state(path, _File, _FORMAT, _REMEDY)
+            file = read_state(path, _RelayKeysFile, _FORMAT, _REMEDY)
         except PrivateFileError as error:
             raise ConfigError(f"{error}.") from error
         for relay in () if file is None else file.relays:
@@ -192,7 +192,7 @@ class RelayBook:
 
     def _write(self, relays: Mapping[bytes, PairedRelay]) -> None:
         if self._path is not None:
-            write_state(self._path, _File(_FORMAT, tuple(relays.values())))
+            write_state(self._path, _RelayKeysFile(_FORMAT, tuple(relays.values())))
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -338,21 +338,23 @@ class HubTrust:
         except OSError as error:
             raise ConfigError(f"{folder} cannot be used for keys: {error}.") from error
 
-    def offer(self, code_id: bytes, now: float) -> bytes | Refusal:
+    def offer(self, code_id: bytes, now: float) -> bytes | RefusalCode:
         return self.desk.offer(code_id, now)
 
     def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str:
         if relay_key == self.key.public:
-            raise Refused(None, "this is the hub's own key; give the relay one of its own")
+            raise HandshakeRefused(None, "this is the hub's own key; give the relay one of its own")
         if not self.desk.spend(code_id, now):
-            raise Refused(Refusal.CODE_SPENT)
+            raise HandshakeRefused(RefusalCode.CODE_SPENT)
         try:
             relay = self.book.add(relay_key, name)
         except ForwarderError as error:
-            raise Refused(None, str(error)) from error
+            raise HandshakeRefused(None, str(error)) from error
         except OSError as error:
             log.error("a relay could not be paired, because relays.json: %s", error)
-            raise Refused(None, "the hub cannot store the pairing; see the hub's log") from error
+            raise HandshakeRefused(
+                None, "the hub cannot store the pairing; see the hub's log"
+            ) from error
         log.info("paired with relay %s", relay.name)
         self.joined[code_id] = relay.name
         while len(self.joined) > MAX_SPENT:

@@ -34,7 +34,7 @@ _REMEDY: Final = "restore it from a backup, or delete it and make new tokens"
 _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _SELECTORS: Final = 64
 
-Level = Annotated[float, msgspec.Meta(ge=0, le=1)]
+OutputShare = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Described(Protocol):
@@ -50,7 +50,7 @@ class Described(Protocol):
     def display_name(self) -> str | None: ...
 
 
-class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
+class TokenGrant(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one token allows; fits forwarder.hub.hub.Grant.
 
     `devices`: indexes ("3") or names, a trailing * makes it a prefix; empty: all. `outputs`:
@@ -60,7 +60,7 @@ class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     devices: tuple[str, ...] = ()
     outputs: tuple[OutputType, ...] = ()
-    level: Level = 1.0
+    level: OutputShare = 1.0
     expires: float | None = None
 
     def sees(self, device: Described) -> bool:
@@ -88,10 +88,10 @@ def _selects(selector: str, index: int | None, names: Sequence[str]) -> bool:
 
 class _Stored(msgspec.Struct, frozen=True):
     sha256: bytes
-    grant: Grant
+    grant: TokenGrant
 
 
-class _File(msgspec.Struct, frozen=True):
+class _TokensFile(msgspec.Struct, frozen=True):
     version: int
     tokens: tuple[_Stored, ...]
 
@@ -105,17 +105,17 @@ class TokenBook:
         """Raises ConfigError if the file is damaged, or if other users can read it."""
         self._path = path
         self._random = random
-        self._tokens: dict[bytes, Grant] = {}
+        self._tokens: dict[bytes, TokenGrant] = {}
         if path is None:
             return
         try:
-            file = read_state(path, _File, _FORMAT, _REMEDY)
+            file = read_state(path, _TokensFile, _FORMAT, _REMEDY)
         except PrivateFileError as error:
             raise ConfigError(f"{error}.") from error
         if file is not None:
             self._tokens = {stored.sha256: stored.grant for stored in file.tokens}
 
-    def __iter__(self) -> Iterator[Grant]:
+    def __iter__(self) -> Iterator[TokenGrant]:
         """What `forwarder token list` shows: no secret in it."""
         return iter(tuple(self._tokens.values()))
 
@@ -151,14 +151,14 @@ class TokenBook:
             raise ConfigError(f"A token names {_SELECTORS} devices at most.")
         expires = None if valid_s is None else now + valid_s
         shown = tuple(neutralise(device) for device in devices)
-        grant = Grant(name, shown, tuple(map(_output, outputs)), level, expires)
+        grant = TokenGrant(name, shown, tuple(map(_output, outputs)), level, expires)
         token = PREFIX + base64.urlsafe_b64encode(self._random(TOKEN_BYTES)).rstrip(b"=").decode()
         tokens = {**self._tokens, _hash(token): grant}
         self._write(tokens)
         self._tokens = tokens
         return token
 
-    def revoke(self, name: str) -> Grant:
+    def revoke(self, name: str) -> TokenGrant:
         """Forget a token at once; whoever calls this ends the clients that came with it.
 
         Raises ConfigError if there is none of that name; OSError if that cannot be written, in
@@ -173,7 +173,7 @@ class TokenBook:
         self._write(self._tokens)
         return grant
 
-    def check(self, token: str, now: float) -> Grant | None:
+    def check(self, token: str, now: float) -> TokenGrant | None:
         """Return what `token` grants at `now`, None for one that is unknown, revoked or over."""
         if _TOKEN.fullmatch(token) is None:
             return None
@@ -186,19 +186,19 @@ class TokenBook:
             return None
         return found
 
-    def check_all(self, tokens: Iterable[str], now: float) -> Grant | None:
+    def check_all(self, tokens: Iterable[str], now: float) -> TokenGrant | None:
         """What the first of `tokens` grants, if every one of them is good."""
         grants = [self.check(token, now) for token in tokens]
         return grants[0] if grants and None not in grants else None
 
-    def holds(self, grant: Grant, now: float) -> bool:
+    def holds(self, grant: TokenGrant, now: float) -> bool:
         """Whether a client that came with `grant` may stay."""
         return grant in self._tokens.values() and (grant.expires is None or now < grant.expires)
 
-    def _write(self, tokens: Mapping[bytes, Grant]) -> None:
+    def _write(self, tokens: Mapping[bytes, TokenGrant]) -> None:
         if self._path is not None:
             stored = tuple(_Stored(known, grant) for known, grant in tokens.items())
-            write_state(self._path, _File(_FORMAT, stored))
+            write_state(self._path, _TokensFile(_FORMAT, stored))
 
 
 def without_tokens(text: str) -> str:

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 from forwarder.access.admission import (
     HostNames,
-    Visitor,
+    HttpVisitor,
     host_name,
     is_address,
     is_fixed_name,
 )
 from forwarder.access.page_tokens import MAX_PAGES, PageTokens, new_token
-from forwarder.access.tokens import Grant
+from forwarder.access.tokens import TokenGrant
 from forwarder.errors import ConfigError
 from relay.link.files.keys import PrivateFileError, read_private, write_private
 
@@ -57,7 +57,7 @@ class Caller:
 
     rights: Right
     name: str
-    grant: Grant | None = None
+    grant: TokenGrant | None = None
     token: str = field(default="", repr=False)
 
     def may(self, right: Right) -> bool:
@@ -65,16 +65,16 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class AccessRefused:
     """`status`: of HTTP."""
 
     status: int
     text: str
 
 
-CheckToken = Callable[[str], Grant | None]
-_UNKNOWN = Refusal(401, "This token is unknown, revoked or expired.")
-_IN_THE_CLEAR = Refusal(
+CheckToken = Callable[[str], TokenGrant | None]
+_UNKNOWN = AccessRefused(401, "This token is unknown, revoked or expired.")
+_IN_THE_CLEAR = AccessRefused(
     403,
     "The admin token works here or by https only. It was sent in the clear: `forwarder token admin"
     " --renew` makes a new one.",
@@ -117,50 +117,56 @@ class Access:
         self._check = check
         self._pages = PageTokens()
 
-    def refuse(self, visitor: Visitor, fetch_site: str | None = None) -> Refusal | None:
+    def refuse(self, visitor: HttpVisitor, fetch_site: str | None = None) -> AccessRefused | None:
         """Whether a browser may be calling for somebody else; None if not.
 
         `fetch_site`: the Sec-Fetch-Site header, which pages cannot forge.
         """
         if not self._hosts.accepts(visitor.host):
-            return Refusal(421, "This hub is not called that; use its IP address, or localhost.")
+            return AccessRefused(
+                421, "This hub is not called that; use its IP address, or localhost."
+            )
         if visitor.origin is not None and not _same_origin(visitor.origin, visitor.host):
-            return Refusal(403, "Other web pages may not use this API.")
+            return AccessRefused(403, "Other web pages may not use this API.")
         if fetch_site not in (None, "same-origin", "none"):
-            return Refusal(403, "Other web pages may not use this API.")
+            return AccessRefused(403, "Other web pages may not use this API.")
         return None
 
-    def caller(self, visitor: Visitor) -> Caller | Refusal:
+    def caller(self, visitor: HttpVisitor) -> Caller | AccessRefused:
         """Who calls, for one that passed `refuse`. Every token that it gives has to be good; the
         first one counts.
         """
         callers = [self.by_token(token, visitor) for token in visitor.tokens]
-        refused = next((caller for caller in callers if isinstance(caller, Refusal)), None)
+        refused = next((caller for caller in callers if isinstance(caller, AccessRefused)), None)
         if refused is not None:
             return refused
         if callers:
             return callers[0]
         if not visitor.loopback:
-            return Refusal(401, "Whoever is not on this machine needs a token.")
+            return AccessRefused(401, "Whoever is not on this machine needs a token.")
         name = host_name(visitor.host)
         if not (is_fixed_name(name) or is_address(name)):
             # A page whose name was somebody else's a moment before asks like this, with neither an
             # Origin nor Sec-Fetch-Site: browsers leave both out of such a GET.
-            return Refusal(401, "Under this name a token is needed; without one, say localhost.")
+            return AccessRefused(
+                401, "Under this name a token is needed; without one, say localhost."
+            )
         return Caller(LOCAL, "a program")
 
-    def stopper(self, visitor: Visitor, fetch_site: str | None = None) -> Caller | Refusal:
+    def stopper(
+        self, visitor: HttpVisitor, fetch_site: str | None = None
+    ) -> Caller | AccessRefused:
         """Who calls to stop. Stopping needs no sign-in on this machine, and a page that an earlier
         run of the hub has given out may; a page of somebody else may not even that."""
         refusal = self.refuse(visitor, None if fetch_site == "same-site" else fetch_site)
         if refusal is not None:
             return refusal
         caller = self.caller(visitor)
-        if isinstance(caller, Refusal) and visitor.loopback:
+        if isinstance(caller, AccessRefused) and visitor.loopback:
             return Caller(LOCAL, "a page of an earlier run")
         return caller
 
-    def by_token(self, token: str, visitor: Visitor) -> Caller | Refusal:
+    def by_token(self, token: str, visitor: HttpVisitor) -> Caller | AccessRefused:
         """Who comes with `token`, by the way that `visitor` came."""
         if not token.isascii():
             return _UNKNOWN  # and what headers make of other bytes cannot be compared
@@ -187,7 +193,7 @@ class Access:
         self._admin = renewed_admin_token(folder)
         return self._admin
 
-    def new_page(self, visitor: Visitor) -> str | Refusal:
+    def new_page(self, visitor: HttpVisitor) -> str | AccessRefused:
         """A token for a dashboard whose script asks for it, for one that passed `refuse`.
 
         Only this machine's own browser can have loaded the page from this machine, and only by a
@@ -195,14 +201,16 @@ class Access:
         else's a moment before, and then the script is theirs.
         """
         if not visitor.loopback or visitor.origin is None:
-            return Refusal(403, "Only the dashboard, on the hub's own machine, gets this token.")
+            return AccessRefused(
+                403, "Only the dashboard, on the hub's own machine, gets this token."
+            )
         if not is_fixed_name(host_name(visitor.host)):
-            return Refusal(
+            return AccessRefused(
                 403, "Open the dashboard at http://localhost or http://127.0.0.1 to be its owner."
             )
         token = self._pages.new()
         if token is None:
-            return Refusal(503, f"{MAX_PAGES} dashboards are open; close one of them first.")
+            return AccessRefused(503, f"{MAX_PAGES} dashboards are open; close one of them first.")
         return token
 
     def connected(self, caller: Caller) -> AbstractContextManager[None]:

@@ -12,16 +12,16 @@ from msgspec.structs import replace
 
 from forwarder.access.allowed_origins import Origins
 from forwarder.api.access import Caller
-from forwarder.api.controllers import Driver, Scripts
+from forwarder.api.controllers import Controller, Scripts
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.log import KEPT
 from forwarder.api.documents.model import (
     AdminToken,
     CatalogueView,
-    Device,
     DeviceBody,
     DeviceSet,
     Known,
+    LiveDeviceView,
     LogLine,
     OriginBody,
     OriginsView,
@@ -29,12 +29,12 @@ from forwarder.api.documents.model import (
     PairingBody,
     PairingState,
     PairingView,
-    Reading,
+    ReadingView,
     RelayView,
     Revoked,
     ScanBody,
     Sent,
-    Status,
+    StatusView,
     TokenBody,
     TokenMade,
     TokenRevoked,
@@ -42,23 +42,23 @@ from forwarder.api.documents.model import (
 )
 from forwarder.api.documents.stop import (
     AppBody,
-    Disconnected,
+    DisconnectedView,
     ForgetBody,
     Forgotten,
     HoldView,
     StopBody,
-    Stopped,
+    StoppedView,
     WhoBody,
 )
 from forwarder.api.pairing import Pairing
-from forwarder.api.services import Services
-from forwarder.api.settings import Settings
+from forwarder.api.services import ApiServices
+from forwarder.api.settings import DeviceSettings
 from forwarder.api.state_view import Picture
 from forwarder.buttplug.messages import InputCmd, InputCommand, InputType
 from forwarder.definitions.catalogue import CatalogueEntry
 from forwarder.errors import ConfigError, Denied, HardwareError, MessageError, UnknownDevice
 from forwarder.hub.device import Device as HubDevice
-from forwarder.stop.person import Stopping
+from forwarder.stop.person import StopUnderWay
 from relay.link.messages import ErrorCode
 from relay.link.names import neutralise, quoted
 
@@ -98,11 +98,11 @@ class Actions:
 
     def __init__(
         self,
-        services: Services,
+        services: ApiServices,
         picture: Picture,
         batteries: Batteries,
         pairing: Pairing,
-        settings: Settings,
+        settings: DeviceSettings,
         origins: Origins,
         scripts: Scripts,
         renew_admin: Callable[[], str],
@@ -117,7 +117,7 @@ class Actions:
         self._origins = origins
         self._scripts = scripts
         self._renew_admin = renew_admin
-        self._scanner = Driver(services.hub, "API", "script")
+        self._scanner = Controller(services.hub, "API", "script")
         self._scan_ends: asyncio.TimerHandle | None = None
 
     def close(self) -> None:
@@ -127,10 +127,10 @@ class Actions:
 
     # --- hub ------------------------------------------------------------------------------------
 
-    async def status(self, call: Call) -> Status:
+    async def status(self, call: Call) -> StatusView:
         return self._picture.status()
 
-    async def stop(self, call: Call) -> Stopped:
+    async def stop(self, call: Call) -> StoppedView:
         body = call.sent(StopBody)
         if body.device is None and body.feature is not None:
             raise MessageError("A feature needs a device.")
@@ -138,18 +138,20 @@ class Actions:
         if body.device is not None:
             device = self._device(call, body.device)
             features = None if body.feature is None else {body.feature}
-            return await _stopped([Stopping(device.shown_name, self._hub.halt(device, features))])
+            return await _stopped(
+                [StopUnderWay(device.shown_name, self._hub.halt(device, features))]
+            )
         if grant is not None:
             seen = [device for device in self._hub.devices.values() if grant.sees(device)]
-            return await _stopped([Stopping(d.shown_name, self._hub.halt(d)) for d in seen])
+            return await _stopped([StopUnderWay(d.shown_name, self._hub.halt(d)) for d in seen])
         return await self._held(self._person.stop(_by(call, body.by)))
 
-    async def pause(self, call: Call) -> Stopped:
+    async def pause(self, call: Call) -> StoppedView:
         if call.caller.grant is not None:
             raise Denied(f"The token {call.caller.name} may stop, but not pause the hub.")
         return await self._held(self._person.pause(_by(call, call.sent(WhoBody).by)))
 
-    async def _held(self, stops: Sequence[Stopping]) -> Stopped:
+    async def _held(self, stops: Sequence[StopUnderWay]) -> StoppedView:
         """How the stops went, and whether the disk has it: both are under way at once."""
         now = asyncio.get_running_loop().time
         until = now() + STOP_S
@@ -172,10 +174,10 @@ class Actions:
 
     # --- apps -----------------------------------------------------------------------------------
 
-    async def mute(self, call: Call) -> Stopped:
+    async def mute(self, call: Call) -> StoppedView:
         body = call.sent(AppBody)
         outcomes = self._person.mute(body.name, _by(call, body.by))
-        stopped = await _stopped([Stopping(body.name, outcome) for outcome in outcomes])
+        stopped = await _stopped([StopUnderWay(body.name, outcome) for outcome in outcomes])
         return replace(stopped, unsaved=await self._services.hold_file.saved())
 
     async def unmute(self, call: Call) -> HoldView:
@@ -183,9 +185,9 @@ class Actions:
         self._person.unmute(body.name, _by(call, body.by))
         return await self._hold_view()
 
-    async def disconnect(self, call: Call) -> Disconnected:
+    async def disconnect(self, call: Call) -> DisconnectedView:
         body = call.sent(AppBody)
-        return Disconnected(clients=self._person.disconnect(body.name, _by(call, body.by)))
+        return DisconnectedView(clients=self._person.disconnect(body.name, _by(call, body.by)))
 
     # --- looking around -------------------------------------------------------------------------
 
@@ -226,10 +228,10 @@ class Actions:
             raise UnknownDevice(index)
         return device
 
-    async def devices(self, call: Call) -> tuple[Device, ...]:
+    async def devices(self, call: Call) -> tuple[LiveDeviceView, ...]:
         return self._picture.devices(call.caller.grant)
 
-    async def device(self, call: Call) -> Device:
+    async def device(self, call: Call) -> LiveDeviceView:
         return self._picture.device(self._device(call, call.number("index")), call.caller.grant)
 
     async def output(self, call: Call) -> Sent:
@@ -247,7 +249,7 @@ class Actions:
                 raise HardwareError(ErrorCode.TIMEOUT, f"{device.shown_name} did not answer.")
         return Sent(features=features)
 
-    async def read(self, call: Call) -> Reading:
+    async def read(self, call: Call) -> ReadingView:
         device = self._device(call, call.number("index"))
         wanted = call.path["type"].casefold()
         kind = next((kind for kind in InputType if kind.value.casefold() == wanted), None)
@@ -260,11 +262,11 @@ class Actions:
             type=kind,
             command=InputCommand.READ,
         )
-        reader = Driver(self._hub, call.caller.name, "script", call.caller.grant)
+        reader = Controller(self._hub, call.caller.name, "script", call.caller.grant)
         value = await self._hub.read(reader, command)
         if kind is InputType.BATTERY:
             self._batteries.learn(device, value)
-        return Reading(value=value)
+        return ReadingView(value=value)
 
     async def change_device(self, call: Call) -> DeviceSet:
         return DeviceSet(text=self._settings.change(call.number("index"), call.sent(DeviceBody)))
@@ -348,15 +350,15 @@ def _by(call: Call, said: str | None) -> str:
     return neutralise(said or "") or call.caller.name
 
 
-async def _stopped(stops: Sequence[Stopping]) -> Stopped:
+async def _stopped(stops: Sequence[StopUnderWay]) -> StoppedView:
     """Wait for the radios, STOP_S at most, and say how it went."""
     if stops:
         await asyncio.wait([stop.outcome for stop in stops], timeout=STOP_S)
     failed = tuple(text for stop in stops if (text := _failure(stop)) is not None)
-    return Stopped(told=len(stops), confirmed=len(stops) - len(failed), failed=failed)
+    return StoppedView(told=len(stops), confirmed=len(stops) - len(failed), failed=failed)
 
 
-def _failure(stop: Stopping) -> str | None:
+def _failure(stop: StopUnderWay) -> str | None:
     name, outcome = neutralise(stop.name), stop.outcome
     if not outcome.done():
         return f"{name} did not confirm in time; its relay goes on trying."

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from forwarder.access.relay_keys import HubTrust
 from forwarder.api.documents.seen import ChoiceView, PinView, ScoreView
-from forwarder.sources.relays.choosing.choice import Verdict
+from forwarder.sources.relays.choosing.choice import RelayVerdict
 from forwarder.sources.relays.choosing.pins import Pins
 from forwarder.sources.relays.relay import Relay
 from relay.link.names import neutralise
@@ -16,12 +16,12 @@ from relay.radio.score import UNKNOWN_DBM
 _MAX_TEXT = 160
 
 
-def choices(verdicts: Iterable[Verdict], now: float) -> tuple[ChoiceView, ...]:
+def choices(verdicts: Iterable[RelayVerdict], now: float) -> tuple[ChoiceView, ...]:
     """`now`: loop time."""
     return tuple(_choice(verdict, now) for verdict in verdicts)
 
 
-def _choice(verdict: Verdict, now: float) -> ChoiceView:
+def _choice(verdict: RelayVerdict, now: float) -> ChoiceView:
     told = verdict.score
     return ChoiceView(
         relay=neutralise(verdict.post.name),

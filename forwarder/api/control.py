@@ -27,7 +27,7 @@ from forwarder.api.places import (
     PLACE_FILE,
     PROOF_HEADER,
     SOCKET_FILE,
-    Place,
+    ControlPort,
     can_be_socket,
 )
 from forwarder.errors import ConfigError
@@ -105,7 +105,7 @@ class ControlSocket:
         sock = socket.create_server(("127.0.0.1", 0))
         try:
             self._key = secrets.token_bytes(proof.KEY_BYTES)
-            place = Place(sock.getsockname()[1], self._key.hex())
+            place = ControlPort(sock.getsockname()[1], self._key.hex())
             write_private(self._folder / PLACE_FILE, msgspec.json.encode(place))
         except BaseException:
             sock.close()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
 
-from forwarder.access.tokens import Grant as TokenGrant
+from forwarder.access.tokens import TokenGrant as TokenGrant
 from forwarder.api.documents.model import OutputBody
 from forwarder.buttplug.messages import (
     DeviceFeature,
@@ -25,7 +25,7 @@ from forwarder.buttplug.noise import NOISE, clamped
 from forwarder.devices.driver import Outcome
 from forwarder.errors import DeviceError, MessageError, UnknownDevice, UnknownFeature, Unsupported
 from forwarder.hub.device import Device
-from forwarder.hub.hub import Grant, Hub
+from forwarder.hub.hub import ClientGrant, Hub
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +35,13 @@ _TROUBLES = 16
 _MAX_SCRIPTS = 300
 
 
-class Driver:
+class Controller:
     """One of them; implements hub.Client. It is in the hub's list while it drives something."""
 
     version: int | None = None
     hub_id: str | None = None
 
-    def __init__(self, hub: Hub, name: str, kind: str, grant: Grant | None = None) -> None:
+    def __init__(self, hub: Hub, name: str, kind: str, grant: ClientGrant | None = None) -> None:
         self.name = name
         self.kind = kind
         self.grant = grant
@@ -154,7 +154,7 @@ class Scripts:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._drivers: dict[str, Driver] = {}
+        self._drivers: dict[str, Controller] = {}
         self._timers: dict[tuple[str, int, int], asyncio.TimerHandle] = {}
 
     def output(
@@ -167,7 +167,7 @@ class Scripts:
         if driver is None:
             if len(self._drivers) >= _MAX_SCRIPTS:
                 raise MessageError("Too many scripts drive devices at the same time.")
-            driver = Driver(self._hub, name, "script", grant)
+            driver = Controller(self._hub, name, "script", grant)
         features, outcomes = driver.output(device_index, body)
         self._drivers[who] = driver
         loop = asyncio.get_running_loop()
@@ -178,7 +178,7 @@ class Scripts:
             self._timers[key] = loop.call_later(body.for_ms / 1000, self._over, key, driver)
         return len(features), outcomes
 
-    def _over(self, key: tuple[str, int, int], driver: Driver) -> None:
+    def _over(self, key: tuple[str, int, int], driver: Controller) -> None:
         who, index, feature = key
         del self._timers[key]
         device = self._hub.devices.get(index)

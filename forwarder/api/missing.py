@@ -7,7 +7,7 @@ import logging
 from typing import NamedTuple
 
 from forwarder.api.documents.stop import MissingView
-from forwarder.api.services import Services
+from forwarder.api.services import ApiServices
 from forwarder.errors import ConfigError, HardwareError
 from forwarder.sources.relays.owing import Owing
 from relay.link.messages import ErrorCode, Forget
@@ -27,7 +27,7 @@ class _Owed(NamedTuple):
 class Missing:
     """Reads what relays say; what they look for is theirs."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: ApiServices) -> None:
         self._services = services
 
     def views(self) -> tuple[MissingView, ...]:

@@ -16,8 +16,8 @@ import segno
 from forwarder.access.relay_keys import CODE_S, MAX_CODES
 from forwarder.api.documents.model import PairingBody, PairingState, PairingView
 from forwarder.api.documents.pairing import WAYS
-from forwarder.api.services import Places, Services
-from forwarder.connectors.host_addresses import Address, addresses, host_names
+from forwarder.api.services import ApiPlaces, ApiServices
+from forwarder.connectors.host_addresses import HostAddress, addresses, host_names
 from forwarder.connectors.meeting import MeetingPoint
 from forwarder.errors import ConfigError
 from relay.link.security.handshake import code_id
@@ -36,7 +36,7 @@ COMPARE = (
     " Only if it is the one below, in full: back, Advanced, Proceed."
 )
 
-FindAddresses = Callable[[], tuple[Address, ...]]
+FindAddresses = Callable[[], tuple[HostAddress, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Page:
 class Pairing:
     """Issues codes and says what became of them."""
 
-    def __init__(self, services: Services, find: FindAddresses = addresses) -> None:
+    def __init__(self, services: ApiServices, find: FindAddresses = addresses) -> None:
         self._services = services
         self._find = find
         self._issued: OrderedDict[str, _Issued] = OrderedDict()
@@ -124,7 +124,7 @@ class Pairing:
             self._services.trust.desk.withdraw(issued.secret)
 
 
-def places(found: Sequence[Address], names: Sequence[str], *, lan: bool) -> tuple[str, ...]:
+def places(found: Sequence[HostAddress], names: Sequence[str], *, lan: bool) -> tuple[str, ...]:
     """Where a relay finds this hub, best first: private addresses, then names, then the rest."""
     if not lan:
         return ("127.0.0.1",)
@@ -144,7 +144,7 @@ def _link(secret: bytes, hosts: Sequence[str], port: int, meetings: Sequence[str
 def page_by_meeting(
     secret: bytes,
     hosts: Sequence[str],
-    found: Sequence[Address],
+    found: Sequence[HostAddress],
     port: int,
     points: Sequence[MeetingPoint],
 ) -> Page:
@@ -170,8 +170,8 @@ def phone_page(
     body: PairingBody,
     secret: bytes,
     hosts: Sequence[str],
-    found: Sequence[Address],
-    ports: Places,
+    found: Sequence[HostAddress],
+    ports: ApiPlaces,
     *,
     lan: bool,
     names: Sequence[str] = (),
@@ -206,8 +206,8 @@ def phone_page(
 def _by_https(
     secret: bytes,
     hosts: Sequence[str],
-    found: Sequence[Address],
-    ports: Places,
+    found: Sequence[HostAddress],
+    ports: ApiPlaces,
     *,
     lan: bool,
     meetings: Sequence[str],
@@ -238,8 +238,8 @@ def _by_site(
     site: str | None,
     secret: bytes,
     hosts: Sequence[str],
-    found: Sequence[Address],
-    ports: Places,
+    found: Sequence[HostAddress],
+    ports: ApiPlaces,
     *,
     lan: bool,
     names: Sequence[str],
@@ -275,13 +275,13 @@ def _by_site(
     )
 
 
-def _is_private(host: str, found: Sequence[Address]) -> bool:
+def _is_private(host: str, found: Sequence[HostAddress]) -> bool:
     if host.endswith(".local") or host == "127.0.0.1":
         return True
     return any(str(address) == host and address.is_private for address in found)
 
 
-def _out_of_reach(found: Sequence[Address], *, lan: bool) -> list[str]:
+def _out_of_reach(found: Sequence[HostAddress], *, lan: bool) -> list[str]:
     if not lan:
         return [
             "This hub listens on this machine only: start it with `forwarder run --lan`, so that"

@@ -19,7 +19,7 @@ CHALLENGE_PATH: Final = "/challenge"
 _MAX_PATH_BYTES: Final = 103
 
 
-class Place(msgspec.Struct, frozen=True):
+class ControlPort(msgspec.Struct, frozen=True):
     """Where the hub is, without a socket in the folder. `key`: hexadecimal, of this run."""
 
     port: int

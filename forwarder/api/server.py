@@ -13,10 +13,16 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from forwarder.access.admission import Admitted, Gatekeeper, HostNames, Refused, Visitor
+from forwarder.access.admission import (
+    AdmissionRefused,
+    Admitted,
+    Gatekeeper,
+    HostNames,
+    HttpVisitor,
+)
 from forwarder.access.allowed_origins import Origins
 from forwarder.access.credentials import given
-from forwarder.api.access import OWNER, Access, Caller, Refusal, Right, admin_token
+from forwarder.api.access import OWNER, Access, AccessRefused, Caller, Right, admin_token
 from forwarder.api.actions import Actions, Call
 from forwarder.api.controllers import Scripts
 from forwarder.api.dashboard.batteries import Batteries
@@ -27,8 +33,8 @@ from forwarder.api.documents.model import PageToken, Problem
 from forwarder.api.pairing import Pairing
 from forwarder.api.places import PREFIX
 from forwarder.api.routes import ROUTES, Route
-from forwarder.api.services import Services
-from forwarder.api.settings import PinFile, Settings
+from forwarder.api.services import ApiServices
+from forwarder.api.settings import DeviceSettings, PinFile
 from forwarder.api.state_view import Picture
 from forwarder.connectors.bounds import Purpose
 from forwarder.connectors.host_addresses import host_names
@@ -40,7 +46,7 @@ from forwarder.errors import (
     DeviceError,
     ForwarderError,
     HardwareError,
-    Held,
+    HeldByPerson,
     MessageError,
     UnknownDevice,
     UnknownFeature,
@@ -55,8 +61,8 @@ from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Who = Callable[[web.Request, Right], Caller | Refusal]
+RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Who = Callable[[web.Request, Right], Caller | AccessRefused]
 
 # The largest body is a list of limits, a few hundred bytes each.
 MAX_BODY_BYTES = 64 << 10
@@ -74,7 +80,7 @@ _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownDevice, HTTPStatus.NOT_FOUND),
     (UnknownFeature, HTTPStatus.NOT_FOUND),
     (Denied, HTTPStatus.FORBIDDEN),
-    (Held, HTTPStatus.CONFLICT),
+    (HeldByPerson, HTTPStatus.CONFLICT),
     (HardwareError, HTTPStatus.BAD_GATEWAY),
     (DeviceError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (MessageError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -90,22 +96,22 @@ class EventsGate(Gatekeeper):
         super().__init__()
         self._access = access
 
-    def admit(self, visitor: Visitor) -> Admitted | Refused:
+    def admit(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
         refusal = self._access.refuse(visitor)
         if refusal is not None:
-            return Refused(refusal.status, refusal.text)
+            return AdmissionRefused(refusal.status, refusal.text)
         caller = self._access.caller(visitor)
         if isinstance(caller, Caller):
             return Admitted(visitor, caller, visitor.origin is None, _whose(caller))
         if visitor.tokens:
-            return Refused(caller.status, caller.text)
+            return AdmissionRefused(caller.status, caller.text)
         return Admitted(visitor, proven=False)
 
 
 class Api:
     """The API of one hub. `mount` adds it to an application; `run` does what it does by itself."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: ApiServices) -> None:
         """Raises ConfigError for files in the state folder that are damaged or open to others."""
         config = services.config
         state = config.state_dir
@@ -124,7 +130,7 @@ class Api:
             self._picture,
             self._batteries,
             Pairing(services),
-            Settings(services, PinFile(state / PINS_FILE, services.relays.pins)),
+            DeviceSettings(services, PinFile(state / PINS_FILE, services.relays.pins)),
             Origins(services.origins, state / ORIGINS_FILE, config.clients.origins),
             Scripts(services.hub),
             lambda: self.access.renew(state),
@@ -176,7 +182,7 @@ class Api:
 
     # --- requests -------------------------------------------------------------------------------
 
-    def _caller(self, request: web.Request, right: Right = Right.LOOK) -> Caller | Refusal:
+    def _caller(self, request: web.Request, right: Right = Right.LOOK) -> Caller | AccessRefused:
         visitor = _visitor(request)
         site = request.headers.get("Sec-Fetch-Site")
         if right is Right.STOP:
@@ -188,18 +194,18 @@ class Api:
         visitor = _visitor(request)
         token = self.access.refuse(visitor, request.headers.get("Sec-Fetch-Site"))
         if token is None and visitor.tokens:
-            token = Refusal(403, "Who has a token needs none of a page.")
+            token = AccessRefused(403, "Who has a token needs none of a page.")
         made = token or self.access.new_page(visitor)
-        if isinstance(made, Refusal):
+        if isinstance(made, AccessRefused):
             return _refused(made)
         return _json(PageToken(token=made), HTTPStatus.CREATED)
 
-    def _handler(self, route: Route, who: Who) -> Answer:
+    def _handler(self, route: Route, who: Who) -> RequestHandler:
         async def answer(request: web.Request) -> web.StreamResponse:
             caller = who(request, route.right)
             if isinstance(caller, Caller) and not caller.may(route.right):
                 caller = _not_allowed(caller)
-            if isinstance(caller, Refusal):
+            if isinstance(caller, AccessRefused):
                 await _leave_unread(request)
                 return _refused(caller)
             if route.right in Right.LOOK | Right.READ:
@@ -229,7 +235,7 @@ class Api:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         caller = self._caller(request)
-        if isinstance(caller, Refusal):
+        if isinstance(caller, AccessRefused):
             return _refused(caller)
         place = place_of(request)
         now = asyncio.get_running_loop().time()
@@ -237,7 +243,7 @@ class Api:
             place is not None
             and not place.enter(Purpose.EVENTS, now, settled=True, who=_whose(caller))
         ):
-            return _refused(Refusal(503, "There are too many readers of events."))
+            return _refused(AccessRefused(503, "There are too many readers of events."))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         self._streams += 1
@@ -311,21 +317,21 @@ def _body(request: web.Request, chunks: bytes, kind: type) -> object:
         raise MessageError(f"The body does not fit: {misfit(error, kind)}.") from error
 
 
-def _visitor(request: web.Request) -> Visitor:
+def _visitor(request: web.Request) -> HttpVisitor:
     """Who calls. Parts of a path are names of things here, and no tokens."""
     tokens = given(request.headers.getall("Authorization", []), request.query.getall("token", []))
     return replace(visitor_of(request), tokens=tokens)
 
 
-def _not_allowed(caller: Caller) -> Refusal:
+def _not_allowed(caller: Caller) -> AccessRefused:
     if caller.grant is not None:
-        return Refusal(403, f"The token {caller.name} does not allow that.")
-    return Refusal(
+        return AccessRefused(403, f"The token {caller.name} does not allow that.")
+    return AccessRefused(
         401, "Changes need a token: the one in the file admin.token of the hub's state folder."
     )
 
 
-def _refused(refusal: Refusal) -> web.Response:
+def _refused(refusal: AccessRefused) -> web.Response:
     response = _json(Problem(error=refusal.text), HTTPStatus(refusal.status))
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -25,7 +25,7 @@ from forwarder.stop.person import Person
 
 
 @dataclass(slots=True)
-class Places:
+class ApiPlaces:
     """Where the hub listens, once it does. `https_port` is None if that one could not be had.
 
     `fingerprint`: of the certificate there; `own`: the hub made it, so browsers warn about it.
@@ -39,7 +39,7 @@ class Places:
 
 
 @dataclass(slots=True, kw_only=True)
-class Services:
+class ApiServices:
     """`user_file`: where `user` is saved. `meetings`: where relays from elsewhere come by;
     `meeting_ids`: what else this hub answers to there."""
 
@@ -58,6 +58,6 @@ class Services:
     hold_file: HoldFile
     meeting_ids: MeetingIds
     meetings: Sequence[MeetingPoint] = ()
-    places: Places = field(default_factory=Places)
+    places: ApiPlaces = field(default_factory=ApiPlaces)
     log: LogTail = field(default_factory=LogTail)
     started: float = field(default_factory=time.monotonic)

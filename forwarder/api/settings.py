@@ -10,10 +10,10 @@ import msgspec
 from msgspec import UNSET
 
 from forwarder.api.documents.model import DeviceBody, LimitBody
-from forwarder.api.services import Services
+from forwarder.api.services import ApiServices
 from forwarder.definitions.model import Definition, OutputLimit, UserDevice
 from forwarder.definitions.user_files.user import UserConfig, canonical_address
-from forwarder.devices.device_setup import Opened
+from forwarder.devices.device_setup import OpenedDevice
 from forwarder.errors import ConfigError, UnknownDevice
 from forwarder.hub.device import Device
 from forwarder.sources.relays.choosing.pins import How, Pins, with_pin
@@ -25,10 +25,10 @@ from relay.link.names import neutralise, quoted
 log = logging.getLogger(__name__)
 
 
-class Settings:
+class DeviceSettings:
     """Changes one device at a time, whether it is connected or not."""
 
-    def __init__(self, services: Services, pins: PinFile) -> None:
+    def __init__(self, services: ApiServices, pins: PinFile) -> None:
         self._services = services
         self._pins = pins
 
@@ -115,7 +115,7 @@ class Settings:
                 return paired.key.hex()
         raise ConfigError(f"There is no relay {quoted(body.pin)}.")
 
-    def _apply(self, device: Device, relay: Relay, opened: Opened, body: DeviceBody) -> str:
+    def _apply(self, device: Device, relay: Relay, opened: OpenedDevice, body: DeviceBody) -> str:
         hub, relays = self._services.hub, self._services.relays
         opened.user = self._services.user.device(
             device.identity.address, device.identity.protocol, device.identity.identifier

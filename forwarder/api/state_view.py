@@ -9,12 +9,11 @@ from importlib import metadata
 from msgspec import UNSET
 
 from forwarder.api.choices import choices, pins_of
-from forwarder.api.controllers import Driver
+from forwarder.api.controllers import Controller
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.documents.model import (
     CeilingView,
     ClientView,
-    Device,
     DeviceView,
     Drives,
     FeatureView,
@@ -22,6 +21,7 @@ from forwarder.api.documents.model import (
     Known,
     Level,
     Limit,
+    LiveDeviceView,
     LiveView,
     MeetingView,
     OriginsView,
@@ -30,20 +30,20 @@ from forwarder.api.documents.model import (
     RadioPartView,
     RadioView,
     RelayView,
-    Status,
+    StatusView,
 )
 from forwarder.api.documents.stop import HoldView, KeptView, MutedView
 from forwarder.api.missing import Missing
-from forwarder.api.services import Services
+from forwarder.api.services import ApiServices
 from forwarder.buttplug.messages import DeviceFeature, OutputType
 from forwarder.definitions.limits import effective_limits
 from forwarder.definitions.model import OutputLimit
-from forwarder.devices.device_setup import Opened
+from forwarder.devices.device_setup import OpenedDevice
 from forwarder.hub.device import Device as HubDevice
-from forwarder.hub.hub import Client, Grant, Hub
+from forwarder.hub.hub import ClientGrant, Hub, HubClient
 from forwarder.sources.relays.choosing.pins import How
 from forwarder.sources.relays.relay import Relay
-from forwarder.stop.hold import Mode
+from forwarder.stop.hold import HoldMode
 from relay.link.names import neutralise
 
 # Loud enough for anybody; longer texts are cut.
@@ -60,14 +60,14 @@ def version() -> str:
 class Picture:
     """Makes documents; every call looks at the hub anew."""
 
-    def __init__(self, services: Services, batteries: Batteries) -> None:
+    def __init__(self, services: ApiServices, batteries: Batteries) -> None:
         self._services = services
         self._batteries = batteries
         self.missing = Missing(services)
         self._version = version()
 
-    def status(self) -> Status:
-        return Status(
+    def status(self) -> StatusView:
+        return StatusView(
             hub=self.hub(),
             hold=self.hold(),
             relays=self.relays(),
@@ -78,7 +78,7 @@ class Picture:
     def hold(self) -> HoldView:
         """Names were neutralised when they were taken."""
         state = self._services.hub.hold.state
-        free = state.mode is Mode.FREE
+        free = state.mode is HoldMode.FREE
         return HoldView(
             mode=state.mode,
             by=None if free else state.by,
@@ -135,7 +135,7 @@ class Picture:
 
     # --- devices --------------------------------------------------------------------------------
 
-    def devices(self, grant: Grant | None = None) -> tuple[Device, ...]:
+    def devices(self, grant: ClientGrant | None = None) -> tuple[LiveDeviceView, ...]:
         """All that `grant` sees."""
         shown = []
         for _, device in sorted(self._services.hub.devices.items()):
@@ -143,12 +143,12 @@ class Picture:
                 shown.append(self.device(device, grant))
         return tuple(shown)
 
-    def device(self, device: HubDevice, grant: Grant | None = None) -> Device:
+    def device(self, device: HubDevice, grant: ClientGrant | None = None) -> LiveDeviceView:
         view = self.view(device, grant)
         fields = {name: getattr(view, name) for name in view.__struct_fields__}
-        return Device(**fields, live=self.live(device))
+        return LiveDeviceView(**fields, live=self.live(device))
 
-    def view(self, device: HubDevice, grant: Grant | None = None) -> DeviceView:
+    def view(self, device: HubDevice, grant: ClientGrant | None = None) -> DeviceView:
         found = self._services.relays.place(device)
         opened = None if found is None else found[1]
         limits = {} if opened is None else _limits(opened)
@@ -251,7 +251,7 @@ class Picture:
     # --- clients --------------------------------------------------------------------------------
 
     def clients(self) -> tuple[ClientView, ...]:
-        driven: dict[Client, list[Drives]] = {}
+        driven: dict[HubClient, list[Drives]] = {}
         for device in self._services.hub.devices.values():
             levels = device.levels
             for index, client in self._services.hub.owners(device).items():
@@ -292,9 +292,9 @@ def _notice(device: HubDevice, relay: Relay | None) -> str | None:
     return neutralise(relay.blocked, _MAX_TEXT)
 
 
-def _client(client: Client, drives: list[Drives], hub: Hub) -> ClientView:
+def _client(client: HubClient, drives: list[Drives], hub: Hub) -> ClientView:
     kind = "hub" if client.hub_id is not None else "app"
-    if isinstance(client, Driver):
+    if isinstance(client, Controller):
         kind = client.kind
     token = None if client.grant is None else client.grant.name
     return ClientView(
@@ -373,7 +373,7 @@ def _feature(
     )
 
 
-def _limits(opened: Opened) -> dict[tuple[int, OutputType], Limit]:
+def _limits(opened: OpenedDevice) -> dict[tuple[int, OutputType], Limit]:
     """What the user decided, in percent of the device's own steps."""
     if opened.user is None:
         return {}

@@ -44,14 +44,14 @@ PINGS_PER_LIMIT: Final = 2
 MAX_PENDING: Final = 1024  # requests without an answer; a server that far behind is not served on
 
 
-class State(Enum):
+class ClientState(Enum):
     NEW = auto()
     GREETING = auto()
     READY = auto()
     CLOSED = auto()
 
 
-class Event(Enum):
+class ClientStep(Enum):
     HELLO = auto()
     WELCOME = auto()
     REFUSED = auto()
@@ -62,12 +62,12 @@ class Event(Enum):
 
 # What is absent is out of place: raised if we did it, Ignored if the server did.
 TRANSITIONS: Final = {
-    (State.NEW, Event.HELLO): State.GREETING,
-    (State.GREETING, Event.WELCOME): State.READY,
-    (State.GREETING, Event.REFUSED): State.CLOSED,
-    (State.READY, Event.REQUEST): State.READY,
-    (State.READY, Event.NEWS): State.READY,
-    **{(state, Event.END): State.CLOSED for state in State},
+    (ClientState.NEW, ClientStep.HELLO): ClientState.GREETING,
+    (ClientState.GREETING, ClientStep.WELCOME): ClientState.READY,
+    (ClientState.GREETING, ClientStep.REFUSED): ClientState.CLOSED,
+    (ClientState.READY, ClientStep.REQUEST): ClientState.READY,
+    (ClientState.READY, ClientStep.NEWS): ClientState.READY,
+    **{(state, ClientStep.END): ClientState.CLOSED for state in ClientState},
 }
 
 
@@ -81,7 +81,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class HandshakeFailed:
     """The handshake failed, by an Error or by silence. Dial again, with version 3 if this was 4."""
 
     code: Code
@@ -89,14 +89,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
+class DevicesListed:
     """All devices that the server has now, by index, as v4 describes them."""
 
     devices: Mapping[int, DeviceInfo]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RequestReply:
     """The one answer to a request; an Error of our own (code 0) if none came in time."""
 
     request_id: int
@@ -104,7 +104,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class InputValue:
     """One value of an input that was subscribed to."""
 
     device_index: int
@@ -114,7 +114,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class ScanningFinished:
+class ScanEnded:
     pass
 
 
@@ -133,7 +133,16 @@ class Ignored:
     text: str
 
 
-ClientEvent = Ready | Refused | Devices | Reply | Reading | ScanningFinished | ServerError | Ignored
+ClientEvent = (
+    Ready
+    | HandshakeFailed
+    | DevicesListed
+    | RequestReply
+    | InputValue
+    | ScanEnded
+    | ServerError
+    | Ignored
+)
 ClientAction = str | ClientEvent
 
 
@@ -155,7 +164,7 @@ class ClientSession:
         self, client_name: str, *, version: int = 4, reply_timeout: float = REPLY_TIMEOUT
     ) -> None:
         """`version` is 4 or 3; `reply_timeout` in seconds."""
-        self.state = State.NEW
+        self.state = ClientState.NEW
         self.version = version
         self.server_name = ""
         self.devices: Mapping[int, DeviceInfo] = {}
@@ -182,7 +191,7 @@ class ClientSession:
 
     def hello(self, now: float) -> str:
         """The first frame. Raises HandshakeError when called twice."""
-        self._step(Event.HELLO)
+        self._step(ClientStep.HELLO)
         self._greeting_deadline = now + HANDSHAKE_TIMEOUT
         id = self._next_id()
         return encode(self._translator.hello(id, self._client_name))
@@ -197,7 +206,7 @@ class ClientSession:
         what cannot be said in the server's version; ForwarderError if too much is unanswered,
         though never for what is urgent: what stops something, whose number is its sender's care.
         """
-        self._step(Event.REQUEST)
+        self._step(ClientStep.REQUEST)
         return self._ask(message, now, ours=False, urgent=urgent)
 
     def forget(self, request_id: int) -> None:
@@ -206,11 +215,11 @@ class ClientSession:
 
     def end(self, text: str) -> list[ClientAction]:
         """The channel is gone, says `text`: every open request fails now. May be called again."""
-        self._step(Event.END)
+        self._step(ClientStep.END)
         self._greeting_deadline = self._ping_due = None
         open_requests, self._pending = self._pending, {}
         return [
-            Reply(id, _own_error(id, text))
+            RequestReply(id, _own_error(id, text))
             for id, pending in open_requests.items()
             if not pending.ours
         ]
@@ -248,9 +257,9 @@ class ClientSession:
         return self._heard(message, now)
 
     def _heard(self, message: ServerMessage, now: float) -> list[ClientAction]:
-        if self.state is State.GREETING:
+        if self.state is ClientState.GREETING:
             return self._greeted(message, now)
-        if (self.state, Event.NEWS) not in TRANSITIONS:
+        if (self.state, ClientStep.NEWS) not in TRANSITIONS:
             return [Ignored(f"{type(message).__name__} out of place in {self.state.name}.")]
         actions = self._event(message)
         if message.id == 0:
@@ -259,7 +268,7 @@ class ClientSession:
         if pending is None:
             return [*actions, Ignored(f"{type(message).__name__} answers nothing that is open.")]
         if not pending.ours:
-            actions.append(Reply(message.id, message))
+            actions.append(RequestReply(message.id, message))
         elif isinstance(message, Error):
             actions.append(_server_error(message))
         return actions
@@ -270,7 +279,7 @@ class ClientSession:
                 text = f"{message.server_name} speaks spec v{version}, not v{self.version}."
                 return self._refused(Code.INIT, text)
             case ServerInfo():
-                self._step(Event.WELCOME)
+                self._step(ClientStep.WELCOME)
                 self._greeting_deadline = None
                 self.server_name = one_line(message.server_name)
                 if message.max_ping_time:
@@ -284,22 +293,23 @@ class ClientSession:
         return [Ignored(f"{type(message).__name__} before ServerInfo.")]
 
     def _refused(self, code: Code, text: str) -> list[ClientAction]:
-        self._step(Event.REFUSED)
+        self._step(ClientStep.REFUSED)
         self._greeting_deadline = None
-        return [Refused(code, text)]
+        return [HandshakeFailed(code, text)]
 
     def _event(self, message: ServerMessage) -> list[ClientAction]:
         """What a message means apart from being an answer."""
         match message:
             case DeviceList(devices=devices):
                 self.devices = devices
-                return [Devices(devices)]
+                return [DevicesListed(devices)]
             case InputReading(id=0, device_index=device, feature_index=feature, reading=reading):
                 return [
-                    Reading(device, feature, kind, value.value) for kind, value in reading.items()
+                    InputValue(device, feature, kind, value.value)
+                    for kind, value in reading.items()
                 ]
             case ScanningFinishedMessage():
-                return [ScanningFinished()]
+                return [ScanEnded()]
             case Error(id=0):
                 return [_server_error(message)]
         return []
@@ -310,7 +320,7 @@ class ClientSession:
         if pending is None or pending.ours:
             return [Ignored(what.text)]
         text = f"The answer of {self.server_name} cannot be read: {what.text}"
-        return [Reply(what.id, _own_error(what.id, text))]
+        return [RequestReply(what.id, _own_error(what.id, text))]
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -329,14 +339,14 @@ class ClientSession:
             if oldest.ours:
                 actions.append(ServerError(Code.UNKNOWN, text))
             else:
-                actions.append(Reply(id, _own_error(id, text)))
+                actions.append(RequestReply(id, _own_error(id, text)))
         if self._ping_due is not None and self._ping_every is not None and now >= self._ping_due:
             self._ping_due = now + self._ping_every
             if len(self._pending) < MAX_PENDING:
                 actions.append(self._ask(Ping(id=1), now, ours=True)[1])
         return actions
 
-    def _step(self, event: Event) -> None:
+    def _step(self, event: ClientStep) -> None:
         state = TRANSITIONS.get((self.state, event))
         if state is None:
             raise HandshakeError(f"{event.name} is out of place in {self.state.name}.")

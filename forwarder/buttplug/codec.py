@@ -23,7 +23,7 @@ MAX_TEXT: Final = 240  # characters of an error text; what a peer sent may be pa
 MAX_DIGITS: Final = 20  # of an integer of 64 bits
 _BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 
-Body = msgspec.Raw | object
+FrameBody = msgspec.Raw | object
 Fields = dict[str, object]
 M = TypeVar("M", bound=msgspec.Struct)
 
@@ -36,7 +36,7 @@ class Envelope:
     """
 
     name: str
-    body: Body
+    body: FrameBody
     complaint: str | None = None
 
 
@@ -200,7 +200,7 @@ def anonymous(item: Envelope | Unreadable) -> bool:
     return isinstance(item, Unreadable) and item.id == 0
 
 
-def salvage_id(body: Body) -> int:
+def salvage_id(body: FrameBody) -> int:
     """The Id of a message that may be wrong in any way; 0 if it cannot be answered by Id."""
     fields = parsed(body)
     if not isinstance(fields, dict):
@@ -213,7 +213,7 @@ def salvage_id(body: Body) -> int:
     return 0
 
 
-def parsed(body: Body) -> object:
+def parsed(body: FrameBody) -> object:
     """The body as plain Python values; None if it is no JSON that Python can hold."""
     if not isinstance(body, msgspec.Raw):
         return body
@@ -239,7 +239,7 @@ def tidy(value: object) -> Any:
     return value
 
 
-class Reader(Generic[M]):
+class BodyReader(Generic[M]):
     """Reads bodies into one message type: at once if they are exact, else after tidying up."""
 
     def __init__(self, type: type[M], spelling: Callable[[Fields], Fields] | None = None) -> None:
@@ -247,7 +247,7 @@ class Reader(Generic[M]):
         self._decoder = msgspec.json.Decoder(type)
         self._spelling = spelling
 
-    def read(self, body: Body) -> M:
+    def read(self, body: FrameBody) -> M:
         """Raises ValueError with what is wrong, in words of the wire."""
         if isinstance(body, msgspec.Raw):
             try:
@@ -267,7 +267,7 @@ class Vocabulary(Generic[M]):
     """The messages that one side understands in one version, and why it refuses others."""
 
     def __init__(
-        self, readers: Mapping[str, Reader[Any]], refusals: Mapping[str, str], where: str
+        self, readers: Mapping[str, BodyReader[Any]], refusals: Mapping[str, str], where: str
     ) -> None:
         """`refusals`: known names that are not served, with the reason; `where`: for texts."""
         self._readers = readers

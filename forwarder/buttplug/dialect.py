@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from forwarder.buttplug import spelling
-from forwarder.buttplug.codec import Reader, Vocabulary
+from forwarder.buttplug.codec import BodyReader, Vocabulary
 from forwarder.buttplug.messages import (
     ClientMessage,
     DeviceInfo,
@@ -38,11 +38,11 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.errors import ForwarderError, MessageError
 
-Devices = Mapping[int, DeviceInfo]
+DeviceInfos = Mapping[int, DeviceInfo]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Request:
+class ClientRequest:
     """One client request the hub must carry out; answered once through ServerSession.reply/fail.
 
     `commands` are v4 messages to be carried out in order; several only for what old versions say
@@ -66,21 +66,21 @@ class Dialect(Protocol):
     def server_info(self, id: int, server_name: str, max_ping_ms: int) -> msgspec.Struct: ...
 
     def understand(
-        self, message: msgspec.Struct, devices: Callable[[], Devices]
-    ) -> Request | msgspec.Struct:
+        self, message: msgspec.Struct, devices: Callable[[], DeviceInfos]
+    ) -> ClientRequest | msgspec.Struct:
         """A request for the hub, or the answer if there is nothing to do.
 
         Raises ForwarderError for what cannot be asked for.
         """
         ...
 
-    def device_list(self, id: int, devices: Devices) -> msgspec.Struct: ...
+    def device_list(self, id: int, devices: DeviceInfos) -> msgspec.Struct: ...
 
-    def changes(self, devices: Devices) -> list[msgspec.Struct]:
+    def changes(self, devices: DeviceInfos) -> list[msgspec.Struct]:
         """What tells the client how the devices differ from those it was last told of."""
         ...
 
-    def reply(self, request: Request, outcome: ServerMessage | None) -> msgspec.Struct: ...
+    def reply(self, request: ClientRequest, outcome: ServerMessage | None) -> msgspec.Struct: ...
 
     def reading(
         self, device_index: int, feature_index: int, kind: InputType, value: int
@@ -90,14 +90,15 @@ class Dialect(Protocol):
 
 
 # Understood alike in every version; so are stops, see `stops`.
-COMMON: Final[dict[str, Reader[msgspec.Struct]]] = {
-    type.__name__: Reader(type) for type in (Ping, StartScanning, StopScanning, RequestDeviceList)
+COMMON: Final[dict[str, BodyReader[msgspec.Struct]]] = {
+    type.__name__: BodyReader(type)
+    for type in (Ping, StartScanning, StopScanning, RequestDeviceList)
 }
-_READERS: Final[dict[str, Reader[msgspec.Struct]]] = {
+_READERS: Final[dict[str, BodyReader[msgspec.Struct]]] = {
     **COMMON,
-    "Disconnect": Reader(Disconnect),
-    "OutputCmd": Reader(OutputCmd, spelling.output_cmd),
-    "InputCmd": Reader(InputCmd, spelling.input_cmd),
+    "Disconnect": BodyReader(Disconnect),
+    "OutputCmd": BodyReader(OutputCmd, spelling.output_cmd),
+    "InputCmd": BodyReader(InputCmd, spelling.input_cmd),
 }
 
 
@@ -122,8 +123,8 @@ class V4Dialect:
         )
 
     def understand(
-        self, message: msgspec.Struct, devices: Callable[[], Devices]
-    ) -> Request | msgspec.Struct:
+        self, message: msgspec.Struct, devices: Callable[[], DeviceInfos]
+    ) -> ClientRequest | msgspec.Struct:
         match message:
             case OutputCmd():
                 message = _checked(message)
@@ -131,18 +132,18 @@ class V4Dialect:
                 pass
             case _:
                 raise AssertionError(f"not in the vocabulary: {type(message).__name__}")
-        return Request(message.id, (message,))
+        return ClientRequest(message.id, (message,))
 
-    def device_list(self, id: int, devices: Devices) -> msgspec.Struct:
+    def device_list(self, id: int, devices: DeviceInfos) -> msgspec.Struct:
         self._told = dict(devices)
         return DeviceList(id=id, devices=self._told)
 
-    def changes(self, devices: Devices) -> list[msgspec.Struct]:
+    def changes(self, devices: DeviceInfos) -> list[msgspec.Struct]:
         if devices == self._told:
             return []
         return [self.device_list(0, devices)]
 
-    def reply(self, request: Request, outcome: ServerMessage | None) -> msgspec.Struct:
+    def reply(self, request: ClientRequest, outcome: ServerMessage | None) -> msgspec.Struct:
         return answer(request.id, outcome)
 
     def reading(

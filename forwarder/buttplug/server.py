@@ -17,8 +17,8 @@ from typing import Final
 import msgspec
 
 from forwarder.buttplug.codec import Envelope, Unreadable, encode, one_line, open_frame, salvage_id
-from forwarder.buttplug.dialect import Devices, Dialect
-from forwarder.buttplug.dialect import Request as Request  # part of the contract here
+from forwarder.buttplug.dialect import ClientRequest as ClientRequest  # part of the contract here
+from forwarder.buttplug.dialect import DeviceInfos, Dialect
 from forwarder.buttplug.legacy.dialects import dialect
 from forwarder.buttplug.legacy.handshake import UnreadableHandshake, UnservedVersion, read_handshake
 from forwarder.buttplug.messages import (
@@ -41,13 +41,13 @@ PROTOCOL_ERROR: Final = 1002
 POLICY_VIOLATION: Final = 1008
 
 
-class State(Enum):
+class ServerState(Enum):
     AWAITING_HANDSHAKE = auto()
     READY = auto()
     CLOSED = auto()
 
 
-class Event(Enum):
+class ServerEvent(Enum):
     """What happens to a session; a message of the client, but for the last."""
 
     HANDSHAKE = auto()
@@ -59,11 +59,11 @@ class Event(Enum):
 
 # What is absent is refused with a HandshakeError and changes nothing.
 TRANSITIONS: Final = {
-    (State.AWAITING_HANDSHAKE, Event.HANDSHAKE): State.READY,
-    (State.AWAITING_HANDSHAKE, Event.TOO_NEW): State.CLOSED,
-    (State.READY, Event.REQUEST): State.READY,
-    (State.READY, Event.DISCONNECT): State.CLOSED,
-    (State.READY, Event.PING_MISSED): State.CLOSED,
+    (ServerState.AWAITING_HANDSHAKE, ServerEvent.HANDSHAKE): ServerState.READY,
+    (ServerState.AWAITING_HANDSHAKE, ServerEvent.TOO_NEW): ServerState.CLOSED,
+    (ServerState.READY, ServerEvent.REQUEST): ServerState.READY,
+    (ServerState.READY, ServerEvent.DISCONNECT): ServerState.CLOSED,
+    (ServerState.READY, ServerEvent.PING_MISSED): ServerState.CLOSED,
 }
 
 
@@ -73,10 +73,10 @@ class Closing:
 
     code: int
     reason: str
-    request: Request | None = None
+    request: ClientRequest | None = None
 
 
-Action = str | Request | Closing
+ServerAction = str | ClientRequest | Closing
 
 
 class ServerSession:
@@ -86,11 +86,11 @@ class ServerSession:
     """
 
     def __init__(
-        self, server_name: str, *, max_ping_ms: int = 0, devices: Callable[[], Devices]
+        self, server_name: str, *, max_ping_ms: int = 0, devices: Callable[[], DeviceInfos]
     ) -> None:
         """`max_ping_ms`: longest time between two Pings, 0 for no limit; `devices`: those there
         are at the moment of the call, by index, as v4 shows them."""
-        self.state = State.AWAITING_HANDSHAKE
+        self.state = ServerState.AWAITING_HANDSHAKE
         self.client_name = ""
         self.deadline: float | None = None
         self._server_name = server_name
@@ -110,19 +110,19 @@ class ServerSession:
 
     # --- from the client -------------------------------------------------------------------------
 
-    def receive(self, frame: str | bytes, now: float) -> list[Action]:
+    def receive(self, frame: str | bytes, now: float) -> list[ServerAction]:
         """Take one frame; returns what to send and do, in the client's order. Never raises."""
         actions = self._lapse(now)
         for item in open_frame(frame):
             actions.extend(self._receive(item, now))
         return self._ended(actions)
 
-    def take(self, item: Envelope | Unreadable, now: float) -> list[Action]:
+    def take(self, item: Envelope | Unreadable, now: float) -> list[ServerAction]:
         """Take one object of a frame that `open_frame` has opened, for whoever cannot take a long
         one at once. `end_of_frame` follows the last."""
         return [*self._lapse(now), *self._receive(item, now)]
 
-    def end_of_frame(self) -> list[Action]:
+    def end_of_frame(self) -> list[ServerAction]:
         return self._ended([])
 
     def stop_in(self, item: Envelope | Unreadable) -> StopCmd | None:
@@ -134,43 +134,45 @@ class ServerSession:
         """Call when `deadline` has come; returns the end of the session if no Ping has."""
         actions: list[str | Closing] = []
         for action in self._ended(self._lapse(now)):
-            assert not isinstance(action, Request)  # no client message, no request
+            assert not isinstance(action, ClientRequest)  # no client message, no request
             actions.append(action)
         return actions
 
-    def _receive(self, item: Envelope | Unreadable, now: float) -> list[Action]:
+    def _receive(self, item: Envelope | Unreadable, now: float) -> list[ServerAction]:
         if isinstance(item, Unreadable):
             return [_error(item.id, item.code, item.text)]
         if item.name == "RequestServerInfo":
             return [self._handshake(item, now)]
-        if self._dialect is None or self.state is not State.READY:
+        if self._dialect is None or self.state is not ServerState.READY:
             return [self._refusal(salvage_id(item.body))]
         stop = read_stop(item)
         if stop is not None:
             stop = within(stop, self._devices)
-            return [Request(stop.command.id, (stop.command,), complaint=stop.complaint)]
+            return [ClientRequest(stop.command.id, (stop.command,), complaint=stop.complaint)]
         message = self._dialect.vocabulary.read(item)
         if isinstance(message, Unreadable):
             return [_error(message.id, message.code, message.text)]
         return [self._request(message, self._dialect, now)]
 
     def _handshake(self, item: Envelope, now: float) -> str:
-        if (self.state, Event.HANDSHAKE) not in TRANSITIONS:
+        if (self.state, ServerEvent.HANDSHAKE) not in TRANSITIONS:
             return self._refusal(salvage_id(item.body))
         try:
             hello = read_handshake(item)
         except UnreadableHandshake as error:
             return _failure(error.id, error)
         except UnservedVersion as error:
-            self._finish(Event.TOO_NEW, Closing(PROTOCOL_ERROR, str(error)), error)
+            self._finish(ServerEvent.TOO_NEW, Closing(PROTOCOL_ERROR, str(error)), error)
             return _failure(error.id, error)
-        self._step(Event.HANDSHAKE)
+        self._step(ServerEvent.HANDSHAKE)
         self._dialect = dialect(hello.version)
         self.client_name = one_line(hello.client_name)
         self._expect_ping(now)
         return encode(self._dialect.server_info(hello.id, self._server_name, self._max_ping_ms))
 
-    def _request(self, message: msgspec.Struct, dialect: Dialect, now: float) -> str | Request:
+    def _request(
+        self, message: msgspec.Struct, dialect: Dialect, now: float
+    ) -> str | ClientRequest:
         match message:
             case Ping(id=id):
                 self._expect_ping(now)
@@ -181,16 +183,18 @@ class ServerSession:
             understood = dialect.understand(message, self._devices)
         except ForwarderError as error:
             return _failure(getattr(message, "id", 0), error)
-        if not isinstance(understood, Request):
+        if not isinstance(understood, ClientRequest):
             return encode(understood)
         if isinstance(message, Disconnect):
             farewell = Closing(NORMAL_CLOSURE, "The client disconnects.", understood)
-            self._finish(Event.DISCONNECT, farewell, HandshakeError("This client disconnected."))
+            self._finish(
+                ServerEvent.DISCONNECT, farewell, HandshakeError("This client disconnected.")
+            )
         return understood
 
     def _refusal(self, id: int) -> str:
         """Why a message is out of place in this state."""
-        if self.state is State.AWAITING_HANDSHAKE:
+        if self.state is ServerState.AWAITING_HANDSHAKE:
             return _failure(id, HandshakeError("RequestServerInfo must be the first message."))
         if self._end is not None:
             return _failure(id, self._end)
@@ -203,22 +207,22 @@ class ServerSession:
         if self._max_ping_ms:
             self.deadline = now + self._max_ping_ms / 1000
 
-    def _lapse(self, now: float) -> list[Action]:
+    def _lapse(self, now: float) -> list[ServerAction]:
         if self.deadline is None or now < self.deadline:
             return []
         error = PingTimeout(f"No Ping within {self._max_ping_ms} ms; all is stopped.")
-        self._finish(Event.PING_MISSED, Closing(POLICY_VIOLATION, str(error)), error)
+        self._finish(ServerEvent.PING_MISSED, Closing(POLICY_VIOLATION, str(error)), error)
         return [_failure(0, error)]
 
-    def _step(self, event: Event) -> None:
+    def _step(self, event: ServerEvent) -> None:
         self.state = TRANSITIONS[self.state, event]
 
-    def _finish(self, event: Event, closing: Closing, why: ForwarderError) -> None:
+    def _finish(self, event: ServerEvent, closing: Closing, why: ForwarderError) -> None:
         self._step(event)
         self.deadline = None
         self._closing, self._end = closing, why
 
-    def _ended(self, actions: list[Action]) -> list[Action]:
+    def _ended(self, actions: list[ServerAction]) -> list[ServerAction]:
         """Closing comes once, and after everything that this frame still gets."""
         if self._closing is not None:
             actions.append(self._closing)
@@ -227,7 +231,7 @@ class ServerSession:
 
     # --- from the hub ----------------------------------------------------------------------------
 
-    def reply(self, request: Request, outcome: ServerMessage | None) -> str:
+    def reply(self, request: ClientRequest, outcome: ServerMessage | None) -> str:
         """The frame that answers `request`: its complaint, else `outcome`, or Ok for None."""
         assert self._dialect is not None  # no request without a handshake
         answer = self._dialect.reply(request, outcome)
@@ -235,7 +239,7 @@ class ServerSession:
             return _failure(request.id, request.complaint)
         return encode(answer)
 
-    def fail(self, request: Request, error: ForwarderError) -> str:
+    def fail(self, request: ClientRequest, error: ForwarderError) -> str:
         """The frame that answers `request` with what went wrong."""
         return _failure(request.id, error)
 
@@ -264,7 +268,7 @@ class ServerSession:
     @property
     def _ready(self) -> Dialect | None:
         """Events go to nobody before the handshake or after the end."""
-        return self._dialect if self.state is State.READY else None
+        return self._dialect if self.state is ServerState.READY else None
 
 
 def _failure(id: int, error: ForwarderError) -> str:

@@ -15,21 +15,21 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from forwarder.buttplug.codec import Envelope, Fields, Reader, parsed, salvage_id
-from forwarder.buttplug.dialect import Devices
+from forwarder.buttplug.codec import BodyReader, Envelope, Fields, parsed, salvage_id
+from forwarder.buttplug.dialect import DeviceInfos
 from forwarder.buttplug.legacy.messages import StopAllDevices, StopDeviceCmd
 from forwarder.buttplug.messages import MAX_U32, StopCmd, stop_named
 from forwarder.errors import DeviceError, ForwarderError, MessageError
 
 _AnyStop = StopCmd | StopDeviceCmd | StopAllDevices
-_READERS: Final[dict[str, Reader[_AnyStop]]] = {
-    type.__name__: Reader(type) for type in (StopCmd, StopDeviceCmd, StopAllDevices)
+_READERS: Final[dict[str, BodyReader[_AnyStop]]] = {
+    type.__name__: BodyReader(type) for type in (StopCmd, StopDeviceCmd, StopAllDevices)
 }
 _MAX_NAME: Final = 64  # characters of a name that is said back
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopTarget:
     """What to stop, in v4 words, and what the answer says instead of Ok.
 
     The Id of `command` is 0 if it had none that can be read.
@@ -39,7 +39,7 @@ class Stop:
     complaint: ForwarderError | None = None
 
 
-def read_stop(envelope: Envelope) -> Stop | None:
+def read_stop(envelope: Envelope) -> StopTarget | None:
     """The stop in `envelope`; None if it names none. Never raises."""
     name = stop_named(envelope.name)
     if name is None:
@@ -53,11 +53,11 @@ def read_stop(envelope: Envelope) -> Stop | None:
         command = _salvaged(name, envelope)
         complaint = complaint or f"{name} cannot be read: {error}."
     if complaint is None:
-        return Stop(command)
-    return Stop(command, MessageError(f"Stopped {_scope(command)} all the same. {complaint}"))
+        return StopTarget(command)
+    return StopTarget(command, MessageError(f"Stopped {_scope(command)} all the same. {complaint}"))
 
 
-def within(stop: Stop, devices: Callable[[], Devices]) -> Stop:
+def within(stop: StopTarget, devices: Callable[[], DeviceInfos]) -> StopTarget:
     """`stop` with a feature that its device does not have widened to the device."""
     command = stop.command
     if command.device_index is UNSET or command.feature_index is UNSET:
@@ -67,7 +67,7 @@ def within(stop: Stop, devices: Callable[[], Devices]) -> Stop:
         return stop
     name = device.device_display_name or device.device_name
     text = f"{name} has no feature with index {command.feature_index}; all of it was stopped."
-    return Stop(replace(command, feature_index=UNSET), stop.complaint or DeviceError(text))
+    return StopTarget(replace(command, feature_index=UNSET), stop.complaint or DeviceError(text))
 
 
 def _command(message: _AnyStop) -> StopCmd:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import msgspec
 
 from forwarder.buttplug import spelling
-from forwarder.buttplug.codec import Envelope, Reader, Unreadable, Vocabulary
+from forwarder.buttplug.codec import BodyReader, Envelope, Unreadable, Vocabulary
 from forwarder.buttplug.messages import (
     ClientMessage,
     DeviceList,
@@ -39,17 +39,17 @@ class Translator(Protocol):
 
 
 # Read with patience: what a later v4 adds must not cost the rest of the message.
-READERS: Final[dict[str, Reader[ServerMessage]]] = {
-    "Ok": Reader(Ok),
-    "Error": Reader(Error),
-    "ScanningFinished": Reader(ScanningFinished),
+READERS: Final[dict[str, BodyReader[ServerMessage]]] = {
+    "Ok": BodyReader(Ok),
+    "Error": BodyReader(Error),
+    "ScanningFinished": BodyReader(ScanningFinished),
 }
 _VOCABULARY: Final[Vocabulary[ServerMessage]] = Vocabulary(
     {
         **READERS,
-        "ServerInfo": Reader(ServerInfo, spelling.server_info),
-        "DeviceList": Reader(DeviceList, spelling.device_list),
-        "InputReading": Reader(InputReading, spelling.input_reading),
+        "ServerInfo": BodyReader(ServerInfo, spelling.server_info),
+        "DeviceList": BodyReader(DeviceList, spelling.device_list),
+        "InputReading": BodyReader(InputReading, spelling.input_reading),
     },
     {},
     "a Buttplug v4 server",

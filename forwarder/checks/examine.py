@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from functools import partial
 from importlib import metadata
 
-from forwarder.api.documents.model import Status
+from forwarder.api.documents.model import StatusView
 from forwarder.checks.making import making
 from forwarder.checks.ports import ports
 from forwarder.checks.settings import settings
-from forwarder.commands.api_client import Admin, NoHub, Refused
+from forwarder.commands.api_client import ApiClient, HubRefused, NoHub
 from forwarder.config import Config
 from forwarder.connectors.host_addresses import addresses
 from relay.checks import machine
@@ -27,8 +27,8 @@ def doctor_checks(config: Config) -> Iterator[tuple[str, Check]]:
     yield "state folder", partial(machine.state_folder, config.state_dir)
     yield "parts of the hub", partial(making, config)
     try:
-        status = Admin(config.state_dir).get("/status", Status)
-    except (NoHub, Refused) as error:
+        status = ApiClient(config.state_dir).get("/status", StatusView)
+    except (NoHub, HubRefused) as error:
         text = str(error)
         yield "hub", lambda: [note(text)]
         yield "ports", partial(ports, config)
@@ -74,7 +74,7 @@ def _version(name: str) -> str:
         return "is not installed"
 
 
-def _hub(config: Config, status: Status) -> Iterator[Finding]:
+def _hub(config: Config, status: StatusView) -> Iterator[Finding]:
     yield good(
         f"A hub runs; apps connect to {status.hub.client_url}, the dashboard is at"
         f" {status.hub.dashboard_url}."

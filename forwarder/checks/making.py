@@ -22,7 +22,7 @@ from forwarder.access.tokens import TokenBook
 from forwarder.api.access import admin_token
 from forwarder.api.server import ORIGINS_FILE
 from forwarder.app import App
-from forwarder.config import Config, Dial, Tls
+from forwarder.config import Config, DialSection, TlsSection
 from forwarder.definitions.catalogue import strange
 from forwarder.definitions.user_files.opened import open_files
 from forwarder.errors import ForwarderError
@@ -98,7 +98,7 @@ def _parts(config: Config) -> Iterator[Callable[[], object]]:
     for entry in config.upstream:
         yield lambda entry=entry: client_tls(entry.fingerprint)  # type: ignore[misc]
     for called in config.clients.dial:
-        if isinstance(called, Dial):
+        if isinstance(called, DialSection):
             yield lambda called=called: client_tls(called.fingerprint)  # type: ignore[misc]
 
 
@@ -113,7 +113,7 @@ def _device_files(config: Config) -> list[str]:
     return list(strange(user, catalogue.files))
 
 
-def _certificate(files: Tls) -> None:
+def _certificate(files: TlsSection) -> None:
     users_certificate(files.certificate, files.key).server_context()
 
 

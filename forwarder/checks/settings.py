@@ -13,7 +13,7 @@ _SPECIAL_ORIGINS = ("*", "null", "(empty)")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedPort:
     """A port that the hub takes. `key`: in the configuration file; `option`: what changes it.
     `vital`: without it there is no hub."""
 
@@ -29,21 +29,21 @@ LOOPBACK = ("127.0.0.1", "::1")
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
-def wanted_ports(config: Config) -> Iterator[Wanted]:
+def wanted_ports(config: Config) -> Iterator[WantedPort]:
     """All of them, in the order in which the hub takes them; port 0 takes a free one."""
     clients, link, devices = config.clients, config.link, config.websocket_devices
     reach = _EVERYWHERE if link.lan else LOOPBACK
-    yield Wanted(clients.port, clients.hosts, "apps", "clients.port", "--port")
-    yield Wanted(link.port, reach, "relays and the dashboard", "link.port", "--link-port")
+    yield WantedPort(clients.port, clients.hosts, "apps", "clients.port", "--port")
+    yield WantedPort(link.port, reach, "relays and the dashboard", "link.port", "--link-port")
     if link.https_port:
-        yield Wanted(link.https_port, reach, "phones", "link.https_port", "--https-port", False)
+        yield WantedPort(link.https_port, reach, "phones", "link.https_port", "--https-port", False)
     if devices.enabled:
         key = "websocket_devices.port"
-        yield Wanted(devices.port, devices.hosts, "devices that dial in", key, key)
+        yield WantedPort(devices.port, devices.hosts, "devices that dial in", key, key)
     for number, entry in enumerate(config.upstream, 1):
         if entry.dial is None and entry.listen is not None:
             key = f"upstream[{number}].listen"
-            yield Wanted(entry.listen, LOOPBACK, f"the upstream {entry.name}", key, key)
+            yield WantedPort(entry.listen, LOOPBACK, f"the upstream {entry.name}", key, key)
 
 
 def settings(config: Config) -> Iterator[Finding]:

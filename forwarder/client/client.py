@@ -35,7 +35,7 @@ from forwarder.client.events import (
     Trouble,
 )
 from forwarder.client.session_driver import Dialogue, ServerGone, ServerRefused
-from forwarder.connectors.websocket_client import Tls, WebSocketClient
+from forwarder.connectors.websocket_client import TlsTrust, WebSocketClient
 from relay.link.channel import Channel
 from relay.link.errors import LinkError
 from relay.link.names import neutralise
@@ -79,7 +79,7 @@ class Client:
         *,
         name: str = "Python",
         token: str | None = None,
-        tls: Tls = True,
+        tls: TlsTrust = True,
         version: int | None = None,
     ) -> AsyncIterator[Client]:
         """Connect to the server at `url`, and stay connected while the block runs.
@@ -210,14 +210,14 @@ class Client:
 
     def _heard(self, event: ClientEvent) -> None:
         match event:
-            case session.Devices(devices):
+            case session.DevicesListed(devices):
                 self._update(devices)
                 if not self._ready.done():
                     self._ready.set_result(None)
-            case session.Reading(index, feature, kind, value):
+            case session.InputValue(index, feature, kind, value):
                 if index in self._devices:
                     self._tell(Reading(self._devices[index], feature, kind, value))
-            case session.ScanningFinished():
+            case session.ScanEnded():
                 self._tell(ScanningFinished())
             case session.ServerError(_, text):
                 # Before the first list of devices, it is that list which failed.

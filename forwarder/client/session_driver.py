@@ -17,10 +17,10 @@ from forwarder.buttplug.client import (
     ClientAction,
     ClientEvent,
     ClientSession,
-    Devices,
+    DevicesListed,
+    HandshakeFailed,
     Ignored,
-    Refused,
-    Reply,
+    RequestReply,
 )
 from forwarder.buttplug.codec import open_frame
 from forwarder.buttplug.messages import ClientMessage, Error, ServerMessage
@@ -151,8 +151,8 @@ class Dialogue:
             actions = self.session.take(item, self._clock())
             self._act(actions)
             self._since_turn += 1
-            self._answers += any(isinstance(action, Reply) for action in actions)
-            if any(isinstance(action, Devices) for action in actions):
+            self._answers += any(isinstance(action, RequestReply) for action in actions)
+            if any(isinstance(action, DevicesListed) for action in actions):
                 self._since_turn += _LIST_COST
             if self._since_turn >= TURN_MESSAGES:
                 unasked = self._since_turn - self._answers
@@ -211,9 +211,9 @@ class Dialogue:
                 case str():
                     self._queue[next(self._own)] = action
                     self._wake.set()
-                case Reply(id, message):
+                case RequestReply(id, message):
                     self._answered(id, message)
-                case Refused(_, text):
+                case HandshakeFailed(_, text):
                     self._on_event(action)
                     raise ServerGone(text)
                 case Ignored(text):

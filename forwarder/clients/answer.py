@@ -1,11 +1,11 @@
-"""The answer to a request of a client, once everything it asked for is done: `Answer`."""
+"""The answer to a request of a client, once everything it asked for is done: `PendingAnswer`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from forwarder.buttplug.dialect import Request
+from forwarder.buttplug.dialect import ClientRequest
 from forwarder.buttplug.messages import ServerMessage
 from forwarder.connectors.bounds import SHARED_STOPS
 from forwarder.devices.driver import Outcome
@@ -13,17 +13,17 @@ from forwarder.errors import ForwarderError, HardwareError
 from relay.link.messages import ErrorCode
 
 
-class Client(Protocol):
+class AnsweredClient(Protocol):
     """Who is answered. `under_way`: outcomes that are still awaited, kept here."""
 
     under_way: int
 
-    def answer(self, request: Request, outcome: ServerMessage | None) -> None: ...
+    def answer(self, request: ClientRequest, outcome: ServerMessage | None) -> None: ...
 
-    def fail(self, request: Request, error: ForwarderError) -> None: ...
+    def fail(self, request: ClientRequest, error: ForwarderError) -> None: ...
 
 
-class Answer:
+class PendingAnswer:
     """Answers one request once all its outcomes are known: Ok, or the first thing that failed.
 
     Equal stops that come together are sent once, and `also` answers the others.
@@ -33,8 +33,8 @@ class Answer:
 
     def __init__(
         self,
-        client: Client,
-        request: Request,
+        client: AnsweredClient,
+        request: ClientRequest,
         outcomes: Sequence[Outcome],
         then: Callable[[], None] | None,
     ) -> None:
@@ -49,7 +49,7 @@ class Answer:
         for outcome in outcomes:
             outcome.add_done_callback(self._settled)
 
-    def also(self, request: Request) -> bool:
+    def also(self, request: ClientRequest) -> bool:
         """Answer `request` too; False if too many wait for this one."""
         if len(self._requests) >= SHARED_STOPS:
             return False
@@ -77,7 +77,7 @@ class Answer:
         if self._then is not None:
             self._then()
 
-    def _say(self, request: Request) -> None:
+    def _say(self, request: ClientRequest) -> None:
         if self._error is None:
             self._client.answer(request, None)
         else:

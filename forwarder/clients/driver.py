@@ -15,7 +15,7 @@ from dataclasses import replace as changed
 
 from msgspec.structs import replace
 
-from forwarder.buttplug.dialect import Request
+from forwarder.buttplug.dialect import ClientRequest
 from forwarder.buttplug.messages import (
     ClientMessage,
     Disconnect,
@@ -30,12 +30,12 @@ from forwarder.buttplug.messages import (
     StopCmd,
     StopScanning,
 )
-from forwarder.buttplug.server import Action, Closing, ServerSession
-from forwarder.clients.answer import Answer
+from forwarder.buttplug.server import Closing, ServerAction, ServerSession
+from forwarder.clients.answer import PendingAnswer
 from forwarder.clients.budget import Budget
-from forwarder.clients.outbox import Outbox
-from forwarder.clients.reader import Reader
-from forwarder.clients.silence import BUSY_S, Gone, Silence
+from forwarder.clients.outbox import ClientOutbox
+from forwarder.clients.reader import ClientReader
+from forwarder.clients.silence import BUSY_S, PeerSilent, Silence
 from forwarder.connectors.bounds import (
     GUEST_BURST,
     GUEST_MESSAGES_S,
@@ -43,7 +43,7 @@ from forwarder.connectors.bounds import (
 from forwarder.devices.driver import Outcome
 from forwarder.errors import DeviceError, ForwarderError, HardwareError, MessageError
 from forwarder.hub.device import Device
-from forwarder.hub.hub import Grant, Hub
+from forwarder.hub.hub import ClientGrant, Hub
 from forwarder.hub.loop_guard import hub_id_of, plain_name
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
@@ -78,7 +78,7 @@ class ClientOptions:
     max_ping_ms: int = 0
 
 
-class _Leave(Exception):
+class _LeaveSession(Exception):
     """Ends the session from inside: close the channel with this code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -91,7 +91,7 @@ class ClientDriver:
     """One client. Implements hub.Client; made and run by `serve`."""
 
     def __init__(
-        self, channel: Channel, hub: Hub, options: ClientOptions, grant: Grant | None
+        self, channel: Channel, hub: Hub, options: ClientOptions, grant: ClientGrant | None
     ) -> None:
         self._channel = channel
         self._hub = hub
@@ -103,18 +103,18 @@ class ClientDriver:
             max_ping_ms=options.max_ping_ms,
             devices=lambda: hub.visible(self),
         )
-        self._outbox = Outbox(self.session)
+        self._outbox = ClientOutbox(self.session)
         budget = None
         if grant is not None:
             budget = Budget(GUEST_MESSAGES_S, GUEST_BURST, self._loop.time())
-        self._reader = Reader(self.session, self, budget, hub.long_frames)
+        self._reader = ClientReader(self.session, self, budget, hub.long_frames)
         # Stops of this pass of the loop: nobody else has done anything since.
-        self._just_stopped: dict[StopCmd, Answer] = {}
+        self._just_stopped: dict[StopCmd, PendingAnswer] = {}
         self._silence = Silence(channel, self._busy, self._outbox.filled.set)
         self._readings_at_once = asyncio.Semaphore(READINGS_AT_ONCE)
         self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
         self._tasks: asyncio.TaskGroup | None = None
-        self._ending: _Leave | None = None
+        self._ending: _LeaveSession | None = None
         self.under_way = 0
 
     def __repr__(self) -> str:
@@ -155,7 +155,7 @@ class ClientDriver:
 
     def dismiss(self, reason: str) -> None:
         self._hub.leave(self)
-        self._ending = _Leave(CLOSE_POLICY, reason)
+        self._ending = _LeaveSession(CLOSE_POLICY, reason)
         self._outbox.filled.set()
 
     # --- life -----------------------------------------------------------------------------------
@@ -171,10 +171,10 @@ class ClientDriver:
                     await self._read(tasks)
                 finally:
                     self._silence.close()
-        except* _Leave as group:
+        except* _LeaveSession as group:
             leave = _first(group)
-        except* Gone as group:
-            leave = _Leave(CLOSE_TRY_AGAIN, str(_first(group)))
+        except* PeerSilent as group:
+            leave = _LeaveSession(CLOSE_TRY_AGAIN, str(_first(group)))
         except* ChannelClosed as group:
             log.debug("%s: %s", self.name, _first(group))
         finally:
@@ -182,7 +182,7 @@ class ClientDriver:
             # Synchronous, and before anything that could take long: the stops are on their way
             # whatever happens to this task or to the channel.
             self._hub.leave(self)
-        if isinstance(leave, _Leave):
+        if isinstance(leave, _LeaveSession):
             await self._channel.close(leave.code, leave.reason)
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
@@ -201,19 +201,21 @@ class ClientDriver:
             # What is below has deadlines of its own, and may break one.
             if not handshake.expired():
                 raise
-            raise _Leave(CLOSE_POLICY, "no RequestServerInfo came") from None
+            raise _LeaveSession(CLOSE_POLICY, "no RequestServerInfo came") from None
 
-    async def act(self, action: Action) -> None:
+    async def act(self, action: ServerAction) -> None:
         if isinstance(action, str):
             self._outbox.reply((action,))
         elif isinstance(action, Closing):
             # The devices first: what is queued for a client may take long to leave.
             self._hub.leave(self)
-            await self._end(_Leave(action.code, action.reason))
+            await self._end(_LeaveSession(action.code, action.reason))
         else:
             await self._carry_out(action)
 
-    def without(self, request: Request, kept: tuple[ClientMessage, ...]) -> Request | None:
+    def without(
+        self, request: ClientRequest, kept: tuple[ClientMessage, ...]
+    ) -> ClientRequest | None:
         try:
             for command in request.commands:
                 if command not in kept and isinstance(command, OutputCmd):
@@ -235,7 +237,7 @@ class ClientDriver:
             log.warning("%s is busy: what it drives was stopped", self.name)
             self.trouble(DeviceError(f"Stopped: this app did nothing for {BUSY_S:g} seconds."))
 
-    async def _end(self, leave: _Leave) -> None:
+    async def _end(self, leave: _LeaveSession) -> None:
         """Let what is queued leave, then end the session: the writer does both."""
         self._ending = leave
         self._outbox.filled.set()
@@ -262,7 +264,7 @@ class ClientDriver:
 
     # --- requests -------------------------------------------------------------------------------
 
-    async def _carry_out(self, request: Request) -> None:
+    async def _carry_out(self, request: ClientRequest) -> None:
         command = request.commands[0] if request.commands else None
         if isinstance(command, InputCmd) and command.command is InputCommand.READ:
             self._ask(request, command)
@@ -287,13 +289,13 @@ class ClientDriver:
             await self._last_stops(outcomes)
             self.answer(request, None)
         else:
-            answer = Answer(self, request, outcomes, self._stops.release if stops else None)
+            answer = PendingAnswer(self, request, outcomes, self._stops.release if stops else None)
             if stop is not None:
                 if not self._just_stopped:
                     self._loop.call_soon(self._just_stopped.clear)
                 self._just_stopped[scope] = answer
 
-    def _start(self, request: Request) -> list[Outcome]:
+    def _start(self, request: ClientRequest) -> list[Outcome]:
         """Put everything the request asks for on its way. Raises what is the client's fault."""
         outcomes: list[Outcome] = []
         for command in request.commands:
@@ -336,7 +338,7 @@ class ClientDriver:
             return self._hub.subscribe(self, command)
         return self._hub.unsubscribe(self, command)
 
-    def _ask(self, request: Request, command: InputCmd) -> None:
+    def _ask(self, request: ClientRequest, command: InputCmd) -> None:
         try:
             self._check_room()
         except HardwareError as error:
@@ -346,7 +348,7 @@ class ClientDriver:
         assert self._tasks is not None  # set while run() runs
         self._tasks.create_task(self._read_input(request, command), name="client input")
 
-    async def _read_input(self, request: Request, command: InputCmd) -> None:
+    async def _read_input(self, request: ClientRequest, command: InputCmd) -> None:
         try:
             async with self._readings_at_once:
                 value = await self._hub.read(self, command)
@@ -363,10 +365,10 @@ class ClientDriver:
         finally:
             self.under_way -= 1
 
-    def answer(self, request: Request, outcome: ServerMessage | None) -> None:
+    def answer(self, request: ClientRequest, outcome: ServerMessage | None) -> None:
         self._outbox.reply((self.session.reply(request, outcome),))
 
-    def fail(self, request: Request, error: ForwarderError) -> None:
+    def fail(self, request: ClientRequest, error: ForwarderError) -> None:
         self._outbox.reply((self.session.fail(request, error),))
 
 
@@ -377,7 +379,7 @@ def _first(group: BaseException) -> BaseException:
 
 
 async def serve(
-    channel: Channel, hub: Hub, options: ClientOptions, grant: Grant | None = None
+    channel: Channel, hub: Hub, options: ClientOptions, grant: ClientGrant | None = None
 ) -> None:
     """Serve one client over `channel` until it ends, and close the channel then.
 

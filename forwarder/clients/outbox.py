@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from forwarder.buttplug.messages import InputType
 from forwarder.buttplug.server import ServerSession
 from forwarder.connectors.bounds import ANSWER_BYTES, ANSWERS
-from relay.link.signal import Signal
+from relay.link.signal import WakeFlag
 
 
-class Outbox:
+class ClientOutbox:
     """`filled` is set when there is something to send; whoever sends clears it.
 
     Replies are never dropped: while they do not leave, `room` is not set, and nothing more is read.
@@ -23,8 +23,8 @@ class Outbox:
         self._waiting_bytes = 0
         self._list_changed = False
         self._readings: dict[tuple[int, int, InputType], int] = {}
-        self.filled = Signal()
-        self.room = Signal()
+        self.filled = WakeFlag()
+        self.room = WakeFlag()
         self.room.set()
 
     def __bool__(self) -> bool:

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from forwarder.buttplug.codec import Envelope, Unreadable, open_frame
-from forwarder.buttplug.dialect import Request
+from forwarder.buttplug.dialect import ClientRequest
 from forwarder.buttplug.long_frames import LongFrame, TooLong
 from forwarder.buttplug.messages import ClientMessage
-from forwarder.buttplug.server import Action, Closing, ServerSession
+from forwarder.buttplug.server import Closing, ServerAction, ServerSession
 from forwarder.clients.budget import Budget
 from forwarder.clients.undone import Undone
 from forwarder.connectors.bounds import (
@@ -37,12 +37,14 @@ MESSAGE_TOO_BIG = 1009
 _LOOK = 4 * TURN_MESSAGES
 
 
-class Desk(Protocol):
+class CommandHandler(Protocol):
     """Who carries out what was read."""
 
-    async def act(self, action: Action) -> None: ...
+    async def act(self, action: ServerAction) -> None: ...
 
-    def without(self, request: Request, kept: tuple[ClientMessage, ...]) -> Request | None:
+    def without(
+        self, request: ClientRequest, kept: tuple[ClientMessage, ...]
+    ) -> ClientRequest | None:
         """What is left of `request` to be carried out if only `kept` is; None if it is answered."""
         ...
 
@@ -51,12 +53,16 @@ class Desk(Protocol):
         ...
 
 
-class Reader:
+class ClientReader:
     """`budget`: None for a program of this machine, which may be as fast as it likes. `long`: what
     long frames queue for, of all clients together; never held while anything is waited for."""
 
     def __init__(
-        self, session: ServerSession, desk: Desk, budget: Budget | None, long: asyncio.Lock
+        self,
+        session: ServerSession,
+        desk: CommandHandler,
+        budget: Budget | None,
+        long: asyncio.Lock,
     ) -> None:
         self._long = long
         self._session = session
@@ -120,8 +126,8 @@ class Reader:
                     await self._act_unless(undone, at, action)
         await self._act(self._session.end_of_frame())
 
-    async def _act_unless(self, undone: Undone, at: int, action: Action) -> None:
-        if isinstance(action, Request):
+    async def _act_unless(self, undone: Undone, at: int, action: ServerAction) -> None:
+        if isinstance(action, ClientRequest):
             kept = tuple(each for each in action.commands if not undone.undoes(at, each))
             if len(kept) < len(action.commands):
                 left = self._desk.without(action, kept)
@@ -130,7 +136,7 @@ class Reader:
                 action = left
         await self._desk.act(action)
 
-    async def _act(self, actions: Sequence[Action]) -> None:
+    async def _act(self, actions: Sequence[ServerAction]) -> None:
         for action in actions:
             await self._desk.act(action)
 

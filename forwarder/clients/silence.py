@@ -20,7 +20,7 @@ BUSY_S: Final = 6.0
 GONE_S: Final = 20.0
 
 
-class Gone(Exception):
+class PeerSilent(Exception):
     """It was not heard, or took nothing, for GONE_S; its text says which."""
 
 
@@ -65,7 +65,7 @@ class Silence:
     async def tend(self) -> None:
         """Do what is due: ask for a sign of life. Raises Gone."""
         if self._gone:
-            raise Gone("the client is not heard any more")
+            raise PeerSilent("the client is not heard any more")
         if self._ping:
             self._ping = False
             assert isinstance(self._channel, WebSocketChannel)
@@ -82,7 +82,7 @@ class Silence:
                 if not limit.expired():
                     raise
             self._is_busy()
-        raise Gone("the client does not read")
+        raise PeerSilent("the client does not read")
 
     def _is_busy(self) -> None:
         if not self._busy:

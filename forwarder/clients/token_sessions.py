@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from forwarder.access.tokens import Grant
+from forwarder.access.tokens import TokenGrant
 from relay.link.channel import Channel
 
 # The clock that an expiry is about may be set while a client is connected: look again so often.
@@ -17,26 +17,27 @@ POLICY = 1008
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Guest:
-    grant: Grant
+    grant: TokenGrant
     until: asyncio.Timeout
 
 
 class Guests:
     """Runs sessions of guests, and ends them when their token is revoked or has expired.
 
-    `holds(grant)`: whether it is still good; `wall` is Unix time, `Grant.expires` speaks of it.
+    `holds(grant)`: whether it is still good; `wall` is Unix time, of which `TokenGrant.expires`
+    speaks.
     """
 
-    def __init__(self, holds: Callable[[Grant], bool], wall: Callable[[], float]) -> None:
+    def __init__(self, holds: Callable[[TokenGrant], bool], wall: Callable[[], float]) -> None:
         self._holds = holds
         self._wall = wall
         self._guests: set[_Guest] = set()
 
-    def count(self, grant: Grant) -> int:
+    def count(self, grant: TokenGrant) -> int:
         """How many clients are here with this token."""
         return sum(guest.grant is grant for guest in self._guests)
 
-    def end(self, grant: Grant) -> int:
+    def end(self, grant: TokenGrant) -> int:
         """The token was revoked: every session with it ends now; returns how many."""
         ending = [guest for guest in self._guests if guest.grant == grant]
         for guest in ending:
@@ -44,7 +45,7 @@ class Guests:
         return len(ending)
 
     async def serve(
-        self, channel: Channel, grant: Grant, session: Callable[[], Awaitable[None]]
+        self, channel: Channel, grant: TokenGrant, session: Callable[[], Awaitable[None]]
     ) -> None:
         """Run `session` until it ends, or the token does. What the session leaves behind is its
         own business: it is cancelled, and stops what it drove."""

@@ -18,7 +18,7 @@ from forwarder.api.places import (
     PREFIX,
     PROOF_HEADER,
     SOCKET_FILE,
-    Place,
+    ControlPort,
     can_be_socket,
 )
 from forwarder.errors import ForwarderError
@@ -38,11 +38,11 @@ class NoHub(ForwarderError):
     """No hub runs with this state folder, or it cannot be asked."""
 
 
-class Refused(ForwarderError):
+class HubRefused(ForwarderError):
     """The hub says no; its own words."""
 
 
-class Admin:
+class ApiClient:
     """One hub, by its state folder. Raises NoHub and Refused, one line each.
 
     `to_stop`: for a stop, which waits for nothing long.
@@ -90,17 +90,17 @@ class Admin:
         except (OSError, http.client.HTTPException) as error:
             raise NoHub(f"The hub does not answer: {error or 'too late'}.") from error
         if status >= 400:
-            raise Refused(_problem(answer, status))
+            raise HubRefused(_problem(answer, status))
         return answer
 
-    def _line(self) -> _Line:
+    def _line(self) -> _HubConnection:
         """Raises OSError, PrivateFileError, NoHub."""
         path = self._state / PLACE_FILE
         try:
-            place = msgspec.json.decode(read_private(path), type=Place)
+            place = msgspec.json.decode(read_private(path), type=ControlPort)
             return _Proven(place.port, bytes.fromhex(place.key), self._patience_s)
         except FileNotFoundError:
-            return _Line(_UnixConnection(self._state / SOCKET_FILE, self._patience_s))
+            return _HubConnection(_UnixConnection(self._state / SOCKET_FILE, self._patience_s))
         except ValueError as error:
             raise NoHub(f"{path} is damaged: start the hub again.") from error
 
@@ -124,7 +124,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-class _Line:
+class _HubConnection:
     """A connection to whoever owns the socket in the folder."""
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:
@@ -146,7 +146,7 @@ class _Line:
         return response, response.read()
 
 
-class _Proven(_Line):
+class _Proven(_HubConnection):
     """A connection to a port that anybody may have: it says nothing before the hub has proven that
     it can read the folder. Raises NoHub."""
 

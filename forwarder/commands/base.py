@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from forwarder import config as configuration
-from forwarder.commands.api_client import Admin
+from forwarder.commands.api_client import ApiClient
 from forwarder.config import Config
 from relay.command_line import USAGE as USAGE
 from relay.command_line import Subcommand as Subcommand
@@ -47,9 +47,9 @@ def config_of(options: argparse.Namespace) -> Config:
     return config
 
 
-def admin_of(options: argparse.Namespace, *, to_stop: bool = False) -> Admin:
+def admin_of(options: argparse.Namespace, *, to_stop: bool = False) -> ApiClient:
     """The running hub; `to_stop`: to stop it. Raises ConfigError, NoHub."""
-    return Admin(config_of(options).state_dir, to_stop=to_stop)
+    return ApiClient(config_of(options).state_dir, to_stop=to_stop)
 
 
 def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:

@@ -11,18 +11,17 @@ from msgspec import UNSET, UnsetType
 
 from forwarder.api.documents.model import (
     CatalogueView,
-    Device,
     DeviceBody,
     DeviceSet,
     Known,
     LimitBody,
+    LiveDeviceView,
 )
 from forwarder.api.documents.stop import ForgetBody, Forgotten
 from forwarder.buttplug.messages import OutputType
-from forwarder.commands.api_client import Admin, pretty
+from forwarder.commands.api_client import ApiClient, pretty
 from forwarder.commands.base import (
     FINE,
-    Subcommand,
     add_json,
     add_state,
     admin_of,
@@ -32,6 +31,7 @@ from forwarder.commands.base import (
 )
 from forwarder.commands.show import device_row
 from forwarder.errors import ConfigError
+from relay.command_line import Subcommand
 from relay.link.names import neutralise, quoted
 
 # [FEATURE:]TYPE=[LOW-]HIGH, in percent
@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    devices = admin_of(options).get("/devices", tuple[Device, ...])
+    devices = admin_of(options).get("/devices", tuple[LiveDeviceView, ...])
     if options.json:
         print(pretty(devices))
     elif devices:
@@ -172,7 +172,7 @@ def _forget(options: argparse.Namespace) -> int:
     return FINE
 
 
-def _limits(admin: Admin, options: argparse.Namespace) -> tuple[LimitBody, ...] | UnsetType:
+def _limits(admin: ApiClient, options: argparse.Namespace) -> tuple[LimitBody, ...] | UnsetType:
     wanted = [
         *(_limit(text) for text in options.limit),
         *(_place(text, disabled=True) for text in options.disable),
@@ -180,7 +180,7 @@ def _limits(admin: Admin, options: argparse.Namespace) -> tuple[LimitBody, ...] 
     ]
     if not wanted:
         return UNSET
-    device = admin.get(f"/devices/{options.index}", Device)
+    device = admin.get(f"/devices/{options.index}", LiveDeviceView)
     bodies: list[LimitBody] = []
     for feature, kind, lowest, highest, disabled in wanted:
         features = _features(device, kind) if feature is None else (feature,)
@@ -196,7 +196,7 @@ def _limits(admin: Admin, options: argparse.Namespace) -> tuple[LimitBody, ...] 
 _Wanted = tuple[int | None, OutputType, float, float, bool]
 
 
-def _features(device: Device, kind: OutputType) -> Sequence[int]:
+def _features(device: LiveDeviceView, kind: OutputType) -> Sequence[int]:
     """Those with such an output, also where a limit hides it."""
     return [
         feature.index

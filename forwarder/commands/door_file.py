@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from forwarder.api.documents.model import HubView, Status, TokenBody, TokenMade
-from forwarder.commands.api_client import Admin
+from forwarder.api.documents.model import HubView, StatusView, TokenBody, TokenMade
+from forwarder.commands.api_client import ApiClient
 from forwarder.connectors.host_addresses import addresses, host_names
 from forwarder.errors import ConfigError
 from relay.link.files.keys import write_private
@@ -16,10 +16,10 @@ from relay.link.files.keys import write_private
 _MOST_PLACES = 8
 
 
-def write_door(admin: Admin, body: TokenBody, path: Path) -> None:
+def write_door(admin: ApiClient, body: TokenBody, path: Path) -> None:
     """Make the token, and write the file, for this user only. Raises ConfigError, NoHub, Refused:
     then there is no new token, but if the file cannot be written."""
-    hub = admin.get("/status", Status).hub
+    hub = admin.get("/status", StatusView).hub
     places = _places(hub)
     if path.exists():
         # It may be the only place where another token stands.

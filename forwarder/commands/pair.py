@@ -12,7 +12,7 @@ import segno
 
 from forwarder.api.documents.model import PairingBody, PairingState, PairingView
 from forwarder.api.documents.pairing import WAYS
-from forwarder.commands.api_client import Admin, Refused, in_path
+from forwarder.commands.api_client import ApiClient, HubRefused, in_path
 from forwarder.commands.base import FINE, Subcommand, add_state, admin_of
 from forwarder.errors import ConfigError
 
@@ -114,7 +114,7 @@ def qr_terminal(text: str) -> str:
     return picture
 
 
-def _wait(admin: Admin, code: PairingView) -> int:
+def _wait(admin: ApiClient, code: PairingView) -> int:
     print("Waiting for the relay…", flush=True)
     while True:
         state = admin.get(f"/pairing/{in_path(code.id)}", PairingState)
@@ -122,7 +122,7 @@ def _wait(admin: Admin, code: PairingView) -> int:
             print(f"{state.relay} has joined.")
             return FINE
         if state.state == "over":
-            raise Refused("The code has expired without a relay; run `forwarder pair` again.")
+            raise HubRefused("The code has expired without a relay; run `forwarder pair` again.")
         time.sleep(_ASK_EVERY_S)
 
 

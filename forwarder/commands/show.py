@@ -9,23 +9,23 @@ from datetime import datetime
 
 from forwarder.api.documents.model import (
     ClientView,
-    Device,
+    LiveDeviceView,
     RadioPartView,
     RelayView,
     Revoked,
-    Status,
+    StatusView,
 )
 from forwarder.api.documents.stop import HoldView, MissingView
 from forwarder.commands.api_client import in_path, pretty
 from forwarder.commands.base import (
     FINE,
-    Subcommand,
     add_json,
     add_state,
     admin_of,
     counted,
     table,
 )
+from relay.command_line import Subcommand
 
 
 def _add_status(parser: argparse.ArgumentParser) -> None:
@@ -34,12 +34,12 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    status = admin_of(options).get("/status", Status)
+    status = admin_of(options).get("/status", StatusView)
     print(pretty(status) if options.json else "\n".join(status_lines(status)))
     return FINE
 
 
-def status_lines(status: Status) -> Iterator[str]:
+def status_lines(status: StatusView) -> Iterator[str]:
     """The whole state for a terminal."""
     hub = status.hub
     yield f"Hub {hub.name} (version {hub.version}), up {_since(hub.up_s)}"
@@ -106,7 +106,7 @@ def radio_in_words(part: RadioPartView) -> str:
     return f"{part.name}: {part.text}" if part.text else part.name
 
 
-def device_row(device: Device) -> tuple[str, ...]:
+def device_row(device: LiveDeviceView) -> tuple[str, ...]:
     battery = "" if device.live.battery is None else f"battery {device.live.battery} %"
     return (
         str(device.index),
@@ -117,7 +117,7 @@ def device_row(device: Device) -> tuple[str, ...]:
     )
 
 
-def outputs_in_words(device: Device) -> str:
+def outputs_in_words(device: LiveDeviceView) -> str:
     """ "vibrate 40 % by App, rotate off"."""
     words = []
     for level in device.live.levels.values():

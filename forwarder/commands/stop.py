@@ -6,17 +6,24 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from forwarder.api.documents.stop import AppBody, Disconnected, HoldView, StopBody, Stopped, WhoBody
+from forwarder.api.documents.stop import (
+    AppBody,
+    DisconnectedView,
+    HoldView,
+    StopBody,
+    StoppedView,
+    WhoBody,
+)
 from forwarder.commands.api_client import NoHub
 from forwarder.commands.base import (
     FAILED,
     FINE,
-    Subcommand,
     add_state,
     admin_of,
     counted,
 )
 from forwarder.commands.show import missing_in_words
+from relay.command_line import Subcommand
 
 # What people see on the dashboard as the one who did it.
 BY = "the command line"
@@ -43,14 +50,14 @@ def _pause(options: argparse.Namespace) -> int:
     return _report(_halt(options, "/pause", _WHO), "Paused")
 
 
-def _halt(options: argparse.Namespace, path: str, body: StopBody | WhoBody) -> Stopped:
+def _halt(options: argparse.Namespace, path: str, body: StopBody | WhoBody) -> StoppedView:
     try:
-        return admin_of(options, to_stop=True).send("POST", path, Stopped, body)
+        return admin_of(options, to_stop=True).send("POST", path, StoppedView, body)
     except NoHub as error:
         raise NoHub(f"{error} If a toy moves, switch it off by hand.") from error
 
 
-def _report(stopped: Stopped, done: str) -> int:
+def _report(stopped: StoppedView, done: str) -> int:
     """What came of it, in words. 1 if a device may be running: scripts must notice."""
     if stopped.told:
         print(f"{done} {counted(stopped.confirmed, 'device')}.")
@@ -103,7 +110,7 @@ def _app(options: argparse.Namespace) -> int:
 
 def _mute(options: argparse.Namespace) -> int:
     body = AppBody(name=options.name, by=BY)
-    stopped = admin_of(options).send("POST", "/apps/mute", Stopped, body)
+    stopped = admin_of(options).send("POST", "/apps/mute", StoppedView, body)
     print(f"{options.name} is muted, also after it comes back.")
     return _report(stopped, "Stopped") if stopped.told or stopped.unsaved else FINE
 
@@ -117,7 +124,7 @@ def _unmute(options: argparse.Namespace) -> int:
 
 def _disconnect(options: argparse.Namespace) -> int:
     body = AppBody(name=options.name, by=BY)
-    ended = admin_of(options).send("POST", "/apps/disconnect", Disconnected, body)
+    ended = admin_of(options).send("POST", "/apps/disconnect", DisconnectedView, body)
     print(f"{counted(ended.clients, 'connection')} of {options.name} ended; it may come back.")
     return FINE
 

@@ -8,10 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from forwarder.api.documents.model import AdminToken, TokenBody, TokenMade, TokenRevoked, TokenView
-from forwarder.commands.api_client import Admin, NoHub, in_path, pretty
+from forwarder.commands.api_client import ApiClient, NoHub, in_path, pretty
 from forwarder.commands.base import (
     FINE,
-    Subcommand,
     add_json,
     add_state,
     admin_of,
@@ -22,6 +21,7 @@ from forwarder.commands.base import (
 from forwarder.commands.door_file import write_door
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
+from relay.command_line import Subcommand
 from relay.link.names import quoted
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -135,7 +135,7 @@ def _admin(options: argparse.Namespace) -> int:
 
 def _renewed(state: Path) -> str:
     try:
-        return Admin(state).send("POST", "/admin-token", AdminToken).token
+        return ApiClient(state).send("POST", "/admin-token", AdminToken).token
     except NoHub:
         pass  # nobody has it in memory: the file is all there is, unless a hub starts now
     from forwarder.api.access import renewed_admin_token

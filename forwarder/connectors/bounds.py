@@ -27,7 +27,7 @@ class Purpose(StrEnum):
     OTHER = "other"  # whatever a program that embeds a connector makes of it
 
 
-class Origin(StrEnum):
+class PeerOrigin(StrEnum):
     """Where a connection comes from, as far as its address says."""
 
     HERE = "here"  # this machine
@@ -50,10 +50,10 @@ class Bound:
 # and a thousand silent ones a second leave it that. Browsers open six connections to a host, so
 # two phones behind one address fit twice. This machine's own programs, and networks that somebody
 # proved itself from, are counted apart: no crowd can push them out.
-KNOCKING: Final[Mapping[Origin, Bound]] = {
-    Origin.HERE: Bound(96, 96),
-    Origin.KNOWN: Bound(48, 24),
-    Origin.NEW: Bound(96, 24),
+KNOCKING: Final[Mapping[PeerOrigin, Bound]] = {
+    PeerOrigin.HERE: Bound(96, 96),
+    PeerOrigin.KNOWN: Bound(48, 24),
+    PeerOrigin.NEW: Bound(96, 24),
 }
 
 # --- websockets and streams ---------------------------------------------------------------------

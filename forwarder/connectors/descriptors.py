@@ -7,7 +7,14 @@ import sys
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from forwarder.connectors.bounds import KNOCKING, SETTLED, SETTLED_HERE, STRANGERS, Bound, Origin
+from forwarder.connectors.bounds import (
+    KNOCKING,
+    SETTLED,
+    SETTLED_HERE,
+    STRANGERS,
+    Bound,
+    PeerOrigin,
+)
 from forwarder.connectors.doors import Doors
 
 if sys.platform != "win32":
@@ -21,7 +28,7 @@ RESERVED: Final = 128
 # All places together, when every table is full.
 PLACES: Final = sum(
     bound.most for table in (KNOCKING, SETTLED, SETTLED_HERE) for bound in table.values()
-) + len(Origin) * sum(bound.most for bound in STRANGERS.values())
+) + len(PeerOrigin) * sum(bound.most for bound in STRANGERS.values())
 
 Key = TypeVar("Key")
 

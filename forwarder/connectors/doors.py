@@ -36,12 +36,12 @@ from forwarder.connectors.bounds import (
     SETTLED_HERE,
     STRANGERS,
     Bound,
-    Origin,
+    PeerOrigin,
     Purpose,
 )
 
 
-class State(Enum):
+class PlaceState(Enum):
     KNOCKING = auto()
     STRANGER = auto()
     SETTLED = auto()
@@ -69,7 +69,7 @@ class Place:
     )
 
     def __init__(
-        self, doors: Doors, network: str, origin: Origin, last: float, end: Callable[[], None]
+        self, doors: Doors, network: str, origin: PeerOrigin, last: float, end: Callable[[], None]
     ) -> None:
         self._doors = doors
         self._end = end
@@ -78,9 +78,9 @@ class Place:
         self.origin = origin
         self.last_answer = last
         self.until: float | None = None
-        self.state = State.KNOCKING
+        self.state = PlaceState.KNOCKING
         self.purpose: Purpose | None = None
-        self.table: Table | None = None
+        self.table: PlaceTable | None = None
 
     def __repr__(self) -> str:
         return f"<Place {self.network} {self.state.name} {self.purpose or ''}>"
@@ -114,7 +114,7 @@ class Place:
         """The connection is gone. Idempotent."""
         if self.table is not None:
             self.table.remove(self)
-        self.state, self.until = State.GONE, None
+        self.state, self.until = PlaceState.GONE, None
         self._end = _gone
 
 
@@ -122,7 +122,7 @@ def _gone() -> None:
     pass
 
 
-class Table:
+class PlaceTable:
     """The places that are counted together, oldest first."""
 
     def __init__(self, bound: Bound) -> None:
@@ -177,22 +177,22 @@ class Doors:
     def __init__(
         self,
         *,
-        knocking: Mapping[Origin, Bound] = KNOCKING,
+        knocking: Mapping[PeerOrigin, Bound] = KNOCKING,
         strangers: Mapping[Purpose, Bound] = STRANGERS,
         settled: Mapping[Purpose, Bound] = SETTLED,
         settled_here: Mapping[Purpose, Bound] = SETTLED_HERE,
         pages_s: float = PAGES_S,
         proof_s: float = PROOF_S,
     ) -> None:
-        self._knocking = {origin: Table(bound) for origin, bound in knocking.items()}
+        self._knocking = {origin: PlaceTable(bound) for origin, bound in knocking.items()}
         # By origin as well: no crowd of strangers pushes out who has been here before.
         self._strangers = {
-            (purpose, origin): Table(bound)
+            (purpose, origin): PlaceTable(bound)
             for purpose, bound in strangers.items()
-            for origin in Origin
+            for origin in PeerOrigin
         }
         self._settled = {
-            (purpose, here): Table(bound)
+            (purpose, here): PlaceTable(bound)
             for here, bounds in ((True, settled_here), (False, settled))
             for purpose, bound in bounds.items()
         }
@@ -213,9 +213,9 @@ class Doors:
         """
         network = network_of(address)
         if is_loopback(address):
-            origin = Origin.HERE
+            origin = PeerOrigin.HERE
         else:
-            origin = Origin.KNOWN if network in self._known else Origin.NEW
+            origin = PeerOrigin.KNOWN if network in self._known else PeerOrigin.NEW
         place = Place(self, network, origin, now + self._pages_s, end)
         place.until = now + 2 * self._pages_s
         table = self._knocking[origin]
@@ -234,7 +234,7 @@ class Doors:
         have, or the id that they asked for. That is only a word, so it makes nobody one of this
         machine or of a network that came by itself."""
         network = f"by a meeting point, {network_of(whose[:64])}"
-        origin = Origin.KNOWN if network in self._known else Origin.NEW
+        origin = PeerOrigin.KNOWN if network in self._known else PeerOrigin.NEW
         place = Place(self, network, origin, now, end)
         self._stranger(place, purpose, now)
         return place
@@ -244,11 +244,11 @@ class Doors:
         table.crowd_out(place.network)
         table.add(place, place.network)
         place.purpose = purpose
-        place.state, place.until = State.STRANGER, now + self._proof_s
+        place.state, place.until = PlaceState.STRANGER, now + self._proof_s
 
     def make_room(self) -> None:
         """Descriptors have run out: the oldest stranger that only knocks has to go."""
-        for origin in (Origin.NEW, Origin.KNOWN, Origin.HERE):
+        for origin in (PeerOrigin.NEW, PeerOrigin.KNOWN, PeerOrigin.HERE):
             oldest = self._knocking[origin].oldest
             if oldest is not None:
                 oldest.end()
@@ -257,8 +257,8 @@ class Doors:
     def enter(
         self, place: Place, purpose: Purpose, now: float, *, settled: bool, who: Hashable | None
     ) -> bool:
-        if place.state is not State.KNOCKING:
-            return place.state is State.SETTLED and place.purpose is purpose
+        if place.state is not PlaceState.KNOCKING:
+            return place.state is PlaceState.SETTLED and place.purpose is purpose
         place.purpose = purpose
         if settled:
             if self.settle(place, who):
@@ -269,11 +269,11 @@ class Doors:
         return True
 
     def settle(self, place: Place, who: Hashable | None) -> bool:
-        if place.state is State.SETTLED:
+        if place.state is PlaceState.SETTLED:
             return True
-        if place.state is State.GONE or place.purpose is None:
+        if place.state is PlaceState.GONE or place.purpose is None:
             return False
-        here = place.origin is Origin.HERE
+        here = place.origin is PeerOrigin.HERE
         whose = place.network if who is None else who
         table = self._settled[place.purpose, here and who is None]
         if who is not None:
@@ -283,8 +283,8 @@ class Doors:
         if not table.room(whose):
             return False
         table.add(place, whose)
-        place.state, place.until = State.SETTLED, None
-        if place.origin is not Origin.HERE:
+        place.state, place.until = PlaceState.SETTLED, None
+        if place.origin is not PeerOrigin.HERE:
             self._known.pop(place.network, None)
             self._known[place.network] = None
             while len(self._known) > KNOWN_NETWORKS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+HostAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # TEST-NET-1 and the documentation prefix: never reached, but the system says by which of its own
 # addresses it would try. No packet is sent: the sockets are UDP and nothing is written.
@@ -21,9 +21,9 @@ def host_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys((name, f"{short}.local")))
 
 
-def addresses() -> tuple[Address, ...]:
+def addresses() -> tuple[HostAddress, ...]:
     """The addresses that others can reach, the one that leads to the internet first."""
-    found: dict[Address, None] = {}
+    found: dict[HostAddress, None] = {}
     for family, nowhere in _NOWHERE:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             try:

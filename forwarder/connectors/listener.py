@@ -60,8 +60,8 @@ class _Quiet(logging.Filter):
 _QUIET = _Quiet()
 
 # The places of an application's connections, by what aiohttp calls the connection.
-Places = dict[object, Place]
-PLACES: web.AppKey[Places] = web.AppKey("places", dict)
+RequestPlaces = dict[object, Place]
+PLACES: web.AppKey[RequestPlaces] = web.AppKey("places", dict)
 
 
 # The websockets of an application, by what aiohttp calls the connection they are on.
@@ -169,7 +169,7 @@ class Listener:
         if PLACES not in app:
             app[PLACES] = {}
             app.on_response_prepare.append(_last_answer)
-        self.places: Places = app[PLACES]
+        self.places: RequestPlaces = app[PLACES]
         # Until the connection is aiohttp's; what would be kept for longer, thousands would keep.
         self.arriving: dict[_Arrival, asyncio.Task[None]] = {}
 

@@ -16,7 +16,7 @@ from zeroconf import Error as ZeroconfError
 from zeroconf import IPVersion
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from forwarder.connectors.host_addresses import Address, addresses, host_names
+from forwarder.connectors.host_addresses import HostAddress, addresses, host_names
 from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Announcement:
     name: str
     text: Mapping[str, str] = field(default_factory=dict)
 
-    def info(self, places: Sequence[Address], host: str) -> AsyncServiceInfo:
+    def info(self, places: Sequence[HostAddress], host: str) -> AsyncServiceInfo:
         return AsyncServiceInfo(
             self.kind,
             f"{_label(self.name)}.{self.kind}",
@@ -71,7 +71,7 @@ async def announced(
     services: Sequence[Announcement],
     *,
     open_zeroconf: Callable[[], AsyncZeroconf] = lambda: AsyncZeroconf(ip_version=IPVersion.V4Only),
-    places: Sequence[Address] | None = None,
+    places: Sequence[HostAddress] | None = None,
 ) -> AsyncIterator[None]:
     """Announce `services` while the block runs; it begins when they are announced, after a second
     or two (RFC 6762 wants to be sure first that the names are free).

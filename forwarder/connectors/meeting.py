@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from forwarder.clients.budget import Budget
@@ -32,8 +32,8 @@ from forwarder.connectors.bounds import (
     Purpose,
 )
 from forwarder.connectors.doors import Doors, Place
-from forwarder.connectors.meeting_ids import MOST, MeetingIds
-from forwarder.connectors.websocket_client import STABLE_S, Backoff, Tls
+from forwarder.connectors.meeting_ids import MOST, MeetingIds, OnMeetingVisit
+from forwarder.connectors.websocket_client import STABLE_S, Backoff, TlsTrust
 from forwarder.errors import ConfigError
 from relay.link.cancellation import apart
 from relay.link.channel import Channel
@@ -42,13 +42,13 @@ from relay.link.names import neutralise
 from relay.link.security.meeting import (
     FULL,
     MAX_FRAME_BYTES,
+    HubWish,
     MeetingAddressError,
     News,
     Registered,
     Registering,
     Unanswered,
     Visitor,
-    Wish,
     hub_id,
     hub_url,
     join_url,
@@ -75,9 +75,6 @@ LINK_FRAME_BYTES = 65_535
 # Changes of what this hub answers to that wait for the meeting point: it takes none, and is left.
 WISHES = 1024
 
-Settle = Callable[[Hashable | None], bool]
-OnVisit = Callable[[Channel, Settle], Awaitable[None]]
-
 
 class MeetingPoint:
     """A connector whose channels are visitors of one meeting point, for the hub with `key`.
@@ -93,7 +90,7 @@ class MeetingPoint:
         doors: Doors,
         *,
         ids: MeetingIds | None = None,
-        tls: Tls = True,
+        tls: TlsTrust = True,
         backoff: Backoff = AGAIN,
         ping_s: float = PING_S,
         frame_bytes: int = LINK_FRAME_BYTES,
@@ -120,7 +117,7 @@ class MeetingPoint:
         """Keep registered, and run `handler` on the channel of each visitor, until cancelled."""
         await self.run_visits(lambda channel, _: handler(channel))
 
-    async def run_visits(self, handler: OnVisit) -> None:
+    async def run_visits(self, handler: OnMeetingVisit) -> None:
         """Like `run`, for a handler that says when a visitor has proven itself, and by which key.
         One that does not say so in time is sent away."""
         clock = asyncio.get_running_loop().time
@@ -143,7 +140,7 @@ class MeetingPoint:
                     failures = 1
                 await asyncio.sleep(self._backoff.delay(failures))
 
-    async def _keep(self, handler: OnVisit, visits: asyncio.TaskGroup) -> None:
+    async def _keep(self, handler: OnMeetingVisit, visits: asyncio.TaskGroup) -> None:
         """One registration, to its end. Raises LinkError."""
         channel = await dial(
             hub_url(self.origin),
@@ -178,9 +175,9 @@ class MeetingPoint:
         self, channel: WebSocketChannel, registering: Registering
     ) -> AsyncIterator[None]:
         """Tell the meeting point what else this hub answers to, meanwhile."""
-        wishes: asyncio.Queue[Wish] = asyncio.Queue(WISHES)
+        wishes: asyncio.Queue[HubWish] = asyncio.Queue(WISHES)
 
-        def changed(wish: Wish) -> None:
+        def changed(wish: HubWish) -> None:
             try:
                 wishes.put_nowait(wish)
             except asyncio.QueueFull:
@@ -202,7 +199,7 @@ class MeetingPoint:
             telling.cancel()
             await asyncio.wait([telling])
 
-    def _told(self, news: News, handler: OnVisit, visits: asyncio.TaskGroup) -> None:
+    def _told(self, news: News, handler: OnMeetingVisit, visits: asyncio.TaskGroup) -> None:
         match news:
             case Visitor(id=id) if id == self._id:
                 self._visited(news, handler, visits)
@@ -216,7 +213,9 @@ class MeetingPoint:
             case Registered():
                 raise LinkViolation("the meeting point said twice that this hub is there")
 
-    def _visited(self, visitor: Visitor, handler: OnVisit, visits: asyncio.TaskGroup) -> None:
+    def _visited(
+        self, visitor: Visitor, handler: OnMeetingVisit, visits: asyncio.TaskGroup
+    ) -> None:
         """Somebody asks for this hub: a place first, then a socket."""
         loop = asyncio.get_running_loop()
         if not self._may_call(visitor.id, loop.time()):
@@ -258,7 +257,7 @@ class MeetingPoint:
         budget.spend(1, now)
         return True
 
-    async def _receive(self, visitor: Visitor, place: Place, handler: OnVisit) -> None:
+    async def _receive(self, visitor: Visitor, place: Place, handler: OnMeetingVisit) -> None:
         try:
             channel = await dial(
                 join_url(self.origin, visitor.ticket),

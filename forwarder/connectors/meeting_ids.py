@@ -6,15 +6,16 @@ knows one knows no other, and an ended one is dead: nobody who comes by it is jo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Hashable
 
 from forwarder.errors import ConfigError
-from relay.link.security.meeting import Answer, Ended, Wish, derived_id
+from relay.link.channel import Channel
+from relay.link.security.meeting import Answer, Ended, HubWish, derived_id
 
-if TYPE_CHECKING:
-    from forwarder.connectors.meeting import OnVisit
-
+# Settles the place of a visitor who has proven who they are, under what they proved it with; False
+# if there is no room for them.
+SettleVisit = Callable[[Hashable | None], bool]
+OnMeetingVisit = Callable[[Channel, SettleVisit], Awaitable[None]]
 # As many as a meeting point takes of one hub (`derived_each` in forwarder/meet/bounds.py).
 MOST = 64
 
@@ -25,10 +26,10 @@ class MeetingIds:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._seeds: dict[str, bytes] = {}
-        self._handlers: dict[str, OnVisit] = {}
-        self._watching: dict[Callable[[Wish], None], None] = {}
+        self._handlers: dict[str, OnMeetingVisit] = {}
+        self._watching: dict[Callable[[HubWish], None], None] = {}
 
-    def add(self, seed: bytes, serve: OnVisit) -> str:
+    def add(self, seed: bytes, serve: OnMeetingVisit) -> str:
         """Answer to one id more, at once and wherever the hub registers: `serve` is run for each
         visitor who comes by it. `seed`: SEED_BYTES random bytes, to be kept with what the id is
         for. Returns the id, for `visit_url`. Raises ConfigError beyond MOST. Idempotent."""
@@ -48,19 +49,19 @@ class MeetingIds:
             del self._handlers[id]
             self._tell(Ended(seed))
 
-    def handler(self, id: str) -> OnVisit | None:
+    def handler(self, id: str) -> OnMeetingVisit | None:
         """Who serves the visitors of `id`; None if it has ended."""
         return self._handlers.get(id)
 
-    def watch(self, changed: Callable[[Wish], None]) -> None:
+    def watch(self, changed: Callable[[HubWish], None]) -> None:
         """Tell `changed` all that there are, and each change, until `unwatch`."""
         for seed in self._seeds.values():
             changed(Answer(seed))
         self._watching[changed] = None
 
-    def unwatch(self, changed: Callable[[Wish], None]) -> None:
+    def unwatch(self, changed: Callable[[HubWish], None]) -> None:
         del self._watching[changed]
 
-    def _tell(self, wish: Wish) -> None:
+    def _tell(self, wish: HubWish) -> None:
         for changed in tuple(self._watching):
             changed(wish)

@@ -23,8 +23,8 @@ from relay.link.websocket import HEARTBEAT_S, MAX_FRAME_BYTES, OPEN_S, dial, sho
 
 log = logging.getLogger(__name__)
 
-Tls = ssl.SSLContext | aiohttp.Fingerprint | bool
-Dial = Callable[[], Awaitable[Channel]]
+TlsTrust = ssl.SSLContext | aiohttp.Fingerprint | bool
+DialOnce = Callable[[], Awaitable[Channel]]
 
 # A channel that lasted so long was no failure, however it ended.
 STABLE_S = 10.0
@@ -69,12 +69,12 @@ class WebSocketClient:
         url: str,
         *,
         token: str | None = None,
-        tls: Tls = True,
+        tls: TlsTrust = True,
         backoff: Backoff | None = None,
         heartbeat_s: float | None = HEARTBEAT_S,
         max_frame_bytes: int = MAX_FRAME_BYTES,
         open_s: float = OPEN_S,
-        dial_once: Dial | None = None,
+        dial_once: DialOnce | None = None,
     ) -> None:
         """Raises ConfigError for a `url` that is none."""
         self.url = websocket_url(url)

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from aiohttp import web
 
 from forwarder.access.admission import (
+    AdmissionRefused,
     Admitted,
     Gatekeeper,
-    Refused,
-    Visitor,
+    HttpVisitor,
     is_loopback,
 )
 from forwarder.access.credentials import given
@@ -55,7 +55,7 @@ _NETWORK_ACCESS = {
 }
 
 
-def visitor_of(request: web.Request) -> Visitor:
+def visitor_of(request: web.Request) -> HttpVisitor:
     """Who sent `request`."""
     tokens = given(
         request.headers.getall("Authorization", []),
@@ -65,7 +65,7 @@ def visitor_of(request: web.Request) -> Visitor:
     peer = request.transport.get_extra_info("peername") if request.transport else None
     address = str(peer[0]) if isinstance(peer, tuple) else ""
     origin = request.headers.get("Origin")
-    return Visitor(
+    return HttpVisitor(
         address=address,
         host=_text(request.headers.get("Host", "")),
         origin=None if origin is None else _text(origin),
@@ -147,11 +147,11 @@ class _Route:
             )
         visitor = visitor_of(request)
         decision = self._gatekeeper.admit(visitor)
-        if isinstance(decision, Refused):
+        if isinstance(decision, AdmissionRefused):
             return self._refuse(visitor, decision)
         admitted = self._entered(request, decision)
         if admitted is None:
-            return self._refuse(visitor, Refused(503, "there are too many connections"))
+            return self._refuse(visitor, AdmissionRefused(503, "there are too many connections"))
         ws = web.WebSocketResponse(
             timeout=CLOSE_S,
             heartbeat=self._heartbeat_s,
@@ -190,15 +190,17 @@ class _Route:
     async def preflight(self, request: web.Request) -> web.Response:
         visitor = visitor_of(request)
         if visitor.origin is None or not self._gatekeeper.admit_page(visitor):
-            return self._refuse(visitor, Refused(403, f"the web page {visitor.origin} asked"))
+            return self._refuse(
+                visitor, AdmissionRefused(403, f"the web page {visitor.origin} asked")
+            )
         return web.Response(status=204, headers=_preflight_headers(request.headers, visitor.origin))
 
-    def _refuse(self, visitor: Visitor, refused: Refused) -> web.Response:
+    def _refuse(self, visitor: HttpVisitor, refused: AdmissionRefused) -> web.Response:
         self._say(visitor, refused)
         headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else None
         return web.Response(status=refused.status, text=refused.text + "\n", headers=headers)
 
-    def _say(self, visitor: Visitor, refused: Refused) -> None:
+    def _say(self, visitor: HttpVisitor, refused: AdmissionRefused) -> None:
         """Log the refusal, unless the log has it from a moment ago."""
         now = asyncio.get_running_loop().time()
         text = neutralise(f"{visitor.address}: {refused.text}", _MAX_SAID_CHARS)

@@ -15,7 +15,7 @@ from forwarder.definitions.check import drivable, opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import Definition, FeatureSpec, present
-from forwarder.definitions.recognition import Block, Rank, Recogniser
+from forwarder.definitions.recognition import Rank, Recogniser, RecognitionBlock
 from forwarder.definitions.schema import DefinitionError
 from forwarder.definitions.user_files.official import Official, Overlay
 from forwarder.definitions.user_files.user import UserConfig
@@ -23,7 +23,7 @@ from forwarder.errors import ConfigError
 from forwarder.protocols import connecting
 from forwarder.protocols.base import DeviceProtocol, ProtocolError, Steps
 from forwarder.protocols.connecting import Seen
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 from relay.link.messages import Advertisement, Interests, Service
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Model:
     definition: Definition
     _loaded: LoadedProtocol = field(repr=False)
     _constants: dict[str, int | str] = field(repr=False)
-    _blocks: tuple[Block, ...] = field(repr=False)
+    _blocks: tuple[RecognitionBlock, ...] = field(repr=False)
     _seen: Seen = field(repr=False)
 
     def endpoints(self, services: tuple[Service, ...]) -> dict[str, int]:
@@ -55,7 +55,7 @@ class Model:
         self, *, endpoints: frozenset[str], address: str = "", advertised_name: str = ""
     ) -> DeviceProtocol:
         """A fresh protocol, its memory at rest. Raises ProtocolError if it cannot be driven."""
-        opening = Opening(
+        opening = DeviceMemory(
             definition=self.definition,
             endpoints=endpoints,
             address=address or self._seen.address,
@@ -72,7 +72,7 @@ class Candidate:
 
     protocol: str
     why: str
-    _block: Block = field(repr=False)
+    _block: RecognitionBlock = field(repr=False)
     _catalogue: Catalogue = field(repr=False)
     # Only a service speaks for it, which others may have, too: it has to answer as its kind does.
     _must_answer: bool = field(default=False, repr=False)
@@ -207,7 +207,7 @@ class Catalogue:
         protocol: str,
         identifier: str | None,
         advertisement: Advertisement,
-        block: Block | None = None,
+        block: RecognitionBlock | None = None,
     ) -> Model:
         """The model, after a redirect if its file has one. Raises ProtocolError."""
         seen = _seen(advertisement)
@@ -242,7 +242,7 @@ class Catalogue:
             log.warning("%s: our rules do not cover %s", name, ", ".join(_lost(entry, features)))
         return reduced
 
-    def _blocks(self, loaded: LoadedProtocol) -> tuple[Block, ...]:
+    def _blocks(self, loaded: LoadedProtocol) -> tuple[RecognitionBlock, ...]:
         extra = [
             block
             for overlay in self._overlays
@@ -312,7 +312,7 @@ def _lost(entry: ModelEntry, kept: Iterable[FeatureSpec]) -> list[str]:
     ]
 
 
-def _endpoints(blocks: Iterable[Block], services: tuple[Service, ...]) -> dict[str, int]:
+def _endpoints(blocks: Iterable[RecognitionBlock], services: tuple[Service, ...]) -> dict[str, int]:
     for block in blocks:
         found = block.endpoints(services)
         if found:

@@ -17,14 +17,14 @@ from forwarder.definitions.model import NAME_OF, FeatureSpec, OutputSpec
 from forwarder.definitions.schema import SchemaError
 from forwarder.protocols.base import (
     DeviceProtocol,
-    Packet,
+    EndpointWrite,
     ProtocolError,
     ReadStep,
     StepFailed,
     Steps,
     WaitStep,
 )
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 from forwarder.protocols.template import TemplateProtocol
 
 # What a Bluetooth 4 device takes in one write without a larger MTU.
@@ -36,7 +36,7 @@ _BYTE = 0xFF
 _SAMPLE_MS = 500
 
 
-class Stopping(Enum):
+class RestMethod(Enum):
     """How a model comes to rest."""
 
     PACKETS = "by packets"
@@ -49,8 +49,8 @@ class Stopping(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StopPlan:
-    kind: Stopping
-    packets: tuple[Packet, ...]
+    kind: RestMethod
+    packets: tuple[EndpointWrite, ...]
 
 
 def endpoints_of(loaded: LoadedProtocol) -> frozenset[str]:
@@ -64,9 +64,9 @@ def endpoints_of(loaded: LoadedProtocol) -> frozenset[str]:
     return frozenset(found or ("tx", "rx"))
 
 
-def opening_of(loaded: LoadedProtocol, entry: ModelEntry) -> Opening:
+def opening_of(loaded: LoadedProtocol, entry: ModelEntry) -> DeviceMemory:
     """A model opened with all endpoints, as if it had advertised its identifier."""
-    return Opening(
+    return DeviceMemory(
         definition=entry.definition,
         endpoints=endpoints_of(loaded),
         address="00:00:00:00:00:00",
@@ -79,17 +79,17 @@ def stop_plan(definition_features: Collection[FeatureSpec], protocol: DeviceProt
     """The stop of a model that has just been connected."""
     packets = protocol.armed()
     if packets is None:
-        return StopPlan(Stopping.LETTING_GO, ())
+        return StopPlan(RestMethod.LETTING_GO, ())
     if packets:
-        return StopPlan(Stopping.PACKETS, packets)
+        return StopPlan(RestMethod.PACKETS, packets)
     kinds = {kind for feature in definition_features for kind in feature.outputs}
     if not kinds:
-        return StopPlan(Stopping.NOTHING, ())
+        return StopPlan(RestMethod.NOTHING, ())
     if all(kind.is_position for kind in kinds):
-        return StopPlan(Stopping.HOLDS, ())
+        return StopPlan(RestMethod.HOLDS, ())
     if kinds == {OutputType.SPRAY}:
-        return StopPlan(Stopping.SINGLE_SHOTS, ())
-    return StopPlan(Stopping.SILENCE, ())
+        return StopPlan(RestMethod.SINGLE_SHOTS, ())
+    return StopPlan(RestMethod.SILENCE, ())
 
 
 def check_endpoints(loaded: LoadedProtocol) -> None:
@@ -225,7 +225,7 @@ def _wraps(
 
 def _output(
     protocol: DeviceProtocol, index: int, kind: OutputType, value: int
-) -> tuple[Packet, ...]:
+) -> tuple[EndpointWrite, ...]:
     """Its packets, none for what no rule covers."""
     try:
         return protocol.output(index, kind, value, _SAMPLE_MS)
@@ -233,7 +233,7 @@ def _output(
         return ()
 
 
-def _plain(packets: tuple[Packet, ...]) -> list[tuple[str, bytes]]:
+def _plain(packets: tuple[EndpointWrite, ...]) -> list[tuple[str, bytes]]:
     """Without what counts up."""
     found = []
     for packet in packets:
@@ -253,13 +253,13 @@ def _samples(spec: OutputSpec) -> list[int]:
 def _check_silence(features: Collection[FeatureSpec], protocol: DeviceProtocol) -> Iterator[str]:
     """A toy that only silence stops must be left in silence once its values are at rest."""
     alive = protocol.keepalive
-    if stop_plan(features, protocol).kind is not Stopping.SILENCE or alive is None:
+    if stop_plan(features, protocol).kind is not RestMethod.SILENCE or alive is None:
         return
     if not alive.only_running:
         yield "stop: it has no packet for off, so its keep-alive needs `while`, or it never stops"
 
 
-def _check_packets(packets: tuple[Packet, ...]) -> Iterator[str]:
+def _check_packets(packets: tuple[EndpointWrite, ...]) -> Iterator[str]:
     for packet in packets:
         if not packet.data:
             yield f"an empty packet for {packet.endpoint}"

@@ -12,11 +12,11 @@ import msgspec
 
 from forwarder.definitions.check import opening_of, problems
 from forwarder.definitions.loader import Ids, LoadedProtocol, load
-from forwarder.definitions.recognition import Block
+from forwarder.definitions.recognition import RecognitionBlock
 from forwarder.definitions.schema import DefinitionError
 from forwarder.protocols.base import DeviceProtocol, ProtocolError
 from forwarder.protocols.classes.registry import CLASSES
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 from forwarder.protocols.template import TemplateProtocol
 
 DATA = resources.files("forwarder.definitions") / "data"
@@ -24,11 +24,11 @@ INDEX = "index.json"
 IDS = "ids.json"
 
 
-class Index(msgspec.Struct, frozen=True):
+class FileIndex(msgspec.Struct, frozen=True):
     """Recognition of all files in one, so that a start need not parse them."""
 
     protocols: tuple[str, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[RecognitionBlock, ...]
 
 
 @dataclass(slots=True)
@@ -102,24 +102,24 @@ class Files:
             self._ids = msgspec.json.decode(file.read_bytes(), type=Ids) if file.is_file() else {}
         return self._ids
 
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[RecognitionBlock]:
         """Recognition of all files, from the index if it was made for them."""
         file = self.folder / INDEX
         own = self.own_names()
         mine = [block for name in own for block in self.get(name).blocks]
         if file.is_file():
-            index = msgspec.json.decode(file.read_bytes(), type=Index)
+            index = msgspec.json.decode(file.read_bytes(), type=FileIndex)
             if list(index.protocols) == _protocols(self.folder):
                 return mine + [block for block in index.blocks if block.protocol not in own]
         return self.parsed_blocks()
 
-    def parsed_blocks(self) -> list[Block]:
+    def parsed_blocks(self) -> list[RecognitionBlock]:
         return [block for protocol in self.all() for block in protocol.blocks]
 
     def index(self) -> bytes:
         """What the index should hold; a test sees to it that it does."""
         blocks = [block for block in self.parsed_blocks() if block.services or block.websocket]
-        encoded = msgspec.json.encode(Index(tuple(self.names()), tuple(blocks)))
+        encoded = msgspec.json.encode(FileIndex(tuple(self.names()), tuple(blocks)))
         return msgspec.json.format(encoded, indent=1) + b"\n"
 
 
@@ -128,7 +128,7 @@ def _protocols(folder: Traversable) -> list[str]:
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
-def open_protocol(loaded: LoadedProtocol, opening: Opening) -> DeviceProtocol:
+def open_protocol(loaded: LoadedProtocol, opening: DeviceMemory) -> DeviceProtocol:
     """The protocol object of one device. Raises ProtocolError if its class is not there."""
     if loaded.code is None:
         return TemplateProtocol(loaded.behaviour, opening)

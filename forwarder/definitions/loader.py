@@ -18,7 +18,7 @@ from forwarder.definitions.model import (
     InputSpec,
     OutputSpec,
 )
-from forwarder.definitions.recognition import Block, Manufacturer
+from forwarder.definitions.recognition import ManufacturerMatch, RecognitionBlock
 from forwarder.definitions.schema import DefinitionError, SchemaError, decode, locate_error
 from forwarder.definitions.wired import stand_ins
 from forwarder.protocols.compiled import Behaviour, compile_file
@@ -42,7 +42,7 @@ class LoadedProtocol:
     """`models` by identifier; `code` names the class that replaces the template interpreter."""
 
     name: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[RecognitionBlock, ...]
     models: dict[str, ModelEntry]
     default: ModelEntry | None
     behaviour: Behaviour
@@ -106,7 +106,7 @@ def _load(file: schema.File, ids: dict[str, dict[str, str]]) -> LoadedProtocol:
 
 def _model(
     path: Path,
-    device: schema.Device,
+    device: schema.DeviceEntry,
     file: schema.File,
     defaults: tuple[FeatureSpec, ...],
     ids: dict[str, dict[str, str]],
@@ -191,12 +191,12 @@ def _inputs(path: Path, feature: schema.Feature) -> dict[InputType, InputSpec]:
     return found
 
 
-def _block(path: Path, match: schema.Match, file: schema.File) -> Block:
+def _block(path: Path, match: schema.Match, file: schema.File) -> RecognitionBlock:
     ble = match.ble or schema.Ble()
     rules = []
     for number, rule in enumerate(ble.manufacturer):
         try:
-            rules.append(Manufacturer(rule.company, bytes.fromhex(rule.data)))
+            rules.append(ManufacturerMatch(rule.company, bytes.fromhex(rule.data)))
         except ValueError as error:
             raise SchemaError((*path, "ble", "manufacturer", number), str(error)) from error
     for number, name in enumerate(ble.names):
@@ -210,7 +210,7 @@ def _block(path: Path, match: schema.Match, file: schema.File) -> Block:
     wired = stand_ins(file.protocol, match)
     advertised = (*ble.advertised, *wired)
     identifiers = (identifier for device in file.device for identifier in device.ids)
-    return Block(
+    return RecognitionBlock(
         protocol=file.protocol,
         names=ble.names,
         manufacturer=tuple(rules),

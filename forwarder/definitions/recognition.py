@@ -17,7 +17,7 @@ from msgspec import Struct
 from relay.link.messages import Advertisement, Interests, Service
 
 
-class Origin(IntEnum):
+class DefinitionOrigin(IntEnum):
     USER = 0
     OFFICIAL = 1
     OWN = 2
@@ -25,19 +25,19 @@ class Origin(IntEnum):
     OLDER = 3
 
 
-class Manufacturer(Struct, frozen=True, array_like=True):
+class ManufacturerMatch(Struct, frozen=True, array_like=True):
     """Matches data of `company` that contains `data`."""
 
     company: int
     data: bytes = b""
 
 
-class Block(Struct, frozen=True, omit_defaults=True):
+class RecognitionBlock(Struct, frozen=True, omit_defaults=True):
     """One way to recognise devices of a protocol, and where their endpoints are then."""
 
     protocol: str
     names: tuple[str, ...] = ()
-    manufacturer: tuple[Manufacturer, ...] = ()
+    manufacturer: tuple[ManufacturerMatch, ...] = ()
     advertised: tuple[str, ...] = ()
     # service UUID → endpoint → characteristic UUID
     services: dict[str, dict[str, str]] = {}
@@ -46,7 +46,7 @@ class Block(Struct, frozen=True, omit_defaults=True):
     ids: tuple[str, ...] = ()
     # Names of devices that must not be touched, whatever else speaks for them.
     leave: tuple[str, ...] = ()
-    origin: Origin = Origin.OWN
+    origin: DefinitionOrigin = DefinitionOrigin.OWN
 
     def endpoints(self, services: Iterable[Service]) -> dict[str, int]:
         """Endpoint → characteristic handle; the first service of the block that has it wins."""
@@ -76,7 +76,7 @@ class Rank(IntEnum):
 class Hit:
     """`order` sorts hits, best first; `why` is for people."""
 
-    block: Block
+    block: RecognitionBlock
     rank: Rank
     length: int
     why: str
@@ -90,15 +90,17 @@ class Hit:
 class Recogniser:
     """All blocks, arranged for looking up."""
 
-    _names: dict[str, list[Block]] = field(default_factory=dict)
-    _prefixes: dict[str, list[Block]] = field(default_factory=dict)
-    _companies: dict[int, list[tuple[Manufacturer, Block]]] = field(default_factory=dict)
-    _services: dict[str, list[Block]] = field(default_factory=dict)
-    _websockets: dict[str, list[Block]] = field(default_factory=dict)
+    _names: dict[str, list[RecognitionBlock]] = field(default_factory=dict)
+    _prefixes: dict[str, list[RecognitionBlock]] = field(default_factory=dict)
+    _companies: dict[int, list[tuple[ManufacturerMatch, RecognitionBlock]]] = field(
+        default_factory=dict
+    )
+    _services: dict[str, list[RecognitionBlock]] = field(default_factory=dict)
+    _websockets: dict[str, list[RecognitionBlock]] = field(default_factory=dict)
     _uuids: set[str] = field(default_factory=set)
     _left: set[str] = field(default_factory=set)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: RecognitionBlock) -> None:
         for name in block.names:
             table = self._prefixes if name.endswith("*") else self._names
             table.setdefault(name.removesuffix("*"), []).append(block)
@@ -111,7 +113,7 @@ class Recogniser:
             self._websockets.setdefault(block.websocket, []).append(block)
         self._uuids |= block.services.keys()
 
-    def match(self, advertisement: Advertisement) -> tuple[Block, ...]:
+    def match(self, advertisement: Advertisement) -> tuple[RecognitionBlock, ...]:
         return tuple(hit.block for hit in self.hits(advertisement))
 
     def hits(self, advertisement: Advertisement) -> tuple[Hit, ...]:
@@ -149,7 +151,7 @@ class Recogniser:
                     yield Hit(block, Rank.MODEL, 0, f"{why} and is called {name}")
                 yield Hit(block, Rank.SERVICE, 0, why)
 
-    def match_websocket(self, identifier: str) -> tuple[Block, ...]:
+    def match_websocket(self, identifier: str) -> tuple[RecognitionBlock, ...]:
         return tuple(
             sorted(self._websockets.get(identifier, ()), key=lambda b: (b.origin, b.protocol))
         )

@@ -28,13 +28,13 @@ _MEANT = {
     _ENDPOINT: "an endpoint: tx, rx, txmode, txvibrate, command, firmware, whitelist, "
     "rxblebattery, rxblemodel, rxpressure, rxaccel, rxtouch, generic0 … generic31",
 }
-Uuid = Annotated[str, Meta(pattern=_UUID)]
+EntryUuid = Annotated[str, Meta(pattern=_UUID)]
 Endpoint = Annotated[str, Meta(pattern=_ENDPOINT)]
-Millis = Annotated[int, Meta(ge=0, le=60_000)]
-Text = Annotated[str, Meta(max_length=2000)]
+EntryMillis = Annotated[int, Meta(ge=0, le=60_000)]
+EntryText = Annotated[str, Meta(max_length=2000)]
 Ending = Annotated[str, Meta(min_length=1, max_length=4)]
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
-Key = Annotated[str, Meta(pattern=r"^[a-z][a-z_0-9-]{0,31}$")]
+EntryName = Annotated[str, Meta(min_length=1, max_length=128)]
+EntryKey = Annotated[str, Meta(pattern=r"^[a-z][a-z_0-9-]{0,31}$")]
 Constant = Annotated[str, Meta(pattern=r"^[a-z][a-z_0-9]{0,31}$")]
 # Plain strings, checked in __post_init__: msgspec 0.22 corrupts memory over a union of an array
 # with a Literal, or with a string that has a long pattern.
@@ -65,16 +65,16 @@ class _Strict(Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Manufacturer(_Strict, frozen=True):
+class ManufacturerEntry(_Strict, frozen=True):
     company: U16
-    data: Text = ""
+    data: EntryText = ""
 
 
 class Ble(_Strict, frozen=True):
-    names: tuple[Name, ...] = ()
-    manufacturer: tuple[Manufacturer, ...] = ()
-    advertised: tuple[Uuid, ...] = ()
-    leave: tuple[Name, ...] = ()
+    names: tuple[EntryName, ...] = ()
+    manufacturer: tuple[ManufacturerEntry, ...] = ()
+    advertised: tuple[EntryUuid, ...] = ()
+    leave: tuple[EntryName, ...] = ()
 
 
 class Serial(_Strict, frozen=True):
@@ -87,7 +87,7 @@ class Serial(_Strict, frozen=True):
 
 class Match(_Strict, frozen=True):
     ble: Ble | None = None
-    services: dict[Uuid, dict[Endpoint, Uuid]] = {}
+    services: dict[EntryUuid, dict[Endpoint, EntryUuid]] = {}
     serial: Serial | None = None
     hid: tuple[tuple[U16, U16], ...] = ()
     usb: tuple[tuple[U16, U16], ...] = ()
@@ -95,7 +95,7 @@ class Match(_Strict, frozen=True):
     gamepad: bool = False
     simulated: bool = False
     http: bool = False
-    websocket: Name | None = None
+    websocket: EntryName | None = None
     ws: bool = False
 
 
@@ -116,70 +116,70 @@ def _check_types(types: Types) -> None:
             raise ValueError(f"{one!r} is not an output type (known: {', '.join(TYPES)})")
 
 
-class Packet(_Strict, frozen=True):
-    bytes: Text | None = None
-    text: Text | None = None
+class PacketEntry(_Strict, frozen=True):
+    bytes: EntryText | None = None
+    text: EntryText | None = None
     to: Endpoint = "tx"
     response: bool = False
-    when: Text | None = None
+    when: EntryText | None = None
     key: Keys = None
     codec: str | None = None
-    after_ms: Millis = 0
+    after_ms: EntryMillis = 0
 
     def __post_init__(self) -> None:
         _check_keys(self.key)
 
 
 class Identify(_Strict, frozen=True):
-    name: Text | None = None
-    const: Text | None = None
+    name: EntryText | None = None
+    const: EntryText | None = None
     mfg: Annotated[str, Meta(pattern="^u32be$")] | None = None
     company: U16 | None = None
     read: Endpoint | None = None
     form: Form | None = msgspec.field(default=None, name="as")
     subscribe: Endpoint | None = None
-    ask: Packet | None = None
+    ask: PacketEntry | None = None
     on: Endpoint | None = None
-    match: Text | None = None
-    rename: Text | None = None
+    match: EntryText | None = None
+    rename: EntryText | None = None
     until: Ending | None = None
-    timeout_ms: Millis = 500
+    timeout_ms: EntryMillis = 500
     tries: Annotated[int, Meta(ge=1, le=20)] = 1
 
 
 class Redirect(_Strict, frozen=True):
-    when: Text
-    protocol: Name
+    when: EntryText
+    protocol: EntryName
 
 
 class Init(_Strict, frozen=True):
-    write: Text | None = None
-    text: Text | None = None
+    write: EntryText | None = None
+    text: EntryText | None = None
     to: Endpoint = "tx"
     response: bool = False
     codec: str | None = None
     read: Endpoint | None = None
     capture: Constant | None = msgspec.field(default=None, name="as")
-    let: dict[Constant, Text] = {}
+    let: dict[Constant, EntryText] = {}
     subscribe: Endpoint | None = None
     unsubscribe: Endpoint | None = None
     wait: Endpoint | None = None
-    timeout_ms: Millis = 500
-    match: Text | None = None
+    timeout_ms: EntryMillis = 500
+    match: EntryText | None = None
     on_timeout: OnTimeout = "fail"
-    sleep_ms: Millis | None = None
-    hook: Name | None = None
+    sleep_ms: EntryMillis | None = None
+    hook: EntryName | None = None
     on: Endpoint | None = None
-    when: Text | None = None
+    when: EntryText | None = None
 
 
-class KeepAlive(_Strict, frozen=True):
+class KeepAliveEntry(_Strict, frozen=True):
     every_ms: Annotated[int, Meta(ge=20, le=60_000)] | None = None
     resend: Annotated[str, Meta(pattern="^last$")] | None = None
-    while_: Text | None = msgspec.field(default=None, name="while")
+    while_: EntryText | None = msgspec.field(default=None, name="while")
     mode: Annotated[str, Meta(pattern="^os$")] | None = None
-    bytes: Text | None = None
-    text: Text | None = None
+    bytes: EntryText | None = None
+    text: EntryText | None = None
     to: Endpoint = "tx"
     response: bool = False
 
@@ -194,8 +194,8 @@ InputOf = InputForm | Input
 
 class Feature(_Strict, frozen=True):
     index: Annotated[int, Meta(ge=0, le=255)] | None = None
-    id: Uuid | None = None
-    description: Name | None = None
+    id: EntryUuid | None = None
+    description: EntryName | None = None
     word: Annotated[str, Meta(pattern=r"^\S{1,16}$")] | None = None
     vibrate: Range | UnsetType = UNSET
     rotate: Range | UnsetType = UNSET
@@ -214,43 +214,43 @@ class Feature(_Strict, frozen=True):
     depth: InputOf | UnsetType = UNSET
 
 
-class Device(_Strict, frozen=True):
+class DeviceEntry(_Strict, frozen=True):
     ids: Annotated[tuple[str, ...], Meta(min_length=1)]
-    name: Name
-    id: Uuid | None = None
-    variant: Key | None = None
+    name: EntryName
+    id: EntryUuid | None = None
+    variant: EntryKey | None = None
     set: dict[Constant, int | str] = {}
-    message_gap_ms: Millis | None = None
+    message_gap_ms: EntryMillis | None = None
     feature: tuple[Feature, ...] | None = None
 
 
-class Output(_Strict, frozen=True):
+class OutputEntry(_Strict, frozen=True):
     on: Types
-    when: Text | None = None
+    when: EntryText | None = None
     remember: bool = True
-    send: tuple[Packet, ...] | None = None
-    ticks: Name | None = None
-    bytes: Text | None = None
-    text: Text | None = None
+    send: tuple[PacketEntry, ...] | None = None
+    ticks: EntryName | None = None
+    bytes: EntryText | None = None
+    text: EntryText | None = None
     to: Endpoint = "tx"
     response: bool = False
     key: Keys = None
     codec: str | None = None
-    after_ms: Millis = 0
+    after_ms: EntryMillis = 0
 
     def __post_init__(self) -> None:
         _check_types(self.on)
         _check_keys(self.key)
 
     @property
-    def packets(self) -> tuple[Packet, ...]:
+    def packets(self) -> tuple[PacketEntry, ...]:
         """What is sent: `send`, or the one packet that stands in the rule itself."""
         if self.send is not None:
             return self.send
         if self.bytes is None and self.text is None:
             return ()
         return (
-            Packet(
+            PacketEntry(
                 bytes=self.bytes,
                 text=self.text,
                 to=self.to,
@@ -262,11 +262,11 @@ class Output(_Strict, frozen=True):
         )
 
 
-class Stop(_Strict, frozen=True):
+class StopEntry(_Strict, frozen=True):
     on: Types
-    when: Text | None = None
-    bytes: Text | None = None
-    text: Text | None = None
+    when: EntryText | None = None
+    bytes: EntryText | None = None
+    text: EntryText | None = None
     to: Endpoint = "tx"
     response: bool = False
     codec: str | None = None
@@ -275,8 +275,8 @@ class Stop(_Strict, frozen=True):
         _check_types(self.on)
 
     @property
-    def packet(self) -> Packet:
-        return Packet(
+    def packet(self) -> PacketEntry:
+        return PacketEntry(
             bytes=self.bytes,
             text=self.text,
             to=self.to,
@@ -285,41 +285,41 @@ class Stop(_Strict, frozen=True):
         )
 
 
-class Reading(_Strict, frozen=True):
+class ReadingEntry(_Strict, frozen=True):
     on: InputName
-    value: Text
+    value: EntryText
     feature: int | None = None
     read: Endpoint | None = None
-    ask: Packet | None = None
+    ask: PacketEntry | None = None
     from_: Endpoint | None = msgspec.field(default=None, name="from")
     subscribe: Endpoint | None = None
-    match: Text | None = None
-    when: Text | None = None
+    match: EntryText | None = None
+    when: EntryText | None = None
     until: Ending | None = None
-    timeout_ms: Millis = 2000
+    timeout_ms: EntryMillis = 2000
 
 
 class File(_Strict, frozen=True):
     """One protocol file."""
 
-    protocol: Key
+    protocol: EntryKey
     match: tuple[Match, ...]
-    name: Name | None = None
-    variant: Key | None = None
-    id: Uuid | None = None
+    name: EntryName | None = None
+    variant: EntryKey | None = None
+    id: EntryUuid | None = None
     set: dict[Constant, int | str] = {}
-    message_gap_ms: Millis | None = None
-    code: Name | None = None
+    message_gap_ms: EntryMillis | None = None
+    code: EntryName | None = None
     codec: str | None = None
     identify: tuple[Identify, ...] = ()
     redirect: Redirect | None = None
     init: tuple[Init, ...] = ()
-    keepalive: KeepAlive | None = None
+    keepalive: KeepAliveEntry | None = None
     feature: tuple[Feature, ...] = ()
-    device: tuple[Device, ...] = ()
-    output: tuple[Output, ...] = ()
-    stop: tuple[Stop, ...] = ()
-    input: tuple[Reading, ...] = ()
+    device: tuple[DeviceEntry, ...] = ()
+    output: tuple[OutputEntry, ...] = ()
+    stop: tuple[StopEntry, ...] = ()
+    input: tuple[ReadingEntry, ...] = ()
 
 
 def decode(text: str, source: str) -> File:

@@ -23,10 +23,10 @@ from collections.abc import Iterator
 from forwarder.definitions.schema import Match
 from relay.link.stand_ins import endpoints_of, stand_in
 
-Services = dict[str, dict[str, str]]
+WiredServices = dict[str, dict[str, str]]
 
 
-def stand_ins(protocol: str, match: Match) -> Services:
+def stand_ins(protocol: str, match: Match) -> WiredServices:
     """Service UUID → endpoint → characteristic UUID; empty for ways that need no stand-in."""
     return {stand_in(way): endpoints_of(way) for way in _ways(protocol, match)}
 

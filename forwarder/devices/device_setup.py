@@ -17,7 +17,7 @@ from forwarder.devices.packet_driver import PacketDriver
 from forwarder.errors import DeviceError, HardwareError
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.truth import Truth
-from forwarder.protocols.base import DeviceProtocol, Packet, ProtocolError
+from forwarder.protocols.base import DeviceProtocol, EndpointWrite, ProtocolError
 from relay.link.messages import Advertisement, Ceiling, ErrorCode
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ HANDSHAKE_S = 40.0
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenedDevice:
     """A device over hardware, with what its source needs to keep it."""
 
     device: Device
@@ -54,7 +54,7 @@ async def open_device(
     source: str = "",
     on_failed: Callable[[DeviceError], None],
     known: Identity | None = None,
-) -> Opened:
+) -> OpenedDevice:
     """Make a device of connected `hardware`, by the first candidate that fits its services.
 
     It may be running since an earlier connection, so the radio has taken its stop when this
@@ -118,7 +118,7 @@ async def open_device(
         wished_index=settings.index if settings is not None else None,
         truth=truth,
     )
-    return Opened(device, driver, definition, settings, hardware)
+    return OpenedDevice(device, driver, definition, settings, hardware)
 
 
 async def _stop_known(
@@ -126,7 +126,7 @@ async def _stop_known(
     candidates: Sequence[Candidate],
     advertisement: Advertisement,
     known: Identity,
-) -> tuple[Packet, ...] | None:
+) -> tuple[EndpointWrite, ...] | None:
     """Arm and stop it as what it was the last time; returns what is armed, None if that is not
     possible any more."""
     for candidate in candidates:
@@ -147,7 +147,7 @@ async def _stop_known(
     return None
 
 
-def _stop_so_far(protocol: DeviceProtocol) -> tuple[Packet, ...] | None:
+def _stop_so_far(protocol: DeviceProtocol) -> tuple[EndpointWrite, ...] | None:
     """What stops it before its handshake; None if only the handshake tells."""
     try:
         return protocol.armed()
@@ -167,6 +167,6 @@ async def arm(hardware: Hardware, protocol: DeviceProtocol, gap_ms: int) -> None
         await _take_stop(hardware, ())
 
 
-async def _take_stop(hardware: Hardware, packets: Sequence[Packet]) -> None:
+async def _take_stop(hardware: Hardware, packets: Sequence[EndpointWrite]) -> None:
     if await hardware.stop(packets, everything=True) is not Fate.TAKEN:
         raise HardwareError(ErrorCode.GONE, "Its relay went away before it took its stop.")

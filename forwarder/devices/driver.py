@@ -9,7 +9,7 @@ from typing import Protocol
 
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.errors import HardwareError
-from forwarder.hub.truth import Value
+from forwarder.hub.truth import FeatureValue
 from relay.link.messages import ErrorCode
 
 
@@ -60,7 +60,7 @@ class Driver(Protocol):
         """Bring these features, or all, to rest; overtakes everything."""
         ...
 
-    def recall(self, feature: int, value: Value, *, again: bool) -> Outcome | None:
+    def recall(self, feature: int, value: FeatureValue, *, again: bool) -> Outcome | None:
         """What this feature was told last failed: `value` is what it counts as from now on, in
         whatever else carries it. `again`: something that carries what failed may still arrive, so
         send `value` behind it, if there can be such a thing."""

@@ -37,7 +37,7 @@ _KEPT_NOTIFICATIONS = 32
 _THE_DEVICE: Final = "the device"
 
 T = TypeVar("T")
-Listener = Callable[[bytes], None]
+NotificationListener = Callable[[bytes], None]
 
 
 class Notifications:
@@ -50,7 +50,7 @@ class Notifications:
 
     def __init__(self, hardware: Hardware) -> None:
         self._hardware = hardware
-        self._listeners: dict[str, list[Listener]] = {}
+        self._listeners: dict[str, list[NotificationListener]] = {}
         self._held: dict[str, Shared[Hashable]] = {}
 
     def _of(self, endpoint: str) -> Shared[Hashable]:
@@ -75,10 +75,10 @@ class Notifications:
         """Have the peripheral end it, if nobody else holds it; see Shared.release."""
         return self._of(endpoint).release(holder)
 
-    def listen(self, endpoint: str, listener: Listener) -> None:
+    def listen(self, endpoint: str, listener: NotificationListener) -> None:
         self._listeners.setdefault(endpoint, []).append(listener)
 
-    def unlisten(self, endpoint: str, listener: Listener) -> None:
+    def unlisten(self, endpoint: str, listener: NotificationListener) -> None:
         self._listeners[endpoint].remove(listener)
 
     def _heard(self, endpoint: str, data: bytes) -> None:
@@ -133,7 +133,7 @@ class StepRunner:
 
     @contextmanager
     def _listening(self, inbox: _Inbox) -> Iterator[Callable[[str], None]]:
-        listeners: dict[str, Listener] = {}
+        listeners: dict[str, NotificationListener] = {}
 
         def listen(endpoint: str) -> None:
             if endpoint not in listeners:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from forwarder.devices.driver import Outcome
 from forwarder.hub.truth import Truth
-from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.protocols.base import EndpointWrite, KeptAlive
 from relay.link.messages import Service
 
 OnNotification = Callable[[bytes], None]
@@ -39,7 +39,7 @@ class Hardware(Protocol):
 
     def output(
         self,
-        packets: Sequence[Packet],
+        packets: Sequence[EndpointWrite],
         *,
         merge: bool,
         at_rest: bool,
@@ -51,7 +51,7 @@ class Hardware(Protocol):
         ...
 
     def stop(
-        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
+        self, packets: Sequence[EndpointWrite], *, everything: bool, at_rest: bool = False
     ) -> Outcome:
         """Overtakes everything; `everything`: nothing that is queued survives; `at_rest`: all is
         off after it, though it names some features only."""
@@ -74,7 +74,7 @@ class Hardware(Protocol):
         ...
 
     async def arm(
-        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
+        self, stop: Sequence[EndpointWrite] | None, *, gap_ms: int, keepalive: KeptAlive | None
     ) -> None:
         """Hand over what stops the device without us. None: nothing is known yet, so let it go.
         An empty sequence: silence is its stop."""

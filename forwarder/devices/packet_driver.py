@@ -12,8 +12,8 @@ from forwarder.devices.driver import Fate, OnReading, Outcome, settled
 from forwarder.devices.handshake_runner import Notifications, StepRunner
 from forwarder.devices.hardware import Hardware
 from forwarder.errors import DeviceError, HardwareError, Unsupported
-from forwarder.hub.truth import Truth, Value
-from forwarder.protocols.base import DeviceProtocol, Packet, ProtocolError
+from forwarder.hub.truth import FeatureValue, Truth
+from forwarder.protocols.base import DeviceProtocol, EndpointWrite, ProtocolError
 from forwarder.protocols.connecting import FAULTS
 from relay.link.messages import ErrorCode
 
@@ -67,18 +67,22 @@ class PacketDriver:
         except ProtocolError as error:
             raise Unsupported(f"{self._name}: {error}") from error
         try:
-            at_rest = self._truth.rests_after({feature: Value(kind, value, duration_ms)})
-            moves_ms = _moves_ms(Value(kind, value, duration_ms), at_rest)
+            at_rest = self._truth.rests_after({feature: FeatureValue(kind, value, duration_ms)})
+            moves_ms = _moves_ms(FeatureValue(kind, value, duration_ms), at_rest)
             return self._send(packets, self.protocol.shares_packets(feature), at_rest, moves_ms)
         except DeviceError:
             # It has not left and never will: a packet of another feature must not carry it.
-            self._remember(feature, self._truth.taken(feature) or Value(kind, 0))
+            self._remember(feature, self._truth.taken(feature) or FeatureValue(kind, 0))
             raise
         finally:
             self._schedule_tick()
 
     def _send(
-        self, packets: Sequence[Packet], merge: bool, at_rest: bool, moves_ms: int | None = None
+        self,
+        packets: Sequence[EndpointWrite],
+        merge: bool,
+        at_rest: bool,
+        moves_ms: int | None = None,
     ) -> Outcome:
         if not packets and not at_rest:
             return settled()
@@ -97,7 +101,7 @@ class PacketDriver:
         if not _arrived(outcome):
             self._hardware.own_stop()
 
-    def _press(self, packets: Sequence[Packet]) -> Outcome:
+    def _press(self, packets: Sequence[EndpointWrite]) -> Outcome:
         """What stops a device whose off is a toggle: behind what was sent, never in its place."""
         if not packets:
             return self._hardware.output((), merge=False, at_rest=True)
@@ -128,7 +132,7 @@ class PacketDriver:
             outcome.add_done_callback(pressed)
         return final
 
-    def recall(self, feature: int, value: Value, *, again: bool) -> Outcome | None:
+    def recall(self, feature: int, value: FeatureValue, *, again: bool) -> Outcome | None:
         if not self.protocol.shares_packets(feature):
             return None
         packets = self._remember(feature, value)
@@ -137,7 +141,7 @@ class PacketDriver:
         rests = self._truth.rests_after({feature: value})
         return self._send(packets, True, rests, _moves_ms(value, rests))
 
-    def _remember(self, feature: int, value: Value) -> Sequence[Packet]:
+    def _remember(self, feature: int, value: FeatureValue) -> Sequence[EndpointWrite]:
         """Have the protocol believe that it is there; returns what would bring it there."""
         # First of all what goes on by the clock ends.
         rest = self._forget((feature,))
@@ -170,7 +174,7 @@ class PacketDriver:
         self._forget(None)
         self._schedule_tick()
 
-    def _forget(self, features: Collection[int] | None) -> Sequence[Packet]:
+    def _forget(self, features: Collection[int] | None) -> Sequence[EndpointWrite]:
         """Have the protocol take these for at rest; returns what would bring them there."""
         try:
             return self.protocol.stop(features)
@@ -273,7 +277,7 @@ def _arrived(outcome: Outcome) -> bool:
     )
 
 
-def _moves_ms(value: Value, at_rest: bool) -> int | None:
+def _moves_ms(value: FeatureValue, at_rest: bool) -> int | None:
     """How long `value` moves something by itself; None: for good, or at the device's own pace."""
     if value.kind is OutputType.HW_POSITION_WITH_DURATION:
         return min(value.duration_ms, MOVE_MOST_MS)

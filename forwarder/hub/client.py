@@ -9,7 +9,7 @@ from forwarder.errors import DeviceError
 from forwarder.hub.device import Device
 
 
-class Grant(Protocol):
+class ClientGrant(Protocol):
     """What a client beyond loopback was allowed by its token."""
 
     @property
@@ -26,7 +26,7 @@ class Grant(Protocol):
         ...
 
 
-class Client(Protocol):
+class HubClient(Protocol):
     """A client as the hub sees it; all calls are synchronous and never block."""
 
     @property
@@ -36,7 +36,7 @@ class Client(Protocol):
     def version(self) -> int | None: ...
 
     @property
-    def grant(self) -> Grant | None: ...
+    def grant(self) -> ClientGrant | None: ...
 
     @property
     def hub_id(self) -> str | None:

@@ -24,12 +24,12 @@ from forwarder.buttplug.messages import (
 from forwarder.definitions.limits import Scale, VisibleFeature
 from forwarder.devices.driver import Driver, Fate, OnReading, Outcome, never_sent
 from forwarder.errors import DeviceError, HardwareError, UnknownFeature, Unsupported
-from forwarder.hub.truth import Given, Truth, Value
+from forwarder.hub.truth import FeatureValue, Given, Truth
 from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
 
-Level = tuple[OutputType, int, int]
+OutputLevel = tuple[OutputType, int, int]
 """Output type, value in visible steps, duration in ms."""
 
 
@@ -108,7 +108,7 @@ class Device:
         return scale.steps
 
     @property
-    def levels(self) -> dict[int, Level]:
+    def levels(self) -> dict[int, OutputLevel]:
         """What each feature was asked for last, as far as that didn't fail; features never driven
         are absent. See `may_run` for what it does."""
         return {
@@ -117,7 +117,7 @@ class Device:
             if (scale := self._scale(index, value.kind)) is not None
         }
 
-    def _asked(self) -> list[tuple[int, Value]]:
+    def _asked(self) -> list[tuple[int, FeatureValue]]:
         asked = ((index, self.truth.asked(index)) for index in self.truth.told)
         return [(index, value) for index, value in asked if value is not None]
 
@@ -215,7 +215,7 @@ class Device:
         Unsupported, OutOfRange. The outcome fails with HardwareError.
         """
         feature = self._feature(feature_index)
-        wanted = Value(kind, *feature.to_device(kind, value, duration_ms))
+        wanted = FeatureValue(kind, *feature.to_device(kind, value, duration_ms))
         if self.truth.asked(feature_index) == wanted and self.truth.certain(feature_index):
             under_way = self._outcomes.get(feature_index)
             if under_way is None:
@@ -231,7 +231,7 @@ class Device:
         return outcome
 
     def _follow(
-        self, values: Mapping[int, Value | None], outcome: Outcome, *, corrects: bool = False
+        self, values: Mapping[int, FeatureValue | None], outcome: Outcome, *, corrects: bool = False
     ) -> None:
         given = self.truth.give(values)
         for index in values:
@@ -262,10 +262,10 @@ class Device:
         failed, had = given.values[index], self.truth.taken(index)
         if failed is None:
             return
-        counts_as = had or Value(failed.kind, 0)
+        counts_as = had or FeatureValue(failed.kind, 0)
         if not failed.kind.is_position and abs(counts_as.steps) > abs(failed.steps):
             # Who asked for less gets nothing rather than what it had: nobody asks for that.
-            counts_as = Value(counts_as.kind, 0)
+            counts_as = FeatureValue(counts_as.kind, 0)
         elif failed.kind.is_position and had is None:
             return
         again = not corrects and any(self.truth.waits(other, given) for other in self.truth.told)
@@ -294,10 +294,10 @@ class Device:
         self._outcomes.clear()
         self.truth.lost()
 
-    def _rest(self, features: Collection[int] | None) -> dict[int, Value | None]:
+    def _rest(self, features: Collection[int] | None) -> dict[int, FeatureValue | None]:
         """What these features are at when they rest. Positions are forgotten: they may be moved to
         the same place again."""
-        rest: dict[int, Value | None] = {}
+        rest: dict[int, FeatureValue | None] = {}
         for index in {*self._features, *self.truth.told} if features is None else features:
             feature, asked = self._features.get(index), self.truth.asked(index)
             kinds = [] if feature is None else list(feature.scales)
@@ -305,7 +305,7 @@ class Device:
             rest[index] = None
             for kind in kinds:
                 if not kind.is_position:
-                    rest[index] = Value(kind, 0)
+                    rest[index] = FeatureValue(kind, 0)
                     break
         return rest
 

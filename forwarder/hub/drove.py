@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from forwarder.errors import HardwareError
-from forwarder.hub.client import Client
+from forwarder.hub.client import HubClient
 from forwarder.hub.device import Device
 from relay.link.messages import ErrorCode
 
@@ -18,9 +18,9 @@ class Drove:
 
     def __init__(self, missing: Callable[[], Iterable[str]]) -> None:
         self._missing = missing
-        self._by: dict[str, tuple[str, set[Client]]] = {}
+        self._by: dict[str, tuple[str, set[HubClient]]] = {}
 
-    def left(self, device: Device, clients: Iterable[Client]) -> None:
+    def left(self, device: Device, clients: Iterable[HubClient]) -> None:
         """These drove it when it stopped to be driven: it went, or its relay stopped it."""
         address = device.identity.address
         _, known = self._by.pop(address, ("", set()))
@@ -33,11 +33,11 @@ class Drove:
         """It is connected, and was stopped before that."""
         self._by.pop(device.identity.address, None)
 
-    def forget(self, client: Client) -> None:
+    def forget(self, client: HubClient) -> None:
         for _, clients in self._by.values():
             clients.discard(client)
 
-    def unstopped(self, client: Client) -> list[HardwareError]:
+    def unstopped(self, client: HubClient) -> list[HardwareError]:
         """What a stop of everything leaves open for `client`: the toys that it drove, that may be
         running and that nobody can reach."""
         return [

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from forwarder.buttplug.messages import DeviceFeature, DeviceInfo, OutputRange, OutputType
 from forwarder.errors import Denied
-from forwarder.hub.client import Grant
+from forwarder.hub.client import ClientGrant
 from forwarder.hub.device import Device
 
-Ceiling = Callable[[OutputType], float]
+CeilingOf = Callable[[OutputType], float]
 
 
-def reduced(info: DeviceInfo, ceiling: Ceiling) -> DeviceInfo:
+def reduced(info: DeviceInfo, ceiling: CeilingOf) -> DeviceInfo:
     """`info` with each output's range cut to `ceiling(kind)`, 0..1, of it; at 0 it is not there.
 
     The lower end of a range for both directions is cut as well. Features keep their indexes.
@@ -29,7 +29,7 @@ def reduced(info: DeviceInfo, ceiling: Ceiling) -> DeviceInfo:
     return replace(info, device_features=features)
 
 
-def _reduced(feature: DeviceFeature, ceiling: Ceiling) -> DeviceFeature:
+def _reduced(feature: DeviceFeature, ceiling: CeilingOf) -> DeviceFeature:
     if feature.output is UNSET:
         return feature
     outputs = {}
@@ -41,7 +41,7 @@ def _reduced(feature: DeviceFeature, ceiling: Ceiling) -> DeviceFeature:
 
 
 def check(
-    grant: Grant, name: str, device: Device, feature: int, kind: OutputType, value: int
+    grant: ClientGrant, name: str, device: Device, feature: int, kind: OutputType, value: int
 ) -> None:
     """Raises Denied if `grant` does not allow the client `name` this value; UnknownFeature."""
     if not grant.allows(device, kind):

@@ -23,9 +23,9 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.devices.driver import Outcome
-from forwarder.errors import DeviceError, HardwareError, Held, UnknownDevice
-from forwarder.hub.client import Client as Client
-from forwarder.hub.client import Grant as Grant
+from forwarder.errors import DeviceError, HardwareError, HeldByPerson, UnknownDevice
+from forwarder.hub.client import ClientGrant as ClientGrant
+from forwarder.hub.client import HubClient as HubClient
 from forwarder.hub.device import Device
 from forwarder.hub.drove import Drove
 from forwarder.hub.grants import check, reduced
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Hub:
-    """Implements DeviceSink for sources and serves `Client`s."""
+    """Implements DeviceSink for sources and serves `HubClient`s."""
 
     def __init__(self, store: Store, hold: Hold | None = None) -> None:
         self.id = new_hub_id()
@@ -51,10 +51,10 @@ class Hub:
         self.devices: dict[int, Device] = {}
         self.sources: list[Source] = []
         self._store = store
-        self._clients: set[Client] = set()
+        self._clients: set[HubClient] = set()
         self._scans = Scanning(self.sources)
         # Who gave the newest command, per device and feature.
-        self._owners: dict[tuple[int, int], Client] = {}
+        self._owners: dict[tuple[int, int], HubClient] = {}
         self._subscriptions = Subscriptions()
         # Addresses of toys that are not connected and may be running; sources tell.
         self.missing: Callable[[], Iterable[str]] = tuple
@@ -124,13 +124,13 @@ class Hub:
     # --- clients come and go --------------------------------------------------------------------
 
     @property
-    def clients(self) -> tuple[Client, ...]:
+    def clients(self) -> tuple[HubClient, ...]:
         return tuple(self._clients)
 
-    def join(self, client: Client) -> None:
+    def join(self, client: HubClient) -> None:
         self._clients.add(client)
 
-    def leave(self, client: Client) -> list[Outcome]:
+    def leave(self, client: HubClient) -> list[Outcome]:
         """Forget `client`: what it alone drove is stopped, its scan and subscriptions end.
 
         The stops are on their way when this returns; the futures tell how they went.
@@ -143,7 +143,7 @@ class Hub:
         self._scans.end(client)
         return outcomes
 
-    def stop_driven(self, client: Client) -> list[Outcome]:
+    def stop_driven(self, client: HubClient) -> list[Outcome]:
         """Stop what `client` alone drove last; it drives nothing then."""
         driven: dict[int, set[int]] = {}
         for (index, feature), owner in self._owners.items():
@@ -161,7 +161,7 @@ class Hub:
             outcomes += self._stop(device, features if exact else None)
         return outcomes
 
-    def visible(self, client: Client) -> dict[int, DeviceInfo]:
+    def visible(self, client: HubClient) -> dict[int, DeviceInfo]:
         """The devices as this client's DeviceList shows them."""
         return {
             index: self.shown(
@@ -171,7 +171,7 @@ class Hub:
             if self._sees(client, device)
         }
 
-    def _sees(self, client: Client, device: Device) -> bool:
+    def _sees(self, client: HubClient, device: Device) -> bool:
         """Whether `device` exists for `client`: what is not in its list is nothing to it."""
         if client.grant is not None and not client.grant.sees(device):
             return False
@@ -185,7 +185,7 @@ class Hub:
         return (self.id, *device.via)
 
     def shown(
-        self, device: Device, grant: Grant | None, way: tuple[str, ...] | UnsetType = UNSET
+        self, device: Device, grant: ClientGrant | None, way: tuple[str, ...] | UnsetType = UNSET
     ) -> DeviceInfo:
         """`device` with the ranges that the grant leaves of it."""
         info = device.info(way)
@@ -196,7 +196,7 @@ class Hub:
             lambda kind: grant.ceiling(device, kind) if grant.allows(device, kind) else 0.0,
         )
 
-    def owners(self, device: Device) -> dict[int, Client]:
+    def owners(self, device: Device) -> dict[int, HubClient]:
         """Feature → who drives it now."""
         return {
             feature: client
@@ -210,15 +210,15 @@ class Hub:
 
     # --- scanning -------------------------------------------------------------------------------
 
-    def start_scanning(self, client: Client) -> None:
+    def start_scanning(self, client: HubClient) -> None:
         self._scans.start(client)
 
-    def stop_scanning(self, client: Client) -> None:
+    def stop_scanning(self, client: HubClient) -> None:
         self._scans.end(client)
 
     # --- outputs --------------------------------------------------------------------------------
 
-    def output(self, client: Client, command: OutputCmd) -> Outcome | None:
+    def output(self, client: HubClient, command: OutputCmd) -> Outcome | None:
         """Carry out one command; None if the device was told the same just before.
 
         Raises DeviceError that is the client's fault, and Held. The future fails with
@@ -240,7 +240,7 @@ class Hub:
         self._owners[device.index, command.feature_index] = client
         return outcome
 
-    def check_output(self, client: Client, command: OutputCmd) -> None:
+    def check_output(self, client: HubClient, command: OutputCmd) -> None:
         """Raises what `output` would raise by itself, and does nothing."""
         device = self._device(client, command.device_index)
         ((kind, value),) = command.command.items()
@@ -250,7 +250,7 @@ class Hub:
         device.check_output(command.feature_index, kind, value.value, duration_ms)
         self._held(client, kind, value.value)
 
-    def _held(self, client: Client, kind: OutputType, value: int) -> bool:
+    def _held(self, client: HubClient, kind: OutputType, value: int) -> bool:
         """Whether this value may be nothing but a stop: off is what everything is meant to be while
         the person holds it. Raises Held if it may not even be that."""
         if not self.hold.refuses_anybody:
@@ -262,9 +262,9 @@ class Hub:
             return False
         if self.hold.holds and not value and not kind.is_position:
             return True
-        raise Held(refusal)
+        raise HeldByPerson(refusal)
 
-    def stop(self, client: Client | None, command: StopCmd) -> list[Outcome]:
+    def stop(self, client: HubClient | None, command: StopCmd) -> list[Outcome]:
         """Carry out a stop of what `client` may see, or for None of anything, whoever drives it.
 
         A feature that the device does not have means the whole device. Raises UnknownDevice.
@@ -345,12 +345,12 @@ class Hub:
 
     # --- inputs ---------------------------------------------------------------------------------
 
-    async def read(self, client: Client, command: InputCmd) -> int:
+    async def read(self, client: HubClient, command: InputCmd) -> int:
         """Ask a device for a reading. Raises DeviceError."""
         device = self._device(client, command.device_index)
         return await device.read(command.feature_index, command.type)
 
-    def subscribe(self, client: Client, command: InputCmd) -> Outcome:
+    def subscribe(self, client: HubClient, command: InputCmd) -> Outcome:
         """Send readings to `client` from now on; a second subscription changes nothing.
 
         Raises DeviceError, or the future fails with it.
@@ -358,12 +358,12 @@ class Hub:
         device = self._device(client, command.device_index)
         return self._subscriptions.subscribe(client, device, command.feature_index, command.type)
 
-    def unsubscribe(self, client: Client, command: InputCmd) -> Outcome | None:
+    def unsubscribe(self, client: HubClient, command: InputCmd) -> Outcome | None:
         """End it; None if there is nothing to wait for. Raises DeviceError."""
         device = self._device(client, command.device_index)
         return self._subscriptions.unsubscribe(client, device, command.feature_index, command.type)
 
-    def _device(self, client: Client | None, index: int) -> Device:
+    def _device(self, client: HubClient | None, index: int) -> Device:
         device = self.devices.get(index)
         if device is None or (client is not None and not self._sees(client, device)):
             raise UnknownDevice(index)

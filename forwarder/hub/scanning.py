@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from forwarder.hub.client import Client
+from forwarder.hub.client import HubClient
 from forwarder.sources.base import Source
 
 # How long a hub that is a client may scan without asking again: hubs that are each other's source
@@ -18,15 +18,15 @@ class Scanning:
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
-        self._clients: set[Client] = set()
-        self._hubs: dict[Client, asyncio.TimerHandle] = {}
+        self._clients: set[HubClient] = set()
+        self._hubs: dict[HubClient, asyncio.TimerHandle] = {}
         # Names of the sources whose scan has not ended by itself.
         self._going_on: set[str] = set()
 
     def __bool__(self) -> bool:
         return bool(self._clients)
 
-    def start(self, client: Client) -> None:
+    def start(self, client: HubClient) -> None:
         was_scanning = bool(self._clients)
         self._clients.add(client)
         if client.hub_id is not None:
@@ -47,12 +47,12 @@ class Scanning:
                 client.scanning_finished()
             self._clients.clear()
 
-    def _hub_is_over(self, client: Client) -> None:
+    def _hub_is_over(self, client: HubClient) -> None:
         if client in self._clients:
             client.scanning_finished()
         self.end(client)
 
-    def end(self, client: Client) -> None:
+    def end(self, client: HubClient) -> None:
         """This client wants it no longer, or left."""
         timer = self._hubs.pop(client, None)
         if timer is not None:

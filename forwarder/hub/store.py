@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from forwarder.errors import ConfigError
 from forwarder.hub.device import Identity
-from forwarder.hub.kept import Kept
+from forwarder.hub.kept import KeptConnection
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_memory, write_state
 
@@ -59,10 +59,10 @@ class KnownDevice(msgspec.Struct, frozen=True, omit_defaults=True):
         return Identity(self.address, self.protocol, self.identifier)
 
 
-class _File(msgspec.Struct, frozen=True):
+class _StoreFile(msgspec.Struct, frozen=True):
     version: int
     devices: tuple[KnownDevice, ...]
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[KeptConnection, ...] = ()
 
 
 class Store:
@@ -79,11 +79,11 @@ class Store:
         self._changed = asyncio.Event()
         # What was here when the hub ended.
         self.expected: tuple[Identity, ...] = ()
-        self._kept: tuple[Kept, ...] = ()
+        self._kept: tuple[KeptConnection, ...] = ()
         if path is None:
             return
         try:
-            file = read_memory(path, _File, _FORMAT, _WITHOUT)
+            file = read_memory(path, _StoreFile, _FORMAT, _WITHOUT)
         except PrivateFileError as error:
             raise ConfigError(f"{error}.") from error
         if file is not None:
@@ -119,10 +119,10 @@ class Store:
         return tuple(self._known.values())
 
     @property
-    def kept(self) -> tuple[Kept, ...]:
+    def kept(self) -> tuple[KeptConnection, ...]:
         return self._kept
 
-    def keep(self, kept: tuple[Kept, ...]) -> None:
+    def keep(self, kept: tuple[KeptConnection, ...]) -> None:
         """These are kept now, and no others."""
         if kept != self._kept:
             self._kept = kept
@@ -224,10 +224,10 @@ class Store:
             self._changed.clear()
             self._write(self._file())
 
-    def _file(self) -> _File:
-        return _File(_FORMAT, tuple(self._known.values()), self._kept)
+    def _file(self) -> _StoreFile:
+        return _StoreFile(_FORMAT, tuple(self._known.values()), self._kept)
 
-    def _write(self, file: _File) -> None:
+    def _write(self, file: _StoreFile) -> None:
         if self._path is None:
             return
         try:

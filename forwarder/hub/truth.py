@@ -22,7 +22,7 @@ from forwarder.buttplug.messages import OutputType
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class FeatureValue:
     """`steps`: the device's own. `duration_ms` for moves that have one."""
 
     kind: OutputType
@@ -40,7 +40,7 @@ class Given:
     """One command that was handed over. None: the feature rests, in no position in particular."""
 
     number: int
-    values: Mapping[int, Value | None]
+    values: Mapping[int, FeatureValue | None]
 
 
 @dataclass(slots=True, eq=False)
@@ -51,17 +51,17 @@ class _Feature:
     behind it that may or may not have arrived, and its number.
     """
 
-    taken: Value | None = None
+    taken: FeatureValue | None = None
     since: int = 0
-    waiting: dict[int, Value | None] = field(default_factory=dict)
-    doubt: tuple[int, Value] | None = None
+    waiting: dict[int, FeatureValue | None] = field(default_factory=dict)
+    doubt: tuple[int, FeatureValue] | None = None
 
     @property
-    def newest(self) -> Value | None:
+    def newest(self) -> FeatureValue | None:
         return next(reversed(self.waiting.values())) if self.waiting else self.taken
 
     @property
-    def possible(self) -> Iterator[Value]:
+    def possible(self) -> Iterator[FeatureValue]:
         """Everything that it may be doing now."""
         values = (self.taken, *self.waiting.values(), self.doubt and self.doubt[1])
         return (value for value in values if value is not None)
@@ -76,7 +76,7 @@ class _Feature:
                 return True
         return self.doubt is not None and self.doubt[1].on
 
-    def take(self, number: int, value: Value | None) -> None:
+    def take(self, number: int, value: FeatureValue | None) -> None:
         if number < self.since:
             return
         self.taken, self.since = value, number
@@ -123,7 +123,7 @@ class Truth:
 
     # --- news -----------------------------------------------------------------------------------
 
-    def give(self, values: Mapping[int, Value | None]) -> Given:
+    def give(self, values: Mapping[int, FeatureValue | None]) -> Given:
         """A command was handed over; one of the next four tells how it ended."""
         self._numbers += 1
         for index, value in values.items():
@@ -145,7 +145,7 @@ class Truth:
         for index in given.values:
             self._feature(index).fail(given.number)
 
-    def rested(self, rest: Mapping[int, Value | None]) -> None:
+    def rested(self, rest: Mapping[int, FeatureValue | None]) -> None:
         """A stop that somebody else ran was taken by the radio."""
         self.took(self.give(rest))
 
@@ -159,7 +159,7 @@ class Truth:
 
     # --- questions ------------------------------------------------------------------------------
 
-    def asked(self, index: int) -> Value | None:
+    def asked(self, index: int) -> FeatureValue | None:
         """What it was asked for last, as far as that didn't fail; None: nothing, or to rest."""
         feature = self._features.get(index)
         return None if feature is None else feature.newest
@@ -170,7 +170,7 @@ class Truth:
         last = next(reversed(feature.waiting), 0)
         return given.number >= max(last, feature.since)
 
-    def taken(self, index: int) -> Value | None:
+    def taken(self, index: int) -> FeatureValue | None:
         """What the radio took last."""
         feature = self._features.get(index)
         return None if feature is None else feature.taken
@@ -214,13 +214,13 @@ class Truth:
         feature = self._features.get(index)
         return feature is not None and feature.may_run
 
-    def strongest(self, index: int) -> Value | None:
+    def strongest(self, index: int) -> FeatureValue | None:
         """The strongest of what this feature may be doing; None if it rests."""
         feature = self._features.get(index)
         on = [] if feature is None else [value for value in feature.possible if value.on]
         return max(on, key=lambda value: abs(value.steps), default=None)
 
-    def rests_after(self, values: Mapping[int, Value | None]) -> bool:
+    def rests_after(self, values: Mapping[int, FeatureValue | None]) -> bool:
         """Whether every output is off once `values` and all before them were taken."""
         for index, feature in self._features.items():
             if index in values:
@@ -233,7 +233,7 @@ class Truth:
         return not any(value is not None and value.on for value in values.values())
 
 
-def _stronger(one: Value, other: Value) -> Value:
+def _stronger(one: FeatureValue, other: FeatureValue) -> FeatureValue:
     if one.on != other.on:
         return one if one.on else other
     return one if abs(one.steps) >= abs(other.steps) else other

@@ -1,4 +1,6 @@
-"""`MeetingServer`: the sockets of a meeting point, and its pages. Who may stay, `Table` decides.
+"""`MeetingServer`: the sockets of a meeting point, and its pages.
+
+Who may stay, `MeetingTable` decides.
 
 GET /hub           a hub registers (websocket)
 GET /at/ID         a visitor of the hub ID (websocket)
@@ -19,7 +21,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from forwarder.connectors.bounds import REQUEST_S, Bound, Origin, Purpose
+from forwarder.connectors.bounds import REQUEST_S, Bound, PeerOrigin, Purpose
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import EVERYWHERE, OPEN, Listener, place_of
 from forwarder.meet.bounds import (
@@ -33,7 +35,7 @@ from forwarder.meet.bounds import (
 )
 from forwarder.meet.flow import Flow
 from forwarder.meet.proxies import Proxies
-from forwarder.meet.table import Hub, NoRoom, State, Table, Visit
+from forwarder.meet.table import MeetingState, MeetingTable, NoRoom, RegisteredHub, Visit
 from forwarder.web.headers import guard_headers
 from forwarder.web.pages import RelayPages
 from relay.link.channel import Channel
@@ -46,12 +48,12 @@ from relay.link.security.meeting import (
     NOT_HERE,
     VISIT_PATH,
     Ended,
+    HubWish,
     News,
     Proving,
     Registered,
     Unanswered,
     Visitor,
-    Wish,
     derived_id,
     is_id,
 )
@@ -92,11 +94,11 @@ class MeetingServer:
         proxies: Proxies | None = None,
         owner: str = "",
     ) -> None:
-        self.table = Table(bounds, only=only)
+        self.table = MeetingTable(bounds, only=only)
         self.origin = origin
         self._proxies = proxies or Proxies()
         self._owner = owner
-        self._hubs: dict[Hub, WebSocketChannel] = {}
+        self._hubs: dict[RegisteredHub, WebSocketChannel] = {}
         self._visitors: dict[Visit, _Waiting] = {}
         self._app = app = web.Application()
         app[OPEN] = {}
@@ -116,9 +118,9 @@ class MeetingServer:
             tls=tls,
             doors=Doors(
                 knocking={
-                    Origin.HERE: Bound(KNOCKING, KNOCKING),
-                    Origin.KNOWN: knocking,
-                    Origin.NEW: knocking,
+                    PeerOrigin.HERE: Bound(KNOCKING, KNOCKING),
+                    PeerOrigin.KNOWN: knocking,
+                    PeerOrigin.NEW: knocking,
                 },
                 strangers={},
                 # Places by the address that is meant are given by the table; a proxy has many.
@@ -145,7 +147,7 @@ class MeetingServer:
             while True:
                 await asyncio.sleep(SWEEP_S)
                 for hub, channel in self._hubs.items():
-                    if hub.state is State.REGISTERED:
+                    if hub.state is MeetingState.REGISTERED:
                         hub.heard = _now() - channel.silent_s()
                 self.table.sweep(_now())
 
@@ -166,7 +168,7 @@ class MeetingServer:
                 self.table.leave_hub(hub)
         return ws
 
-    async def _register(self, channel: WebSocketChannel, hub: Hub) -> None:
+    async def _register(self, channel: WebSocketChannel, hub: RegisteredHub) -> None:
         proving = Proving(self.origin)
         # No more visitors wait than this: a queue that is full nobody takes anything from.
         news: asyncio.Queue[News] = asyncio.Queue(self.table.bounds.visitors + 1)
@@ -190,7 +192,7 @@ class MeetingServer:
         finally:
             await _end(telling)
 
-    def _wish(self, hub: Hub, wish: Wish, tell: Callable[[News], None]) -> None:
+    def _wish(self, hub: RegisteredHub, wish: HubWish, tell: Callable[[News], None]) -> None:
         """A hub wants to answer to one id more, or less."""
         if not self.table.wishes(hub, _now()):
             raise LinkViolation("a hub that changes what it answers to so often is not served")

@@ -34,7 +34,7 @@ from relay.link.security.meeting import FULL, NOT_HERE, derived_id, hub_id
 _GONE = "the hub is not at this meeting point now"
 
 
-class State(Enum):
+class MeetingState(Enum):
     KNOCKING = auto()
     REGISTERED = auto()
     WAITING = auto()
@@ -50,7 +50,7 @@ class NoRoom(Exception):
         self.code = code
 
 
-class Hub:
+class RegisteredHub:
     """A hub's registration. `end` closes its connection, at once; `tell` hands it a visitor.
     `ids`: what it answers to, with how often it was asked for."""
 
@@ -63,7 +63,7 @@ class Hub:
         self.id = ""
         self.key = b""
         self.ids: dict[str, _Rate] = {}
-        self.state = State.KNOCKING
+        self.state = MeetingState.KNOCKING
         self.tell: Callable[[Visit], None] = _nobody
         self.wishes: _Rate | None = None
 
@@ -74,7 +74,13 @@ class Visit:
     __slots__ = ("address", "end", "heard", "hub", "id", "network", "since", "state", "ticket")
 
     def __init__(
-        self, hub: Hub, id: str, address: str, ticket: str, now: float, end: Callable[[str], None]
+        self,
+        hub: RegisteredHub,
+        id: str,
+        address: str,
+        ticket: str,
+        now: float,
+        end: Callable[[str], None],
     ) -> None:
         self.hub = hub
         self.id = id
@@ -84,7 +90,7 @@ class Visit:
         self.end = end
         self.since = now
         self.heard = now
-        self.state = State.WAITING
+        self.state = MeetingState.WAITING
 
 
 def _nobody(visit: Visit) -> None:
@@ -108,7 +114,7 @@ class _Rate:
         return True
 
 
-class Table:
+class MeetingTable:
     """All of it. `only`: whether an id may register here."""
 
     def __init__(
@@ -121,8 +127,8 @@ class Table:
         self.bounds = bounds
         self._only = only
         self._ticket = ticket
-        self._hubs: dict[Hub, None] = {}
-        self._registered: dict[str, Hub] = {}  # by each id
+        self._hubs: dict[RegisteredHub, None] = {}
+        self._registered: dict[str, RegisteredHub] = {}  # by each id
         self._proven = 0
         self._waiting: dict[str, Visit] = {}
         self._pairs: dict[Visit, None] = {}
@@ -148,7 +154,7 @@ class Table:
 
     # --- hubs -----------------------------------------------------------------------------------
 
-    def knock(self, address: str, now: float, end: Callable[[str], None]) -> Hub:
+    def knock(self, address: str, now: float, end: Callable[[str], None]) -> RegisteredHub:
         """A hub has come from `address` and is to prove itself. Raises NoRoom."""
         network = network_of(address)
         self._attempt(network, now)
@@ -157,14 +163,16 @@ class Table:
             raise NoRoom("there are too many hubs at your address")
         if len(self._hubs) >= bounds.registrations:
             raise NoRoom("this meeting point has all the hubs it can take")
-        hub = Hub(network, now, end)
+        hub = RegisteredHub(network, now, end)
         self._hubs[hub] = None
         self._hubs_at[network] += 1
         return hub
 
-    def prove(self, hub: Hub, key: bytes, now: float, tell: Callable[[Visit], None]) -> str:
+    def prove(
+        self, hub: RegisteredHub, key: bytes, now: float, tell: Callable[[Visit], None]
+    ) -> str:
         """It holds the private half of `key`; returns the id that it answers to. Raises NoRoom."""
-        assert hub.state is State.KNOCKING
+        assert hub.state is MeetingState.KNOCKING
         id = hub_id(key)
         if not self._only(id):
             raise NoRoom(f"this meeting point is for others; ask its owner to let {id} in")
@@ -175,14 +183,14 @@ class Table:
             self.leave_hub(older)
             end("the hub came back over a new connection")
         hub.id, hub.key = id, key
-        hub.state, hub.heard, hub.tell = State.REGISTERED, now, tell
+        hub.state, hub.heard, hub.tell = MeetingState.REGISTERED, now, tell
         self._proven += 1
         self._add(hub, id, self.bounds.visits_hub, now)
         return id
 
-    def answer(self, hub: Hub, seed: bytes, now: float) -> str:
+    def answer(self, hub: RegisteredHub, seed: bytes, now: float) -> str:
         """It answers to the id of its key and `seed` too; returns that. Raises NoRoom."""
-        if hub.state is not State.REGISTERED:
+        if hub.state is not MeetingState.REGISTERED:
             raise NoRoom(_GONE, NOT_HERE)
         id = derived_id(hub.key, seed)
         if id in hub.ids:
@@ -195,7 +203,7 @@ class Table:
         self._add(hub, id, bounds.visits_derived, now)
         return id
 
-    def ended(self, hub: Hub, seed: bytes) -> None:
+    def ended(self, hub: RegisteredHub, seed: bytes) -> None:
         """It does not answer to that id any more, and who waits for it need not."""
         id = derived_id(hub.key, seed)
         if hub.ids.pop(id, None) is None:
@@ -206,22 +214,22 @@ class Table:
             self.leave_visit(visit)
             end(_GONE)
 
-    def wishes(self, hub: Hub, now: float) -> bool:
+    def wishes(self, hub: RegisteredHub, now: float) -> bool:
         """Count one change of its ids; False if there are too many."""
         most = self.bounds.wishes_each
         hub.wishes = hub.wishes or _Rate(most, now)
         return hub.wishes.take(most, now)
 
-    def _add(self, hub: Hub, id: str, most: int, now: float) -> None:
+    def _add(self, hub: RegisteredHub, id: str, most: int, now: float) -> None:
         hub.ids[id] = _Rate(most, now)
         self._registered[id] = hub
 
-    def leave_hub(self, hub: Hub) -> None:
+    def leave_hub(self, hub: RegisteredHub) -> None:
         """Its connection is gone. Idempotent."""
-        if hub.state is State.GONE:
+        if hub.state is MeetingState.GONE:
             return
-        self._proven -= hub.state is State.REGISTERED
-        hub.state = State.GONE
+        self._proven -= hub.state is MeetingState.REGISTERED
+        hub.state = MeetingState.GONE
         del self._hubs[hub]
         _less(self._hubs_at, hub.network)
         for id in hub.ids:
@@ -265,7 +273,7 @@ class Table:
         if self._pairs_of[visit.id] >= most or len(self._pairs) >= bounds.pairs:
             raise NoRoom("there are too many connections")
         self._no_longer_waits(visit)
-        visit.state, visit.heard = State.JOINED, now
+        visit.state, visit.heard = MeetingState.JOINED, now
         self._pairs[visit] = None
         self._pairs_at[visit.network] += 1
         self._pairs_of[visit.id] += 1
@@ -273,7 +281,7 @@ class Table:
 
     def slow(self, visit: Visit) -> None:
         """An end of the pair does not read, and bytes for it are held back."""
-        if visit.state is not State.JOINED:
+        if visit.state is not MeetingState.JOINED:
             return
         self._slow.setdefault(visit)
         while len(self._slow) > self.bounds.slow:
@@ -288,14 +296,14 @@ class Table:
 
     def leave_visit(self, visit: Visit) -> None:
         """The visitor, or the pair, is gone. Idempotent."""
-        if visit.state is State.WAITING:
+        if visit.state is MeetingState.WAITING:
             self._no_longer_waits(visit)
-        elif visit.state is State.JOINED:
+        elif visit.state is MeetingState.JOINED:
             del self._pairs[visit]
             self._slow.pop(visit, None)
             _less(self._pairs_at, visit.network)
             _less(self._pairs_of, visit.id)
-        visit.state = State.GONE
+        visit.state = MeetingState.GONE
 
     def _no_longer_waits(self, visit: Visit) -> None:
         del self._waiting[visit.ticket]
@@ -307,13 +315,13 @@ class Table:
     def sweep(self, now: float) -> None:
         """End whoever's time is over; to be called every SWEEP_S."""
         for hub in tuple(self._hubs):
-            knocking = hub.state is State.KNOCKING
+            knocking = hub.state is MeetingState.KNOCKING
             if now - hub.heard >= (PROOF_S if knocking else SILENT_S):
                 end = hub.end
                 self.leave_hub(hub)
                 end("no proof came in time" if knocking else "the hub was silent")
         for visit in (*self._waiting.values(), *self._pairs):
-            waiting = visit.state is State.WAITING
+            waiting = visit.state is MeetingState.WAITING
             if now - visit.heard >= (JOIN_S if waiting else IDLE_S):
                 end = visit.end
                 self.leave_visit(visit)

@@ -23,7 +23,7 @@ class StepFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class RunningByte:
     """Byte `at` counts up with every packet; `xor_at` is an xor checksum over it, if any."""
 
     at: int
@@ -31,7 +31,7 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
-class Packet:
+class EndpointWrite:
     """One write to an endpoint. `keys`: slots it fills; newer packets replace queued ones that
     share a key, never packets of their own command. `after_ms`: delay behind the packet before."""
 
@@ -40,11 +40,11 @@ class Packet:
     response: bool = False
     keys: tuple[str, ...] = ()
     after_ms: int = 0
-    counter: Counter | None = None
+    counter: RunningByte | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class KeepAlive:
+class KeptAlive:
     """Repeat `packet`, or what was written last (one per key), every `every_ms`.
 
     `only_running`: only while a value is not at rest. `only_demanded`: only where the transport
@@ -53,7 +53,7 @@ class KeepAlive:
     """
 
     every_ms: int
-    packet: Packet | None = None
+    packet: EndpointWrite | None = None
     only_running: bool = False
     only_demanded: bool = False
     primed: bool = False
@@ -117,7 +117,7 @@ class DeviceProtocol(Protocol):
     """
 
     @property
-    def keepalive(self) -> KeepAlive | None: ...
+    def keepalive(self) -> KeptAlive | None: ...
 
     def handshake(self) -> Steps[None]:
         """What must happen after connecting, before the device is announced."""
@@ -125,18 +125,18 @@ class DeviceProtocol(Protocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         """Packets that bring `feature` to `value`. Raises ProtocolError without such an output."""
         ...
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         """Packets that bring these features (None: all) to rest, merged; empty if none exist.
 
         Also resets the memory of those features.
         """
         ...
 
-    def armed(self) -> tuple[Packet, ...] | None:
+    def armed(self) -> tuple[EndpointWrite, ...] | None:
         """The packets of `stop(None)` for somebody else to keep: no counter goes on for them.
 
         They are sent without knowing what the device does, so they bring it to rest from any state
@@ -150,7 +150,7 @@ class DeviceProtocol(Protocol):
         """Endpoints, subscribed by the handshake, whose notifications `heard` is to be given."""
         ...
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
+    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
         """Packets that what the device just said makes due. What makes no sense is passed over."""
         ...
 
@@ -175,6 +175,6 @@ class DeviceProtocol(Protocol):
         """How soon `tick` wants to be called; None while there is nothing to do by the clock."""
         ...
 
-    def tick(self) -> tuple[Packet, ...]:
+    def tick(self) -> tuple[EndpointWrite, ...]:
         """Packets that time alone makes due."""
         ...

@@ -207,7 +207,7 @@ class _Compiler:
             raise SchemaError(path, f"there is no codec {name} (known: {', '.join(CODECS)})")
         return CODECS[name]
 
-    def _packet(self, path: Path, packet: schema.Packet, names: frozenset[str]) -> PacketRule:
+    def _packet(self, path: Path, packet: schema.PacketEntry, names: frozenset[str]) -> PacketRule:
         if (packet.bytes is None) == (packet.text is None):
             raise SchemaError(path, "a packet needs either bytes or text")
         encoder = self._encoder(path, packet.bytes, packet.text, names)
@@ -241,7 +241,7 @@ class _Compiler:
             OUTPUT_NAMES[name] for name in ((names,) if isinstance(names, str) else names)
         )
 
-    def _output(self, path: Path, rule: schema.Output) -> OutputRule:
+    def _output(self, path: Path, rule: schema.OutputEntry) -> OutputRule:
         single = rule.bytes is not None or rule.text is not None
         if single + (rule.send is not None) + (rule.ticks is not None) != 1:
             raise SchemaError(path, "an output needs one of bytes, text, send and ticks")
@@ -265,7 +265,7 @@ class _Compiler:
             ticks=rule.ticks,
         )
 
-    def _stop(self, path: Path, rule: schema.Stop) -> StopRule:
+    def _stop(self, path: Path, rule: schema.StopEntry) -> StopRule:
         types = self._types(rule.on)
         if not all(kind.is_position for kind in types):
             raise SchemaError((*path, "on"), "only positions need this; the others stop with 0")
@@ -337,7 +337,7 @@ class _Compiler:
             return None
         path: Path = ("keepalive",)
         if rule.mode is not None:
-            packet = schema.Packet(
+            packet = schema.PacketEntry(
                 bytes=rule.bytes, text=rule.text, to=rule.to, response=rule.response
             )
             compiled = self._packet(path, packet, CONNECT_NAMES)
@@ -349,7 +349,7 @@ class _Compiler:
         running = rule.while_ is not None
         return KeepAliveRule(rule.every_ms, None, running, False, not running)
 
-    def _input(self, path: Path, rule: schema.Reading) -> InputRule:
+    def _input(self, path: Path, rule: schema.ReadingEntry) -> InputRule:
         listen = rule.from_ or rule.subscribe
         if (rule.read is None) == (listen is None):
             raise SchemaError(path, "an input needs either read, or from or subscribe")

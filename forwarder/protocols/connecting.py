@@ -18,7 +18,7 @@ from forwarder.protocols.base import (
     WriteStep,
 )
 from forwarder.protocols.compiled import Behaviour, IdentifyRule, InitRule
-from forwarder.protocols.memory import Memory, Opening
+from forwarder.protocols.memory import DeviceMemory, Memory
 from forwarder.protocols.registry import HOOKS
 
 # What an expression can raise on values that it was not written for.
@@ -169,7 +169,7 @@ def redirected(behaviour: Behaviour, identifier: str | None, seen: Seen) -> str:
     return protocol if elsewhere else behaviour.protocol
 
 
-def handshake(rules: tuple[InitRule, ...], memory: Memory, opening: Opening) -> Steps[None]:
+def handshake(rules: tuple[InitRule, ...], memory: Memory, opening: DeviceMemory) -> Steps[None]:
     for number, rule in enumerate(rules):
         try:
             if rule.when is None or rule.when(memory):
@@ -179,7 +179,7 @@ def handshake(rules: tuple[InitRule, ...], memory: Memory, opening: Opening) -> 
             raise ProtocolError(f"{name}: connect step {number + 1} failed: {error}") from error
 
 
-def _connect(rule: InitRule, memory: Memory, opening: Opening) -> Steps[None]:
+def _connect(rule: InitRule, memory: Memory, opening: DeviceMemory) -> Steps[None]:
     step = rule.step
     if rule.packet is not None:
         data = rule.packet.encoder.encode(memory)

@@ -18,9 +18,9 @@ from forwarder.protocols.base import (
     WaitStep,
     WriteStep,
 )
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 
-Hook = Callable[[Opening, str], Steps[None]]
+Hook = Callable[[DeviceMemory, str], Steps[None]]
 """Takes the device and the endpoint that the file names."""
 
 # A person must walk to the toy and press its button; a minute is long enough and still ends.
@@ -38,7 +38,7 @@ def wait(endpoint: str, timeout_ms: int) -> Steps[bytes]:
     return data or b""
 
 
-def lelo_auth(opening: Opening, endpoint: str) -> Steps[None]:
+def lelo_auth(opening: DeviceMemory, endpoint: str) -> Steps[None]:
     """The toy asks for its button, sends a password, and wants it back.
 
     00… = press the button; 01 00… = done; anything else is the password.
@@ -64,7 +64,7 @@ def lelo_auth(opening: Opening, endpoint: str) -> Steps[None]:
     raise ProtocolError(f"{name}: does not take its own password; switch it off and on")
 
 
-def fluffer(opening: Opening, _endpoint: str) -> Steps[None]:
+def fluffer(opening: DeviceMemory, _endpoint: str) -> Steps[None]:
     """A challenge made of the advertisement, answered under the vendor's AES key."""
     yield SubscribeStep("rx")
     advertised = opening.manufacturer.get(_FLUFFER_COMPANY)
@@ -85,18 +85,18 @@ def fluffer(opening: Opening, _endpoint: str) -> Steps[None]:
     yield WriteStep("tx", codecs.fluffer(bytes((0x82, 0x0E, 2, 0, 1))))
 
 
-def vibcrafter(opening: Opening, _endpoint: str) -> Steps[None]:
+def vibcrafter(opening: DeviceMemory, _endpoint: str) -> Steps[None]:
     """Six letters; challenges begin with four letters or digits."""
     yield from _challenged(opening, codecs.vibcrafter, 6, r"[0-9A-Za-z]{4}:([0-9A-Za-z]+);")
 
 
-def vibio(opening: Opening, _endpoint: str) -> Steps[None]:
+def vibio(opening: DeviceMemory, _endpoint: str) -> Steps[None]:
     """Eight letters; challenges begin with four hex digits."""
     yield from _challenged(opening, codecs.vibio, 8, r"[0-9A-Fa-f]{4}:(.*);")
 
 
 def _challenged(
-    opening: Opening, codec: codecs.AesCodec, letters: int, challenge: str
+    opening: DeviceMemory, codec: codecs.AesCodec, letters: int, challenge: str
 ) -> Steps[None]:
     """`Auth:……;`, the toy's challenge, our hash of it, `OK;`, all under the vendor's AES key."""
     name = opening.definition.name

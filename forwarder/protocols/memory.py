@@ -10,7 +10,7 @@ from forwarder.definitions.model import NAME_OF, Definition
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class DeviceMemory:
     """A connected device, as far as bytes depend on it.
 
     `name` as advertised; `manufacturer`: company number → data. `constants` come from the file's
@@ -26,7 +26,7 @@ class Opening:
     random: Callable[[int], bytes] = secrets.token_bytes
 
 
-class State(dict[int, int]):
+class FeatureMemory(dict[int, int]):
     """Feature index → remembered value, 0 if none; iterates over the values."""
 
     def __missing__(self, _index: int) -> int:
@@ -44,9 +44,9 @@ class Memory:
         "kinds", "n", "name", "names", "s", "seq", "variant",
     )  # fmt: skip
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: DeviceMemory) -> None:
         definition = opening.definition
-        self.s = State()
+        self.s = FeatureMemory()
         self.seq = 0
         self.ident = definition.identifier or ""
         self.name = opening.name

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.definitions.model import NAME_OF, FeatureSpec
 from forwarder.protocols.base import (
-    Counter,
-    KeepAlive,
-    Packet,
+    EndpointWrite,
+    KeptAlive,
     ProtocolError,
     ReadStep,
+    RunningByte,
     StepFailed,
     Steps,
     SubscribeStep,
@@ -22,7 +22,7 @@ from forwarder.protocols.base import (
 )
 from forwarder.protocols.compiled import Behaviour, InputRule, OutputRule, PacketRule
 from forwarder.protocols.connecting import FAULTS, MAX_NOTIFICATIONS, handshake, parts, search
-from forwarder.protocols.memory import Memory, Opening, State
+from forwarder.protocols.memory import DeviceMemory, FeatureMemory, Memory
 from forwarder.protocols.registry import TICKERS
 from forwarder.protocols.tickers import Ticker
 
@@ -46,7 +46,7 @@ class Plan:
 class TemplateProtocol:
     """One connected device that a protocol file describes. See DeviceProtocol for the contract."""
 
-    def __init__(self, behaviour: Behaviour, opening: Opening) -> None:
+    def __init__(self, behaviour: Behaviour, opening: DeviceMemory) -> None:
         self._behaviour = behaviour
         self._opening = opening
         self._name = opening.definition.name
@@ -94,23 +94,23 @@ class TemplateProtocol:
         return self._plans[feature, kind].rules
 
     @property
-    def keepalive(self) -> KeepAlive | None:
+    def keepalive(self) -> KeptAlive | None:
         rule = self._behaviour.keepalive
         if rule is None:
             return None
         packet = None
         if rule.packet is not None:
-            packet = Packet(
+            packet = EndpointWrite(
                 rule.packet.endpoint, self._bytes(rule.packet, ()), rule.packet.response
             )
-        return KeepAlive(rule.every_ms, packet, rule.only_running, rule.only_demanded, rule.primed)
+        return KeptAlive(rule.every_ms, packet, rule.only_running, rule.only_demanded, rule.primed)
 
     def handshake(self) -> Steps[None]:
         return handshake(self._behaviour.init, self._memory, self._opening)
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         try:
             plan = self._plans[feature, kind]
         except KeyError:
@@ -123,7 +123,7 @@ class TemplateProtocol:
             what = f"{self._name}: {kind} {value} cannot be encoded"
             raise ProtocolError(f"{what}: {error}") from error
 
-    def _encode(self, plan: Plan, value: int, duration_ms: int) -> tuple[Packet, ...]:
+    def _encode(self, plan: Plan, value: int, duration_ms: int) -> tuple[EndpointWrite, ...]:
         memory = self._memory
         feature = plan.feature
         remembered = memory.s[feature]
@@ -146,15 +146,15 @@ class TemplateProtocol:
         self._before[feature] = value
         return tuple(packets)
 
-    def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> Packet:
+    def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> EndpointWrite:
         memory = self._memory
         data = self._bytes(rule, call)
         counter = None
         if rule.encoder.counts:
-            counter = Counter(memory.counter_at, memory.counter_xor_at)
+            counter = RunningByte(memory.counter_at, memory.counter_xor_at)
             memory.seq = (memory.seq + 1) & _COUNTER_MASK
         keys = rule.keys or (SHARED_KEY if rule.encoder.shared else plan.own_keys)
-        return Packet(rule.endpoint, data, rule.response, keys, rule.after_ms, counter)
+        return EndpointWrite(rule.endpoint, data, rule.response, keys, rule.after_ms, counter)
 
     def _bytes(self, rule: PacketRule, call: tuple[object, ...]) -> bytes:
         self._memory.counter_xor_at = None
@@ -166,19 +166,19 @@ class TemplateProtocol:
             self._tickers[plan.feature] = (TICKERS[name](), plan)
         return self._tickers[plan.feature][0]
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         indexes = [i for i in sorted(self._features) if features is None or i in features]
         for index in indexes:
             if index in self._tickers:
                 self._tickers[index][0].halt()
         return merge(self._stops(indexes))
 
-    def _stops(self, indexes: list[int]) -> list[tuple[Packet, ...]]:
+    def _stops(self, indexes: list[int]) -> list[tuple[EndpointWrite, ...]]:
         """What stops these features. One that cannot be encoded must not keep the others running.
 
         Raises ProtocolError only if nothing is left to send.
         """
-        commands: list[tuple[Packet, ...]] = []
+        commands: list[tuple[EndpointWrite, ...]] = []
         failed: ProtocolError | None = None
         for index in indexes:
             for kind in self._features[index].outputs:
@@ -194,18 +194,18 @@ class TemplateProtocol:
             raise failed
         return commands
 
-    def armed(self) -> tuple[Packet, ...]:
+    def armed(self) -> tuple[EndpointWrite, ...]:
         memory = self._memory
-        state, counter, before = State(memory.s), memory.seq, self._before
-        memory.s = State(dict.fromkeys(state.keys(), 0))
+        state, counter, before = FeatureMemory(memory.s), memory.seq, self._before
+        memory.s = FeatureMemory(dict.fromkeys(state.keys(), 0))
         self._before = {}
         try:
             return merge(self._stops(sorted(self._features)))
         finally:
             memory.s, memory.seq, self._before = state, counter, before
 
-    def _position_stops(self, feature: FeatureSpec) -> list[Packet]:
-        found: list[Packet] = []
+    def _position_stops(self, feature: FeatureSpec) -> list[EndpointWrite]:
+        found: list[EndpointWrite] = []
         for kind in feature.outputs:
             plan = self._plans[feature.index, kind]
             call = (feature.index, plan.type, 0, 0, 0, plan.top)
@@ -299,7 +299,7 @@ class TemplateProtocol:
     def listens(self) -> tuple[str, ...]:
         return ()
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
+    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
         del endpoint, data
         return ()
 
@@ -312,12 +312,12 @@ class TemplateProtocol:
             default=None,
         )
 
-    def tick(self) -> tuple[Packet, ...]:
+    def tick(self) -> tuple[EndpointWrite, ...]:
         packets = []
         for ticker, plan in self._tickers.values():
             data = ticker.tick() if ticker.active else None
             if data is not None:
-                packets.append(Packet("tx", data, keys=plan.own_keys))
+                packets.append(EndpointWrite("tx", data, keys=plan.own_keys))
         return tuple(packets)
 
 
@@ -326,9 +326,9 @@ def percent(data: bytes) -> int | None:
     return data[0] if data and data[0] <= 100 else None
 
 
-def _alike(halts: Iterable[Packet]) -> list[tuple[Packet, ...]]:
+def _alike(halts: Iterable[EndpointWrite]) -> list[tuple[EndpointWrite, ...]]:
     """Each packet once, for all features that it halts: one word stops every axis of a machine."""
-    found: dict[tuple[str, bytes], Packet] = {}
+    found: dict[tuple[str, bytes], EndpointWrite] = {}
     for halt in halts:
         place = (halt.endpoint, halt.data)
         same = found.get(place)
@@ -338,9 +338,9 @@ def _alike(halts: Iterable[Packet]) -> list[tuple[Packet, ...]]:
     return [(halt,) for halt in found.values()]
 
 
-def merge(commands: Iterable[tuple[Packet, ...]]) -> tuple[Packet, ...]:
+def merge(commands: Iterable[tuple[EndpointWrite, ...]]) -> tuple[EndpointWrite, ...]:
     """What is left of several commands when newer packets replace older ones that share a key."""
-    kept: list[Packet] = []
+    kept: list[EndpointWrite] = []
     for packets in commands:
         keys = {key for packet in packets for key in packet.keys}
         kept = [packet for packet in kept if keys.isdisjoint(packet.keys)]

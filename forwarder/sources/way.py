@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from forwarder.devices.driver import Outcome
-from forwarder.sources.relays.waiting import Outcome as Asked
+from forwarder.sources.relays.waiting import ReplyFuture as Asked
 from relay.link import messages as wire
 
 
-class Way(Protocol):
+class PeripheralRoute(Protocol):
     """The way to whoever has the peripheral, as `RelayLink` is the one to a relay."""
 
     ended: str | None

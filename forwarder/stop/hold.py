@@ -6,9 +6,9 @@ and runs of the hub, and only the person ends it.
 
 Theory. There are two questions, and each has one owner here:
 
-* May anybody drive? `Mode` says. Every value that is to reach a toy passes `Hub.output`, the only
-  caller of `Device.output`, and that asks `refusal` first. What was let through before is for the
-  stops that the hub sends in the same breath: a stop overtakes what waits.
+* May anybody drive? `HoldMode` says. Every value that is to reach a toy passes `Hub.output`, the
+  only caller of `Device.output`, and that asks `refusal` first. What was let through before is for
+  the stops that the hub sends in the same breath: a stop overtakes what waits.
 * May this app drive? An app is known by its name and, if it came with a token, by the name of
   that; names outlast connections, and whoever came with a token cannot give it another name.
 
@@ -40,7 +40,7 @@ from relay.link.names import neutralise, quoted
 MAX_MUTED: Final = 256
 
 
-class Mode(StrEnum):
+class HoldMode(StrEnum):
     FREE = "free"
     PAUSED = "paused"
     STOPPED = "stopped"
@@ -52,16 +52,16 @@ class Wish(Enum):
     RESUME = auto()
 
 
-NEXT: Final[dict[tuple[Mode, Wish], Mode]] = {
-    (Mode.FREE, Wish.STOP): Mode.STOPPED,
-    (Mode.FREE, Wish.PAUSE): Mode.PAUSED,
-    (Mode.FREE, Wish.RESUME): Mode.FREE,
-    (Mode.PAUSED, Wish.STOP): Mode.STOPPED,
-    (Mode.PAUSED, Wish.PAUSE): Mode.PAUSED,
-    (Mode.PAUSED, Wish.RESUME): Mode.FREE,
-    (Mode.STOPPED, Wish.STOP): Mode.STOPPED,
-    (Mode.STOPPED, Wish.PAUSE): Mode.STOPPED,
-    (Mode.STOPPED, Wish.RESUME): Mode.FREE,
+NEXT: Final[dict[tuple[HoldMode, Wish], HoldMode]] = {
+    (HoldMode.FREE, Wish.STOP): HoldMode.STOPPED,
+    (HoldMode.FREE, Wish.PAUSE): HoldMode.PAUSED,
+    (HoldMode.FREE, Wish.RESUME): HoldMode.FREE,
+    (HoldMode.PAUSED, Wish.STOP): HoldMode.STOPPED,
+    (HoldMode.PAUSED, Wish.PAUSE): HoldMode.PAUSED,
+    (HoldMode.PAUSED, Wish.RESUME): HoldMode.FREE,
+    (HoldMode.STOPPED, Wish.STOP): HoldMode.STOPPED,
+    (HoldMode.STOPPED, Wish.PAUSE): HoldMode.STOPPED,
+    (HoldMode.STOPPED, Wish.RESUME): HoldMode.FREE,
 }
 
 
@@ -73,11 +73,11 @@ class Muted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     since: float
 
 
-class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HoldState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All there is to know, and to keep. `by` and `since` (Unix time) are of the mode; FREE has
     neither."""
 
-    mode: Mode = Mode.FREE
+    mode: HoldMode = HoldMode.FREE
     by: str = ""
     since: float = 0.0
     muted: tuple[Muted, ...] = ()
@@ -86,8 +86,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Hold:
     """The state and its changes. Nothing here waits or fails but for a name that is none."""
 
-    def __init__(self, state: State | None = None) -> None:
-        self.state = state or State()
+    def __init__(self, state: HoldState | None = None) -> None:
+        self.state = state or HoldState()
 
     def __repr__(self) -> str:
         return f"<Hold {self.state.mode}, {len(self.state.muted)} muted>"
@@ -95,19 +95,19 @@ class Hold:
     @property
     def holds(self) -> bool:
         """Whether nothing may be driven."""
-        return self.state.mode is not Mode.FREE
+        return self.state.mode is not HoldMode.FREE
 
     @property
     def refuses_anybody(self) -> bool:
         """Whether `refusal` has anything to say to anybody."""
-        return self.state.mode is not Mode.FREE or bool(self.state.muted)
+        return self.state.mode is not HoldMode.FREE or bool(self.state.muted)
 
     def wish(self, wish: Wish, by: str, now: float) -> bool:
         """Stop, pause or resume; `now` in Unix time. Returns whether the mode has changed."""
         mode = NEXT[self.state.mode, wish]
         if mode is self.state.mode:
             return False
-        by, since = ("", 0.0) if mode is Mode.FREE else (neutralise(by), now)
+        by, since = ("", 0.0) if mode is HoldMode.FREE else (neutralise(by), now)
         self.state = replace(self.state, mode=mode, by=by, since=since)
         return True
 
@@ -144,7 +144,7 @@ class Hold:
     def refusal(self, *names: str | None) -> str | None:
         """Why an app with these names may not drive now, in a person's words; None if it may."""
         state = self.state
-        if state.mode is not Mode.FREE:
+        if state.mode is not HoldMode.FREE:
             who = f" by {state.by}" if state.by else ""
             return (
                 f"Everything was {state.mode}{who} {_when(state.since)}; it goes on when the person"

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from forwarder.errors import ConfigError
-from forwarder.stop.hold import Hold, Mode, State
+from forwarder.stop.hold import Hold, HoldMode, HoldState
 from relay.link.files.keys import spoil, write_private
 from relay.link.files.statefile import NewerFormat, refuse_newer
 
@@ -26,11 +26,11 @@ AGAIN_S = 10.0
 _FORMAT = 1
 
 
-class _File(State, frozen=True, forbid_unknown_fields=True):
+class _HoldFile(HoldState, frozen=True, forbid_unknown_fields=True):
     version: int = _FORMAT
 
 
-def load_hold(path: Path) -> State:
+def load_hold(path: Path) -> HoldState:
     """What was kept. A file that is damaged counts as stopped: better to ask once too often.
 
     Raises ConfigError if there is one that cannot be read, or that a newer version has written.
@@ -38,15 +38,15 @@ def load_hold(path: Path) -> State:
     try:
         data = path.read_bytes()
         refuse_newer(path, data, _FORMAT)
-        file = msgspec.json.decode(data, type=_File)
-        return State(file.mode, file.by, file.since, file.muted)
+        file = msgspec.json.decode(data, type=_HoldFile)
+        return HoldState(file.mode, file.by, file.since, file.muted)
     except FileNotFoundError:
-        return State()
+        return HoldState()
     except NewerFormat as error:
         raise ConfigError(f"{error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         log.error("%s is damaged: everything is stopped until you resume", path)
-        return State(Mode.STOPPED, f"the hub, for {path.name} is damaged", time.time())
+        return HoldState(HoldMode.STOPPED, f"the hub, for {path.name} is damaged", time.time())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -107,7 +107,7 @@ class HoldFile:
             return
         try:
             state = self._hold.state
-            file = _File(state.mode, state.by, state.since, state.muted)
+            file = _HoldFile(state.mode, state.by, state.since, state.muted)
             write_private(self._path, msgspec.json.encode(file))
             self._written, self.trouble = state, None
         except OSError as error:

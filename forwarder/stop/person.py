@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from forwarder.devices.driver import Outcome
-from forwarder.errors import ConfigError, Held
-from forwarder.hub.hub import Client, Hub
+from forwarder.errors import ConfigError, HeldByPerson
+from forwarder.hub.hub import Hub, HubClient
 from forwarder.stop.hold import Wish
 from relay.link.names import neutralise, quoted
 
 log = logging.getLogger(__name__)
 
 
-class Stopping(NamedTuple):
+class StopUnderWay(NamedTuple):
     """A stop on its way. `name`: of the device, as people know it."""
 
     name: str
@@ -40,19 +40,19 @@ class Person:
         self._changed = changed
         self._wall = wall
 
-    def stop(self, by: str) -> list[Stopping]:
+    def stop(self, by: str) -> list[StopUnderWay]:
         """Stop everything, and hold it until `resume`. Pressed again, it stops again."""
         return self._halt(Wish.STOP, by)
 
-    def pause(self, by: str) -> list[Stopping]:
+    def pause(self, by: str) -> list[StopUnderWay]:
         """The same in a calmer word; a stop stays a stop."""
         return self._halt(Wish.PAUSE, by)
 
-    def _halt(self, wish: Wish, by: str) -> list[Stopping]:
+    def _halt(self, wish: Wish, by: str) -> list[StopUnderWay]:
         news = self._hold.wish(wish, by, self._wall())
         devices = tuple(self._hub.devices.values())
         driving = {client for device in devices for client in self._hub.owners(device).values()}
-        stops = [Stopping(device.shown_name, self._hub.halt(device)) for device in devices]
+        stops = [StopUnderWay(device.shown_name, self._hub.halt(device)) for device in devices]
         if news:
             log.warning("everything was %s by %s", self._hold.state.mode, self._hold.state.by)
             self._changed()
@@ -94,7 +94,7 @@ class Person:
             client.dismiss("the person at the hub ended this connection")
         return len(named)
 
-    def _named(self, name: str) -> list[Client]:
+    def _named(self, name: str) -> list[HubClient]:
         key = neutralise(name).casefold()
         found = []
         for client in self._hub.clients:
@@ -103,10 +103,10 @@ class Person:
                 found.append(client)
         return found
 
-    def _tell(self, clients: Iterable[Client]) -> None:
+    def _tell(self, clients: Iterable[HubClient]) -> None:
         """Also a client that does not try again sees why nothing moves."""
         for client in clients:
             token = None if client.grant is None else client.grant.name
             refusal = self._hold.refusal(client.name, token)
             if refusal is not None:
-                client.trouble(Held(refusal))
+                client.trouble(HeldByPerson(refusal))

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from forwarder.access.admission import Visitor
+from forwarder.access.admission import HttpVisitor
 from forwarder.connectors.websocket_server import visitor_of
 
 RELAY_PATH: Final = "/relay"
@@ -62,7 +62,7 @@ class _Refusal(Protocol):
 class Doorman(Protocol):
     """What the pages need of forwarder.api.access."""
 
-    def refuse(self, visitor: Visitor, fetch_site: str | None = None) -> _Refusal | None: ...
+    def refuse(self, visitor: HttpVisitor, fetch_site: str | None = None) -> _Refusal | None: ...
 
 
 # Where the relay page's index says which build it is, and the hub's word for it in the link. A page

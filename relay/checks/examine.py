@@ -19,16 +19,16 @@ from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError
 from relay.link.security.pairing import load_hub
 from relay.link.websocket import dial
-from relay.radio.choice import Wanted
+from relay.radio.choice import RadioChoice
 from relay.wearer.control import ask
-from relay.wearer.state import WearersWill
+from relay.wearer.state import WearerState
 
 # A hub that answers does so at once; a place that swallows packets is given up.
 _REACH_S = 8.0
 
 
 def doctor_checks(
-    file: FileConfig, hub: str | None, state: Path, wanted: Wanted
+    file: FileConfig, hub: str | None, state: Path, wanted: RadioChoice
 ) -> Iterator[tuple[str, Check]]:
     yield "state folder", partial(machine.state_folder, state, "relay")
     yield "switches", partial(_switches, file, state)
@@ -37,7 +37,7 @@ def doctor_checks(
     yield "hub", partial(_hub, hub or file.hub, state)
 
 
-def radio_checks(wanted: Wanted) -> Iterator[tuple[str, Check]]:
+def radio_checks(wanted: RadioChoice) -> Iterator[tuple[str, Check]]:
     bluetooth = wanted.radios.bluetooth
     if (wanted.simulate is not None or wanted.placed) and not bluetooth:
         yield "radio", lambda: [good("The radio is simulated.")]
@@ -51,7 +51,7 @@ def _switches(file: FileConfig, state: Path) -> Iterator[Finding]:
     yield good(f"The hub calls this relay {config.name}.")
     path = state / "wearer.json"
     try:
-        kept = WearersWill(path if state.is_dir() else None)
+        kept = WearerState(path if state.is_dir() else None)
     except RelayError as error:
         yield bad(str(error))
         return

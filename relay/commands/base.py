@@ -14,8 +14,8 @@ from relay.errors import UsageError
 from relay.wanted import NamedRadios, add_radio_options, on_command_line
 
 if TYPE_CHECKING:
-    from relay.hub_link.hubs import Target
-    from relay.radio.choice import Wanted
+    from relay.hub_link.hubs import HubTarget
+    from relay.radio.choice import RadioChoice
 
 
 def add_state(parser: argparse.ArgumentParser) -> None:
@@ -31,20 +31,20 @@ def add_radio(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adapter", dest="bluetooth", action="append", help=argparse.SUPPRESS)
 
 
-def wanted_radios(options: argparse.Namespace, file: FileConfig) -> Wanted:
+def wanted_radios(options: argparse.Namespace, file: FileConfig) -> RadioChoice:
     """The radios that were named; each kind on the command line wins over the file's.
 
     Raises UsageError.
     """
-    from relay.radio.choice import Wanted
+    from relay.radio.choice import RadioChoice
 
     said = on_command_line(options)
     if options.simulate is not None:
         if said:
             raise UsageError("simulated toys and radios are two relays: leave one of them out")
-        return Wanted(simulate=options.simulate)
+        return RadioChoice(simulate=options.simulate)
     radios: NamedRadios = msgspec.structs.replace(file.radios, **said)
-    return Wanted(radios)
+    return RadioChoice(radios)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Start:
 
     file: FileConfig
     state: Path
-    hub: Target
-    wanted: Wanted
+    hub: HubTarget
+    wanted: RadioChoice
 
 
 def start_of(options: argparse.Namespace) -> Start:

@@ -17,10 +17,10 @@ from relay.config import agent_config
 from relay.hub_link.uplink import Uplink
 from relay.link.event_loop import new_event_loop
 from relay.radio.base import Radio, toys_run_on
-from relay.radio.choice import Wanted, open_radio
+from relay.radio.choice import RadioChoice, open_radio
 from relay.radio.trace import Trace
 from relay.service_manager import READY, STOPPING, notify, sign_of_life
-from relay.wearer.console import Console
+from relay.wearer.console import RelayConsole
 from relay.wearer.control import Control
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def serve(options: argparse.Namespace) -> int:
     start = start_of(options)
     trace = Trace(options.trace) if options.trace else None
     radio = open_radio(start.wanted, trace)
-    console = Console(sys.stderr)
+    console = RelayConsole(sys.stderr)
     level = "DEBUG" if options.verbose else options.log.upper()
     logging.basicConfig(level=level, handlers=[console])
     try:
@@ -43,7 +43,7 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _relay(radio: Radio, start: Start, name: str | None, console: Console) -> None:
+async def _relay(radio: Radio, start: Start, name: str | None, console: RelayConsole) -> None:
     """The whole relay, until a signal ends it. Raises RelayError for what a user can put right."""
     config = agent_config(start.file, name, start.state, outlived=toys_run_on(radio))
     agent = Agent(radio, config)
@@ -65,7 +65,7 @@ async def _relay(radio: Radio, start: Start, name: str | None, console: Console)
         log.info("everything is stopped")
 
 
-async def _look_at_radios(wanted: Wanted) -> None:
+async def _look_at_radios(wanted: RadioChoice) -> None:
     """Say at the start, not at the first scan, that a radio cannot be used."""
     found = await asyncio.to_thread(lambda: list(run_checks(examine.radio_checks(wanted))))
     for finding in found:

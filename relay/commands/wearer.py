@@ -13,10 +13,10 @@ from relay.errors import RelayError
 from relay.link.names import neutralise
 
 if TYPE_CHECKING:
-    from relay.wearer.control import Command
+    from relay.wearer.control import ControlCommand
 
 
-def _wearer(do: Command) -> Callable[[argparse.Namespace], int]:
+def _wearer(do: ControlCommand) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
         from relay.wearer.console import picture
         from relay.wearer.control import ask

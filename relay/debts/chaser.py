@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from relay.debts.debts import DebtTable, Owed
-from relay.debts.keeper import Keeper
+from relay.debts.keeper import RecordKeeper
 from relay.debts.record import Record
 from relay.debts.settling import settle
 from relay.link.messages import Advertisement, Debt
@@ -25,7 +25,7 @@ class Chaser:
     `changed` is called when what people see of the debts has changed.
     """
 
-    def __init__(self, keeper: Keeper, look: Look, changed: Callable[[], None]) -> None:
+    def __init__(self, keeper: RecordKeeper, look: Look, changed: Callable[[], None]) -> None:
         self._keeper = keeper
         self._look = look
         self._debts = DebtTable(changed)

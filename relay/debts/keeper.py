@@ -20,7 +20,7 @@ from relay.debts.record import Record, record_of
 from relay.debts.records import Records
 from relay.link.messages import Name
 from relay.radio.base import Connection
-from relay.supervision.holds import Hold
+from relay.supervision.holds import StopOrder
 
 # How often (s) records are compared with what they are about: running numbers go on with each
 # write, and a toy that ignores a number that it has had does so for the last one only.
@@ -29,7 +29,7 @@ LOOK_S = 1.0
 REST_S = 10.0
 
 
-class Kept(Protocol):
+class KeptPeripheral(Protocol):
     """A connected peripheral."""
 
     @property
@@ -41,13 +41,15 @@ class Kept(Protocol):
     @property
     def name(self) -> Name: ...
 
-    def hold(self) -> Hold: ...
+    def hold(self) -> StopOrder: ...
 
 
-class Keeper:
+class RecordKeeper:
     """`running`: the addresses whose record says that they may run. `may_run` knows if they do."""
 
-    def __init__(self, records: Records, locks: Locks, may_run: Callable[[Kept], bool]) -> None:
+    def __init__(
+        self, records: Records, locks: Locks, may_run: Callable[[KeptPeripheral], bool]
+    ) -> None:
         self.running: set[str] = set()
         self.records = records
         self._locks = locks
@@ -63,18 +65,18 @@ class Keeper:
         await self.records.written()
         return True
 
-    def driven(self, peripheral: Kept) -> None:
+    def driven(self, peripheral: KeptPeripheral) -> None:
         """A message goes through that may set it going."""
         self.running.add(peripheral.address)
         self._rested.pop(peripheral.address, None)
         self.note(peripheral)
 
-    def note(self, peripheral: Kept) -> None:
+    def note(self, peripheral: KeptPeripheral) -> None:
         """Write down how it is stopped, as things are now."""
         if self.records.kept:
             self.records.put(self.record(peripheral))
 
-    def record(self, peripheral: Kept) -> Record:
+    def record(self, peripheral: KeptPeripheral) -> Record:
         address = peripheral.address
         runs, services = address in self.running, peripheral.connection.services
         return record_of(peripheral.name, peripheral.hold(), services, runs=runs)
@@ -95,7 +97,7 @@ class Keeper:
         self._rested.pop(address, None)
         self._locks.drop(address)
 
-    async def watch(self, peripherals: Iterable[Kept]) -> None:
+    async def watch(self, peripherals: Iterable[KeptPeripheral]) -> None:
         """Until cancelled, bring the records of `peripherals` up to date now and then."""
         while self.records.kept:
             await asyncio.sleep(LOOK_S)
@@ -103,7 +105,7 @@ class Keeper:
             for peripheral in peripherals:
                 self._look(peripheral, now)
 
-    def _look(self, peripheral: Kept, now: float) -> None:
+    def _look(self, peripheral: KeptPeripheral, now: float) -> None:
         address = peripheral.address
         if self._may_run(peripheral):
             self.running.add(address)

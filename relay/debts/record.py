@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import msgspec
 
 from relay.link.messages import Address, Name, Service
-from relay.supervision.holds import Hold
+from relay.supervision.holds import StopOrder
 
 
-class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+class RecordedWrite(msgspec.Struct, frozen=True, omit_defaults=True):
     """One write of a stop, to the `nth` of the characteristics that are named alike."""
 
     service: str
@@ -29,16 +29,16 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
     address: Address
     name: Name = ""
-    stop: tuple[Kept, ...] = ()
+    stop: tuple[RecordedWrite, ...] = ()
     gap_ms: int = 0
     runs: bool = False
 
 
-def record_of(name: str, hold: Hold, services: tuple[Service, ...], *, runs: bool) -> Record:
+def record_of(name: str, hold: StopOrder, services: tuple[Service, ...], *, runs: bool) -> Record:
     """Return what to write down about a connected peripheral that `hold` stops."""
     places = _places(services)
     stop = tuple(
-        Kept(*places[write.handle][:2], write.data, places[write.handle][2],
+        RecordedWrite(*places[write.handle][:2], write.data, places[write.handle][2],
              write.response, write.delay_ms)
         for write in hold.writes
         if write.handle in places

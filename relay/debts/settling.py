@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from relay.debts.record import Kept, Record, handles
+from relay.debts.record import Record, RecordedWrite, handles
 from relay.link.messages import ErrorCode
 from relay.radio.base import Connection, RadioError
 
@@ -44,7 +44,7 @@ async def settle(connection: Connection, record: Record) -> None:
             await _write(connection, handle, kept)
 
 
-async def _write(connection: Connection, handle: int, kept: Kept) -> None:
+async def _write(connection: Connection, handle: int, kept: RecordedWrite) -> None:
     """Write it, however often that takes. Raises RadioError."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + TRY_S

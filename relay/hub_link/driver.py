@@ -9,7 +9,7 @@ from collections import deque
 from typing import Protocol
 
 from relay.hub_link.fitting import instead
-from relay.hub_link.outbox import Outbox
+from relay.hub_link.outbox import LinkOutbox
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused, TooLarge
 from relay.link.messages import Bye, FromHub, FromRelay, Hello, Welcome
@@ -21,21 +21,21 @@ log = logging.getLogger(__name__)
 SEND_S = 10.0
 
 
-class Desk(Protocol):
+class LinkHandler(Protocol):
     """Who acts on what the hub says. Both calls decide at once and never wait."""
 
-    def opened(self, line: Line, welcome: Welcome) -> None: ...
+    def opened(self, line: LinkDriver, welcome: Welcome) -> None: ...
 
-    def heard(self, line: Line, message: FromHub) -> None: ...
+    def heard(self, line: LinkDriver, message: FromHub) -> None: ...
 
 
-class Line:
+class LinkDriver:
     """The sink of everything that is to be told to this hub. It owns `channel`.
 
     `late_s`: by how much (s) what the hub says comes later than it could.
     """
 
-    def __init__(self, channel: Channel, desk: Desk, tally: Tally[str]) -> None:
+    def __init__(self, channel: Channel, desk: LinkHandler, tally: Tally[str]) -> None:
         self.peer = channel.peer
         self.late_s = 0.0
         self._channel = channel
@@ -43,7 +43,7 @@ class Line:
         self._loop = asyncio.get_running_loop()
         self._session = RelaySession(self._loop.time())
         self._tally = tally
-        self._outbox = Outbox(tally)
+        self._outbox = LinkOutbox(tally)
         self._echoes: deque[bytes] = deque()
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -73,8 +73,8 @@ class Line:
                 self.put(hello)
                 group.create_task(self._write(), name="link writer")
                 await self._read()
-                raise _Ended
-        except* _Ended:
+                raise _LinkEnded
+        except* _LinkEnded:
             pass
         except* LinkError as errors:
             failure = _first(errors)
@@ -113,7 +113,7 @@ class Line:
             frame = self._next()
             if frame is None:
                 if self._last is not None:
-                    raise _Ended
+                    raise _LinkEnded
                 self._changed.clear()
                 await self._changed.wait()
                 continue
@@ -139,7 +139,7 @@ class Line:
         return None
 
 
-class _Ended(Exception):
+class _LinkEnded(Exception):
     """The link ended in order."""
 
 

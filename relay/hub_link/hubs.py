@@ -36,7 +36,7 @@ LINK_PORT = 12346
 # A person waits for it; the slowest part is a place that swallows packets.
 PAIR_S = 20.0
 
-Connect = Callable[[], Awaitable[Channel]]
+ConnectHub = Callable[[], Awaitable[Channel]]
 
 
 async def dial_place(url: str) -> Channel:
@@ -50,11 +50,11 @@ async def dial_place(url: str) -> Channel:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class HubTarget:
     """A hub to talk to. `where` is its address or name, for people."""
 
     where: str
-    connect: Connect
+    connect: ConnectHub
 
 
 def pair_with(text: str, state: Path, name: str) -> KnownHub:
@@ -93,7 +93,7 @@ def unpair(state: Path) -> bool:
         raise RelayError(f"{state / HUB_FILE}: {error.strerror}") from error
 
 
-def target(url: str | None, state: Path) -> Target:
+def target(url: str | None, state: Path) -> HubTarget:
     """The hub to talk to: the paired one, also at another address `url`; without pairing only one
     on this machine. Raises UsageError with what to do."""
     try:
@@ -105,7 +105,7 @@ def target(url: str | None, state: Path) -> Target:
     if hub is not None and key is not None:
         if address is not None:
             hub = replace(hub, urls=(address,))
-        return Target(neutralise(hub.name), partial(connect, hub, key, dial_place))
+        return HubTarget(neutralise(hub.name), partial(connect, hub, key, dial_place))
     if address is None:
         raise UsageError("which hub? pair with one (relay pair LINK), or say --hub ws://HOST:12346")
     if not _on_this_machine(address):
@@ -114,7 +114,7 @@ def target(url: str | None, state: Path) -> Target:
             " and `relay pair LINK` here"
         )
     plain = address + "/plain"
-    return Target(address, partial(dial, plain))
+    return HubTarget(address, partial(dial, plain))
 
 
 def link_url(url: str) -> str:

@@ -20,7 +20,7 @@ FULL = 1024
 NOTIFICATIONS = 32
 
 
-class Outbox:
+class LinkOutbox:
     """`tally` counts the notifications that were dropped."""
 
     __slots__ = ("_messages", "_notifications", "_tally")

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from relay.agent import Agent
 from relay.hub_link.advice import advised
-from relay.hub_link.hubs import Target
+from relay.hub_link.hubs import HubTarget
 from relay.link.cancellation import apart
 from relay.link.errors import LinkError, LinkRefused
-from relay.link.security.handshake import Refusal, Refused
+from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.session import LinkSilent
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Uplink:
     def __init__(
         self,
         agent: Agent,
-        target: Target,
+        target: HubTarget,
         *,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -64,7 +64,7 @@ class Uplink:
             except LinkRefused as error:
                 self._report(advised(error))
                 # A hub that is busy refuses nobody for good: it is asked like one that is away.
-                if not isinstance(error, Refused) or error.refusal is not Refusal.BUSY:
+                if not isinstance(error, HandshakeRefused) or error.refusal is not RefusalCode.BUSY:
                     await asyncio.sleep(_patience(error))
                     continue
             except LinkError as error:
@@ -100,5 +100,5 @@ class Uplink:
 
 def _patience(error: LinkRefused) -> float:
     """Seconds before a refused relay asks again."""
-    revoked = isinstance(error, Refused) and error.certain and error.refusal is None
+    revoked = isinstance(error, HandshakeRefused) and error.certain and error.refusal is None
     return REVOKED_S if revoked else REFUSED_S

@@ -8,13 +8,13 @@ from typing import Final, TypeVar
 
 from relay.link.channel import Channel
 from relay.link.errors import LinkError
-from relay.link.security.handshake import Refused
+from relay.link.security.handshake import HandshakeRefused
 from relay.link.security.noise import KeyPair
 from relay.link.security.pairing import KnownHub, PairingLink, known_hub
 from relay.link.security.secure import HubIdentity, SecureChannel, secure_as_relay
 
 T = TypeVar("T")
-Dial = Callable[[str], Awaitable[Channel]]
+DialChannel = Callable[[str], Awaitable[Channel]]
 Greet = Callable[[Channel], Awaitable[T]]
 
 # Head start of each place over the next, as RFC 8305 (section 5) recommends: the first is the
@@ -26,7 +26,7 @@ HEAD_START_S: Final = 0.25
 HANG_UP_S: Final = 0.1
 
 
-async def reach(urls: Sequence[str], dial: Dial, greet: Greet[T]) -> tuple[T, str]:
+async def reach(urls: Sequence[str], dial: DialChannel, greet: Greet[T]) -> tuple[T, str]:
     """Dial `urls`, each a little later than the one before, and `greet` whoever answers.
 
     Returns what the first `greet` that succeeded returned, and its URL; all other connections are
@@ -54,13 +54,13 @@ async def reach(urls: Sequence[str], dial: Dial, greet: Greet[T]) -> tuple[T, st
                 errors.append(error)
     finally:
         await _hang_up([attempt for attempt in attempts if attempt is not taken])
-    raise next((error for error in errors if isinstance(error, Refused)), errors[-1])
+    raise next((error for error in errors if isinstance(error, HandshakeRefused)), errors[-1])
 
 
 _Greeted = tuple[Channel, T]
 
 
-async def _attempt(url: str, delay_s: float, dial: Dial, greet: Greet[T]) -> _Greeted[T]:
+async def _attempt(url: str, delay_s: float, dial: DialChannel, greet: Greet[T]) -> _Greeted[T]:
     await asyncio.sleep(delay_s)
     channel = await dial(url)
     try:
@@ -85,7 +85,7 @@ async def _hang_up(attempts: Sequence[asyncio.Future[_Greeted[T]]]) -> None:
             await attempt.result()[0].close()
 
 
-async def pair(link: PairingLink, key: KeyPair, name: str, dial: Dial) -> KnownHub:
+async def pair(link: PairingLink, key: KeyPair, name: str, dial: DialChannel) -> KnownHub:
     """Pair with the hub of `link` and hang up; the caller stores what is returned.
 
     Raises Refused with the reason, or another LinkError if the hub cannot be reached.
@@ -100,7 +100,7 @@ async def pair(link: PairingLink, key: KeyPair, name: str, dial: Dial) -> KnownH
     return known_hub(link, hub.key, hub.name, url)
 
 
-async def connect(hub: KnownHub, key: KeyPair, dial: Dial) -> SecureChannel:
+async def connect(hub: KnownHub, key: KeyPair, dial: DialChannel) -> SecureChannel:
     """Return an authenticated channel to a hub this relay has paired with. Raises as `pair`."""
 
     async def greet(channel: Channel) -> SecureChannel:

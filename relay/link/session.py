@@ -92,7 +92,7 @@ class LinkLate(LinkSilent):
     """What the hub says comes too late to hold anything."""
 
 
-class State(Enum):
+class LinkState(Enum):
     GREETING = "greeting"
     OPEN = "open"
     CLOSED = "closed"
@@ -107,23 +107,26 @@ _NEWS: Final = (
 )  # fmt: skip
 
 # (state, message) → next state. What is absent is a violation.
-RELAY_SAYS: Final[Mapping[tuple[State, type], State]] = {
-    (State.GREETING, Hello): State.OPEN,
-    **{(State.OPEN, kind): State.OPEN for kind in _NEWS},
-    (State.GREETING, Bye): State.CLOSED,
-    (State.OPEN, Bye): State.CLOSED,
+RELAY_SAYS: Final[Mapping[tuple[LinkState, type], LinkState]] = {
+    (LinkState.GREETING, Hello): LinkState.OPEN,
+    **{(LinkState.OPEN, kind): LinkState.OPEN for kind in _NEWS},
+    (LinkState.GREETING, Bye): LinkState.CLOSED,
+    (LinkState.OPEN, Bye): LinkState.CLOSED,
 }
-HUB_SAYS: Final[Mapping[tuple[State, type], State]] = {
-    (State.GREETING, Welcome): State.OPEN,
-    **{(State.OPEN, kind): State.OPEN for kind in (*_REQUESTS, Beat, Scan, Interests, Status)},
-    (State.GREETING, Bye): State.CLOSED,
-    (State.OPEN, Bye): State.CLOSED,
+HUB_SAYS: Final[Mapping[tuple[LinkState, type], LinkState]] = {
+    (LinkState.GREETING, Welcome): LinkState.OPEN,
+    **{
+        (LinkState.OPEN, kind): LinkState.OPEN
+        for kind in (*_REQUESTS, Beat, Scan, Interests, Status)
+    },
+    (LinkState.GREETING, Bye): LinkState.CLOSED,
+    (LinkState.OPEN, Bye): LinkState.CLOSED,
 }
 
 
 def _next(
-    table: Mapping[tuple[State, type], State], state: State, message: object, who: str
-) -> State:
+    table: Mapping[tuple[LinkState, type], LinkState], state: LinkState, message: object, who: str
+) -> LinkState:
     try:
         return table[state, type(message)]
     except KeyError:
@@ -147,7 +150,7 @@ class HubSession:
         idle_ms: int = 10_000,
         page: str = "",
     ) -> None:
-        self.state = State.GREETING
+        self.state = LinkState.GREETING
         self.hello: Hello | None = None
         self.round_trip_ms: float | None = None
         self.clock_offset_us: int | None = None
@@ -173,7 +176,7 @@ class HubSession:
         self.state = _next(RELAY_SAYS, self.state, message, "the relay")
         if isinstance(message, Hello):
             if message.version != VERSION:
-                self.state = State.CLOSED
+                self.state = LinkState.CLOSED
                 raise LinkRefused(
                     f"the relay speaks version {message.version} of the link, this hub {VERSION}:"
                     " update the older one"
@@ -222,7 +225,7 @@ class HubSession:
     @property
     def deadline(self) -> float:
         """When `tick` must be called."""
-        if self.state is not State.OPEN:
+        if self.state is not LinkState.OPEN:
             return self._greeting_ends
         if not self._unanswered:
             return self._beat_due
@@ -237,7 +240,7 @@ class HubSession:
 
         `leases`: peripheral → ms; `active`: an output is on, so beats come at the fast rate.
         """
-        if self.state is not State.OPEN:
+        if self.state is not LinkState.OPEN:
             if now >= self._greeting_ends:
                 raise LinkSilent(f"the relay did not greet within {GREETING_S:g} s")
             return None
@@ -294,9 +297,9 @@ class RelaySession:
     """
 
     def __init__(self, now: float) -> None:
-        self.state = State.GREETING
+        self.state = LinkState.GREETING
         self.welcome: Welcome | None = None
-        self._said = State.GREETING
+        self._said = LinkState.GREETING
         self._clock = LeaseClock()
         self.late_s = 0.0
         self._late_since: float | None = None
@@ -315,7 +318,7 @@ class RelaySession:
         self._heard_at = now
         if isinstance(message, Welcome):
             if message.version != VERSION:
-                self.state = State.CLOSED
+                self.state = LinkState.CLOSED
                 raise LinkRefused(
                     f"the hub speaks version {message.version} of the link, this relay {VERSION}:"
                     " update the older one"
@@ -323,7 +326,7 @@ class RelaySession:
             self.welcome = message
         elif isinstance(message, Beat):
             beat = self._beaten(message, now)
-            if self._said is State.CLOSED:
+            if self._said is LinkState.CLOSED:
                 return beat, None  # It crossed our goodbye.
             return beat, self.send(Echo(message.n, message.time_us, int(now * 1e6)))
         return message, None
@@ -352,7 +355,7 @@ class RelaySession:
     @property
     def deadline(self) -> float:
         """When `tick` must be called."""
-        if self.state is not State.OPEN:
+        if self.state is not LinkState.OPEN:
             return self._greeting_ends
         return self._heard_at + (ACTIVE_PATIENCE_S if self._active else SILENCE_S)
 
@@ -360,6 +363,6 @@ class RelaySession:
         """Raises LinkSilent if the hub has been silent for too long."""
         if now < self.deadline:
             return
-        if self.state is State.GREETING:
+        if self.state is LinkState.GREETING:
             raise LinkSilent(f"the hub did not answer the greeting within {GREETING_S:g} s")
         raise LinkSilent(f"the hub has been silent for {now - self._heard_at:.1f} s")

@@ -1,11 +1,11 @@
-"""`Signal`: what asyncio.Event is, for things of which there are many."""
+"""`WakeFlag`: what asyncio.Event is, for things of which there are many."""
 
 from __future__ import annotations
 
 import asyncio
 
 
-class Signal:
+class WakeFlag:
     """Set or not; `wait` waits until it is. Not thread-safe.
 
     asyncio.Event (3.11 to 3.13) keeps a queue for those who wait, 700 bytes also while nobody

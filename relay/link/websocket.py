@@ -20,7 +20,7 @@ from aiohttp import web
 
 from relay.link.channel import Frame
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
-from relay.link.signal import Signal
+from relay.link.signal import WakeFlag
 
 # From the first packet to the upgrade; 10 s is what browsers and websocket libraries allow, and
 # covers one lost SYN (1 s), a TLS handshake and a phone whose Wi-Fi has to wake up.
@@ -77,7 +77,7 @@ class _Flow(asyncio.Protocol):
         inner = transport.get_protocol()
         assert isinstance(inner, asyncio.Protocol)
         self._inner = inner
-        self.room = Signal()
+        self.room = WakeFlag()
         self.room.set()
         self._clock = asyncio.get_running_loop().time
         self.heard_at = self._clock()

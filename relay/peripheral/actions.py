@@ -55,7 +55,7 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class KeepRecord:
     """Whether it may run has changed, or (`armed`) how to stop it without us; before it matters."""
 
     may_run: bool
@@ -72,7 +72,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StopOutcome:
     """Whoever waits with `token` gets the outcome of the armed stop; `code` None: it was taken."""
 
     token: Hashable
@@ -88,7 +88,7 @@ class Over:
     owes: bool
 
 
-Action = Operate | Hurry | Say | Record | Note | Answer | Over
+MachineAction = Operate | Hurry | Say | KeepRecord | Note | StopOutcome | Over
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RadioRefused:
     """The radio said no."""
 
     code: ErrorCode
@@ -116,4 +116,4 @@ class Dropped:
     """It never began."""
 
 
-Result = Taken | Refused | Cut | Dropped
+Result = Taken | RadioRefused | Cut | Dropped

@@ -28,26 +28,26 @@ from relay.link.messages import (
     Write,
 )
 from relay.peripheral.actions import (
-    Action,
-    Answer,
     Cut,
     Dropped,
     Hurry,
+    KeepRecord,
+    MachineAction,
     Note,
     Operate,
     Over,
-    Record,
-    Refused,
+    RadioRefused,
     Result,
     Say,
+    StopOutcome,
     Taken,
     What,
 )
-from relay.peripheral.gate import Block, Gate
+from relay.peripheral.gate import Gate, Lockout
 from relay.peripheral.limits import LAST_LET_GO_S, SECOND_ROUND_MOST_S
 from relay.peripheral.machine import Machine
 from relay.radio.base import Connection, RadioError
-from relay.supervision.holds import HeldWrite, Hold
+from relay.supervision.holds import HeldWrite, StopOrder
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Peripheral:
         self,
         address: str,
         connection: Connection,
-        block: Block,
+        block: Lockout,
         around: Surroundings,
         *,
         max_run_s: float = 0,
@@ -132,7 +132,7 @@ class Peripheral:
         """Whether something was handed over since the radio last took the whole armed stop."""
         return self._machine.may_run
 
-    def hold(self) -> Hold:
+    def hold(self) -> StopOrder:
         """How to stop it without us, as things are now."""
         armed = self._machine.armed
         packets = armed.stop or ()
@@ -141,7 +141,7 @@ class Peripheral:
             for packet, data in zip(packets, self._machine.preview(), strict=True)
         )
         gap_ms = min(armed.gap_ms, round(SECOND_ROUND_MOST_S * 1000))
-        return Hold(self.address, writes, gap_ms, armed.stop != ())
+        return StopOrder(self.address, writes, gap_ms, armed.stop != ())
 
     # --- who it belongs to ---------------------------------------------------------------------
 
@@ -201,7 +201,7 @@ class Peripheral:
 
     # --- performing ----------------------------------------------------------------------------
 
-    def _do(self, actions: list[Action]) -> None:
+    def _do(self, actions: list[MachineAction]) -> None:
         dropped = False
         for action in actions:
             match action:
@@ -215,12 +215,12 @@ class Peripheral:
                 case Hurry(by, drop):
                     dropped = drop and self._wanted is not None
                     self._hurry(by)
-                case Record(_, armed):
+                case KeepRecord(_, armed):
                     if armed:
                         self._around.armed()
                 case Note():
                     self._note(action)
-                case Answer(token, code, text):
+                case StopOutcome(token, code, text):
                     assert callable(token)
                     token(None if code is None else RadioError(code, text))
                 case Over(_, owes):
@@ -296,7 +296,7 @@ class Peripheral:
         except TimeoutError:
             result = Cut()
         except RadioError as error:
-            result = Refused(error.code, error.text)
+            result = RadioRefused(error.code, error.text)
         finally:
             self._scope = None
         self._do(self._machine.finished(self._loop.time(), result))

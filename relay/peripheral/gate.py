@@ -23,14 +23,14 @@ from relay.peripheral.limits import ACTIVE_S, BREAK_S, IDLE_S, STALL_S
 _NEVER = float("inf")
 
 
-class State(Enum):
+class GateState(Enum):
     SHUT = "shut"
     ARMED = "armed"
     OPEN = "open"
     STOPPING = "stopping"
 
 
-class Event(Enum):
+class GateEvent(Enum):
     ARM = "arm"
     LEASE = "lease"
     ASKED = "asked"
@@ -38,20 +38,20 @@ class Event(Enum):
     TAKEN = "taken"
 
 
-TRANSITIONS: Final[Mapping[tuple[State, Event], State]] = {
-    (State.SHUT, Event.ARM): State.ARMED,
-    (State.SHUT, Event.ASKED): State.STOPPING,
-    (State.SHUT, Event.CAUSE): State.STOPPING,
-    (State.ARMED, Event.ARM): State.ARMED,
-    (State.ARMED, Event.LEASE): State.OPEN,
-    (State.ARMED, Event.ASKED): State.STOPPING,
-    (State.ARMED, Event.CAUSE): State.STOPPING,
-    (State.OPEN, Event.ARM): State.OPEN,
-    (State.OPEN, Event.LEASE): State.OPEN,
-    (State.OPEN, Event.ASKED): State.STOPPING,
-    (State.OPEN, Event.CAUSE): State.STOPPING,
-    (State.STOPPING, Event.CAUSE): State.STOPPING,
-    (State.STOPPING, Event.TAKEN): State.SHUT,
+TRANSITIONS: Final[Mapping[tuple[GateState, GateEvent], GateState]] = {
+    (GateState.SHUT, GateEvent.ARM): GateState.ARMED,
+    (GateState.SHUT, GateEvent.ASKED): GateState.STOPPING,
+    (GateState.SHUT, GateEvent.CAUSE): GateState.STOPPING,
+    (GateState.ARMED, GateEvent.ARM): GateState.ARMED,
+    (GateState.ARMED, GateEvent.LEASE): GateState.OPEN,
+    (GateState.ARMED, GateEvent.ASKED): GateState.STOPPING,
+    (GateState.ARMED, GateEvent.CAUSE): GateState.STOPPING,
+    (GateState.OPEN, GateEvent.ARM): GateState.OPEN,
+    (GateState.OPEN, GateEvent.LEASE): GateState.OPEN,
+    (GateState.OPEN, GateEvent.ASKED): GateState.STOPPING,
+    (GateState.OPEN, GateEvent.CAUSE): GateState.STOPPING,
+    (GateState.STOPPING, GateEvent.CAUSE): GateState.STOPPING,
+    (GateState.STOPPING, GateEvent.TAKEN): GateState.SHUT,
 }
 
 # Of two causes of one stop, the later in this row is the one that is told.
@@ -73,7 +73,7 @@ _STRENGTH: Final[Mapping[StopCause | None, int]] = {
 }
 
 
-class Block:
+class Lockout:
     """Why this relay lets nothing run at all, if so: pause or emergency stop. One per relay."""
 
     __slots__ = ("cause",)
@@ -103,8 +103,8 @@ class Gate:
         "state",
     )
 
-    def __init__(self, block: Block, *, max_run_s: float = 0) -> None:
-        self.state = State.SHUT
+    def __init__(self, block: Lockout, *, max_run_s: float = 0) -> None:
+        self.state = GateState.SHUT
         self.cause: StopCause | None = None
         self.n = 0
         self.max_run_s = max_run_s
@@ -133,7 +133,7 @@ class Gate:
         """Why an Arm that names `seen` does not count, if so."""
         if self._block.cause is not None:
             return _BLOCKED[self._block.cause]
-        if self.state is State.STOPPING:
+        if self.state is GateState.STOPPING:
             return "this device is being stopped: arm it after that has been reported"
         if seen != self.n:
             return "this device was stopped in the meantime: arm it again"
@@ -141,7 +141,7 @@ class Gate:
 
     def lease(self, now: float, ends_at: float) -> None:
         """Outputs may go on until then. Without an Arm before it, or too late, it does nothing."""
-        if ends_at > now and self._block.cause is None and self.take(Event.LEASE):
+        if ends_at > now and self._block.cause is None and self.take(GateEvent.LEASE):
             self._granted_until = min(ends_at, now + self.idle_s)
             short_until = min(ends_at, now + self.active_s)
             self._lease_ends = short_until if self.active else self._granted_until
@@ -154,7 +154,7 @@ class Gate:
 
     def knows(self, seen: int | None) -> bool:
         """Whether a hub that has `seen` so many of our stops may say how this is stopped."""
-        return self.state is State.OPEN and self._block.cause is None and seen == self.n
+        return self.state is GateState.OPEN and self._block.cause is None and seen == self.n
 
     def came(self, now: float) -> None:
         """A value came in. Its hub counts from when it sent it, however long it waits here."""
@@ -192,19 +192,19 @@ class Gate:
         One under way goes on, for the stronger of both causes. A cause finds nothing to do behind a
         shut gate whose armed stop is the last thing that was written.
         """
-        if self.state is State.STOPPING:
+        if self.state is GateState.STOPPING:
             if _STRENGTH[cause] > _STRENGTH[self.cause]:
                 self.cause = cause
                 self.n += 1
             return False
-        if self.state is State.SHUT and self.settled and cause is not None:
+        if self.state is GateState.SHUT and self.settled and cause is not None:
             return False
-        self.take(Event.ASKED if cause is None else Event.CAUSE)
+        self.take(GateEvent.ASKED if cause is None else GateEvent.CAUSE)
         self.cause = cause
         self.n += cause is not None
         return True
 
-    def take(self, event: Event) -> bool:
+    def take(self, event: GateEvent) -> bool:
         """Move on if the table knows (state, event); says whether it did."""
         state = TRANSITIONS.get((self.state, event))
         if state is None:
@@ -217,7 +217,7 @@ class Gate:
     @property
     def deadline(self) -> float:
         """When `lapsed` or `doubts` has something to say; infinite: the clock changes nothing."""
-        if self.state is not State.OPEN:
+        if self.state is not GateState.OPEN:
             return _NEVER
         # `_run_ends` and `_break_ends`, spelt out: it is asked several times for each packet.
         ends = self._lease_ends
@@ -230,7 +230,7 @@ class Gate:
     def lapsed(self, now: float) -> StopCause | None:
         """Why it is to be stopped now, if the time of something is over."""
         ends = min(self._lease_ends, self._run_ends)
-        if self.state is not State.OPEN or now < ends:
+        if self.state is not GateState.OPEN or now < ends:
             return None
         if now - ends >= STALL_S:
             return StopCause.STALL
@@ -238,7 +238,7 @@ class Gate:
 
     def doubts(self, now: float) -> bool:
         """Whether the hub's word that everything is off is to be made sure of now."""
-        return self.state is State.OPEN and now >= self._break_ends
+        return self.state is GateState.OPEN and now >= self._break_ends
 
     @property
     def _run_ends(self) -> float:
@@ -251,10 +251,10 @@ class Gate:
         return _NEVER if self.rested_at is None else self.rested_at + BREAK_S
 
 
-_REFUSALS: Final[Mapping[State, str]] = {
-    State.SHUT: "this device is not armed",
-    State.ARMED: "this device is armed, but nobody leases it",
-    State.STOPPING: "this device is being stopped",
+_REFUSALS: Final[Mapping[GateState, str]] = {
+    GateState.SHUT: "this device is not armed",
+    GateState.ARMED: "this device is armed, but nobody leases it",
+    GateState.STOPPING: "this device is being stopped",
 }
 _BLOCKED: Final[Mapping[StopCause, str]] = {
     StopCause.PAUSE: "the wearer has paused this relay",

@@ -11,7 +11,7 @@ from relay.peripheral.limits import HISTORY_MOST
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class PastWrite:
     """A packet that the radio took. `rest`: the message it came with said that everything is off.
     `moves_ms`: how long it moves something at most, None: until something else is said."""
 
@@ -28,7 +28,7 @@ class History:
     __slots__ = ("_last", "_moves_ms", "_numbers", "endless", "last_at", "moves_until", "running")
 
     def __init__(self, now: float) -> None:
-        self._last: dict[tuple[int, int], Written] = {}
+        self._last: dict[tuple[int, int], PastWrite] = {}
         self._numbers: dict[tuple[int, int], int] = {}
         self._moves_ms: int | None = None
         self.last_at = now
@@ -72,7 +72,7 @@ class History:
         else:
             self.moves_until = max(self.moves_until, now + moves_ms / 1000)
 
-    def taken(self, written: Written) -> None:
+    def taken(self, written: PastWrite) -> None:
         """The radio took it. A packet without keys is the last one of its characteristic."""
         packet = written.packet
         for key in packet.k or (-1,):
@@ -106,7 +106,7 @@ class History:
 
     # --- repeating -----------------------------------------------------------------------------
 
-    def repetition(self, keepalive: KeepAlive, now: float, *, open: bool) -> list[Written] | None:
+    def repetition(self, keepalive: KeepAlive, now: float, *, open: bool) -> list[PastWrite] | None:
         """Return what a keep-alive repeats, the newest of each slot; None: the armed stop.
 
         `open`: values may pass. The next one is due an interval from now.
@@ -114,7 +114,7 @@ class History:
         self.last_at = now
         if open and self.running and keepalive.packet is not None:
             # What keeps a run going moves it for as long as what went before.
-            return [Written(keepalive.packet, moves_ms=self._moves_ms)]
+            return [PastWrite(keepalive.packet, moves_ms=self._moves_ms)]
         if not open or not self._last:
             return None
         return list({id(each): each for each in self._last.values()}.values())

@@ -66,8 +66,8 @@ from relay.link.messages import (
     Unsubscribe,
     Write,
 )
-from relay.peripheral.actions import Action, Answer, Result
-from relay.peripheral.gate import Block, State
+from relay.peripheral.actions import MachineAction, Result, StopOutcome
+from relay.peripheral.gate import GateState, Lockout
 from relay.peripheral.limits import PAUSES_S, QUEUE_MOST
 from relay.peripheral.outcomes import Outcomes
 from relay.peripheral.runs import pauses_s, same_stop
@@ -83,7 +83,7 @@ class Machine(Outcomes):
 
     def __init__(
         self,
-        block: Block,
+        block: Lockout,
         now: float,
         *,
         max_run_s: float = 0,
@@ -99,7 +99,7 @@ class Machine(Outcomes):
 
     # --- who it belongs to ---------------------------------------------------------------------
 
-    def bind(self, now: float, p: int, active_s: float, idle_s: float) -> list[Action]:
+    def bind(self, now: float, p: int, active_s: float, idle_s: float) -> list[MachineAction]:
         """It belongs to a new link, whose hub calls it `p` and has heard nothing of it so far."""
         self.link += 1
         self.bound = True
@@ -107,7 +107,7 @@ class Machine(Outcomes):
         self.gate.bind(active_s, idle_s)
         return self._go(now)
 
-    def unbind(self, now: float) -> list[Action]:
+    def unbind(self, now: float) -> list[MachineAction]:
         """The link is gone: stop, and forget what its hub still wanted."""
         self.bound = False
         self.link += 1
@@ -119,7 +119,7 @@ class Machine(Outcomes):
 
     # --- what the hub wants --------------------------------------------------------------------
 
-    def arm(self, now: float, message: Arm) -> list[Action]:
+    def arm(self, now: float, message: Arm) -> list[MachineAction]:
         self._look(now)
         refusal = self.gate.refuses_arm(message.seen)
         if self._is_over(message.id):
@@ -134,13 +134,13 @@ class Machine(Outcomes):
             self._say(Done(message.id))
         return self._go(now)
 
-    def lease(self, now: float, ends_at: float) -> list[Action]:
+    def lease(self, now: float, ends_at: float) -> list[MachineAction]:
         """Outputs may go on until `ends_at`, as far as our own bounds allow."""
         self._look(now)
         self.gate.lease(now, ends_at)
         return self._go(now)
 
-    def output(self, now: float, message: Output) -> list[Action]:
+    def output(self, now: float, message: Output) -> list[MachineAction]:
         if not self._admitted(now, message.id, rest=message.rest):
             return self._go(now)
         try:
@@ -156,7 +156,9 @@ class Machine(Outcomes):
             self._congested(message.id)
         return self._go(now)
 
-    def request(self, now: float, message: Write | Read | Subscribe | Unsubscribe) -> list[Action]:
+    def request(
+        self, now: float, message: Write | Read | Subscribe | Unsubscribe
+    ) -> list[MachineAction]:
         if isinstance(message, Write):
             if not self._admitted(now, message.id, rest=False):
                 return self._go(now)
@@ -170,7 +172,7 @@ class Machine(Outcomes):
             self._congested(message.id)
         return self._go(now)
 
-    def stop(self, now: float, message: Stop) -> list[Action]:
+    def stop(self, now: float, message: Stop) -> list[MachineAction]:
         """Write its packets before anything else, or the armed stop if its hub cannot know."""
         self._look(now)
         if self._is_over(message.id):
@@ -198,7 +200,7 @@ class Machine(Outcomes):
             self._hurry(now, drop=message.all or shares)
         return self._go(now)
 
-    def disconnect(self, now: float, message: Disconnect) -> list[Action]:
+    def disconnect(self, now: float, message: Disconnect) -> list[MachineAction]:
         """Stop it, then let it go."""
         if not self._is_over(message.id):
             self._farewells.append(message.id)
@@ -206,30 +208,30 @@ class Machine(Outcomes):
 
     # --- what the relay wants ------------------------------------------------------------------
 
-    def leave(self, now: float) -> list[Action]:
+    def leave(self, now: float) -> list[MachineAction]:
         """Nobody wants it any more: stop it, then let it go."""
         self._look(now)
         if not self.leaving:
             self.leaving = True
-            if self.gate.state is not State.SHUT or not self.gate.settled:
+            if self.gate.state is not GateState.SHUT or not self.gate.settled:
                 self._strike(now, None)
         return self._go(now)
 
-    def strike(self, now: float, cause: StopCause | None) -> list[Action]:
+    def strike(self, now: float, cause: StopCause | None) -> list[MachineAction]:
         """Run the armed stop because of `cause` (None: the hub asked for it)."""
         self._look(now)
         self._strike(now, cause)
         return self._go(now)
 
-    def await_stop(self, now: float, token: Hashable) -> list[Action]:
+    def await_stop(self, now: float, token: Hashable) -> list[MachineAction]:
         """Answer `token` when no armed stop is under way, maybe at once."""
-        if self.over is not None or self.gate.state is not State.STOPPING:
-            self._out.append(Answer(token))
+        if self.over is not None or self.gate.state is not GateState.STOPPING:
+            self._out.append(StopOutcome(token))
         else:
             self._tokens.append(token)
         return self._go(now)
 
-    def end(self, now: float) -> list[Action]:
+    def end(self, now: float) -> list[MachineAction]:
         """The program ends, and what was under way has ended with it: stop it and let it go, all
         within LAST_STOP_S + LAST_LET_GO_S."""
         self._end(now)
@@ -237,18 +239,18 @@ class Machine(Outcomes):
 
     # --- what the radio says -------------------------------------------------------------------
 
-    def finished(self, now: float, result: Result) -> list[Action]:
+    def finished(self, now: float, result: Result) -> list[MachineAction]:
         """The operation that was asked for is over."""
         self._finished(now, result)
         self._look(now)
         return self._go(now)
 
-    def gone(self, now: float, reason: str) -> list[Action]:
+    def gone(self, now: float, reason: str) -> list[MachineAction]:
         """The peripheral went away."""
         self._gone(reason or "the device disconnected")
         return self._go(now)
 
-    def tick(self, now: float) -> list[Action]:
+    def tick(self, now: float) -> list[MachineAction]:
         """Act on what is due."""
         self._look(now)
         return self._go(now)
@@ -264,7 +266,7 @@ class Machine(Outcomes):
         """Return the bytes of the armed stop as they would be written next."""
         return self._history.preview(self.armed.stop or ())
 
-    def _go(self, now: float) -> list[Action]:
+    def _go(self, now: float) -> list[MachineAction]:
         """Begin what is to be done next; return all that this event brought."""
         if self._op is None:
             self._due = self._next(now)

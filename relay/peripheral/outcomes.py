@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from relay.link.messages import Done, ErrorCode, Read, StopCause, Stopped, Value
-from relay.peripheral.actions import Cut, Dropped, Note, Over, Refused, Result, Taken
-from relay.peripheral.gate import State
-from relay.peripheral.history import Written
+from relay.peripheral.actions import Cut, Dropped, Note, Over, RadioRefused, Result, Taken
+from relay.peripheral.gate import GateState
+from relay.peripheral.history import PastWrite
 from relay.peripheral.limits import (
     FAILING_EMERGENCY_S,
     FAILING_S,
@@ -14,7 +14,7 @@ from relay.peripheral.limits import (
     RETRY_MOST_S,
     STRAGGLER_S,
 )
-from relay.peripheral.worker import Kind, Op, Worker
+from relay.peripheral.worker import Kind, Operation, Worker
 
 
 class Outcomes(Worker):
@@ -24,9 +24,9 @@ class Outcomes(Worker):
         op = self._op
         if op is None or self.over is not None:
             return
-        gone = isinstance(result, Refused) and result.code is ErrorCode.GONE
+        gone = isinstance(result, RadioRefused) and result.code is ErrorCode.GONE
         if gone and op.kind is not Kind.LET_GO:
-            assert isinstance(result, Refused)
+            assert isinstance(result, RadioRefused)
             self._gone(result.text)
             return
         self._op = None
@@ -40,7 +40,7 @@ class Outcomes(Worker):
         if isinstance(result, Cut):
             self._cut(now, op)
             how = "gave way to a stop" if op.hurried else "took too long"
-            result = Refused(ErrorCode.TIMEOUT, f"the radio operation {how}")
+            result = RadioRefused(ErrorCode.TIMEOUT, f"the radio operation {how}")
         match op.kind:
             case Kind.VALUE:
                 self._value_finished(now, op, result)
@@ -55,37 +55,37 @@ class Outcomes(Worker):
             case Kind.LET_GO:
                 self._let_go_finished(now, op, result)
 
-    def _cut(self, now: float, op: Op) -> None:
+    def _cut(self, now: float, op: Operation) -> None:
         """Whatever it wrote may reach the toy a while later."""
         if op.packet is None or op.armed:
             return
         self._late_until = now + STRAGGLER_S
 
-    def _dropped(self, now: float, op: Op) -> None:
+    def _dropped(self, now: float, op: Operation) -> None:
         """A stop came before it; reading waits for that."""
         if op.kind is Kind.REQUEST and op.packet is None and op.link == self.link:
             self._slots.put_back()
         elif op.kind in (Kind.VALUE, Kind.REQUEST):
             self._slots.finished(now, failed=True)
-            if op.kind is Kind.VALUE and self.gate.state is not State.STOPPING:
+            if op.kind is Kind.VALUE and self.gate.state is not GateState.STOPPING:
                 self._answer_op(op, Done(op.id or 0, superseded=True))
             else:
-                self._answer_op(op, Refused(ErrorCode.GATE, "a stop came before it"))
+                self._answer_op(op, RadioRefused(ErrorCode.GATE, "a stop came before it"))
 
-    def _value_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+    def _value_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         group, packet = op.group, op.packet
         assert group is not None
         assert packet is not None
-        failed = isinstance(result, Refused)
+        failed = isinstance(result, RadioRefused)
         if not failed and group.id is not None:
-            self._history.taken(Written(packet, group.rest, group.moves_ms))
+            self._history.taken(PastWrite(packet, group.rest, group.moves_ms))
         ended = self._slots.finished(now, failed=failed)
-        if isinstance(result, Refused):
+        if isinstance(result, RadioRefused):
             self.tally["failed"] += 1
             self._answer_op(op, result)
         elif ended:
             if group.struck:
-                self._answer_op(op, Refused(ErrorCode.GATE, "this device was stopped"))
+                self._answer_op(op, RadioRefused(ErrorCode.GATE, "this device was stopped"))
                 return
             assert group.began is not None
             holds = group.mark == self._touched and not self._late(group.began)
@@ -95,11 +95,11 @@ class Outcomes(Worker):
                 self.gate.rested(now)
             self._answer_op(op, Done(group.id or 0, superseded=group.superseded))
 
-    def _request_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+    def _request_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         assert op.request is not None
         assert op.id is not None
         self._slots.finished(now)
-        if isinstance(result, Refused):
+        if isinstance(result, RadioRefused):
             self.tally["failed"] += 1
             self._answer_op(op, result)
         elif isinstance(op.request.message, Read):
@@ -107,10 +107,10 @@ class Outcomes(Worker):
         else:
             self._answer_op(op, Done(op.id))
 
-    def _stop_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+    def _stop_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         stop = op.stop
         assert stop is not None
-        if isinstance(result, Refused):
+        if isinstance(result, RadioRefused):
             self.tally["failed stops"] += 1
         if not self._stops.holds(stop):
             return  # The armed stop has taken its place.
@@ -119,13 +119,13 @@ class Outcomes(Worker):
         elif stop.run.failed(now, op.began) >= FAILING_S:
             self._strike(now, StopCause.RADIO)
 
-    def _again_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+    def _again_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         again = self._again
-        if isinstance(result, Refused):
+        if isinstance(result, RadioRefused):
             self.tally["failed stops"] += 1
         if again is None or again.run is not op.run:
             return  # Another one has taken its place.
-        if isinstance(result, Refused):
+        if isinstance(result, RadioRefused):
             if again.run.failed(now, op.began) >= FAILING_S:
                 self._strike(now, StopCause.RADIO)
             return
@@ -142,10 +142,10 @@ class Outcomes(Worker):
         elif again.rest:
             self.gate.rested(now)
 
-    def _armed_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
+    def _armed_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         run = self._run
         assert run is not None
-        if isinstance(result, Refused):
+        if isinstance(result, RadioRefused):
             self.tally["failed stops"] += 1
             emergency = self.gate.cause is StopCause.EMERGENCY
             limit = FAILING_EMERGENCY_S if emergency else FAILING_S
@@ -157,23 +157,23 @@ class Outcomes(Worker):
         if run.over:
             self._stop_taken(now, now if run.began is None else run.began)
 
-    def _let_go_finished(self, now: float, op: Op, result: Refused | Taken) -> None:
-        stopping = self.gate.state is State.STOPPING
+    def _let_go_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
+        stopping = self.gate.state is GateState.STOPPING
         gone = isinstance(result, Taken) or result.code is ErrorCode.GONE
         if not gone and stopping and self._ends_at is None:
-            assert isinstance(result, Refused)
+            assert isinstance(result, RadioRefused)
             self._not_even_let_go(now, result)
             return
         if stopping and (self.gate.settled or not self.armed.stop) and gone:
             self._stop_taken(now, self._late_until)
         elif stopping:
-            error = self._hopeless or Refused(ErrorCode.TIMEOUT, "there was no time left")
+            error = self._hopeless or RadioRefused(ErrorCode.TIMEOUT, "there was no time left")
             self._tell(
-                Refused(error.code, f"it did not take its stop and was let go: {error.text}")
+                RadioRefused(error.code, f"it did not take its stop and was let go: {error.text}")
             )
         self._finish(op.why if self._ends_at is None else "the relay ended")
 
-    def _not_even_let_go(self, now: float, error: Refused) -> None:
+    def _not_even_let_go(self, now: float, error: RadioRefused) -> None:
         error = self._hopeless or error
         pause = min(RETRY_FIRST_S * 2.0 ** min(self._let_go_failures, 16), RETRY_MOST_S)
         self._let_go_failures += 1
@@ -201,10 +201,10 @@ class Outcomes(Worker):
         """It went away by itself."""
         if self.over is not None:
             return
-        if self.gate.state is State.STOPPING:
+        if self.gate.state is GateState.STOPPING:
             if self.armed.stop:
                 self._not_stopped(self.gate.cause, reason, self.gate.n)
-                self._tell(Refused(ErrorCode.GONE, reason))
+                self._tell(RadioRefused(ErrorCode.GONE, reason))
             else:
                 self._say(Stopped(self.p, self.gate.cause or StopCause.RADIO, n=self.gate.n))
                 self._tell(None)
@@ -219,15 +219,15 @@ class Outcomes(Worker):
         self._op = None
         for id in (*self._slots.drop_all(), *self._stops.drop()):
             self._fail(id, ErrorCode.GONE, reason)
-        self._tell(Refused(ErrorCode.GONE, reason))
+        self._tell(RadioRefused(ErrorCode.GONE, reason))
         self._part(reason, leaving=self.leaving)
         self._out.append(Over(reason, owes=may_run and bool(self.armed.stop or self._owed)))
 
-    def _answer_op(self, op: Op, answer: Done | Value | Refused) -> None:
+    def _answer_op(self, op: Operation, answer: Done | Value | RadioRefused) -> None:
         """Answer the link that asked, unless another one has taken its place in the meantime."""
         if op.id is None or op.link != self.link:
             return
-        if isinstance(answer, Refused):
+        if isinstance(answer, RadioRefused):
             self._fail(op.id, answer.code, answer.text)
         else:
             self._say(answer)

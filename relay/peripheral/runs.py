@@ -16,13 +16,13 @@ from relay.peripheral.limits import (
     SECOND_ROUND_S,
 )
 
-Step = tuple[Packet, float]
+RunStep = tuple[Packet, float]
 """A packet, and the pause (s) before it."""
 
 
-def once(packets: Sequence[Packet]) -> list[Step]:
+def once(packets: Sequence[Packet]) -> list[RunStep]:
     """Return the steps that write each packet; together they pause for PAUSES_S at most."""
-    steps: list[Step] = []
+    steps: list[RunStep] = []
     left = PAUSES_S
     for packet in packets:
         pause = min(packet.after_ms / 1000, left)
@@ -31,7 +31,7 @@ def once(packets: Sequence[Packet]) -> list[Step]:
     return steps
 
 
-def armed_steps(arm: Arm) -> list[Step]:
+def armed_steps(arm: Arm) -> list[RunStep]:
     """Return the steps of an armed stop: every packet, then those again that nobody acknowledges,
     for one of them may be lost."""
     packets = arm.stop or ()
@@ -82,7 +82,7 @@ class Run:
 
     __slots__ = ("_failing_since", "_failures", "_next", "_steps", "began", "due", "mark")
 
-    def __init__(self, steps: list[Step], now: float) -> None:
+    def __init__(self, steps: list[RunStep], now: float) -> None:
         self._steps = steps
         self._next = 0
         self._failures = 0

@@ -45,14 +45,14 @@ class Group:
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class QueuedRequest:
     """A request that is carried out alone, in order; an Output here has no packets."""
 
     message: Write | Read | Subscribe | Unsubscribe | Output
     ready_at: float = 0.0
 
 
-Entry = Group | Request
+Entry = Group | QueuedRequest
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class Slots:
             self._entries[self._entries.index(place)] = group
         group.ready_at = max(group.ready_at, group.window_ends)
         self._size += len(packets)
-        self._entries = deque(e for e in self._entries if isinstance(e, Request) or e.packets)
+        self._entries = deque(e for e in self._entries if isinstance(e, QueuedRequest) or e.packets)
         return [g.id for g in gone if g.id is not None]
 
     def _first(self, message: Output, now: float) -> list[int]:
@@ -117,7 +117,7 @@ class Slots:
         """Queue a request behind everything. Raises Congested."""
         if self._size >= QUEUE_MOST:
             raise Congested
-        self._entries.append(Request(message))
+        self._entries.append(QueuedRequest(message))
         self._size += 1
 
     def repeat(self, group: Group) -> None:
@@ -128,7 +128,7 @@ class Slots:
     def drop_keys(self, keys: Collection[int], now: float) -> list[int]:
         """Take away queued packets of these slots; return the Outputs that nothing is left of."""
         gone, _ = self._supersede(frozenset(keys), now)
-        self._entries = deque(e for e in self._entries if isinstance(e, Request) or e.packets)
+        self._entries = deque(e for e in self._entries if isinstance(e, QueuedRequest) or e.packets)
         return [g.id for g in gone if g.id is not None]
 
     def drop_outputs(self) -> list[int]:
@@ -140,7 +140,7 @@ class Slots:
             group.packets.clear()
             if group is not self._taken and group.id is not None:
                 gone.append(group.id)
-        self._entries = deque(e for e in self._entries if isinstance(e, Request))
+        self._entries = deque(e for e in self._entries if isinstance(e, QueuedRequest))
         return gone
 
     def drop_repeats(self) -> None:
@@ -151,7 +151,7 @@ class Slots:
                 self._size -= len(group.packets)
                 group.superseded = group.superseded or bool(group.packets)
                 group.packets.clear()
-        self._entries = deque(e for e in self._entries if isinstance(e, Request) or e.packets)
+        self._entries = deque(e for e in self._entries if isinstance(e, QueuedRequest) or e.packets)
 
     def drop_writes(self, *, struck: bool = False) -> tuple[list[int], list[int]]:
         """Take away everything that writes; return ids of Outputs and of Writes. Reads stay."""
@@ -179,12 +179,12 @@ class Slots:
     def drop_all(self) -> list[int]:
         """Take away everything that is queued; return every id that is still to be answered."""
         outputs, writes = self.drop_writes()
-        rest = [e.message.id for e in self._entries if isinstance(e, Request)]
+        rest = [e.message.id for e in self._entries if isinstance(e, QueuedRequest)]
         self._entries.clear()
         self._size = 0
         return [*outputs, *writes, *rest]
 
-    def take(self, now: float) -> tuple[Group, Packet] | Request | None:
+    def take(self, now: float) -> tuple[Group, Packet] | QueuedRequest | None:
         """Return what is to be carried out now, if anything is."""
         if not self._entries:
             return None
@@ -195,7 +195,7 @@ class Slots:
                 return None
             self._taken = entry
             self._size -= 1
-            if isinstance(entry, Request):
+            if isinstance(entry, QueuedRequest):
                 self._entries.remove(entry)
                 return entry
             return entry, entry.packets.popleft()
@@ -204,7 +204,7 @@ class Slots:
     def put_back(self) -> None:
         """The request that was taken has not begun after all: it is the first one again."""
         entry, self._taken = self._taken, None
-        if isinstance(entry, Request):
+        if isinstance(entry, QueuedRequest):
             self._entries.appendleft(entry)
             self._size += 1
 
@@ -252,7 +252,7 @@ class Slots:
         gone: list[Group] = []
         place: Group | None = None
         for entry in self._entries:
-            if isinstance(entry, Request):
+            if isinstance(entry, QueuedRequest):
                 place = None
                 continue
             kept = deque(p for p in entry.packets if not keys & set(p.k))

@@ -15,7 +15,7 @@ from relay.link.messages import (
     StopCause,
     Stopped,
 )
-from relay.peripheral.actions import Action, Answer, Refused, Say
+from relay.peripheral.actions import MachineAction, RadioRefused, Say, StopOutcome
 from relay.peripheral.limits import QUEUE_MOST, TEXT_MOST
 
 
@@ -28,7 +28,7 @@ class Voice:
         self.p = 0
         self.bound = False
         self.link = 0
-        self._out: deque[Action] = deque()
+        self._out: deque[MachineAction] = deque()
         self._joined: list[int] = []
         self._tokens: list[Hashable] = []
         self._farewells: list[int] = []
@@ -54,7 +54,7 @@ class Voice:
         cause = cause or StopCause.RADIO
         self._say(Stopped(self.p, cause, ok=False, text=text[:TEXT_MOST], n=n))
 
-    def _tell(self, error: Refused | None) -> None:
+    def _tell(self, error: RadioRefused | None) -> None:
         """The armed stop was taken (None), or was not: answer who waits for that."""
         joined, self._joined = self._joined, []
         for id in joined:
@@ -65,9 +65,9 @@ class Voice:
         tokens, self._tokens = self._tokens, []
         for token in tokens:
             if error is None:
-                self._out.append(Answer(token))
+                self._out.append(StopOutcome(token))
             else:
-                self._out.append(Answer(token, error.code, error.text[:TEXT_MOST]))
+                self._out.append(StopOutcome(token, error.code, error.text[:TEXT_MOST]))
 
     def _part(self, reason: str, *, leaving: bool) -> None:
         """It is gone: whoever asked for that is answered, else the hub hears of it."""

@@ -25,14 +25,14 @@ from relay.link.messages import (
 )
 from relay.peripheral.actions import (
     Hurry,
+    KeepRecord,
     Note,
     Operate,
-    Record,
-    Refused,
+    RadioRefused,
     What,
 )
-from relay.peripheral.gate import Block, Event, Gate, State
-from relay.peripheral.history import History, Written
+from relay.peripheral.gate import Gate, GateEvent, GateState, Lockout
+from relay.peripheral.history import History, PastWrite
 from relay.peripheral.limits import (
     LAST_LET_GO_S,
     LET_GO_S,
@@ -42,7 +42,7 @@ from relay.peripheral.limits import (
     SILENCE_S,
 )
 from relay.peripheral.runs import Run, armed_steps, once, same_stop
-from relay.peripheral.slots import Group, Request, Slots
+from relay.peripheral.slots import Group, QueuedRequest, Slots
 from relay.peripheral.stops import Again, HubStop, HubStops
 from relay.peripheral.voice import Voice
 
@@ -60,7 +60,7 @@ class Kind(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Op:
+class Operation:
     """The operation under way. `link`: of which link it was asked; `id`: whom it answers."""
 
     kind: Kind
@@ -69,7 +69,7 @@ class Op:
     id: int | None = None
     packet: Packet | None = None
     group: Group | None = None
-    request: Request | None = None
+    request: QueuedRequest | None = None
     stop: HubStop | None = None
     run: Run | None = None
     moves_ms: int | None = None
@@ -80,7 +80,7 @@ class Op:
 
 class Worker(Voice):
     def __init__(
-        self, block: Block, now: float, *, max_run_s: float, demands_traffic: bool
+        self, block: Lockout, now: float, *, max_run_s: float, demands_traffic: bool
     ) -> None:
         super().__init__()
         self.gate = Gate(block, max_run_s=max_run_s)
@@ -92,13 +92,13 @@ class Worker(Voice):
         self._history = History(now)
         self._stops = HubStops()
         self._again: Again | None = None
-        self._op: Op | None = None
+        self._op: Operation | None = None
         self._run: Run | None = None
         # Until then a write that was cut short may still reach the toy.
         self._late_until = now
         # How many packets were handed over that are not part of the armed stop.
         self._touched = 0
-        self._hopeless: Refused | None = None
+        self._hopeless: RadioRefused | None = None
         self._complained = False
         self._let_go_at = now
         self._let_go_failures = 0
@@ -134,10 +134,10 @@ class Worker(Voice):
             if self._again is not None:
                 self._again.armed = False
         self.armed = message
-        self.gate.take(Event.ARM)
+        self.gate.take(GateEvent.ARM)
         self._slots.gap_s = message.gap_ms / 1000
         self._history.last_at = max(self._history.last_at, now)
-        self._out.append(Record(self.gate.handed_at is not None, armed=True))
+        self._out.append(KeepRecord(self.gate.handed_at is not None, armed=True))
         if self._owed and new:
             self._once_more(now)
 
@@ -164,7 +164,7 @@ class Worker(Voice):
         op = self._op
         if op is None or op.kind in (Kind.ARMED, Kind.LET_GO) or (op.hurried and not drop):
             return
-        if op.kind in (Kind.STOP, Kind.AGAIN) and self.gate.state is not State.STOPPING:
+        if op.kind in (Kind.STOP, Kind.AGAIN) and self.gate.state is not GateState.STOPPING:
             return
         op.hurried = True
         self._out.append(Hurry(now + PATIENCE_S, drop))
@@ -180,7 +180,7 @@ class Worker(Voice):
     def _settle(self, now: float) -> None:
         """It is off, and nothing that was handed over can change that."""
         if self.gate.handed_at is not None:
-            self._out.append(Record(False))
+            self._out.append(KeepRecord(False))
         self.gate.stopped()
         self._history.settled(now)
         self._again = None
@@ -191,7 +191,7 @@ class Worker(Voice):
     def _next(self, now: float) -> float:
         """Begin the next operation, if there is one to begin; return when to ask again."""
         while self.over is None:
-            if self.gate.state is State.STOPPING:
+            if self.gate.state is GateState.STOPPING:
                 due = self._next_of_strike(now)
             elif len(self._stops):
                 due = self._next_of_stop(now, self._stops.first())
@@ -222,7 +222,7 @@ class Worker(Voice):
         if run.due > now:
             return min(run.due, ends_at)
         run.begin(now, self._touched)
-        op = Op(Kind.ARMED, now, self.link, packet=run.packet, armed=True)
+        op = Operation(Kind.ARMED, now, self.link, packet=run.packet, armed=True)
         return self._write(now, op, min(PACKET_S, ends_at - now))
 
     def _next_of_stop(self, now: float, stop: HubStop) -> float | None:
@@ -233,7 +233,7 @@ class Worker(Voice):
             return stop.run.due
         packet = stop.run.packet
         stop.run.begin(now, self._touched)
-        op = Op(Kind.STOP, now, self.link, packet=packet, stop=stop, armed=stop.armed)
+        op = Operation(Kind.STOP, now, self.link, packet=packet, stop=stop, armed=stop.armed)
         return self._write(now, op, PACKET_S, rest=stop.message.rest)
 
     def _next_of_again(self, now: float, again: Again) -> float | None:
@@ -243,7 +243,7 @@ class Worker(Voice):
         if again.run.due > now:
             return again.run.due
         again.run.begin(now, self._touched)
-        op = Op(Kind.AGAIN, now, self.link, packet=again.run.packet, armed=again.armed)
+        op = Operation(Kind.AGAIN, now, self.link, packet=again.run.packet, armed=again.armed)
         op.run = again.run
         return self._write(now, op, PACKET_S, rest=again.rest)
 
@@ -260,7 +260,7 @@ class Worker(Voice):
         taken = self._slots.take(now)
         if taken is None:
             return min(later, self._slots.due(now), self._feed_due())
-        if isinstance(taken, Request):
+        if isinstance(taken, QueuedRequest):
             return self._begin_request(now, taken)
         group, packet = taken
         if not group.armed and self.gate.refuses() is not None:
@@ -270,13 +270,13 @@ class Worker(Voice):
             return None
         if group.rest:
             self._history.rests()
-        op = Op(Kind.VALUE, now, self.link, group.id, packet, group, armed=group.armed)
+        op = Operation(Kind.VALUE, now, self.link, group.id, packet, group, armed=group.armed)
         op.moves_ms = group.moves_ms
         if group.began is None:
             group.began, group.mark = now, self._touched
         return self._write(now, op, OPERATION_S, rest=group.rest)
 
-    def _begin_request(self, now: float, request: Request) -> float | None:
+    def _begin_request(self, now: float, request: QueuedRequest) -> float | None:
         message = request.message
         if isinstance(message, Output):
             # At rest without a packet: what was written before is over with it.
@@ -291,19 +291,19 @@ class Worker(Voice):
                 self._fail(message.id, ErrorCode.GATE, "this device was stopped")
                 return None
             packet = Packet(message.h, message.d, message.r)
-            op = Op(Kind.REQUEST, now, self.link, message.id, packet, request=request)
+            op = Operation(Kind.REQUEST, now, self.link, message.id, packet, request=request)
             return self._write(now, op, OPERATION_S)
         what = _WHAT[type(message)]
-        self._op = Op(Kind.REQUEST, now, self.link, message.id, request=request)
+        self._op = Operation(Kind.REQUEST, now, self.link, message.id, request=request)
         self._out.append(Operate(what, OPERATION_S, message.h))
         return _NEVER
 
-    def _write(self, now: float, op: Op, limit_s: float, *, rest: bool = False) -> float:
+    def _write(self, now: float, op: Operation, limit_s: float, *, rest: bool = False) -> float:
         packet = op.packet
         assert packet is not None
         if not op.armed:
             if self.gate.handed_at is None:
-                self._out.append(Record(True))
+                self._out.append(KeepRecord(True))
             self._touched += 1
             self.gate.handed(now, rest=rest)
             self._history.handed(now, op.moves_ms)
@@ -322,7 +322,7 @@ class Worker(Voice):
     def _let_go(self, now: float, why: str) -> float:
         if self._let_go_at > now:
             return self._let_go_at
-        self._op = Op(Kind.LET_GO, now, self.link, why=why)
+        self._op = Operation(Kind.LET_GO, now, self.link, why=why)
         limit_s = LET_GO_S if self._ends_at is None else LAST_LET_GO_S
         self._out.append(Operate(What.DISCONNECT, limit_s))
         return _NEVER
@@ -371,7 +371,7 @@ class Worker(Voice):
             self._history.rests()
         if not stop.armed:
             for packet in message.packets:
-                self._history.taken(Written(packet, message.rest))
+                self._history.taken(PastWrite(packet, message.rest))
         if stop.run.began is not None and self._late(stop.run.began):
             since = max(now, self._late_until)
             run = Run(once(message.packets), since)
@@ -387,7 +387,7 @@ class Worker(Voice):
     def _stop_taken(self, now: float, began: float) -> None:
         """The armed stop has done its work."""
         cause = self.gate.cause
-        self.gate.take(Event.TAKEN)
+        self.gate.take(GateEvent.TAKEN)
         self._history.clear()
         if self._late(began):
             self._once_more(max(now, self._late_until))

@@ -15,7 +15,7 @@ from relay.config import AgentConfig
 from relay.context import Surroundings
 from relay.debts.chaser import Chaser
 from relay.debts.debts import Owed
-from relay.debts.keeper import Keeper, Kept
+from relay.debts.keeper import KeptPeripheral, RecordKeeper
 from relay.debts.locks import Locks
 from relay.debts.records import Records
 from relay.link.messages import (
@@ -30,7 +30,7 @@ from relay.link.messages import (
     Welcome,
 )
 from relay.peripheral.driver import OnStopped, Peripheral, Sink
-from relay.peripheral.gate import Block
+from relay.peripheral.gate import Lockout
 from relay.peripherals.attempt import Attempt, Claim
 from relay.peripherals.stops import after_all, all_taken
 from relay.radio.base import Connection, Radio, RadioError
@@ -52,7 +52,7 @@ class Roster:
     """
 
     def __init__(
-        self, radio: Radio, config: AgentConfig, block: Block, around: Surroundings
+        self, radio: Radio, config: AgentConfig, block: Lockout, around: Surroundings
     ) -> None:
         self.group: asyncio.TaskGroup | None = None
         self.hub: Sink | None = None
@@ -60,7 +60,7 @@ class Roster:
         self.heard: Callable[[str], Advertisement | None] = lambda address: None
         self.offer: Callable[[Advertisement], bool] = lambda advertisement: False
         self.debts_changed: Callable[[], None] = lambda: None
-        self.keeper = Keeper(Records(config.records), Locks(config.locks), _may_run)
+        self.keeper = RecordKeeper(Records(config.records), Locks(config.locks), _may_run)
         self._radio = radio
         self._config = config
         self._block = block
@@ -379,7 +379,7 @@ class Roster:
         return await all_taken(tuple(self), limit_s)
 
 
-def _may_run(peripheral: Kept) -> bool:
+def _may_run(peripheral: KeptPeripheral) -> bool:
     assert isinstance(peripheral, Peripheral)
     return peripheral.owes or peripheral.may_run
 

@@ -17,7 +17,7 @@ from relay.wanted import NONE, NamedRadios
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RadioChoice:
     """The radios that somebody has named. None at all: this machine's default Bluetooth adapter.
 
     `simulate`: names of toys, separated by commas; `placed`: others, by name and address.
@@ -28,7 +28,7 @@ class Wanted:
     placed: Sequence[tuple[str, str]] = ()
 
 
-def open_radio(wanted: Wanted, trace: Trace | None = None) -> Radio:
+def open_radio(wanted: RadioChoice, trace: Trace | None = None) -> Radio:
     """Return the radios of `wanted` as one. Raises UsageError for what cannot be."""
     radios = list(_radios(wanted)) or [BleakRadio()]
     if len(radios) > MOST_RADIOS:
@@ -37,7 +37,7 @@ def open_radio(wanted: Wanted, trace: Trace | None = None) -> Radio:
     return radio if trace is None else TracedRadio(radio, trace)
 
 
-def _radios(wanted: Wanted) -> Iterator[Radio]:
+def _radios(wanted: RadioChoice) -> Iterator[Radio]:
     if wanted.simulate is not None or wanted.placed:
         try:
             toys = [toy_at(name, address) for name, address in wanted.placed]

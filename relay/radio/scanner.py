@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from relay.link.messages import Advertisement, Advertisements, FromRelay, RadioInfo, RadioState
 from relay.radio.base import Radio, RadioError, Several
-from relay.radio.sightings import Sightings
+from relay.radio.sightings import SightingBatch
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,9 @@ class Scanner:
         self._scope: asyncio.Timeout | None = None
         self._trouble = ""
         self._told: RadioInfo | None = None
-        self._sightings = Sightings(radio.signals) if isinstance(radio, Several) else Sightings()
+        self._sightings = (
+            SightingBatch(radio.signals) if isinstance(radio, Several) else SightingBatch()
+        )
         self._flush: asyncio.TimerHandle | None = None
 
     @property

@@ -61,7 +61,7 @@ class _Heard:
 
 
 @dataclass(slots=True, eq=False)
-class _Part:
+class _RadioPart:
     radio: Radio
     trouble: str = ""
     heard: dict[str, _Heard] = field(default_factory=dict)
@@ -114,12 +114,12 @@ class Radios:
 
     def __init__(self, radios: Sequence[Radio]) -> None:
         assert 1 < len(radios) <= MOST_RADIOS
-        self._parts = tuple(_Part(radio) for radio in radios)
+        self._parts = tuple(_RadioPart(radio) for radio in radios)
         self._taken: set[str] = set()
         # Which radio had it last, the one connected longest ago first.
-        self._last: dict[str, _Part] = {}
+        self._last: dict[str, _RadioPart] = {}
         # Whoever waits until this part hears this address again.
-        self._awaited: dict[str, tuple[_Part, asyncio.Event]] = {}
+        self._awaited: dict[str, tuple[_RadioPart, asyncio.Event]] = {}
 
     @property
     def info(self) -> RadioInfo:
@@ -156,7 +156,7 @@ class Radios:
         }
 
     def _heard(
-        self, part: _Part, on_advertisement: OnAdvertisement, advertisement: Advertisement
+        self, part: _RadioPart, on_advertisement: OnAdvertisement, advertisement: Advertisement
     ) -> None:
         part.note(advertisement, asyncio.get_running_loop().time())
         awaited = self._awaited.get(canonical_address(advertisement.address))
@@ -210,7 +210,7 @@ class Radios:
         raise first
 
     async def _by(
-        self, part: _Part, address: str, on_gone: OnGone, patience_s: float | None
+        self, part: _RadioPart, address: str, on_gone: OnGone, patience_s: float | None
     ) -> Connection:
         """Connect by this radio. Raises RadioError, TIMEOUT after `patience_s`."""
         loop = asyncio.get_running_loop()
@@ -252,7 +252,7 @@ class Radios:
         finally:
             del self._awaited[address]
 
-    def _order(self, address: str) -> list[_Part]:
+    def _order(self, address: str) -> list[_RadioPart]:
         """The radios that may connect it, best first: those that hear it, else all of them."""
         now, last = asyncio.get_running_loop().time(), self._last.get(address)
         hearing = [
@@ -267,16 +267,16 @@ class Radios:
         return [part for _, _, part, _ in hearing] or list(self._parts)
 
 
-def _usable(part: _Part) -> bool:
+def _usable(part: _RadioPart) -> bool:
     info = part.info
     return info.on and info.slots != 0
 
 
-def _full(part: _Part, error: RadioError) -> bool:
+def _full(part: _RadioPart, error: RadioError) -> bool:
     return error.full or (error.code is ErrorCode.BUSY and part.info.slots == 0)
 
 
-async def _scan(part: _Part, on_advertisement: OnAdvertisement) -> Never:
+async def _scan(part: _RadioPart, on_advertisement: OnAdvertisement) -> Never:
     """Scan with this one until cancelled."""
     pause = RETRY_S
 

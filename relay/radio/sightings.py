@@ -31,7 +31,7 @@ class _Seen:
     told_at: float
 
 
-class Sightings:
+class SightingBatch:
     """`add` what the radio reports; `take` a batch when it is `due`.
 
     `left_out` counts what was no fit for the link: parts of advertisements, or whole ones.

@@ -6,7 +6,7 @@ from dbus_fast import BusType, DBusFastError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from relay.radio.gatt import with_response
-from relay.supervision.errors import Gone, Unreached
+from relay.supervision.errors import PeripheralGone, Unreached
 from relay.supervision.holds import HeldWrite
 
 _BLUEZ = "org.bluez"
@@ -25,7 +25,7 @@ class Bluez:
 
     def __init__(self) -> None:
         self._bus: MessageBus | None = None
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, _BusPlace] = {}
 
     async def look_up(self, address: str) -> None:
         """Find the objects of a connected peripheral, so that this takes no time later."""
@@ -36,9 +36,9 @@ class Bluez:
             if device is None or device["Address"].value.upper() != address.upper():
                 continue
             if device["Connected"].value:
-                self._places[address] = _Place(path, _characteristics(path, objects))
+                self._places[address] = _BusPlace(path, _characteristics(path, objects))
                 return
-        raise Gone(f"{address} is not connected")
+        raise PeripheralGone(f"{address} is not connected")
 
     def forget(self, address: str) -> None:
         """This peripheral has gone; its objects may be others when it comes back."""
@@ -63,7 +63,7 @@ class Bluez:
             self._bus.disconnect()
             self._bus = None
 
-    async def _place(self, address: str) -> _Place:
+    async def _place(self, address: str) -> _BusPlace:
         if address not in self._places:
             await self.look_up(address)
         return self._places[address]
@@ -98,13 +98,13 @@ class Bluez:
             return reply
         text = str(reply.body[0]) if reply.body else ""
         if reply.error_name == _NO_OBJECT or reply.error_name in _NOT_CONNECTED:
-            raise Gone(text)
+            raise PeripheralGone(text)
         if text in _NOT_CONNECTED:
-            raise Gone(text)
+            raise PeripheralGone(text)
         raise BluezError(f"{reply.error_name}: {text}")
 
 
-class _Place:
+class _BusPlace:
     """Where a peripheral is on the bus. `characteristics`: handle → path and flags."""
 
     __slots__ = ("characteristics", "device")

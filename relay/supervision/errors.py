@@ -7,5 +7,5 @@ class Unreached(Exception):
     """It was not done; trying again may help."""
 
 
-class Gone(Unreached):
+class PeripheralGone(Unreached):
     """The peripheral is not connected, so that there is nothing left to do."""

@@ -36,7 +36,7 @@ class HeldWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class StopOrder:
     """How to stop one connected peripheral: with `writes`; `cut`: else by disconnecting it.
 
     `record`: the file by which the relay's next start knows of it, if there is one. `line`: the
@@ -52,43 +52,43 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class StopWithdrawn:
     """This peripheral is not connected any more."""
 
     address: str
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class LoopTurns:
     """The relay's event loop turns."""
 
 
-Said = Hold | Release | Beat
+RelayReport = StopOrder | StopWithdrawn | LoopTurns
 
 
-def encode(said: Said) -> bytes:
+def encode(said: RelayReport) -> bytes:
     """Return the packet for `said`."""
     match said:
-        case Hold():
+        case StopOrder():
             writes = [[w.handle, w.data.hex(), w.response, w.delay_ms] for w in said.writes]
             rest = {
                 "writes": writes, "gap_ms": said.gap_ms, "cut": said.cut, "record": said.record,
                 "line": said.line,
             }  # fmt: skip
             return json.dumps({"hold": said.address, **rest}).encode()
-        case Release():
+        case StopWithdrawn():
             return json.dumps({"release": said.address}).encode()
-        case Beat():
+        case LoopTurns():
             return b"{}"
 
 
-def decode(packet: bytes) -> Said:
+def decode(packet: bytes) -> RelayReport:
     """Return what `encode` was given. The relay is trusted: anything else is a bug and raises."""
     fields = json.loads(packet)
     if "hold" in fields:
         writes = tuple(HeldWrite(h, bytes.fromhex(d), r, ms) for h, d, r, ms in fields["writes"])
         rest = (fields["gap_ms"], fields["cut"], fields["record"], fields["line"])
-        return Hold(fields["hold"], writes, *rest)
+        return StopOrder(fields["hold"], writes, *rest)
     if "release" in fields:
-        return Release(fields["release"])
-    return Beat()
+        return StopWithdrawn(fields["release"])
+    return LoopTurns()

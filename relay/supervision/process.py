@@ -15,13 +15,13 @@ import os
 import socket
 import sys
 
-from relay.supervision.errors import Gone, Unreached
+from relay.supervision.errors import PeripheralGone, Unreached
 from relay.supervision.holds import (
     MOST_BYTES,
     SILENCE_S,
     HeldWrite,
-    Hold,
-    Release,
+    StopOrder,
+    StopWithdrawn,
     decode,
 )
 from relay.supervision.reach import Bus, Reach
@@ -43,7 +43,7 @@ async def supervise(channel: socket.socket, bus: Bus) -> None:
     """Until the stream ends and, if anything was held by then, has been dealt with."""
     loop = asyncio.get_running_loop()
     reach = Reach(bus)
-    holds: dict[str, Hold] = {}
+    holds: dict[str, StopOrder] = {}
     heard = loop.time()
     silent = False
     while True:
@@ -66,14 +66,14 @@ async def supervise(channel: socket.socket, bus: Bus) -> None:
             say("the relay is back")
             await stop_all(reach, holds, dead=False)
         match decode(packet):
-            case Hold() as hold:
+            case StopOrder() as hold:
                 new = hold.address not in holds
                 holds[hold.address] = hold
                 if hold.line:
                     reach.take(hold.address, line)
                 elif new:
                     await _prepare(reach, hold)
-            case Release(address):
+            case StopWithdrawn(address):
                 holds.pop(address, None)
                 reach.forget(address)
         heard = loop.time()
@@ -97,14 +97,14 @@ async def _receive(channel: socket.socket) -> tuple[bytes, int | None]:
             loop.remove_reader(channel)
 
 
-async def stop_all(bus: Bus, holds: dict[str, Hold], *, dead: bool) -> None:
+async def stop_all(bus: Bus, holds: dict[str, StopOrder], *, dead: bool) -> None:
     """Run every held stop, all at once."""
     async with asyncio.TaskGroup() as group:
         for hold in holds.values():
             group.create_task(_stop(bus, hold, dead=dead))
 
 
-async def _stop(bus: Bus, hold: Hold, *, dead: bool) -> None:
+async def _stop(bus: Bus, hold: StopOrder, *, dead: bool) -> None:
     stopped = not hold.cut
     if hold.writes:
         delays = sum(write.delay_ms for write in hold.writes) / 1000
@@ -112,7 +112,7 @@ async def _stop(bus: Bus, hold: Hold, *, dead: bool) -> None:
             async with asyncio.timeout(STOP_S + delays):
                 await _write_all(bus, hold)
             stopped = True
-        except Gone:
+        except PeripheralGone:
             return
         except TimeoutError:
             stopped = False
@@ -123,7 +123,7 @@ async def _stop(bus: Bus, hold: Hold, *, dead: bool) -> None:
             _settled(hold)
 
 
-async def _write_all(bus: Bus, hold: Hold) -> None:
+async def _write_all(bus: Bus, hold: StopOrder) -> None:
     for write in hold.writes:
         await asyncio.sleep(write.delay_ms / 1000)
         await _write(bus, hold.address, write)
@@ -139,7 +139,7 @@ async def _write(bus: Bus, address: str, write: HeldWrite) -> None:
     while True:
         try:
             await bus.write(address, write)
-        except Gone:
+        except PeripheralGone:
             raise
         except Unreached:
             await asyncio.sleep(RETRY_S)
@@ -152,7 +152,7 @@ async def _cut(bus: Bus, address: str) -> bool:
     try:
         async with asyncio.timeout(CUT_S):
             await bus.disconnect(address)
-    except Gone:
+    except PeripheralGone:
         return True
     except Unreached as error:
         say(f"{address}: could not be cut off: {error}")
@@ -162,14 +162,14 @@ async def _cut(bus: Bus, address: str) -> bool:
     return True
 
 
-def _settled(hold: Hold) -> None:
+def _settled(hold: StopOrder) -> None:
     """The relay's next start need not look for this one."""
     if hold.record:
         with contextlib.suppress(OSError):
             os.unlink(hold.record)
 
 
-async def _prepare(bus: Bus, hold: Hold) -> None:
+async def _prepare(bus: Bus, hold: StopOrder) -> None:
     try:
         async with asyncio.timeout(LOOK_UP_S):
             await bus.look_up(hold.address)
@@ -179,7 +179,7 @@ async def _prepare(bus: Bus, hold: Hold) -> None:
         say(f"{hold.address}: {error}; it is looked for again when that matters")
 
 
-def _many(holds: dict[str, Hold]) -> str:
+def _many(holds: dict[str, StopOrder]) -> str:
     return f"{len(holds)} device" + ("s" if len(holds) != 1 else "")
 
 

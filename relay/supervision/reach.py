@@ -7,7 +7,7 @@ import errno
 import os
 from typing import Protocol
 
-from relay.supervision.errors import Gone, Unreached
+from relay.supervision.errors import PeripheralGone, Unreached
 from relay.supervision.holds import HeldWrite
 
 # What a port or socket says that may take the bytes a moment later: its buffer is full, or (UDP) a
@@ -27,7 +27,7 @@ class Bus(Protocol):
     async def disconnect(self, address: str) -> None: ...
 
 
-class Lines:
+class OpenPaths:
     """Open ports and sockets, by the addresses of what is at their other ends."""
 
     def __init__(self) -> None:
@@ -53,12 +53,12 @@ class Lines:
         """A line that is nearly full takes a part; then all of it is to be written again."""
         line = self._lines[address]
         if line is None:
-            raise Gone(f"{address} is not open")
+            raise PeripheralGone(f"{address} is not open")
         try:
             taken = os.write(line, data)
         except OSError as error:
             text = f"{address}: {error.strerror}"
-            raise (Unreached if error.errno in _AGAIN else Gone)(text) from error
+            raise (Unreached if error.errno in _AGAIN else PeripheralGone)(text) from error
         if taken < len(data):
             raise Unreached(f"{address}: its line is full")
 
@@ -68,7 +68,7 @@ class Reach:
 
     def __init__(self, bluez: Bus) -> None:
         self._bluez = bluez
-        self._lines = Lines()
+        self._lines = OpenPaths()
 
     def take(self, address: str, line: int | None) -> None:
         """It is reached by this descriptor, or (None) by one that could not be had."""

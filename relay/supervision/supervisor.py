@@ -18,7 +18,7 @@ from typing import Protocol
 
 from relay.radio.base import Connection, Outlasting, Radio, kinds
 from relay.radio.passing import outlasting
-from relay.supervision.holds import BEAT_S, SILENCE_S, Beat, Hold, Release, encode
+from relay.supervision.holds import BEAT_S, SILENCE_S, LoopTurns, StopOrder, StopWithdrawn, encode
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ START_S = 1.0
 END_S = 0.5
 
 
-class Held(Protocol):
+class HeldPeripheral(Protocol):
     """A connected peripheral."""
 
     address: str
@@ -42,7 +42,7 @@ class Held(Protocol):
     @property
     def connection(self) -> Connection: ...
 
-    def hold(self) -> Hold: ...
+    def hold(self) -> StopOrder: ...
 
 
 def outlives_its_relay(radio: Radio) -> bool:
@@ -75,7 +75,7 @@ class Supervisor:
 
     def __init__(
         self,
-        devices: Iterable[Held],
+        devices: Iterable[HeldPeripheral],
         stalled: Callable[[], None],
         record: Callable[[str], Path | None] = lambda address: None,
     ) -> None:
@@ -155,7 +155,7 @@ class Supervisor:
             self._stalled()
         self._beat_at = now
         self._tell()
-        self._send(encode(Beat()))
+        self._send(encode(LoopTurns()))
         self._timer = loop.call_later(BEAT_S, self._beat) if self._told else None
 
     def _tell(self) -> None:
@@ -169,10 +169,10 @@ class Supervisor:
             if self._told.get(address) != packet and self._send(packet, handed):
                 self._told[address] = packet
         for address in [each for each in self._told if each not in holds]:
-            if self._send(encode(Release(address))):
+            if self._send(encode(StopWithdrawn(address))):
                 del self._told[address]
 
-    def _hold(self, device: Held, line: Outlasting | None) -> Hold:
+    def _hold(self, device: HeldPeripheral, line: Outlasting | None) -> StopOrder:
         record = self._record(device.address)
         hold = replace(device.hold(), record="" if record is None else str(record))
         if line is None:

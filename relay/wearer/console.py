@@ -22,7 +22,7 @@ _UP = "\x1b[{}F"
 _ERASE = "\x1b[J"
 
 
-class Console(logging.Handler):
+class RelayConsole(logging.Handler):
     """Shows `agent` on `out`, with log lines above the picture. A handler for the root logger."""
 
     def __init__(self, out: TextIO) -> None:

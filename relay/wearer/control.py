@@ -42,19 +42,19 @@ STOPPED_S = 2.0
 # What the asking side waits (s): the above, and a busy machine.
 ANSWER_S = 5.0
 
-Command = Literal["status", "pause", "resume", "stop", "forget"]
+ControlCommand = Literal["status", "pause", "resume", "stop", "forget"]
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`nonce`: of a challenge; `proof`: of anything else, where there is no socket."""
 
-    do: Command | Literal["challenge"]
+    do: ControlCommand | Literal["challenge"]
     nonce: str = ""
     proof: str = ""
     address: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+class ControlAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """`error` is there if not `ok`. `stopped`: whether the radio has taken every stop. `challenge`
     and `proof`: see relay.link.files.proof; the proof is that of the answer without it."""
 
@@ -66,7 +66,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     proof: str = ""
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _ControlPort(msgspec.Struct, frozen=True):
     """Where the socket is, on platforms without Unix sockets. `key`: hexadecimal, of this run."""
 
     port: int
@@ -147,7 +147,7 @@ class Control:
     def _listen_tcp(self) -> socket.socket:
         sock = socket.create_server(("127.0.0.1", 0))
         self._key = secrets.token_bytes(proof.KEY_BYTES)
-        place = _Place(sock.getsockname()[1], self._key.hex())
+        place = _ControlPort(sock.getsockname()[1], self._key.hex())
         try:
             write_private(_place_path(self._state), msgspec.json.encode(place))
         except BaseException:
@@ -159,7 +159,7 @@ class Control:
         self._clients += 1
         try:
             if self._clients > MOST_CLIENTS:
-                await self._say(writer, Answer(False, "too many connections"))
+                await self._say(writer, ControlAnswer(False, "too many connections"))
                 return
             guard = _Guard(self._key) if self._key else None
             while True:
@@ -176,16 +176,16 @@ class Control:
             self._clients -= 1
             writer.close()
 
-    async def _say(self, writer: asyncio.StreamWriter, answer: Answer) -> None:
+    async def _say(self, writer: asyncio.StreamWriter, answer: ControlAnswer) -> None:
         writer.write(msgspec.json.encode(answer) + b"\n")
         async with asyncio.timeout(REQUEST_S):
             await writer.drain()
 
-    async def _answer(self, line: bytes, guard: _Guard | None) -> Answer:
+    async def _answer(self, line: bytes, guard: _Guard | None) -> ControlAnswer:
         try:
-            request = msgspec.json.decode(line, type=Request)
+            request = msgspec.json.decode(line, type=ControlRequest)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Answer(False, f"that is no command: {error}")
+            return ControlAnswer(False, f"that is no command: {error}")
         if guard is not None and (refused := guard.answer(request)) is not None:
             return refused
         agent = self._agent
@@ -201,10 +201,12 @@ class Control:
                 agent.resume()
             case "forget":
                 if not self._forget(request.address):
-                    return Answer(False, f"nothing called {quoted(request.address)} is looked for")
+                    return ControlAnswer(
+                        False, f"nothing called {quoted(request.address)} is looked for"
+                    )
             case "status" | "challenge":
                 pass
-        return Answer(True, stopped=stopped, status=agent.status())
+        return ControlAnswer(True, stopped=stopped, status=agent.status())
 
     def _forget(self, called: str) -> bool:
         """Whether exactly one device that is looked for has this address or name, and had."""
@@ -221,41 +223,41 @@ class _Guard:
         self._exchange: proof.Exchange | None = None
         self._asked = False
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: ControlRequest) -> ControlAnswer | None:
         """A challenge, or a refusal; None for a request that is proven."""
         self._asked = False
         if request.do == "challenge":
             challenge = proof.nonce()
             self._exchange = proof.Exchange(self._key, challenge)
             shown = proof.of_hub(self._key, request.nonce, challenge)
-            return Answer(True, challenge=challenge, proof=shown)
+            return ControlAnswer(True, challenge=challenge, proof=shown)
         exchange = self._exchange
         if exchange is None or not proof.same(request.proof, _asking(exchange, request)):
             self._exchange = None
-            return Answer(False, "wrong proof")
+            return ControlAnswer(False, "wrong proof")
         self._asked = True
         return None
 
-    def proven(self, answer: Answer) -> Answer:
+    def proven(self, answer: ControlAnswer) -> ControlAnswer:
         if self._exchange is None or not self._asked:
             return answer
         self._asked = False
         return replace(answer, proof=_answering(self._exchange, answer))
 
 
-def _asking(exchange: proof.Exchange, request: Request) -> str:
+def _asking(exchange: proof.Exchange, request: ControlRequest) -> str:
     return exchange.ask(request.do, request.address, b"")
 
 
-def _answering(exchange: proof.Exchange, answer: Answer) -> str:
+def _answering(exchange: proof.Exchange, answer: ControlAnswer) -> str:
     return exchange.answer(0, msgspec.json.encode(replace(answer, proof="")))
 
 
-def ask(state: Path, do: Command, address: str = "") -> Answer:
+def ask(state: Path, do: ControlCommand, address: str = "") -> ControlAnswer:
     """Ask the relay that runs with this state folder. Blocks. Raises ControlError."""
     try:
-        with _Line(state) as line:
-            answer = line.ask(Request(do, address=address))
+        with _RelayConnection(state) as line:
+            answer = line.ask(ControlRequest(do, address=address))
     except (FileNotFoundError, ConnectionRefusedError):
         raise ControlError(
             f"no relay is running with the state folder {state}: start one with `relay run`, or say"
@@ -268,7 +270,7 @@ def ask(state: Path, do: Command, address: str = "") -> Answer:
     return answer
 
 
-class _Line:
+class _RelayConnection:
     """A connection to the relay of a folder. At a port it says nothing before the relay has proven
     that it can read the folder. Raises OSError, DecodeError, ControlError."""
 
@@ -280,7 +282,7 @@ class _Line:
             self._sock.settimeout(ANSWER_S)
             address: str | tuple[str, int] = str(_socket_path(state))
         else:
-            place = msgspec.json.decode(read_private(_place_path(state)), type=_Place)
+            place = msgspec.json.decode(read_private(_place_path(state)), type=_ControlPort)
             key = bytes.fromhex(place.key)
             self._sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             self._sock.settimeout(ANSWER_S)
@@ -301,7 +303,7 @@ class _Line:
         self._file.close()
         self._sock.close()
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: ControlRequest) -> ControlAnswer:
         exchange = self._exchange
         if exchange is None:
             return self._say(request)
@@ -312,14 +314,14 @@ class _Line:
 
     def _challenge(self, key: bytes) -> None:
         asked = proof.nonce()
-        said = self._say(Request("challenge", nonce=asked))
+        said = self._say(ControlRequest("challenge", nonce=asked))
         if not proof.same(said.proof, proof.of_hub(key, asked, said.challenge)):
             raise ControlError(said.error or _IMPOSTOR)
         self._exchange = proof.Exchange(key, said.challenge)
 
-    def _say(self, request: Request) -> Answer:
+    def _say(self, request: ControlRequest) -> ControlAnswer:
         self._sock.sendall(msgspec.json.encode(request) + b"\n")
-        return msgspec.json.decode(self._file.readline(), type=Answer)
+        return msgspec.json.decode(self._file.readline(), type=ControlAnswer)
 
 
 _IMPOSTOR = "no relay is running with this state folder: another program has its port"

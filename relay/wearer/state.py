@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 _FORMAT = 1
 
 
-class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _WearerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = _FORMAT
     paused: bool = False
     stopped: bool = False
 
 
-class WearersWill:
+class WearerState:
     """The two switches of the person at this relay. `path` None: they last as long as we do.
 
     Setting one holds at once, and in memory even when it cannot be written down. A file that is
@@ -35,7 +35,7 @@ class WearersWill:
     def __init__(self, path: Path | None = None) -> None:
         self.trouble = ""
         self._path = path
-        self._state = _State() if path is None else _load(path)
+        self._state = _WearerFile() if path is None else _load(path)
 
     @property
     def paused(self) -> bool:
@@ -53,15 +53,15 @@ class WearersWill:
         return StopCause.PAUSE if self._state.paused else None
 
     def pause(self) -> None:
-        self._set(_State(paused=True, stopped=self._state.stopped))
+        self._set(_WearerFile(paused=True, stopped=self._state.stopped))
 
     def stop(self) -> None:
-        self._set(_State(paused=self._state.paused, stopped=True))
+        self._set(_WearerFile(paused=self._state.paused, stopped=True))
 
     def resume(self) -> None:
-        self._set(_State())
+        self._set(_WearerFile())
 
-    def _set(self, state: _State) -> None:
+    def _set(self, state: _WearerFile) -> None:
         self._state = state
         self.trouble = ""
         if self._path is None:
@@ -85,17 +85,17 @@ class WearersWill:
             log.error("%s cannot be written (%s): it is empty now, which means stopped", path, why)
 
 
-def _load(path: Path) -> _State:
+def _load(path: Path) -> _WearerFile:
     try:
         data = path.read_bytes()
         refuse_newer(path, data, _FORMAT)
-        return msgspec.json.decode(data, type=_State)
+        return msgspec.json.decode(data, type=_WearerFile)
     except FileNotFoundError:
-        return _State()
+        return _WearerFile()
     except NewerFormat as error:
         raise UsageError(f"{error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         log.error("%s is damaged: stopped until you say `relay resume`", path)
-        return _State(stopped=True)
+        return _WearerFile(stopped=True)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -16,14 +16,14 @@ from forwarder.definitions.user_files.user import UserConfig
 from forwarder.errors import ConfigError
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.protocols.base import Counter, Packet
+from forwarder.protocols.base import EndpointWrite, RunningByte
 from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.channel import channel_pair
 from relay.link.errors import LinkError
 from relay.link.messages import Advertisement
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.scripted import ScriptedToy
 from tests.device_cases.case import Action, BadCase, Case, Event, Expected, Group
@@ -38,7 +38,7 @@ OPENING_S = 60.0
 EXPECTED_S = 5.0
 SETTLE_S = 0.01
 
-_WRITES = (Op.WRITE, Op.WRITE_NO_RESPONSE)
+_WRITES = (FaultPoint.WRITE, FaultPoint.WRITE_NO_RESPONSE)
 
 
 class Verdict(StrEnum):
@@ -66,9 +66,9 @@ class _Reader:
         self.seen: list[Expected] = []
         self.repeated = 0
         self._ours: list[int] = []
-        self._counter: Counter | None = None
+        self._counter: RunningByte | None = None
 
-    def opened(self, stop: Sequence[Packet]) -> None:
+    def opened(self, stop: Sequence[EndpointWrite]) -> None:
         """It was just announced, and took our `stop` before that, which the reference does not
         send: passed over, also by running numbers."""
         writes = [at for at, one in enumerate(self.toy.record) if one.op in _WRITES]
@@ -83,13 +83,13 @@ class _Reader:
             if self.next - 1 in self._ours:
                 continue
             match operation.op:
-                case Op.WRITE | Op.WRITE_NO_RESPONSE:
-                    response = operation.op is Op.WRITE
+                case FaultPoint.WRITE | FaultPoint.WRITE_NO_RESPONSE:
+                    response = operation.op is FaultPoint.WRITE
                     data = self._renumbered(operation.data)
                     return Expected("Write", operation.role, data, response)
-                case Op.SUBSCRIBE:
+                case FaultPoint.SUBSCRIBE:
                     return Expected("Subscribe", operation.role)
-                case Op.UNSUBSCRIBE:
+                case FaultPoint.UNSUBSCRIBE:
                     return Expected("Unsubscribe", operation.role)
         return None
 

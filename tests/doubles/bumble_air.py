@@ -23,7 +23,7 @@ from bumble.ll import AdvertisingPdu
 from bumble.transport.common import AsyncPipeSink
 
 from relay.radio.base import RadioError
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.toy import Toy
 
 CENTRAL_ADDRESS = "C0:FF:EE:00:00:02"
@@ -191,12 +191,12 @@ class Peripheral:
         role = self.toy.handles[handle]
 
         async def read(_: Connection) -> bytes:
-            await self._go(Op.READ)
+            await self._go(FaultPoint.READ)
             return await self._give(role)
 
         async def write(_: Connection, value: bytes) -> None:
             response = self._wanted[made.handle].popleft()
-            await self._go(Op.WRITE if response else Op.WRITE_NO_RESPONSE)
+            await self._go(FaultPoint.WRITE if response else FaultPoint.WRITE_NO_RESPONSE)
             self.toy.take(role, bytes(value), response=response)
 
         flags = Characteristic.Properties(0)
@@ -226,7 +226,7 @@ class Peripheral:
         made.on("subscription", subscribed)
         return made
 
-    async def _go(self, op: Op) -> None:
+    async def _go(self, op: FaultPoint) -> None:
         """Let the toy's faults have their way. Raises ATT_Error."""
         fault = self.toy.faults.draw(op)
         await self.toy.spend(op)

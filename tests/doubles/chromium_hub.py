@@ -20,7 +20,7 @@ from aiohttp import web
 
 import forwarder
 from relay.link.errors import ChannelClosed, LinkError
-from relay.link.security.handshake import Refusal, code_id
+from relay.link.security.handshake import RefusalCode, code_id
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import SecureChannel, secure_as_hub
 from relay.link.session import HubSession
@@ -50,7 +50,7 @@ class WebHub:
         self.key = KeyPair.generate()
         self.relays: dict[bytes, str] = {}
         self.codes: dict[bytes, bytes] = {}
-        self.refuse: Refusal | None = None
+        self.refuse: RefusalCode | None = None
         self.busy = False
         self.page = self.build = ""
         self.port = 0
@@ -122,7 +122,7 @@ class WebHub:
         channel = WebSocketChannel(ws, transport, peer=str(request.remote))
         try:
             if self.busy:
-                await channel.send(bytes([Refusal.BUSY]))
+                await channel.send(bytes([RefusalCode.BUSY]))
                 return ws
             secure, _ = await secure_as_hub(channel, self)
             await self._drive(secure)
@@ -148,10 +148,10 @@ class WebHub:
 
     # --- Trust (relay/link/security/handshake.py) ------------------------------------------------
 
-    def offer(self, code: bytes, now: float) -> bytes | Refusal:
+    def offer(self, code: bytes, now: float) -> bytes | RefusalCode:
         if self.refuse is not None:
             return self.refuse
-        return self.codes.get(code, Refusal.WRONG_CODE)
+        return self.codes.get(code, RefusalCode.WRONG_CODE)
 
     def file(self, code: bytes, relay_key: bytes, name: str, now: float) -> str:
         del self.codes[code]

@@ -11,7 +11,7 @@ from forwarder.definitions.model import Definition, FeatureSpec, InputSpec, Outp
 from forwarder.devices.driver import Fate, OnReading, Outcome
 from forwarder.errors import HardwareError
 from forwarder.hub.device import Device, Identity
-from forwarder.hub.truth import Value
+from forwarder.hub.truth import FeatureValue
 from relay.link.messages import ErrorCode
 
 Call = tuple[object, ...]
@@ -54,7 +54,7 @@ class RecordingDriver:
         self.calls.append(("stop", None if features is None else tuple(sorted(features))))
         return self._outcome()
 
-    def recall(self, feature: int, value: Value, *, again: bool) -> Outcome | None:
+    def recall(self, feature: int, value: FeatureValue, *, again: bool) -> Outcome | None:
         self.calls.append(("recall", feature, value.kind.value, value.steps, again))
         return None
 

@@ -23,15 +23,15 @@ from typing import TextIO
 
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.models import decode
-from relay.radio.simulated.toy import Operation, Toy
+from relay.radio.simulated.toy import Toy, ToyOperation
 from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.fake_bluez_daemon import FakeBluez
 
 
-def recorder(toy: Toy, file: TextIO) -> Callable[[Operation], None]:
+def recorder(toy: Toy, file: TextIO) -> Callable[[ToyOperation], None]:
     """Return a watcher that writes a line per operation, at once."""
 
-    def write(operation: Operation) -> None:
+    def write(operation: ToyOperation) -> None:
         line = {
             "t_ns": operation.t_ns,
             "address": toy.address,

@@ -18,7 +18,7 @@ from dbus_fast.aio import MessageBus
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.toy import Toy
 from tests.doubles.fake_bluez_bus import NOTHING, Answer, Tree
 
@@ -265,7 +265,7 @@ class FakeBluez:
             self._given_up.set_exception(RadioError(ErrorCode.GONE, "given up"))
             self._given_up.exception()  # nobody has to wait for it
         elif member == "Disconnect" and toy.connected:
-            await toy.spend(Op.DISCONNECT)
+            await toy.spend(FaultPoint.DISCONNECT)
             self._disconnected(toy)
         return NOTHING
 
@@ -282,8 +282,8 @@ class FakeBluez:
             if not toy.in_range:
                 await asyncio.sleep(PAGE_S)
                 raise BluezError("Failed", "le-connection-timeout")
-            fault = toy.faults.draw(Op.CONNECT)
-            await toy.spend(Op.CONNECT, self._given_up)
+            fault = toy.faults.draw(FaultPoint.CONNECT)
+            await toy.spend(FaultPoint.CONNECT, self._given_up)
             if fault is not None:
                 raise BluezError(*ERRORS[fault.code])
         except RadioError:
@@ -322,19 +322,21 @@ class FakeBluez:
             raise BluezError(*ERRORS[fault.code])
         return answer
 
-    async def _gatt(self, toy: Toy, path: str, role: str, op: Op, body: list[object]) -> Answer:
+    async def _gatt(
+        self, toy: Toy, path: str, role: str, op: FaultPoint, body: list[object]
+    ) -> Answer:
         match op:
-            case Op.READ:
+            case FaultPoint.READ:
                 return "ay", [await toy.give(role)]
-            case Op.SUBSCRIBE:
+            case FaultPoint.SUBSCRIBE:
                 toy.subscribe(role, lambda _, data: self._notify(path, data))
                 self.tree.change(path, CHARACTERISTIC, Notifying=Variant("b", True))
-            case Op.UNSUBSCRIBE:
+            case FaultPoint.UNSUBSCRIBE:
                 toy.unsubscribe(role)
                 self.tree.change(path, CHARACTERISTIC, Notifying=Variant("b", False))
             case _:
                 assert isinstance(body[0], bytes)
-                toy.take(role, body[0], response=op is Op.WRITE)
+                toy.take(role, body[0], response=op is FaultPoint.WRITE)
         return NOTHING
 
     def _notify(self, path: str, data: bytes) -> None:
@@ -354,18 +356,18 @@ async def _watch_names(bus: MessageBus) -> None:
     await bus.call(request)
 
 
-def _operation(member: str, body: list[object]) -> Op:
+def _operation(member: str, body: list[object]) -> FaultPoint:
     match member:
         case "WriteValue":
             assert isinstance(body[1], dict)
             request = body[1]["type"].value == "request"
-            return Op.WRITE if request else Op.WRITE_NO_RESPONSE
+            return FaultPoint.WRITE if request else FaultPoint.WRITE_NO_RESPONSE
         case "ReadValue":
-            return Op.READ
+            return FaultPoint.READ
         case "StartNotify":
-            return Op.SUBSCRIBE
+            return FaultPoint.SUBSCRIBE
         case "StopNotify":
-            return Op.UNSUBSCRIBE
+            return FaultPoint.UNSUBSCRIBE
     raise BluezError("NotSupported", member)
 
 

@@ -10,7 +10,7 @@ from forwarder.devices.driver import Fate, Outcome, settled
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError
 from forwarder.hub.truth import Truth
-from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.protocols.base import EndpointWrite, KeptAlive
 from relay.link.messages import ErrorCode, Service
 
 Call = tuple[object, ...]
@@ -48,7 +48,7 @@ class RecordingHardware:
 
     def output(
         self,
-        packets: Sequence[Packet],
+        packets: Sequence[EndpointWrite],
         *,
         merge: bool,
         at_rest: bool,
@@ -65,7 +65,7 @@ class RecordingHardware:
         return outcome
 
     def stop(
-        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
+        self, packets: Sequence[EndpointWrite], *, everything: bool, at_rest: bool = False
     ) -> Outcome:
         self.calls.append(("stop", tuple(p.data for p in packets), everything))
         return self._outcome()
@@ -99,7 +99,7 @@ class RecordingHardware:
         return _done()
 
     async def arm(
-        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
+        self, stop: Sequence[EndpointWrite] | None, *, gap_ms: int, keepalive: KeptAlive | None
     ) -> None:
         shown = None if stop is None else tuple(packet.data for packet in stop)
         self.calls.append(("arm", shown, gap_ms))

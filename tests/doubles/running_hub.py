@@ -13,7 +13,7 @@ import msgspec
 
 from forwarder.api.access import ADMIN_FILE
 from forwarder.app import App
-from forwarder.config import Clients, Config, Link, Radio
+from forwarder.config import Clients, Config, Link, RadioSection
 from tests.system.processes import until
 
 TOYS = ("Lovense Nora", "Lovense Edge")
@@ -63,7 +63,7 @@ def config_for(folder: Path, toys: tuple[str, ...] = TOYS, link: Link | None = N
         state=folder,
         clients=Clients(port=0),
         link=link or Link(port=0, https_port=0),
-        radio=Radio(simulate=toys),
+        radio=RadioSection(simulate=toys),
     )
 
 

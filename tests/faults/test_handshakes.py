@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from relay.radio.simulated.faults import WRITES
-from relay.radio.simulated.toy import Operation
+from relay.radio.simulated.toy import ToyOperation
 from tests.doubles.clock import run_virtual
 from tests.faults import wire
 from tests.faults.world import World, world
@@ -78,7 +78,7 @@ def test_a_handshake_that_ends_in_the_middle_leaves_nothing_running(end: End, kn
                 it.toy.faults.refuse_connections(1)
             moved = it.loop.create_future()
 
-            def look(operation: Operation) -> None:
+            def look(operation: ToyOperation) -> None:
                 if operation.op in WRITES and not it.toy.at_rest and not moved.done():
                     moved.set_result(None)
                     ends.append(asyncio.ensure_future(end(it)))

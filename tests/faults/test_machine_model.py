@@ -36,19 +36,19 @@ from relay.link.messages import (
     Write,
 )
 from relay.peripheral.actions import (
-    Action,
-    Answer,
     Cut,
     Dropped,
     Hurry,
+    MachineAction,
     Operate,
     Over,
-    Refused,
+    RadioRefused,
     Say,
+    StopOutcome,
     Taken,
     What,
 )
-from relay.peripheral.gate import Block, State
+from relay.peripheral.gate import GateState, Lockout
 from relay.peripheral.limits import ACTIVE_S, SILENCE_S, STRAGGLER_S
 from relay.peripheral.machine import Machine
 
@@ -104,7 +104,7 @@ class Walk:
     def __init__(self, random: Random) -> None:
         self.random = random
         self.now = 1000.0
-        self.block = Block()
+        self.block = Lockout()
         # A quarter of all toys are stopped by silence.
         self.silent = random.random() < 0.25
         self.toy = Toy(SILENCE_S if self.silent else float("inf"))
@@ -147,7 +147,7 @@ class Walk:
 
     # --- actions -------------------------------------------------------------------------------
 
-    def do(self, actions: list[Action]) -> None:
+    def do(self, actions: list[MachineAction]) -> None:
         for action in actions:
             match action:
                 case Operate():
@@ -159,7 +159,7 @@ class Walk:
                         return
                 case Say(message):
                     self._hear(message)
-                case Answer(token):
+                case StopOutcome(token):
                     assert token in self.tokens
                     assert isinstance(token, int)
                     self.tokens.discard(token)
@@ -184,7 +184,7 @@ class Walk:
         if operation.what is What.WRITE:
             ours = operation.d[1:2] == _OFF
             if not ours:
-                assert self.machine.gate.state is State.OPEN
+                assert self.machine.gate.state is GateState.OPEN
                 assert self.block.cause is None
                 assert self.armed, "nobody who knows of the last stop has armed it"
                 assert self.leased
@@ -211,7 +211,7 @@ class Walk:
                 self.toy.take(operation.d)
             gone = random.random() < 0.02
             code = ErrorCode.GONE if gone else ErrorCode.RADIO
-            self.do(self.machine.finished(self.now, Refused(code, "no")))
+            self.do(self.machine.finished(self.now, RadioRefused(code, "no")))
         else:
             if write:
                 self.toy.take(operation.d)
@@ -234,9 +234,9 @@ class Walk:
 
     def _check(self) -> None:
         machine = self.machine
-        if machine.gate.state in (State.STOPPING, State.SHUT):
+        if machine.gate.state in (GateState.STOPPING, GateState.SHUT):
             self.armed = self.leased = False
-        if machine.gate.active and machine.gate.state is State.OPEN and machine.over is None:
+        if machine.gate.active and machine.gate.state is GateState.OPEN and machine.over is None:
             assert machine.deadline <= self.now + ACTIVE_S
         if not machine.may_run and not self.over and machine.gate.settled:
             self.sure += 1
@@ -347,7 +347,7 @@ class Walk:
         self.do(self.machine.arm(self.now, Arm(id, 7, stop, 20, alive, seen)))
         if self.over or id in self.asked:
             return
-        if self.machine.gate.state in (State.ARMED, State.OPEN) and seen == newest:
+        if self.machine.gate.state in (GateState.ARMED, GateState.OPEN) and seen == newest:
             self.armed = self.armed or self.block.cause is None
 
     def _lease(self) -> None:
@@ -362,7 +362,7 @@ class Walk:
         self._bind()
 
     def _bind(self) -> None:
-        if self.machine.gate.state is not State.STOPPING and not self.over:
+        if self.machine.gate.state is not GateState.STOPPING and not self.over:
             self.stops = self.hub_knows = 0
             self.do(self.machine.bind(self.now, 7, 0.9, 10))
 
@@ -413,7 +413,7 @@ def test_after_a_strike_nothing_but_the_stop_and_off_means_off(seed: int) -> Non
         walk.asked.clear()
         for _ in range(40):
             walk._time(1.0)
-        assert walk.over or walk.machine.gate.state is State.SHUT
+        assert walk.over or walk.machine.gate.state is GateState.SHUT
         assert walk.over or not walk.machine.may_run
         assert not walk.tokens
         values += walk.values

@@ -24,20 +24,20 @@ from forwarder.hub.store import Store
 from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import AgentConfig
-from relay.hub_link.driver import Line
-from relay.hub_link.hubs import Target
+from relay.hub_link.driver import LinkDriver
+from relay.hub_link.hubs import HubTarget
 from relay.hub_link.uplink import Uplink
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError
 from relay.link.messages import Arm, FromHub
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import secure_as_hub, secure_as_relay
-from relay.peripheral.gate import State
+from relay.peripheral.gate import GateState
 from relay.radio.base import Radio
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import WRITES, Op
+from relay.radio.simulated.faults import WRITES, FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
-from relay.radio.simulated.toy import Operation
+from relay.radio.simulated.toy import ToyOperation
 from relay.radio.trace import Trace, TracedRadio
 from tests.device_cases.client import CaseClient
 from tests.doubles.clock import VirtualLoop
@@ -62,7 +62,7 @@ class Moment:
     """The toy after something reached it. `armed`: how many Arms had been accepted by then."""
 
     t: float
-    op: Op
+    op: FaultPoint
     data: bytes
     at_rest: bool
     armed: int
@@ -189,7 +189,7 @@ async def world(
                 secured, _ = await secure_as_relay(wire.ends[0], key, hub_key=trust.key.public)
                 return secured
 
-            uplink = Uplink(each, Target("the hub", dial), chance=lambda _, most: most)
+            uplink = Uplink(each, HubTarget("the hub", dial), chance=lambda _, most: most)
             _count_arms(it, each)
             return [
                 group.create_task(each.run(), name="agent"),
@@ -231,18 +231,18 @@ def _count_arms(it: World, agent: Agent) -> None:
     """Each Arm that opened a way to the toy: nothing but such a one may set it going again."""
     before = agent.heard
 
-    def heard(line: Line, message: FromHub) -> None:
+    def heard(line: LinkDriver, message: FromHub) -> None:
         before(line, message)
         if isinstance(message, Arm):
             armed = agent._roster.find(message.p)
-            it.arms += armed is not None and armed.gate.state in (State.ARMED, State.OPEN)
+            it.arms += armed is not None and armed.gate.state in (GateState.ARMED, GateState.OPEN)
 
     agent.heard = heard  # type: ignore[method-assign]
 
 
-def _noting(it: World) -> Callable[[Operation], None]:
-    def note(operation: Operation) -> None:
-        if operation.op in WRITES or operation.op is Op.DISCONNECT:
+def _noting(it: World) -> Callable[[ToyOperation], None]:
+    def note(operation: ToyOperation) -> None:
+        if operation.op in WRITES or operation.op is FaultPoint.DISCONNECT:
             rest = it.toy.at_rest
             it.moments.append(Moment(it.loop.time(), operation.op, operation.data, rest, it.arms))
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.access.admission import Admitted, Refused, Visitor
+from forwarder.access.admission import AdmissionRefused, Admitted, HttpVisitor
 from forwarder.app import App, SecureGate
-from forwarder.config import Clients, Config, Link, Radio, Upstream
+from forwarder.config import Clients, Config, Link, RadioSection, Upstream
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
@@ -28,7 +28,7 @@ def config(folder: Path, *toys: str, **more: object) -> Config:
         state=folder,
         clients=Clients(port=0),
         link=Link(port=0, https_port=0),
-        radio=Radio(simulate=toys),
+        radio=RadioSection(simulate=toys),
         trace=folder / "trace.jsonl",
         **more,  # type: ignore[arg-type]
     )
@@ -189,7 +189,7 @@ async def test_a_taken_port_is_named_with_the_option_that_changes_it(tmp_path: P
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"radio": Radio(simulate=("Lovense Hsh",))}, "Lovense Hush"),
+        ({"radio": RadioSection(simulate=("Lovense Hsh",))}, "Lovense Hush"),
         ({"upstream": (Upstream(name="phone"),)}, "phone needs"),
         ({"clients": Clients(dial=("http://x",))}, "http://x"),
     ],
@@ -213,9 +213,9 @@ async def test_after_the_end_there_are_no_client_channels(tmp_path: Path) -> Non
 
 def test_an_app_elsewhere_shows_its_token_over_https_only() -> None:
     gate = SecureGate(authorise=lambda visitor: "grant")
-    away = Visitor("192.168.1.9", tokens=("good",))
+    away = HttpVisitor("192.168.1.9", tokens=("good",))
     refused = gate.admit(away)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, AdmissionRefused)
     assert "wss" in refused.text
     assert isinstance(gate.admit(dataclasses.replace(away, secure=True)), Admitted)
-    assert isinstance(gate.admit(Visitor("127.0.0.1")), Admitted)
+    assert isinstance(gate.admit(HttpVisitor("127.0.0.1")), Admitted)

@@ -12,7 +12,7 @@ from tests.fuzz.engine import fuzz, instrumented
 
 with instrumented("forwarder"):
     from forwarder.buttplug.client import ClientSession
-    from forwarder.buttplug.server import Request, ServerSession
+    from forwarder.buttplug.server import ClientRequest, ServerSession
     from forwarder.errors import ForwarderError
 
 # Answers may be this much longer than what they answer: 16 errors of a few hundred characters.
@@ -40,7 +40,7 @@ def _server(version: int | None, frame: str) -> None:
         match action:
             case str():
                 said += len(action)
-            case Request():
+            case ClientRequest():
                 said += len(session.fail(action, ForwarderError("no")))
     assert said <= _MOST_ANSWER + 4 * len(frame)
     session.tick(9.0)

@@ -14,11 +14,11 @@ from tests.fuzz.engine import fuzz, instrumented
 with instrumented("relay"):
     from relay.link.errors import LinkViolation
     from relay.link.security.handshake import (
+        FinishedHandshake,
+        HandshakeStep,
         HubHandshake,
-        Opened,
-        Refusal,
+        RefusalCode,
         RelayHandshake,
-        Step,
         code_id,
     )
     from relay.link.security.noise import HandshakeState, KeyPair
@@ -32,8 +32,8 @@ class _Trust:
     key = _HUB
     hub_name = "desk"
 
-    def offer(self, code: bytes, now: float) -> bytes | Refusal:
-        return _SECRET if code == code_id(_SECRET) else Refusal.WRONG_CODE
+    def offer(self, code: bytes, now: float) -> bytes | RefusalCode:
+        return _SECRET if code == code_id(_SECRET) else RefusalCode.WRONG_CODE
 
     def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str:
         assert len(name) <= 128
@@ -108,7 +108,7 @@ def _between(script: bytes, *, pairing: bool) -> None:
     """Every three bytes of `script` are one deed: which, where, what."""
     relay, hub = _relay(pairing=pairing), HubHandshake(_Trust(), ephemeral=_EPHEMERAL[1])
     flight, to_hub = relay.start(), True
-    opened: dict[bool, Opened] = {}
+    opened: dict[bool, FinishedHandshake] = {}
     for place, deed, value in zip(script[::3], script[1::3], script[2::3], strict=False):
         frame = bytearray(flight)
         match deed % 5:
@@ -120,7 +120,9 @@ def _between(script: bytes, *, pairing: bool) -> None:
                 frame += bytes([value]) * place
             case 3:
                 frame[place % len(frame) : place % len(frame)] = bytes([value])
-        step: Step = hub.receive(bytes(frame), 0.0) if to_hub else relay.receive(bytes(frame))
+        step: HandshakeStep = (
+            hub.receive(bytes(frame), 0.0) if to_hub else relay.receive(bytes(frame))
+        )
         if step.opened is not None:
             opened[to_hub] = step.opened
         if step.refused is not None or step.frame is None:

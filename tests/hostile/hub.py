@@ -16,7 +16,7 @@ import msgspec
 
 from forwarder.app import App
 from forwarder.commands.program.serve import keep
-from forwarder.config import Clients, Config, Link, Radio, Upstream, WebsocketDevices
+from forwarder.config import Clients, Config, Link, RadioSection, Upstream, WebsocketDevices
 from forwarder.log import set_up
 from forwarder.stalls import Stalls
 from relay.link.event_loop import new_event_loop
@@ -60,7 +60,7 @@ async def main(
         mdns=False,
         clients=Clients(port=clients),
         link=Link(port=link, https_port=https),
-        radio=Radio(simulate=("Lovense Edge",)),
+        radio=RadioSection(simulate=("Lovense Edge",)),
         upstream=(Upstream("odd", listen=upstream),),
         websocket_devices=WebsocketDevices(enabled=True, port=devices, hosts=("127.0.0.1",)),
     )

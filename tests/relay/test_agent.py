@@ -42,7 +42,7 @@ from relay.link.messages import (
     Write,
 )
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import CALLS, WRITES, Op
+from relay.radio.simulated.faults import CALLS, WRITES, FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from relay.wearer.status import PeripheralStatus
@@ -324,9 +324,9 @@ def test_a_hub_that_is_back_while_it_is_let_go_is_told_that_it_is_gone(how: str)
             id = it.hub.id()
             it.hub.tell(Arm(id, 1, None, seen=0))
             assert isinstance(await it.hub.reply(id), Done)
-        toy.faults.latency_of[Op.DISCONNECT] = 2.0
-        toy.faults.latency_of[Op.WRITE_NO_RESPONSE] = 0.5
-        toy.faults.latency_of[Op.WRITE] = 0.5
+        toy.faults.latency_of[FaultPoint.DISCONNECT] = 2.0
+        toy.faults.latency_of[FaultPoint.WRITE_NO_RESPONSE] = 0.5
+        toy.faults.latency_of[FaultPoint.WRITE] = 0.5
         await it.channel.close()
         await asyncio.sleep(0.01)
         hub = await it.relink()
@@ -349,8 +349,8 @@ def test_a_hub_that_is_back_while_it_is_let_go_is_told_that_it_is_gone(how: str)
 def test_two_that_ask_for_a_toy_that_is_being_stopped_are_both_answered() -> None:
     async def body(it: Bed) -> None:
         toy = await running(it)
-        toy.faults.latency_of[Op.WRITE_NO_RESPONSE] = 0.5
-        toy.faults.latency_of[Op.WRITE] = 0.5
+        toy.faults.latency_of[FaultPoint.WRITE_NO_RESPONSE] = 0.5
+        toy.faults.latency_of[FaultPoint.WRITE] = 0.5
         await it.channel.close()
         await asyncio.sleep(0.01)
         hub = await it.relink()
@@ -366,8 +366,8 @@ def test_two_that_ask_for_a_toy_that_is_being_stopped_are_both_answered() -> Non
 def test_an_emergency_stop_that_comes_while_a_hub_waits_for_a_toy_is_in_time() -> None:
     async def body(it: Bed) -> None:
         toy = await running(it)
-        toy.faults.latency_of[Op.WRITE_NO_RESPONSE] = 0.5
-        toy.faults.latency_of[Op.WRITE] = 0.5
+        toy.faults.latency_of[FaultPoint.WRITE_NO_RESPONSE] = 0.5
+        toy.faults.latency_of[FaultPoint.WRITE] = 0.5
         await it.channel.close()
         await asyncio.sleep(0.01)
         hub = await it.relink()
@@ -448,8 +448,8 @@ def test_at_the_end_everything_is_stopped_and_let_go(how: str) -> None:
     run_virtual(main())
 
 
-@pytest.mark.parametrize("stalled", [{Op.WRITE, Op.WRITE_NO_RESPONSE}, set(CALLS)])
-def test_the_end_takes_two_seconds_even_if_the_radio_hangs(stalled: set[Op]) -> None:
+@pytest.mark.parametrize("stalled", [{FaultPoint.WRITE, FaultPoint.WRITE_NO_RESPONSE}, set(CALLS)])
+def test_the_end_takes_two_seconds_even_if_the_radio_hangs(stalled: set[FaultPoint]) -> None:
     async def main() -> float:
         radio = SimulatedRadio(toys_by_name("Aneros Vivi"), clock=clock())
         agent = Agent(radio, AgentConfig("attic"))
@@ -591,7 +591,7 @@ def test_a_connect_that_outlives_its_link_is_offered_to_the_next_one(back_after_
         answer = await hub.connect(1, toy.address)
         assert isinstance(answer, Connected)
         assert not answer.resumed, "no hub had it before"
-        connects = [each for each in toy.record if each.op is Op.CONNECT]
+        connects = [each for each in toy.record if each.op is FaultPoint.CONNECT]
         assert len(connects) == 1
         toy.faults.latency_s = 0
         await hub.arm(1, level(toy, 0))

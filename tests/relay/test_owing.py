@@ -27,7 +27,7 @@ from relay.link.messages import (
     Scan,
 )
 from relay.peripherals.table import OFFER_S
-from relay.radio.simulated.faults import WRITES, Op
+from relay.radio.simulated.faults import WRITES, FaultPoint
 from relay.radio.simulated.toy import Toy
 from tests.doubles.clock import run_virtual
 from tests.relay.test_agent import Bed, bed, level, now, play, running, writes
@@ -182,7 +182,7 @@ def test_a_hub_that_looks_for_it_is_offered_what_was_stopped(wanted: bool) -> No
             assert not answer.resumed
             await asyncio.sleep(60)
             assert toy.connected
-        connects = [each for each in toy.record if each.op is Op.CONNECT]
+        connects = [each for each in toy.record if each.op is FaultPoint.CONNECT]
         assert len(connects) == 2
 
     play(body)
@@ -402,7 +402,7 @@ def test_the_next_start_stops_and_releases_it_before_anything_else(
             async with asyncio.timeout(2):
                 await toy.until(lambda it: any(each.data == OFF for each in it.record))
                 await toy.until(lambda it: not it.connected)
-            assert toy.record[0].op is Op.CONNECT
+            assert toy.record[0].op is FaultPoint.CONNECT
             assert it.agent.status().debts == ()
         assert Records(tmp_path / "devices").load() == []
 
@@ -420,7 +420,7 @@ def test_what_was_left_at_rest_is_released_if_it_is_there_and_forgotten_if_not(
             await asyncio.sleep(30)
             it.toy().appear()
             await asyncio.sleep(300)
-            assert not [each for each in it.toy().record if each.op is Op.CONNECT]
+            assert not [each for each in it.toy().record if each.op is FaultPoint.CONNECT]
         assert Records(tmp_path / "devices").load() == []
 
     run_virtual(main())

@@ -8,7 +8,7 @@ import pytest
 
 from forwarder.commands.program.run import _add as add_hub_options
 from forwarder.commands.program.run import merged
-from forwarder.config import Radio
+from forwarder.config import RadioSection
 from relay.commands.base import wanted_radios
 from relay.commands.run import _add_run as add_relay_options
 from relay.config import FileConfig
@@ -29,7 +29,7 @@ def test_a_kind_of_radio_is_a_key_of_both_files_and_an_option_of_both_programs(
     named = NamedRadios(**{option.key: VALUES})
     assert merged(hub.parse_args(words)).radio.own == named
     assert wanted_radios(relay.parse_args(words), FileConfig()).radios == named
-    for kind in (FileConfig, Radio):
+    for kind in (FileConfig, RadioSection):
         assert option.key in kind.__struct_fields__
     assert named.named
     assert not NamedRadios().named

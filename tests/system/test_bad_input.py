@@ -18,7 +18,7 @@ import pytest
 
 from forwarder.cli import run as forwarder
 from relay.cli import run as relay
-from relay.link.security.pairing import PairingLink, Place
+from relay.link.security.pairing import HubPlace, PairingLink
 
 # What only programmers read: of libraries, of Python, of the system.
 RAW = re.compile(
@@ -294,7 +294,7 @@ def _bytes_config(case: Case) -> list[str]:
 
 def _link() -> str:
     # A hub at a port of this machine where nobody listens.
-    return PairingLink((Place("127.0.0.1", 1),), b"s" * 32).text()
+    return PairingLink((HubPlace("127.0.0.1", 1),), b"s" * 32).text()
 
 
 @pytest.fixture

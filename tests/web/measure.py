@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from relay.link.messages import Output, Packet
-from relay.radio.simulated.faults import WRITES, Op
+from relay.radio.simulated.faults import WRITES, FaultPoint
 from relay.radio.simulated.toy import Toy
 from tests.doubles.chromium_bluez import PhoneRig, phone_rig
 from tests.doubles.chromium_hub import PAGE
@@ -192,7 +192,7 @@ async def busy_ending(how: Callable[[PhoneRig], Awaitable[None]]) -> str:
         await asyncio.sleep(3)
         after = list(rig.toy.record)[mark:]
         stops = [entry for entry in after if entry.data in TWO_STOPS]
-        gone = [entry for entry in after if entry.op is Op.DISCONNECT]
+        gone = [entry for entry in after if entry.op is FaultPoint.DISCONNECT]
         times = [
             f"{word} {(entries[-1].t_ns - began) / 1e6:.0f} ms"
             for word, entries in (("last stop", stops), ("link ends", gone))

@@ -18,7 +18,7 @@ from relay.link.messages import (
     Forget,
     Hello,
 )
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from tests.doubles.chromium_bluez import STOP, PhoneRig, phone_rig
 
 pytestmark = pytest.mark.chromium
@@ -104,7 +104,7 @@ async def test_the_hub_that_asks_meanwhile_gets_the_toy_stopped() -> None:
     async with phone_rig() as rig:
         address = await lost(rig)
         mark = rig.mark
-        rig.toy.faults.latency_of[Op.CONNECT] = 1.0
+        rig.toy.faults.latency_of[FaultPoint.CONNECT] = 1.0
         rig.toy.appear()
         # A look that has just failed says so to whoever asked meanwhile, who asks again.
         for _ in range(10):
@@ -287,7 +287,7 @@ async def test_a_connection_whose_link_ended_is_offered_to_the_next_link() -> No
     async with phone_rig() as rig:
         await rig.pair()
         address = await rig.choose()
-        rig.toy.faults.latency_of[Op.CONNECT] = 1.0
+        rig.toy.faults.latency_of[FaultPoint.CONNECT] = 1.0
         rig.link.tell(Connect(rig.link.id(), 1, address))
         await asyncio.sleep(0.3)
         await rig.hub.stop()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from relay.link.messages import Driven, Status
-from relay.link.security.handshake import Refusal
+from relay.link.security.handshake import RefusalCode
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.chromium_bluez import PhoneRig, phone_rig
 from tests.doubles.chromium_hub import WebHub
@@ -118,9 +118,9 @@ async def test_first_visit_and_a_bad_link() -> None:
 async def test_pairing_refused() -> None:
     async with phone_rig() as rig:
         for refusal, words in (
-            (Refusal.CODE_SPENT, "does not work any more"),
-            (Refusal.WRONG_CODE, "not right"),
-            (Refusal.VERSION, "do not fit together"),
+            (RefusalCode.CODE_SPENT, "does not work any more"),
+            (RefusalCode.WRONG_CODE, "not right"),
+            (RefusalCode.VERSION, "do not fit together"),
         ):
             rig.hub.refuse = refusal
             await rig.page.goto("about:blank")

@@ -21,7 +21,7 @@ from buttplug import (
 from forwarder.api.documents.model import PairingBody, PairingView
 from forwarder.api.documents.stop import ForgetBody, Forgotten
 from forwarder.app import App
-from forwarder.commands.api_client import Admin
+from forwarder.commands.api_client import ApiClient
 from forwarder.config import Clients, Config, Link
 from forwarder.web.pages import relay_page_build
 from relay.radio.simulated.faults import WRITES
@@ -62,7 +62,7 @@ async def pairing_page(state: Path, way: str) -> str:
     """What `forwarder pair` shows."""
 
     def ask() -> PairingView:
-        return Admin(state).send("POST", "/pairing", PairingView, PairingBody(phone=way))
+        return ApiClient(state).send("POST", "/pairing", PairingView, PairingBody(phone=way))
 
     shown = await asyncio.to_thread(ask)
     assert shown.page_url is not None, shown.problems
@@ -232,7 +232,7 @@ async def test_the_hub_names_what_the_page_looks_for_and_forgets_it_there(tmp_pa
         [missing] = app.relays.owing
         assert missing.address.startswith("web-")
         body = ForgetBody(name="Lovense Hush")
-        admin = Admin(app.config.state_dir)
+        admin = ApiClient(app.config.state_dir)
         await asyncio.to_thread(admin.send, "POST", "/missing/forget", Forgotten, body)
         await rig.page.until("document.getElementById('notice').hidden")
         await until(lambda: not list(app.relays.owing), "forgotten")

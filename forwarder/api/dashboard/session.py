@@ -8,11 +8,20 @@ import logging
 import msgspec
 
 from forwarder.access.admission import Admitted
-from forwarder.api.access import Access, Caller, Refusal, Right
-from forwarder.api.controllers import Driver
-from forwarder.api.dashboard.stream import Alive, Drive, Feed, Hello, Release, Said, Watch, pace
+from forwarder.api.access import Access, AccessRefused, Caller, Right
+from forwarder.api.controllers import Controller
+from forwarder.api.dashboard.stream import (
+    Alive,
+    CallerHello,
+    CallerMessage,
+    CallerRelease,
+    Drive,
+    Feed,
+    Watch,
+    pace,
+)
 from forwarder.api.documents.model import OutputBody
-from forwarder.api.services import Services
+from forwarder.api.services import ApiServices
 from forwarder.devices.driver import Outcome
 from forwarder.errors import DeviceError, ForwarderError
 from forwarder.hub.hub import Hub
@@ -34,10 +43,10 @@ POLICY, TRY_AGAIN = 1008, 1013
 # Our own (RFC 6455, 7.4.2): the token is not known; load the page again, or ask for another.
 UNKNOWN_TOKEN = 4401
 
-_decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
+_decoder: msgspec.json.Decoder[CallerMessage] = msgspec.json.Decoder(CallerMessage)
 
 
-class _Leave(Exception):
+class _LeaveDashboard(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
@@ -51,7 +60,7 @@ class DashboardSession:
     def __init__(
         self,
         channel: Channel,
-        services: Services,
+        services: ApiServices,
         watch: Watch,
         access: Access,
         admitted: Admitted,
@@ -65,7 +74,7 @@ class DashboardSession:
         assert admitted.grant is None or isinstance(admitted.grant, Caller)
         self._visitor = admitted.visitor
         self._caller = admitted.grant
-        self._driver: Driver | None = None
+        self._driver: Controller | None = None
         self._heard = 0.0
         self._under_way = 0
 
@@ -80,9 +89,9 @@ class DashboardSession:
                 await self._services.guests.serve(
                     self._channel, caller.grant, lambda: self._session(caller)
                 )
-        except* _Leave as group:
+        except* _LeaveDashboard as group:
             leave = _first(group)
-            assert isinstance(leave, _Leave)
+            assert isinstance(leave, _LeaveDashboard)
             await self._channel.close(leave.code, leave.reason)
         except* ChannelClosed:
             pass  # the usual end: the page was closed
@@ -92,27 +101,29 @@ class DashboardSession:
             async with asyncio.timeout(HELLO_S):
                 said = self._read(await self._channel.receive())
         except TimeoutError:
-            raise _Leave(POLICY, "no hello came") from None
-        if not isinstance(said, Hello):
-            raise _Leave(POLICY, "the first message is a hello")
+            raise _LeaveDashboard(POLICY, "no hello came") from None
+        if not isinstance(said, CallerHello):
+            raise _LeaveDashboard(POLICY, "the first message is a hello")
         caller = self._known(said)
         if not self._settle(caller.grant or caller.token or None):
-            raise _Leave(TRY_AGAIN, "too many dashboards are open")
+            raise _LeaveDashboard(TRY_AGAIN, "too many dashboards are open")
         return caller
 
-    def _known(self, said: Hello) -> Caller:
+    def _known(self, said: CallerHello) -> Caller:
         if not said.token:
             if self._caller is None:
-                raise _Leave(UNKNOWN_TOKEN, "Whoever is not on this machine needs a token.")
+                raise _LeaveDashboard(
+                    UNKNOWN_TOKEN, "Whoever is not on this machine needs a token."
+                )
             return self._caller
         caller = self._access.by_token(said.token, self._visitor)
-        if isinstance(caller, Refusal):
+        if isinstance(caller, AccessRefused):
             # RFC 6455, 5.5: a reason has 123 bytes at most.
-            raise _Leave(UNKNOWN_TOKEN, caller.text[:120])
+            raise _LeaveDashboard(UNKNOWN_TOKEN, caller.text[:120])
         return caller
 
     async def _session(self, caller: Caller) -> None:
-        driver = Driver(self._hub, caller.name, "dashboard", caller.grant)
+        driver = Controller(self._hub, caller.name, "dashboard", caller.grant)
         self._driver = driver if caller.may(Right.DRIVE) else None
         self._watch.readers += 1
         try:
@@ -126,27 +137,29 @@ class DashboardSession:
             # Synchronous: the stops are on their way whatever happens to this task.
             driver.leave()
 
-    def _read(self, frame: str | bytes) -> Said:
+    def _read(self, frame: str | bytes) -> CallerMessage:
         try:
             return _decoder.decode(frame)
         except msgspec.MsgspecError as error:
-            raise _Leave(POLICY, f"not understood: {misfit(error, Said)}"[:120]) from error
+            raise _LeaveDashboard(
+                POLICY, f"not understood: {misfit(error, CallerMessage)}"[:120]
+            ) from error
 
-    def _hear(self, said: Said) -> None:
+    def _hear(self, said: CallerMessage) -> None:
         self._heard = asyncio.get_running_loop().time()
         driver = self._driver
         match said:
-            case Alive() | Hello():
+            case Alive() | CallerHello():
                 return
-            case Release():
+            case CallerRelease():
                 if driver is not None:
                     driver.leave()
             case Drive():
                 if driver is None:
-                    raise _Leave(POLICY, "this caller may only look")
+                    raise _LeaveDashboard(POLICY, "this caller may only look")
                 self._drive(driver, said)
 
-    def _drive(self, driver: Driver, said: Drive) -> None:
+    def _drive(self, driver: Controller, said: Drive) -> None:
         if self._under_way >= UNDER_WAY:
             return  # the hand is still moving: a newer value follows
         body = OutputBody(
@@ -167,7 +180,7 @@ class DashboardSession:
         if isinstance(error, DeviceError) and self._driver is not None:
             self._driver.troubles.append(str(error))
 
-    async def _write(self, caller: Caller, driver: Driver) -> None:
+    async def _write(self, caller: Caller, driver: Controller) -> None:
         clock = asyncio.get_running_loop().time
 
         def troubles() -> tuple[str, ...]:
@@ -184,17 +197,17 @@ class DashboardSession:
                     async with asyncio.timeout(SEND_S):
                         await self._channel.send(change.decode())
                 except TimeoutError:
-                    raise _Leave(TRY_AGAIN, "the dashboard does not read") from None
+                    raise _LeaveDashboard(TRY_AGAIN, "the dashboard does not read") from None
             await pace(now)
 
-    async def _listen(self, caller: Caller, driver: Driver) -> None:
+    async def _listen(self, caller: Caller, driver: Controller) -> None:
         """Stop what a page drives that is not heard any more, however its socket looks; end the
         session of an owner whose token was renewed."""
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(SILENCE_S / 6)
             if not self._access.holds(caller):
-                raise _Leave(UNKNOWN_TOKEN, "This token was replaced by a new one.")
+                raise _LeaveDashboard(UNKNOWN_TOKEN, "This token was replaced by a new one.")
             if driver in self._hub.clients and clock() - self._heard > SILENCE_S:
                 driver.leave()
                 driver.troubles.append(

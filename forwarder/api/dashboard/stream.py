@@ -15,17 +15,17 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from forwarder.api.access import Caller, Right
 from forwarder.api.documents.model import (
     ClientView,
+    DeviceIndex,
     DeviceView,
     Document,
     HubView,
-    Index,
     LiveView,
     LogLine,
     OriginsView,
     RelayView,
 )
 from forwarder.api.documents.stop import HoldView
-from forwarder.api.services import Services
+from forwarder.api.services import ApiServices
 from forwarder.api.state_view import Picture
 from forwarder.buttplug.messages import OutputType
 
@@ -60,7 +60,7 @@ class Change(Document, frozen=True):
     up_s: int | UnsetType = UNSET
 
 
-class Hello(Struct, frozen=True, tag="hello", tag_field="t", forbid_unknown_fields=True):
+class CallerHello(Struct, frozen=True, tag="hello", tag_field="t", forbid_unknown_fields=True):
     token: Annotated[str, Meta(max_length=256)] = ""
 
 
@@ -69,14 +69,14 @@ class Drive(
 ):
     """Bring an output to `steps`."""
 
-    device: Index
-    feature: Index
+    device: DeviceIndex
+    feature: DeviceIndex
     type: OutputType
     steps: int
     duration_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
 
 
-class Release(Struct, frozen=True, tag="release", tag_field="t", forbid_unknown_fields=True):
+class CallerRelease(Struct, frozen=True, tag="release", tag_field="t", forbid_unknown_fields=True):
     """Stop everything that this caller drives."""
 
 
@@ -84,7 +84,7 @@ class Alive(Struct, frozen=True, tag="alive", tag_field="t", forbid_unknown_fiel
     """The page is alive and its person can see it."""
 
 
-Said = Hello | Drive | Release | Alive
+CallerMessage = CallerHello | Drive | CallerRelease | Alive
 
 Parts = dict[tuple[str, str], bytes]
 _MAPS = ("relays", "devices", "live")
@@ -93,7 +93,7 @@ _MAPS = ("relays", "devices", "live")
 class Watch:
     """The encoded parts of the state, looked at no more often than EVERY_S by whoever asks."""
 
-    def __init__(self, services: Services, picture: Picture) -> None:
+    def __init__(self, services: ApiServices, picture: Picture) -> None:
         self._services = services
         self._picture = picture
         self._parts: Parts = {}
@@ -151,7 +151,7 @@ class Feed:
     def __init__(
         self,
         watch: Watch,
-        services: Services,
+        services: ApiServices,
         caller: Caller,
         troubles: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Index = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+DeviceIndex = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
 Percent = Annotated[float, Meta(ge=-100, le=100)]
 Share = Annotated[float, Meta(ge=0, le=100)]
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
+ShownName = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class Document(Struct, frozen=True, kw_only=True):
     pass
 
 
-class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RequestBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a caller sends; a misspelt field is an error, not silence."""

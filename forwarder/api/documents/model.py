@@ -10,12 +10,12 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from forwarder.api.documents.base import Body as Body
+from forwarder.api.documents.base import DeviceIndex as DeviceIndex
 from forwarder.api.documents.base import Document as Document
-from forwarder.api.documents.base import Index as Index
-from forwarder.api.documents.base import Name as Name
 from forwarder.api.documents.base import Percent as Percent
+from forwarder.api.documents.base import RequestBody as RequestBody
 from forwarder.api.documents.base import Share as Share
+from forwarder.api.documents.base import ShownName as ShownName
 from forwarder.api.documents.pairing import MeetingView as MeetingView
 from forwarder.api.documents.pairing import PairingBody as PairingBody
 from forwarder.api.documents.pairing import PairingState as PairingState
@@ -75,9 +75,9 @@ class HubView(Document, frozen=True):
 class Drives(Document, frozen=True):
     """One feature that a client drives now. `steps` is what it was told last."""
 
-    device: Index
+    device: DeviceIndex
     device_name: str
-    feature: Index
+    feature: DeviceIndex
     type: OutputType
     steps: int
 
@@ -135,7 +135,7 @@ class RelayView(Document, frozen=True):
     blocked: str | None
     ceilings: tuple[CeilingView, ...]
     max_run_s: int
-    devices: tuple[Index, ...]
+    devices: tuple[DeviceIndex, ...]
     free_slots: int
 
 
@@ -163,7 +163,7 @@ class OutputView(Document, frozen=True):
 class FeatureView(Document, frozen=True):
     """`limits`: what the user decided, also about outputs that are disabled and so not shown."""
 
-    index: Index
+    index: DeviceIndex
     description: str
     outputs: dict[OutputType, OutputView]
     inputs: tuple[InputType, ...]
@@ -177,7 +177,7 @@ class DeviceView(Document, frozen=True):
     everything that a person decided about relays and it.
     """
 
-    index: Index
+    index: DeviceIndex
     name: str
     display_name: str | None
     shown_name: str
@@ -209,7 +209,7 @@ class LiveView(Document, frozen=True):
     """
 
     running: bool
-    may_run: tuple[Index, ...]
+    may_run: tuple[DeviceIndex, ...]
     notice: str | None
     levels: dict[str, Level]
     battery: int | None
@@ -221,32 +221,32 @@ class LiveView(Document, frozen=True):
     choice: tuple[ChoiceView, ...]
 
 
-class Device(DeviceView, frozen=True):
+class LiveDeviceView(DeviceView, frozen=True):
     live: LiveView
 
 
 class Known(Document, frozen=True):
     """A device that was here once, or about which the user decided something."""
 
-    index: Index | None
+    index: DeviceIndex | None
     name: str
     protocol: str
     connected: bool
     denied: bool
 
 
-class Status(Document, frozen=True):
+class StatusView(Document, frozen=True):
     hub: HubView
     hold: HoldView
     relays: tuple[RelayView, ...]
-    devices: tuple[Device, ...]
+    devices: tuple[LiveDeviceView, ...]
     clients: tuple[ClientView, ...]
 
 
 # --- what callers send -------------------------------------------------------------------------
 
 
-class OutputBody(Body, frozen=True):
+class OutputBody(RequestBody, frozen=True):
     """One value for one output: `steps` or `percent` of the range, one of them.
 
     Without `feature` it goes to every feature that has an output of this `type`. After `for_ms`
@@ -254,28 +254,28 @@ class OutputBody(Body, frozen=True):
     """
 
     type: OutputType
-    feature: Index | None = None
+    feature: DeviceIndex | None = None
     steps: int | None = None
     percent: Percent | None = None
     duration_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
     for_ms: Annotated[int, Meta(ge=1, le=MAX_FOR_MS)] = DEFAULT_FOR_MS
 
 
-class ScanBody(Body, frozen=True):
+class ScanBody(RequestBody, frozen=True):
     for_s: Annotated[float, Meta(gt=0, le=600)] = 30
 
 
-class LimitBody(Body, frozen=True):
+class LimitBody(RequestBody, frozen=True):
     """A limit in percent of what the device can do; `disabled` takes the output away."""
 
-    feature: Index
+    feature: DeviceIndex
     type: OutputType
     lowest: Share = 0
     highest: Share = 100
     disabled: bool = False
 
 
-class DeviceBody(Body, frozen=True):
+class DeviceBody(RequestBody, frozen=True):
     """What the user decides about a device; absent fields stay as they are.
 
     `display_name` and `pin` may be null to take them back. `pin`: the name of a relay, `pin_how`:
@@ -285,7 +285,7 @@ class DeviceBody(Body, frozen=True):
     display_name: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
     limits: tuple[LimitBody, ...] | UnsetType = UNSET
     deny: bool | UnsetType = UNSET
-    pin: Name | UnsetType | None = UNSET
+    pin: ShownName | UnsetType | None = UNSET
     pin_how: How = How.ONLY
 
 
@@ -301,7 +301,7 @@ class Sent(Document, frozen=True):
     features: int
 
 
-class Reading(Document, frozen=True):
+class ReadingView(Document, frozen=True):
     value: int
 
 
@@ -318,12 +318,12 @@ class Revoked(Document, frozen=True):
 # --- tokens, origins, log, catalogue ------------------------------------------------------------
 
 
-class TokenBody(Body, frozen=True):
+class TokenBody(RequestBody, frozen=True):
     """`devices`: indexes or names, a trailing * makes a prefix. `percent`: highest level."""
 
-    name: Name
-    devices: tuple[Name, ...] = ()
-    outputs: tuple[Name, ...] = ()
+    name: ShownName
+    devices: tuple[ShownName, ...] = ()
+    outputs: tuple[ShownName, ...] = ()
     percent: Annotated[float, Meta(gt=0, le=100)] = 100
     valid_s: Annotated[float, Meta(gt=0, le=10 * 366 * 86_400)] | None = None
 
@@ -352,7 +352,7 @@ class TokenRevoked(Document, frozen=True):
     clients: int
 
 
-class OriginBody(Body, frozen=True):
+class OriginBody(RequestBody, frozen=True):
     origin: Annotated[str, Meta(min_length=1, max_length=256)]
 
 

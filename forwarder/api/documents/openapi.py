@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from forwarder.api.access import Right
-from forwarder.api.dashboard.stream import Change, Said
+from forwarder.api.dashboard.stream import CallerMessage, Change
 from forwarder.api.documents.model import Problem
 from forwarder.api.places import PREFIX
 from forwarder.api.routes import ROUTES, Route
@@ -27,14 +27,14 @@ _WHO = {
     Right.STOP: "Open on this machine; any token beyond.",
 }
 
-Tree = dict[str, object]
+OpenApiTree = dict[str, object]
 
 
-def describe() -> Tree:
+def describe() -> OpenApiTree:
     """The whole document, as plain JSON values."""
     types = [kind for route in ROUTES for kind in (route.answer, route.body) if kind is not None]
-    _, schemas = _schemas([*types, Problem, Change, Said])
-    paths: dict[str, Tree] = {}
+    _, schemas = _schemas([*types, Problem, Change, CallerMessage])
+    paths: dict[str, OpenApiTree] = {}
     for route in ROUTES:
         paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = _operation(route)
     paths[f"{PREFIX}/events"] = {"get": _events()}
@@ -58,8 +58,8 @@ def text() -> str:
     return msgspec.json.format(encoded, indent=1).decode() + "\n"
 
 
-def _operation(route: Route) -> Tree:
-    operation: Tree = {
+def _operation(route: Route) -> OpenApiTree:
+    operation: OpenApiTree = {
         "operationId": route.act.__name__,
         "summary": route.summary,
         "description": _WHO[route.right],
@@ -75,26 +75,26 @@ def _operation(route: Route) -> Tree:
     return operation
 
 
-def _answer(route: Route) -> Tree:
+def _answer(route: Route) -> OpenApiTree:
     if route.answer is None:
         return {"description": "Done."}
     return {"description": "Done.", "content": _json(route.answer)}
 
 
-def _json(kind: object) -> Tree:
+def _json(kind: object) -> OpenApiTree:
     (schema,), _ = _schemas([kind])
     return {"application/json": {"schema": schema}}
 
 
-def _schemas(kinds: list[object]) -> tuple[tuple[Tree, ...], Tree]:
+def _schemas(kinds: list[object]) -> tuple[tuple[OpenApiTree, ...], OpenApiTree]:
     return msgspec.json.schema_components(kinds, ref_template=_REF)
 
 
-def _problem() -> Tree:
+def _problem() -> OpenApiTree:
     return {"description": "What is wrong, and what to do about it.", "content": _json(Problem)}
 
 
-def _in_path(path: str) -> list[Tree]:
+def _in_path(path: str) -> list[OpenApiTree]:
     numbers = ("index", "feature")
     return [
         {
@@ -107,11 +107,11 @@ def _in_path(path: str) -> list[Tree]:
     ]
 
 
-def _in_query(name: str, meaning: str) -> Tree:
+def _in_query(name: str, meaning: str) -> OpenApiTree:
     return {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
 
 
-def _events() -> Tree:
+def _events() -> OpenApiTree:
     return {
         "operationId": "events",
         "summary": "A websocket: the whole state, then changes, ten times a second at most",
@@ -130,7 +130,7 @@ def _events() -> Tree:
     }
 
 
-def _stream() -> Tree:
+def _stream() -> OpenApiTree:
     return {
         "operationId": "stream",
         "summary": "The same state and changes as server-sent events, for scripts",

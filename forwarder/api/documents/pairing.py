@@ -6,13 +6,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from forwarder.api.documents.base import Body, Document
+from forwarder.api.documents.base import Document, RequestBody
 
 # How a phone gets its page.
 WAYS = ("https", "lan", "localhost", "meet", "site")
 
 
-class PairingBody(Body, frozen=True):
+class PairingBody(RequestBody, frozen=True):
     """`phone`: how a phone gets the page: https, localhost, meet, or site with its https URL in
     `site`; null: by a meeting point if there is one, else https. `away`: without this hub's own
     addresses, for a relay in another home."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forwarder.api.documents.base import Body, Document, Index, Name
+from forwarder.api.documents.base import DeviceIndex, Document, RequestBody, ShownName
 
 
 class MutedView(Document, frozen=True):
@@ -19,7 +19,7 @@ class MissingView(Document, frozen=True):
 
     name: str
     relay: str
-    index: Index | None = None
+    index: DeviceIndex | None = None
 
 
 class KeptView(Document, frozen=True):
@@ -46,30 +46,30 @@ class HoldView(Document, frozen=True):
     kept: tuple[KeptView, ...] = ()
 
 
-class StopBody(Body, frozen=True):
+class StopBody(RequestBody, frozen=True):
     """Without `device`: everything, until it is resumed; with a token for clients, what that may
     see, for the moment. Without `feature`: the whole device. `by`: who stops, shown to people."""
 
-    device: Index | None = None
-    feature: Index | None = None
-    by: Name | None = None
+    device: DeviceIndex | None = None
+    feature: DeviceIndex | None = None
+    by: ShownName | None = None
 
 
-class WhoBody(Body, frozen=True):
+class WhoBody(RequestBody, frozen=True):
     """`by`: who does it, shown to people."""
 
-    by: Name | None = None
+    by: ShownName | None = None
 
 
-class AppBody(Body, frozen=True):
+class AppBody(RequestBody, frozen=True):
     """`name`: of an app as the status shows it, or of its token. In the body, for an app may call
     itself anything, and not everything can be a part of a path."""
 
-    name: Name
-    by: Name | None = None
+    name: ShownName
+    by: ShownName | None = None
 
 
-class Stopped(Document, frozen=True):
+class StoppedView(Document, frozen=True):
     """`confirmed`: devices whose radio said that it has written the stop, of `told`.
 
     `failed`: what was not confirmed, in words. `missing`: toys that are not connected and may be
@@ -85,17 +85,17 @@ class Stopped(Document, frozen=True):
     unsaved: str | None = None
 
 
-class ForgetBody(Body, frozen=True):
+class ForgetBody(RequestBody, frozen=True):
     """`name`: of a toy that is missing, or its index."""
 
-    name: Name
+    name: ShownName
 
 
 class Forgotten(Document, frozen=True):
     name: str
 
 
-class Disconnected(Document, frozen=True):
+class DisconnectedView(Document, frozen=True):
     """How many connections were ended."""
 
     clients: int

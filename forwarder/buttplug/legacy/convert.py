@@ -65,7 +65,7 @@ def launch_duration_ms(distance: float, speed: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ShownDevice:
     """The device of a command, as the client was shown it."""
 
     name: str
@@ -75,12 +75,12 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _ConvertedPart:
     actuator: Actuator
     value: OutputValue
 
 
-def output_commands(message: Command, target: Target) -> tuple[OutputCmd, ...]:
+def output_commands(message: Command, target: ShownDevice) -> tuple[OutputCmd, ...]:
     """The v4 form of a command to outputs, in order of feature index.
 
     Raises Unsupported or OutOfRange if any part of it does not fit the device.
@@ -98,7 +98,7 @@ def output_commands(message: Command, target: Target) -> tuple[OutputCmd, ...]:
     )
 
 
-def _parts(message: Command, target: Target) -> list[_Part]:
+def _parts(message: Command, target: ShownDevice) -> list[_ConvertedPart]:
     table = target.table
     match message:
         case SingleMotorVibrateCmd(speed=speed):
@@ -144,14 +144,14 @@ def _parts(message: Command, target: Target) -> list[_Part]:
     raise AssertionError(f"no output command: {type(message).__name__}")
 
 
-def _all(target: Target, actuators: tuple[Actuator, ...], what: str) -> tuple[Actuator, ...]:
+def _all(target: ShownDevice, actuators: tuple[Actuator, ...], what: str) -> tuple[Actuator, ...]:
     if not actuators:
         raise Unsupported(f"{target.name} has no {what}.")
     return actuators
 
 
 def _at(
-    target: Target, actuators: tuple[Actuator, ...], index: int, what: str
+    target: ShownDevice, actuators: tuple[Actuator, ...], index: int, what: str
 ) -> tuple[Actuator, ...]:
     """The one at `index`, as a tuple."""
     if index >= len(_all(target, actuators, what)):
@@ -159,7 +159,7 @@ def _at(
     return (actuators[index],)
 
 
-def _scalar(target: Target, part: Scalar) -> _Part:
+def _scalar(target: ShownDevice, part: Scalar) -> _ConvertedPart:
     (listed,) = _at(target, target.table.scalars, part.index, "scalar actuator")
     # The reference goes by the type that the client names; the feature need only have it too.
     for item in target.table.scalars:
@@ -174,11 +174,11 @@ def _scalar(target: Target, part: Scalar) -> _Part:
     return _step(item, convert(_fraction(target, item, part.scalar), item.steps))
 
 
-def _fraction(target: Target, actuator: Actuator, value: float) -> float:
+def _fraction(target: ShownDevice, actuator: Actuator, value: float) -> float:
     return _in_range(target, actuator.type, value, 0, 1)
 
 
-def _in_range(target: Target, what: str, value: float, low: float, high: float) -> float:
+def _in_range(target: ShownDevice, what: str, value: float, low: float, high: float) -> float:
     """`value`, without float noise beyond its ends. Raises OutOfRange."""
     inside = clamped(value, low, high)
     if inside is None:
@@ -186,7 +186,7 @@ def _in_range(target: Target, what: str, value: float, low: float, high: float) 
     return inside
 
 
-def _timed(target: Target, actuator: Actuator, part: Vector) -> _Part:
+def _timed(target: ShownDevice, actuator: Actuator, part: Vector) -> _ConvertedPart:
     if part.duration < 0:
         _, high = actuator.duration_ms or (0, MAX_U32)
         raise OutOfRange(target.name, "Duration", part.duration, 0, high)
@@ -194,26 +194,26 @@ def _timed(target: Target, actuator: Actuator, part: Vector) -> _Part:
     return _move(actuator, place, part.duration)
 
 
-def _step(actuator: Actuator, value: int) -> _Part:
-    return _Part(actuator, OutputValue(value=value))
+def _step(actuator: Actuator, value: int) -> _ConvertedPart:
+    return _ConvertedPart(actuator, OutputValue(value=value))
 
 
-def _turn(actuator: Actuator, speed: float, clockwise: bool) -> _Part:
+def _turn(actuator: Actuator, speed: float, clockwise: bool) -> _ConvertedPart:
     steps = steps_of(speed, actuator.steps)
     return _step(actuator, steps if clockwise else -steps)
 
 
-def _move(actuator: Actuator, value: int, duration_ms: int) -> _Part:
+def _move(actuator: Actuator, value: int, duration_ms: int) -> _ConvertedPart:
     # Old versions do not show the limits of durations, so the client cannot have kept them.
     low, high = actuator.duration_ms or (0, MAX_U32)
     duration = min(max(duration_ms, low), high)
-    return _Part(actuator, OutputValue(value=value, duration=duration))
+    return _ConvertedPart(actuator, OutputValue(value=value, duration=duration))
 
 
 # --- inputs --------------------------------------------------------------------------------------
 
 
-def sensor_of(message: Command, target: Target) -> Sensor:
+def sensor_of(message: Command, target: ShownDevice) -> Sensor:
     """The input that a command of v2 or v3 means. Raises Unsupported if there is none."""
     match message:
         case BatteryLevelCmd():
@@ -227,7 +227,9 @@ def sensor_of(message: Command, target: Target) -> Sensor:
     raise AssertionError(f"no input command: {type(message).__name__}")
 
 
-def _sensor(target: Target, sensors: tuple[Sensor, ...], kind: InputType, index: int) -> Sensor:
+def _sensor(
+    target: ShownDevice, sensors: tuple[Sensor, ...], kind: InputType, index: int
+) -> Sensor:
     """The one at `index` if it is of that kind, else the first of that kind.
 
     The reference looks for the kind alone, so clients get away with a wrong index.

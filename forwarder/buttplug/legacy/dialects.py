@@ -9,10 +9,17 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
-from forwarder.buttplug.codec import Reader, Vocabulary
-from forwarder.buttplug.dialect import COMMON, Devices, Dialect, Request, V4Dialect, answer
+from forwarder.buttplug.codec import BodyReader, Vocabulary
+from forwarder.buttplug.dialect import (
+    COMMON,
+    ClientRequest,
+    DeviceInfos,
+    Dialect,
+    V4Dialect,
+    answer,
+)
 from forwarder.buttplug.legacy import spelling
-from forwarder.buttplug.legacy.convert import Target, output_commands, sensor_of
+from forwarder.buttplug.legacy.convert import ShownDevice, output_commands, sensor_of
 from forwarder.buttplug.legacy.features import FeatureTable, Sensor, describe, feature_table
 from forwarder.buttplug.legacy.messages import (
     REFUSED,
@@ -61,10 +68,10 @@ V4_ONLY: Final = ("OutputCmd", "InputCmd", "Disconnect")
 
 
 def _vocabulary(version: int) -> Vocabulary[msgspec.Struct]:
-    readers: dict[str, Reader[msgspec.Struct]] = dict(COMMON)
+    readers: dict[str, BodyReader[msgspec.Struct]] = dict(COMMON)
     for type, (first, last) in SPOKEN_IN.items():
         if first <= version <= last:
-            readers[type.__name__] = Reader(type, spelling.of(type))
+            readers[type.__name__] = BodyReader(type, spelling.of(type))
     return Vocabulary(readers, _refusals(version), f"Buttplug spec v{version}")
 
 
@@ -127,11 +134,11 @@ class OldDialect:
     # --- requests --------------------------------------------------------------------------------
 
     def understand(
-        self, message: msgspec.Struct, devices: Callable[[], Devices]
-    ) -> Request | msgspec.Struct:
+        self, message: msgspec.Struct, devices: Callable[[], DeviceInfos]
+    ) -> ClientRequest | msgspec.Struct:
         match message:
             case StartScanning() | StopScanning():
-                return Request(message.id, (message,))
+                return ClientRequest(message.id, (message,))
             case Test(test_string=text):
                 if text == "Error":  # the specification's way to ask for one
                     raise MessageError("This error was asked for by a Test message.")
@@ -142,12 +149,12 @@ class OldDialect:
                 return self._command(message, devices())
         raise AssertionError(f"not in the vocabulary: {type(message).__name__}")
 
-    def _command(self, message: Command, devices: Devices) -> Request:
+    def _command(self, message: Command, devices: DeviceInfos) -> ClientRequest:
         device = devices.get(message.device_index)
         if device is None:
             raise UnknownDevice(message.device_index)
         index = device.device_index
-        target = Target(
+        target = ShownDevice(
             device.device_name, self._table(device), self._launch_positions.get(index, 0)
         )
         if isinstance(message, SensorCmd | BatteryLevelCmd | RSSILevelCmd):
@@ -155,7 +162,7 @@ class OldDialect:
         commands = output_commands(message, target)
         if isinstance(message, FleshlightLaunchFW12Cmd):
             self._launch_positions[index] = message.position
-        return Request(message.id, commands, _Asked(message))
+        return ClientRequest(message.id, commands, _Asked(message))
 
     def _table(self, device: DeviceInfo) -> FeatureTable:
         known = self._tables.get(device.device_index)
@@ -167,7 +174,7 @@ class OldDialect:
 
     # --- replies and events ----------------------------------------------------------------------
 
-    def reply(self, request: Request, outcome: ServerMessage | None) -> msgspec.Struct:
+    def reply(self, request: ClientRequest, outcome: ServerMessage | None) -> msgspec.Struct:
         asked = request.original
         if not isinstance(asked, _Asked):
             for command in request.commands:
@@ -219,17 +226,17 @@ class OldDialect:
 
     # --- devices ---------------------------------------------------------------------------------
 
-    def _described(self, devices: Devices) -> dict[int, OldDevice]:
+    def _described(self, devices: DeviceInfos) -> dict[int, OldDevice]:
         return {
             index: describe(device, self._table(device), self.version)
             for index, device in devices.items()
         }
 
-    def device_list(self, id: int, devices: Devices) -> msgspec.Struct:
+    def device_list(self, id: int, devices: DeviceInfos) -> msgspec.Struct:
         self._told = self._described(devices)
         return OldDeviceList(id=id, devices=tuple(self._told.values()))
 
-    def changes(self, devices: Devices) -> list[msgspec.Struct]:
+    def changes(self, devices: DeviceInfos) -> list[msgspec.Struct]:
         told, now = self._told, self._described(devices)
         self._told = now
         gone = [index for index, device in told.items() if now.get(index) != device]
@@ -260,7 +267,7 @@ _INPUT_COMMANDS: Final[Mapping[type[Command], InputCommand]] = {
 }
 
 
-def _input_request(message: Command, sensor: Sensor) -> Request:
+def _input_request(message: Command, sensor: Sensor) -> ClientRequest:
     command = InputCmd(
         id=message.id,
         device_index=message.device_index,
@@ -268,7 +275,7 @@ def _input_request(message: Command, sensor: Sensor) -> Request:
         type=sensor.type,
         command=_INPUT_COMMANDS.get(type(message), InputCommand.READ),
     )
-    return Request(message.id, (command,), _Asked(message, sensor))
+    return ClientRequest(message.id, (command,), _Asked(message, sensor))
 
 
 def _reading(message: Command, sensor: Sensor, value: int) -> msgspec.Struct:

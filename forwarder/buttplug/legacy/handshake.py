@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
 
-from forwarder.buttplug.codec import Envelope, Reader, salvage_id
+from forwarder.buttplug.codec import BodyReader, Envelope, salvage_id
 from forwarder.buttplug.messages import U32, ClientId
 from forwarder.errors import HandshakeError
 
@@ -27,11 +27,11 @@ class _AnyLayout(Struct, frozen=True, rename="pascal", forbid_unknown_fields=Tru
     protocol_version_minor: U32 | UnsetType = UNSET
 
 
-_reader = Reader(_AnyLayout)
+_reader = BodyReader(_AnyLayout)
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
+class LegacyHello:
     id: int
     client_name: str
     version: int
@@ -55,7 +55,7 @@ class UnservedVersion(HandshakeError):
         self.id = id
 
 
-def read_handshake(envelope: Envelope) -> Hello:
+def read_handshake(envelope: Envelope) -> LegacyHello:
     """Raises UnreadableHandshake or UnservedVersion."""
     try:
         request = _reader.read(envelope.body)
@@ -84,4 +84,4 @@ def read_handshake(envelope: Envelope) -> Hello:
             raise UnreadableHandshake(request.id, text)
     if version > NEWEST:
         raise UnservedVersion(request.id, version)
-    return Hello(request.id, request.client_name, version)
+    return LegacyHello(request.id, request.client_name, version)

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from msgspec import UNSET, Struct
 
-from forwarder.buttplug.codec import Envelope, Reader, Unreadable, Vocabulary
+from forwarder.buttplug.codec import BodyReader, Envelope, Unreadable, Vocabulary
 from forwarder.buttplug.legacy.features import SCALARS
 from forwarder.buttplug.legacy.messages import (
     ActuatorV3,
@@ -81,11 +81,11 @@ class _RequestServerInfoV3(Struct, frozen=True, rename="pascal", kw_only=True):
 _VOCABULARY: Final[Vocabulary[Struct]] = Vocabulary(
     {
         **READERS,
-        "ServerInfo": Reader(ServerInfoV2),
-        "DeviceList": Reader(DeviceListV3),
-        "DeviceAdded": Reader(DeviceAddedV3),
-        "DeviceRemoved": Reader(DeviceRemoved),
-        "SensorReading": Reader(SensorReading),
+        "ServerInfo": BodyReader(ServerInfoV2),
+        "DeviceList": BodyReader(DeviceListV3),
+        "DeviceAdded": BodyReader(DeviceAddedV3),
+        "DeviceRemoved": BodyReader(DeviceRemoved),
+        "SensorReading": BodyReader(SensorReading),
     },
     {},
     "a Buttplug v3 server",
@@ -119,7 +119,7 @@ class _Output:
 
 
 @dataclass(slots=True)
-class _Input:
+class _UpstreamInput:
     """An input, and its index in the list for reading and in the one for subscribing."""
 
     kind: InputType
@@ -146,14 +146,14 @@ class _Known:
 
     info: DeviceInfo
     outputs: dict[int, _Output]
-    inputs: dict[int, _Input]
+    inputs: dict[int, _UpstreamInput]
 
 
 # --- lists, up -----------------------------------------------------------------------------------
 
 
 def _upgrade(device: DeviceV3) -> _Known:
-    row: list[_Output | _Input] = [*_outputs(device), *_inputs(device)]
+    row: list[_Output | _UpstreamInput] = [*_outputs(device), *_inputs(device)]
     gap = device.device_message_timing_gap
     info = DeviceInfo(
         device_index=device.device_index,
@@ -165,7 +165,7 @@ def _upgrade(device: DeviceV3) -> _Known:
     return _Known(
         info,
         {index: item for index, item in enumerate(row) if isinstance(item, _Output)},
-        {index: item for index, item in enumerate(row) if isinstance(item, _Input)},
+        {index: item for index, item in enumerate(row) if isinstance(item, _UpstreamInput)},
     )
 
 
@@ -189,12 +189,12 @@ def _outputs(device: DeviceV3) -> Iterator[_Output]:
         yield _Output(OutputType.HW_POSITION_WITH_DURATION, LinearCmd, index, entry)
 
 
-def _inputs(device: DeviceV3) -> list[_Input]:
+def _inputs(device: DeviceV3) -> list[_UpstreamInput]:
     messages = device.device_messages
-    row: list[_Input] = []
+    row: list[_UpstreamInput] = []
     for index, entry in enumerate(messages.sensor_read_cmd):
         if (kind := _INPUTS.get(input_type(entry.sensor_type))) is not None:
-            row.append(_Input(kind, entry, read_index=index))
+            row.append(_UpstreamInput(kind, entry, read_index=index))
     for index, entry in enumerate(messages.sensor_subscribe_cmd):
         if (kind := _INPUTS.get(input_type(entry.sensor_type))) is None:
             continue
@@ -203,7 +203,7 @@ def _inputs(device: DeviceV3) -> list[_Input]:
                 item.subscribe_index = index
                 break
         else:
-            row.append(_Input(kind, entry, subscribe_index=index))
+            row.append(_UpstreamInput(kind, entry, subscribe_index=index))
     return row
 
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from forwarder.api.documents.model import Status
-from forwarder.commands.api_client import Admin, NoHub, Refused
+from forwarder.api.documents.model import StatusView
+from forwarder.commands.api_client import ApiClient, HubRefused, NoHub
 from forwarder.commands.base import FAILED, FINE, Subcommand, add_state, config_of
 from forwarder.config import Config
 from forwarder.errors import ConfigError, ForwarderError
@@ -62,8 +62,8 @@ def _secrets(config: Config) -> Iterator[tuple[str, str]]:
     for number, upstream in enumerate(config.upstream, 1):
         yield upstream.name, f"<upstream {number}>"
     try:
-        status = Admin(config.state_dir).get("/status", Status)
-    except (NoHub, Refused):
+        status = ApiClient(config.state_dir).get("/status", StatusView)
+    except (NoHub, HubRefused):
         return
     for number, relay in enumerate(status.relays, 1):
         yield relay.name, f"<relay {number}>"

@@ -8,8 +8,8 @@ import sys
 import webbrowser
 from collections.abc import Mapping
 
-from forwarder.api.documents.model import Status
-from forwarder.commands.api_client import Admin, NoHub
+from forwarder.api.documents.model import StatusView
+from forwarder.commands.api_client import ApiClient, NoHub
 from forwarder.commands.base import FINE, Subcommand, add_state, config_of
 
 
@@ -20,7 +20,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
 def _open(options: argparse.Namespace) -> int:
     config = config_of(options)
     try:
-        status = Admin(config.state_dir).get("/status", Status)
+        status = ApiClient(config.state_dir).get("/status", StatusView)
     except NoHub:
         # Not running, or another user's: what is in the way of a start, the start says best.
         from forwarder.commands.program.serve import serve

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from forwarder.commands.base import FINE, Subcommand, counted
+from forwarder.commands.base import FINE, counted
 from forwarder.errors import ConfigError
 from forwarder.web.pages import RELAY, page_files
+from relay.command_line import Subcommand
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from forwarder.checks.examine import start_checks
 from forwarder.checks.settings import settings
 from forwarder.commands.base import FINE
 from forwarder.config import Config
-from forwarder.console import Console
+from forwarder.console import HubConsole
 from forwarder.errors import ConfigError
 from relay.checks.findings import Finding, Mark, run_checks
 from relay.link.event_loop import new_event_loop
@@ -72,7 +72,7 @@ async def _serve(app: App, ready: Callable[[App], None]) -> int:
         except NotImplementedError:  # Windows: its loop has none, the interpreter's must do
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
     async with asyncio.TaskGroup() as tasks:
-        console = tasks.create_task(Console(app).run(), name="console")
+        console = tasks.create_task(HubConsole(app).run(), name="console")
         around = tasks.create_task(_look_around(app), name="checks")
         alive = tasks.create_task(sign_of_life(), name="sign of life")
 

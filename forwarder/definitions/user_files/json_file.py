@@ -17,7 +17,7 @@ import msgspec
 
 from forwarder.errors import ConfigError
 
-Tree = dict[str, object]
+JsonTree = dict[str, object]
 T = TypeVar("T")
 
 # Version 5 (2026) is version 4 with other ways to be connected; both are read alike.
@@ -44,7 +44,7 @@ class _Twice(ValueError):
     """A table has a key two times: one of them would be lost."""
 
 
-def read_tree(path: Path) -> Tree:
+def read_tree(path: Path) -> JsonTree:
     """The file's table. Raises ConfigError."""
     text = _text(path)
     try:
@@ -91,7 +91,7 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path}:{at} is not UTF-8. Save the file as UTF-8.") from error
 
 
-def _table(pairs: list[tuple[str, object]]) -> Tree:
+def _table(pairs: list[tuple[str, object]]) -> JsonTree:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -103,7 +103,7 @@ def _constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
 
-def version_of(tree: Tree, name: str) -> tuple[int, int]:
+def version_of(tree: JsonTree, name: str) -> tuple[int, int]:
     """Raises ConfigError for a version that we do not read, saying what to do about it."""
     version = tree.get("version")
     if not isinstance(version, dict):
@@ -126,7 +126,7 @@ def version_of(tree: Tree, name: str) -> tuple[int, int]:
     return major, minor
 
 
-def table(value: object, where: str, known: Iterable[str]) -> Tree:
+def table(value: object, where: str, known: Iterable[str]) -> JsonTree:
     """`value` as a table that has no other keys than `known`; null counts as an empty one."""
     if value is None:
         return {}

@@ -23,9 +23,9 @@ from forwarder.definitions.model import (
     InputSpec,
     OutputSpec,
 )
-from forwarder.definitions.recognition import Block, Manufacturer, Origin
+from forwarder.definitions.recognition import DefinitionOrigin, ManufacturerMatch, RecognitionBlock
 from forwarder.definitions.user_files.json_file import (
-    Tree,
+    JsonTree,
     convert,
     read_tree,
     shown,
@@ -37,12 +37,12 @@ from forwarder.errors import ConfigError
 # The configuration that our own files hold, see test_agrees_with_official.
 OURS: Final = (5, 57)
 _COMMANDS = frozenset(("Read", "Subscribe"))
-Byte = Annotated[int, Meta(ge=0, le=255)]
+OfficialByte = Annotated[int, Meta(ge=0, le=255)]
 
 
 class ManufacturerData(Struct):
     company: int
-    data: tuple[Byte, ...] | None = None
+    data: tuple[OfficialByte, ...] | None = None
 
 
 class Btle(Struct):
@@ -119,7 +119,7 @@ class ProtocolConfig(Struct):
 class Overlay:
     """Recognition and models that come before those of our own files; `older`: behind them."""
 
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[RecognitionBlock, ...] = ()
     models: dict[str, dict[str, ModelEntry]] = field(default_factory=dict)
     defaults: dict[str, ModelEntry] = field(default_factory=dict)
     older: bool = False
@@ -167,14 +167,14 @@ class Official:
 
     def overlay(self) -> Overlay:
         if self.version <= OURS:
-            return replace(overlay(self.protocols, Origin.OLDER), older=True)
-        return overlay(self.protocols, Origin.OFFICIAL)
+            return replace(overlay(self.protocols, DefinitionOrigin.OLDER), older=True)
+        return overlay(self.protocols, DefinitionOrigin.OFFICIAL)
 
 
 def protocols_of(value: object, where: str) -> dict[str, ProtocolConfig]:
     """A `protocols` table, each protocol by itself so that an error says which. ConfigError."""
     found = {}
-    for protocol, config in convert({} if value is None else value, Tree, where).items():
+    for protocol, config in convert({} if value is None else value, JsonTree, where).items():
         place = f"{where}.{word(protocol)}"
         found[protocol] = convert({} if config is None else config, ProtocolConfig, place)
         for at, way in enumerate(found[protocol].communication or ()):
@@ -187,9 +187,9 @@ def protocols_of(value: object, where: str) -> dict[str, ProtocolConfig]:
     return found
 
 
-def overlay(protocols: dict[str, ProtocolConfig], origin: Origin) -> Overlay:
+def overlay(protocols: dict[str, ProtocolConfig], origin: DefinitionOrigin) -> Overlay:
     """The overlay that a `protocols` table makes."""
-    blocks: list[Block] = []
+    blocks: list[RecognitionBlock] = []
     models: dict[str, dict[str, ModelEntry]] = {}
     defaults: dict[str, ModelEntry] = {}
     for protocol, config in protocols.items():
@@ -213,15 +213,15 @@ def overlay(protocols: dict[str, ProtocolConfig], origin: Origin) -> Overlay:
 
 
 def block(
-    protocol: str, communication: Communication, ids: tuple[str, ...], origin: Origin
-) -> Block:
+    protocol: str, communication: Communication, ids: tuple[str, ...], origin: DefinitionOrigin
+) -> RecognitionBlock:
     btle = communication.btle or Btle()
     advertised = btle.advertised_services or ()
-    return Block(
+    return RecognitionBlock(
         protocol=protocol,
         names=btle.names or (),
         manufacturer=tuple(
-            Manufacturer(rule.company, bytes(rule.data or ()))
+            ManufacturerMatch(rule.company, bytes(rule.data or ()))
             for rule in btle.manufacturer_data or ()
         ),
         advertised=tuple(uuid.lower() for uuid in advertised),

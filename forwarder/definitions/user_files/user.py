@@ -21,10 +21,10 @@ from forwarder.definitions.model import (
     OutputLimit,
     UserDevice,
 )
-from forwarder.definitions.recognition import Origin
+from forwarder.definitions.recognition import DefinitionOrigin
 from forwarder.definitions.user_files.json_file import (
     MAJORS,
-    Tree,
+    JsonTree,
     array,
     misspelt,
     read_tree,
@@ -55,13 +55,13 @@ _CONFIGS = ("devices", "protocols", "simulated_devices")
 class UserConfig:
     """What the user decided about devices. Addresses are compared in their canonical form."""
 
-    _tree: Tree = field(default_factory=lambda: _empty())
+    _tree: JsonTree = field(default_factory=lambda: _empty())
 
     # Outputs that Intiface's file knows and we do not: limits of them take their feature away.
     _other_kinds: frozenset[str] = frozenset()
 
     # What the tree says, until it changes: it is asked for at every sighting of a device.
-    _read: list[tuple[Tree, UserDevice]] | None = field(default=None, repr=False, compare=False)
+    _read: list[tuple[JsonTree, UserDevice]] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def load(
@@ -110,7 +110,7 @@ class UserConfig:
         text = json.dumps(self._tree, indent=2, ensure_ascii=False) + "\n"
         write_private(path, text.encode("utf-8"))
 
-    def tree(self) -> Tree:
+    def tree(self) -> JsonTree:
         """A copy of the whole file."""
         return copy.deepcopy(self._tree)
 
@@ -138,7 +138,7 @@ class UserConfig:
 
     def overlay(self) -> Overlay:
         """The user's own ways to recognise devices, and own models."""
-        return overlay(self.protocols(), Origin.USER)
+        return overlay(self.protocols(), DefinitionOrigin.USER)
 
     def device(self, address: str, protocol: str, identifier: str | None) -> UserDevice | None:
         """What was decided about this device.
@@ -173,10 +173,13 @@ class UserConfig:
         """Make an entry for a device that has none yet, so that it can be decided about."""
         if self._entry(address, definition.protocol, identifier) is not None:
             return
-        identity: Tree = {"address": canonical_address(address), "protocol": definition.protocol}
+        identity: JsonTree = {
+            "address": canonical_address(address),
+            "protocol": definition.protocol,
+        }
         if identifier is not None:
             identity["identifier"] = identifier
-        config: Tree = {
+        config: JsonTree = {
             "id": str(uuid.uuid4()),
             "base_id": definition.id,
             "features": [
@@ -204,7 +207,7 @@ class UserConfig:
             except ConfigError as error:
                 raise ConfigError(f"A device cannot have that setting: {error}") from error
         config = self._config(device)
-        settings = cast("Tree", config.get("user_config") or {})
+        settings = cast("JsonTree", config.get("user_config") or {})
         config["user_config"] = settings
         for name, value in choices.items():
             if value is None:
@@ -231,15 +234,15 @@ class UserConfig:
         if limit.reverse and not kind.is_position:
             raise ConfigError(f"{definition.name}: only positions can be reversed.")
         config = self._config(device)
-        features = cast("list[Tree]", config.get("features") or [])
+        features = cast("list[JsonTree]", config.get("features") or [])
         config["features"] = features
         entry = next((one for one in features if one.get("base_id") == spec.id), None)
         if entry is None:
             entry = {"id": str(uuid.uuid4()), "base_id": spec.id}
             features.append(entry)
-        outputs = cast("Tree", entry.get("output") or {})
+        outputs = cast("JsonTree", entry.get("output") or {})
         entry["output"] = outputs
-        limits = cast("Tree", outputs.get(NAME_OF[kind]) or {})
+        limits = cast("JsonTree", outputs.get(NAME_OF[kind]) or {})
         outputs[NAME_OF[kind]] = limits
         limits.update(
             value=list(limit.value) if limit.value is not None else None,
@@ -253,34 +256,34 @@ class UserConfig:
 
     # --- the tree ------------------------------------------------------------------------------
 
-    def _configs(self) -> Tree:
+    def _configs(self) -> JsonTree:
         if self._tree.get("user_configs") is None:
             self._tree["user_configs"] = {}
-        return cast("Tree", self._tree["user_configs"])
+        return cast("JsonTree", self._tree["user_configs"])
 
-    def _devices(self) -> list[tuple[Tree, UserDevice]]:
+    def _devices(self) -> list[tuple[JsonTree, UserDevice]]:
         if self._read is None:
             place = "user_configs.devices"
             entries = enumerate(array(self._configs().get("devices"), place))
             self._read = [
-                (cast("Tree", entry), device_of(entry, f"{place}[{n}]", self._other_kinds))
+                (cast("JsonTree", entry), device_of(entry, f"{place}[{n}]", self._other_kinds))
                 for n, entry in entries
             ]
         return self._read
 
-    def _entry(self, address: str, protocol: str, identifier: str | None) -> Tree | None:
+    def _entry(self, address: str, protocol: str, identifier: str | None) -> JsonTree | None:
         wanted = (canonical_address(address), protocol, identifier)
         for entry, device in self._devices():
             if (device.address, device.protocol, device.identifier) == wanted:
                 return entry
         return None
 
-    def _config(self, device: UserDevice) -> Tree:
+    def _config(self, device: UserDevice) -> JsonTree:
         entry = self._entry(device.address, device.protocol, device.identifier)
         if entry is None:
             raise ConfigError("This device is not in the user configuration.")
-        return cast("Tree", entry["config"])
+        return cast("JsonTree", entry["config"])
 
 
-def _empty() -> Tree:
+def _empty() -> JsonTree:
     return {"version": {"major": MAJORS[-1], "minor": 0}, "user_configs": {}}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from forwarder.definitions.model import OUTPUT_NAMES, FeatureLimits, OutputLimit, UserDevice
 from forwarder.definitions.user_files.json_file import (
-    Tree,
+    JsonTree,
     array,
     flag,
     hint,
@@ -129,7 +129,7 @@ def _label(value: object, where: str) -> str:
     return "" if value == "" else text(value, where)
 
 
-def _id(tree: Tree, where: str) -> str:
+def _id(tree: JsonTree, where: str) -> str:
     value = tree.get("base_id")
     return "" if value is None else _label(value, f"{where}.base_id")
 
@@ -161,7 +161,7 @@ def _limit(value: object, where: str, kind: str) -> OutputLimit:
     )
 
 
-def table_of(value: object, where: str) -> Tree:
+def table_of(value: object, where: str) -> JsonTree:
     if value is None or isinstance(value, dict):
         return value or {}
     raise ConfigError(f"{where} must be a table, not {shown(value)}.")
@@ -223,7 +223,7 @@ def check_protocols(value: object, where: str) -> None:
         )
 
 
-def _check_features(model: Tree, where: str) -> None:
+def _check_features(model: JsonTree, where: str) -> None:
     place = f"{where}.features"
     for at, feature in enumerate(array(model.get("features"), place)):
         table(feature, f"{place}[{at}]", _FEATURE)

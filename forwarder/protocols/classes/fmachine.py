@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import Packet, SleepStep, Steps, SubscribeStep, WriteStep
+from forwarder.protocols.base import EndpointWrite, SleepStep, Steps, SubscribeStep, WriteStep
 from forwarder.protocols.classes.plain import PlainProtocol
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 
 _ON_OFF, _ON_OFF_RELEASED, _RELEASED, _FASTER, _SLOWER = 0x01, 0x02, 0x03, 0x05, 0x06
 _HEAD = bytes.fromhex("64 00 00 00 00")
@@ -37,7 +37,7 @@ class FMachine(PlainProtocol):
 
     kinds = frozenset({OutputType.OSCILLATE})
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: DeviceMemory) -> None:
         super().__init__(opening)
         self._runs = False
         self._speed = _LOWEST
@@ -52,17 +52,17 @@ class FMachine(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         del duration_ms
         self._check_output(feature, kind)
         self._goal = value
         return () if value else self._toggle(runs=False)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         chosen = self._chosen(features)
         return self.output(chosen[0], OutputType.OSCILLATE, 0) if chosen else ()
 
-    def armed(self) -> tuple[Packet, ...] | None:
+    def armed(self) -> tuple[EndpointWrite, ...] | None:
         return None
 
     @property
@@ -77,9 +77,9 @@ class FMachine(PlainProtocol):
     def _wanted(self) -> int:
         return max(self._goal, _LOWEST)
 
-    def tick(self) -> tuple[Packet, ...]:
+    def tick(self) -> tuple[EndpointWrite, ...]:
         """One step towards the goal; it is slowed down before it is switched on, never after."""
-        packets: tuple[Packet, ...] = ()
+        packets: tuple[EndpointWrite, ...] = ()
         if self._speed <= self._wanted:
             packets = self._toggle(runs=self._goal > 0)
         if self._speed != self._wanted:
@@ -88,16 +88,18 @@ class FMachine(PlainProtocol):
             packets += presses(_FASTER if faster else _SLOWER, _RELEASED)
         return packets
 
-    def _toggle(self, *, runs: bool) -> tuple[Packet, ...]:
+    def _toggle(self, *, runs: bool) -> tuple[EndpointWrite, ...]:
         if self._runs == runs:
             return ()
         self._runs = runs
         return presses(_ON_OFF, _ON_OFF_RELEASED)
 
 
-def presses(pressed: int, released: int) -> tuple[Packet, ...]:
+def presses(pressed: int, released: int) -> tuple[EndpointWrite, ...]:
     # Without keys: a press that replaced another would be a press lost.
-    return tuple(Packet("tx", frame(command), response=True) for command in (pressed, released))
+    return tuple(
+        EndpointWrite("tx", frame(command), response=True) for command in (pressed, released)
+    )
 
 
 def frame(command: int) -> bytes:

@@ -12,9 +12,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import Packet, StepFailed, Steps, SubscribeStep, WaitStep, WriteStep
+from forwarder.protocols.base import (
+    EndpointWrite,
+    StepFailed,
+    Steps,
+    SubscribeStep,
+    WaitStep,
+    WriteStep,
+)
 from forwarder.protocols.classes.plain import PlainProtocol
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 
 _LOGIN, _PASSWORD, _POWER, _STOP, _FASTER, _SLOWER = 0x99, 0x21, 0x1F, 0x24, 0x01, 0x02
 _ANSWER_MS = 100
@@ -26,7 +33,7 @@ _TICK_MS = 50
 class FredorchRotary(PlainProtocol):
     kinds = frozenset({OutputType.OSCILLATE})
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: DeviceMemory) -> None:
         super().__init__(opening)
         self._current = 0
         self._goal = 0
@@ -43,7 +50,7 @@ class FredorchRotary(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         del duration_ms
         self._check_output(feature, kind)
         self._goal = value
@@ -52,24 +59,24 @@ class FredorchRotary(PlainProtocol):
         self._current = 0
         return self.armed()
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         chosen = self._chosen(features)
         return self.output(chosen[0], OutputType.OSCILLATE, 0) if chosen else ()
 
-    def armed(self) -> tuple[Packet, ...]:
-        return (Packet("tx", frame(_STOP), keys=("speed",)),)
+    def armed(self) -> tuple[EndpointWrite, ...]:
+        return (EndpointWrite("tx", frame(_STOP), keys=("speed",)),)
 
     @property
     def tick_ms(self) -> int | None:
         return _TICK_MS if self._current != self._goal else None
 
-    def tick(self) -> tuple[Packet, ...]:
+    def tick(self) -> tuple[EndpointWrite, ...]:
         if self._current == self._goal:
             return ()
         up = self._goal > self._current
         self._current += 1 if up else -1
         # Without keys: a step that replaced another would be a step lost.
-        return (Packet("tx", frame(_FASTER if up else _SLOWER)),)
+        return (EndpointWrite("tx", frame(_FASTER if up else _SLOWER)),)
 
 
 def frame(command: int, arguments: bytes = b"") -> bytes:

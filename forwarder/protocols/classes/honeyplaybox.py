@@ -19,10 +19,10 @@ from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.protocols.base import (
-    Counter,
-    KeepAlive,
-    Packet,
+    EndpointWrite,
+    KeptAlive,
     ProtocolError,
+    RunningByte,
     StepFailed,
     Steps,
     SubscribeStep,
@@ -31,7 +31,7 @@ from forwarder.protocols.base import (
 )
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.expressions import crc16_modbus
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 
 _HEAD = bytes.fromhex("02 a5 5a 55 aa f0")
 _TAIL = 0x03
@@ -58,15 +58,15 @@ class HoneyPlayBox(PlainProtocol):
         {OutputType.VIBRATE, OutputType.ROTATE, OutputType.OSCILLATE, OutputType.CONSTRICT}
     )
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: DeviceMemory) -> None:
         super().__init__(opening)
         self._counter = 0
         self._nonce = bytes(_NONCE)
         self._values = dict.fromkeys(self._chosen(None), 0)
 
     @property
-    def keepalive(self) -> KeepAlive | None:
-        return KeepAlive(_KEEPALIVE_MS, primed=True)
+    def keepalive(self) -> KeptAlive | None:
+        return KeptAlive(_KEEPALIVE_MS, primed=True)
 
     def shares_packets(self, feature: int) -> bool:
         return len(self._values) > 1
@@ -100,7 +100,7 @@ class HoneyPlayBox(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         del duration_ms
         self._check_output(feature, kind)
         strength = abs(value)
@@ -109,14 +109,14 @@ class HoneyPlayBox(PlainProtocol):
         self._values[feature] = strength
         return (self._packet(),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         chosen = self._chosen(features)
         if not chosen:
             return ()
         self._values |= dict.fromkeys(chosen, 0)
         return (self._packet(),)
 
-    def armed(self) -> tuple[Packet, ...]:
+    def armed(self) -> tuple[EndpointWrite, ...]:
         counter, values = self._counter, self._values
         self._values = dict.fromkeys(values, 0)
         try:
@@ -124,7 +124,7 @@ class HoneyPlayBox(PlainProtocol):
         finally:
             self._counter, self._values = counter, values
 
-    def _packet(self) -> Packet:
+    def _packet(self) -> EndpointWrite:
         self._counter = self._counter + 1 & 0xFF
         groups = b"".join(
             bytes((motor << 4 & 0xF0 | 1, 0, 5, 0, 60, 0, 0, strength))
@@ -135,7 +135,9 @@ class HoneyPlayBox(PlainProtocol):
         # MD5 is the vendor's choice; it keeps nothing safe here.
         tag = hashlib.md5(signed, usedforsecurity=False).digest()[:8]
         data = frame(_VALUES, groups + tag, self._counter)
-        return Packet("tx", data, response=True, keys=("all",), counter=Counter(_COUNTER_AT))
+        return EndpointWrite(
+            "tx", data, response=True, keys=("all",), counter=RunningByte(_COUNTER_AT)
+        )
 
 
 def frame(command: int, data: bytes, counter: int) -> bytes:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import KeepAlive, Packet, Steps, WriteStep
+from forwarder.protocols.base import EndpointWrite, KeptAlive, Steps, WriteStep
 from forwarder.protocols.classes.plain import PlainProtocol
 
 _REPORT = 64
@@ -30,8 +30,8 @@ class NintendoJoycon(PlainProtocol):
     kinds = frozenset({OutputType.VIBRATE})
 
     @property
-    def keepalive(self) -> KeepAlive | None:
-        return KeepAlive(_REPEAT_MS, only_running=True)
+    def keepalive(self) -> KeptAlive | None:
+        return KeptAlive(_REPEAT_MS, only_running=True)
 
     def handshake(self) -> Steps[None]:
         report = bytearray(_REPORT)
@@ -41,18 +41,18 @@ class NintendoJoycon(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         del duration_ms
         self._check_output(feature, kind)
         code = rumble(value / _STEPS)
         data = (bytes((0x10, 0x01)) + code + code).ljust(_REPORT, b"\0")
-        return (Packet("tx", data, keys=(f"f{feature}",)),)
+        return (EndpointWrite("tx", data, keys=(f"f{feature}",)),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         packets = (self.output(index, OutputType.VIBRATE, 0) for index in self._chosen(features))
         return tuple(packet for group in packets for packet in group)
 
-    def armed(self) -> tuple[Packet, ...]:
+    def armed(self) -> tuple[EndpointWrite, ...]:
         return self.stop(None)
 
 

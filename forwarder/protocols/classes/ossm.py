@@ -17,9 +17,9 @@ import json
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import Packet, Steps, SubscribeStep
+from forwarder.protocols.base import EndpointWrite, Steps, SubscribeStep
 from forwarder.protocols.classes.plain import PlainProtocol
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 
 _STROKE, _STREAM = "strokeEngine", "streaming"
 _STOP = "set:speed:0"
@@ -32,7 +32,7 @@ class Ossm(PlainProtocol):
 
     kinds = frozenset({OutputType.HW_POSITION_WITH_DURATION, OutputType.OSCILLATE})
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: DeviceMemory) -> None:
         super().__init__(opening)
         self._asked: str | None = None
         self._told: str | None = None
@@ -48,7 +48,7 @@ class Ossm(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         self._check_output(feature, kind)
         if kind.is_position:
             return self._follow(feature, value, duration_ms)
@@ -58,7 +58,7 @@ class Ossm(PlainProtocol):
             return self.stop(None) if self._told == _STROKE else ()
         return (*self._go(_STROKE), self._value(feature, f"set:speed:{value}"))
 
-    def _follow(self, feature: int, value: int, duration_ms: int) -> tuple[Packet, ...]:
+    def _follow(self, feature: int, value: int, duration_ms: int) -> tuple[EndpointWrite, ...]:
         if self._slowed and self._told not in (None, _STREAM):
             # It does not follow, as it says; while it strokes, its limit would be its speed.
             self._asked = None
@@ -68,22 +68,22 @@ class Ossm(PlainProtocol):
         self._slowed = False
         return (*packets, self._value(feature, f"stream:{value}:{duration_ms}"))
 
-    def _go(self, mode: str) -> tuple[Packet, ...]:
+    def _go(self, mode: str) -> tuple[EndpointWrite, ...]:
         if self._asked == mode:
             return ()
         self._asked = mode
         return (_packet("go:menu", "mode"), _packet(f"go:{mode}", "mode"))
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         if not self._chosen(features) or (self._asked is None and self._told != _STROKE):
             return ()
         self._slowed = self._asked == _STREAM
         return self.armed()
 
-    def armed(self) -> tuple[Packet, ...]:
+    def armed(self) -> tuple[EndpointWrite, ...]:
         return tuple(self._value(index, _STOP) for index in self._chosen(None)[:1])
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
+    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
         """Settings that a mode wants as soon as it is there; a mode left at the machine is gone."""
         del endpoint
         before, self._told = self._told, mode_of(data) or self._told
@@ -96,7 +96,7 @@ class Ossm(PlainProtocol):
             self._asked = None
         return ()
 
-    def _value(self, feature: int, text: str) -> Packet:
+    def _value(self, feature: int, text: str) -> EndpointWrite:
         return _packet(text, f"f{feature}")
 
 
@@ -110,9 +110,9 @@ def mode_of(data: bytes) -> str | None:
     return state.split(".")[0] if isinstance(state, str) else None
 
 
-def _setting(text: str) -> Packet:
+def _setting(text: str) -> EndpointWrite:
     return _packet(text, text.rpartition(":")[0])
 
 
-def _packet(text: str, key: str, *, to: str = "tx") -> Packet:
-    return Packet(to, text.encode(), response=True, keys=(key,))
+def _packet(text: str, key: str, *, to: str = "tx") -> EndpointWrite:
+    return EndpointWrite(to, text.encode(), response=True, keys=(key,))

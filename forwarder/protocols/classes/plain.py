@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import InputType, OutputType
-from forwarder.protocols.base import KeepAlive, Packet, ProtocolError, ReadStep, StepFailed, Steps
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.base import (
+    EndpointWrite,
+    KeptAlive,
+    ProtocolError,
+    ReadStep,
+    StepFailed,
+    Steps,
+)
+from forwarder.protocols.memory import DeviceMemory
 
 
 class PlainProtocol:
@@ -17,7 +24,7 @@ class PlainProtocol:
 
     kinds: frozenset[OutputType]
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: DeviceMemory) -> None:
         self._opening = opening
         self._name = opening.definition.name
         self._features = {one.index: one for one in opening.definition.features}
@@ -26,7 +33,7 @@ class PlainProtocol:
         return f"<{type(self).__name__} {self._name}>"
 
     @property
-    def keepalive(self) -> KeepAlive | None:
+    def keepalive(self) -> KeptAlive | None:
         return None
 
     def handshake(self) -> Steps[None]:
@@ -41,7 +48,7 @@ class PlainProtocol:
     def listens(self) -> tuple[str, ...]:
         return ()
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
+    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
         del endpoint, data
         return ()
 
@@ -49,7 +56,7 @@ class PlainProtocol:
     def tick_ms(self) -> int | None:
         return None
 
-    def tick(self) -> tuple[Packet, ...]:
+    def tick(self) -> tuple[EndpointWrite, ...]:
         return ()
 
     def read(self, feature: int, kind: InputType) -> Steps[int]:

@@ -13,9 +13,9 @@ from forwarder.protocols.classes.ossm import Ossm
 from forwarder.protocols.classes.thehandy import TheHandy
 from forwarder.protocols.classes.thehandy_v3 import TheHandyV3
 from forwarder.protocols.classes.umove import UMove
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 
-CLASSES: dict[str, Callable[[Opening], DeviceProtocol]] = {
+CLASSES: dict[str, Callable[[DeviceMemory], DeviceProtocol]] = {
     "fmachine": FMachine,
     "fredorch-rotary": FredorchRotary,
     "honeyplaybox": HoneyPlayBox,

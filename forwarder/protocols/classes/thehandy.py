@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.protocols.base import EndpointWrite, KeptAlive
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.classes.protobuf import f64, message, varint
 
@@ -25,21 +25,23 @@ class TheHandy(PlainProtocol):
     kinds = frozenset({OutputType.HW_POSITION_WITH_DURATION})
 
     @property
-    def keepalive(self) -> KeepAlive | None:
+    def keepalive(self) -> KeptAlive | None:
         ping = message(1, message(102, varint(1, 999)))
-        return KeepAlive(_KEEPALIVE_MS, Packet("tx", ping, response=True), only_demanded=True)
+        return KeptAlive(
+            _KEEPALIVE_MS, EndpointWrite("tx", ping, response=True), only_demanded=True
+        )
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         self._check_output(feature, kind)
         vector = message(3, varint(2, duration_ms), f64(3, value / _STEPS))
         data = message(1, message(403, varint(1, 2), vector))
-        return (Packet("tx", data, response=True, keys=(f"f{feature}",)),)
+        return (EndpointWrite("tx", data, response=True, keys=(f"f{feature}",)),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         del features
         return ()
 
-    def armed(self) -> tuple[Packet, ...]:
+    def armed(self) -> tuple[EndpointWrite, ...]:
         return ()

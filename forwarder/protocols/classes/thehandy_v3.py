@@ -17,8 +17,8 @@ from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.protocols.base import (
-    KeepAlive,
-    Packet,
+    EndpointWrite,
+    KeptAlive,
     ProtocolError,
     StepFailed,
     Steps,
@@ -28,7 +28,7 @@ from forwarder.protocols.base import (
 )
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.classes.protobuf import f32, message, varint
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 
 _BATTERY, _CAPABILITIES, _POSITION, _POSITION_STOP = 710, 713, 744, 746
 _VIBRATE, _VIBRATE_STOP = 900, 901
@@ -45,7 +45,7 @@ _STEP_MS = 100
 class TheHandyV3(PlainProtocol):
     kinds = frozenset({OutputType.HW_POSITION_WITH_DURATION, OutputType.VIBRATE})
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: DeviceMemory) -> None:
         super().__init__(opening)
         self._number = 0
         # How long the move that was sent last may still take.
@@ -56,9 +56,11 @@ class TheHandyV3(PlainProtocol):
         return varint(1, 1) + message(2, varint(2, self._number), message(kind, *body))
 
     @property
-    def keepalive(self) -> KeepAlive | None:
+    def keepalive(self) -> KeptAlive | None:
         question = varint(1, 1) + message(2, varint(2, 1), message(_BATTERY))
-        return KeepAlive(_KEEPALIVE_MS, Packet("tx", question, response=True), only_demanded=True)
+        return KeptAlive(
+            _KEEPALIVE_MS, EndpointWrite("tx", question, response=True), only_demanded=True
+        )
 
     def handshake(self) -> Steps[None]:
         yield SubscribeStep("rx")
@@ -71,7 +73,7 @@ class TheHandyV3(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         self._check_output(feature, kind)
         if kind.is_position:
             self._moving_ms = duration_ms + _STEP_MS
@@ -84,19 +86,21 @@ class TheHandyV3(PlainProtocol):
             data = self._request(_VIBRATE_STOP)
         return (self._packet(feature, data),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         """A move that is over has nothing to stop: it holds, and the mode stays as it is."""
         packets = self._stops(features, moving=self._moving_ms > 0)
         self._moving_ms = 0
         return packets
 
-    def armed(self) -> tuple[Packet, ...]:
+    def armed(self) -> tuple[EndpointWrite, ...]:
         number = self._number
         packets = self._stops(None, moving=True)
         self._number = number
         return packets
 
-    def _stops(self, features: Collection[int] | None, *, moving: bool) -> tuple[Packet, ...]:
+    def _stops(
+        self, features: Collection[int] | None, *, moving: bool
+    ) -> tuple[EndpointWrite, ...]:
         packets = []
         for index in self._chosen(features):
             if any(not kind.is_position for kind in self._features[index].outputs):
@@ -109,9 +113,9 @@ class TheHandyV3(PlainProtocol):
     def tick_ms(self) -> int | None:
         return _STEP_MS if self._moving_ms > 0 else None
 
-    def tick(self) -> tuple[Packet, ...]:
+    def tick(self) -> tuple[EndpointWrite, ...]:
         self._moving_ms -= _STEP_MS
         return ()
 
-    def _packet(self, feature: int, data: bytes) -> Packet:
-        return Packet("tx", data, response=True, keys=(f"f{feature}",))
+    def _packet(self, feature: int, data: bytes) -> EndpointWrite:
+        return EndpointWrite("tx", data, response=True, keys=(f"f{feature}",))

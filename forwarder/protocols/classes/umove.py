@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.protocols.base import EndpointWrite, KeptAlive
 from forwarder.protocols.classes.plain import PlainProtocol
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 
 _STEP_MS = 100
 # The device wants traffic; the reference repeats the last packet after so much silence.
@@ -39,7 +39,7 @@ class UMove(PlainProtocol):
         }
     )
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: DeviceMemory) -> None:
         super().__init__(opening)
         self._count = 0
         self._driven = False
@@ -54,15 +54,15 @@ class UMove(PlainProtocol):
         self._vibrates = OutputType.VIBRATE in kinds
 
     @property
-    def keepalive(self) -> KeepAlive | None:
-        return KeepAlive(_KEEPALIVE_MS, primed=True)
+    def keepalive(self) -> KeptAlive | None:
+        return KeptAlive(_KEEPALIVE_MS, primed=True)
 
     def shares_packets(self, feature: int) -> bool:
         return feature != self._heater
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         self._check_output(feature, kind)
         self._driven = self._driven or value != 0
         if not self._driven and kind not in (OutputType.TEMPERATURE, OutputType.POSITION):
@@ -81,7 +81,7 @@ class UMove(PlainProtocol):
                 self._place = self._way.pop()
         return self._packets()
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         kinds = {kind for index in self._chosen(features) for kind in self._features[index].outputs}
         moving = bool(self._way) and any(kind.is_position for kind in kinds)
         if moving:
@@ -94,35 +94,35 @@ class UMove(PlainProtocol):
             packets.append(self._heat())
         return tuple(packets)
 
-    def armed(self) -> tuple[Packet, ...]:
+    def armed(self) -> tuple[EndpointWrite, ...]:
         if not self._vibrates and self._heater is None:
             # It ends the step it is at and holds.
             return ()
         count = self._count
-        state = Packet("tx", self._state(0, 0), keys=_KEYS)
+        state = EndpointWrite("tx", self._state(0, 0), keys=_KEYS)
         self._count = count
-        off = (Packet("tx", heat(0), keys=_KEYS),) if self._heater is not None else ()
+        off = (EndpointWrite("tx", heat(0), keys=_KEYS),) if self._heater is not None else ()
         return (state, *off)
 
     @property
     def tick_ms(self) -> int | None:
         return _STEP_MS if self._way or self._fresh else None
 
-    def tick(self) -> tuple[Packet, ...]:
+    def tick(self) -> tuple[EndpointWrite, ...]:
         self._fresh = max(0, self._fresh - 1)
         if not self._way:
             return ()
         self._place = self._way.pop()
         return self._packets()
 
-    def _packets(self) -> tuple[Packet, ...]:
+    def _packets(self) -> tuple[EndpointWrite, ...]:
         return (self._heat(), self._packet()) if self._fresh else (self._packet(),)
 
-    def _packet(self) -> Packet:
-        return Packet("tx", self._state(self._vibration, self._place), keys=_KEYS)
+    def _packet(self) -> EndpointWrite:
+        return EndpointWrite("tx", self._state(self._vibration, self._place), keys=_KEYS)
 
-    def _heat(self) -> Packet:
-        return Packet("tx", heat(self._degrees), keys=_KEYS)
+    def _heat(self) -> EndpointWrite:
+        return EndpointWrite("tx", heat(self._degrees), keys=_KEYS)
 
     def _state(self, vibration: int, place: int) -> bytes:
         self._count = self._count + 1 & _U32

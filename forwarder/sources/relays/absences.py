@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from forwarder.devices.device_setup import Opened
+from forwarder.devices.device_setup import OpenedDevice
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.relays.finder import Finder
 from forwarder.sources.relays.link_driver import RelayLink
@@ -32,7 +32,7 @@ class Absences:
         sink: DeviceSink,
         finder: Finder,
         owing: Owings,
-        gone: Callable[[Relay, Opened, str], None],
+        gone: Callable[[Relay, OpenedDevice, str], None],
         changed: Callable[[], None],
     ) -> None:
         self._relays = relays
@@ -78,7 +78,7 @@ class Absences:
             if was_running:
                 self._sink.stopped(opened.device, why)
 
-    def _gone_silent(self, opened: Opened) -> None:
+    def _gone_silent(self, opened: OpenedDevice) -> None:
         """Its last lease has run out at a relay that was lost, which has stopped it by itself."""
         opened.device.at_rest()
         self._changed()
@@ -93,7 +93,7 @@ class Absences:
         self._relays.pop(relay.key, None)
         self._changed()
 
-    def _given_up(self, relay: Relay, opened: Opened, why: str) -> None:
+    def _given_up(self, relay: Relay, opened: OpenedDevice, why: str) -> None:
         device = opened.device
         if device.running:
             address = device.identity.address
@@ -114,7 +114,7 @@ class Absences:
                     return True
         return False
 
-    def _take(self, relay: Relay, opened: Opened, hearer: Relay) -> None:
+    def _take(self, relay: Relay, opened: OpenedDevice, hearer: Relay) -> None:
         why = f"{relay.name} is away, and {hearer.name} hears it"
         self._given_up(relay, opened, why)
         if not relay.devices:

@@ -12,22 +12,22 @@ from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
-from forwarder.devices.device_setup import Opened
+from forwarder.devices.device_setup import OpenedDevice
 from forwarder.errors import DeviceError, NoPlace
 from forwarder.hub.device import Identity
 from forwarder.sources.relays.choosing.choice import (
-    Held,
     Obstacle,
-    Verdict,
+    RelayVerdict,
+    WearerKeeps,
     gives_way,
     judge,
     patience_s,
     ranked,
 )
 from forwarder.sources.relays.choosing.pins import Pins
-from forwarder.sources.relays.choosing.sightings import Sighting, Sightings
+from forwarder.sources.relays.choosing.sightings import Sighting, SightingTable
 from forwarder.sources.relays.link_driver import RelayLink
-from forwarder.sources.relays.opening import Keeper, Opener
+from forwarder.sources.relays.opening import DeviceKeeper, DeviceOpener
 from forwarder.sources.relays.relay import Relay
 from forwarder.sources.relays.reserved import Reserved
 from relay.link.messages import Advertisement, Scan
@@ -64,24 +64,24 @@ class Finder:
         relays: Mapping[str, Relay],
         catalogue: Catalogue,
         user: UserConfig,
-        keeper: Keeper,
+        keeper: DeviceKeeper,
         known: Callable[[str], Identity | None],
         owing: Container[str],
         reserved: Reserved,
         pins: Pins,
     ) -> None:
         self.pins = pins
-        self.sightings = Sightings()
+        self.sightings = SightingTable()
         self.reserved = reserved
         # What was decided about each toy that is here, when it was opened.
-        self.chosen: dict[str, tuple[Verdict, ...]] = {}
+        self.chosen: dict[str, tuple[RelayVerdict, ...]] = {}
         self._relays = relays
         self._catalogue = catalogue
         self._user = user
         self._keeper = keeper
         self._known = known
         self._owing = owing
-        self._opener = Opener(catalogue, user, keeper, reserved, self.place_free)
+        self._opener = DeviceOpener(catalogue, user, keeper, reserved, self.place_free)
         self._scanning = False
         # address → until when it is looked for
         self._missing: dict[str, float] = {}
@@ -211,11 +211,11 @@ class Finder:
         """Whether this toy is to be opened when it is heard."""
         return self._scanning or address in self._missing or address in self._owing
 
-    def verdicts(self, address: str, sighting: Sighting) -> tuple[Verdict, ...]:
+    def verdicts(self, address: str, sighting: Sighting) -> tuple[RelayVerdict, ...]:
         """Every relay about this toy, the best first."""
         now = asyncio.get_running_loop().time()
         hold = self.reserved.hold(address)
-        held = None if hold is None else Held(hold.relay, hold.why)
+        held = None if hold is None else WearerKeeps(hold.relay, hold.why)
         return ranked(
             judge(sighting, relay.post(now), self.pins.of(address, key, relay.name), held, now)
             for key, relay in self._relays.items()
@@ -223,7 +223,9 @@ class Finder:
 
     # --- places ---------------------------------------------------------------------------------
 
-    def _find_room(self, address: str, sighting: Sighting, verdicts: tuple[Verdict, ...]) -> None:
+    def _find_room(
+        self, address: str, sighting: Sighting, verdicts: tuple[RelayVerdict, ...]
+    ) -> None:
         """Nobody can take it. If only a place is missing, it gets the next one."""
         full = [one for one in verdicts if one.obstacle is Obstacle.FULL]
         if not full or not self._user.allowed(address):
@@ -268,7 +270,7 @@ class Finder:
         """Connect a toy at the relay that does it best, else at the next. Its address stays busy
         until it is gone again, or all have failed."""
         opened: Relay | None = None
-        verdicts: tuple[Verdict, ...] = ()
+        verdicts: tuple[RelayVerdict, ...] = ()
         try:
             await self._gather(address, sighting)
             # Ends: each relay that fails has a pause then, and one that is full is full.
@@ -338,12 +340,12 @@ class Finder:
             pause,
         )
 
-    def resume(self, relay: Relay, link: RelayLink, opened: Opened) -> None:
+    def resume(self, relay: Relay, link: RelayLink, opened: OpenedDevice) -> None:
         """The relay kept it through a lost link: arm it again, so that clients notice nothing."""
         if self._tasks is not None:
             self._spawn(self._resume(relay, link, opened), f"resume {opened.device.name}")
 
-    async def _resume(self, relay: Relay, link: RelayLink, opened: Opened) -> None:
+    async def _resume(self, relay: Relay, link: RelayLink, opened: OpenedDevice) -> None:
         if await self._opener.resume(relay, link, opened):
             address = opened.hardware.address
             if self._missing.pop(address, None) is not None:

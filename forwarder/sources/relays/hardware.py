@@ -9,10 +9,10 @@ from forwarder.devices.driver import Fate, Outcome, settled
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import Denied, HardwareError
 from forwarder.hub.truth import Truth
-from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.protocols.base import EndpointWrite, KeptAlive
 from forwarder.sources.relays.open_stops import OpenStops
-from forwarder.sources.relays.waiting import Outcome as Asked
-from forwarder.sources.way import Way
+from forwarder.sources.relays.waiting import ReplyFuture as Asked
+from forwarder.sources.way import PeripheralRoute
 from relay.link import messages as wire
 from relay.link.messages import Connected, ErrorCode, Service, Value
 
@@ -43,7 +43,7 @@ class RelayHardware:
         self.gap_ms = gap_ms
         self.supervised = supervised
         self.services: tuple[Service, ...] = ()
-        self.link: Way | None = None
+        self.link: PeripheralRoute | None = None
         self.blocked: str | None = None
         self.armed = False
         # While it is being opened, nobody knows whether it runs.
@@ -81,7 +81,7 @@ class RelayHardware:
 
     # --- connecting -----------------------------------------------------------------------------
 
-    async def connect(self, link: Way, *, timeout_ms: int = 20_000) -> bool:
+    async def connect(self, link: PeripheralRoute, *, timeout_ms: int = 20_000) -> bool:
         """Connect over `link`; returns whether the relay had kept the connection. `timeout_ms`: how
         long the relay may try."""
         # Before anything can be heard of it: the relay counts its stops from the Connect on.
@@ -145,7 +145,7 @@ class RelayHardware:
     # --- safety ---------------------------------------------------------------------------------
 
     async def arm(
-        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeepAlive | None
+        self, stop: Sequence[EndpointWrite] | None, *, gap_ms: int, keepalive: KeptAlive | None
     ) -> None:
         alive = None
         if keepalive is not None:
@@ -192,7 +192,7 @@ class RelayHardware:
 
     def output(
         self,
-        packets: Sequence[Packet],
+        packets: Sequence[EndpointWrite],
         *,
         merge: bool,
         at_rest: bool,
@@ -232,7 +232,7 @@ class RelayHardware:
             outcome.add_done_callback(settled)
 
     def stop(
-        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
+        self, packets: Sequence[EndpointWrite], *, everything: bool, at_rest: bool = False
     ) -> Outcome:
         if self.link is None:
             return self._open_stops.new()
@@ -326,7 +326,7 @@ class RelayHardware:
 
     # --- helpers --------------------------------------------------------------------------------
 
-    def _reachable(self) -> Way:
+    def _reachable(self) -> PeripheralRoute:
         if self.link is None:
             what = "the device may still run" if self.running else "it has stopped the device"
             raise HardwareError(ErrorCode.GONE, f"The relay {self._relay_name} is away; {what}.")
@@ -348,7 +348,7 @@ class RelayHardware:
                 ErrorCode.UNSUPPORTED, f"The device has no endpoint {endpoint}."
             ) from None
 
-    def _packet(self, packet: Packet) -> wire.Packet:
+    def _packet(self, packet: EndpointWrite) -> wire.Packet:
         counter = packet.counter
         return wire.Packet(
             self._handle(packet.endpoint),

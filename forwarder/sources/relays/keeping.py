@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from forwarder.hub.device import Device
-from forwarder.hub.kept import Kept
+from forwarder.hub.kept import KeptConnection
 from forwarder.sources.relays.relay import Relay
 from forwarder.sources.relays.reserved import Reserved
 
@@ -23,8 +23,8 @@ class Keeping:
     def __init__(
         self,
         relays: Mapping[str, Relay],
-        kept: Iterable[Kept],
-        on_kept: Callable[[tuple[Kept, ...]], None],
+        kept: Iterable[KeptConnection],
+        on_kept: Callable[[tuple[KeptConnection, ...]], None],
     ) -> None:
         self.reserved = Reserved(kept)
         self._relays = relays

@@ -21,7 +21,7 @@ from forwarder.connectors.bounds import (
     WEIGHT_BYTES,
 )
 from forwarder.devices.driver import Outcome as Carried
-from forwarder.sources.relays.waiting import Asking, Carrying, Orphaned, Outcome, Waiting
+from forwarder.sources.relays.waiting import Asking, Carrying, Orphaned, ReplyFuture, Waiting
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, TooLarge
 from relay.link.messages import (
@@ -58,7 +58,7 @@ REQUEST_S = 6.5
 # How long one frame may take to leave; the lease has stopped the toys long before.
 SEND_S = 5.0
 
-State = Scan | Interests | Status
+StateMessage = Scan | Interests | Status
 """Messages without a reply: only the newest of each kind matters."""
 
 
@@ -87,8 +87,8 @@ class RelayLink:
         self._leases = leases
         self._running = running
         # Frames, and in the place of a state its class: what it is then is in `_states`.
-        self._outbox: deque[bytes | type[State]] = deque()
-        self._states: dict[type[State], State] = {}
+        self._outbox: deque[bytes | type[StateMessage]] = deque()
+        self._states: dict[type[StateMessage], StateMessage] = {}
         self._outbox_filled = asyncio.Event()
         self._beat_wanted = asyncio.Event()
         self._waiting: dict[int, Waiting] = {}
@@ -151,12 +151,14 @@ class RelayLink:
 
     # --- out ------------------------------------------------------------------------------------
 
-    def request(self, make: Callable[[int], Request], *, deadline_s: float = REQUEST_S) -> Outcome:
+    def request(
+        self, make: Callable[[int], Request], *, deadline_s: float = REQUEST_S
+    ) -> ReplyFuture:
         """Queue the request that `make` builds for an id; the future brings its reply.
 
         The future fails with HardwareError: refused by the relay, timed out, link gone, congested.
         """
-        outcome: Outcome = self._loop.create_future()
+        outcome: ReplyFuture = self._loop.create_future()
         self._ask(make, lambda until, p: Asking(outcome, until, p), deadline_s)
         return outcome
 
@@ -207,7 +209,7 @@ class RelayLink:
         active_s = self.session.active_ms / 1000
         return self._leased_at.get(p, self._loop.time() - active_s) + active_s
 
-    def tell(self, state: State) -> None:
+    def tell(self, state: StateMessage) -> None:
         """Queue a state; one of its class that has not left yet is replaced. Dropped once the link
         has ended."""
         if self.ended is not None:
@@ -250,7 +252,7 @@ class RelayLink:
             return True  # each must leave; whoever asks for them bounds their number
         return len(self._outbox) < OUTBOX_FRAMES + OUTBOX_STOP_FRAMES
 
-    def _queue(self, frame: bytes | type[State]) -> None:
+    def _queue(self, frame: bytes | type[StateMessage]) -> None:
         self._outbox.append(frame)
         self._outbox_filled.set()
 

@@ -9,27 +9,27 @@ from typing import Protocol
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
-from forwarder.devices.device_setup import Opened, open_device
+from forwarder.devices.device_setup import OpenedDevice, open_device
 from forwarder.errors import Denied, DeviceError, HardwareError
 from forwarder.hub.device import Device, Identity
 from forwarder.sources.relays.hardware import BLE_GAP_MS, RelayHardware
 from forwarder.sources.relays.link_driver import RelayLink
-from forwarder.sources.relays.relay import Opening, Relay, hardware_of
+from forwarder.sources.relays.relay import DeviceOpening, Relay, hardware_of
 from forwarder.sources.relays.reserved import Reserved
-from forwarder.sources.relays.waiting import Outcome
+from forwarder.sources.relays.waiting import ReplyFuture
 from relay.link.messages import Advertisement, Disconnect, ErrorCode
 
 log = logging.getLogger(__name__)
 
 
-class Keeper(Protocol):
+class DeviceKeeper(Protocol):
     """Who keeps the devices that were found."""
 
-    def found(self, relay: Relay, p: int, opened: Opened) -> None:
+    def found(self, relay: Relay, p: int, opened: OpenedDevice) -> None:
         """A new device; it stays busy until `Finder.lost` is told of its address."""
         ...
 
-    def gone(self, relay: Relay, opened: Opened, why: str) -> None:
+    def gone(self, relay: Relay, opened: OpenedDevice, why: str) -> None:
         """A device that had been found cannot be resumed."""
         ...
 
@@ -43,14 +43,14 @@ class Keeper(Protocol):
         ...
 
 
-class Opener:
+class DeviceOpener:
     """`freed` is called when a place at a relay became free: its peripheral is let go."""
 
     def __init__(
         self,
         catalogue: Catalogue,
         user: UserConfig,
-        keeper: Keeper,
+        keeper: DeviceKeeper,
         reserved: Reserved,
         freed: Callable[[Relay], None],
     ) -> None:
@@ -76,9 +76,9 @@ class Opener:
         supervised = relay.supervised
         hardware = RelayHardware(p, address, BLE_GAP_MS, relay.name, supervised=supervised)
         hardware.blocked = relay.blocked
-        opening = relay.opening[p] = Opening(hardware, asyncio.get_running_loop().time())
+        opening = relay.opening[p] = DeviceOpening(hardware, asyncio.get_running_loop().time())
         found: list[Device] = []
-        opened: Opened | None = None
+        opened: OpenedDevice | None = None
 
         def failed(error: DeviceError) -> None:
             for device in found:
@@ -126,7 +126,7 @@ class Opener:
         the link ended."""
         relay.leaving[p] = address
 
-        def left(outcome: Outcome) -> None:
+        def left(outcome: ReplyFuture) -> None:
             if not outcome.cancelled():
                 outcome.exception()  # that it was not connected is as good
             if relay.leaving.pop(p, None) is not None:
@@ -134,7 +134,7 @@ class Opener:
 
         link.request(lambda id: Disconnect(id, p)).add_done_callback(left)
 
-    async def resume(self, relay: Relay, link: RelayLink, opened: Opened) -> bool:
+    async def resume(self, relay: Relay, link: RelayLink, opened: OpenedDevice) -> bool:
         """The relay kept it through a lost link: arm it again, so that clients notice nothing.
         Returns whether it is here."""
         hardware = hardware_of(opened)

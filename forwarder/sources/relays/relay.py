@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from forwarder.clients.budget import Budget
 from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S
-from forwarder.devices.device_setup import Opened
+from forwarder.devices.device_setup import OpenedDevice
 from forwarder.sources.relays.choosing.choice import Post
 from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.link_driver import RelayLink
@@ -29,7 +29,7 @@ WHY: dict[StopCause, str] = {
 
 
 @dataclass(slots=True, eq=False)
-class Opening:
+class DeviceOpening:
     """A peripheral that is being made a device since `since`, in `scope`. `lost`: why that cannot
     succeed. `connecting`: it is not connected yet."""
 
@@ -65,8 +65,8 @@ class Relay:
     stats: dict[str, int | float] = field(default_factory=dict)
     # Toys that it cannot reach and that may be running; it looks for them by itself.
     debts: tuple[Debt, ...] = ()
-    devices: dict[int, Opened] = field(default_factory=dict)
-    opening: dict[int, Opening] = field(default_factory=dict)
+    devices: dict[int, OpenedDevice] = field(default_factory=dict)
+    opening: dict[int, DeviceOpening] = field(default_factory=dict)
     # Addresses of those that it was told to let go, until it has.
     leaving: dict[int, str] = field(default_factory=dict)
     full: bool = False
@@ -172,7 +172,7 @@ class Relay:
         }
 
 
-def hardware_of(opened: Opened) -> RelayHardware:
+def hardware_of(opened: OpenedDevice) -> RelayHardware:
     """What the device runs over; everything at a relay runs over this kind."""
     assert isinstance(opened.hardware, RelayHardware)
     return opened.hardware

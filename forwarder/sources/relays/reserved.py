@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from forwarder.hub.kept import Kept
+from forwarder.hub.kept import KeptConnection
 
 # Addresses remembered, the one that was had longest ago is forgotten; a household has a dozen.
 MOST = 1024
@@ -31,17 +31,17 @@ class _Had:
 class Reserved:
     """All relays' holds together."""
 
-    def __init__(self, kept: Iterable[Kept] = ()) -> None:
+    def __init__(self, kept: Iterable[KeptConnection] = ()) -> None:
         """`kept`: holds from before a restart; they hold until their relay says otherwise."""
         self._had: dict[str, _Had] = {}
-        self._held: dict[str, Kept] = {}
+        self._held: dict[str, KeptConnection] = {}
         self._blocked: dict[str, str] = {}
         for hold in kept:
             self._had[hold.address] = _Had(hold.toy, [hold.relay])
             self._held[hold.address] = hold
             self._blocked[hold.relay] = hold.why
 
-    def holds(self) -> tuple[Kept, ...]:
+    def holds(self) -> tuple[KeptConnection, ...]:
         return tuple(self._held.values())
 
     def had(self, address: str, relay: str, toy: str, here: Collection[str]) -> None:
@@ -67,7 +67,7 @@ class Reserved:
         current = self._held.get(address)
         if current is None or current.relay == relay:
             had = self._had[address]
-            self._held[address] = Kept(address, relay, self._blocked[relay], had.toy)
+            self._held[address] = KeptConnection(address, relay, self._blocked[relay], had.toy)
 
     def free(self, relay: str) -> list[str]:
         """The wearer of `relay` says nothing against it, or the relay was revoked; returns the
@@ -85,7 +85,7 @@ class Reserved:
                     self._hold(address, other)
         return freed
 
-    def hold(self, address: str) -> Kept | None:
+    def hold(self, address: str) -> KeptConnection | None:
         """Who keeps this toy, if anybody."""
         return self._held.get(address)
 

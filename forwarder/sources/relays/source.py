@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
-from forwarder.devices.device_setup import Opened
+from forwarder.devices.device_setup import OpenedDevice
 from forwarder.hub.device import Device, Identity
-from forwarder.hub.kept import Kept
+from forwarder.hub.kept import KeptConnection
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.relays.absences import Absences
-from forwarder.sources.relays.choosing.choice import Verdict
+from forwarder.sources.relays.choosing.choice import RelayVerdict
 from forwarder.sources.relays.choosing.pins import Pins
 from forwarder.sources.relays.finder import Finder
 from forwarder.sources.relays.keeping import Keeping
@@ -25,7 +25,7 @@ from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.owing import MOST_EACH, Owings
 from forwarder.sources.relays.relay import WHY, Relay, free_key, hardware_of
 from forwarder.sources.relays.searches import end_searches
-from forwarder.sources.relays.waiting import Outcome
+from forwarder.sources.relays.waiting import ReplyFuture
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError
 from relay.link.messages import (
@@ -66,8 +66,8 @@ class RelaySource:
         *,
         on_change: Callable[[], None] = lambda: None,
         known: Callable[[str], Identity | None] = lambda address: None,
-        kept: Iterable[Kept] = (),
-        on_kept: Callable[[tuple[Kept, ...]], None] = lambda kept: None,
+        kept: Iterable[KeptConnection] = (),
+        on_kept: Callable[[tuple[KeptConnection, ...]], None] = lambda kept: None,
         page: str = "",
         pins: Pins | None = None,
     ) -> None:
@@ -166,7 +166,7 @@ class RelaySource:
     def scan(self, on: bool) -> None:
         self._finder.scan(on)
 
-    def stop_all(self) -> list[Outcome]:
+    def stop_all(self) -> list[ReplyFuture]:
         """Have every relay run every armed stop; the futures tell when it is done."""
         outcomes = []
         for relay in self.relays.values():
@@ -196,7 +196,7 @@ class RelaySource:
         relay.link.end("revoked by the hub", retry=False)
         return True
 
-    def place(self, device: Device) -> tuple[Relay, Opened] | None:
+    def place(self, device: Device) -> tuple[Relay, OpenedDevice] | None:
         """Which relay has `device`, and what is known of it; None if another source has it."""
         for relay in self.relays.values():
             for opened in relay.devices.values():
@@ -209,7 +209,7 @@ class RelaySource:
         """Which relay may connect what, by a person's choice."""
         return self._finder.pins
 
-    def chosen(self, address: str) -> tuple[Verdict, ...]:
+    def chosen(self, address: str) -> tuple[RelayVerdict, ...]:
         """What was decided about the device at this address when it was opened."""
         return self._finder.chosen.get(address, ())
 
@@ -328,12 +328,12 @@ class RelaySource:
             self._finder.lost(address)
 
     @property
-    def held(self) -> tuple[Kept, ...]:
+    def held(self) -> tuple[KeptConnection, ...]:
         """Toys that a wearer keeps at their relay, by pause or emergency stop, and which no other
         relay may have; those that are devices at it too."""
         return self._keeping.reserved.holds()
 
-    def _limit(self, opened: Opened, ceilings: tuple[Ceiling, ...]) -> None:
+    def _limit(self, opened: OpenedDevice, ceilings: tuple[Ceiling, ...]) -> None:
         """The wearer changed their limits: what runs may be above them now."""
         if opened.apply_ceilings(ceilings):
             self._sink.stopped(opened.device, "the wearer changed the limits")
@@ -344,7 +344,7 @@ class RelaySource:
     def strayed(self, address: str, hearer: Relay, *, take: bool) -> bool:
         return self._absences.strayed(address, hearer, take=take)
 
-    def found(self, relay: Relay, p: int, opened: Opened) -> None:
+    def found(self, relay: Relay, p: int, opened: OpenedDevice) -> None:
         relay.devices[p] = opened
         self.owing.settled(opened.hardware.address)
         self._keeping.has(relay, opened.hardware.address, opened.device.shown_name)
@@ -352,7 +352,7 @@ class RelaySource:
         end_searches(self.relays.values())
         self._on_change()
 
-    def gone(self, relay: Relay, opened: Opened, why: str) -> None:
+    def gone(self, relay: Relay, opened: OpenedDevice, why: str) -> None:
         hardware = hardware_of(opened)
         if relay.devices.pop(hardware.p, None) is None:
             return

@@ -11,7 +11,7 @@ from forwarder.devices.driver import Outcome as Carried
 from forwarder.errors import HardwareError, NoPlace
 from relay.link.messages import Done, ErrorCode, Failed, Reply
 
-Outcome = asyncio.Future[Reply]
+ReplyFuture = asyncio.Future[Reply]
 Orphaned = Callable[[Carried], None]
 """Takes an outcome that the end of the link leaves open, and sees to it that it is settled."""
 
@@ -20,7 +20,7 @@ Orphaned = Callable[[Carried], None]
 class Asking:
     """Somebody waits for a reply as such. `until`: the deadline."""
 
-    outcome: Outcome
+    outcome: ReplyFuture
     until: float
     peripheral: int | None
 

@@ -26,7 +26,7 @@ from forwarder.client.session_driver import Asked, Dialogue, ServerGone
 from forwarder.definitions.model import FeatureSpec
 from forwarder.devices.driver import Fate, OnReading, Outcome
 from forwarder.errors import ForwarderError, HardwareError
-from forwarder.hub.truth import Truth, Value
+from forwarder.hub.truth import FeatureValue, Truth
 from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class UpstreamDriver:
             slot.waiting = command, outcome
         return outcome
 
-    def recall(self, feature: int, value: Value, *, again: bool) -> None:
+    def recall(self, feature: int, value: FeatureValue, *, again: bool) -> None:
         """Nothing else carries what a feature was told."""
 
     def _command(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> OutputCmd:

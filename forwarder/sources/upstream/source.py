@@ -15,11 +15,11 @@ from msgspec import UNSET
 from forwarder.buttplug.client import (
     ClientEvent,
     ClientSession,
-    Devices,
-    Reading,
+    DevicesListed,
+    HandshakeFailed,
+    InputValue,
     Ready,
-    Refused,
-    ScanningFinished,
+    ScanEnded,
     ServerError,
 )
 from forwarder.buttplug.messages import DeviceFeature, DeviceInfo, StartScanning, StopScanning
@@ -197,14 +197,14 @@ class _Conversation:
                     version,
                 )
                 self._source.greeted(self)
-            case Refused(_, text):
+            case HandshakeFailed(_, text):
                 self._source.refused(neutralise(text, 200))
-            case Devices(devices):
+            case DevicesListed(devices):
                 self._update(devices)
-            case Reading(index, feature, kind, value):
+            case InputValue(index, feature, kind, value):
                 if index in self._devices:
                     self._devices[index][2].heard(feature, kind, value)
-            case ScanningFinished():
+            case ScanEnded():
                 self._source.scan_ended()
             case ServerError(_, text):
                 log.warning("upstream %s says: %s", self._source.name, neutralise(text, 200))

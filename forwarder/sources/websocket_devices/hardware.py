@@ -15,7 +15,7 @@ from forwarder.devices.driver import Fate, Outcome
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError
 from forwarder.sources.relays.hardware import RelayHardware
-from forwarder.sources.relays.waiting import Outcome as Asked
+from forwarder.sources.relays.waiting import ReplyFuture as Asked
 from relay.context import Surroundings
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
@@ -43,11 +43,11 @@ from relay.link.messages import (
 )
 from relay.link.session import BEAT_ACTIVE_S, BEAT_IDLE_S
 from relay.peripheral.driver import Peripheral
-from relay.peripheral.gate import Block
+from relay.peripheral.gate import Lockout
 from relay.peripheral.limits import ACTIVE_S, IDLE_S
 from relay.radio.base import OnValue, RadioError
 
-OnStopped = Callable[[StopCause], None]
+OnDeviceStopped = Callable[[StopCause], None]
 T = TypeVar("T")
 
 # The reference has these two, whatever the definition says; neither is told to the device.
@@ -71,7 +71,7 @@ class WebsocketHardware(RelayHardware):
         super().__init__(1, address, 0, name)
         self._channel = channel
         self._name = name
-        self.on_stopped: OnStopped = lambda cause: None
+        self.on_stopped: OnDeviceStopped = lambda cause: None
         self._handles = dict(HANDLES)
         self._gone: HardwareError | None = None
         self._here = _Here(self, channel)
@@ -140,7 +140,7 @@ class _Here:
         self._loop = asyncio.get_running_loop()
         socket = _Socket(channel, repr(hardware))
         self._socket = socket
-        self._peripheral = Peripheral(hardware.address, socket, Block(), Surroundings())
+        self._peripheral = Peripheral(hardware.address, socket, Lockout(), Surroundings())
         self._peripheral.bind(hardware.p, self, active_s=ACTIVE_S, idle_s=IDLE_S)
 
     async def run(self) -> None:

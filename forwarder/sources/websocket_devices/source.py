@@ -16,10 +16,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from forwarder.access.admission import Admitted, Gatekeeper, Refused, Visitor
+from forwarder.access.admission import AdmissionRefused, Admitted, Gatekeeper, HttpVisitor
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
-from forwarder.devices.device_setup import Opened, open_device
+from forwarder.devices.device_setup import OpenedDevice, open_device
 from forwarder.errors import DeviceError, ForwarderError, HardwareError
 from forwarder.sources.base import DeviceSink
 from forwarder.sources.websocket_devices.hardware import WebsocketHardware
@@ -55,9 +55,9 @@ class _Handshake(Struct, frozen=True):
 class DeviceGate(Gatekeeper):
     """Lets any device in, for none has a token; but no web page, wherever it runs."""
 
-    def admit(self, visitor: Visitor) -> Admitted | Refused:
+    def admit(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
         if visitor.origin is not None:
-            return Refused(403, f"the web page {visitor.origin} is no device")
+            return AdmissionRefused(403, f"the web page {visitor.origin} is no device")
         return Admitted(visitor, proven=False)
 
 
@@ -67,7 +67,7 @@ class _Visit:
 
     channel: Channel
     hardware: WebsocketHardware
-    opened: Opened | None = field(default=None)
+    opened: OpenedDevice | None = field(default=None)
 
 
 class WebsocketDeviceSource:

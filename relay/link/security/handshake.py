@@ -36,14 +36,14 @@ PAIR_PATTERN: Final = "XXpsk0"
 KNOWN_PATTERN: Final = "IK"
 
 
-class Mode(IntEnum):
+class HandshakeMode(IntEnum):
     """Second byte of the first frame."""
 
     PAIR = 0x01
     KNOWN = 0x02
 
 
-class Refusal(IntEnum):
+class RefusalCode(IntEnum):
     """What a hub answers in place of a Noise message: one byte, not authenticated."""
 
     CODE_SPENT = 0x10
@@ -55,15 +55,15 @@ class Refusal(IntEnum):
 
 REVOKED: Final = "revoked by the hub"
 _TEXTS: Final = {
-    Refusal.CODE_SPENT: "code expired or already used; ask the hub for a new one",
-    Refusal.WRONG_CODE: "wrong pairing code; copy the whole link that the hub shows now",
-    Refusal.WRONG_HUB: "this hub is not the one you paired with; pair again if you replaced it",
-    Refusal.BUSY: "the hub has too many connections to greet just now; try again in a minute",
-    Refusal.VERSION: "hub and relay speak different versions of the link; update the older one",
+    RefusalCode.CODE_SPENT: "code expired or already used; ask the hub for a new one",
+    RefusalCode.WRONG_CODE: "wrong pairing code; copy the whole link that the hub shows now",
+    RefusalCode.WRONG_HUB: "this hub is not the one you paired with; pair again if you replaced it",
+    RefusalCode.BUSY: "the hub has too many connections to greet just now; try again in a minute",
+    RefusalCode.VERSION: "hub and relay speak different versions of the link; update the older one",
 }
 
 
-class Refused(LinkRefused):
+class HandshakeRefused(LinkRefused):
     """The handshake ended in a refusal; the text says which and what to do.
 
     `refusal` is None for a revocation. `certain`: the hub proved who it is before it refused, or
@@ -71,7 +71,9 @@ class Refused(LinkRefused):
     relay that has paired shows it and keeps trying, slowly.
     """
 
-    def __init__(self, refusal: Refusal | None, text: str = "", *, certain: bool = False) -> None:
+    def __init__(
+        self, refusal: RefusalCode | None, text: str = "", *, certain: bool = False
+    ) -> None:
         super().__init__(text or (REVOKED if refusal is None else _TEXTS[refusal]))
         self.refusal = refusal
         self.certain = certain
@@ -84,25 +86,25 @@ class Greeting(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class FinishedHandshake:
     """A finished handshake. `name`: the other end's, neutralised. `session`: the handshake hash."""
 
     transport: Transport
     remote_key: bytes
     name: str
-    mode: Mode
+    mode: HandshakeMode
     session: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class HandshakeStep:
     """What to do after a frame: send `frame` if there is one; then, if `refused`, close; if
     `opened`, the channel is open.
     """
 
     frame: bytes | None = None
-    opened: Opened | None = None
-    refused: Refused | None = None
+    opened: FinishedHandshake | None = None
+    refused: HandshakeRefused | None = None
 
 
 class Trust(Protocol):
@@ -114,7 +116,7 @@ class Trust(Protocol):
     @property
     def hub_name(self) -> str: ...
 
-    def offer(self, code_id: bytes, now: float) -> bytes | Refusal:
+    def offer(self, code_id: bytes, now: float) -> bytes | RefusalCode:
         """Return the secret of a live pairing code, or why there is none. Counts an attempt."""
         ...
 
@@ -132,7 +134,7 @@ def code_id(secret: bytes) -> bytes:
     return hashlib.sha256(b"bpforward code id" + secret).digest()[:CODE_ID_BYTES]
 
 
-class _State(Enum):
+class _HandshakeState(Enum):
     AWAIT_HUB = auto()
     AWAIT_FILED = auto()
     AWAIT_FIRST = auto()
@@ -160,7 +162,7 @@ class RelayHandshake:
             raise ValueError("either the hub's key or a pairing secret")
         self._name = neutralise(name)
         self._hub_name = ""
-        self._mode = Mode.KNOWN if secret is None else Mode.PAIR
+        self._mode = HandshakeMode.KNOWN if secret is None else HandshakeMode.PAIR
         self._head = bytes([SUITE, self._mode]) + (b"" if secret is None else code_id(secret))
         self._noise = HandshakeState(
             KNOWN_PATTERN if secret is None else PAIR_PATTERN,
@@ -172,56 +174,60 @@ class RelayHandshake:
             psks=() if secret is None else (secret,),
         )
         self._transport: Transport | None = None
-        self._state = _State.AWAIT_HUB
+        self._state = _HandshakeState.AWAIT_HUB
 
     def start(self) -> bytes:
         """Return the first frame."""
         return self._head + self._noise.write_message()
 
-    def receive(self, frame: bytes | str) -> Step:
+    def receive(self, frame: bytes | str) -> HandshakeStep:
         """Take the hub's next frame. Raises LinkViolation for what no hub sends."""
-        state, self._state = self._state, _State.DONE
+        state, self._state = self._state, _HandshakeState.DONE
         data = _bounded(frame)
         match state:
-            case _State.AWAIT_HUB:
+            case _HandshakeState.AWAIT_HUB:
                 return self._answer(data)
-            case _State.AWAIT_FILED:
+            case _HandshakeState.AWAIT_FILED:
                 return self._filed(data)
             case _:
                 raise LinkViolation("a frame came after the handshake had ended")
 
-    def _answer(self, data: bytes) -> Step:
-        pairing = self._mode is Mode.PAIR
+    def _answer(self, data: bytes) -> HandshakeStep:
+        pairing = self._mode is HandshakeMode.PAIR
         if data[0] != ANSWER:
-            return Step(refused=_refusal(data, certain=pairing))
+            return HandshakeStep(refused=_refusal(data, certain=pairing))
         try:
             payload = self._noise.read_message(data[1:])
         except NoiseError:
             # Who answers has not got the secret, or not the key, that this relay was given.
-            wrong = Refusal.WRONG_CODE if pairing else Refusal.WRONG_HUB
-            return Step(refused=Refused(wrong, certain=pairing))
+            wrong = RefusalCode.WRONG_CODE if pairing else RefusalCode.WRONG_HUB
+            return HandshakeStep(refused=HandshakeRefused(wrong, certain=pairing))
         if not pairing:
             self._transport = Transport(*self._noise.split())
             if payload:
-                return Step(refused=_bye(payload))
-            return Step(self._transport.seal(b""), self._opened())
+                return HandshakeStep(refused=_bye(payload))
+            return HandshakeStep(self._transport.seal(b""), self._opened())
         self._hub_name = _greeting(payload)
         frame = self._noise.write_message(_pack(Greeting(self._name)))
         self._transport = Transport(*self._noise.split())
-        self._state = _State.AWAIT_FILED
-        return Step(frame)
+        self._state = _HandshakeState.AWAIT_FILED
+        return HandshakeStep(frame)
 
-    def _filed(self, data: bytes) -> Step:
+    def _filed(self, data: bytes) -> HandshakeStep:
         assert self._transport is not None
         payload = self._transport.open(data)
-        return Step(refused=_bye(payload)) if payload else Step(opened=self._opened())
+        return (
+            HandshakeStep(refused=_bye(payload))
+            if payload
+            else HandshakeStep(opened=self._opened())
+        )
 
-    def _opened(self) -> Opened:
+    def _opened(self) -> FinishedHandshake:
         assert self._transport is not None
         hub_key = self._noise.remote_static
         assert hub_key is not None
         session = self._noise.handshake_hash
-        return Opened(self._transport, hub_key, self._hub_name, self._mode, session)
+        return FinishedHandshake(self._transport, hub_key, self._hub_name, self._mode, session)
 
 
 class HubHandshake:
@@ -233,37 +239,37 @@ class HubHandshake:
         self._noise: HandshakeState | None = None
         self._code = b""
         self._name = ""
-        self._state = _State.AWAIT_FIRST
+        self._state = _HandshakeState.AWAIT_FIRST
 
-    def receive(self, frame: bytes | str, now: float) -> Step:
+    def receive(self, frame: bytes | str, now: float) -> HandshakeStep:
         """Take the peer's next frame. Raises LinkViolation for what no relay sends."""
-        state, self._state = self._state, _State.DONE
+        state, self._state = self._state, _HandshakeState.DONE
         data = _bounded(frame)
         match state:
-            case _State.AWAIT_FIRST:
+            case _HandshakeState.AWAIT_FIRST:
                 return self._first(data, now)
-            case _State.AWAIT_KEY:
+            case _HandshakeState.AWAIT_KEY:
                 return self._key(data, now)
-            case _State.AWAIT_PROOF:
+            case _HandshakeState.AWAIT_PROOF:
                 return self._proof(data)
             case _:
                 raise LinkViolation("a frame came after the handshake had ended")
 
-    def _first(self, data: bytes, now: float) -> Step:
+    def _first(self, data: bytes, now: float) -> HandshakeStep:
         if data[0] != SUITE:
-            return _refuse(Refusal.VERSION)
+            return _refuse(RefusalCode.VERSION)
         mode = data[1] if len(data) > 1 else None
-        if mode == Mode.PAIR:
+        if mode == HandshakeMode.PAIR:
             return self._first_of_pairing(data, now)
-        if mode == Mode.KNOWN:
+        if mode == HandshakeMode.KNOWN:
             return self._first_of_known(data)
-        return _refuse(Refusal.VERSION)
+        return _refuse(RefusalCode.VERSION)
 
-    def _first_of_pairing(self, data: bytes, now: float) -> Step:
+    def _first_of_pairing(self, data: bytes, now: float) -> HandshakeStep:
         head, message = data[: 2 + CODE_ID_BYTES], data[2 + CODE_ID_BYTES :]
         self._code = head[2:]
         secret = self._trust.offer(self._code, now)
-        if isinstance(secret, Refusal):
+        if isinstance(secret, RefusalCode):
             return _refuse(secret)
         self._noise = noise = HandshakeState(
             PAIR_PATTERN,
@@ -276,12 +282,12 @@ class HubHandshake:
         try:
             noise.read_message(message)
         except NoiseError:
-            return _refuse(Refusal.WRONG_CODE)
-        self._state = _State.AWAIT_KEY
+            return _refuse(RefusalCode.WRONG_CODE)
+        self._state = _HandshakeState.AWAIT_KEY
         greeting = _pack(Greeting(neutralise(self._trust.hub_name)))
-        return Step(bytes([ANSWER]) + noise.write_message(greeting))
+        return HandshakeStep(bytes([ANSWER]) + noise.write_message(greeting))
 
-    def _first_of_known(self, data: bytes) -> Step:
+    def _first_of_known(self, data: bytes) -> HandshakeStep:
         head, message = data[:2], data[2:]
         self._noise = noise = HandshakeState(
             KNOWN_PATTERN,
@@ -293,18 +299,18 @@ class HubHandshake:
         try:
             noise.read_message(message)
         except NoiseError:
-            return _refuse(Refusal.WRONG_HUB)
+            return _refuse(RefusalCode.WRONG_HUB)
         assert noise.remote_static is not None
         name = self._trust.known(noise.remote_static)
         if name is None:
             # Told inside the handshake, so that nobody but this hub can send a relay away.
             bye = noise.write_message(_pack(Bye(REVOKED, retry=False)))
-            return Step(bytes([ANSWER]) + bye, None, Refused(None, certain=True))
+            return HandshakeStep(bytes([ANSWER]) + bye, None, HandshakeRefused(None, certain=True))
         self._name = name
-        self._state = _State.AWAIT_PROOF
-        return Step(bytes([ANSWER]) + noise.write_message())
+        self._state = _HandshakeState.AWAIT_PROOF
+        return HandshakeStep(bytes([ANSWER]) + noise.write_message())
 
-    def _key(self, data: bytes, now: float) -> Step:
+    def _key(self, data: bytes, now: float) -> HandshakeStep:
         noise = self._noise
         assert noise is not None
         name = _greeting(noise.read_message(data))
@@ -312,12 +318,14 @@ class HubHandshake:
         transport = Transport(*noise.split())
         try:
             self._name = self._trust.file(self._code, noise.remote_static, name, now)
-        except Refused as refused:
+        except HandshakeRefused as refused:
             refused.certain = True
-            return Step(transport.seal(_pack(Bye(str(refused), retry=False))), None, refused)
-        return Step(transport.seal(b""), self._opened(transport, Mode.PAIR))
+            return HandshakeStep(
+                transport.seal(_pack(Bye(str(refused), retry=False))), None, refused
+            )
+        return HandshakeStep(transport.seal(b""), self._opened(transport, HandshakeMode.PAIR))
 
-    def _proof(self, data: bytes) -> Step:
+    def _proof(self, data: bytes) -> HandshakeStep:
         # The first message of IK can be a recording. Only this shows that its sender is here now.
         noise = self._noise
         assert noise is not None
@@ -327,14 +335,16 @@ class HubHandshake:
             raise LinkViolation("the first frame after the handshake was not empty")
         if self._trust.known(noise.remote_static) is None:  # revoked a moment ago
             bye = transport.seal(_pack(Bye(REVOKED, retry=False)))
-            return Step(bye, None, Refused(None, certain=True))
-        return Step(opened=self._opened(transport, Mode.KNOWN))
+            return HandshakeStep(bye, None, HandshakeRefused(None, certain=True))
+        return HandshakeStep(opened=self._opened(transport, HandshakeMode.KNOWN))
 
-    def _opened(self, transport: Transport, mode: Mode) -> Opened:
+    def _opened(self, transport: Transport, mode: HandshakeMode) -> FinishedHandshake:
         noise = self._noise
         assert noise is not None
         assert noise.remote_static is not None
-        return Opened(transport, noise.remote_static, self._name, mode, noise.handshake_hash)
+        return FinishedHandshake(
+            transport, noise.remote_static, self._name, mode, noise.handshake_hash
+        )
 
 
 def _bounded(frame: bytes | str) -> bytes:
@@ -345,18 +355,18 @@ def _bounded(frame: bytes | str) -> bytes:
     return frame
 
 
-def _refuse(refusal: Refusal) -> Step:
-    return Step(bytes([refusal]), refused=Refused(refusal))
+def _refuse(refusal: RefusalCode) -> HandshakeStep:
+    return HandshakeStep(bytes([refusal]), refused=HandshakeRefused(refusal))
 
 
-def _refusal(data: bytes, *, certain: bool) -> Refused:
+def _refusal(data: bytes, *, certain: bool) -> HandshakeRefused:
     try:
-        refusal = Refusal(data[0])
+        refusal = RefusalCode(data[0])
     except ValueError as error:
         raise LinkViolation(f"the hub refused with an unknown code 0x{data[0]:02x}") from error
     if len(data) != 1:
         raise LinkViolation("the hub's refusal is longer than a refusal")
-    return Refused(refusal, certain=certain and refusal is not Refusal.BUSY)
+    return HandshakeRefused(refusal, certain=certain and refusal is not RefusalCode.BUSY)
 
 
 def _pack(payload: Greeting | Bye) -> bytes:
@@ -381,10 +391,10 @@ def _greeting(payload: bytes) -> str:
         raise LinkViolation("a handshake payload is not a greeting") from error
 
 
-def _bye(payload: bytes) -> Refused:
+def _bye(payload: bytes) -> HandshakeRefused:
     try:
         text = neutralise(msgspec.convert(_plain(payload), Bye).text, 512)
     except ValueError as error:
         raise LinkViolation("a handshake payload is not a Bye") from error
-    known = next((r for r in Refusal if _TEXTS[r] == text), None)
-    return Refused(known, text or REVOKED, certain=True)
+    known = next((r for r in RefusalCode if _TEXTS[r] == text), None)
+    return HandshakeRefused(known, text or REVOKED, certain=True)

@@ -51,7 +51,7 @@ class MeetingAddressError(LinkError):
     """The text is no address of a meeting point; says what is wrong with it."""
 
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z2-7]{26}$")]
+MeetingId = Annotated[str, msgspec.Meta(pattern=r"^[a-z2-7]{26}$")]
 Seed = Annotated[bytes, msgspec.Meta(min_length=SEED_BYTES, max_length=SEED_BYTES)]
 
 
@@ -61,19 +61,19 @@ class Visitor(msgspec.Struct, frozen=True, tag=True):
 
     ticket: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
     address: Annotated[str, msgspec.Meta(max_length=64)]
-    id: Id
+    id: MeetingId
 
 
 class Registered(msgspec.Struct, frozen=True, tag=True):
     """The proof was good: visitors of `id` will be told."""
 
-    id: Id
+    id: MeetingId
 
 
 class Unanswered(msgspec.Struct, frozen=True, tag=True):
     """Nobody will be told of the visitors of `id`, which the hub asked for; why, for people."""
 
-    id: Id
+    id: MeetingId
     text: Annotated[str, msgspec.Meta(max_length=128)]
 
 
@@ -90,9 +90,9 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
 
 
 News = Registered | Visitor | Unanswered
-Wish = Answer | Ended
+HubWish = Answer | Ended
 _NEWS: Final = msgspec.msgpack.Decoder(News)
-_WISHES: Final = msgspec.msgpack.Decoder(Wish)
+_WISHES: Final = msgspec.msgpack.Decoder(HubWish)
 
 
 def hub_id(key: bytes) -> str:
@@ -235,7 +235,7 @@ class Registering:
             raise LinkViolation("the meeting point said what none says") from error
         return news
 
-    def say(self, wish: Wish) -> bytes:
+    def say(self, wish: HubWish) -> bytes:
         """The next frame for the meeting point, after the proof."""
         assert self._transport is not None
         return self._transport.seal(msgspec.msgpack.encode(wish))
@@ -268,12 +268,12 @@ class Proving:
         assert self._transport is not None
         return self._transport.seal(msgspec.msgpack.encode(news))
 
-    def wish(self, frame: str | bytes) -> Wish:
+    def wish(self, frame: str | bytes) -> HubWish:
         """What a hub says after its proof. Raises LinkViolation."""
         assert self._transport is not None
         data = self._transport.open(_bounded(frame))
         try:
-            wish: Wish = _WISHES.decode(data)
+            wish: HubWish = _WISHES.decode(data)
         except msgspec.MsgspecError as error:
             raise LinkViolation("the hub said what none says") from error
         return wish

@@ -44,7 +44,7 @@ class PairingLinkError(LinkError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HubPlace:
     """Where a hub may be found. `host`: a name or an address, IPv6 without brackets. `tls`: by wss,
     whatever the rest of the link says."""
 
@@ -62,7 +62,7 @@ class PairingLink:
     """A one-time secret of 32 bytes and up to eight places where its hub may be found: its own, and
     those at meeting points, as URLs."""
 
-    places: tuple[Place, ...]
+    places: tuple[HubPlace, ...]
     secret: bytes = field(repr=False)
     tls: bool = False
     meetings: tuple[str, ...] = ()
@@ -102,7 +102,12 @@ class PairingLink:
 
     @classmethod
     def _with(
-        cls, first: tuple[Place, ...], query: Sequence[tuple[str, str]], secret: bytes, *, tls: bool
+        cls,
+        first: tuple[HubPlace, ...],
+        query: Sequence[tuple[str, str]],
+        secret: bytes,
+        *,
+        tls: bool,
     ) -> PairingLink:
         port = first[0].port if first else LINK_PORT
         others = (_anywhere(value, port) for key, value in query if key == "h")
@@ -139,12 +144,12 @@ class PairingLink:
         )
         return own + self.meetings
 
-    def _rest(self, places: Sequence[Place]) -> str:
+    def _rest(self, places: Sequence[HubPlace]) -> str:
         query = self._query(places)
         secret = base64.urlsafe_b64encode(self.secret).rstrip(b"=").decode()
         return f"{'?' if query else ''}{query}#{secret}"
 
-    def _query(self, places: Sequence[Place]) -> str:
+    def _query(self, places: Sequence[HubPlace]) -> str:
         fields = [("h", str(place)) for place in places]
         fields += [("m", meeting) for meeting in self.meetings]
         return urlencode(fields, safe="[]:/")
@@ -154,7 +159,7 @@ def _query(text: str) -> list[tuple[str, str]]:
     return parse_qsl(text, keep_blank_values=True, max_num_fields=2 * MAX_PLACES)
 
 
-def _anywhere(text: str, default_port: int) -> Place:
+def _anywhere(text: str, default_port: int) -> HubPlace:
     """HOST, HOST:PORT, or the same behind ws:// or wss://."""
     scheme, found, rest = text.partition("://")
     if not found:
@@ -178,7 +183,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _place(text: str, default_port: int) -> Place:
+def _place(text: str, default_port: int) -> HubPlace:
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
         port_text = rest.removeprefix(":")
@@ -196,10 +201,10 @@ def _place(text: str, default_port: int) -> Place:
             raise _no_place()
         host = host.lower()
     if not port_text:
-        return Place(host, default_port)
+        return HubPlace(host, default_port)
     if _PORT.fullmatch(port_text) is None or not 0 < int(port_text) <= 0xFFFF:
         raise _no_place()
-    return Place(host, int(port_text))
+    return HubPlace(host, int(port_text))
 
 
 def _no_place() -> PairingLinkError:
@@ -232,7 +237,7 @@ _FORMAT: Final = 1
 _REMEDY: Final = "delete it and pair again with `relay pair LINK`"
 
 
-class _File(msgspec.Struct, frozen=True):
+class _PairingFile(msgspec.Struct, frozen=True):
     version: int
     hub: KnownHub
 
@@ -248,12 +253,12 @@ def known_hub(link: PairingLink, key: bytes, name: str, reached: str) -> KnownHu
 
 def save_hub(path: Path, hub: KnownHub) -> None:
     """Raises OSError."""
-    write_state(path, _File(_FORMAT, hub))
+    write_state(path, _PairingFile(_FORMAT, hub))
 
 
 def load_hub(path: Path) -> KnownHub | None:
     """Return the hub this relay has paired with, if any. Raises PrivateFileError."""
-    file = read_state(path, _File, _FORMAT, _REMEDY)
+    file = read_state(path, _PairingFile, _FORMAT, _REMEDY)
     if file is None:
         return None
     if len(file.hub.key) != KEY_BYTES or not file.hub.urls:

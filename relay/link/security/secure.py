@@ -14,13 +14,13 @@ from typing import Final, Protocol
 from relay.link.channel import Channel, Frame
 from relay.link.errors import ChannelClosed, LinkViolation
 from relay.link.security.handshake import (
+    FinishedHandshake,
+    HandshakeMode,
+    HandshakeRefused,
+    HandshakeStep,
     HubHandshake,
-    Mode,
-    Opened,
-    Refusal,
-    Refused,
+    RefusalCode,
     RelayHandshake,
-    Step,
     Trust,
 )
 from relay.link.security.noise import KeyPair
@@ -134,7 +134,7 @@ async def secure_as_relay(
     """
     handshake = RelayHandshake(key, hub_key=hub_key, secret=secret, name=name)
 
-    async def run() -> Opened:
+    async def run() -> FinishedHandshake:
         await channel.send(handshake.start())
         while True:
             step = handshake.receive(await channel.receive())
@@ -158,7 +158,7 @@ async def secure_as_hub(
     clock = asyncio.get_running_loop().time
     handshake = HubHandshake(trust)
 
-    async def run() -> Opened:
+    async def run() -> FinishedHandshake:
         while True:
             frame = await channel.receive()
             arrived = clock()
@@ -170,9 +170,9 @@ async def secure_as_hub(
             if (opened := _outcome(step)) is not None:
                 return opened
 
-    async def turn_away() -> Opened:
-        await channel.send(bytes([Refusal.BUSY]))
-        raise Refused(Refusal.BUSY)
+    async def turn_away() -> FinishedHandshake:
+        await channel.send(bytes([RefusalCode.BUSY]))
+        raise HandshakeRefused(RefusalCode.BUSY)
 
     address = channel.peer
     if door is not None and not door.enter(address, clock()):
@@ -185,10 +185,12 @@ async def secure_as_hub(
                 door.leave(address)
     peer = f"{opened.name} ({address})"
     secure = SecureChannel(channel, opened.transport, opened.session, peer)
-    return secure, RelayIdentity(opened.remote_key, opened.name, opened.mode is Mode.PAIR)
+    return secure, RelayIdentity(opened.remote_key, opened.name, opened.mode is HandshakeMode.PAIR)
 
 
-async def _greet(channel: Channel, run: Callable[[], Awaitable[Opened]], who: str) -> Opened:
+async def _greet(
+    channel: Channel, run: Callable[[], Awaitable[FinishedHandshake]], who: str
+) -> FinishedHandshake:
     """Run a handshake to its deadline; on any way out but success, close the channel."""
     try:
         async with asyncio.timeout(HANDSHAKE_S):
@@ -202,7 +204,7 @@ async def _greet(channel: Channel, run: Callable[[], Awaitable[Opened]], who: st
         raise
 
 
-def _outcome(step: Step) -> Opened | None:
+def _outcome(step: HandshakeStep) -> FinishedHandshake | None:
     if step.refused is not None:
         raise step.refused
     return step.opened

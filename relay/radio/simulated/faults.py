@@ -10,7 +10,7 @@ from random import Random
 from relay.link.messages import ErrorCode
 
 
-class Op(StrEnum):
+class FaultPoint(StrEnum):
     """What happens between a radio and a toy; the words of a trace."""
 
     CONNECT = "connect"
@@ -23,8 +23,8 @@ class Op(StrEnum):
     NOTIFY = "notify"
 
 
-WRITES = frozenset({Op.WRITE, Op.WRITE_NO_RESPONSE})
-CALLS = frozenset(Op) - {Op.NOTIFY}
+WRITES = frozenset({FaultPoint.WRITE, FaultPoint.WRITE_NO_RESPONSE})
+CALLS = frozenset(FaultPoint) - {FaultPoint.NOTIFY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ class Fault:
 @dataclass(slots=True)
 class _Rule:
     fault: Fault
-    ops: frozenset[Op]
+    ops: frozenset[FaultPoint]
     left: int | None
     rate: float
     random: Random
 
-    def fires(self, op: Op) -> bool:
+    def fires(self, op: FaultPoint) -> bool:
         if op not in self.ops or self.left == 0:
             return False
         if self.rate < 1 and self.random.random() >= self.rate:
@@ -67,16 +67,16 @@ class Faults:
     """
 
     latency_s: float = 0.0
-    latency_of: dict[Op, float] = field(default_factory=dict)
+    latency_of: dict[FaultPoint, float] = field(default_factory=dict)
     _rules: list[_Rule] = field(default_factory=list)
-    _stalled: frozenset[Op] = frozenset()
+    _stalled: frozenset[FaultPoint] = frozenset()
     _on_resume: list[Callable[[], None]] = field(default_factory=list)
 
     def fail(
         self,
         times: int | None = 1,
         *,
-        ops: Collection[Op] = WRITES,
+        ops: Collection[FaultPoint] = WRITES,
         rate: float = 1.0,
         seed: int = 0,
         fault: Fault | None = None,
@@ -88,9 +88,9 @@ class Faults:
     def refuse_connections(self, times: int | None = None) -> None:
         """Connecting fails as with a toy that belongs to another phone."""
         refusal = Fault(ErrorCode.REFUSED, "the simulated toy refuses to connect")
-        self.fail(times, ops={Op.CONNECT}, fault=refusal)
+        self.fail(times, ops={FaultPoint.CONNECT}, fault=refusal)
 
-    def stall(self, ops: Collection[Op] = CALLS) -> None:
+    def stall(self, ops: Collection[FaultPoint] = CALLS) -> None:
         """`ops` begin and never end, until `heal`, or until the link is lost."""
         self._stalled = frozenset(ops)
 
@@ -104,12 +104,12 @@ class Faults:
         for call in resume:
             call()
 
-    def draw(self, op: Op) -> Fault | None:
+    def draw(self, op: FaultPoint) -> Fault | None:
         """Decide how this operation goes; counts it."""
         rule = next((rule for rule in self._rules if rule.fires(op)), None)
         return rule.fault if rule else None
 
-    def duration_s(self, op: Op) -> float | None:
+    def duration_s(self, op: FaultPoint) -> float | None:
         """How long this operation takes; None: it stalls."""
         return None if op in self._stalled else self.latency_of.get(op, self.latency_s)
 

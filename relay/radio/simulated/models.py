@@ -1,7 +1,8 @@
 """`ToyModel`: what a simulated toy is, as data; and the small language its bytes are written in.
 
-`toys.json` is `{"toys": [ToyModel, …]}`. `Characteristic`, `Cue` and `Answer` are JSON arrays of
-their fields in order, trailing defaults may be left out; the others are objects, defaults left out:
+`toys.json` is `{"toys": [ToyModel, …]}`. `ToyCharacteristic`, `ToyCue` and `ToyResponse` are JSON
+arrays of their fields in order, trailing defaults may be left out; the others are objects,
+defaults left out:
 
     {"name": "Lovense Hush", "protocol": "lovense", "advertised": ["LVS-Z001", "LVS-Z*"],
      "services": {"5a300001-…": [["tx", "5a300002-…", "wW"], ["rx", "5a300003-…", "n"]]},
@@ -45,7 +46,7 @@ class ModelError(ValueError):
     """A toy's data contradicts itself; the text names the toy and what is wrong."""
 
 
-class Characteristic(Struct, frozen=True, array_like=True):
+class ToyCharacteristic(Struct, frozen=True, array_like=True):
     """`role`: the endpoint's name (tx, …), once per toy; `properties`: letters of PROPERTIES."""
 
     role: str
@@ -53,7 +54,7 @@ class Characteristic(Struct, frozen=True, array_like=True):
     properties: str = "wW"
 
 
-class Cue(Struct, frozen=True, array_like=True):
+class ToyCue(Struct, frozen=True, array_like=True):
     """Writes to `role` that look like `pattern`.
 
     `at` says where the level is: the number of the byte, in text the number of the run of digits
@@ -75,14 +76,14 @@ class Motor(Struct, frozen=True, omit_defaults=True):
     """
 
     name: str
-    drives: tuple[Cue, ...]
-    rest: tuple[Cue, ...] = ()
+    drives: tuple[ToyCue, ...]
+    rest: tuple[ToyCue, ...] = ()
     top: int = 0
     silence_ms: int | None = None
-    toggles: tuple[Cue, ...] = ()
+    toggles: tuple[ToyCue, ...] = ()
 
 
-class Answer(Struct, frozen=True, array_like=True):
+class ToyResponse(Struct, frozen=True, array_like=True):
     """A write to `role` like `pattern` brings a notification of `data` on `via`."""
 
     role: str
@@ -102,19 +103,19 @@ class ToyModel(Struct, frozen=True, omit_defaults=True):
     name: str
     protocol: str
     advertised: Annotated[tuple[str, ...], Meta(min_length=1)]
-    services: dict[Uuid, tuple[Characteristic, ...]]
+    services: dict[Uuid, tuple[ToyCharacteristic, ...]]
     uuids: tuple[Uuid, ...] = ()
     manufacturer: dict[U16, str] = {}
     reads: dict[str, str] = {}
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[ToyResponse, ...] = ()
     greets: dict[str, str] = {}
     motors: tuple[Motor, ...] = ()
     mtu: Annotated[int, Meta(ge=23, le=517)] = 247
 
     @property
-    def roles(self) -> dict[str, Characteristic]:
+    def roles(self) -> dict[str, ToyCharacteristic]:
         """Characteristics by role. Raises ModelError if one occurs twice."""
-        found: dict[str, Characteristic] = {}
+        found: dict[str, ToyCharacteristic] = {}
         for characteristics in self.services.values():
             for one in characteristics:
                 if one.role in found:
@@ -123,7 +124,7 @@ class ToyModel(Struct, frozen=True, omit_defaults=True):
         return found
 
 
-class _File(Struct):
+class _ToysFile(Struct):
     toys: tuple[ToyModel, ...]
 
 
@@ -142,7 +143,7 @@ def matches(pattern: str, data: bytes) -> bool:
     return _compiled(pattern).fullmatch(shown) is not None
 
 
-def level(cue: Cue, data: bytes) -> int | None:
+def level(cue: ToyCue, data: bytes) -> int | None:
     """The level inside a write that fits `cue`, None if it says nothing about one."""
     if cue.at is None:
         return None
@@ -199,7 +200,7 @@ def check(model: ToyModel) -> None:
 def decode(data: bytes) -> tuple[ToyModel, ...]:
     """Read a `toys.json`. Raises ModelError when it is not one."""
     try:
-        return msgspec.json.decode(data, type=_File).toys
+        return msgspec.json.decode(data, type=_ToysFile).toys
     except msgspec.MsgspecError as exc:
         raise ModelError(f"This is not a list of toys: {exc}") from exc
 

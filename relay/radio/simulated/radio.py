@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from relay.link.messages import ErrorCode, RadioInfo, Service
 from relay.radio.base import OnAdvertisement, OnGone, OnValue, RadioError
 from relay.radio.gatt import ATT_OVERHEAD, with_response
-from relay.radio.simulated.faults import Fault, Op
+from relay.radio.simulated.faults import Fault, FaultPoint
 from relay.radio.simulated.toy import Toy
 
 # Toys advertise every 20 ms to 1 s; 100 ms is what most of them do.
@@ -74,8 +74,8 @@ class SimulatedRadio:
         if toy is None:
             raise RadioError(ErrorCode.NOT_FOUND, f"There is no simulated toy {address}.")
         self._demand_reachable(toy)
-        fault = toy.faults.draw(Op.CONNECT)
-        await toy.spend(Op.CONNECT)
+        fault = toy.faults.draw(FaultPoint.CONNECT)
+        await toy.spend(FaultPoint.CONNECT)
         if fault is not None:
             raise RadioError(fault.code, f"{toy.name}: {fault.text}.")
         # The world may have changed meanwhile; from here on nothing waits.
@@ -142,7 +142,7 @@ class SimulatedConnection:
         async def act() -> None:
             toy.take(role, data, response)
 
-        await self._operate(Op.WRITE if response else Op.WRITE_NO_RESPONSE, act)
+        await self._operate(FaultPoint.WRITE if response else FaultPoint.WRITE_NO_RESPONSE, act)
 
     async def read(self, handle: int) -> bytes:
         role = self._role(handle)
@@ -152,7 +152,7 @@ class SimulatedConnection:
             nonlocal value
             value = await self._toy.give(role)
 
-        await self._operate(Op.READ, act)
+        await self._operate(FaultPoint.READ, act)
         return value
 
     async def subscribe(self, handle: int, on_value: OnValue) -> None:
@@ -162,7 +162,7 @@ class SimulatedConnection:
             self._listeners[handle] = on_value
             self._toy.subscribe(role, self._hear)
 
-        await self._operate(Op.SUBSCRIBE, act)
+        await self._operate(FaultPoint.SUBSCRIBE, act)
 
     async def unsubscribe(self, handle: int) -> None:
         role = self._role(handle)
@@ -171,14 +171,14 @@ class SimulatedConnection:
             self._listeners.pop(handle, None)
             self._toy.unsubscribe(role)
 
-        await self._operate(Op.UNSUBSCRIBE, act)
+        await self._operate(FaultPoint.UNSUBSCRIBE, act)
 
     async def disconnect(self) -> None:
         if not self._up:
             return
         # Not an operation among others: it may end one that hangs.
-        fault = self._toy.faults.draw(Op.DISCONNECT)
-        await self._toy.spend(Op.DISCONNECT)
+        fault = self._toy.faults.draw(FaultPoint.DISCONNECT)
+        await self._toy.spend(FaultPoint.DISCONNECT)
         if fault is None or fault.applied:
             self.let_go()
         if fault is not None and not fault.silent:
@@ -218,7 +218,7 @@ class SimulatedConnection:
             raise RadioError(ErrorCode.REFUSED, text)
         return role
 
-    async def _operate(self, op: Op, act: Callable[[], Awaitable[None]]) -> None:
+    async def _operate(self, op: FaultPoint, act: Callable[[], Awaitable[None]]) -> None:
         if not self._up:
             raise self._gone()
         if self._current is not None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
-from relay.radio.simulated.faults import Op
-from relay.radio.simulated.models import Characteristic, ToyModel
+from relay.radio.simulated.faults import FaultPoint
+from relay.radio.simulated.models import ToyCharacteristic, ToyModel
 from relay.radio.simulated.toy import Toy
 
 # How long a read waits for the script: what the reference's own runner of device cases grants.
@@ -36,10 +36,10 @@ class ScriptedToy(Toy):
     ) -> None:
         # Some protocols list a role in several services, of which a real device has one.
         roles: set[str] = set()
-        kept: dict[str, tuple[Characteristic, ...]] = {}
+        kept: dict[str, tuple[ToyCharacteristic, ...]] = {}
         for service, group in services.items():
             kept[service] = tuple(
-                Characteristic(role, uuid, ANY_USE)
+                ToyCharacteristic(role, uuid, ANY_USE)
                 for role, uuid in group.items()
                 if role not in roles
             )
@@ -78,5 +78,5 @@ class ScriptedToy(Toy):
         if meant != role:
             text = f"The script of {self.name} answers a read of {meant}, not of {role}."
             raise RadioError(ErrorCode.REFUSED, text)
-        self._note(Op.READ, role, data)
+        self._note(FaultPoint.READ, role, data)
         return data

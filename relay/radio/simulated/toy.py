@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from relay.link.messages import Advertisement, ErrorCode, Service
 from relay.link.messages import Characteristic as GattCharacteristic
 from relay.radio.base import RadioError
-from relay.radio.simulated.faults import WRITES, Faults, Op
+from relay.radio.simulated.faults import WRITES, FaultPoint, Faults
 from relay.radio.simulated.models import PROPERTIES, Motor, ToyModel, check, level, matches, render
 
 # A toy in a flood gets about 1,000 writes a second at most, and tests look back some seconds;
@@ -22,11 +22,11 @@ OnNotify = Callable[[int, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class ToyOperation:
     """One thing that reached the toy, or that it did. `t_ns`: the clock of its radio."""
 
     t_ns: int
-    op: Op
+    op: FaultPoint
     role: str = ""
     characteristic: str = ""
     data: bytes = b""
@@ -66,7 +66,7 @@ class Toy:
         self.model = model
         self.address = address
         self.faults = Faults()
-        self.record: deque[Operation] = deque(maxlen=RECORD_LIMIT)
+        self.record: deque[ToyOperation] = deque(maxlen=RECORD_LIMIT)
         self.battery = 85
         self.rssi = rssi
         self.in_range = True
@@ -77,7 +77,7 @@ class Toy:
         self._advertised = advertised or model.advertised[0]
         self._motors = [MotorState(motor) for motor in model.motors]
         self._subscribed: dict[str, OnNotify] = {}
-        self._watchers: list[Callable[[Operation], None]] = []
+        self._watchers: list[Callable[[ToyOperation], None]] = []
         self._roles = model.roles
         # ATT handles: each characteristic takes a declaration and a value, each service one.
         self.handles: dict[int, str] = {}
@@ -145,7 +145,7 @@ class Toy:
         """The data of all writes on record, oldest first."""
         return [one.data for one in self.record if one.op in WRITES]
 
-    def watch(self, call: Callable[[Operation], None]) -> Callable[[], None]:
+    def watch(self, call: Callable[[ToyOperation], None]) -> Callable[[], None]:
         """Call `call` after each operation; returns what ends that."""
         self._watchers.append(call)
         return lambda: self._watchers.remove(call)
@@ -156,7 +156,7 @@ class Toy:
             return
         done = asyncio.get_running_loop().create_future()
 
-        def look(_: Operation) -> None:
+        def look(_: ToyOperation) -> None:
             if not done.done() and holds(self):
                 done.set_result(None)
 
@@ -187,14 +187,14 @@ class Toy:
         send = self._subscribed.get(role)
         if send is None:
             return False
-        self._note(Op.NOTIFY, role, data)
+        self._note(FaultPoint.NOTIFY, role, data)
         handle = next(handle for handle, one in self.handles.items() if one == role)
         send(handle, data)
         return True
 
     # --- what the radio does with it -----------------------------------------------------------
 
-    async def spend(self, op: Op, ended: asyncio.Future[None] | None = None) -> None:
+    async def spend(self, op: FaultPoint, ended: asyncio.Future[None] | None = None) -> None:
         """Let an operation take its time. `ended` may fail meanwhile, when the link is lost."""
         loop = asyncio.get_running_loop()
         ended = ended or loop.create_future()
@@ -220,7 +220,7 @@ class Toy:
 
     def link_up(self) -> None:
         self.connected = True
-        self._note(Op.CONNECT)
+        self._note(FaultPoint.CONNECT)
 
     def link_down(self) -> None:
         self.connected = False
@@ -228,14 +228,14 @@ class Toy:
         if self.stops_when_disconnected:
             for state in self._motors:
                 state.level = 0.0
-        self._note(Op.DISCONNECT)
+        self._note(FaultPoint.DISCONNECT)
 
     def take(self, role: str, data: bytes, response: bool) -> None:
         """A write arrived: move the motors, answer soon."""
         now = self.clock()
         for state in self._motors:
             self._turn(state, role, data, now)
-        self._note(Op.WRITE if response else Op.WRITE_NO_RESPONSE, role, data)
+        self._note(FaultPoint.WRITE if response else FaultPoint.WRITE_NO_RESPONSE, role, data)
         for answer in self.model.answers:
             if answer.role == role and matches(answer.pattern, data):
                 # After the write has returned to its caller, as over the air.
@@ -248,19 +248,19 @@ class Toy:
         data = self.model.reads.get(role)
         if data is None:
             raise RadioError(ErrorCode.REFUSED, f"{self.name} does not let {role} be read.")
-        self._note(Op.READ, role, value := self._render(data))
+        self._note(FaultPoint.READ, role, value := self._render(data))
         return value
 
     def subscribe(self, role: str, send: OnNotify) -> None:
         self._subscribed[role] = send
-        self._note(Op.SUBSCRIBE, role)
+        self._note(FaultPoint.SUBSCRIBE, role)
         if role in self.model.greets:
             greeting = self._render(self.model.greets[role])
             asyncio.get_running_loop().call_soon(self.notify, role, greeting)
 
     def unsubscribe(self, role: str) -> None:
         self._subscribed.pop(role, None)
-        self._note(Op.UNSUBSCRIBE, role)
+        self._note(FaultPoint.UNSUBSCRIBE, role)
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -283,9 +283,9 @@ class Toy:
     def _render(self, text: str) -> bytes:
         return render(text, mac=self.address.replace(":", ""), battery=self.battery)
 
-    def _note(self, op: Op, role: str = "", data: bytes = b"") -> None:
+    def _note(self, op: FaultPoint, role: str = "", data: bytes = b"") -> None:
         uuid = self._roles[role].uuid if role else ""
-        operation = Operation(self.clock(), op, role, uuid, data)
+        operation = ToyOperation(self.clock(), op, role, uuid, data)
         self.record.append(operation)
         for watcher in tuple(self._watchers):
             watcher(operation)

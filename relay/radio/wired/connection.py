@@ -9,7 +9,7 @@ from relay.link.messages import ErrorCode, Service
 from relay.radio.base import OnValue, RadioError
 from relay.radio.wired import tcode
 from relay.radio.wired.line import Line
-from relay.radio.wired.place import RX, TX, Place
+from relay.radio.wired.place import RX, TX, WiredPlace
 
 # Attribute values on the link have up to 512 bytes.
 VALUE_MOST = 512
@@ -30,12 +30,14 @@ SILENCE_S = 3.0
 class WiredConnection:
     """One open line as a peripheral with `tx` and `rx`."""
 
-    def __init__(self, place: Place, line: Line, left: Callable[[WiredConnection], None]) -> None:
+    def __init__(
+        self, place: WiredPlace, line: Line, left: Callable[[WiredConnection], None]
+    ) -> None:
         self._place = place
         self._line = line
         self._left = left
         self._services = place.services
-        self._lines = tcode.Lines() if place.speaks_tcode else None
+        self._lines = tcode.LineSplitter() if place.speaks_tcode else None
         self._listener: OnValue | None = None
 
     @property
@@ -107,7 +109,9 @@ class WirelessConnection(WiredConnection):
     """A machine on the network: written to at a bounded rate, stops several times over, and asked
     again and again whether it is there. One that does not answer is lost, and may be running."""
 
-    def __init__(self, place: Place, line: Line, left: Callable[[WiredConnection], None]) -> None:
+    def __init__(
+        self, place: WiredPlace, line: Line, left: Callable[[WiredConnection], None]
+    ) -> None:
         super().__init__(place, line, left)
         self._loop = asyncio.get_running_loop()
         self._next_at = self._heard_at = self._loop.time()

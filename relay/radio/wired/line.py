@@ -56,7 +56,7 @@ class Line(Protocol):
         ...
 
 
-class Opener(Protocol):
+class LineOpener(Protocol):
     """Knows how to open one line. `on_lost` is called once if it breaks after `open` returned."""
 
     async def open(self, on_bytes: OnBytes, on_lost: OnLost) -> Line:

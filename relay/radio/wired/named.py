@@ -11,19 +11,19 @@ from urllib.parse import urlsplit
 
 from relay.errors import UsageError
 from relay.radio.wired.network import Tcp, Udp
-from relay.radio.wired.place import Place
-from relay.radio.wired.radio import Way, WiredRadio
-from relay.radio.wired.serial_port import SerialPort, Settings, missing
+from relay.radio.wired.place import WiredPlace
+from relay.radio.wired.radio import WiredAccess, WiredRadio
+from relay.radio.wired.serial_port import PortSettings, SerialPort, missing
 from relay.radio.wired.web import MISSING, Web
 
 # What may be said behind the =: the protocol as the hub knows it, and how its port is set up, as
 # its definition says (a test compares them).
 SERIAL: Final = {
     # A line of ours that was cut in the middle must not swallow the stop behind it.
-    "tcode": ("tcode-v03", Settings(115_200, prefix=b"\n")),
-    "nobra": ("nobra", Settings(19_200)),
-    "kizuna": ("kizuna", Settings(19_200)),
-    "nextlevelracing": ("nextlevelracing", Settings(115_200)),
+    "tcode": ("tcode-v03", PortSettings(115_200, prefix=b"\n")),
+    "nobra": ("nobra", PortSettings(19_200)),
+    "kizuna": ("kizuna", PortSettings(19_200)),
+    "nextlevelracing": ("nextlevelracing", PortSettings(115_200)),
 }
 # Where TCodeESP32 listens by itself.
 _UDP_PORT, _WEB_PORT, _WEB_PATH = 8000, 80, "/ws"
@@ -46,7 +46,7 @@ def serial_radio(text: str) -> WiredRadio:
         which = ", ".join(SERIAL)
         raise UsageError(f"{text}: a serial port is said as /dev/ttyUSB0=tcode (known: {which})")
     name, settings = known
-    place = Place("serial", path, address(path), name, absent=missing(path))
+    place = WiredPlace("serial", path, address(path), name, absent=missing(path))
     return WiredRadio(place, SerialPort(path, settings))
 
 
@@ -57,11 +57,11 @@ def network_radio(text: str) -> WiredRadio:
     """
     way, whole = _way(text)
     # The same for each relay that can reach it.
-    place = Place("tcode", whole, fitting(whole), "tcode-v03", _RECHECK_S, wireless=True)
+    place = WiredPlace("tcode", whole, fitting(whole), "tcode-v03", _RECHECK_S, wireless=True)
     return WiredRadio(place, way, retry_s=_RETRY_S)
 
 
-def _way(text: str) -> tuple[Way, str]:
+def _way(text: str) -> tuple[WiredAccess, str]:
     """How it is reached, and all that could be said of it."""
     try:
         url = urlsplit(text)

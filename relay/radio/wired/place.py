@@ -12,7 +12,7 @@ TX, RX = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WiredPlace:
     """`kind`: serial or tcode. `name`: as its owner named it. `address`: on the link.
 
     `recheck_s`: how long a device that answered is taken to be there while it is not connected;

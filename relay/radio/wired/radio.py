@@ -16,7 +16,7 @@ from relay.radio.base import OnAdvertisement, OnGone, RadioError
 from relay.radio.wired import tcode
 from relay.radio.wired.connection import WiredConnection, WirelessConnection
 from relay.radio.wired.line import Line, OnBytes, OnLost
-from relay.radio.wired.place import Place
+from relay.radio.wired.place import WiredPlace
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ ASK_S = 0.25
 QUIET_S = 0.2
 
 
-class Way(Protocol):
+class WiredAccess(Protocol):
     """How a device is reached."""
 
     def presence(self) -> object | None:
@@ -48,8 +48,8 @@ class WiredRadio:
 
     def __init__(
         self,
-        place: Place,
-        way: Way,
+        place: WiredPlace,
+        way: WiredAccess,
         *,
         answer_s: float = ANSWER_S,
         retry_s: float = RETRY_S,
@@ -203,7 +203,7 @@ class _Talk:
         self.axes: set[str] = set()
         self.reason: str | None = None
         self.then: OnBytes | None = None
-        self._lines = tcode.Lines()
+        self._lines = tcode.LineSplitter()
         self._news = asyncio.Event()
 
     def feed(self, data: bytes) -> None:

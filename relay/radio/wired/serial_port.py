@@ -22,7 +22,7 @@ _PROCESSES_MOST = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PortSettings:
     """How a port is set up, as the protocol's definition says it. `prefix` ends half a line."""
 
     baud: int = 115_200
@@ -37,7 +37,7 @@ class SerialPort:
     """One port: /dev/ttyUSB0, /dev/serial/by-id/…, COM3. Nobody else may use it meanwhile."""
 
     path: str
-    settings: Settings
+    settings: PortSettings
 
     def presence(self) -> object | None:
         """What is other after the cable was pulled and plugged in again; None: nothing is there."""

@@ -25,7 +25,7 @@ _AXIS = re.compile(rb"([LRVA]\d)\s+\d{1,4}\s+\d{1,4}\b")
 _OFF = re.compile(rb"(DSTOP|[VA]\d0+)", re.IGNORECASE)
 
 
-class Lines:
+class LineSplitter:
     """Puts lines together from what arrives in pieces."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.toy import Operation, Toy
+from relay.radio.simulated.toy import Toy, ToyOperation
 from tests.ble_vm.guest.air import KernelAir, kernel_air
 from tests.system.processes import Program, free_ports, hub_program, until
 
@@ -60,10 +60,10 @@ async def home(folder: Path, names: str) -> AsyncIterator[Home]:
                 await program.end()
 
 
-async def until_operation(toy: Toy, data: bytes, since_ns: int, timeout_s: float) -> Operation:
+async def until_operation(toy: Toy, data: bytes, since_ns: int, timeout_s: float) -> ToyOperation:
     """The first write of `data` to `toy` after `since_ns`."""
 
-    def found(toy: Toy) -> Operation | None:
+    def found(toy: Toy) -> ToyOperation | None:
         for one in toy.record:
             if one.t_ns >= since_ns and one.data == data:
                 return one

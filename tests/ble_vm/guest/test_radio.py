@@ -10,7 +10,7 @@ from pathlib import Path
 from relay.radio.base import Connection
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.toy import Toy
 from tests.ble_vm.guest.air import kernel_air
 from tests.ble_vm.guest.bluez import connected
@@ -64,7 +64,7 @@ async def test_without_a_supervisor_a_killed_relay_leaves_its_toy_connected_and_
         connection = await BleakRadio(find_s=1).connect(toy.address, lambda _: None)
         await connection.write(tx(connection), b"Vibrate:0;", response=True)
         assert toy.at_rest
-        assert [one.op for one in list(toy.record)[record:]] == [Op.WRITE]
+        assert [one.op for one in list(toy.record)[record:]] == [FaultPoint.WRITE]
         await connection.disconnect()
 
 

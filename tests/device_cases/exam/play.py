@@ -22,7 +22,7 @@ from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.device_cases.client import CaseClient, Message
@@ -34,7 +34,12 @@ OPENING_S = 60.0
 # Long enough to be found, if anybody wanted it.
 UNKNOWN_S = 3.0
 REPLY_S = 60.0
-_LETTERS = {Op.WRITE: "w", Op.WRITE_NO_RESPONSE: "W", Op.SUBSCRIBE: "s", Op.UNSUBSCRIBE: "u"}
+_LETTERS = {
+    FaultPoint.WRITE: "w",
+    FaultPoint.WRITE_NO_RESPONSE: "W",
+    FaultPoint.SUBSCRIBE: "s",
+    FaultPoint.UNSUBSCRIBE: "u",
+}
 
 
 @dataclass(slots=True)
@@ -98,7 +103,11 @@ class Ear:
         found = []
         for one in fresh:
             if letter := _LETTERS.get(one.op):
-                data = f" {one.data.hex()}" if one.op in (Op.WRITE, Op.WRITE_NO_RESPONSE) else ""
+                data = (
+                    f" {one.data.hex()}"
+                    if one.op in (FaultPoint.WRITE, FaultPoint.WRITE_NO_RESPONSE)
+                    else ""
+                )
                 found.append(f"{letter} {one.role}{data}")
         return tuple(found)
 

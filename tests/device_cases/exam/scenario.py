@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from relay.radio.simulated.models import Answer, Characteristic, ToyModel
+from relay.radio.simulated.models import ToyCharacteristic, ToyModel, ToyResponse
 from relay.radio.simulated.toy import Toy
 from tests.device_cases.case import BadCase
 
@@ -44,7 +44,9 @@ class ToyData(Struct):
         seen = Counter(uuid for _, group in self.services for uuid, _ in group)
         services = {
             service: tuple(
-                Characteristic(uuid if seen[uuid] == 1 else f"{service}/{uuid}", uuid, properties)
+                ToyCharacteristic(
+                    uuid if seen[uuid] == 1 else f"{service}/{uuid}", uuid, properties
+                )
                 for uuid, properties in group
             )
             for service, group in self.services
@@ -57,7 +59,7 @@ class ToyData(Struct):
             uuids=self.advertises,
             manufacturer=self.manufacturer,
             reads=self.reads,
-            answers=tuple(Answer(*each) for each in self.answers),
+            answers=tuple(ToyResponse(*each) for each in self.answers),
             greets=self.greets,
         )
         return Toy(model, self.address, advertised=self.name)

@@ -4,13 +4,13 @@ import pytest
 
 from forwarder.access.admission import (
     MAX_ASKED,
+    AdmissionRefused,
     Admitted,
     Gatekeeper,
     HostNames,
+    HttpVisitor,
     OriginPolicy,
-    Refused,
     Verdict,
-    Visitor,
 )
 
 HERE = "127.0.0.1:12345"
@@ -170,60 +170,62 @@ def test_the_list_of_pages_to_ask_about_is_bounded() -> None:
     assert f"https://{MAX_ASKED + 4}.example" in policy.asked
 
 
-def tokens(visitor: Visitor) -> str | None:
+def tokens(visitor: HttpVisitor) -> str | None:
     return "grant" if set(visitor.tokens) == {"good"} else None
 
 
 @pytest.mark.parametrize(
     ("visitor", "expected"),
     [
-        (Visitor("127.0.0.1"), None),
-        (Visitor("127.8.9.1"), None),
-        (Visitor("::1"), None),
-        (Visitor("::ffff:127.0.0.1"), None),
-        (Visitor("127.0.0.1", tokens=("bad",)), 401),
-        (Visitor("::1", tokens=("",)), 401),
-        (Visitor("127.0.0.1", tokens=("bad", "good")), 401),
-        (Visitor("127.0.0.1", tokens=("good",)), "grant"),
-        (Visitor("127.0.0.1", host=HERE, origin="http://localhost", tokens=("bad",)), 401),
-        (Visitor("192.168.1.20", tokens=("good",)), "grant"),
-        (Visitor("192.168.1.20", tokens=("bad",)), 401),
-        (Visitor("fe80::1%eth0"), 401),
-        (Visitor("", tokens=()), 401),
-        (Visitor("127.0.0.1", forwarded=True), 401),
-        (Visitor("127.0.0.1", host=HERE, origin="https://evil.example"), 403),
-        (Visitor("127.0.0.1", origin="https://any.example", tokens=("good",)), "grant"),
-        (Visitor("192.168.1.20", host=HERE, origin="http://localhost"), 401),
+        (HttpVisitor("127.0.0.1"), None),
+        (HttpVisitor("127.8.9.1"), None),
+        (HttpVisitor("::1"), None),
+        (HttpVisitor("::ffff:127.0.0.1"), None),
+        (HttpVisitor("127.0.0.1", tokens=("bad",)), 401),
+        (HttpVisitor("::1", tokens=("",)), 401),
+        (HttpVisitor("127.0.0.1", tokens=("bad", "good")), 401),
+        (HttpVisitor("127.0.0.1", tokens=("good",)), "grant"),
+        (HttpVisitor("127.0.0.1", host=HERE, origin="http://localhost", tokens=("bad",)), 401),
+        (HttpVisitor("192.168.1.20", tokens=("good",)), "grant"),
+        (HttpVisitor("192.168.1.20", tokens=("bad",)), 401),
+        (HttpVisitor("fe80::1%eth0"), 401),
+        (HttpVisitor("", tokens=()), 401),
+        (HttpVisitor("127.0.0.1", forwarded=True), 401),
+        (HttpVisitor("127.0.0.1", host=HERE, origin="https://evil.example"), 403),
+        (HttpVisitor("127.0.0.1", origin="https://any.example", tokens=("good",)), "grant"),
+        (HttpVisitor("192.168.1.20", host=HERE, origin="http://localhost"), 401),
     ],
 )
-def test_who_comes_in_where_there_are_tokens(visitor: Visitor, expected: str | int | None) -> None:
+def test_who_comes_in_where_there_are_tokens(
+    visitor: HttpVisitor, expected: str | int | None
+) -> None:
     decision = Gatekeeper(authorise=tokens).admit(visitor)
     if isinstance(expected, int):
-        assert isinstance(decision, Refused)
+        assert isinstance(decision, AdmissionRefused)
         assert decision.status == expected
     else:
         assert decision == Admitted(visitor, expected, who=expected)
 
 
 def test_without_tokens_only_this_machine_comes_in() -> None:
-    decision = Gatekeeper().admit(Visitor("192.168.1.20", tokens=("good",)))
-    assert decision == Refused(403, "only programs on this machine may connect here")
-    given = Gatekeeper().admit(Visitor("127.0.0.1", tokens=("good",)))
-    assert given == Refused(401, "the token is unknown, revoked or expired")
+    decision = Gatekeeper().admit(HttpVisitor("192.168.1.20", tokens=("good",)))
+    assert decision == AdmissionRefused(403, "only programs on this machine may connect here")
+    given = Gatekeeper().admit(HttpVisitor("127.0.0.1", tokens=("good",)))
+    assert given == AdmissionRefused(401, "the token is unknown, revoked or expired")
 
 
 def test_a_refusal_says_which_page_it_was() -> None:
     gatekeeper = Gatekeeper(OriginPolicy(on_origin=lambda origin: Verdict.ASK))
-    decision = gatekeeper.admit(Visitor("::1", host=HERE, origin="https://app.example"))
-    assert decision == Refused(403, "the web page https://app.example waits to be allowed")
+    decision = gatekeeper.admit(HttpVisitor("::1", host=HERE, origin="https://app.example"))
+    assert decision == AdmissionRefused(403, "the web page https://app.example waits to be allowed")
 
 
 def test_a_preflight_is_answered_like_the_visit_it_announces() -> None:
     gatekeeper = Gatekeeper(OriginPolicy(["https://app.example"]))
-    assert gatekeeper.admit_page(Visitor("::1", host=HERE, origin="https://app.example"))
-    assert not gatekeeper.admit_page(Visitor("::1", host=HERE, origin="https://evil.example"))
-    assert not gatekeeper.admit_page(Visitor("::1", host=HERE))
-    far = Visitor("192.168.1.20", host=HERE, origin="https://app.example")
+    assert gatekeeper.admit_page(HttpVisitor("::1", host=HERE, origin="https://app.example"))
+    assert not gatekeeper.admit_page(HttpVisitor("::1", host=HERE, origin="https://evil.example"))
+    assert not gatekeeper.admit_page(HttpVisitor("::1", host=HERE))
+    far = HttpVisitor("192.168.1.20", host=HERE, origin="https://app.example")
     assert not gatekeeper.admit_page(far)
     assert Gatekeeper(authorise=tokens).admit_page(far)
 
@@ -231,10 +233,10 @@ def test_a_preflight_is_answered_like_the_visit_it_announces() -> None:
 def test_a_trusted_machine_needs_no_token_and_its_pages_are_judged_like_those_here() -> None:
     gate = Gatekeeper(authorise=lambda visitor: None, trusted=["192.168.1.30"])
     for address in ("192.168.1.30", "::ffff:192.168.1.30"):
-        assert isinstance(gate.admit(Visitor(address)), Admitted)
-    page = Visitor("192.168.1.30", host="127.0.0.1:12345", origin="https://evil.example")
-    assert isinstance(gate.admit(page), Refused)
-    assert isinstance(gate.admit(Visitor("192.168.1.31")), Refused)
+        assert isinstance(gate.admit(HttpVisitor(address)), Admitted)
+    page = HttpVisitor("192.168.1.30", host="127.0.0.1:12345", origin="https://evil.example")
+    assert isinstance(gate.admit(page), AdmissionRefused)
+    assert isinstance(gate.admit(HttpVisitor("192.168.1.31")), AdmissionRefused)
     # A proxy there speaks for anybody, and a bad token is no better than anywhere.
-    assert isinstance(gate.admit(Visitor("192.168.1.30", forwarded=True)), Refused)
-    assert isinstance(gate.admit(Visitor("192.168.1.30", tokens=("bad",))), Refused)
+    assert isinstance(gate.admit(HttpVisitor("192.168.1.30", forwarded=True)), AdmissionRefused)
+    assert isinstance(gate.admit(HttpVisitor("192.168.1.30", tokens=("bad",))), AdmissionRefused)

@@ -25,11 +25,11 @@ from forwarder.access.relay_keys import (
 )
 from forwarder.errors import ConfigError, ForwarderError
 from relay.link.security.handshake import (
+    HandshakeRefused,
+    HandshakeStep,
     HubHandshake,
-    Refusal,
-    Refused,
+    RefusalCode,
     RelayHandshake,
-    Step,
     code_id,
 )
 from relay.link.security.noise import KeyPair
@@ -53,7 +53,7 @@ def test_a_code_is_offered_until_it_is_spent_and_then_never_again() -> None:
     assert desk.spend(code_id(secret), 3.0)
     assert not desk.is_open(secret, 3.0)
     assert not desk.spend(code_id(secret), 3.0)
-    assert desk.offer(code_id(secret), 4.0) is Refusal.CODE_SPENT
+    assert desk.offer(code_id(secret), 4.0) is RefusalCode.CODE_SPENT
 
 
 def test_a_code_expires_by_the_monotonic_clock_alone() -> None:
@@ -61,7 +61,7 @@ def test_a_code_expires_by_the_monotonic_clock_alone() -> None:
     secret = desk.issue(1000.0)
     assert desk.offer(code_id(secret), 1000.0 + CODE_S - 0.001) == secret
     assert not desk.spend(code_id(secret), 1000.0 + CODE_S)
-    assert desk.offer(code_id(secret), 1000.0 + CODE_S) is Refusal.CODE_SPENT
+    assert desk.offer(code_id(secret), 1000.0 + CODE_S) is RefusalCode.CODE_SPENT
 
 
 @pytest.mark.parametrize("valid_s", [0.0, -1.0, CODE_S + 1, float("nan"), float("inf")])
@@ -74,7 +74,7 @@ def test_a_code_that_was_never_issued_is_wrong_not_expired() -> None:
     desk = PairingDesk()
     desk.issue(0.0)
     for code in (code_id(b"other"), b"", b"short", bytes(8)):
-        assert desk.offer(code, 1.0) is Refusal.WRONG_CODE
+        assert desk.offer(code, 1.0) is RefusalCode.WRONG_CODE
         assert not desk.spend(code, 1.0)
 
 
@@ -83,14 +83,14 @@ def test_tries_are_limited() -> None:
     secret = desk.issue(0.0)
     for _ in range(MAX_TRIES):
         assert desk.offer(code_id(secret), 1.0) == secret
-    assert desk.offer(code_id(secret), 1.0) is Refusal.CODE_SPENT
+    assert desk.offer(code_id(secret), 1.0) is RefusalCode.CODE_SPENT
     assert not desk.is_open(secret, 1.0)
 
 
 def test_the_oldest_of_too_many_codes_ends() -> None:
     desk = PairingDesk()
     codes = [desk.issue(float(n)) for n in range(MAX_CODES + 1)]
-    assert desk.offer(code_id(codes[0]), 10.0) is Refusal.CODE_SPENT
+    assert desk.offer(code_id(codes[0]), 10.0) is RefusalCode.CODE_SPENT
     assert [desk.is_open(code, 10.0) for code in codes] == [False] + [True] * MAX_CODES
 
 
@@ -99,7 +99,7 @@ def test_a_code_can_be_withdrawn() -> None:
     secret = desk.issue(0.0)
     desk.withdraw(secret)
     desk.withdraw(secret)
-    assert desk.offer(code_id(secret), 1.0) is Refusal.CODE_SPENT
+    assert desk.offer(code_id(secret), 1.0) is RefusalCode.CODE_SPENT
 
 
 @given(
@@ -317,9 +317,11 @@ def test_limits_go_by_host_and_by_the_64_bits_of_a_customer(address: str, origin
 # --- together -----------------------------------------------------------------------------------
 
 
-def _meet(trust: HubTrust, relay: RelayHandshake, now: float) -> tuple[Step, Step]:
+def _meet(
+    trust: HubTrust, relay: RelayHandshake, now: float
+) -> tuple[HandshakeStep, HandshakeStep]:
     hub, frame = HubHandshake(trust), relay.start()
-    at_relay = Step()
+    at_relay = HandshakeStep()
     while True:
         at_hub = hub.receive(frame, now)
         if at_hub.frame is None:
@@ -362,7 +364,7 @@ def test_of_two_relays_with_one_code_the_first_to_finish_is_in() -> None:
     assert late.frame is not None
     refused = slow.receive(late.frame).refused
     assert refused is not None
-    assert refused.refusal is Refusal.CODE_SPENT
+    assert refused.refusal is RefusalCode.CODE_SPENT
     assert len(trust.book) == 1
 
 
@@ -404,6 +406,6 @@ def test_the_trust_is_also_the_door() -> None:
 
 def test_a_refusal_to_file_is_certain() -> None:
     trust = HubTrust(KeyPair.generate(), "desk", RelayBook(None))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HandshakeRefused) as refused:
         trust.file(b"no such code", _key(1), "attic", 0.0)
-    assert refused.value.refusal is Refusal.CODE_SPENT
+    assert refused.value.refusal is RefusalCode.CODE_SPENT

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from forwarder.access.tokens import MAX_TOKENS, Grant, TokenBook, without_tokens
+from forwarder.access.tokens import MAX_TOKENS, TokenBook, TokenGrant, without_tokens
 from forwarder.buttplug.messages import OutputType
 from forwarder.errors import ConfigError
 
@@ -30,7 +30,7 @@ _HISMITH = Toy(4, "Hismith Pro")
 def test_a_token_grants_what_it_was_made_for_until_it_is_revoked() -> None:
     book = TokenBook(None)
     token = book.new("vr game", 0.0, outputs=["vibrate"], level=0.5)
-    assert book.check(token, 1.0) == Grant("vr game", (), (OutputType.VIBRATE,), 0.5)
+    assert book.check(token, 1.0) == TokenGrant("vr game", (), (OutputType.VIBRATE,), 0.5)
     grant = book.revoke("VR game")
     assert book.check(token, 1.0) is None
     assert not book.holds(grant, 1.0)
@@ -42,7 +42,7 @@ def test_tokens_survive_a_restart_as_hashes_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert token[5:15] not in path.read_text()
     again = TokenBook(path)
-    assert again.check(token, 1.0) == Grant("app", ("Lush",), expires=60.0)
+    assert again.check(token, 1.0) == TokenGrant("app", ("Lush",), expires=60.0)
     again.revoke("app")
     assert TokenBook(path).check(token, 1.0) is None
 
@@ -121,19 +121,19 @@ def test_what_is_no_token_of_ours_grants_nothing(token: str) -> None:
     ],
 )
 def test_a_grant_sees_the_devices_it_names(devices: tuple[str, ...], seen: set[str]) -> None:
-    grant = Grant("app", devices)
+    grant = TokenGrant("app", devices)
     assert {toy.name for toy in (_LUSH, _NORA, _HISMITH) if grant.sees(toy)} == seen
 
 
 def test_a_grant_limits_outputs_and_their_level() -> None:
-    grant = Grant("app", ("Lush",), (OutputType.VIBRATE,), 0.3)
+    grant = TokenGrant("app", ("Lush",), (OutputType.VIBRATE,), 0.3)
     assert grant.allows(_LUSH, OutputType.VIBRATE)
     assert not grant.allows(_LUSH, OutputType.ROTATE)
     assert not grant.allows(_NORA, OutputType.VIBRATE)
     assert grant.ceiling(_LUSH, OutputType.VIBRATE) == 0.3
     assert grant.ceiling(_LUSH, OutputType.ROTATE) == 0.0
     assert grant.ceiling(_NORA, OutputType.VIBRATE) == 0.0
-    assert Grant("all").ceiling(_NORA, OutputType.ROTATE) == 1.0
+    assert TokenGrant("all").ceiling(_NORA, OutputType.ROTATE) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -193,10 +193,10 @@ def test_a_damaged_or_open_file_is_explained(tmp_path: Path) -> None:
 def test_every_token_given_has_to_be_good_and_the_first_counts() -> None:
     book = TokenBook(None)
     one, two = book.new("one", 0.0), book.new("two", 0.0, valid_s=5)
-    assert book.check_all([two, one], 1.0) == Grant("two", expires=5.0)
+    assert book.check_all([two, one], 1.0) == TokenGrant("two", expires=5.0)
     assert book.check_all([two, one], 9.0) is None
     assert book.check_all([one, ""], 1.0) is None
-    assert book.check_all([one], 9.0) == Grant("one")
+    assert book.check_all([one], 9.0) == TokenGrant("one")
     assert book.check_all([], 9.0) is None
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.access.admission import HostNames, Visitor
+from forwarder.access.admission import HostNames, HttpVisitor
 from forwarder.access.page_tokens import MAX_PAGES
-from forwarder.access.tokens import Grant
-from forwarder.api.access import Access, Caller, Refusal, Right, admin_token
+from forwarder.access.tokens import TokenGrant
+from forwarder.api.access import Access, AccessRefused, Caller, Right, admin_token
 from forwarder.errors import ConfigError
 
 ADMIN = "bpfa_" + "a" * 43
@@ -20,7 +20,7 @@ ALL = Right.LOOK | Right.READ | Right.DRIVE | Right.ADMIN | Right.STOP
 
 
 def access() -> Access:
-    grant = Grant("phone")
+    grant = TokenGrant("phone")
     return Access(ADMIN, HostNames(["desk.local"]), lambda token: grant if token == GUEST else None)
 
 
@@ -32,12 +32,12 @@ def visitor(
     *,
     forwarded: bool = False,
     secure: bool = False,
-) -> Visitor:
+) -> HttpVisitor:
     tokens = () if token is None else (token,)
-    return Visitor(address, host, origin, tokens, forwarded, secure)
+    return HttpVisitor(address, host, origin, tokens, forwarded, secure)
 
 
-def page(host: str = "localhost:12346", token: str | None = None) -> Visitor:
+def page(host: str = "localhost:12346", token: str | None = None) -> HttpVisitor:
     """The dashboard's own script, as a browser on this machine sends it."""
     return visitor(host=host, origin=f"http://{host}", token=token)
 
@@ -92,7 +92,7 @@ def test_what_the_browser_says_of_the_page_counts_without_an_origin(site: str) -
         (visitor("10.0.0.9", token=GUEST), Right.LOOK | Right.DRIVE | Right.STOP),
     ],
 )
-def test_what_a_caller_may(seen: Visitor, rights: Right) -> None:
+def test_what_a_caller_may(seen: HttpVisitor, rights: Right) -> None:
     caller = access().caller(seen)
     assert isinstance(caller, Caller)
     assert caller.rights == rights
@@ -111,13 +111,13 @@ def test_what_a_caller_may(seen: Visitor, rights: Right) -> None:
         page("desk.local:12346"),
         visitor(token=""),
         visitor(token="\udcff"),
-        Visitor(HERE, HERE, None, (ADMIN, "wrong")),
-        Visitor(HERE, HERE, None, (GUEST, "")),
+        HttpVisitor(HERE, HERE, None, (ADMIN, "wrong")),
+        HttpVisitor(HERE, HERE, None, (GUEST, "")),
     ],
 )
-def test_who_is_nobody(seen: Visitor) -> None:
+def test_who_is_nobody(seen: HttpVisitor) -> None:
     caller = access().caller(seen)
-    assert isinstance(caller, Refusal)
+    assert isinstance(caller, AccessRefused)
     assert caller.status == 401
 
 
@@ -125,7 +125,7 @@ def test_who_is_nobody(seen: Visitor) -> None:
 def test_the_admin_token_does_not_work_where_the_network_can_read_it(forwarded: bool) -> None:
     address = HERE if forwarded else "10.0.0.9"
     caller = access().caller(visitor(address, token=ADMIN, forwarded=forwarded))
-    assert isinstance(caller, Refusal)
+    assert isinstance(caller, AccessRefused)
     assert caller.status == 403
     assert "--renew" in caller.text
     # It is said as the reason of a websocket's end, too (RFC 6455, 5.5).
@@ -142,7 +142,7 @@ def test_a_page_of_this_machine_gets_a_token_that_is_an_owners(host: str) -> Non
     assert caller.may(Right.ADMIN)
     assert token not in repr(caller)
     away = door.caller(visitor("10.0.0.9", token=token, secure=True))
-    assert isinstance(away, Refusal)
+    assert isinstance(away, AccessRefused)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,9 @@ def test_a_page_of_this_machine_gets_a_token_that_is_an_owners(host: str) -> Non
         visitor(origin="http://127.0.0.1:12346", forwarded=True),
     ],
 )
-def test_no_other_page_gets_one(asking: Visitor) -> None:
+def test_no_other_page_gets_one(asking: HttpVisitor) -> None:
     refusal = access().new_page(asking)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, AccessRefused)
     assert refusal.status == 403
 
 
@@ -175,7 +175,7 @@ def test_a_page_that_is_connected_keeps_its_token_whatever_others_ask_for() -> N
         for _ in range(3 * MAX_PAGES):
             assert isinstance(door.new_page(page()), str)
         assert door.holds(caller)
-        assert isinstance(door.by_token(idle, page()), Refusal)
+        assert isinstance(door.by_token(idle, page()), AccessRefused)
     for _ in range(MAX_PAGES):
         door.new_page(page())
     assert not door.holds(caller)
@@ -191,7 +191,7 @@ def test_no_more_pages_than_there_may_be() -> None:
             assert isinstance(caller, Caller)
             stack.enter_context(door.connected(caller))
         refusal = door.new_page(page())
-        assert isinstance(refusal, Refusal)
+        assert isinstance(refusal, AccessRefused)
         assert refusal.status == 503
 
 
@@ -234,7 +234,7 @@ def test_an_admin_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_to_stop_needs_no_sign_in_on_this_machine_but_no_foreign_page_may(
-    seen: Visitor, site: str | None, status: int | None
+    seen: HttpVisitor, site: str | None, status: int | None
 ) -> None:
     caller = access().stopper(seen, site)
     if status is None:
@@ -242,7 +242,7 @@ def test_to_stop_needs_no_sign_in_on_this_machine_but_no_foreign_page_may(
         assert caller.may(Right.STOP)
         assert not caller.may(Right.ADMIN)
     else:
-        assert isinstance(caller, Refusal)
+        assert isinstance(caller, AccessRefused)
         assert caller.status == status
 
 

@@ -17,8 +17,8 @@ from aiohttp import web
 
 from forwarder.api.control import ControlSocket
 from forwarder.api.documents.model import Problem
-from forwarder.api.places import PLACE_FILE, PROOF_HEADER, SOCKET_FILE, Place
-from forwarder.commands.api_client import Admin, NoHub, Refused
+from forwarder.api.places import PLACE_FILE, PROOF_HEADER, SOCKET_FILE, ControlPort
+from forwarder.commands.api_client import ApiClient, HubRefused, NoHub
 from relay.link.files import proof
 from relay.link.files.keys import write_private
 
@@ -59,26 +59,26 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 async def test_commands_ask_and_are_answered(folder: Path) -> None:
     async with control(folder):
-        admin = Admin(folder)
+        admin = ApiClient(folder)
         answer = await asyncio.to_thread(admin.send, "PUT", "/devices/1", list[str], {"a": 1})
         assert answer == ["PUT", "/api/v1/devices/1", '{"a":1}']
-        with pytest.raises(Refused, match="No"):
+        with pytest.raises(HubRefused, match="No"):
             await asyncio.to_thread(admin.tell, "PUT", "/devices/1", "no")
         assert (folder / PLACE_FILE).exists() == (len(str(folder)) > 103)
         assert not any(path.stat().st_mode & 0o077 for path in files(folder))
     # Nothing is left for somebody else to be taken for.
     assert not files(folder)
     with pytest.raises(NoHub, match="start one"):
-        Admin(folder).tell("GET", "/status")
+        ApiClient(folder).tell("GET", "/status")
 
 
 async def test_what_a_killed_hub_left_is_no_hub_and_no_obstacle(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / SOCKET_FILE))
     with pytest.raises(NoHub, match="the last one has ended"):
-        Admin(tmp_path).tell("GET", "/status")
+        ApiClient(tmp_path).tell("GET", "/status")
     async with control(tmp_path):
-        assert await asyncio.to_thread(Admin(tmp_path).get, "/status", list[str])
+        assert await asyncio.to_thread(ApiClient(tmp_path).get, "/status", list[str])
 
 
 # --- the port, which anybody may have ------------------------------------------------------------
@@ -122,9 +122,9 @@ def test_who_has_the_port_of_a_killed_hub_is_sent_nothing(
 ) -> None:
     key = b"k" * 32
     with somebody_else(answers) as (port, heard):
-        write_private(tmp_path / PLACE_FILE, msgspec.json.encode(Place(port, key.hex())))
+        write_private(tmp_path / PLACE_FILE, msgspec.json.encode(ControlPort(port, key.hex())))
         with pytest.raises(NoHub, match="another program has its port"):
-            Admin(tmp_path).send("POST", "/tokens", Problem, {"name": "secret"})
+            ApiClient(tmp_path).send("POST", "/tokens", Problem, {"name": "secret"})
     (only,) = heard
     assert only.startswith("GET /challenge?nonce=")
     assert key.hex() not in only
@@ -137,7 +137,7 @@ async def test_without_the_key_nothing_is_carried_out_and_no_proof_counts_twice(
 ) -> None:
     folder = without_socket(tmp_path)
     async with control(folder):
-        place = msgspec.json.decode((folder / PLACE_FILE).read_bytes(), type=Place)
+        place = msgspec.json.decode((folder / PLACE_FILE).read_bytes(), type=ControlPort)
         key = bytes.fromhex(place.key)
 
         async def exchange(path: str, shown: str = "") -> tuple[int, bytes]:

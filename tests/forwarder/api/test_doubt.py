@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from forwarder.api.documents.model import Device
+from forwarder.api.documents.model import LiveDeviceView
 from forwarder.api.documents.stop import HoldView
 from forwarder.commands.show import hold_lines, outputs_in_words
 from tests.doubles.running_hub import RunningHub, running_hub
@@ -43,7 +43,7 @@ async def test_a_toy_in_doubt_is_shown_as_one_that_may_be_running(house: Running
     assert isinstance(live, dict)
     assert (live["running"], live["may_run"]) == (True, [0])
     assert "may be running" in live["notice"]
-    device = msgspec.convert(await told(house, "/devices/0"), Device)
+    device = msgspec.convert(await told(house, "/devices/0"), LiveDeviceView)
     assert outputs_in_words(device).endswith("may be running")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from forwarder.api.documents.model import PairingBody, PairingView
 from forwarder.api.pairing import Page, page_by_meeting, phone_page, places
-from forwarder.api.services import Places
+from forwarder.api.services import ApiPlaces
 from forwarder.commands.pair import fingerprint_lines, instructions
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.meeting import MeetingPoint
@@ -18,10 +18,10 @@ from relay.link.security.pairing import PairingLink
 SECRET = bytes(32)
 CODE = "A" * 43
 LAN = (ipaddress.ip_address("192.168.1.7"), ipaddress.ip_address("2001:db9::7"))
-PORTS = Places(client_port=1, link_port=12346, https_port=12347)
+PORTS = ApiPlaces(client_port=1, link_port=12346, https_port=12347)
 
 
-def page(way: str, site: str | None = None, *, lan: bool = True, ports: Places = PORTS) -> Page:
+def page(way: str, site: str | None = None, *, lan: bool = True, ports: ApiPlaces = PORTS) -> Page:
     hosts = ("192.168.1.7", "desk.local", "2001:db9::7") if lan else ("127.0.0.1",)
     return phone_page(PairingBody(phone=way, site=site), SECRET, hosts, LAN, ports, lan=lan)
 
@@ -38,12 +38,12 @@ FINGERPRINT = ":".join(f"{number:02X}" for number in range(32))
 
 
 def test_the_hubs_own_certificate_is_shown_as_chrome_for_android_shows_it() -> None:
-    own = page("https", ports=Places(1, 12346, 12347, fingerprint=FINGERPRINT))
+    own = page("https", ports=ApiPlaces(1, 12346, 12347, fingerprint=FINGERPRINT))
     assert own.certificate == " ".join(f"{number:02X}" for number in range(32))
     assert "Certificate information" in own.hints[0]
-    users = page("https", ports=Places(1, 12346, 12347, fingerprint=FINGERPRINT, own=False))
+    users = page("https", ports=ApiPlaces(1, 12346, 12347, fingerprint=FINGERPRINT, own=False))
     assert (users.certificate, users.hints) == (None, ())
-    ports = Places(1, 12346, 12347, fingerprint=FINGERPRINT)
+    ports = ApiPlaces(1, 12346, 12347, fingerprint=FINGERPRINT)
     for way, site in (("localhost", None), ("site", "https://me.example/r")):
         assert page(way, site, ports=ports).certificate is None
 
@@ -58,7 +58,7 @@ def test_the_terminal_sets_the_ends_of_a_fingerprint_apart_and_leaves_nothing_ou
 
 def test_without_lan_or_port_it_says_what_to_do() -> None:
     assert "--lan" in page("https", lan=False).problems[0]
-    assert "https_port" in page("https", ports=Places(1, 12346, None)).problems[0]
+    assert "https_port" in page("https", ports=ApiPlaces(1, 12346, None)).problems[0]
 
 
 def test_a_cable_works_without_a_network() -> None:

@@ -22,7 +22,7 @@ from yarl import URL
 from forwarder.access.tls import own_certificate
 from forwarder.api.access import Right
 from forwarder.api.routes import ROUTES
-from forwarder.config import Clients, Link, Tls
+from forwarder.config import Clients, Link, TlsSection
 from forwarder.connectors.host_addresses import addresses
 from tests.doubles.running_hub import TOYS, RunningHub, config_for, running_hub
 from tests.system.processes import free_ports, until
@@ -738,7 +738,7 @@ async def test_beyond_this_machine_a_token_is_needed_for_everything(tmp_path: Pa
 async def test_a_certificate_of_the_users_is_used_and_said_everywhere(tmp_path: Path) -> None:
     """Without `wss = true`, too: who gives a certificate wants it used."""
     files = own_certificate(tmp_path / "own", [], datetime.now(UTC))
-    tls = Tls(certificate=files.certificate, key=files.key)
+    tls = TlsSection(certificate=files.certificate, key=files.key)
     config = replace(config_for(tmp_path / "hub", ()), clients=Clients(port=0, tls=tls))
     async with running_hub(tmp_path / "hub", (), config) as hub:
         _, status = await hub.ask("GET", "/status")

@@ -14,7 +14,7 @@ from forwarder.buttplug.messages import (
     ReadingValue,
     ServerMessage,
 )
-from forwarder.buttplug.server import Action, Closing, Request, ServerSession
+from forwarder.buttplug.server import ClientRequest, Closing, ServerAction, ServerSession
 from tests.forwarder.buttplug.devices import nora, unpack
 
 
@@ -59,13 +59,13 @@ class Served:
     def ask(self, name: str, **fields: object) -> list[tuple[str, dict[str, object]]]:
         return self.say(frame(name, **fields))
 
-    def _carry_out(self, actions: list[Action]) -> list[tuple[str, dict[str, object]]]:
+    def _carry_out(self, actions: list[ServerAction]) -> list[tuple[str, dict[str, object]]]:
         frames: list[str] = []
         for action in actions:
             match action:
                 case str():
                     frames.append(action)
-                case Request():
+                case ClientRequest():
                     self.done.extend(action.commands)
                     frames.append(self.session.reply(action, self._outcome(action)))
                 case Closing():
@@ -73,7 +73,7 @@ class Served:
         self.frames.extend(frames)
         return [unpack(item) for item in frames]
 
-    def _outcome(self, request: Request) -> ServerMessage | None:
+    def _outcome(self, request: ClientRequest) -> ServerMessage | None:
         match request.commands:
             case (InputCmd(command=InputCommand.READ) as read,):
                 return InputReading(

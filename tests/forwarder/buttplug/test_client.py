@@ -9,15 +9,15 @@ from forwarder.buttplug.client import (
     MAX_PENDING,
     REPLY_TIMEOUT,
     ClientSession,
-    Devices,
+    ClientState,
+    DevicesListed,
+    HandshakeFailed,
     Ignored,
-    Reading,
+    InputValue,
     Ready,
-    Refused,
-    Reply,
-    ScanningFinished,
+    RequestReply,
+    ScanEnded,
     ServerError,
-    State,
 )
 from forwarder.buttplug.messages import (
     MAX_U32,
@@ -84,8 +84,8 @@ def test_handshake_refused_by_an_error() -> None:
     session = ClientSession("me")
     session.hello(0)
     refusal = frame("Error", Id=1, ErrorCode=1, ErrorMessage="too\nnew")
-    assert session.receive(refusal, 0) == [Refused(Code.INIT, "too new")]
-    assert (session.state, session.deadline) == (State.CLOSED, None)
+    assert session.receive(refusal, 0) == [HandshakeFailed(Code.INIT, "too new")]
+    assert (session.state, session.deadline) == (ClientState.CLOSED, None)
 
 
 def test_handshake_refused_by_silence() -> None:
@@ -95,7 +95,7 @@ def test_handshake_refused_by_silence() -> None:
     assert session.deadline == 10 + HANDSHAKE_TIMEOUT
     assert session.tick(10 + HANDSHAKE_TIMEOUT - 0.1) == []
     (event,) = session.tick(10 + HANDSHAKE_TIMEOUT)
-    assert isinstance(event, Refused)
+    assert isinstance(event, HandshakeFailed)
 
 
 def test_server_of_another_version_is_refused() -> None:
@@ -103,7 +103,7 @@ def test_server_of_another_version_is_refused() -> None:
     session.hello(0)
     reply = frame("ServerInfo", Id=1, ServerName="Old", MessageVersion=2, MaxPingTime=0)
     (event,) = session.receive(reply, 0)
-    assert event == Refused(Code.INIT, "Old speaks spec v2, not v3.")
+    assert event == HandshakeFailed(Code.INIT, "Old speaks spec v2, not v3.")
 
 
 def test_requests_wait_for_the_welcome() -> None:
@@ -118,7 +118,7 @@ def test_requests_wait_for_the_welcome() -> None:
     (event,) = session.receive(frame("ScanningFinished", Id=0), 0)
     assert isinstance(event, Ignored)
     session.receive(frame("Error", Id=0, ErrorCode=1, ErrorMessage="no"), 0)
-    assert session.state is State.CLOSED
+    assert session.state is ClientState.CLOSED
     (event,) = session.receive(server_info(), 0)
     assert isinstance(event, Ignored)
 
@@ -133,9 +133,9 @@ def test_each_request_gets_the_reply_with_its_id() -> None:
     assert text == f'[{{"StartScanning":{{"Id":{first}}}}}]'
     error = frame("Error", Id=second, ErrorCode=4, ErrorMessage="gone")
     assert session.receive(error, 1) == [
-        Reply(second, Error(id=second, error_code=4, error_message="gone"))
+        RequestReply(second, Error(id=second, error_code=4, error_message="gone"))
     ]
-    assert session.receive(frame("Ok", Id=first), 1) == [Reply(first, Ok(id=first))]
+    assert session.receive(frame("Ok", Id=first), 1) == [RequestReply(first, Ok(id=first))]
     assert session.deadline is None
 
 
@@ -146,13 +146,13 @@ def test_request_without_an_answer_fails_by_itself() -> None:
     assert session.deadline == 5 + REPLY_TIMEOUT
     assert session.tick(5 + REPLY_TIMEOUT - 0.1) == []
     (event,) = session.tick(5 + REPLY_TIMEOUT)
-    assert isinstance(event, Reply)
+    assert isinstance(event, RequestReply)
     assert isinstance(event.message, Error)
     assert (event.request_id, event.message.error_code) == (id, 0)
     assert session.deadline == 6 + REPLY_TIMEOUT
     late = session.receive(frame("Ok", Id=id), 20)
     assert [type(item) for item in late] == [Ignored]
-    assert [type(item) for item in session.receive(frame("Ok", Id=later), 20)] == [Reply]
+    assert [type(item) for item in session.receive(frame("Ok", Id=later), 20)] == [RequestReply]
 
 
 def test_forgotten_request_gets_no_reply() -> None:
@@ -169,7 +169,7 @@ def test_answer_that_cannot_be_read_is_a_failure_not_silence() -> None:
     session = ready()
     id, _ = session.request(StartScanning(id=1), 0)
     (event,) = session.receive(frame("InputReading", Id=id, Nonsense=1), 0)
-    assert isinstance(event, Reply)
+    assert isinstance(event, RequestReply)
     assert isinstance(event.message, Error)
 
 
@@ -177,7 +177,7 @@ def test_own_list_request_shows_as_devices_and_the_callers_as_both() -> None:
     session = ready()
     id, _ = session.request(RequestDeviceList(id=1), 0)
     events = session.receive(frame("DeviceList", Id=id, Devices={}), 0)
-    assert events == [Devices({}), Reply(id, DeviceList(id=id, devices={}))]
+    assert events == [DevicesListed({}), RequestReply(id, DeviceList(id=id, devices={}))]
 
 
 def test_too_much_unanswered_is_refused_but_a_stop_always_goes() -> None:
@@ -201,10 +201,10 @@ def test_end_fails_whatever_is_open_and_nothing_is_due_any_more() -> None:
     first, _ = session.request(StartScanning(id=1), 0.5)
     second, _ = session.request(StopCmd(id=1), 0.5)
     assert session.end("The server is gone.") == [
-        Reply(id, Error(id=id, error_code=0, error_message="The server is gone."))
+        RequestReply(id, Error(id=id, error_code=0, error_message="The server is gone."))
         for id in (first, second)
     ]
-    assert (session.state, session.deadline) == (State.CLOSED, None)
+    assert (session.state, session.deadline) == (ClientState.CLOSED, None)
     assert session.end("again") == []
     with pytest.raises(HandshakeError):
         session.request(StopCmd(id=1), 1)
@@ -226,8 +226,8 @@ def test_events() -> None:
     session = ready()
     reading = {"Pressure": {"Value": 7}}
     event = frame("InputReading", Id=0, DeviceIndex=1, FeatureIndex=2, Reading=reading)
-    assert session.receive(event, 0) == [Reading(1, 2, InputType.PRESSURE, 7)]
-    assert session.receive(frame("ScanningFinished", Id=0), 0) == [ScanningFinished()]
+    assert session.receive(event, 0) == [InputValue(1, 2, InputType.PRESSURE, 7)]
+    assert session.receive(frame("ScanningFinished", Id=0), 0) == [ScanEnded()]
     error = frame("Error", Id=0, ErrorCode=2, ErrorMessage="ping")
     assert session.receive(error, 0) == [ServerError(Code.PING, "ping")]
     strange = frame("Error", Id=0, ErrorCode=9, ErrorMessage="?")
@@ -250,7 +250,7 @@ def test_devices_are_kept() -> None:
     wired.served.devices.clear()
     wired.deliver(wired.served.session.device_list())
     assert wired.client.devices == {}
-    assert wired.events[-1] == Devices({})
+    assert wired.events[-1] == DevicesListed({})
 
 
 # --- ping ----------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import pytest
 from forwarder.buttplug.codec import (
     MAX_ANONYMOUS_ERRORS,
     MAX_TEXT,
+    BodyReader,
     Envelope,
-    Reader,
     Unreadable,
     encode,
     one_line,
@@ -118,7 +118,7 @@ def test_tidying_makes_integral_floats_integers_and_drops_nulls() -> None:
 
 
 def test_reader_takes_the_exact_and_the_untidy_and_says_what_is_wrong() -> None:
-    reader = Reader(Ping)
+    reader = BodyReader(Ping)
     assert reader.read(msgspec.Raw(b'{"Id":3}')) == Ping(id=3)
     assert reader.read(msgspec.Raw(b'{"Id":3.0,"Junk":null}')) == Ping(id=3)
     assert reader.read({"Id": 3}) == Ping(id=3)
@@ -147,7 +147,7 @@ def test_texts_are_one_bounded_printable_line(text: str, line: str) -> None:
 )
 def test_body_that_python_cannot_hold_is_refused_in_words(body: bytes) -> None:
     with pytest.raises(ValueError):
-        Reader(Ping).read(msgspec.Raw(body))
+        BodyReader(Ping).read(msgspec.Raw(body))
 
 
 def test_deep_nesting_hides_no_id() -> None:

@@ -17,7 +17,7 @@ from forwarder.buttplug.messages import (
     RequestDeviceList,
     StopCmd,
 )
-from forwarder.buttplug.server import State
+from forwarder.buttplug.server import ServerState
 from tests.forwarder.buttplug.devices import READ, SUBSCRIBE, device, nora, output, sensor
 from tests.forwarder.buttplug.harness import Served
 from tests.forwarder.buttplug.schema import assert_valid
@@ -120,7 +120,7 @@ def test_every_object_with_an_id_is_answered(version: int | None, items: list[ob
     spoken = served.session.version
     for frame in served.frames[before:]:
         assert_valid(frame, 4 if spoken is None else spoken)
-    if served.session.state is State.READY:
+    if served.session.state is ServerState.READY:
         assert served.ask("Ping", Id=77) == [("Ok", {"Id": 77})]
 
 

@@ -23,11 +23,11 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.buttplug.server import (
     TRANSITIONS,
+    ClientRequest,
     Closing,
-    Event,
-    Request,
+    ServerEvent,
     ServerSession,
-    State,
+    ServerState,
 )
 from forwarder.errors import (
     Denied,
@@ -70,7 +70,11 @@ def test_server_info_has_the_shape_of_the_clients_version(
     ((name, fields),) = sent(session.receive(hello(version, id=5), 0))
     assert name == "ServerInfo"
     assert fields == {"Id": 5, "ServerName": "Hub", "MaxPingTime": 0} | expected
-    assert (session.version, session.state, session.client_name) == (version, State.READY, "Test")
+    assert (session.version, session.state, session.client_name) == (
+        version,
+        ServerState.READY,
+        "Test",
+    )
 
 
 @pytest.mark.parametrize("major", [0, 1, 2, 3])
@@ -116,7 +120,7 @@ def test_wrong_handshake_takes_on_no_version_and_can_be_tried_again(
     actions = session.receive(frame("RequestServerInfo", Id=3, **fields), 0)
     assert errors(actions) == error(3, 1)
     assert len(actions) == 1
-    assert (session.version, session.state) == (None, State.AWAITING_HANDSHAKE)
+    assert (session.version, session.state) == (None, ServerState.AWAITING_HANDSHAKE)
     ((name, _),) = sent(session.receive(hello(2), 0))
     assert (name, session.version) == ("ServerInfo", 2)
 
@@ -137,14 +141,14 @@ def test_version_that_is_too_new_is_refused_and_ends_the_session(fields: dict[st
     actions = session.receive(batch, 0)
     assert errors(actions) == [(2, 1), (3, 1)]
     assert isinstance(actions[-1], Closing)
-    assert session.state is State.CLOSED
+    assert session.state is ServerState.CLOSED
 
 
 @pytest.mark.parametrize("name", ["Ping", "StartScanning", "OutputCmd", "Nonsense", "VibrateCmd"])
 def test_everything_else_waits_for_the_handshake(name: str) -> None:
     session = fresh()
     assert errors(session.receive(frame(name, Id=9), 0)) == error(9, 1)
-    assert session.state is State.AWAITING_HANDSHAKE
+    assert session.state is ServerState.AWAITING_HANDSHAKE
 
 
 def test_unreadable_frame_before_the_handshake_is_a_message_error() -> None:
@@ -174,18 +178,18 @@ def test_client_name_is_fit_for_display() -> None:
     session = fresh()
     request = frame("RequestServerInfo", Id=1, ClientName="a\nb\x1b[0m" + "c" * 999 + "\ud800")
     session.receive(request, 0)
-    assert session.state is State.READY
+    assert session.state is ServerState.READY
     assert session.client_name.isprintable()
     assert len(session.client_name) < 300
 
 
 def test_only_the_tables_own_steps_exist() -> None:
     assert set(TRANSITIONS) == {
-        (State.AWAITING_HANDSHAKE, Event.HANDSHAKE),
-        (State.AWAITING_HANDSHAKE, Event.TOO_NEW),
-        (State.READY, Event.REQUEST),
-        (State.READY, Event.DISCONNECT),
-        (State.READY, Event.PING_MISSED),
+        (ServerState.AWAITING_HANDSHAKE, ServerEvent.HANDSHAKE),
+        (ServerState.AWAITING_HANDSHAKE, ServerEvent.TOO_NEW),
+        (ServerState.READY, ServerEvent.REQUEST),
+        (ServerState.READY, ServerEvent.DISCONNECT),
+        (ServerState.READY, ServerEvent.PING_MISSED),
     }
 
 
@@ -375,7 +379,7 @@ def test_disconnect_is_for_the_hub_and_closing_comes_after_its_reply() -> None:
     session = ServerSession("Hub", devices=dict)
     session.receive(hello(4), 0)
     request, late, closing = session.receive('[{"Disconnect":{"Id":2}},{"Ping":{"Id":3}}]', 0)
-    assert isinstance(request, Request)
+    assert isinstance(request, ClientRequest)
     assert request.commands == (Disconnect(id=2),)
     assert errors([late]) == error(3, 1)
     assert closing == Closing(1000, "The client disconnects.", request)
@@ -518,7 +522,7 @@ def test_reply_always_carries_the_clients_own_id() -> None:
     session = ServerSession("Hub", devices=dict)
     session.receive(hello(4), 0)
     (request,) = session.receive('[{"StopCmd":{"Id":9}}]', 0)
-    assert isinstance(request, Request)
+    assert isinstance(request, ClientRequest)
     reading = InputReading(
         id=1, device_index=0, feature_index=0, reading={InputType.BUTTON: ReadingValue(value=1)}
     )
@@ -548,7 +552,7 @@ def test_failure_has_the_right_code_and_id(
 ) -> None:
     served = Served(version)
     (request,) = served.session.receive('[{"StartScanning":{"Id":9}}]', 0)
-    assert isinstance(request, Request)
+    assert isinstance(request, ClientRequest)
     ((name, fields),) = sent([served.session.fail(request, problem)])
     assert (name, fields) == ("Error", {"Id": 9, "ErrorCode": code, "ErrorMessage": str(problem)})
     assert errors(served.session.error(problem)) == error(0, code)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from forwarder.access.tokens import Grant
+from forwarder.access.tokens import TokenGrant
 from forwarder.buttplug.messages import MAX_U32, stop_named
 from forwarder.clients.driver import ClientOptions, serve
 from forwarder.hub.hub import Hub
@@ -30,7 +30,7 @@ Reply = tuple[str, object, object]
 """Name, Id, ErrorCode."""
 
 HIDDEN = 2
-GUEST = Grant("guest", devices=("Lovense Nora (0)", "Lovense Nora (1)"))
+GUEST = TokenGrant("guest", devices=("Lovense Nora (0)", "Lovense Nora (1)"))
 SEEN: Stopped = {0: None, 1: None}
 ALL: Stopped = SEEN | {HIDDEN: None}
 OK: Reply = ("Ok", 7, None)
@@ -140,7 +140,7 @@ class House:
         return found
 
 
-async def answers(house: House, frames: list[str], grant: Grant | None) -> list[Reply]:
+async def answers(house: House, frames: list[str], grant: TokenGrant | None) -> list[Reply]:
     """What an app gets for these frames, and for a Ping of Id 99 behind them."""
     here, there = channel_pair(64)
     replies: list[Reply] = []
@@ -158,7 +158,7 @@ async def answers(house: House, frames: list[str], grant: Grant | None) -> list[
     return replies[:-1]
 
 
-def say(version: int, sent: str, grant: Grant | None = None) -> tuple[Stopped, list[Reply]]:
+def say(version: int, sent: str, grant: TokenGrant | None = None) -> tuple[Stopped, list[Reply]]:
     """What a frame stops, and how it is answered, in a session of `version`."""
 
     async def scene() -> tuple[Stopped, list[Reply]]:

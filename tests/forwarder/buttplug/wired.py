@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forwarder.buttplug.client import ClientAction, ClientEvent, ClientSession, Reply
+from forwarder.buttplug.client import ClientAction, ClientEvent, ClientSession, RequestReply
 from forwarder.buttplug.messages import ClientMessage, DeviceInfo, ServerMessage
 from tests.forwarder.buttplug.harness import Served
 
@@ -45,5 +45,5 @@ class Wired:
         """The reply, in v4 words."""
         id, frame = self.client.request(message, self.served.now)
         self.carry([frame])
-        (reply,) = [e for e in self.events if isinstance(e, Reply) and e.request_id == id]
+        (reply,) = [e for e in self.events if isinstance(e, RequestReply) and e.request_id == id]
         return reply.message

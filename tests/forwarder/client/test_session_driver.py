@@ -12,10 +12,10 @@ import pytest
 from forwarder.buttplug.client import (
     ClientEvent,
     ClientSession,
-    Devices,
+    DevicesListed,
+    HandshakeFailed,
     Ready,
-    Refused,
-    ScanningFinished,
+    ScanEnded,
 )
 from forwarder.buttplug.messages import Ok, StartScanning, StopCmd, StopScanning
 from forwarder.client.session_driver import SEND_S, Dialogue, ServerGone, ServerRefused
@@ -77,7 +77,7 @@ def scenario(test: Callable[[Talk], Awaitable[None]], bound: int = 64) -> None:
 
 def test_news_come_in_order() -> None:
     async def test(talk: Talk) -> None:
-        assert talk.events == [Ready("far", 4, 0), Devices({})]
+        assert talk.events == [Ready("far", 4, 0), DevicesListed({})]
 
     scenario(test)
 
@@ -181,7 +181,7 @@ def test_a_refused_handshake_is_told_and_ends_it() -> None:
         _, id = await talk.server.hear()
         await talk.server.say("Error", Id=id, ErrorCode=1, ErrorMessage="not you")
         assert await talk.ended() == "not you"
-        assert talk.events == [Refused(Code.INIT, "not you")]
+        assert talk.events == [HandshakeFailed(Code.INIT, "not you")]
 
     run_virtual(main())
 
@@ -202,7 +202,7 @@ def test_a_server_that_says_too_much_is_read_more_slowly_with_turns_for_others()
                 break
             if before >= SERVER_BURST:
                 await asyncio.sleep(0.01)
-        heard = [event for event in talk.events if isinstance(event, ScanningFinished)]
+        heard = [event for event in talk.events if isinstance(event, ScanEnded)]
         assert len(heard) == count
         assert most <= TURN_MESSAGES
         assert 3.5 < loop.time() - started < 4.6

@@ -4,22 +4,24 @@ import pytest
 
 from forwarder.buttplug.messages import InputType
 from forwarder.buttplug.server import ServerSession
-from forwarder.clients.outbox import Outbox
+from forwarder.clients.outbox import ClientOutbox
 from forwarder.connectors.bounds import ANSWER_BYTES, ANSWERS
 
 
 @pytest.fixture
-def outbox() -> Outbox:
+def outbox() -> ClientOutbox:
     session = ServerSession("hub", max_ping_ms=0, devices=dict)
     session.receive(
         '[{"RequestServerInfo": {"Id": 1, "ClientName": "a", "ProtocolVersionMajor": 4,'
         ' "ProtocolVersionMinor": 0}}]',
         0.0,
     )
-    return Outbox(session)
+    return ClientOutbox(session)
 
 
-def test_replies_leave_in_order_and_before_news_of_which_the_newest_counts(outbox: Outbox) -> None:
+def test_replies_leave_in_order_and_before_news_of_which_the_newest_counts(
+    outbox: ClientOutbox,
+) -> None:
     for value in (1, 2):
         outbox.reading(0, 0, InputType.BATTERY, value)
     outbox.reply(["a", "b"])
@@ -35,7 +37,9 @@ def test_replies_leave_in_order_and_before_news_of_which_the_newest_counts(outbo
 
 
 @pytest.mark.parametrize("frames", [["x"] * ANSWERS, ["x" * ANSWER_BYTES]], ids=["many", "long"])
-def test_there_is_no_room_while_answers_do_not_leave(outbox: Outbox, frames: list[str]) -> None:
+def test_there_is_no_room_while_answers_do_not_leave(
+    outbox: ClientOutbox, frames: list[str]
+) -> None:
     outbox.reply(frames)
     assert not outbox.room.is_set()
     outbox.due()

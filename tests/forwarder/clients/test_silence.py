@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from forwarder.clients.silence import BUSY_S, GONE_S, PING_S, Gone, Silence
+from forwarder.clients.silence import BUSY_S, GONE_S, PING_S, PeerSilent, Silence
 from relay.link.channel import Frame
 from relay.link.websocket import WebSocketChannel
 from tests.doubles.clock import run_virtual
@@ -70,7 +70,7 @@ def listen(busy_at: float, back_at: float, *, for_s: float, reading: bool = True
                     while await due.wait():
                         due.clear()
                         await silence.tend()
-            except Gone:
+            except PeerSilent:
                 heard.gone = loop.time()
         return heard
 
@@ -133,7 +133,7 @@ def test_a_client_that_takes_nothing_is_busy_and_then_gone() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         busy: list[float] = []
-        with pytest.raises(Gone):
+        with pytest.raises(PeerSilent):
             await Silence(Stuck(), partial(_note, busy, loop.time), _idle).send("hello")
         assert busy == [pytest.approx(BUSY_S)]
         assert loop.time() == pytest.approx(GONE_S)

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from forwarder.access.tokens import Grant
+from forwarder.access.tokens import TokenGrant
 from forwarder.clients.token_sessions import Guests
 from relay.link.channel import channel_pair
 from relay.link.errors import ChannelClosed
@@ -21,7 +21,7 @@ class Door:
         self.revoked: set[str] = set()
         self.guests = Guests(self.holds, lambda: asyncio.get_running_loop().time())
 
-    def holds(self, grant: Grant) -> bool:
+    def holds(self, grant: TokenGrant) -> bool:
         now = asyncio.get_running_loop().time()
         in_time = grant.expires is None or now < grant.expires
         return grant.name not in self.revoked and in_time
@@ -34,7 +34,7 @@ async def forever() -> None:
 def test_a_session_ends_when_its_token_expires() -> None:
     async def main() -> float:
         here, there = channel_pair(names=("hub", "guest"))
-        await Door().guests.serve(here, Grant("g", expires=90), forever)
+        await Door().guests.serve(here, TokenGrant("g", expires=90), forever)
         with pytest.raises(ChannelClosed) as closed:
             await there.receive()
         assert closed.value.code == 1008
@@ -46,7 +46,7 @@ def test_a_session_ends_when_its_token_expires() -> None:
 def test_a_token_that_ends_before_the_next_look_ends_the_session_in_time() -> None:
     async def main() -> float:
         here, _ = channel_pair(names=("hub", "guest"))
-        await Door().guests.serve(here, Grant("g", expires=10), forever)
+        await Door().guests.serve(here, TokenGrant("g", expires=10), forever)
         return asyncio.get_running_loop().time()
 
     assert 10 <= run_virtual(main()) < 10.1
@@ -56,7 +56,7 @@ def test_looking_costs_little() -> None:
     class Counting(Door):
         looks = 0
 
-        def holds(self, grant: Grant) -> bool:
+        def holds(self, grant: TokenGrant) -> bool:
             self.looks += 1
             return True  # its clock is behind ours
 
@@ -67,10 +67,10 @@ def test_looking_costs_little() -> None:
         async def two_hours() -> None:
             await asyncio.sleep(7200)
 
-        await door.guests.serve(here, Grant("g"), two_hours)
+        await door.guests.serve(here, TokenGrant("g"), two_hours)
         assert door.looks <= 7200 / 60 + 1
         door.looks = 0
-        await door.guests.serve(here, Grant("g", expires=0), partial(asyncio.sleep, 1))
+        await door.guests.serve(here, TokenGrant("g", expires=0), partial(asyncio.sleep, 1))
         return door
 
     assert 90 <= run_virtual(main()).looks <= 101, (
@@ -85,13 +85,13 @@ def test_a_session_ends_when_its_token_is_revoked_and_others_go_on() -> None:
 
         async def visit(name: str) -> None:
             here, _ = channel_pair(names=("hub", name))
-            await door.guests.serve(here, Grant(name), forever)
+            await door.guests.serve(here, TokenGrant(name), forever)
             ends.append(name)
 
         async with asyncio.TaskGroup() as tasks:
             visits = [tasks.create_task(visit(name)) for name in ("a", "a", "b")]
             await asyncio.sleep(1)
-            assert door.guests.end(Grant("a")) == 2
+            assert door.guests.end(TokenGrant("a")) == 2
             await asyncio.sleep(1)
             assert ends == ["a", "a"]
             visits[2].cancel()
@@ -102,7 +102,7 @@ def test_a_session_ends_when_its_token_is_revoked_and_others_go_on() -> None:
 def test_a_session_that_ends_by_itself_is_forgotten() -> None:
     async def main() -> None:
         door = Door()
-        grant = Grant("g")
+        grant = TokenGrant("g")
         here, _ = channel_pair(names=("hub", "guest"))
 
         async def short() -> None:
@@ -119,7 +119,7 @@ def test_a_token_that_is_over_by_other_ways_is_noticed_within_a_minute() -> None
         door = Door()
         here, _ = channel_pair(names=("hub", "guest"))
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(door.guests.serve(here, Grant("g"), forever))
+            tasks.create_task(door.guests.serve(here, TokenGrant("g"), forever))
             await asyncio.sleep(1)
             door.revoked.add("g")
         return asyncio.get_running_loop().time()

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from forwarder.api.documents.model import RelayView
-from forwarder.commands.api_client import Admin
+from forwarder.commands.api_client import ApiClient
 from tests.system.processes import Program, free_ports, hub_program, until
 
 # The hub forgets a relay at once, and its link within a second; the rest is starting Python.
@@ -27,7 +27,7 @@ async def forwarder(*words: str) -> str:
 
 
 def relays(state: str) -> dict[str, bool]:
-    shown = Admin(Path(state)).get("/relays", tuple[RelayView, ...])
+    shown = ApiClient(Path(state)).get("/relays", tuple[RelayView, ...])
     return {relay.name: relay.connected for relay in shown}
 
 
@@ -64,7 +64,7 @@ async def test_a_relay_is_paired_lends_its_radio_and_is_revoked(tmp_path: Path) 
         await until(lambda: relays(state).get("Attic") is True, "the relay's link")
         assert "Attic" in await forwarder("status", "--state", state)
         started = time.monotonic()
-        Admin(Path(state)).tell("DELETE", "/relays/attic")
+        ApiClient(Path(state)).tell("DELETE", "/relays/attic")
         await until(lambda: "revoked" in relay.text.casefold(), "the relay being told", 5)
         assert time.monotonic() - started < CUT_S
         assert "Attic" not in relays(state)

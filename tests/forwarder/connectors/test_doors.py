@@ -10,11 +10,11 @@ from forwarder.connectors.bounds import (
     SETTLED_HERE,
     STRANGERS,
     Bound,
-    Origin,
+    PeerOrigin,
     Purpose,
 )
 from forwarder.connectors.descriptors import RESERVED
-from forwarder.connectors.doors import Doors, Place, State, network_of
+from forwarder.connectors.doors import Doors, Place, PlaceState, network_of
 
 HERE, NEAR, FAR = "127.0.0.1", "192.0.2.1", "198.51.100.1"
 
@@ -22,7 +22,7 @@ HERE, NEAR, FAR = "127.0.0.1", "192.0.2.1", "198.51.100.1"
 class Street:
     """Connections that come, and the order in which they were closed from inside."""
 
-    def __init__(self, **bounds: dict[Origin, Bound] | dict[Purpose, Bound]) -> None:
+    def __init__(self, **bounds: dict[PeerOrigin, Bound] | dict[Purpose, Bound]) -> None:
         self.doors = Doors(**bounds)  # type: ignore[arg-type]  # each test gives what fits
         self.ended: list[str] = []
 
@@ -37,14 +37,14 @@ class Street:
 
 def test_all_places_together_leave_a_thousand_descriptors_room_for_everything_else() -> None:
     knocking = sum(bound.most for bound in KNOCKING.values())
-    strangers = len(Origin) * sum(bound.most for bound in STRANGERS.values())
+    strangers = len(PeerOrigin) * sum(bound.most for bound in STRANGERS.values())
     settled = sum(bound.most for bound in (*SETTLED.values(), *SETTLED_HERE.values()))
     assert knocking + strangers + settled < 830 < 1024 - RESERVED
     assert set(STRANGERS) == set(SETTLED) == set(SETTLED_HERE) == set(Purpose)
 
 
 def test_a_full_street_gives_the_oldest_place_of_the_noisiest_network_to_a_newcomer() -> None:
-    street = Street(knocking=dict.fromkeys(Origin, Bound(4, 3)))
+    street = Street(knocking=dict.fromkeys(PeerOrigin, Bound(4, 3)))
     street.come(NEAR, "good, and older than all others")
     for number in range(4):
         street.come(FAR, f"noisy {number}")
@@ -89,12 +89,12 @@ def test_who_has_proven_itself_stays_and_a_newcomer_is_refused() -> None:
     street.enter(FAR, Purpose.EVENTS, settled=True)
     third = street.come(NEAR)
     assert not third.enter(Purpose.EVENTS, 0.0, settled=True)
-    assert third.state is State.KNOCKING
+    assert third.state is PlaceState.KNOCKING
     assert third.enter(Purpose.EVENTS, 0.0, settled=False)
     assert not third.settle()
     first.leave()
     assert third.settle()
-    assert (third.state, third.until, street.ended) == (State.SETTLED, None, [])
+    assert (third.state, third.until, street.ended) == (PlaceState.SETTLED, None, [])
 
 
 def test_guests_that_take_all_they_can_leave_the_programs_of_this_machine_their_places() -> None:
@@ -144,7 +144,7 @@ def test_strangers_have_a_time_to_become_somebody() -> None:
     assert place.enter(Purpose.LINKS, 101.0, settled=False)
     assert place.until == 101 + PROOF_S
     place.end()
-    assert (place.state, street.ended, street.doors.count) == (State.GONE, [NEAR], 0)
+    assert (place.state, street.ended, street.doors.count) == (PlaceState.GONE, [NEAR], 0)
     assert not place.settle()
 
 
@@ -184,12 +184,12 @@ def test_what_a_meeting_point_says_of_addresses_gives_nobody_more_than_a_strange
     relay = street.doors.call(NEAR, 0.0, lambda: None)
     assert relay.settle(b"key")
     # It has proven itself where the meeting point says that NEAR is: at no door of our own.
-    assert street.come(NEAR).origin is Origin.NEW
+    assert street.come(NEAR).origin is PeerOrigin.NEW
 
 
 def test_visitors_of_meeting_points_are_a_quarter_of_all_at_most() -> None:
     by_them = (Purpose.MEETING, Purpose.GUESTS)
-    strangers = len(Origin) * sum(STRANGERS[purpose].most for purpose in by_them)
+    strangers = len(PeerOrigin) * sum(STRANGERS[purpose].most for purpose in by_them)
     assert 4 * (strangers + sum(SETTLED[purpose].most for purpose in by_them)) <= 800
     assert not any(SETTLED_HERE[purpose].most for purpose in by_them)
 

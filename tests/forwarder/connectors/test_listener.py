@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from forwarder.access.tls import own_certificate
-from forwarder.connectors.bounds import KNOCKING, Origin
+from forwarder.connectors.bounds import KNOCKING, PeerOrigin
 from forwarder.connectors.doors import Place
 from forwarder.connectors.listener import Listener
 from forwarder.connectors.websocket_server import WebSocketServer
@@ -67,7 +67,7 @@ def test_connections_that_never_finish_tls_cost_a_bounded_number_of_descriptors(
                 trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
                 channel = await dial(f"wss://{address}", tls=trusting)
             # 300 are this end's own.
-            assert descriptors() - before - 300 <= KNOCKING[Origin.HERE].most + 5
+            assert descriptors() - before - 300 <= KNOCKING[PeerOrigin.HERE].most + 5
             await channel.close()
 
     with asyncio.Runner(loop_factory=loop) as runner:

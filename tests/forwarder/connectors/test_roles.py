@@ -15,7 +15,7 @@ from forwarder.access.tls import client_tls, own_certificate
 from forwarder.buttplug.messages import OutputType
 from forwarder.client.client import Client
 from forwarder.connectors.in_process import InProcess
-from forwarder.connectors.websocket_client import Backoff, Tls, WebSocketClient
+from forwarder.connectors.websocket_client import Backoff, TlsTrust, WebSocketClient
 from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.sources.upstream.source import UpstreamSource
 from relay.link.channel import Channel
@@ -31,7 +31,7 @@ class Sockets:
     def __init__(self, folder: Path, secure: bool) -> None:
         self.scheme = "wss" if secure else "ws"
         self.listening: ssl.SSLContext | None = None
-        self.dialing: Tls = True
+        self.dialing: TlsTrust = True
         if secure:
             own = own_certificate(folder, [], datetime.now(UTC))
             self.listening = own.server_context()

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from forwarder.access.admission import Admitted, Gatekeeper, HostNames, OriginPolicy, Visitor
-from forwarder.connectors.bounds import Bound, Origin, Purpose
+from forwarder.access.admission import Admitted, Gatekeeper, HostNames, HttpVisitor, OriginPolicy
+from forwarder.connectors.bounds import Bound, PeerOrigin, Purpose
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import Listener
 from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
@@ -213,7 +213,7 @@ async def test_a_good_client_gets_in_past_a_thousand_that_say_nothing() -> None:
 
 
 async def test_the_oldest_that_says_nothing_has_to_go() -> None:
-    doors = Doors(knocking=dict.fromkeys(Origin, Bound(2, 2)))
+    doors = Doors(knocking=dict.fromkeys(PeerOrigin, Bound(2, 2)))
     async with serving(WebSocketServer(port=0, doors=doors)) as address:
         host, port = address.split(":")
         silent = [await asyncio.open_connection(host, port) for _ in range(3)]
@@ -242,7 +242,7 @@ async def test_more_websockets_than_allowed_are_turned_away() -> None:
 
 async def test_who_does_not_prove_itself_in_time_has_to_go_and_who_does_stays() -> None:
     class Unproven(Gatekeeper):
-        def admit(self, visitor: Visitor) -> Admitted:
+        def admit(self, visitor: HttpVisitor) -> Admitted:
             return Admitted(dataclasses.replace(visitor, forwarded=True), proven=False)
 
     async def prove(channel: Channel, admitted: Admitted) -> None:
@@ -357,7 +357,7 @@ async def test_a_browser_may_ask_first_whether_a_page_may_come_in(asks: str, ans
 async def test_whoever_comes_through_a_proxy_needs_a_token_which_may_be_in_three_places() -> None:
     seen: list[Admitted] = []
 
-    def authorise(visitor: Visitor) -> str | None:
+    def authorise(visitor: HttpVisitor) -> str | None:
         return "the guest" if visitor.tokens == ("secret",) else None
 
     async def note(channel: Channel, admitted: Admitted) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from forwarder.definitions.check import (
     SMALL_PACKET,
-    Stopping,
+    RestMethod,
     check_endpoints,
     longest_packet,
     opening_of,
@@ -50,18 +50,18 @@ def test_every_model_has_a_stop_or_is_listed_as_having_none(name: str) -> None:
         features = entry.definition.features
         plan = stop_plan(features, open_protocol(loaded, opening_of(loaded, entry)))
         match plan.kind:
-            case Stopping.HOLDS:
+            case RestMethod.HOLDS:
                 assert name in HOLD, entry.definition.name
-            case Stopping.SILENCE:
+            case RestMethod.SILENCE:
                 assert name in SILENT, entry.definition.name
                 alive = open_protocol(loaded, opening_of(loaded, entry)).keepalive
                 assert alive is not None
                 assert alive.only_running
-            case Stopping.LETTING_GO:
+            case RestMethod.LETTING_GO:
                 assert name in LET_GO, entry.definition.name
-            case Stopping.SINGLE_SHOTS:
+            case RestMethod.SINGLE_SHOTS:
                 assert name in SHOOT, entry.definition.name
-            case Stopping.PACKETS:
+            case RestMethod.PACKETS:
                 assert all(packet.data for packet in plan.packets)
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import itertools
 
 from forwarder.definitions.files import DATA, Files
-from forwarder.definitions.recognition import Block, Manufacturer, Origin, Recogniser
+from forwarder.definitions.recognition import (
+    DefinitionOrigin,
+    ManufacturerMatch,
+    Recogniser,
+    RecognitionBlock,
+)
 from relay.link.messages import Advertisement, Characteristic, Service
 
 S1 = "0000ffe0-0000-1000-8000-00805f9b34fb"
@@ -14,23 +19,23 @@ TX = "0000ffe1-0000-1000-8000-00805f9b34fb"
 RX = "0000ffe2-0000-1000-8000-00805f9b34fb"
 
 BLOCKS = (
-    Block("exact", names=("LVS-A01",)),
-    Block("long", names=("LVS-A*",)),
-    Block("short", names=("LVS-*",)),
-    Block("maker", manufacturer=(Manufacturer(93, b"\0\x27"),)),
-    Block("service", advertised=(S1,), ids=("LVS-S001",)),
-    Block("any-data", manufacturer=(Manufacturer(7),)),
+    RecognitionBlock("exact", names=("LVS-A01",)),
+    RecognitionBlock("long", names=("LVS-A*",)),
+    RecognitionBlock("short", names=("LVS-*",)),
+    RecognitionBlock("maker", manufacturer=(ManufacturerMatch(93, b"\0\x27"),)),
+    RecognitionBlock("service", advertised=(S1,), ids=("LVS-S001",)),
+    RecognitionBlock("any-data", manufacturer=(ManufacturerMatch(7),)),
 )
 
 
-def recogniser(*blocks: Block) -> Recogniser:
+def recogniser(*blocks: RecognitionBlock) -> Recogniser:
     found = Recogniser()
     for block in blocks:
         found.add(block)
     return found
 
 
-def protocols(advertisement: Advertisement, *blocks: Block) -> list[str]:
+def protocols(advertisement: Advertisement, *blocks: RecognitionBlock) -> list[str]:
     return [block.protocol for block in recogniser(*(blocks or BLOCKS)).match(advertisement)]
 
 
@@ -69,8 +74,8 @@ def test_a_models_name_and_its_service_together_beat_another_brands_wildcard() -
 
 
 def test_what_the_user_configured_comes_first_among_equals() -> None:
-    mine = Block("mine", names=("LVS-A01",), origin=Origin.USER)
-    official = Block("aaa", names=("LVS-A01",), origin=Origin.OFFICIAL)
+    mine = RecognitionBlock("mine", names=("LVS-A01",), origin=DefinitionOrigin.USER)
+    official = RecognitionBlock("aaa", names=("LVS-A01",), origin=DefinitionOrigin.OFFICIAL)
     found = protocols(Advertisement("AA", "LVS-A01"), official, BLOCKS[0], mine)
     assert found == ["mine", "aaa", "exact"]
 
@@ -85,7 +90,9 @@ def test_a_hit_says_why() -> None:
 
 
 def test_endpoints_are_taken_from_the_services_that_are_there() -> None:
-    block = Block("x", services={S1: {"tx": TX, "rx": RX}, S2: {"tx": TX, "whitelist": RX}})
+    block = RecognitionBlock(
+        "x", services={S1: {"tx": TX, "rx": RX}, S2: {"tx": TX, "whitelist": RX}}
+    )
     first = Service(S1.upper(), (Characteristic(1, TX.upper()),))
     second = Service(S2, (Characteristic(2, TX), Characteristic(3, RX)))
     assert block.endpoints((first,)) == {"tx": 1}
@@ -95,14 +102,16 @@ def test_endpoints_are_taken_from_the_services_that_are_there() -> None:
 
 
 def test_interests_hold_everything_that_can_be_recognised() -> None:
-    interests = recogniser(*BLOCKS, Block("x", services={S2: {"tx": TX}})).interests()
+    interests = recogniser(*BLOCKS, RecognitionBlock("x", services={S2: {"tx": TX}})).interests()
     assert interests.names == ("LVS-A01", "LVS-*", "LVS-A*")
     assert interests.companies == (7, 93)
     assert interests.services == (S2,)
 
 
 def test_websocket_devices_are_matched_by_the_exact_word() -> None:
-    found = recogniser(Block("b", websocket="Toy"), Block("a", websocket="Toy"))
+    found = recogniser(
+        RecognitionBlock("b", websocket="Toy"), RecognitionBlock("a", websocket="Toy")
+    )
     assert [block.protocol for block in found.match_websocket("Toy")] == ["a", "b"]
     assert found.match_websocket("toy") == ()
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from forwarder.definitions.catalogue import Catalogue, Model
 from forwarder.protocols.base import (
-    Packet,
+    EndpointWrite,
     ProtocolError,
     ReadStep,
     StepFailed,
@@ -113,6 +113,6 @@ class Bench:
             if answer.role == role and matches(answer.pattern, data):
                 self._pending.append((answer.via, self._bytes(answer.data)))
 
-    def take(self, packets: tuple[Packet, ...]) -> None:
+    def take(self, packets: tuple[EndpointWrite, ...]) -> None:
         for packet in packets:
             self.write(packet.endpoint, packet.data)

@@ -10,12 +10,12 @@ import pytest
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
-from forwarder.devices.device_setup import HANDSHAKE_S, IDENTIFY_S, Opened, arm, open_device
+from forwarder.devices.device_setup import HANDSHAKE_S, IDENTIFY_S, OpenedDevice, arm, open_device
 from forwarder.devices.driver import Fate, Outcome
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError
 from forwarder.hub.device import Identity
-from forwarder.protocols.base import KeepAlive, Packet
+from forwarder.protocols.base import EndpointWrite, KeptAlive
 from relay.link.messages import Advertisement, Ceiling, ErrorCode, Service
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.toy import Toy
@@ -70,7 +70,7 @@ class Peripheral(RecordingHardware):
         turn(self.slow)
         return outcome
 
-    async def arm(self, stop: Any, *, gap_ms: int, keepalive: KeepAlive | None) -> None:
+    async def arm(self, stop: Any, *, gap_ms: int, keepalive: KeptAlive | None) -> None:
         await super().arm(stop, gap_ms=gap_ms, keepalive=keepalive)
         await self._turns()
 
@@ -85,7 +85,7 @@ async def opened(
     user: UserConfig | None = None,
     advertisement: Advertisement | None = None,
     known: Identity | None = None,
-) -> Opened:
+) -> OpenedDevice:
     seen = advertisement or hardware.toy.advertisement
     return await open_device(
         hardware,
@@ -260,7 +260,7 @@ def test_new_limits_of_the_wearer_replace_the_ranges() -> None:
 
 def test_a_keep_alive_that_repeats_has_something_to_repeat() -> None:
     class Protocol:
-        keepalive = KeepAlive(100, primed=True)
+        keepalive = KeptAlive(100, primed=True)
 
         def armed(self) -> tuple[()]:
             return ()
@@ -302,10 +302,10 @@ def test_a_protocol_that_sees_nothing_to_stop_is_stopped_by_what_is_armed() -> N
     class Protocol:
         keepalive = None
 
-        def armed(self) -> tuple[Packet, ...]:
-            return (Packet("tx", b"armed"),)
+        def armed(self) -> tuple[EndpointWrite, ...]:
+            return (EndpointWrite("tx", b"armed"),)
 
-        def stop(self, features: None) -> tuple[Packet, ...]:
+        def stop(self, features: None) -> tuple[EndpointWrite, ...]:
             return ()
 
     async def main() -> None:

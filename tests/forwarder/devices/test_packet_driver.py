@@ -11,8 +11,15 @@ from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.devices.handshake_runner import Notifications
 from forwarder.devices.packet_driver import READ_S, READ_TURN_S, PacketDriver
 from forwarder.errors import DeviceError, HardwareError, Unsupported
-from forwarder.hub.truth import Truth, Value
-from forwarder.protocols.base import KeepAlive, Packet, ProtocolError, Steps, WaitStep, WriteStep
+from forwarder.hub.truth import FeatureValue, Truth
+from forwarder.protocols.base import (
+    EndpointWrite,
+    KeptAlive,
+    ProtocolError,
+    Steps,
+    WaitStep,
+    WriteStep,
+)
 from tests.doubles.clock import run_virtual
 from tests.doubles.hardware import Call, RecordingHardware
 
@@ -22,33 +29,33 @@ VIBRATE, POSITION = OutputType.VIBRATE, OutputType.POSITION
 class FakeProtocol:
     """One byte per value; feature 9 does not exist; ticks while `ticking`."""
 
-    keepalive: KeepAlive | None = None
+    keepalive: KeptAlive | None = None
     listens = ("rx",)
 
     def __init__(self) -> None:
         self.ticking = 0
         self.stops: list[Collection[int] | None] = []
         self.fault: Exception | None = None
-        self.kept: tuple[Packet, ...] = (Packet("tx", b"stop"),)
+        self.kept: tuple[EndpointWrite, ...] = (EndpointWrite("tx", b"stop"),)
 
     def handshake(self) -> Steps[None]:
         yield WriteStep("tx", b"hi")
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[Packet, ...]:
+    ) -> tuple[EndpointWrite, ...]:
         if feature == 9:
             raise ProtocolError("there is no feature 9")
-        return () if value == 99 else (Packet("tx", bytes([feature, value])),)
+        return () if value == 99 else (EndpointWrite("tx", bytes([feature, value])),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
         if self.fault is not None:
             raise self.fault
         self.stops.append(features)
         self.ticking = 0
-        return (Packet("tx", b"stop"),)
+        return (EndpointWrite("tx", b"stop"),)
 
-    def armed(self) -> tuple[Packet, ...]:
+    def armed(self) -> tuple[EndpointWrite, ...]:
         return self.kept
 
     def shares_packets(self, feature: int) -> bool:
@@ -66,16 +73,16 @@ class FakeProtocol:
     def reading(self, feature: int, kind: InputType, data: bytes) -> int | None:
         return data[0] if data else None
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
-        return (Packet("tx", b"settings"),) if data == b"ready" else ()
+    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
+        return (EndpointWrite("tx", b"settings"),) if data == b"ready" else ()
 
     @property
     def tick_ms(self) -> int | None:
         return 100 if self.ticking else None
 
-    def tick(self) -> tuple[Packet, ...]:
+    def tick(self) -> tuple[EndpointWrite, ...]:
         self.ticking -= 1
-        return (Packet("tx", b"tick"),)
+        return (EndpointWrite("tx", b"tick"),)
 
 
 class Bench:
@@ -96,7 +103,7 @@ class Bench:
     def output(self, feature: int, kind: OutputType, value: int) -> None:
         """As a device does it: it also keeps the truth."""
         outcome = self.driver.output(feature, kind, value, 0)
-        given = self.truth.give({feature: Value(kind, value)})
+        given = self.truth.give({feature: FeatureValue(kind, value)})
         outcome.add_done_callback(lambda _: self.truth.took(given))
 
 
@@ -321,13 +328,13 @@ def test_a_tick_that_fails_stops_the_device_and_says_so(how: str) -> None:
 
 def test_what_failed_is_forgotten_where_a_packet_of_another_feature_would_carry_it() -> None:
     async def scene(bench: Bench) -> None:
-        bench.driver.recall(0, Value(VIBRATE, 3), again=True)
+        bench.driver.recall(0, FeatureValue(VIBRATE, 3), again=True)
         assert bench.protocol.stops == [], "nothing else carries it"
-        bench.driver.recall(1, Value(VIBRATE, 3), again=False)
+        bench.driver.recall(1, FeatureValue(VIBRATE, 3), again=False)
         assert bench.protocol.stops == [(1,)]
         assert bench.hardware.calls == []
-        bench.driver.recall(1, Value(VIBRATE, 3), again=True)
-        bench.driver.recall(1, Value(VIBRATE, 0), again=True)
+        bench.driver.recall(1, FeatureValue(VIBRATE, 3), again=True)
+        bench.driver.recall(1, FeatureValue(VIBRATE, 0), again=True)
 
     calls = [("output", (b"\x01\x03",), True, False), ("output", (b"stop",), True, True)]
     assert play(scene).hardware.calls == calls
@@ -336,8 +343,8 @@ def test_what_failed_is_forgotten_where_a_packet_of_another_feature_would_carry_
 @pytest.mark.parametrize("response", [True, False])
 def test_a_stop_that_is_a_request_waits_for_reads(response: bool) -> None:
     class Protocol(FakeProtocol):
-        def armed(self) -> tuple[Packet, ...]:
-            return (Packet("tx", b"stop", response),)
+        def armed(self) -> tuple[EndpointWrite, ...]:
+            return (EndpointWrite("tx", b"stop", response),)
 
     async def main() -> bool:
         hardware = RecordingHardware("tx")
@@ -372,7 +379,7 @@ def test_an_answer_that_makes_no_sense_is_the_devices_fault() -> None:
 class Toggle(FakeProtocol):
     """Its off is a button: nothing can be armed."""
 
-    def armed(self) -> tuple[Packet, ...]:
+    def armed(self) -> tuple[EndpointWrite, ...]:
         return None  # type: ignore[return-value]  # as the seam allows, unlike its parent
 
 

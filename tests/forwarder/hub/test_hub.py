@@ -19,7 +19,7 @@ from forwarder.buttplug.messages import (
 from forwarder.devices.driver import Outcome
 from forwarder.errors import Denied, DeviceError, HardwareError, UnknownDevice, UnknownFeature
 from forwarder.hub.device import Device
-from forwarder.hub.hub import Grant, Hub
+from forwarder.hub.hub import ClientGrant, Hub
 from forwarder.hub.store import Store
 from relay.link.messages import ErrorCode
 from tests.doubles.driver import RecordingDriver, device
@@ -31,7 +31,7 @@ class FakeClient:
     version = 4
     hub_id: str | None = None
 
-    def __init__(self, name: str = "app", grant: Grant | None = None) -> None:
+    def __init__(self, name: str = "app", grant: ClientGrant | None = None) -> None:
         self.name = name
         self.grant = grant
         self.told: list[object] = []
@@ -74,7 +74,7 @@ class House:
         for toy in self.toys:
             self.hub.add(toy)
 
-    def client(self, name: str = "app", grant: Grant | None = None) -> FakeClient:
+    def client(self, name: str = "app", grant: ClientGrant | None = None) -> FakeClient:
         client = FakeClient(name, grant)
         self.hub.join(client)
         return client

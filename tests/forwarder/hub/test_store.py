@@ -11,7 +11,7 @@ import pytest
 
 from forwarder.errors import ConfigError
 from forwarder.hub.device import Identity
-from forwarder.hub.kept import Kept
+from forwarder.hub.kept import KeptConnection
 from forwarder.hub.store import BEHIND_S, MOST, UNUSED_EACH, Store
 
 HUSH = Identity("AA:01", "lovense", "Z")
@@ -30,7 +30,7 @@ def test_the_same_toy_keeps_its_index_over_a_restart(tmp_path: Path) -> None:
 
 def test_what_wearers_keep_is_kept_over_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "indexes.json"
-    kept = (Kept("AA:01", "ab12", "The wearer has paused attic.", "Hush"),)
+    kept = (KeptConnection("AA:01", "ab12", "The wearer has paused attic.", "Hush"),)
     store = Store(path)
     store.keep(kept)
     store.save()

@@ -13,7 +13,7 @@ from forwarder.errors import HardwareError, UnknownDevice
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.driver import RecordingDriver, device
@@ -175,8 +175,10 @@ SQUEEZE = {
 }
 
 
-def changes(toy: Toy) -> list[Op]:
-    return [each.op for each in toy.record if each.op in (Op.SUBSCRIBE, Op.UNSUBSCRIBE)]
+def changes(toy: Toy) -> list[FaultPoint]:
+    return [
+        each.op for each in toy.record if each.op in (FaultPoint.SUBSCRIBE, FaultPoint.UNSUBSCRIBE)
+    ]
 
 
 def on_a_kgoal(scene: Callable[[WholeHouse, Toy, FakeClient], Awaitable[None]]) -> None:
@@ -188,7 +190,7 @@ def on_a_kgoal(scene: Callable[[WholeHouse, Toy, FakeClient], Awaitable[None]]) 
         house.hub.join(client)
         for command in SQUEEZE.values():
             await house.hub.subscribe(client, command)
-        assert changes(toy) == [Op.SUBSCRIBE]
+        assert changes(toy) == [FaultPoint.SUBSCRIBE]
         await scene(house, toy, client)
 
     live(whole, SimulatedRadio([toy]))
@@ -199,10 +201,10 @@ def test_the_radio_is_told_when_the_last_input_of_a_characteristic_ends() -> Non
         ending = house.hub.unsubscribe(client, replace(SQUEEZE[0], command=UNSUBSCRIBE))
         assert ending is None
         await asyncio.sleep(1)
-        assert changes(toy) == [Op.SUBSCRIBE]
+        assert changes(toy) == [FaultPoint.SUBSCRIBE]
         house.hub.leave(client)
         await asyncio.sleep(1)
-        assert changes(toy) == [Op.SUBSCRIBE, Op.UNSUBSCRIBE]
+        assert changes(toy) == [FaultPoint.SUBSCRIBE, FaultPoint.UNSUBSCRIBE]
 
     on_a_kgoal(scene)
 
@@ -219,6 +221,6 @@ def test_a_link_that_broke_ends_nothing_and_what_ended_meanwhile_ends_when_it_is
             await house.until(house.linked, 20)
             await asyncio.sleep(2)
             assert list(house.hub.devices) == [0]
-            assert changes(toy) == [Op.SUBSCRIBE, Op.UNSUBSCRIBE][: 1 + leaves]
+            assert changes(toy) == [FaultPoint.SUBSCRIBE, FaultPoint.UNSUBSCRIBE][: 1 + leaves]
 
     on_a_kgoal(scene)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.hub.truth import Given, Truth, Value
+from forwarder.hub.truth import FeatureValue, Given, Truth
 
 VIBRATE, POSITION = OutputType.VIBRATE, OutputType.POSITION
 
 
-def on(steps: int) -> dict[int, Value | None]:
-    return {0: Value(VIBRATE, steps)}
+def on(steps: int) -> dict[int, FeatureValue | None]:
+    return {0: FeatureValue(VIBRATE, steps)}
 
 
 def test_a_value_is_on_when_it_was_handed_over_and_off_when_the_radio_took_it() -> None:
@@ -27,7 +27,7 @@ def test_a_value_is_on_when_it_was_handed_over_and_off_when_the_radio_took_it() 
     truth.took(five)
     off = truth.give(on(0))
     assert truth.running
-    assert truth.asked(0) == Value(VIBRATE, 0)
+    assert truth.asked(0) == FeatureValue(VIBRATE, 0)
     truth.took(off)
     assert not truth.running
 
@@ -82,7 +82,7 @@ def test_answers_that_come_late_say_nothing_about_what_came_behind() -> None:
     truth.took(second)
     for late in (truth.took, truth.failed, truth.never_sent):
         late(first)
-        assert truth.taken(0) == Value(VIBRATE, 5)
+        assert truth.taken(0) == FeatureValue(VIBRATE, 5)
         assert truth.certain(0)
 
 
@@ -98,17 +98,17 @@ def test_a_stop_that_somebody_else_ran_ends_every_doubt() -> None:
 
 def test_when_nobody_can_tell_any_more_what_may_run_stays_in_doubt() -> None:
     truth = Truth()
-    truth.took(truth.give({0: Value(VIBRATE, 5), 1: Value(VIBRATE, 0)}))
-    truth.give({1: Value(VIBRATE, 3), 2: Value(VIBRATE, 0)})
+    truth.took(truth.give({0: FeatureValue(VIBRATE, 5), 1: FeatureValue(VIBRATE, 0)}))
+    truth.give({1: FeatureValue(VIBRATE, 3), 2: FeatureValue(VIBRATE, 0)})
     truth.lost()
     assert [truth.in_doubt(index) for index in range(4)] == [True, True, False, False]
 
 
 def test_positions_hold_and_do_not_run() -> None:
     truth = Truth()
-    place = Value(POSITION, 80)
+    place = FeatureValue(POSITION, 80)
     truth.took(truth.give({0: place}))
-    truth.failed(truth.give({0: Value(POSITION, 10)}))
+    truth.failed(truth.give({0: FeatureValue(POSITION, 10)}))
     assert not truth.running
     assert not truth.unknown
     assert not truth.certain(0), "it is sent again all the same"
@@ -121,18 +121,26 @@ def test_positions_hold_and_do_not_run() -> None:
     [
         (lambda truth: None, on(0), True),
         (lambda truth: None, on(5), False),
-        (lambda truth: truth.give(on(5)), {1: Value(VIBRATE, 0)}, False),
+        (lambda truth: truth.give(on(5)), {1: FeatureValue(VIBRATE, 0)}, False),
         (lambda truth: truth.give(on(5)), on(0), True),
-        (lambda truth: truth.failed(truth.give(on(5))), {1: Value(VIBRATE, 0)}, False),
+        (lambda truth: truth.failed(truth.give(on(5))), {1: FeatureValue(VIBRATE, 0)}, False),
         (lambda truth: truth.failed(truth.give(on(5))), on(0), True),
-        (lambda truth: truth.give({0: Value(POSITION, 80)}), {1: Value(VIBRATE, 0)}, True),
-        (lambda truth: truth.failed(truth.give({0: Value(POSITION, 9)})), {}, True),
-        (lambda truth: truth.give({0: Value(VIBRATE, 5), 1: Value(VIBRATE, 5)}), on(0), False),
+        (
+            lambda truth: truth.give({0: FeatureValue(POSITION, 80)}),
+            {1: FeatureValue(VIBRATE, 0)},
+            True,
+        ),
+        (lambda truth: truth.failed(truth.give({0: FeatureValue(POSITION, 9)})), {}, True),
+        (
+            lambda truth: truth.give({0: FeatureValue(VIBRATE, 5), 1: FeatureValue(VIBRATE, 5)}),
+            on(0),
+            False,
+        ),
         (lambda truth: truth.give(on(5)), {0: None}, True),
     ],
 )
 def test_whether_all_is_off_behind_a_command(
-    before: Callable[[Truth], object], values: dict[int, Value | None], rests: bool
+    before: Callable[[Truth], object], values: dict[int, FeatureValue | None], rests: bool
 ) -> None:
     truth = Truth()
     before(truth)
@@ -145,16 +153,20 @@ def test_the_strongest_of_what_may_be_counts() -> None:
     truth.took(truth.give(on(3)))
     truth.failed(truth.give(on(-7)))
     truth.give(on(5))
-    assert truth.strongest(0) == Value(VIBRATE, -7)
+    assert truth.strongest(0) == FeatureValue(VIBRATE, -7)
 
 
 def test_each_feature_is_asked_about_by_itself() -> None:
     truth = Truth()
-    truth.took(truth.give({2: Value(VIBRATE, 5), 1: Value(VIBRATE, 0), 0: Value(VIBRATE, 0)}))
+    truth.took(
+        truth.give(
+            {2: FeatureValue(VIBRATE, 5), 1: FeatureValue(VIBRATE, 0), 0: FeatureValue(VIBRATE, 0)}
+        )
+    )
     assert truth.told == (0, 1, 2)
     assert [truth.may_run(index) for index in range(4)] == [False, False, True, False]
     assert truth.running
-    truth.failed(truth.give({1: Value(VIBRATE, 3)}))
+    truth.failed(truth.give({1: FeatureValue(VIBRATE, 3)}))
     assert [truth.in_doubt(index) for index in range(4)] == [False, True, False, False]
     assert truth.unknown
     assert (truth.taken(3), truth.asked(3)) == (None, None)
@@ -163,7 +175,7 @@ def test_each_feature_is_asked_about_by_itself() -> None:
 def test_what_is_under_way_behind_a_command() -> None:
     truth = Truth()
     first, second = truth.give(on(3)), truth.give(on(5))
-    other = truth.give({1: Value(VIBRATE, 5)})
+    other = truth.give({1: FeatureValue(VIBRATE, 5)})
     assert truth.waits(0, first)
     assert not truth.waits(0, second)
     assert not truth.waits(2, first)
@@ -228,13 +240,13 @@ def test_the_strongest_of_a_doubt_counts_whatever_its_sign(values: tuple[int, in
     truth.took(truth.give(on(1)))
     for value in values:
         truth.failed(truth.give(on(value)))
-    assert truth.strongest(0) == Value(VIBRATE, -7)
+    assert truth.strongest(0) == FeatureValue(VIBRATE, -7)
 
 
 def test_when_nobody_can_tell_any_more_what_rests_stays_certain() -> None:
     truth = Truth()
     truth.took(truth.give(on(0)))
-    truth.took(truth.give({1: Value(POSITION, 80)}))
+    truth.took(truth.give({1: FeatureValue(POSITION, 80)}))
     truth.lost()
     assert truth.certain(0)
     assert truth.certain(1)
@@ -242,7 +254,7 @@ def test_when_nobody_can_tell_any_more_what_rests_stays_certain() -> None:
 
 
 def test_a_value_moves_for_no_time_in_particular() -> None:
-    assert Value(VIBRATE, 5).duration_ms == 0
+    assert FeatureValue(VIBRATE, 5).duration_ms == 0
 
 
 @dataclass

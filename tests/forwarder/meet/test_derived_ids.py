@@ -8,11 +8,10 @@ import secrets
 import pytest
 
 from forwarder.connectors.bounds import MEETING_BURST_DERIVED
-from forwarder.connectors.meeting import Settle
-from forwarder.connectors.meeting_ids import MOST
+from forwarder.connectors.meeting_ids import MOST, SettleVisit
 from forwarder.errors import ConfigError
 from forwarder.meet.bounds import DEFAULT, Bounds
-from forwarder.meet.table import Hub, Visit
+from forwarder.meet.table import RegisteredHub, Visit
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError
 from relay.link.security.meeting import NOT_HERE, derived_id, visit_url
@@ -31,7 +30,7 @@ class Guests:
         self.came: asyncio.Queue[Channel] = asyncio.Queue()
         self.over = asyncio.Event()
 
-    async def serve(self, channel: Channel, settle: Settle) -> None:
+    async def serve(self, channel: Channel, settle: SettleVisit) -> None:
         self.came.put_nowait(channel)
         await self.over.wait()
 
@@ -165,7 +164,7 @@ async def test_flooding_the_id_of_a_share_keeps_no_relay_out() -> None:
         await visitor.close()
 
 
-def visit(hub: Hub, id: str, number: int) -> Visit:
+def visit(hub: RegisteredHub, id: str, number: int) -> Visit:
     """What a table without any bounds would tell `hub` of."""
     address = f"198.51.{number // 250}.{number % 250}"
     return Visit(hub, id, address, f"{number:04}{'x' * 16}", 0.0, lambda why: None)

@@ -12,7 +12,7 @@ from forwarder.meet.server import MeetingServer
 from forwarder.meet.table import Visit
 from relay.link.channel import Channel, Frame
 from relay.link.errors import ChannelClosed, LinkError
-from relay.link.security.handshake import Refused
+from relay.link.security.handshake import HandshakeRefused
 from relay.link.security.meeting import hub_id
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import SecureChannel, secure_as_hub, secure_as_relay
@@ -200,10 +200,10 @@ async def test_another_hub_cannot_answer_for_an_id() -> None:
         instead.tell = lambda it: tell(Visit(instead, theirs, it.address, it.ticket, 0.0, print))
         async with visitor_of(hub) as visitor:
             there = asyncio.ensure_future(_as_hub(other))
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(HandshakeRefused) as refused:
                 await secure_as_relay(visitor, RELAY, hub_key=hub.key.public)
             assert not refused.value.certain  # so that a relay goes on trying
-            with pytest.raises(Refused):
+            with pytest.raises(HandshakeRefused):
                 await there
 
 

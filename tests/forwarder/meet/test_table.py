@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from forwarder.meet.bounds import DEFAULT, IDLE_S, JOIN_S, PROOF_S, SILENT_S, Bounds
-from forwarder.meet.table import Hub, NoRoom, State, Table, Visit
+from forwarder.meet.table import MeetingState, MeetingTable, NoRoom, RegisteredHub, Visit
 from relay.link.security.meeting import FULL, NOT_HERE, derived_id, hub_id
 
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -18,11 +18,11 @@ class Point:
     """A table, what its hubs were told, and why connections were closed from inside."""
 
     def __init__(self, bounds: Bounds = DEFAULT, only: frozenset[str] | None = None) -> None:
-        self.table = Table(bounds, only=lambda id: only is None or id in only)
+        self.table = MeetingTable(bounds, only=lambda id: only is None or id in only)
         self.told: defaultdict[str, list[Visit]] = defaultdict(list)
         self.ended: list[str] = []
 
-    def hub(self, key: bytes = KEY, address: str = FAR, *, lives: bool = False) -> Hub:
+    def hub(self, key: bytes = KEY, address: str = FAR, *, lives: bool = False) -> RegisteredHub:
         hub = self.table.knock(address, 0.0, self.ended.append)
         self.table.prove(hub, key, 0.0, lambda visit: self.told[hub_id(key)].append(visit))
         if lives:
@@ -50,7 +50,7 @@ def test_a_visitor_is_told_to_the_hub_it_names_and_to_no_other() -> None:
     visit = point.visit(KEY)
     assert point.told == {hub_id(KEY): [visit]}
     assert point.table.join(visit.ticket, 0.0) is visit
-    assert visit.state is State.JOINED
+    assert visit.state is MeetingState.JOINED
 
 
 def test_a_ticket_is_good_once() -> None:
@@ -74,7 +74,7 @@ def test_nobody_is_found_who_has_not_proven_himself() -> None:
 def test_the_newest_registration_of_an_id_counts() -> None:
     point = Point()
     old, new = point.hub(), point.hub()
-    assert old.state is State.GONE
+    assert old.state is MeetingState.GONE
     assert point.ended == ["the hub came back over a new connection"]
     assert point.visit().hub is new
     point.table.leave_hub(old)  # its handler ends later, and takes nothing of the new one
@@ -92,7 +92,7 @@ def test_pairs_outlive_the_registration_that_they_came_by() -> None:
     point = Point()
     hub, pair = point.hub(), point.pair()
     point.table.leave_hub(hub)
-    assert pair.state is State.JOINED
+    assert pair.state is MeetingState.JOINED
     with pytest.raises(NoRoom):
         point.visit()
 
@@ -183,7 +183,7 @@ def test_an_ended_id_is_dead_at_once_and_who_waits_for_it_is_told() -> None:
     waits = point.table.visit(id, NEAR, 0.0, point.ended.append)
     point.table.ended(hub, SEED)
     point.table.ended(hub, SEED)
-    assert (waits.state, joined.state) == (State.GONE, State.JOINED)
+    assert (waits.state, joined.state) == (MeetingState.GONE, MeetingState.JOINED)
     with pytest.raises(NoRoom, match="not at this meeting point"):
         point.table.visit(id, NEAR, 0.0, point.ended.append)
     with pytest.raises(NoRoom, match="has gone"):
@@ -255,7 +255,11 @@ def test_the_pair_that_was_slow_for_longest_ends_when_too_many_are() -> None:
     point.table.flows(pairs[0])
     for pair in (pairs[1], pairs[2], pairs[0]):
         point.table.slow(pair)
-    assert [pair.state for pair in pairs] == [State.JOINED, State.GONE, State.JOINED]
+    assert [pair.state for pair in pairs] == [
+        MeetingState.JOINED,
+        MeetingState.GONE,
+        MeetingState.JOINED,
+    ]
     assert point.ended == ["the other end reads too slowly"]
 
 
@@ -274,7 +278,7 @@ def test_each_state_has_its_time(make: object, limit: float, words: str) -> None
     point.table.sweep(limit - 0.1)
     assert point.ended == []
     point.table.sweep(limit)
-    assert thing.state is State.GONE
+    assert thing.state is MeetingState.GONE
     assert len(point.ended) == 1
     assert words in point.ended[0]
 

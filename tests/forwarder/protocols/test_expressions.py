@@ -18,7 +18,7 @@ from forwarder.protocols.expressions import (
     crc16_modbus,
     crc16_xmodem,
 )
-from forwarder.protocols.memory import Memory, Opening
+from forwarder.protocols.memory import DeviceMemory, Memory
 
 SCOPE = Scope(OUTPUT_NAMES, frozenset({"dev"}), {"twice": lambda x: 2 * x})
 FEATURES = (
@@ -29,7 +29,7 @@ FEATURES = (
 
 def memory() -> Memory:
     definition = Definition("toy", "X1", "Toy", FEATURES)
-    found = Memory(Opening(definition, frozenset({"tx"}), constants={"dev": 7}))
+    found = Memory(DeviceMemory(definition, frozenset({"tx"}), constants={"dev": 7}))
     found.s[3] = 4
     return found
 

@@ -9,7 +9,7 @@ import pytest
 from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.check import opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
-from forwarder.protocols.base import Packet
+from forwarder.protocols.base import EndpointWrite
 from forwarder.protocols.classes.fmachine import FMachine
 
 LOADED = Files(DATA).get("fmachine")
@@ -29,7 +29,7 @@ class Machine:
         self.speed = 1
         self.fastest = 0
 
-    def take(self, packets: tuple[Packet, ...]) -> None:
+    def take(self, packets: tuple[EndpointWrite, ...]) -> None:
         for packet in packets:
             match packet.data[0]:
                 case 0x01:

@@ -9,7 +9,7 @@ import pytest
 from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.check import opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
-from forwarder.protocols.base import Packet
+from forwarder.protocols.base import EndpointWrite
 from forwarder.protocols.classes.ossm import Ossm, mode_of
 
 LOADED = Files(DATA).get("ossm")
@@ -27,7 +27,7 @@ def says(protocol: Ossm, state: str) -> list[str]:
     return shown(protocol.heard("rx", json.dumps({"state": state}).encode()))
 
 
-def shown(packets: tuple[Packet, ...]) -> list[str]:
+def shown(packets: tuple[EndpointWrite, ...]) -> list[str]:
     assert all(packet.response for packet in packets)
     return [f"{packet.endpoint} {packet.data.decode()}" for packet in packets]
 

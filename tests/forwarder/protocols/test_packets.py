@@ -7,7 +7,7 @@ import pytest
 from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.model import Definition, FeatureSpec, OutputSpec
 from forwarder.protocols.expressions import MAX_BYTES, OUTPUT_NAMES, ExpressionError, Scope
-from forwarder.protocols.memory import Memory, Opening
+from forwarder.protocols.memory import DeviceMemory, Memory
 from forwarder.protocols.packets import compile_bytes, compile_text
 
 SCOPE = Scope(OUTPUT_NAMES, frozenset({"blob"}))
@@ -19,7 +19,7 @@ FEATURES = (
 
 
 def memory(*levels: int) -> Memory:
-    opening = Opening(Definition("toy", None, "Toy", FEATURES), frozenset({"tx"}))
+    opening = DeviceMemory(Definition("toy", None, "Toy", FEATURES), frozenset({"tx"}))
     found = Memory(opening)
     found.names = {"blob": b"\x0a\x0b"}
     found.s.update(enumerate(levels))

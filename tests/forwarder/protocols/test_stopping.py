@@ -12,7 +12,7 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.check import opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.model import OutputSpec
-from forwarder.protocols.base import DeviceProtocol, Packet
+from forwarder.protocols.base import DeviceProtocol, EndpointWrite
 from forwarder.protocols.template import merge
 
 FILES = Files(DATA)
@@ -42,7 +42,7 @@ def fresh(name: str, entry: object) -> DeviceProtocol:
     return open_protocol(loaded, opening_of(loaded, entry))  # type: ignore[arg-type]  # of layouts()
 
 
-def plain(packets: tuple[Packet, ...]) -> list[tuple[str, bytes]]:
+def plain(packets: tuple[EndpointWrite, ...]) -> list[tuple[str, bytes]]:
     """Packets without what counts up, each once."""
     found = []
     for packet in packets:

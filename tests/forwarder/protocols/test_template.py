@@ -8,10 +8,10 @@ from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.definitions.check import opening_of
 from forwarder.definitions.loader import load
 from forwarder.protocols.base import (
-    Counter,
-    Packet,
+    EndpointWrite,
     ProtocolError,
     ReadStep,
+    RunningByte,
     StepFailed,
     WaitStep,
     WriteStep,
@@ -40,7 +40,7 @@ def toy(body: str, features: str = FEATURES) -> TemplateProtocol:
     return TemplateProtocol(loaded.behaviour, opening_of(loaded, loaded.default))
 
 
-def data(packets: tuple[Packet, ...]) -> list[str]:
+def data(packets: tuple[EndpointWrite, ...]) -> list[str]:
     return [packet.data.hex(" ") for packet in packets]
 
 
@@ -101,7 +101,7 @@ def test_the_running_number_counts_packets_and_can_be_patched_by_others() -> Non
     protocol = toy('output = [{ on = ["vibrate", "oscillate"], bytes = "{seq} {v} {xor(0)}" }]')
     assert data(protocol.output(0, VIBRATE, 4)) == ["00 04 04"]
     (packet,) = protocol.output(1, OSCILLATE, 4)
-    assert packet == Packet("tx", b"\1\4\5", keys=("f1",), counter=Counter(0, 2))
+    assert packet == EndpointWrite("tx", b"\1\4\5", keys=("f1",), counter=RunningByte(0, 2))
     assert data(protocol.armed() or ()) == ["02 00 02", "03 00 03"]
     assert data(protocol.output(0, VIBRATE, 4)) == ["02 04 06"]
 
@@ -125,8 +125,8 @@ def test_a_feature_whose_stop_cannot_be_encoded_does_not_keep_the_others_running
 
 
 def test_newer_packets_replace_older_ones_of_their_slots_but_never_their_own() -> None:
-    one = (Packet("tx", b"1", keys=("a",)), Packet("tx", b"2", keys=("b",)))
-    two = (Packet("tx", b"3", keys=("b",)), Packet("tx", b"4", keys=("b",)))
+    one = (EndpointWrite("tx", b"1", keys=("a",)), EndpointWrite("tx", b"2", keys=("b",)))
+    two = (EndpointWrite("tx", b"3", keys=("b",)), EndpointWrite("tx", b"4", keys=("b",)))
     assert [p.data for p in merge([one, two])] == [b"1", b"3", b"4"]
 
 

@@ -15,8 +15,8 @@ from forwarder.definitions.model import INPUT_NAMES, OUTPUT_NAMES
 from forwarder.protocols import connecting
 from forwarder.protocols.base import (
     DeviceProtocol,
+    EndpointWrite,
     NoticeStep,
-    Packet,
     ProtocolError,
     ReadStep,
     SleepStep,
@@ -29,7 +29,7 @@ from forwarder.protocols.base import (
     WriteStep,
 )
 from forwarder.protocols.connecting import Seen
-from forwarder.protocols.memory import Opening
+from forwarder.protocols.memory import DeviceMemory
 from forwarder.protocols.template import merge
 
 FOLDER = Path(__file__).parent / "vectors"
@@ -105,7 +105,7 @@ class Case:
                 for endpoint in table
             ] or ["tx", "rx"]
         self._check_features(entry)
-        opening = Opening(
+        opening = DeviceMemory(
             definition=entry.definition,
             endpoints=frozenset(endpoints),
             address=self.seen.address,
@@ -292,12 +292,12 @@ def _keepalive(tree: Tree | None) -> Tree | None:
     }
 
 
-def _output(protocol: DeviceProtocol, command: Tree) -> tuple[Packet, ...]:
+def _output(protocol: DeviceProtocol, command: Tree) -> tuple[EndpointWrite, ...]:
     kind = OUTPUT_NAMES[command["type"]]
     return protocol.output(command["feature"], kind, command["value"], command.get("duration", 0))
 
 
-def _packets(where: str, sent: Iterable[Packet], expected: list[Tree]) -> None:
+def _packets(where: str, sent: Iterable[EndpointWrite], expected: list[Tree]) -> None:
     shown = [(p.endpoint, p.data.hex(" "), p.response, p.after_ms) for p in sent]
     wanted = [
         (

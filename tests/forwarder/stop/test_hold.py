@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.errors import ConfigError
-from forwarder.stop.hold import MAX_MUTED, NEXT, Hold, Mode, Muted, State, Wish
+from forwarder.stop.hold import MAX_MUTED, NEXT, Hold, HoldMode, HoldState, Muted, Wish
 from forwarder.stop.hold_file import HoldFile, load_hold
 from tests.doubles.full_disk import full_disk
 
@@ -22,14 +22,14 @@ NOON = 1_750_000_000.0
 
 
 def test_the_table_is_whole() -> None:
-    assert set(NEXT) == set(itertools.product(Mode, Wish))
+    assert set(NEXT) == set(itertools.product(HoldMode, Wish))
 
 
-@pytest.mark.parametrize("mode", Mode)
-def test_from_every_mode_a_stop_stops_and_only_a_resume_frees(mode: Mode) -> None:
-    assert NEXT[mode, Wish.STOP] is Mode.STOPPED
-    assert NEXT[mode, Wish.PAUSE] is not Mode.FREE
-    assert NEXT[mode, Wish.RESUME] is Mode.FREE
+@pytest.mark.parametrize("mode", HoldMode)
+def test_from_every_mode_a_stop_stops_and_only_a_resume_frees(mode: HoldMode) -> None:
+    assert NEXT[mode, Wish.STOP] is HoldMode.STOPPED
+    assert NEXT[mode, Wish.PAUSE] is not HoldMode.FREE
+    assert NEXT[mode, Wish.RESUME] is HoldMode.FREE
 
 
 @pytest.mark.parametrize("wishes", list(itertools.product(Wish, repeat=4)))
@@ -40,7 +40,7 @@ def test_whatever_comes_one_is_held_since_the_last_resume(wishes: tuple[Wish, ..
     since = list(wishes[::-1]).index(Wish.RESUME) if Wish.RESUME in wishes else len(wishes)
     newest = wishes[len(wishes) - since :]
     assert hold.holds == bool(newest)
-    assert (hold.state.mode is Mode.STOPPED) == (Wish.STOP in newest)
+    assert (hold.state.mode is HoldMode.STOPPED) == (Wish.STOP in newest)
     assert (hold.refusal("app") is None) == (not newest)
 
 
@@ -51,10 +51,10 @@ def test_the_first_who_stops_is_named_and_a_stop_over_a_pause_is_news() -> None:
     assert (hold.state.by, hold.state.since) == ("Dashboard", NOON)
     assert hold.wish(Wish.STOP, "API", NOON + 2)
     assert not hold.wish(Wish.PAUSE, "Dashboard", NOON + 3)
-    assert hold.state == State(Mode.STOPPED, "API", NOON + 2)
+    assert hold.state == HoldState(HoldMode.STOPPED, "API", NOON + 2)
     assert "stopped by API on 20" in (hold.refusal() or "")
     hold.wish(Wish.RESUME, "Dashboard", NOON + 4)
-    assert hold.state == State()
+    assert hold.state == HoldState()
 
 
 @pytest.mark.parametrize("name", ["Game", "game", " GAME "])
@@ -71,7 +71,7 @@ def test_a_mute_is_by_name_as_a_person_reads_it(name: str) -> None:
 
 
 def test_a_hold_goes_on_from_what_was_kept() -> None:
-    kept = State(Mode.PAUSED, "Dashboard", NOON, (Muted("Game", "API", NOON),))
+    kept = HoldState(HoldMode.PAUSED, "Dashboard", NOON, (Muted("Game", "API", NOON),))
     hold = Hold(kept)
     assert hold.holds
     assert hold.mute("GAME", "Dashboard", NOON + 9) == Muted("Game", "API", NOON)
@@ -146,11 +146,11 @@ async def test_a_stop_on_a_full_disk_counts_after_a_restart(tmp_path: Path) -> N
         file._write()
     assert file.trouble is not None
     assert "the next start counts as stopped" in file.trouble
-    assert load_hold(path).mode is Mode.STOPPED
+    assert load_hold(path).mode is HoldMode.STOPPED
 
 
 def test_nothing_is_kept_before_anything_was(tmp_path: Path) -> None:
-    assert load_hold(tmp_path / "hold.json") == State()
+    assert load_hold(tmp_path / "hold.json") == HoldState()
 
 
 async def test_what_was_not_changed_is_saved_already(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ async def test_a_change_is_written_once_and_then_waited_for_no_more(tmp_path: Pa
             assert await file.saved(60) is None
         for _ in range(100):
             await asyncio.sleep(0)
-    assert writes == [Mode.PAUSED, Mode.STOPPED]
+    assert writes == [HoldMode.PAUSED, HoldMode.STOPPED]
     assert '"version":1' in path.read_text().replace(" ", "")
 
 
@@ -193,7 +193,7 @@ async def test_a_change_during_a_write_is_not_saved_before_it_is_written_too(
             begun.set()
             goes_on.acquire(timeout=20)
             super()._write()
-            assert self._written is state or state.mode is Mode.PAUSED
+            assert self._written is state or state.mode is HoldMode.PAUSED
 
     file = Slow(path, hold)
     async with running(file):
@@ -208,7 +208,7 @@ async def test_a_change_during_a_write_is_not_saved_before_it_is_written_too(
         assert not saving.done()
         goes_on.release()
         assert await saving is None
-    assert load_hold(path).mode is Mode.STOPPED
+    assert load_hold(path).mode is HoldMode.STOPPED
 
 
 def test_what_cannot_be_written_while_nothing_holds_is_said_with_its_reason_once(
@@ -240,7 +240,7 @@ async def test_a_disk_that_has_room_again_is_tried_again_without_a_word(tmp_path
         async with asyncio.timeout(5):
             while file.trouble is not None:  # noqa: ASYNC110  # a thread, and no clock of ours
                 await asyncio.sleep(0.01)
-    assert load_hold(path).mode is Mode.STOPPED
+    assert load_hold(path).mode is HoldMode.STOPPED
 
 
 class _Stuck(HoldFile):
@@ -294,7 +294,7 @@ async def test_the_newest_state_is_what_is_kept_also_at_the_end(tmp_path: Path) 
     file.changed()
     task.cancel()  # the hub ends in the same moment
     await asyncio.wait([task])
-    assert load_hold(path).mode is Mode.STOPPED
+    assert load_hold(path).mode is HoldMode.STOPPED
 
 
 def test_a_file_of_a_newer_version_stops_the_start_and_one_without_a_number_is_read(
@@ -306,14 +306,14 @@ def test_a_file_of_a_newer_version_stops_the_start_and_one_without_a_number_is_r
         load_hold(path)
     assert "99" in path.read_text()
     path.write_text('{"mode": "paused"}')
-    assert load_hold(path).mode is Mode.PAUSED
+    assert load_hold(path).mode is HoldMode.PAUSED
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}x", b'{"mode": "on"}', b'{"paused": true}', b"\xff"])
 def test_a_damaged_file_counts_as_stopped(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "hold.json"
     path.write_bytes(damage)
-    assert load_hold(path).mode is Mode.STOPPED
+    assert load_hold(path).mode is HoldMode.STOPPED
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

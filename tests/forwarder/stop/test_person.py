@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from forwarder.api.controllers import Driver, Scripts
+from forwarder.api.controllers import Controller, Scripts
 from forwarder.api.documents.model import OutputBody
 from forwarder.buttplug.messages import OutputType
 from forwarder.devices.driver import Outcome
-from forwarder.errors import ConfigError, HardwareError, Held
+from forwarder.errors import ConfigError, HardwareError, HeldByPerson
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.stop.hold import State, Wish
+from forwarder.stop.hold import HoldState, Wish
 from forwarder.stop.person import Person
 from tests.doubles.driver import STROKER, RecordingDriver, device
 from tests.forwarder.hub.test_hub import FakeClient, House, OnlyTheFirst, output, stop
@@ -24,7 +24,7 @@ class Room(House):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: list[State] = []
+        self.kept: list[HoldState] = []
         self.person = Person(
             self.hub, lambda: self.kept.append(self.hub.hold.state), lambda: 1_750_000_000.0
         )
@@ -62,7 +62,7 @@ async def test_a_stop_holds_against_who_goes_on() -> None:
     before = [list(calls) for calls in room.calls]
     assert [calls[-1] for calls in before] == [("stop", None)] * 2
     for value in (8, -3, 20):
-        with pytest.raises(Held, match="stopped by Dashboard"):
+        with pytest.raises(HeldByPerson, match="stopped by Dashboard"):
             room.hub.output(game, output(0, value, feature=int(value < 0)))
     assert room.calls == before
     assert room.hub.owners(room.toys[0]) == {}
@@ -143,7 +143,7 @@ async def test_a_position_of_zero_is_a_move_and_is_refused() -> None:
     scripts = Scripts(hub)
     Person(hub).stop("Dashboard")
     body = OutputBody(type=OutputType.HW_POSITION_WITH_DURATION, steps=0, duration_ms=100)
-    with pytest.raises(Held):
+    with pytest.raises(HeldByPerson):
         scripts.output("API", None, 0, body)
     assert driver.calls == [("stop", None)]
 
@@ -154,19 +154,19 @@ async def test_a_toy_that_comes_while_held_is_stopped_and_not_driven() -> None:
     driver = RecordingDriver()
     index = room.hub.add(device(driver, address="A9"))
     assert driver.calls == [("stop", None)]
-    with pytest.raises(Held):
+    with pytest.raises(HeldByPerson):
         room.hub.output(room.client(), output(index, 1))
 
 
 async def test_scripts_and_test_drives_are_held_and_leave_no_trace() -> None:
     room = Room()
-    scripts, dashboard = Scripts(room.hub), Driver(room.hub, "Dashboard", "dashboard")
+    scripts, dashboard = Scripts(room.hub), Controller(room.hub, "Dashboard", "dashboard")
     body = OutputBody(type=OutputType.VIBRATE, percent=50)
     room.person.stop("Dashboard")
     for _ in range(20):
-        with pytest.raises(Held):
+        with pytest.raises(HeldByPerson):
             scripts.output("API", None, 0, body)
-        with pytest.raises(Held):
+        with pytest.raises(HeldByPerson):
             dashboard.output(0, body)
     assert room.calls == [[("stop", None)]] * 2
     assert room.hub.clients == ()
@@ -181,7 +181,7 @@ async def test_a_mute_stops_what_the_app_drives_and_nothing_else() -> None:
     assert room.drivers[0].calls[-1] == ("stop", None)
     assert room.drivers[1].calls == [("output", 0, "Vibrate", 7, 0)]
     assert "muted by Dashboard" in str(game.told[-1])
-    with pytest.raises(Held, match="game was muted"):
+    with pytest.raises(HeldByPerson, match="game was muted"):
         room.hub.output(game, output(0, 3))
     room.hub.output(other, output(0, 3))
     room.hub.stop(game, stop())  # a stop passes, from anybody
@@ -192,10 +192,10 @@ async def test_a_muted_app_stays_so_under_its_name_and_its_token() -> None:
     room = Room()
     room.person.mute("Game", "Dashboard")
     room.person.mute("token", "Dashboard")
-    with pytest.raises(Held):
+    with pytest.raises(HeldByPerson):
         room.hub.output(room.client("Game"), output(0, 3))
     renamed = room.client("Another name", OnlyTheFirst())
-    with pytest.raises(Held):
+    with pytest.raises(HeldByPerson):
         room.hub.output(renamed, output(0, 3))
     assert room.calls == [[], []]
     assert room.person.unmute("token", "Dashboard") == "token"
@@ -209,7 +209,7 @@ async def test_a_muted_apps_zero_does_not_take_a_toy_from_another() -> None:
     game, other = room.client("Game"), room.client("other")
     room.person.mute("Game", "Dashboard")
     room.hub.output(other, output(0, 7))
-    with pytest.raises(Held):
+    with pytest.raises(HeldByPerson):
         room.hub.output(game, output(0, 0))
     assert room.drivers[0].calls == [("output", 0, "Vibrate", 7, 0)]
 

@@ -14,7 +14,7 @@ from relay.checks.machine import clock, judged, state_folder
 from relay.config import FileConfig, make_state
 from relay.hub_link.hubs import HUB_FILE, pair_with
 from relay.link.security.pairing import load_hub, save_hub
-from relay.radio.choice import Wanted
+from relay.radio.choice import RadioChoice
 from relay.supervision.adapters import Adapter, NoBluez, adapters_of_bluez
 from relay.wanted import NamedRadios
 from tests.doubles.fake_bluez_bus import private_bus
@@ -24,7 +24,7 @@ from tests.system.processes import free_ports
 
 
 async def examined(state: Path) -> list[Finding]:
-    checks = doctor_checks(FileConfig(), None, state, Wanted(simulate="Lovense Edge"))
+    checks = doctor_checks(FileConfig(), None, state, RadioChoice(simulate="Lovense Edge"))
     return await asyncio.to_thread(lambda: list(run_checks(checks)))
 
 
@@ -100,14 +100,14 @@ def test_adapters_that_cannot_be_used_are_named(
 
 
 def test_a_radio_that_is_missing_is_bad_for_a_relay_and_simulated_toys_need_none() -> None:
-    assert not bads(list(run_checks(radio_checks(Wanted(simulate="Lovense Edge")))))
-    checks = radio_checks(Wanted(NamedRadios(bluetooth=("hci99",))))
+    assert not bads(list(run_checks(radio_checks(RadioChoice(simulate="Lovense Edge")))))
+    checks = radio_checks(RadioChoice(NamedRadios(bluetooth=("hci99",))))
     assert any("hci99" in text for text in bads(list(run_checks(checks))))
 
 
 def test_who_names_other_radios_is_not_asked_for_bluetooth() -> None:
-    assert not list(radio_checks(Wanted(NamedRadios(serial=("/dev/ttyUSB0=tcode",)))))
-    assert list(radio_checks(Wanted()))
+    assert not list(radio_checks(RadioChoice(NamedRadios(serial=("/dev/ttyUSB0=tcode",)))))
+    assert list(radio_checks(RadioChoice()))
 
 
 def test_a_state_folder_that_cannot_be_is_said(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relay.debts.keeper import LOOK_S, REST_S, Keeper
+from relay.debts.keeper import LOOK_S, REST_S, RecordKeeper
 from relay.debts.locks import Locks
 from relay.debts.record import Record
 from relay.debts.records import Records
-from relay.supervision.holds import HeldWrite, Hold
+from relay.supervision.holds import HeldWrite, StopOrder
 from tests.doubles.clock import run_virtual
 from tests.doubles.radio import RecordingConnection
 
@@ -26,8 +26,8 @@ class Toy:
     runs: bool = False
     number: int = 1
 
-    def hold(self) -> Hold:
-        return Hold(self.address, (HeldWrite(1, bytes([self.number]), True),))
+    def hold(self) -> StopOrder:
+        return StopOrder(self.address, (HeldWrite(1, bytes([self.number]), True),))
 
 
 class Shelf:
@@ -38,7 +38,7 @@ class Shelf:
         self._folder = folder / "devices"
         self.records = Records(self._folder)
         self.locks = Locks(folder / "locks")
-        self.keeper = Keeper(self.records, self.locks, lambda kept: self.toy.runs)
+        self.keeper = RecordKeeper(self.records, self.locks, lambda kept: self.toy.runs)
 
     def found(self) -> Record | None:
         records = [record for record, _ in Records(self._folder).load()]

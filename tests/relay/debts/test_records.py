@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from relay.debts.record import Kept, Record
+from relay.debts.record import Record, RecordedWrite
 from relay.debts.records import FLUSH_S, Records
 
-RECORD = Record("AA:BB:CC:DD:EE:FF", "Hush", (Kept("s" * 36, "u" * 36, b"\x00\xff", 1),), 50, True)
+RECORD = Record(
+    "AA:BB:CC:DD:EE:FF", "Hush", (RecordedWrite("s" * 36, "u" * 36, b"\x00\xff", 1),), 50, True
+)
 
 
 def with_records(folder: Path | None, body: Callable[[Records], Awaitable[None]]) -> None:

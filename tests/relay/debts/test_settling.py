@@ -4,22 +4,22 @@ import asyncio
 
 import pytest
 
-from relay.debts.record import Kept, Record, record_of
+from relay.debts.record import Record, RecordedWrite, record_of
 from relay.debts.settling import TRY_S, WRITE_S, settle
 from relay.link.messages import ErrorCode, Service
 from relay.radio.base import RadioError
-from relay.supervision.holds import HeldWrite, Hold
+from relay.supervision.holds import HeldWrite, StopOrder
 from tests.doubles.clock import run_virtual
 from tests.doubles.radio import SERVICES, RecordingConnection, gone, refused
 
 SERVICE, FIRST = SERVICES[0].uuid, SERVICES[0].characteristics[0].uuid
 
 
-def kept(data: bytes, *, response: bool = True, delay_ms: int = 0) -> Kept:
-    return Kept(SERVICE, FIRST, data, response=response, delay_ms=delay_ms)
+def kept(data: bytes, *, response: bool = True, delay_ms: int = 0) -> RecordedWrite:
+    return RecordedWrite(SERVICE, FIRST, data, response=response, delay_ms=delay_ms)
 
 
-def settled(connection: RecordingConnection, *stop: Kept, gap_ms: int = 0) -> float:
+def settled(connection: RecordingConnection, *stop: RecordedWrite, gap_ms: int = 0) -> float:
     """Settle; return how long it took."""
 
     async def main() -> float:
@@ -77,7 +77,7 @@ def test_a_device_that_goes_meanwhile_is_gone_at_once() -> None:
 
 
 def test_a_record_finds_its_characteristic_by_uuid_not_by_handle() -> None:
-    hold = Hold("AA", (HeldWrite(1, b"off", True, 20),), gap_ms=70)
+    hold = StopOrder("AA", (HeldWrite(1, b"off", True, 20),), gap_ms=70)
     record = record_of("Hush", hold, SERVICES, runs=True)
     assert record == Record("AA", "Hush", (kept(b"off", delay_ms=20),), 70, True)
     moved = tuple(
@@ -104,7 +104,7 @@ def _noting(handles: list[int]):  # type: ignore[no-untyped-def]
 def test_of_characteristics_that_are_named_alike_the_right_one_is_found() -> None:
     one = SERVICES[0].characteristics[0]
     twins = (Service(SERVICE, (one, type(one)(7, one.uuid, one.properties))),)
-    record = record_of("", Hold("AA", (HeldWrite(7, b"off", True),)), twins, runs=False)
+    record = record_of("", StopOrder("AA", (HeldWrite(7, b"off", True),)), twins, runs=False)
     assert record.stop[0].nth == 1
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from relay.hub_link.driver import SEND_S, Line
+from relay.hub_link.driver import SEND_S, LinkDriver
 from relay.hub_link.outbox import FULL, NOTIFICATIONS
 from relay.link.channel import channel_pair
 from relay.link.codec import decode_from_relay
@@ -38,10 +38,10 @@ class Desk:
     def __init__(self) -> None:
         self.said: list[FromHub] = []
 
-    def opened(self, line: Line, welcome: Welcome) -> None:
+    def opened(self, line: LinkDriver, welcome: Welcome) -> None:
         self.said.append(welcome)
 
-    def heard(self, line: Line, message: FromHub) -> None:
+    def heard(self, line: LinkDriver, message: FromHub) -> None:
         self.said.append(message)
         if isinstance(message, Scan):
             line.put(Done(1))
@@ -56,7 +56,7 @@ class Ends:
     def __init__(self, bound: int = 64) -> None:
         here, self.there = channel_pair(bound)
         self.desk, self.tally = Desk(), Counter[str]()
-        self.line = Line(here, self.desk, self.tally)
+        self.line = LinkDriver(here, self.desk, self.tally)
         self.session = HubSession("hub", 0.0)
         self.task = asyncio.create_task(self.line.run(HELLO))
 

@@ -7,12 +7,12 @@ import pytest
 
 from relay.agent import Agent
 from relay.config import AgentConfig
-from relay.hub_link.hubs import Target
+from relay.hub_link.hubs import HubTarget
 from relay.hub_link.uplink import GOOD_S, PAUSE_LEAST_S, PAUSE_MOST_S, REFUSED_S, Uplink
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
 from relay.link.messages import Bye, Wearer
-from relay.link.security.handshake import Refusal, Refused
+from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.session import ACTIVE_PATIENCE_S, SILENCE_S, LinkSilent
 from tests.doubles.clock import run_virtual
 from tests.doubles.linkhub import LinkHub
@@ -69,7 +69,7 @@ def dials(hub: Hub, seconds: float, chance: float = 1.0) -> list[float]:
 
     async def main() -> None:
         agent = Agent(RecordingRadio(), AgentConfig("attic"))
-        uplink = Uplink(agent, Target("hub", hub.connect), chance=lambda _, most: most * chance)
+        uplink = Uplink(agent, HubTarget("hub", hub.connect), chance=lambda _, most: most * chance)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
                 hub.group = group
@@ -124,7 +124,7 @@ def test_only_the_first_dial_after_a_silence_is_hasty() -> None:
 
 
 def test_a_hub_that_is_busy_is_asked_again_like_one_that_is_away() -> None:
-    pauses = dials(Hub(*[Refused(Refusal.BUSY)] * 4), 20)
+    pauses = dials(Hub(*[HandshakeRefused(RefusalCode.BUSY)] * 4), 20)
     assert pauses[:4] == pytest.approx([0.5, 1, 2, 4], abs=0.01)
 
 
@@ -132,7 +132,7 @@ def test_an_agent_that_is_closing_is_not_linked_again() -> None:
     async def main() -> None:
         agent = Agent(RecordingRadio(), AgentConfig("attic"))
         hub = Hub(None, None, None, holds_s=100)
-        uplink = Uplink(agent, Target("hub", hub.connect), chance=lambda _, most: 0.0)
+        uplink = Uplink(agent, HubTarget("hub", hub.connect), chance=lambda _, most: 0.0)
         async with asyncio.TaskGroup() as group:
             hub.group = group
             running = group.create_task(agent.run())
@@ -163,7 +163,7 @@ def test_trouble_is_shown_until_there_is_a_link() -> None:
     async def main() -> None:
         agent = Agent(RecordingRadio(), AgentConfig("attic"))
         hub = Hub(ChannelClosed(1006), None, holds_s=3)
-        uplink = Uplink(agent, Target("hub", hub.connect), chance=lambda _, most: most)
+        uplink = Uplink(agent, HubTarget("hub", hub.connect), chance=lambda _, most: most)
         async with asyncio.TaskGroup() as group:
             hub.group = group
             group.create_task(agent.run())

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from aiohttp import web
 
 from relay.link.channel import Channel, channel_pair
-from relay.link.security.handshake import Refusal
+from relay.link.security.handshake import RefusalCode
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import secure_as_hub, secure_as_relay
 from relay.link.websocket import MAX_FRAME_BYTES, WebSocketChannel, dial
@@ -82,7 +82,7 @@ class KnowsOne:
     def known(self, relay_key: bytes) -> str | None:
         return "relay" if relay_key == self._relay else None
 
-    def offer(self, code_id: bytes, now: float) -> bytes | Refusal:
+    def offer(self, code_id: bytes, now: float) -> bytes | RefusalCode:
         raise NotImplementedError
 
     def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str:

@@ -16,11 +16,11 @@ from relay.link.codec import encode
 from relay.link.messages import VERSION, Beat, Echo, FromHub, FromRelay, Hello, Welcome
 from relay.link.security.handshake import (
     LABEL,
+    FinishedHandshake,
+    HandshakeMode,
+    HandshakeRefused,
     HubHandshake,
-    Mode,
-    Opened,
-    Refusal,
-    Refused,
+    RefusalCode,
     RelayHandshake,
     code_id,
 )
@@ -81,14 +81,14 @@ class FixedTrust:
         self,
         key: KeyPair,
         *,
-        secret: bytes | Refusal = Refusal.WRONG_CODE,
+        secret: bytes | RefusalCode = RefusalCode.WRONG_CODE,
         name: str | None = None,
-        refused: Refused | None = None,
+        refused: HandshakeRefused | None = None,
     ) -> None:
         self.key = key
         self._secret, self._name, self._refused = secret, name, refused
 
-    def offer(self, code_id: bytes, now: float) -> bytes | Refusal:
+    def offer(self, code_id: bytes, now: float) -> bytes | RefusalCode:
         return self._secret
 
     def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str:
@@ -103,9 +103,9 @@ class FixedTrust:
 def converse(relay: RelayHandshake, hub: HubHandshake) -> tuple[list[Frame], str, bytes | None]:
     """Run both ends to the end; return the frames, the outcome, and the handshake hash."""
     frames: list[Frame] = []
-    at_relay: Opened | None = None
-    at_hub: Opened | None = None
-    refused: Refused | None = None
+    at_relay: FinishedHandshake | None = None
+    at_hub: FinishedHandshake | None = None
+    refused: HandshakeRefused | None = None
     frame: bytes | None = relay.start()
     sender: Role = "relay"
     while frame is not None and refused is None:
@@ -146,34 +146,36 @@ def _talk(relay: Transport, hub: Transport) -> list[Frame]:
 
 
 def sessions() -> list[Session]:
-    spent = Refused(Refusal.CODE_SPENT)
+    spent = HandshakeRefused(RefusalCode.CODE_SPENT)
     hub = KeyPair(seed("hub static"))
     secret = seed("pairing secret")
     return [
-        _session("pairing", Mode.PAIR, FixedTrust(hub, secret=secret)),
+        _session("pairing", HandshakeMode.PAIR, FixedTrust(hub, secret=secret)),
         _session(
-            "pairing, finished after the code was used", Mode.PAIR,
+            "pairing, finished after the code was used", HandshakeMode.PAIR,
             FixedTrust(hub, secret=secret, refused=spent),
         ),
         _session(
-            "pairing with a code that has expired", Mode.PAIR,
-            FixedTrust(hub, secret=Refusal.CODE_SPENT),
+            "pairing with a code that has expired", HandshakeMode.PAIR,
+            FixedTrust(hub, secret=RefusalCode.CODE_SPENT),
         ),
-        _session("pairing with an unknown code", Mode.PAIR, FixedTrust(hub)),
+        _session("pairing with an unknown code", HandshakeMode.PAIR, FixedTrust(hub)),
         _session(
-            "pairing with another secret", Mode.PAIR, FixedTrust(hub, secret=seed("other secret"))
+            "pairing with another secret",
+            HandshakeMode.PAIR,
+            FixedTrust(hub, secret=seed("other secret")),
         ),
-        _session("known relay", Mode.KNOWN, FixedTrust(hub, name="attic")),
-        _session("revoked relay", Mode.KNOWN, FixedTrust(hub)),
+        _session("known relay", HandshakeMode.KNOWN, FixedTrust(hub, name="attic")),
+        _session("revoked relay", HandshakeMode.KNOWN, FixedTrust(hub)),
         _session(
-            "known relay at another hub", Mode.KNOWN,
+            "known relay at another hub", HandshakeMode.KNOWN,
             FixedTrust(KeyPair(seed("other hub static")), name="attic"),
         ),
     ]  # fmt: skip
 
 
-def _session(name: str, mode: Mode, trust: FixedTrust) -> Session:
-    pairing = mode is Mode.PAIR
+def _session(name: str, mode: HandshakeMode, trust: FixedTrust) -> Session:
+    pairing = mode is HandshakeMode.PAIR
     known = None if pairing else KeyPair(seed("hub static")).public
     secret = seed("pairing secret") if pairing else None
     relay = RelayHandshake(

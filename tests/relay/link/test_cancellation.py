@@ -11,7 +11,7 @@ from forwarder.connectors.websocket_client import WebSocketClient
 from forwarder.embedding import keep_linked, keep_running
 from relay.agent import Agent
 from relay.config import AgentConfig
-from relay.hub_link.hubs import Target
+from relay.hub_link.hubs import HubTarget
 from relay.hub_link.uplink import Uplink
 from relay.link.cancellation import apart
 from relay.link.channel import Channel, channel_pair
@@ -51,7 +51,7 @@ async def dialed() -> Channel:
 
 
 def uplink() -> Uplink:
-    link = Uplink(Agent(SimulatedRadio([]), AgentConfig(name="here")), Target("hub", dialed))
+    link = Uplink(Agent(SimulatedRadio([]), AgentConfig(name="here")), HubTarget("hub", dialed))
     link._link = failing_with_its_parent  # type: ignore[method-assign]  # the moment is the point
     return link
 

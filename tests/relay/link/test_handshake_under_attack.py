@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from relay.link.errors import LinkViolation
 from relay.link.security.handshake import (
+    FinishedHandshake,
+    HandshakeRefused,
+    HandshakeStep,
     HubHandshake,
-    Opened,
-    Refusal,
-    Refused,
+    RefusalCode,
     RelayHandshake,
-    Step,
 )
 from relay.link.security.noise import KeyPair
 
@@ -34,12 +34,12 @@ class _Trust:
     def __init__(self) -> None:
         self.filed: list[bytes] = []
 
-    def offer(self, code_id: bytes, now: float) -> bytes | Refusal:
+    def offer(self, code_id: bytes, now: float) -> bytes | RefusalCode:
         return _SECRET
 
     def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str:
         if self.filed:
-            raise Refused(Refusal.CODE_SPENT)
+            raise HandshakeRefused(RefusalCode.CODE_SPENT)
         self.filed.append(relay_key)
         return name
 
@@ -53,7 +53,7 @@ class _End:
 
     handshake: RelayHandshake | HubHandshake
     outbox: deque[bytes] = field(default_factory=deque)
-    opened: Opened | None = None
+    opened: FinishedHandshake | None = None
     over: bool = False
     sent: list[bytes] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
@@ -74,7 +74,7 @@ class _End:
         self.over = step.refused is not None
         self.opened = step.opened
 
-    def _step(self, frame: bytes) -> Step:
+    def _step(self, frame: bytes) -> HandshakeStep:
         if isinstance(self.handshake, HubHandshake):
             return self.handshake.receive(frame, 0.0)
         return self.handshake.receive(frame)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.config import Config, Radio, _path
+from forwarder.config import Config, RadioSection, _path
 from relay.config import FileConfig
 from relay.link.misfit import TABLE, misfit
 
@@ -29,7 +29,7 @@ CASES: list[tuple[object, object, str]] = [
     (
         Config,
         {"radio": {"zzz": 1}},
-        f"radio.zzz: this is unknown here; known are {', '.join(Radio.__struct_fields__)}",
+        f"radio.zzz: this is unknown here; known are {', '.join(RadioSection.__struct_fields__)}",
     ),
     (Config, {"upstream": [{"dial": "x"}]}, "upstream[1].name: it is missing"),
     (Config, {"upstream": [{"name": "x", "dail": ""}]},

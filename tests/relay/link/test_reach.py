@@ -7,7 +7,7 @@ import pytest
 from relay.link.channel import Channel, Frame, MemoryChannel, channel_pair
 from relay.link.errors import ChannelClosed, LinkError
 from relay.link.reach import connect, pair, reach
-from relay.link.security.handshake import Refusal, Refused
+from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.security.noise import KeyPair
 from relay.link.security.pairing import KnownHub, advertised
 from relay.link.security.secure import secure_as_hub
@@ -51,7 +51,7 @@ class Net:
 def test_the_first_place_that_answers_well_is_taken() -> None:
     async def main() -> None:
         hub, other = Hub(), Hub()
-        other.secret = Refusal.WRONG_CODE
+        other.secret = RefusalCode.WRONG_CODE
         link = advertised(_SECRET, ["silent", "closed", "other", "right", "never"], 1)
         urls = link.urls()
         async with asyncio.TaskGroup() as tasks:
@@ -156,11 +156,11 @@ def test_coming_back_needs_no_code() -> None:
 def test_a_refusal_says_more_than_silence() -> None:
     async def main() -> None:
         hub = Hub()
-        hub.secret = Refusal.CODE_SPENT
+        hub.secret = RefusalCode.CODE_SPENT
         link = advertised(_SECRET, ["right", "silent"], 1)
         async with asyncio.TaskGroup() as tasks:
             net = Net(tasks, dict(zip(link.urls(), [hub, None], strict=True)))
-            with pytest.raises(Refused, match="already used"):
+            with pytest.raises(HandshakeRefused, match="already used"):
                 await pair(link, _RELAY, "attic", net.dial)
 
     run_virtual(main())

@@ -13,7 +13,7 @@ import pytest
 from msgspec import Struct
 
 from relay.link import messages
-from relay.link.security.handshake import Refusal
+from relay.link.security.handshake import RefusalCode
 
 _README = Path(messages.__file__).with_name("README.md").read_text()
 _NAMES = {
@@ -125,4 +125,4 @@ def test_the_readme_has_each_word_of(enum: type[StrEnum]) -> None:
 
 
 def test_the_readme_has_each_refusal() -> None:
-    assert [r for r in Refusal if f"| `0x{r:02x}` |" not in _README] == []
+    assert [r for r in RefusalCode if f"| `0x{r:02x}` |" not in _README] == []

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from relay.link.errors import LinkError
-from relay.link.security.handshake import Refusal, Refused
+from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.security.secure import HANDSHAKE_S, Door, secure_as_hub
 from relay.link.websocket import WebSocketChannel
 from tests.relay.link.half_open_peers import SECRET
@@ -66,7 +66,7 @@ class _Site:
             await secure_as_hub(channel, self._hub, self._door)
         except LinkError as error:
             self.over += 1
-            self.busy += isinstance(error, Refused) and error.refusal is Refusal.BUSY
+            self.busy += isinstance(error, HandshakeRefused) and error.refusal is RefusalCode.BUSY
         finally:
             self.live -= 1
         return ws

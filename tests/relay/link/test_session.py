@@ -16,8 +16,8 @@ from relay.link.session import (
     SILENCE_S,
     HubSession,
     LinkSilent,
+    LinkState,
     RelaySession,
-    State,
 )
 
 HELLO = m.Hello(m.VERSION, "attic")
@@ -60,8 +60,8 @@ class Pair:
 
 def test_a_greeting_opens_both_ends() -> None:
     pair = Pair().greet()
-    assert pair.hub.state is State.OPEN
-    assert pair.relay.state is State.OPEN
+    assert pair.hub.state is LinkState.OPEN
+    assert pair.relay.state is LinkState.OPEN
     assert pair.hub.hello == HELLO
     assert pair.relay.welcome == m.Welcome(m.VERSION, "hub", active_ms=900, idle_ms=10_000)
 
@@ -106,7 +106,7 @@ def test_another_version_is_refused_with_what_to_do(version: int) -> None:
 def test_after_a_goodbye_nothing_is_said_any_more() -> None:
     pair = Pair().greet()
     pair.to_hub(m.Bye("done"))
-    assert pair.hub.state is State.CLOSED
+    assert pair.hub.state is LinkState.CLOSED
     with pytest.raises(LinkViolation):
         pair.hub.send(m.Scan(True))
     with pytest.raises(LinkViolation):

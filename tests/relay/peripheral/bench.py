@@ -16,20 +16,20 @@ from relay.link.messages import (
     Value,
 )
 from relay.peripheral.actions import (
-    Action,
-    Answer,
     Cut,
     Dropped,
     Hurry,
+    MachineAction,
     Operate,
     Over,
-    Refused,
+    RadioRefused,
     Result,
     Say,
+    StopOutcome,
     Taken,
     What,
 )
-from relay.peripheral.gate import Block
+from relay.peripheral.gate import Lockout
 from relay.peripheral.machine import Machine
 
 OFF = Packet(1, b"off", r=True, k=(1,))
@@ -47,14 +47,14 @@ class Bench:
 
     def __init__(self, *, max_run_s: float = 0, owes: bool = False, bound: bool = True) -> None:
         self.now = 100.0
-        self.block = Block()
+        self.block = Lockout()
         self.machine = Machine(self.block, self.now, max_run_s=max_run_s, owes=owes)
         self.takes_s: float | None = 0.0
         self.result: Result = Taken()
         self.by_hand = False
         self.did: list[tuple[float, Operate]] = []
         self.said: list[FromRelay] = []
-        self.told: list[Answer] = []
+        self.told: list[StopOutcome] = []
         self.over: Over | None = None
         self._op: Operate | None = None
         self._ends_at = float("inf")
@@ -69,7 +69,7 @@ class Bench:
 
     # --- time and the radio --------------------------------------------------------------------
 
-    def do(self, actions: list[Action]) -> None:
+    def do(self, actions: list[MachineAction]) -> None:
         for action in actions:
             match action:
                 case Operate():
@@ -84,7 +84,7 @@ class Bench:
                     self._cut_at = min(self._cut_at, by)
                 case Say(message):
                     self.said.append(message)
-                case Answer():
+                case StopOutcome():
                     self.told.append(action)
                 case Over():
                     assert self.over is None, "over twice"
@@ -196,5 +196,5 @@ class Bench:
         return next((m for m in answers if m.id == id), None)
 
 
-def failing(text: str = "no") -> Refused:
-    return Refused(ErrorCode.RADIO, text)
+def failing(text: str = "no") -> RadioRefused:
+    return RadioRefused(ErrorCode.RADIO, text)

@@ -26,22 +26,22 @@ from relay.link.messages import (
     Write,
 )
 from relay.peripheral.actions import (
-    Action,
-    Answer,
     Cut,
     Dropped,
     Hurry,
+    KeepRecord,
+    MachineAction,
     Note,
     Operate,
     Over,
-    Record,
-    Refused,
+    RadioRefused,
     Result,
     Say,
+    StopOutcome,
     Taken,
     What,
 )
-from relay.peripheral.gate import Block
+from relay.peripheral.gate import Lockout
 from relay.peripheral.machine import Machine
 
 Json = dict[str, Any]
@@ -66,7 +66,7 @@ class Player:
     """One life of a machine, event by event."""
 
     def __init__(self, script: Json) -> None:
-        self.block = Block()
+        self.block = Lockout()
         start = script["events"][0][0] if script["events"] else 0.0
         self.machine = Machine(
             self.block,
@@ -88,7 +88,7 @@ class Player:
             "may_run": machine.may_run,
         }
 
-    def perform(self, event: Event) -> list[Action]:
+    def perform(self, event: Event) -> list[MachineAction]:
         now, kind, *rest = event
         machine = self.machine
         match kind:
@@ -123,7 +123,7 @@ class Player:
                 return machine.tick(now)
         raise ValueError(f"no event {kind!r}")
 
-    def _say(self, now: float, said: Json) -> list[Action]:
+    def _say(self, now: float, said: Json) -> list[MachineAction]:
         machine = self.machine
         fields = {key: value for key, value in said.items() if key != "t"}
         kind = _REQUESTS[said["t"]]
@@ -146,11 +146,11 @@ def result(said: Json) -> Result:
     if "taken" in said:
         return Taken(bytes.fromhex(said["taken"]))
     if "refused" in said:
-        return Refused(ErrorCode(said["refused"]), said["text"])
+        return RadioRefused(ErrorCode(said["refused"]), said["text"])
     return Cut() if "cut" in said else Dropped()
 
 
-def plain(action: Action) -> Json:
+def plain(action: MachineAction) -> Json:
     """Return `action` as JSON; byte strings are hexadecimal, what holds its default is left out."""
     match action:
         case Operate():
@@ -167,11 +167,11 @@ def plain(action: Action) -> Json:
                 "do": "say",
                 "message": _hex(msgspec.to_builtins(message, builtin_types=[bytes])),
             }
-        case Record(may_run, armed):
+        case KeepRecord(may_run, armed):
             return {"do": "record", "may_run": may_run, "armed": armed}
         case Note(event, cause, text):
             return {"do": "note", "event": event, "cause": cause, "text": text}
-        case Answer(token, code, text):
+        case StopOutcome(token, code, text):
             return {"do": "answer", "token": token, "code": code, "text": text}
         case Over(reason, owes):
             return {"do": "over", "reason": reason, "owes": owes}

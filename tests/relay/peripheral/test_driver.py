@@ -33,7 +33,7 @@ from relay.link.messages import (
     Write,
 )
 from relay.peripheral.driver import Peripheral
-from relay.peripheral.gate import Block, State
+from relay.peripheral.gate import GateState, Lockout
 from relay.peripheral.limits import (
     FAILING_S,
     LET_GO_S,
@@ -64,7 +64,7 @@ class Rig:
         demands_traffic: bool = False,
     ) -> None:
         self.connection = connection
-        self.block = Block()
+        self.block = Lockout()
         self.around = Surroundings(demands_traffic=demands_traffic)
         self.peripheral = Peripheral("AA", connection, self.block, self.around, max_run_s=max_run_s)
         self.gate = self.peripheral.gate
@@ -93,7 +93,7 @@ class Rig:
         arm = Arm(self.id(), 7, stop or (OFF,), gap_ms, keepalive, seen=self.gate.n)
         self.peripheral.arm(arm)
         self.peripheral.lease(lease_ms)
-        assert self.gate.state is State.OPEN
+        assert self.gate.state is GateState.OPEN
         self.said.clear()
 
     def output(
@@ -457,7 +457,7 @@ def test_a_stop_behind_one_of_ours_or_that_names_none_runs_the_armed_stop(
         await asyncio.sleep(0.01)
         assert it.connection.written == [b"\x00", b"\x0c", b"\x00"]
         assert it.answer(id) == Done(id)
-        assert it.gate.state is State.SHUT
+        assert it.gate.state is GateState.SHUT
 
     play(body)
 
@@ -579,7 +579,7 @@ def test_more_stops_than_anybody_needs_are_one() -> None:
         it.connection.broken = None
         await asyncio.sleep(2)
         assert it.told(Stopped)
-        assert it.gate.state is State.SHUT
+        assert it.gate.state is GateState.SHUT
         assert all(isinstance(it.answer(id), Done) for id in ids[:MOST])
 
     play(body)
@@ -780,7 +780,7 @@ def test_an_armed_stop_is_retried_told_and_told_again() -> None:
         failed, written = it.told(Stopped)
         assert failed == Stopped(7, StopCause.PAUSE, False, "the radio does not want to", 1)
         assert written == Stopped(7, StopCause.PAUSE, n=1)
-        assert it.gate.state is State.SHUT
+        assert it.gate.state is GateState.SHUT
 
     play(body)
 
@@ -811,7 +811,7 @@ def test_even_when_letting_go_hangs_the_stop_is_tried_on() -> None:
         assert "write" in late
         it.connection.broken = None
         await asyncio.sleep(5)
-        assert it.gate.state is State.SHUT
+        assert it.gate.state is GateState.SHUT
 
     play(body)
 
@@ -867,7 +867,7 @@ def test_a_repetition_does_not_shorten_the_lease() -> None:
     async def body(it: Rig) -> None:
         it.open(keepalive=KeepAlive(300, packet=Packet(1, b"k")))
         await asyncio.sleep(9)
-        assert it.gate.state is State.OPEN
+        assert it.gate.state is GateState.OPEN
         assert len(it.connection.written) in (29, 30)
 
     play(body)
@@ -991,7 +991,7 @@ def test_cancelled_at_any_moment_nothing_is_left_on(takes_s: float) -> None:
         worker.cancel()
         with suppress(asyncio.CancelledError):
             await worker
-        assert it.gate.state is State.SHUT
+        assert it.gate.state is GateState.SHUT
         assert not connection.connected
         writes = [took.data for took in connection.took if took.op.startswith("write")]
         assert writes[-1] == b"\x00"
@@ -1080,7 +1080,7 @@ class Witness(RecordingConnection):
     async def write(self, handle: int, data: bytes, response: bool) -> None:
         assert self.it is not None
         if data != OFF.d:
-            assert self.it.gate.state is State.OPEN
+            assert self.it.gate.state is GateState.OPEN
             assert self.it.block.cause is None
             assert self.ready, "written without an Arm and a lease since the last stop"
             assert self.issued[data] > self.stopped_at, "it was queued before a stop"
@@ -1152,10 +1152,10 @@ def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_l
                     connection.takes_s = 0.05
                 case "wait":
                     await asyncio.sleep(seconds)
-            if kind in ("pause", "strike", "link") or it.gate.state is State.STOPPING:
+            if kind in ("pause", "strike", "link") or it.gate.state is GateState.STOPPING:
                 connection.stopped_at = step
                 connection.ready = armed = False
-            elif it.gate.state is State.SHUT:
+            elif it.gate.state is GateState.SHUT:
                 connection.ready = armed = False
         connection.takes_s = 0.0
         connection.failures = []

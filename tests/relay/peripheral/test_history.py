@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from relay.link.messages import Counter, KeepAlive, Packet
-from relay.peripheral.history import History, Written
+from relay.peripheral.history import History, PastWrite
 from relay.peripheral.limits import HISTORY_MOST
 
 
@@ -49,11 +49,11 @@ def test_a_preview_counts_nothing() -> None:
 def test_the_last_packet_of_each_slot_is_repeated_in_the_order_of_writing() -> None:
     history = History(0)
     first, second = Packet(1, b"a", k=(1,)), Packet(1, b"b", k=(2,))
-    history.taken(Written(first))
-    history.taken(Written(second))
+    history.taken(PastWrite(first))
+    history.taken(PastWrite(second))
     assert repeated(history, KeepAlive(100)) == [first, second]
     both = Packet(1, b"c", k=(1, 2))
-    history.taken(Written(both))
+    history.taken(PastWrite(both))
     assert repeated(history, KeepAlive(100)) == [both]
     assert history.last_at == 1.0
 
@@ -61,22 +61,22 @@ def test_the_last_packet_of_each_slot_is_repeated_in_the_order_of_writing() -> N
 def test_where_values_may_not_pass_or_none_was_written_the_armed_stop_is_repeated() -> None:
     history = History(0)
     assert repeated(history, KeepAlive(100)) is None
-    history.taken(Written(Packet(1, b"a")))
+    history.taken(PastWrite(Packet(1, b"a")))
     assert repeated(history, KeepAlive(100), open=False) is None
 
 
 def test_a_fixed_packet_is_repeated_while_a_value_runs() -> None:
     history, keepalive = History(0), KeepAlive(100, packet=Packet(1, b"k"))
     assert repeated(history, keepalive) is None
-    history.taken(Written(Packet(1, b"a"), moves_ms=300))
+    history.taken(PastWrite(Packet(1, b"a"), moves_ms=300))
     written = history.repetition(keepalive, 1.0, open=True)
-    assert written == [Written(Packet(1, b"k"), moves_ms=300)]
+    assert written == [PastWrite(Packet(1, b"k"), moves_ms=300)]
 
 
 def test_rest_ends_the_repetition_of_what_ran_and_not_of_a_position() -> None:
     history, held = History(0), Packet(1, b"p", k=(2,))
-    history.taken(Written(held, rest=True))
-    history.taken(Written(Packet(1, b"a", k=(1,))))
+    history.taken(PastWrite(held, rest=True))
+    history.taken(PastWrite(Packet(1, b"a", k=(1,))))
     history.rests()
     assert not history.running
     assert repeated(history, KeepAlive(100)) == [held]
@@ -84,7 +84,7 @@ def test_rest_ends_the_repetition_of_what_ran_and_not_of_a_position() -> None:
 
 def test_after_a_stop_nothing_older_is_repeated() -> None:
     history = History(0)
-    history.taken(Written(Packet(1, b"\x05", k=(1,)), rest=True))
+    history.taken(PastWrite(Packet(1, b"\x05", k=(1,)), rest=True))
     history.clear()
     assert repeated(history, KeepAlive(100)) is None
 
@@ -105,7 +105,7 @@ def test_a_hub_that_makes_up_slots_and_counters_costs_no_memory() -> None:
     for n in range(HISTORY_MOST * 2):
         packet = Packet(n, b"\x00", k=(n,), counter=Counter(0))
         history.number(packet)
-        history.taken(Written(packet))
+        history.taken(PastWrite(packet))
     assert len(repeated(history, KeepAlive(100)) or ()) == HISTORY_MOST
     # The first ones were forgotten and start again; the last ones count on.
     assert history.number(Packet(0, b"\x00", counter=Counter(0))) == b"\x00"

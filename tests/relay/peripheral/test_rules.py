@@ -20,8 +20,16 @@ from relay.link.messages import (
     Value,
     Write,
 )
-from relay.peripheral.actions import Answer, Cut, Dropped, Operate, Record, Refused, Taken
-from relay.peripheral.gate import State
+from relay.peripheral.actions import (
+    Cut,
+    Dropped,
+    KeepRecord,
+    Operate,
+    RadioRefused,
+    StopOutcome,
+    Taken,
+)
+from relay.peripheral.gate import GateState
 from relay.peripheral.limits import (
     ACTIVE_S,
     BREAK_S,
@@ -190,14 +198,16 @@ def test_silence_stops_when_the_longest_move_is_over() -> None:
     it.wait(0.01)
     it.strike()
     it.wait(0.7)
-    assert it.machine.gate.state is State.STOPPING
+    assert it.machine.gate.state is GateState.STOPPING
     it.wait(0.1)
     assert it.said[-1] == Stopped(7, StopCause.LINK, n=1)
     assert it.over is None
 
 
 @pytest.mark.parametrize("result", [Taken(), failing()])
-def test_a_move_is_over_so_long_after_the_radio_was_done_with_it(result: Taken | Refused) -> None:
+def test_a_move_is_over_so_long_after_the_radio_was_done_with_it(
+    result: Taken | RadioRefused,
+) -> None:
     it = Bench()
     it.open(silence=True)
     it.takes_s, it.result = 0.6, result
@@ -297,7 +307,7 @@ def test_the_short_lease_holds_from_the_first_packet_whatever_brought_it(what: s
     it.lease()
     it.wait(ACTIVE_S + 0.05)
     assert it.wrote[-1] == b"off"
-    assert it.machine.gate.state is State.SHUT
+    assert it.machine.gate.state is GateState.SHUT
 
 
 def test_rest_that_was_taken_brings_the_long_lease_back() -> None:
@@ -306,7 +316,7 @@ def test_rest_that_was_taken_brings_the_long_lease_back() -> None:
     it.wait(0.01)
     it.lease()
     it.wait(IDLE_S - 0.1)
-    assert it.machine.gate.state is State.OPEN
+    assert it.machine.gate.state is GateState.OPEN
 
 
 def test_rest_that_was_taken_gives_back_what_was_left_of_the_long_lease() -> None:
@@ -318,7 +328,7 @@ def test_rest_that_was_taken_gives_back_what_was_left_of_the_long_lease() -> Non
     it.output(rest=True)
     it.wait(IDLE_S - 0.1)
     assert it.wrote == [b"battery?"]
-    assert it.machine.gate.state is State.OPEN
+    assert it.machine.gate.state is GateState.OPEN
 
 
 @pytest.mark.parametrize("what", ["output", "write", "stop", "liar"])
@@ -348,7 +358,7 @@ def test_a_while_after_rest_the_relay_makes_sure_itself() -> None:
     it.keep(1)
     assert it.wrote == [b"on", b"zero", b"off"]
     assert not it.machine.may_run
-    assert it.machine.gate.state is State.OPEN
+    assert it.machine.gate.state is GateState.OPEN
     it.keep(2 * BREAK_S)
     assert it.wrote == [b"on", b"zero", b"off"]
 
@@ -614,7 +624,7 @@ def test_whoever_asks_for_something_afterwards_hears_that_it_is_gone() -> None:
     it.do(it.machine.await_stop(it.now, "token"))
     for id in (it.output(on()), it.stop(), it.arm()):
         assert it.answer(id) == Failed(id, ErrorCode.GONE, "out of range")
-    assert it.told == [Answer("token")]
+    assert it.told == [StopOutcome("token")]
 
 
 @pytest.mark.parametrize("hangs", [False, True])
@@ -683,7 +693,7 @@ def test_a_flood_of_different_stops_is_one_strike() -> None:
 def test_refused_and_gone_are_different_ends_of_a_write() -> None:
     it = Bench()
     it.open()
-    it.result = Refused(ErrorCode.GONE, "it went away")
+    it.result = RadioRefused(ErrorCode.GONE, "it went away")
     id = it.output(on())
     it.wait(0.1)
     assert it.answer(id) == Failed(id, ErrorCode.GONE, "it went away")
@@ -796,7 +806,7 @@ def test_a_whole_stop_of_the_hub_brings_the_long_lease_back() -> None:
     it.wait(0.01)
     it.lease()
     it.wait(IDLE_S / 2)
-    assert it.machine.gate.state is State.OPEN
+    assert it.machine.gate.state is GateState.OPEN
 
 
 def test_a_value_at_rest_does_not_shorten_the_lease_of_a_toy_at_rest() -> None:
@@ -804,7 +814,7 @@ def test_a_value_at_rest_does_not_shorten_the_lease_of_a_toy_at_rest() -> None:
     it.open()
     it.output(ZERO, rest=True)
     it.wait(IDLE_S / 2)
-    assert it.machine.gate.state is State.OPEN
+    assert it.machine.gate.state is GateState.OPEN
 
 
 def test_part_of_a_stop_that_is_repeated_does_not_call_the_newer_value_off() -> None:
@@ -823,13 +833,13 @@ def test_whether_it_may_run_is_recorded_before_it_can_matter() -> None:
     it = Bench()
     it.open()
     actions = it.machine.output(it.now, Output(50, 7, (on(),)))
-    assert [type(action) for action in actions] == [Record, Operate]
-    assert actions[0] == Record(may_run=True)
+    assert [type(action) for action in actions] == [KeepRecord, Operate]
+    assert actions[0] == KeepRecord(may_run=True)
     it.do(actions)
     it.end()
     it.by_hand = True
     it.stop()
-    assert Record(may_run=False) in it.machine.finished(it.now, Taken())
+    assert KeepRecord(may_run=False) in it.machine.finished(it.now, Taken())
 
 
 def test_a_keep_alive_that_began_before_a_late_write_is_no_last_word() -> None:

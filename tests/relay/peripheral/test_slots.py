@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from relay.link.messages import Output, Packet, Read, Write
 from relay.peripheral.limits import MERGE_S
 from relay.peripheral.limits import QUEUE_MOST as MOST
-from relay.peripheral.slots import Congested, Group, Request, Slots
+from relay.peripheral.slots import Congested, Group, QueuedRequest, Slots
 
 
 def packet(data: int, *keys: int, after_ms: int = 0) -> Packet:
@@ -32,7 +32,7 @@ def drain(slots: Slots, now: float = 0.0) -> list[int]:
     """Carry out everything that can be at `now`; bytes of packets, ids of requests."""
     done = []
     while (taken := slots.take(now)) is not None:
-        done.append(taken.message.id if isinstance(taken, Request) else taken[1].d[0])
+        done.append(taken.message.id if isinstance(taken, QueuedRequest) else taken[1].d[0])
         slots.finished(now)
     return done
 
@@ -234,7 +234,7 @@ def test_every_request_is_answered_once_and_the_newest_value_is_last(
         if taken is None:
             return False
         slots.wrote(now)
-        if isinstance(taken, Request):
+        if isinstance(taken, QueuedRequest):
             answered.append(taken.message.id)
             slots.finished(now)
             return True

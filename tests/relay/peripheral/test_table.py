@@ -19,7 +19,7 @@ from relay.link.messages import (
     Write,
 )
 from relay.peripheral import gate, machine
-from relay.peripheral.gate import State
+from relay.peripheral.gate import GateState
 from tests.relay.peripheral.bench import Bench, failing, on
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,28 +33,28 @@ def _table() -> list[list[str]]:
 
 HEAD, *ROWS = _table()
 CELLS = [
-    (row[0], State[state], cell)
+    (row[0], GateState[state], cell)
     for row in ROWS
     for state, cell in zip(HEAD[1:], row[1:], strict=True)
     if cell
 ]
 
 
-def bench_in(state: State) -> Bench:
+def bench_in(state: GateState) -> Bench:
     """A toy that has just been driven and is in this state; its radio is at rest."""
     it = Bench()
     it.open()
     it.output(on())
     it.wait(0.01)
     match state:
-        case State.SHUT | State.ARMED:
+        case GateState.SHUT | GateState.ARMED:
             it.strike(StopCause.LEASE)
             it.wait(0.01)
             # As if something were still on its way: what was stopped is not stopped for sure.
             it.machine.gate.settled = False
-            if state is State.ARMED:
+            if state is GateState.ARMED:
                 it.arm()
-        case State.STOPPING:
+        case GateState.STOPPING:
             it.result = failing()
             it.strike(StopCause.LEASE)
             it.wait(0.01)
@@ -72,7 +72,7 @@ def _refused(it: Bench, id: int) -> None:
 
 
 @pytest.mark.parametrize(("event", "state", "cell"), CELLS)
-def test_each_cell_of_the_table_is_true(event: str, state: State, cell: str) -> None:
+def test_each_cell_of_the_table_is_true(event: str, state: GateState, cell: str) -> None:
     it = bench_in(state)
     id = 0
     match event:
@@ -109,7 +109,7 @@ def test_each_cell_of_the_table_is_true(event: str, state: State, cell: str) -> 
     now = it.machine.gate.state
     match cell:
         case "ARMED" | "OPEN" | "SHUT":
-            assert now is State[cell]
+            assert now is GateState[cell]
         case "–":
             assert now is state
         case "refused":
@@ -121,10 +121,10 @@ def test_each_cell_of_the_table_is_true(event: str, state: State, cell: str) -> 
             assert isinstance(it.answer(id), Done | Value)
             assert it.wrote[0] in (b"on", b"stop", b"read")
         case "STOPPING":
-            assert now is State.STOPPING
+            assert now is GateState.STOPPING
             assert it.wrote == [b"off"]
         case "STOPPING, goes on" | "STOPPING, again":
-            assert now is State.STOPPING
+            assert now is GateState.STOPPING
             it.wait(0.06)
             assert it.wrote[0] == b"off"
         case "joins it":
@@ -140,14 +140,14 @@ def test_each_cell_of_the_table_is_true(event: str, state: State, cell: str) -> 
             assert it.wrote == [b"off", b"read", b"subscribe", b"unsubscribe"]
         case _:
             pytest.fail(f"no meaning for {cell}")
-    if now is State.SHUT and cell == "SHUT":
+    if now is GateState.SHUT and cell == "SHUT":
         assert it.said == [Stopped(7, StopCause.LEASE, n=1)]
 
 
-@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("state", list(GateState))
 @pytest.mark.parametrize("cause", [StopCause.PAUSE, StopCause.EMERGENCY, StopCause.SHUTDOWN])
 def test_while_the_wearers_stop_holds_nothing_arms_opens_or_passes(
-    state: State, cause: StopCause
+    state: GateState, cause: StopCause
 ) -> None:
     it = bench_in(state)
     it.block.cause = cause
@@ -160,7 +160,7 @@ def test_while_the_wearers_stop_holds_nothing_arms_opens_or_passes(
     refused.append(it.output(on()))
     for id in refused:
         _refused(it, id)
-    assert it.machine.gate.state is State.SHUT
+    assert it.machine.gate.state is GateState.SHUT
     it.block.cause = None
     it.lease()
     _refused(it, it.output(on()))
@@ -175,15 +175,15 @@ def test_the_texts_have_this_table(text: str) -> None:
 def test_the_gates_own_table_is_the_same() -> None:
     """`gate.TRANSITIONS` is what runs: every cell that names a state is in it, and nothing else."""
     names = {
-        gate.Event.ARM: "Arm, newest `seen`",
-        gate.Event.LEASE: "Beat with a lease for it",
-        gate.Event.ASKED: "Stop, any other",
-        gate.Event.CAUSE: "a cause",
-        gate.Event.TAKEN: "the armed stop was taken",
+        gate.GateEvent.ARM: "Arm, newest `seen`",
+        gate.GateEvent.LEASE: "Beat with a lease for it",
+        gate.GateEvent.ASKED: "Stop, any other",
+        gate.GateEvent.CAUSE: "a cause",
+        gate.GateEvent.TAKEN: "the armed stop was taken",
     }
     said = {(event, state): cell.split(",")[0] for event, state, cell in CELLS}
     for event, name in names.items():
-        for state in State:
+        for state in GateState:
             after = gate.TRANSITIONS.get((state, event))
             cell = said.get((name, state), "–")
             leads = cell if cell.isupper() else None

@@ -12,7 +12,7 @@ from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.toy import Toy
 from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.fake_bluez_daemon import BluezError, FakeBluez
@@ -271,7 +271,7 @@ async def test_a_toy_that_hangs_while_connecting_does_not_starve_the_one_on_the_
         scanning = tasks.create_task(radio.scan(lambda found: heard.add(found.address)))
         while len(heard) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        hanging.faults.latency_of[Op.CONNECT] = 60
+        hanging.faults.latency_of[FaultPoint.CONNECT] = 60
         lost = tasks.create_task(_connects(radio, hanging))
         await asyncio.sleep(0.2)
         async with asyncio.timeout(5):

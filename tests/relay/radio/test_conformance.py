@@ -10,8 +10,8 @@ import pytest
 
 from relay.link.messages import Advertisement, ErrorCode
 from relay.radio.base import Connection, RadioError
-from relay.radio.simulated.faults import Op
-from relay.radio.simulated.models import Answer, Characteristic, ToyModel
+from relay.radio.simulated.faults import FaultPoint
+from relay.radio.simulated.models import ToyCharacteristic, ToyModel, ToyResponse
 from relay.radio.simulated.toy import Toy
 from tests.relay.radio.worlds import WORLDS, World
 
@@ -28,17 +28,17 @@ MODEL = ToyModel(
     advertised=("MODEL",),
     services={
         SERVICE: (
-            Characteristic("tx", uuid(0xFFF1)),
-            Characteristic("rx", uuid(0xFFF2), "n"),
-            Characteristic("request", uuid(0xFFF3), "w"),
-            Characteristic("command", uuid(0xFFF4), "W"),
-            Characteristic("model", uuid(0xFFF5), "r"),
+            ToyCharacteristic("tx", uuid(0xFFF1)),
+            ToyCharacteristic("rx", uuid(0xFFF2), "n"),
+            ToyCharacteristic("request", uuid(0xFFF3), "w"),
+            ToyCharacteristic("command", uuid(0xFFF4), "W"),
+            ToyCharacteristic("model", uuid(0xFFF5), "r"),
         )
     },
     uuids=(SERVICE,),
     manufacturer={620: "ff21"},
     reads={"model": "'model-7"},
-    answers=(Answer("tx", "'ask;", "rx", "'answer;"),),
+    answers=(ToyResponse("tx", "'ask;", "rx", "'answer;"),),
 )
 
 
@@ -89,7 +89,7 @@ async def error_of(doing: Awaitable[object]) -> ErrorCode:
     return caught.value.code
 
 
-def reached(toy: Toy, *ops: Op) -> list[tuple[Op, str, bytes]]:
+def reached(toy: Toy, *ops: FaultPoint) -> list[tuple[FaultPoint, str, bytes]]:
     return [(one.op, one.role, one.data) for one in toy.record if one.op in ops]
 
 
@@ -139,7 +139,7 @@ async def test_writes_arrive_in_order_and_of_the_kind_asked_for(world: World, to
     for number in range(20):
         await connection.write(tx, bytes([number]), response=number % 2 == 1)
     await toy.until(lambda toy: len(toy.writes) == 20)
-    kinds = (Op.WRITE_NO_RESPONSE, Op.WRITE)
+    kinds = (FaultPoint.WRITE_NO_RESPONSE, FaultPoint.WRITE)
     expected = [(kinds[number % 2], "tx", bytes([number])) for number in range(20)]
     assert reached(toy, *kinds) == expected
 
@@ -149,9 +149,9 @@ async def test_a_characteristic_is_written_the_only_way_it_allows(world: World, 
     await connection.write(handle(connection, toy, "request"), b"1", response=False)
     await connection.write(handle(connection, toy, "command"), b"2", response=True)
     await toy.until(lambda toy: len(toy.writes) == 2)
-    assert reached(toy, Op.WRITE, Op.WRITE_NO_RESPONSE) == [
-        (Op.WRITE, "request", b"1"),
-        (Op.WRITE_NO_RESPONSE, "command", b"2"),
+    assert reached(toy, FaultPoint.WRITE, FaultPoint.WRITE_NO_RESPONSE) == [
+        (FaultPoint.WRITE, "request", b"1"),
+        (FaultPoint.WRITE_NO_RESPONSE, "command", b"2"),
     ]
 
 
@@ -176,7 +176,7 @@ async def test_notifications_come_in_order_while_subscribed(world: World, toy: T
     assert [await heard.get() for _ in range(30)] == [bytes([number]) for number in range(30)]
     await connection.unsubscribe(rx)
     # BlueZ 5.82 does not wait for the toy.
-    await toy.until(lambda toy: toy.record[-1].op is Op.UNSUBSCRIBE)
+    await toy.until(lambda toy: toy.record[-1].op is FaultPoint.UNSUBSCRIBE)
     assert not toy.notify("rx", b"late")
     assert heard.empty()
 
@@ -205,7 +205,7 @@ async def test_a_lost_link_is_reported_once_and_the_toy_can_come_back(
 async def test_a_link_lost_during_a_write_fails_the_write(world: World, toy: Toy) -> None:
     gone: asyncio.Queue[str] = asyncio.Queue()
     connection = await world.radio.connect(toy.address, gone.put_nowait)
-    toy.faults.stall({Op.WRITE})
+    toy.faults.stall({FaultPoint.WRITE})
     write = asyncio.create_task(
         connection.write(handle(connection, toy, "tx"), b"x", response=True)
     )
@@ -221,7 +221,7 @@ async def test_a_link_lost_during_a_write_fails_the_write(world: World, toy: Toy
 async def test_a_failed_write_leaves_the_connection_usable(world: World, toy: Toy) -> None:
     connection = await world.radio.connect(toy.address, lambda _: None)
     tx = handle(connection, toy, "tx")
-    toy.faults.fail(1, ops={Op.WRITE})
+    toy.faults.fail(1, ops={FaultPoint.WRITE})
     assert await error_of(connection.write(tx, b"1", response=True)) is not ErrorCode.GONE
     await connection.write(tx, b"2", response=True)
     assert toy.writes == [b"2"]
@@ -230,7 +230,7 @@ async def test_a_failed_write_leaves_the_connection_usable(world: World, toy: To
 async def test_a_write_given_up_leaves_the_connection_usable(world: World, toy: Toy) -> None:
     connection = await world.radio.connect(toy.address, lambda _: None)
     tx = handle(connection, toy, "tx")
-    toy.faults.stall({Op.WRITE})
+    toy.faults.stall({FaultPoint.WRITE})
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await connection.write(tx, b"given up", response=True)

@@ -6,7 +6,7 @@ import pytest
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.scripted import ScriptedToy
 from tests.doubles.clock import run_virtual
@@ -47,13 +47,13 @@ def test_the_script_answers_reads_in_order_and_records_everything() -> None:
         assert heard == [b"n"]
         ops = [(entry.op, entry.role) for entry in one.record]
         assert ops == [
-            (Op.CONNECT, ""),
-            (Op.READ, "rx"),
-            (Op.SUBSCRIBE, "rx"),
-            (Op.WRITE, "tx"),
-            (Op.NOTIFY, "rx"),
-            (Op.UNSUBSCRIBE, "rx"),
-            (Op.READ, "rx"),
+            (FaultPoint.CONNECT, ""),
+            (FaultPoint.READ, "rx"),
+            (FaultPoint.SUBSCRIBE, "rx"),
+            (FaultPoint.WRITE, "tx"),
+            (FaultPoint.NOTIFY, "rx"),
+            (FaultPoint.UNSUBSCRIBE, "rx"),
+            (FaultPoint.READ, "rx"),
         ]
 
     run_virtual(main())

@@ -7,11 +7,11 @@ import pytest
 from relay.hub_link.fitting import SERVICES
 from relay.link.codec import decode_from_relay, encode
 from relay.link.messages import Advertisement, Advertisements, Signal
-from relay.radio.sightings import BATCH, BATCH_S, MOST, SAME_S, Sightings
+from relay.radio.sightings import BATCH, BATCH_S, MOST, SAME_S, SightingBatch
 
 
 def test_the_first_sighting_is_told_within_a_batch() -> None:
-    sightings = Sightings()
+    sightings = SightingBatch()
     assert sightings.due is None
     sightings.add(Advertisement("A", "toy", -50), 1.0)
     assert sightings.due == 1.0 + BATCH_S
@@ -22,7 +22,7 @@ def test_the_first_sighting_is_told_within_a_batch() -> None:
 
 
 def test_the_same_content_is_told_once_a_second_and_news_at_once() -> None:
-    sightings = Sightings()
+    sightings = SightingBatch()
     told = []
     for tick in range(100):
         now = tick / 20
@@ -38,7 +38,7 @@ def test_the_same_content_is_told_once_a_second_and_news_at_once() -> None:
 
 
 def test_signal_strength_is_smoothed_and_unknown_does_not_count() -> None:
-    sightings = Sightings()
+    sightings = SightingBatch()
     for rssi in (-50, -90, 0, -50):
         sightings.add(Advertisement("A", rssi=rssi), 0.0)
     (told,) = sightings.take(1.0)
@@ -46,7 +46,7 @@ def test_signal_strength_is_smoothed_and_unknown_does_not_count() -> None:
 
 
 def test_a_batch_fits_a_frame_and_the_rest_follows_at_once() -> None:
-    sightings = Sightings()
+    sightings = SightingBatch()
     for n in range(BATCH + 5):
         sightings.add(Advertisement(f"{n}"), 0.0)
     assert len(sightings.take(0.1)) == BATCH
@@ -56,7 +56,7 @@ def test_a_batch_fits_a_frame_and_the_rest_follows_at_once() -> None:
 
 @pytest.mark.parametrize("services", [1, 20, 124, 2000])
 def test_whatever_neighbours_advertise_every_batch_fits_a_frame(services: int) -> None:
-    sightings = Sightings()
+    sightings = SightingBatch()
     uuid = "0000fff0-0000-1000-8000-00805f9b34fb"
     makers = {company: bytes(512) for company in range(16)}
     name = "\N{OGHAM LETTER BEITH}" * 128
@@ -84,7 +84,7 @@ def test_whatever_neighbours_advertise_every_batch_fits_a_frame(services: int) -
     ids=repr,
 )
 def test_what_the_link_cannot_say_is_left_out_and_counted(odd: Advertisement) -> None:
-    sightings = Sightings()
+    sightings = SightingBatch()
     sightings.add(odd, 0.0)
     batch = Advertisements(sightings.take(0.1))
     assert decode_from_relay(encode(batch)) == batch
@@ -92,7 +92,7 @@ def test_what_the_link_cannot_say_is_left_out_and_counted(odd: Advertisement) ->
 
 
 def test_who_was_not_seen_for_longest_is_forgotten() -> None:
-    sightings = Sightings()
+    sightings = SightingBatch()
     for n in range(MOST + 1):
         sightings.add(Advertisement(f"{n}"), 0.0)
     told = []
@@ -103,7 +103,7 @@ def test_who_was_not_seen_for_longest_is_forgotten() -> None:
 
 
 def test_a_new_hub_is_told_everything_again() -> None:
-    sightings = Sightings()
+    sightings = SightingBatch()
     sightings.add(Advertisement("A"), 0.0)
     sightings.take(0.1)
     sightings.clear()
@@ -112,7 +112,7 @@ def test_a_new_hub_is_told_everything_again() -> None:
 
 
 def test_of_several_radios_each_tells_how_well_it_hears() -> None:
-    sightings = Sightings(lambda address: {"hci0": -50, "hci1": -70} if address == "A" else {})
+    sightings = SightingBatch(lambda address: {"hci0": -50, "hci1": -70} if address == "A" else {})
     sightings.add(Advertisement("A", rssi=-50), 0.0)
     sightings.add(Advertisement("B", rssi=-60), 0.0)
     one, other = sightings.take(0.1)

@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from relay.radio.simulated.models import (
-    Answer,
-    Characteristic,
-    Cue,
     ModelError,
     Motor,
+    ToyCharacteristic,
+    ToyCue,
     ToyModel,
+    ToyResponse,
     check,
     decode,
     encode,
@@ -26,10 +26,12 @@ MODEL = ToyModel(
     name="Model",
     protocol="proto",
     advertised=("MODEL", "MODEL*"),
-    services={SERVICE: (Characteristic("tx", TX), Characteristic("rx", RX, "n"))},
+    services={SERVICE: (ToyCharacteristic("tx", TX), ToyCharacteristic("rx", RX, "n"))},
     manufacturer={620: "ff21"},
-    answers=(Answer("tx", "'Battery;", "rx", "'{battery};"),),
-    motors=(Motor("vibrate", (Cue("tx", "a0*", 1),), (Cue("tx", "a000"),), 10, silence_ms=100),),
+    answers=(ToyResponse("tx", "'Battery;", "rx", "'{battery};"),),
+    motors=(
+        Motor("vibrate", (ToyCue("tx", "a0*", 1),), (ToyCue("tx", "a000"),), 10, silence_ms=100),
+    ),
 )
 
 
@@ -56,16 +58,16 @@ def test_patterns(pattern: str, data: bytes, *, fits: bool) -> None:
 @pytest.mark.parametrize(
     ("cue", "data", "expected"),
     [
-        (Cue("tx", "*", 1), b"\x01\x7f", 0x7F),
-        (Cue("tx", "*", 1, 0xF0), b"\x01\x7f", 7),
-        (Cue("tx", "*", 5), b"\x01", None),
-        (Cue("tx", "*"), b"\x01", None),
-        (Cue("tx", "'*", 1), b"Vibrate1:20;", 20),
-        (Cue("tx", "'*", 2), b"Mply:1:2:3;", 3),
-        (Cue("tx", "'*", 2), b"Vibrate1:20;", None),
+        (ToyCue("tx", "*", 1), b"\x01\x7f", 0x7F),
+        (ToyCue("tx", "*", 1, 0xF0), b"\x01\x7f", 7),
+        (ToyCue("tx", "*", 5), b"\x01", None),
+        (ToyCue("tx", "*"), b"\x01", None),
+        (ToyCue("tx", "'*", 1), b"Vibrate1:20;", 20),
+        (ToyCue("tx", "'*", 2), b"Mply:1:2:3;", 3),
+        (ToyCue("tx", "'*", 2), b"Vibrate1:20;", None),
     ],
 )
-def test_levels(cue: Cue, data: bytes, expected: int | None) -> None:
+def test_levels(cue: ToyCue, data: bytes, expected: int | None) -> None:
     assert level(cue, data) == expected
 
 
@@ -84,12 +86,12 @@ def test_a_file_survives_writing_and_reading() -> None:
         {"reads": {"rx2": "00"}},
         {"reads": {"rx": "0"}},
         {"manufacturer": {1: "zz"}},
-        {"motors": (Motor("m", (Cue("tx", "XY"),)),)},
-        {"motors": (Motor("m", (Cue("ty", "00"),)),)},
-        {"answers": (Answer("tx", "00", "ry", "00"),)},
+        {"motors": (Motor("m", (ToyCue("tx", "XY"),)),)},
+        {"motors": (Motor("m", (ToyCue("ty", "00"),)),)},
+        {"answers": (ToyResponse("tx", "00", "ry", "00"),)},
         {"advertised": ("MODEL*",)},
-        {"services": {SERVICE: (Characteristic("tx", TX), Characteristic("tx", RX))}},
-        {"services": {SERVICE: (Characteristic("tx", TX, "q"), Characteristic("rx", RX))}},
+        {"services": {SERVICE: (ToyCharacteristic("tx", TX), ToyCharacteristic("tx", RX))}},
+        {"services": {SERVICE: (ToyCharacteristic("tx", TX, "q"), ToyCharacteristic("rx", RX))}},
     ],
 )
 def test_contradictions_are_found_and_name_the_toy(change: dict[str, object]) -> None:

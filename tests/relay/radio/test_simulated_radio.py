@@ -8,7 +8,7 @@ import pytest
 from relay.link.messages import Advertisement, ErrorCode
 from relay.radio.base import RadioError
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import WRITES, Fault, Op
+from relay.radio.simulated.faults import WRITES, Fault, FaultPoint
 from relay.radio.simulated.radio import SimulatedConnection, SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.clock import VirtualLoop, run_virtual
@@ -123,9 +123,9 @@ def test_the_record_holds_what_happened_in_order_with_times() -> None:
         await connection.disconnect()
         ops = [(one.op, one.role, one.data) for one in bench.toy.record]
         assert ops == [
-            (Op.CONNECT, "", b""),
-            (Op.WRITE, "tx", b"Vibrate1:1;"),
-            (Op.DISCONNECT, "", b""),
+            (FaultPoint.CONNECT, "", b""),
+            (FaultPoint.WRITE, "tx", b"Vibrate1:1;"),
+            (FaultPoint.DISCONNECT, "", b""),
         ]
         milliseconds = [round(one.t_ns / 1e6) for one in bench.toy.record]
         assert milliseconds == [10, 20, 30]
@@ -279,7 +279,7 @@ def test_connecting_fails_for_strangers_the_absent_the_connected_and_when_slots_
 
 def test_a_cancelled_connect_leaves_nothing_connected() -> None:
     async def test(bench: Bench) -> None:
-        bench.toy.faults.stall({Op.CONNECT})
+        bench.toy.faults.stall({FaultPoint.CONNECT})
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(20):
                 await bench.connect()

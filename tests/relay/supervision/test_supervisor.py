@@ -21,15 +21,15 @@ from relay.link.channel import channel_pair
 from relay.link.messages import Hello, RadioInfo
 from relay.radio.base import Connection
 from relay.supervision.bluez import BluezError
-from relay.supervision.errors import Gone, Unreached
+from relay.supervision.errors import PeripheralGone, Unreached
 from relay.supervision.holds import (
     BEAT_S,
     SILENCE_S,
-    Beat,
     HeldWrite,
-    Hold,
-    Release,
-    Said,
+    LoopTurns,
+    RelayReport,
+    StopOrder,
+    StopWithdrawn,
     decode,
     encode,
 )
@@ -41,7 +41,7 @@ from tests.doubles.radio import RecordingConnection, RecordingRadio
 from tests.system.processes import until
 
 A, B = "AA:BB:CC:00:00:01", "AA:BB:CC:00:00:02"
-ACKED = Hold(A, (HeldWrite(3, b"off", response=True),))
+ACKED = StopOrder(A, (HeldWrite(3, b"off", response=True),))
 
 
 @dataclass
@@ -88,13 +88,13 @@ class Relay:
     channel: socket.socket
     supervising: asyncio.Task[None]
 
-    def say(self, *said: Said) -> None:
+    def say(self, *said: RelayReport) -> None:
         for each in said:
             self.channel.send(encode(each))
 
     async def beat(self, seconds: float) -> None:
         for _ in range(round(seconds / BEAT_S)):
-            self.say(Beat())
+            self.say(LoopTurns())
             await asyncio.sleep(BEAT_S)
 
     async def die(self) -> None:
@@ -120,16 +120,18 @@ def at(bus: RecordingBus, op: str) -> list[float]:
 @pytest.mark.parametrize(
     "said",
     [
-        Beat(),
-        Release(A),
-        Hold(A),
-        Hold(A, (HeldWrite(3, b"\x00\xff", response=True), HeldWrite(9, b"", delay_ms=40)), 30),
-        Hold(A, cut=False),
-        Hold(A, record="/home/a person/devices/AA.json"),
-        Hold(A, line=7),
+        LoopTurns(),
+        StopWithdrawn(A),
+        StopOrder(A),
+        StopOrder(
+            A, (HeldWrite(3, b"\x00\xff", response=True), HeldWrite(9, b"", delay_ms=40)), 30
+        ),
+        StopOrder(A, cut=False),
+        StopOrder(A, record="/home/a person/devices/AA.json"),
+        StopOrder(A, line=7),
     ],
 )
-def test_what_is_said_arrives(said: Said) -> None:
+def test_what_is_said_arrives(said: RelayReport) -> None:
     assert decode(encode(said)) == said
 
 
@@ -150,7 +152,7 @@ def test_what_was_said_just_before_the_death_counts() -> None:
     async def scene() -> None:
         bus = RecordingBus()
         async with relay(bus) as it:
-            it.say(ACKED, Hold(A, (HeldWrite(3, b"newer", response=True),)), Hold(B))
+            it.say(ACKED, StopOrder(A, (HeldWrite(3, b"newer", response=True),)), StopOrder(B))
             await it.die()
         assert [data for _, op, data in bus.done if op == "write 1"] == [b"newer"]
         assert sorted(bus.ops()) == ["cut 1", "cut 2", "write 1"]
@@ -162,7 +164,7 @@ def test_a_relay_that_ends_in_order_holds_nothing_and_nothing_is_stopped() -> No
     async def scene() -> None:
         bus = RecordingBus()
         async with relay(bus) as it:
-            it.say(ACKED, Release(A))
+            it.say(ACKED, StopWithdrawn(A))
             await it.die()
         assert bus.ops() == []
 
@@ -189,7 +191,7 @@ def test_a_frozen_relays_device_is_stopped_once_and_keeps_its_connection() -> No
             await asyncio.sleep(10)
             assert bus.ops() == ["write 1"]
             assert at(bus, "write 1") == [SILENCE_S]
-            it.say(Beat())
+            it.say(LoopTurns())
             await asyncio.sleep(0.1)
             # What the relay had begun to write when it froze may have come after the stop.
             assert bus.ops() == ["write 1"] * 2
@@ -213,7 +215,7 @@ def test_a_write_that_nobody_acknowledges_is_written_twice_and_delays_are_kept()
     async def scene() -> None:
         bus = RecordingBus()
         async with relay(bus) as it:
-            it.say(Hold(A, (HeldWrite(3, b"1"), HeldWrite(3, b"2", delay_ms=100)), gap_ms=50))
+            it.say(StopOrder(A, (HeldWrite(3, b"1"), HeldWrite(3, b"2", delay_ms=100)), gap_ms=50))
             await it.die()
         assert [data for _, op, data in bus.done if op == "write 1"] == [b"1", b"2", b"1", b"2"]
         assert at(bus, "write 1") == [0, 0.1, 0.15, 0.15]
@@ -235,7 +237,7 @@ def test_a_busy_bus_is_tried_again() -> None:
 
 def test_a_device_that_has_gone_needs_nothing() -> None:
     async def scene() -> None:
-        bus = RecordingBus(broken=Gone("Not connected"))
+        bus = RecordingBus(broken=PeripheralGone("Not connected"))
         async with relay(bus) as it:
             it.say(ACKED)
             await it.die()
@@ -248,7 +250,7 @@ def test_a_device_that_has_gone_needs_nothing() -> None:
 def test_everything_is_over_within_two_seconds_whatever_the_bus_does(bus: RecordingBus) -> None:
     async def scene() -> None:
         async with relay(bus) as it:
-            it.say(ACKED, Hold(B, (HeldWrite(3, b"off"),)))
+            it.say(ACKED, StopOrder(B, (HeldWrite(3, b"off"),)))
             started = asyncio.get_running_loop().time()
             await it.die()
             took = asyncio.get_running_loop().time() - started
@@ -262,7 +264,7 @@ def test_a_device_whose_only_stop_is_to_be_cut_off() -> None:
     async def scene() -> None:
         bus = RecordingBus()
         async with relay(bus) as it:
-            it.say(Hold(A), Hold(B, cut=False))
+            it.say(StopOrder(A), StopOrder(B, cut=False))
             await asyncio.sleep(1)
         assert bus.ops() == ["cut 1"]
 
@@ -273,14 +275,14 @@ def test_a_device_whose_only_stop_is_to_be_cut_off() -> None:
     ("hold", "bus", "kept"),
     [
         (ACKED, RecordingBus(), False),
-        (Hold(A), RecordingBus(), False),
-        (ACKED, RecordingBus(broken=Gone("Not connected")), True),
+        (StopOrder(A), RecordingBus(), False),
+        (ACKED, RecordingBus(broken=PeripheralGone("Not connected")), True),
         (ACKED, RecordingBus(broken=BluezError("no")), True),
         (ACKED, RecordingBus(hangs=True), True),
     ],
 )
 def test_what_a_supervisor_has_stopped_the_next_start_need_not_look_for(
-    hold: Hold, bus: RecordingBus, kept: bool, tmp_path: Path
+    hold: StopOrder, bus: RecordingBus, kept: bool, tmp_path: Path
 ) -> None:
     record = tmp_path / "AA.json"
     record.write_text("{}")
@@ -299,10 +301,10 @@ def test_what_a_supervisor_has_stopped_the_next_start_need_not_look_for(
 # --- what is reached by a descriptor ------------------------------------------------------------
 
 
-DSTOP = Hold(A, (HeldWrite(1, b"\nDSTOP\n"),), line=1)
+DSTOP = StopOrder(A, (HeldWrite(1, b"\nDSTOP\n"),), line=1)
 
 
-def hand_over(it: Relay, hold: Hold, end: socket.socket | None) -> None:
+def hand_over(it: Relay, hold: StopOrder, end: socket.socket | None) -> None:
     """As a relay does that has this socket open; it keeps its own."""
     packet = encode(hold)
     if end is None:
@@ -336,7 +338,7 @@ async def test_a_frozen_relays_port_stays_open() -> None:
             hand_over(it, DSTOP, ours)
             await asyncio.sleep(SILENCE_S + 0.3)
             assert toy.recv(64) == b"\nDSTOP\n" * 2
-            it.say(Release(A))
+            it.say(StopWithdrawn(A))
             await asyncio.sleep(0.1)
             ours.close()
             assert toy.recv(64) == b"\nDSTOP\n" * 2, "once more, as the relay is back"
@@ -401,7 +403,7 @@ class Device:
     address: str
     connection: Connection = field(default_factory=RecordingConnection)
 
-    def hold(self) -> Hold:
+    def hold(self) -> StopOrder:
         return ACKED
 
 

@@ -7,7 +7,7 @@ import logging
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.messages import Debt, Driven, RadioInfo, RadioPart
-from relay.wearer.console import Console, picture
+from relay.wearer.console import RelayConsole, picture
 from relay.wearer.status import AgentStatus, PeripheralStatus
 from tests.doubles.clock import run_virtual
 from tests.doubles.radio import RecordingRadio
@@ -96,7 +96,7 @@ def show(screen: Screen) -> str:
 
     async def main() -> None:
         agent = Agent(RecordingRadio(), AgentConfig("attic"))
-        console = Console(screen)
+        console = RelayConsole(screen)
         task = asyncio.create_task(console.run(agent, lambda: ""))
         await asyncio.sleep(0.6)
         console.emit(logging.LogRecord("x", logging.INFO, "", 0, "it\x1b said", (), None))
@@ -127,6 +127,6 @@ def test_a_terminal_gets_a_block_that_is_redrawn_below_the_log() -> None:
 
 def test_a_terminal_that_goes_away_is_no_reason_to_stop() -> None:
     gone = Screen(tty=True)
-    console = Console(gone)
+    console = RelayConsole(gone)
     gone.close()
     console.emit(logging.LogRecord("x", logging.INFO, "", 0, "said", (), None))

@@ -17,7 +17,7 @@ from relay.debts.record import Record
 from relay.errors import ControlError, UsageError
 from relay.link.files import proof
 from relay.link.files.keys import write_private
-from relay.wearer.control import MOST_CLIENTS, MOST_REQUEST_BYTES, Command, Control, ask
+from relay.wearer.control import MOST_CLIENTS, MOST_REQUEST_BYTES, Control, ControlCommand, ask
 from tests.doubles.radio import RecordingRadio
 
 
@@ -46,7 +46,7 @@ def places(state: Path) -> list[Path]:
     return list(state.iterdir())
 
 
-async def tell(state: Path, do: Command) -> object:
+async def tell(state: Path, do: ControlCommand) -> object:
     return await asyncio.to_thread(ask, state, do)
 
 

@@ -6,21 +6,21 @@ import pytest
 
 from relay.errors import UsageError
 from relay.link.messages import StopCause
-from relay.wearer.state import WearersWill
+from relay.wearer.state import WearerState
 from tests.doubles.full_disk import full_disk
 
 
 def test_the_switches_last(tmp_path: Path) -> None:
     path = tmp_path / "wearer.json"
-    will = WearersWill(path)
+    will = WearerState(path)
     assert (will.paused, will.stopped, will.cause) == (False, False, None)
     will.pause()
-    assert WearersWill(path).cause is StopCause.PAUSE
+    assert WearerState(path).cause is StopCause.PAUSE
     will.stop()
-    assert (WearersWill(path).paused, WearersWill(path).stopped) == (True, True)
-    assert WearersWill(path).cause is StopCause.EMERGENCY
+    assert (WearerState(path).paused, WearerState(path).stopped) == (True, True)
+    assert WearerState(path).cause is StopCause.EMERGENCY
     will.resume()
-    assert WearersWill(path).cause is None
+    assert WearerState(path).cause is None
     assert [each.name for each in tmp_path.iterdir()] == ["wearer.json"]
 
 
@@ -38,16 +38,16 @@ def test_the_switches_last(tmp_path: Path) -> None:
 def test_a_damaged_file_counts_as_stopped(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "wearer.json"
     path.write_bytes(content)
-    will = WearersWill(path)
+    will = WearerState(path)
     assert will.cause is StopCause.EMERGENCY
     will.resume()
-    assert WearersWill(path).cause is None
+    assert WearerState(path).cause is None
 
 
 def test_a_disk_that_refuses_costs_the_memory_and_not_the_pause(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    will = WearersWill(tmp_path / "gone" / "wearer.json")
+    will = WearerState(tmp_path / "gone" / "wearer.json")
     (tmp_path / "gone").touch()  # a file where the folder should be: every write fails
     will.pause()
     assert will.paused
@@ -59,13 +59,13 @@ def test_a_disk_that_refuses_costs_the_memory_and_not_the_pause(
 
 def test_a_pause_on_a_full_disk_survives_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "wearer.json"
-    for pause in (WearersWill.pause, WearersWill.stop):
-        will = WearersWill(path)
+    for pause in (WearerState.pause, WearerState.stop):
+        will = WearerState(path)
         will.resume()
         with full_disk():
             pause(will)
         assert will.trouble == ""
-        assert WearersWill(path).cause is StopCause.EMERGENCY
+        assert WearerState(path).cause is StopCause.EMERGENCY
 
 
 def test_a_file_of_a_newer_version_stops_the_start_and_one_without_a_number_is_read(
@@ -74,7 +74,7 @@ def test_a_file_of_a_newer_version_stops_the_start_and_one_without_a_number_is_r
     path = tmp_path / "wearer.json"
     path.write_text('{"version": 99, "stopped": true, "more": 1}')
     with pytest.raises(UsageError, match="newer version"):
-        WearersWill(path)
+        WearerState(path)
     assert "99" in path.read_text()
     path.write_text('{"paused": true}')
-    assert WearersWill(path).paused
+    assert WearerState(path).paused

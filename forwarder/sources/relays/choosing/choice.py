@@ -40,7 +40,7 @@ class Obstacle(StrEnum):
     RADIO = "radio"  # its radio does not work
     UNHEARD = "unheard"  # it has not heard the toy lately
     BLOCKED = "blocked"  # its own wearer stopped or paused it
-    FAILED = "failed"  # it tried; again at `Verdict.until`
+    FAILED = "failed"  # it tried; again at `RelayVerdict.until`
     FULL = "full"  # no free place
 
 
@@ -59,7 +59,7 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RelayVerdict:
     """One relay about one toy. `why`: the obstacle in words. `until`: loop time of the next try."""
 
     post: Post
@@ -73,14 +73,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class WearerKeeps:
     """A wearer keeps the toy at the relay `key`; `why` in words."""
 
     key: str
     why: str
 
 
-def judge(sighting: Sighting, post: Post, pinned: Pinned, held: Held | None, now: float) -> Verdict:
+def judge(
+    sighting: Sighting, post: Post, pinned: Pinned, held: WearerKeeps | None, now: float
+) -> RelayVerdict:
     """What becomes of the toy at this relay, if it were opened at `now`."""
     tries = sighting.tries(post.key)
     told = score(
@@ -93,8 +95,8 @@ def judge(sighting: Sighting, post: Post, pinned: Pinned, held: Held | None, now
         preferred=pinned.preferred,
     )
 
-    def no(obstacle: Obstacle, why: str, until: float = 0.0) -> Verdict:
-        return Verdict(post, told, obstacle, why, until)
+    def no(obstacle: Obstacle, why: str, until: float = 0.0) -> RelayVerdict:
+        return RelayVerdict(post, told, obstacle, why, until)
 
     if held is not None and held.key != post.key:
         return no(Obstacle.WEARER, held.why)
@@ -112,10 +114,10 @@ def judge(sighting: Sighting, post: Post, pinned: Pinned, held: Held | None, now
         return no(Obstacle.FAILED, tries.why, tries.not_before)
     if post.free <= 0:
         return no(Obstacle.FULL, "all its places are taken")
-    return Verdict(post, told)
+    return RelayVerdict(post, told)
 
 
-def ranked(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+def ranked(verdicts: Iterable[RelayVerdict]) -> tuple[RelayVerdict, ...]:
     """Best first; those that cannot come last. Equals by key, so that nothing is by chance."""
     by_key = sorted(verdicts, key=lambda one: one.post.key)
     return tuple(
@@ -123,7 +125,7 @@ def ranked(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     )
 
 
-def patience_s(sighting: Sighting, verdicts: Sequence[Verdict]) -> float:
+def patience_s(sighting: Sighting, verdicts: Sequence[RelayVerdict]) -> float:
     """How long to wait for who might do better, now that the first has heard the toy."""
     could = [one for one in verdicts if one.obstacle in (None, Obstacle.UNHEARD)]
     if len(could) < 2:
@@ -136,7 +138,7 @@ def patience_s(sighting: Sighting, verdicts: Sequence[Verdict]) -> float:
     return GATHER_S
 
 
-def gives_way(verdicts: Iterable[Verdict]) -> str | None:
+def gives_way(verdicts: Iterable[RelayVerdict]) -> str | None:
     """Key of a relay that hears the toy, is full, and where a connect hangs: that one gives its
     place up."""
     full = (one for one in verdicts if one.obstacle is Obstacle.FULL and one.score.hangs)

@@ -95,7 +95,7 @@ class Sighting:
         self.not_before = 0.0
 
 
-class Sightings:
+class SightingTable:
     """All of them, by address. `jitter`: a number from 0 to 1, another one each time."""
 
     def __init__(self, jitter: Callable[[], float] = random) -> None:

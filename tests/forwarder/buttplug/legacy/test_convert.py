@@ -5,7 +5,7 @@ import math
 import pytest
 
 from forwarder.buttplug.legacy.convert import (
-    Target,
+    ShownDevice,
     launch_duration_ms,
     output_commands,
     place_of,
@@ -40,14 +40,14 @@ VIBRATE, ROTATE, POSITION = OutputType.VIBRATE, OutputType.ROTATE, OutputType.PO
 LINEAR, CONSTRICT = OutputType.HW_POSITION_WITH_DURATION, OutputType.CONSTRICT
 
 
-def target(*features: DeviceFeature, launch_position: int = 0) -> Target:
-    return Target("Toy", feature_table(device(0, "Toy", features)), launch_position)
+def target(*features: DeviceFeature, launch_position: int = 0) -> ShownDevice:
+    return ShownDevice("Toy", feature_table(device(0, "Toy", features)), launch_position)
 
 
 Converted = tuple[int, str, int] | tuple[int, str, int, int]
 
 
-def converted(message: Command, to: Target) -> list[Converted]:
+def converted(message: Command, to: ShownDevice) -> list[Converted]:
     """(feature, type, value[, duration]) of each command."""
     found: list[Converted] = []
     for command in output_commands(message, to):
@@ -183,7 +183,7 @@ def test_linear_without_vectors_is_no_command() -> None:
         (FleshlightLaunchFW12Cmd(id=1, device_index=0, speed=5, position=5), target()),
     ],
 )
-def test_what_the_device_cannot_do_is_refused_as_a_whole(message: Command, to: Target) -> None:
+def test_what_the_device_cannot_do_is_refused_as_a_whole(message: Command, to: ShownDevice) -> None:
     with pytest.raises(Unsupported, match="Toy"):
         output_commands(message, to)
 

@@ -16,7 +16,7 @@ from forwarder.buttplug.messages import (
     OutputValue,
     StopCmd,
 )
-from forwarder.buttplug.server import Request
+from forwarder.buttplug.server import ClientRequest
 from forwarder.errors import Denied
 from tests.forwarder.buttplug.devices import (
     READ,
@@ -338,11 +338,11 @@ def test_refused_subscription_is_none() -> None:
     served = Served(3, ALL)
     subscribe = frame("SensorSubscribeCmd", Id=7, **PRESSURE)
     (request,) = served.session.receive(subscribe, 0)
-    assert isinstance(request, Request)
+    assert isinstance(request, ClientRequest)
     served.session.fail(request, Denied("no"))
     assert pressure(served) == 0
     (request,) = served.session.receive(subscribe, 0)
-    assert isinstance(request, Request)
+    assert isinstance(request, ClientRequest)
     served.session.reply(request, Error(id=7, error_code=4, error_message="no"))
     assert pressure(served) == 0
 

@@ -6,25 +6,25 @@ import pytest
 
 from forwarder.buttplug.codec import Envelope
 from forwarder.buttplug.legacy.handshake import (
-    Hello,
+    LegacyHello,
     UnreadableHandshake,
     UnservedVersion,
     read_handshake,
 )
 
 
-def read(**fields: object) -> Hello:
+def read(**fields: object) -> LegacyHello:
     return read_handshake(Envelope("RequestServerInfo", {"Id": 1, "ClientName": "x"} | fields))
 
 
 def test_null_and_integral_floats_are_fine_here_too() -> None:
-    assert read(MessageVersion=None, ProtocolVersionMajor=4.0, ProtocolVersionMinor=0) == Hello(
-        1, "x", 4
-    )
+    assert read(
+        MessageVersion=None, ProtocolVersionMajor=4.0, ProtocolVersionMinor=0
+    ) == LegacyHello(1, "x", 4)
 
 
 def test_message_version_0_is_v0() -> None:
-    assert read(MessageVersion=0) == Hello(1, "x", 0)
+    assert read(MessageVersion=0) == LegacyHello(1, "x", 0)
 
 
 def test_any_minor_version_is_fine() -> None:

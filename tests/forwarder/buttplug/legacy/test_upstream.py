@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.buttplug.client import ClientSession, Devices, Ignored, Reading, Reply
+from forwarder.buttplug.client import (
+    ClientSession,
+    DevicesListed,
+    Ignored,
+    InputValue,
+    RequestReply,
+)
 from forwarder.buttplug.messages import (
     ClientMessage,
     DeviceInfo,
@@ -117,7 +123,7 @@ def test_devices_that_come_and_go_are_told_as_the_whole() -> None:
     both.served.devices[1] = nora(1)
     del both.served.devices[0]
     both.deliver(both.served.session.device_list())
-    assert both.events[-1] == Devices({1: nora(1)})
+    assert both.events[-1] == DevicesListed({1: nora(1)})
     assert both.client.devices == {1: nora(1)}
 
 
@@ -221,7 +227,7 @@ def test_subscription_there_and_back() -> None:
     both = wired(kegel)
     assert isinstance(both.ask(read(1, InputType.PRESSURE, InputCommand.SUBSCRIBE)), Ok)
     both.deliver(both.served.session.reading(0, 1, InputType.PRESSURE, 33))
-    assert both.events[-1] == Reading(0, 1, InputType.PRESSURE, 33)
+    assert both.events[-1] == InputValue(0, 1, InputType.PRESSURE, 33)
     assert isinstance(both.ask(read(1, InputType.PRESSURE, InputCommand.UNSUBSCRIBE)), Ok)
     assert both.served.session.reading(0, 1, InputType.PRESSURE, 33) == []
 
@@ -241,7 +247,7 @@ def test_strange_readings_are_ignored_or_fail_their_request(fields: dict[str, ob
     (event,) = client.receive(frame("SensorReading", Id=0, **fields), 0)
     assert isinstance(event, Ignored)
     (event,) = client.receive(frame("SensorReading", Id=id, **fields), 0)
-    assert isinstance(event, Reply)
+    assert isinstance(event, RequestReply)
     assert isinstance(event.message, Error)
 
 

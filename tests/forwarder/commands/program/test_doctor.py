@@ -12,7 +12,7 @@ import pytest
 
 from forwarder.checks.making import making
 from forwarder.checks.ports import ports
-from forwarder.config import Clients, Config, Devices, Link
+from forwarder.config import Clients, Config, DevicesSection, Link
 from relay.checks.findings import Finding, Mark, run_checks
 from relay.checks.machine import bluetooth, state_folder
 
@@ -47,7 +47,7 @@ def test_files_about_devices_that_would_keep_the_hub_from_starting_are_named(
     tmp_path: Path,
 ) -> None:
     user = tmp_path / "user.json"
-    config = Config(state=tmp_path, devices=Devices(user=user))
+    config = Config(state=tmp_path, devices=DevicesSection(user=user))
     bad, *_ = making(config)
     assert bad == Finding(Mark.BAD, f"{user} does not exist. Correct its name where it is named.")
     ways = [{"serial": {"port": "COM7"}}, {"btle": {"names": ["X"], "services": {}}}]

@@ -13,7 +13,7 @@ from forwarder.sources.relays.choosing.pins import How
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.clock import VirtualLoop
@@ -156,7 +156,7 @@ def test_a_toy_that_hangs_while_connecting_delays_no_other_and_gives_its_place_u
     async def scene(world: World) -> None:
         home = house(world, "Lovense Hush,Lovense Edge")
         hangs, good = home.toys
-        hangs.faults.stall({Op.CONNECT})
+        hangs.faults.stall({FaultPoint.CONNECT})
         good.in_range = False
         home.relay("attic", max_peripherals=1)
         world.hub.start_scanning(world.client)
@@ -174,7 +174,7 @@ def test_a_place_stays_taken_until_the_relay_has_let_the_toy_go() -> None:
         home.relay("attic", max_peripherals=1)
         device = await world.device()
         attic = world.source.relays["attic"]
-        home.toys[0].faults.latency_of[Op.DISCONNECT] = 1.0
+        home.toys[0].faults.latency_of[FaultPoint.DISCONNECT] = 1.0
         world.source.let_go(device, "a test")
         assert (attic.free_slots, list(attic.leaving.values())) == (0, [home.toys[0].address])
         await until(lambda: not attic.leaving, 3)

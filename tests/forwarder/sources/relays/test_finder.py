@@ -41,7 +41,7 @@ from relay.link.messages import (
     Write,
 )
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from tests.doubles.scripted_relay import ScriptedRelay
 from tests.forwarder.sources.relays.test_source import World, _quietly, play
 
@@ -252,7 +252,7 @@ def test_a_link_that_breaks_again_while_devices_resume_costs_no_device() -> None
         assert world.hub.devices.get(0) is device
         await world.vibrates(7)
         assert post.toys[0].writes[-1] == b"Vibrate:7;"
-        assert len([one for one in post.toys[0].record if one.op is Op.CONNECT]) == 1
+        assert len([one for one in post.toys[0].record if one.op is FaultPoint.CONNECT]) == 1
 
     play(scene)
 

@@ -12,7 +12,7 @@ from forwarder.devices.driver import Fate
 from forwarder.errors import Denied, HardwareError
 from forwarder.hub import truth
 from forwarder.hub.truth import Given, Truth
-from forwarder.protocols.base import Counter, KeepAlive, Packet
+from forwarder.protocols.base import EndpointWrite, KeptAlive, RunningByte
 from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.link_driver import RelayLink
 from relay.link import messages as wire
@@ -41,9 +41,9 @@ from relay.radio.simulated.catalogue import toys_by_name
 from tests.doubles.clock import run_virtual
 from tests.doubles.scripted_relay import ScriptedRelay
 
-OFF = (Packet("tx", b"off"),)
-ON = (Packet("tx", b"on"),)
-RUN = truth.Value(OutputType.VIBRATE, 5)
+OFF = (EndpointWrite("tx", b"off"),)
+ON = (EndpointWrite("tx", b"on"),)
+RUN = truth.FeatureValue(OutputType.VIBRATE, 5)
 
 
 class Bench:
@@ -118,7 +118,7 @@ async def armed(bench: Bench) -> None:
 
 def test_arming_hands_over_the_stop_and_leases_at_once() -> None:
     async def scene(bench: Bench) -> None:
-        alive = KeepAlive(100, Packet("tx", b"alive", counter=Counter(1, 2)))
+        alive = KeptAlive(100, EndpointWrite("tx", b"alive", counter=RunningByte(1, 2)))
         await bench.hardware.arm(OFF, gap_ms=50, keepalive=alive)
         arm = await bench.relay.hears(Arm)
         assert [packet.d for packet in arm.stop or ()] == [b"off"]
@@ -136,7 +136,7 @@ def test_arming_hands_over_the_stop_and_leases_at_once() -> None:
 
 @pytest.mark.parametrize(("stop", "said"), [(None, None), ((), ())])
 def test_a_stop_without_packets_says_what_it_is(
-    stop: tuple[Packet, ...] | None, said: tuple[wire.Packet, ...] | None
+    stop: tuple[EndpointWrite, ...] | None, said: tuple[wire.Packet, ...] | None
 ) -> None:
     async def scene(bench: Bench) -> None:
         await bench.hardware.arm(stop, gap_ms=0, keepalive=None)
@@ -148,7 +148,7 @@ def test_a_stop_without_packets_says_what_it_is(
 def test_at_rest_is_said_by_the_message() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
-        two = (Packet("tx", b"1", keys=("a",)), Packet("tx", b"2", keys=("b", "a")))
+        two = (EndpointWrite("tx", b"1", keys=("a",)), EndpointWrite("tx", b"2", keys=("b", "a")))
         await bench.hardware.output(two, merge=True, at_rest=True)
         output = await bench.relay.hears(Output)
         assert output.merge
@@ -162,7 +162,7 @@ def test_an_output_brings_active_leases_and_the_stop_ends_them() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
         bench.truth.took(bench.on())
-        await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+        await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
         before = len(bench.relay.heard)
         await asyncio.sleep(0.6)
         beats = [each for each in bench.relay.heard[before:] if isinstance(each, Beat)]
@@ -186,12 +186,12 @@ def test_an_output_brings_active_leases_and_the_stop_ends_them() -> None:
 def test_after_a_stop_of_the_relays_own_the_next_arm_knows_of_it() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
-        await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+        await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
         await bench.relay.say(Stopped(1, StopCause.STALL, n=3))
         await asyncio.sleep(0.01)
         assert not bench.hardware.armed
         before = len(bench.relay.heard)
-        bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+        bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
         await asyncio.sleep(0.01)
         kinds = [type(each) for each in bench.relay.heard[before:]]
         assert kinds.index(Arm) < kinds.index(Beat) < kinds.index(Output)
@@ -212,10 +212,10 @@ def test_a_gate_that_was_shut_without_a_word_is_armed_again_with_the_next_output
 
         bench.relay.instead = shut
         with pytest.raises(HardwareError):
-            await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+            await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
         bench.relay.instead = lambda request: None
         before = len(bench.relay.heard)
-        await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+        await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
         await bench.relay.hears(Arm, after=before)
 
     play(scene)
@@ -235,10 +235,12 @@ def test_a_refused_arm_is_tried_again_with_the_next_output() -> None:
         for _ in range(3):
             before = len(bench.relay.heard)
             with pytest.raises(HardwareError):
-                await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+                await bench.hardware.output(
+                    (EndpointWrite("tx", b"on"),), merge=False, at_rest=False
+                )
             await bench.relay.hears(Arm, after=before)
         bench.relay.instead = lambda request: None
-        await bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+        await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
         assert bench.hardware.armed
 
     play(scene)
@@ -249,7 +251,7 @@ def test_while_the_wearer_forbids_it_nothing_is_sent_but_stops() -> None:
         await armed(bench)
         bench.hardware.blocked = "The wearer has paused attic."
         with pytest.raises(Denied, match="paused"):
-            bench.hardware.output((Packet("tx", b"on"),), merge=False, at_rest=False)
+            bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
         await bench.hardware.stop(OFF, everything=True)
         assert not any(isinstance(each, Output) for each in bench.relay.heard)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from forwarder.sources.relays.hardware import RelayHardware
-from forwarder.sources.relays.relay import Opening, Relay
+from forwarder.sources.relays.relay import DeviceOpening, Relay
 from relay.link.messages import VERSION, Beat, Bye, Connect, Disconnected, Hello, RadioInfo
 from tests.doubles.scripted_relay import ScriptedRelay
 from tests.forwarder.sources.relays.test_finder import play_script, scripted
@@ -16,8 +16,8 @@ def relay() -> Relay:
     return Relay("key", "attic", Hello(VERSION, "attic", max_peripherals=3))
 
 
-def opening(p: int) -> Opening:
-    return Opening(RelayHardware(p, "AA", 0, "attic"))
+def opening(p: int) -> DeviceOpening:
+    return DeviceOpening(RelayHardware(p, "AA", 0, "attic"))
 
 
 def test_numbers_are_not_used_again_soon_and_never_twice_at_a_time() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forwarder.hub.kept import Kept
+from forwarder.hub.kept import KeptConnection
 from forwarder.sources.relays.reserved import MOST, Reserved
 
 WHY = "The wearer has paused attic."
@@ -15,7 +15,7 @@ def test_a_wearer_keeps_what_the_relay_has_and_had() -> None:
     assert reserved.block("attic", WHY) == ["T"]
     assert reserved.allows("T", "attic")
     assert not reserved.allows("T", "cellar")
-    assert reserved.holds() == (Kept("T", "attic", WHY, "Hush"),)
+    assert reserved.holds() == (KeptConnection("T", "attic", WHY, "Hush"),)
     assert reserved.free("attic") == ["T"]
     assert reserved.allows("T", "cellar")
     assert reserved.holds() == ()
@@ -73,7 +73,7 @@ def test_a_pause_that_becomes_an_emergency_stop_is_said_as_such() -> None:
 
 
 def test_what_was_kept_before_a_restart_is_kept_until_its_relay_is_content() -> None:
-    hold = Kept("T", "attic", WHY, "Hush")
+    hold = KeptConnection("T", "attic", WHY, "Hush")
     reserved = Reserved([hold])
     assert reserved.holds() == (hold,)
     assert not reserved.allows("T", "cellar")

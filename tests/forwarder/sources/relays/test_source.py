@@ -26,7 +26,7 @@ from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
 from relay.link.messages import Ceiling
 from relay.radio.simulated.catalogue import toys_by_name
-from relay.radio.simulated.faults import Op
+from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.clock import VirtualLoop, run_virtual
@@ -187,7 +187,7 @@ def test_a_broken_link_stops_the_toy_and_a_short_one_goes_unnoticed() -> None:
         assert post.toys[0].at_rest
         await world.vibrates(7)
         assert post.toys[0].writes[-1] == b"Vibrate:7;"
-        connects = [one for one in post.toys[0].record if one.op is Op.CONNECT]
+        connects = [one for one in post.toys[0].record if one.op is FaultPoint.CONNECT]
         assert len(connects) == 1
 
     play(scene)

@@ -22,7 +22,7 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.definitions.model import Definition, UserDevice
-from forwarder.errors import HardwareError, Held
+from forwarder.errors import HardwareError, HeldByPerson
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.loop_guard import MAX_HUBS, marked
 from forwarder.hub.scanning import HUB_SCAN_S
@@ -895,7 +895,7 @@ def test_a_stop_here_takes_back_what_waits_for_the_other_hub() -> None:
         await asyncio.sleep(0.1)
         # One is under way at the toy, the newest of the others waits here for its answer.
         Person(two.near.hub).stop("Dashboard")
-        with pytest.raises(Held):
+        with pytest.raises(HeldByPerson):
             two.near.hub.output(app, output(0, 9))
         await asyncio.sleep(0.1)
         two.far.toys[0].finish()

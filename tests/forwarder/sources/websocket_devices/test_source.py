@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from forwarder.access.admission import Admitted, Refused, Visitor
+from forwarder.access.admission import AdmissionRefused, Admitted, HttpVisitor
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
@@ -16,7 +16,7 @@ from forwarder.errors import ForwarderError, HardwareError
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.protocols.base import Counter, KeepAlive, Packet
+from forwarder.protocols.base import EndpointWrite, KeptAlive, RunningByte
 from forwarder.sources.websocket_devices.hardware import SEND_S, WebsocketHardware
 from forwarder.sources.websocket_devices.source import (
     HANDSHAKE_S,
@@ -247,8 +247,10 @@ def test_a_scan_ends_here_as_soon_as_it_began() -> None:
 
 def test_no_web_page_is_a_device() -> None:
     gate = DeviceGate()
-    assert isinstance(gate.admit(Visitor("192.168.1.20")), Admitted)
-    assert isinstance(gate.admit(Visitor("127.0.0.1", origin="http://localhost")), Refused)
+    assert isinstance(gate.admit(HttpVisitor("192.168.1.20")), Admitted)
+    assert isinstance(
+        gate.admit(HttpVisitor("127.0.0.1", origin="http://localhost")), AdmissionRefused
+    )
 
 
 # --- the hardware alone ---------------------------------------------------------------------------
@@ -291,8 +293,10 @@ def bench(test: Callable[[Bench], Awaitable[None]], bound: int = 256) -> None:
     run_virtual(main())
 
 
-def packet(data: bytes, *keys: str, after_ms: int = 0, counter: Counter | None = None) -> Packet:
-    return Packet("tx", data, keys=keys, after_ms=after_ms, counter=counter)
+def packet(
+    data: bytes, *keys: str, after_ms: int = 0, counter: RunningByte | None = None
+) -> EndpointWrite:
+    return EndpointWrite("tx", data, keys=keys, after_ms=after_ms, counter=counter)
 
 
 def test_without_a_gap_packets_are_written_at_once() -> None:
@@ -349,7 +353,7 @@ def test_a_partial_stop_leaves_the_others_queued() -> None:
 
 def test_a_keep_alive_repeats_what_was_written_last_while_something_runs() -> None:
     async def test(on: Bench) -> None:
-        alive = KeepAlive(1000, only_running=True)
+        alive = KeptAlive(1000, only_running=True)
         await on.hardware.arm([packet(b"stop")], gap_ms=0, keepalive=alive)
         await asyncio.sleep(5)
         assert on.came == []
@@ -365,7 +369,7 @@ def test_a_keep_alive_repeats_what_was_written_last_while_something_runs() -> No
 
 def test_what_ran_before_a_stop_is_never_repeated() -> None:
     async def test(on: Bench) -> None:
-        await on.hardware.arm([packet(b"stop", "a")], gap_ms=0, keepalive=KeepAlive(1000))
+        await on.hardware.arm([packet(b"stop", "a")], gap_ms=0, keepalive=KeptAlive(1000))
         on.hardware.output([packet(b"a", "a"), packet(b"b", "b")], merge=False, at_rest=False)
         await asyncio.sleep(0.5)
         on.hardware.stop([packet(b"stop", "a")], everything=True)
@@ -377,7 +381,7 @@ def test_what_ran_before_a_stop_is_never_repeated() -> None:
 
 def test_running_numbers_go_on_and_their_checksum_with_them() -> None:
     async def test(on: Bench) -> None:
-        counter = Counter(0, xor_at=1)
+        counter = RunningByte(0, xor_at=1)
         for _ in range(3):
             numbered = packet(b"\xfe\x10", "a", counter=counter)
             await on.hardware.output([numbered], merge=False, at_rest=False)

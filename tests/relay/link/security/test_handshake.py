@@ -9,13 +9,13 @@ import pytest
 from relay.link.errors import LinkViolation
 from relay.link.security.handshake import (
     MAX_FRAME_BYTES,
+    FinishedHandshake,
+    HandshakeMode,
+    HandshakeRefused,
+    HandshakeStep,
     HubHandshake,
-    Mode,
-    Opened,
-    Refusal,
-    Refused,
+    RefusalCode,
     RelayHandshake,
-    Step,
     code_id,
 )
 from relay.link.security.noise import HandshakeState, KeyPair, NoiseError
@@ -31,13 +31,13 @@ class Hub:
     def __init__(self) -> None:
         self.key = KeyPair.generate()
         self.hub_name = "desk"
-        self.secret: bytes | Refusal = _SECRET
+        self.secret: bytes | RefusalCode = _SECRET
         self.relays: dict[bytes, str] = {}
         self.asked: list[bytes] = []
         self.filed: list[tuple[bytes, bytes, str, float]] = []
-        self.refuses: Refused | None = None
+        self.refuses: HandshakeRefused | None = None
 
-    def offer(self, code_id: bytes, now: float) -> bytes | Refusal:
+    def offer(self, code_id: bytes, now: float) -> bytes | RefusalCode:
         self.asked.append(code_id)
         return self.secret
 
@@ -52,9 +52,9 @@ class Hub:
         return self.relays.get(relay_key)
 
 
-def _meet(relay: RelayHandshake, hub: HubHandshake) -> tuple[Step, Step]:
+def _meet(relay: RelayHandshake, hub: HubHandshake) -> tuple[HandshakeStep, HandshakeStep]:
     """Run to the end; return the last step of the relay and of the hub."""
-    at_relay, at_hub, frame = Step(), Step(), relay.start()
+    at_relay, at_hub, frame = HandshakeStep(), HandshakeStep(), relay.start()
     while True:
         at_hub = hub.receive(frame, 7.0)
         if at_hub.frame is None:
@@ -65,7 +65,7 @@ def _meet(relay: RelayHandshake, hub: HubHandshake) -> tuple[Step, Step]:
         frame = at_relay.frame
 
 
-def _refusal(step: Step) -> Refused:
+def _refusal(step: HandshakeStep) -> HandshakeRefused:
     assert step.opened is None
     assert step.refused is not None
     return step.refused
@@ -81,8 +81,16 @@ def test_a_pairing_leaves_each_end_with_the_others_key_and_name() -> None:
     relay, opened = at_relay.opened, at_hub.opened
     assert relay is not None
     assert opened is not None
-    assert (relay.remote_key, relay.name, relay.mode) == (hub.key.public, "desk", Mode.PAIR)
-    assert (opened.remote_key, opened.name, opened.mode) == (_RELAY.public, "attic", Mode.PAIR)
+    assert (relay.remote_key, relay.name, relay.mode) == (
+        hub.key.public,
+        "desk",
+        HandshakeMode.PAIR,
+    )
+    assert (opened.remote_key, opened.name, opened.mode) == (
+        _RELAY.public,
+        "attic",
+        HandshakeMode.PAIR,
+    )
     assert relay.session == opened.session
     assert opened.transport.open(relay.transport.seal(b"hello")) == b"hello"
 
@@ -93,7 +101,7 @@ def test_a_relay_that_has_paired_comes_in_by_its_key() -> None:
     at_relay, at_hub = _meet(RelayHandshake(_RELAY, hub_key=hub.key.public), HubHandshake(hub))
     assert at_relay.opened is not None
     assert at_hub.opened is not None
-    assert (at_hub.opened.name, at_hub.opened.mode) == ("attic", Mode.KNOWN)
+    assert (at_hub.opened.name, at_hub.opened.mode) == ("attic", HandshakeMode.KNOWN)
     assert at_hub.opened.session == at_relay.opened.session
 
 
@@ -111,13 +119,13 @@ def test_names_are_neutralised_before_anyone_sees_them() -> None:
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (Refusal.CODE_SPENT, "code expired or already used"),
-        (Refusal.WRONG_CODE, "wrong pairing code"),
+        (RefusalCode.CODE_SPENT, "code expired or already used"),
+        (RefusalCode.WRONG_CODE, "wrong pairing code"),
         (bytes(32), "wrong pairing code"),
     ],
 )
 def test_a_code_that_is_no_good_is_refused_with_its_reason(
-    answer: bytes | Refusal, text: str
+    answer: bytes | RefusalCode, text: str
 ) -> None:
     hub = Hub()
     hub.secret = answer
@@ -134,7 +142,7 @@ def test_a_hub_with_another_key_is_not_the_one_paired_with() -> None:
     relay = RelayHandshake(_RELAY, hub_key=KeyPair.generate().public)
     at_relay, at_hub = _meet(relay, HubHandshake(Hub()))
     assert str(_refusal(at_relay)).startswith("this hub is not the one you paired with")
-    assert at_hub.frame == bytes([Refusal.WRONG_HUB])
+    assert at_hub.frame == bytes([RefusalCode.WRONG_HUB])
     # Anybody on the way could have said so.
     assert not _refusal(at_relay).certain
 
@@ -143,10 +151,10 @@ def test_an_impostor_that_answers_without_the_key_is_not_the_hub() -> None:
     relay = RelayHandshake(_RELAY, hub_key=KeyPair.generate().public)
     relay.start()
     refused = _refusal(relay.receive(b"\0" + bytes(48)))
-    assert refused.refusal is Refusal.WRONG_HUB
+    assert refused.refusal is RefusalCode.WRONG_HUB
     relay = RelayHandshake(_RELAY, secret=_SECRET)
     relay.start()
-    assert _refusal(relay.receive(b"\0" + bytes(96))).refusal is Refusal.WRONG_CODE
+    assert _refusal(relay.receive(b"\0" + bytes(96))).refusal is RefusalCode.WRONG_CODE
 
 
 def test_a_revoked_relay_is_told_by_the_hub_itself() -> None:
@@ -179,16 +187,16 @@ def test_a_revocation_during_the_handshake_counts() -> None:
 
 def test_a_code_used_up_meanwhile_is_refused_at_the_end() -> None:
     hub = Hub()
-    hub.refuses = Refused(Refusal.CODE_SPENT)
+    hub.refuses = HandshakeRefused(RefusalCode.CODE_SPENT)
     at_relay, at_hub = _meet(RelayHandshake(_RELAY, secret=_SECRET), HubHandshake(hub))
     assert str(_refusal(at_relay)).startswith("code expired or already used")
-    assert _refusal(at_relay).refusal is Refusal.CODE_SPENT
+    assert _refusal(at_relay).refusal is RefusalCode.CODE_SPENT
     assert _refusal(at_hub).certain
 
 
 def test_a_hub_that_cannot_store_the_relay_says_why() -> None:
     hub = Hub()
-    hub.refuses = Refused(None, "the disk of the hub is full")
+    hub.refuses = HandshakeRefused(None, "the disk of the hub is full")
     at_relay, _ = _meet(RelayHandshake(_RELAY, secret=_SECRET), HubHandshake(hub))
     assert str(_refusal(at_relay)) == "the disk of the hub is full"
 
@@ -198,7 +206,7 @@ def test_other_suites_and_modes_are_refused(head: bytes) -> None:
     step = HubHandshake(Hub()).receive(head + bytes(90), 0.0)
     if head == b"\x01":
         step = HubHandshake(Hub()).receive(head, 0.0)
-    assert step.frame == bytes([Refusal.VERSION])
+    assert step.frame == bytes([RefusalCode.VERSION])
     assert "different versions" in str(_refusal(step))
 
 
@@ -208,11 +216,11 @@ def test_the_mode_cannot_be_changed_on_the_way() -> None:
     hub.relays[_RELAY.public] = "attic"
     first = RelayHandshake(_RELAY, hub_key=hub.key.public).start()
     step = HubHandshake(hub).receive(b"\x01\x01" + code_id(_SECRET) + first[2:], 0.0)
-    assert _refusal(step).refusal is Refusal.WRONG_CODE
+    assert _refusal(step).refusal is RefusalCode.WRONG_CODE
     first = RelayHandshake(_RELAY, secret=_SECRET).start()
     other = bytes([first[2] ^ 1])  # the code id is bound as well
     step = HubHandshake(hub).receive(first[:2] + other + first[3:], 0.0)
-    assert _refusal(step).refusal is Refusal.WRONG_CODE
+    assert _refusal(step).refusal is RefusalCode.WRONG_CODE
 
 
 def test_a_recording_of_the_first_frame_opens_nothing() -> None:
@@ -260,9 +268,9 @@ def test_a_finished_handshake_takes_no_more_frames() -> None:
     with pytest.raises(LinkViolation, match="ended"):
         hub.receive(b"\x09", 0.0)
     relay = RelayHandshake(_RELAY, secret=_SECRET)
-    relay.receive(bytes([Refusal.BUSY]))
+    relay.receive(bytes([RefusalCode.BUSY]))
     with pytest.raises(LinkViolation, match="ended"):
-        relay.receive(bytes([Refusal.BUSY]))
+        relay.receive(bytes([RefusalCode.BUSY]))
 
 
 @pytest.mark.parametrize("frame", [b"\x42", b"\x10\x10", b"\x15"])
@@ -276,7 +284,7 @@ def test_a_busy_hub_is_worth_another_try_in_either_mode() -> None:
         RelayHandshake(_RELAY, secret=_SECRET),
         RelayHandshake(_RELAY, hub_key=_RELAY.public),
     ):
-        refused = _refusal(relay.receive(bytes([Refusal.BUSY])))
+        refused = _refusal(relay.receive(bytes([RefusalCode.BUSY])))
         assert not refused.certain
         assert "try again" in str(refused)
 
@@ -314,8 +322,8 @@ def test_the_vectors_are_what_both_ends_say() -> None:
 
 
 def test_the_text_of_every_refusal_is_its_own() -> None:
-    texts = {str(Refused(refusal)) for refusal in (*Refusal, None)}
-    assert len(texts) == len(Refusal) + 1
+    texts = {str(HandshakeRefused(refusal)) for refusal in (*RefusalCode, None)}
+    assert len(texts) == len(RefusalCode) + 1
     assert all("\n" not in text for text in texts)
 
 
@@ -333,7 +341,7 @@ def test_a_conversation_names_nobody_in_clear() -> None:
 def test_opened_keeps_the_session_apart_from_every_other() -> None:
     hub = Hub()
     hub.relays[_RELAY.public] = "attic"
-    seen: list[Opened] = []
+    seen: list[FinishedHandshake] = []
     for _ in range(2):
         step, _ = _meet(RelayHandshake(_RELAY, hub_key=hub.key.public), HubHandshake(hub))
         assert step.opened is not None

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from relay.link.files.keys import PrivateFileError, write_private
 from relay.link.security.pairing import (
     MAX_PLACES,
+    HubPlace,
     KnownHub,
     PairingLink,
     PairingLinkError,
-    Place,
     advertised,
     forget_hub,
     known_hub,
@@ -123,7 +123,7 @@ _HOSTS = st.one_of(
 def test_every_link_comes_back_as_it_went(
     hosts: list[tuple[str, int]], secret: bytes, tls: bool
 ) -> None:
-    link = PairingLink(tuple(dict.fromkeys(Place(*host) for host in hosts)), secret, tls)
+    link = PairingLink(tuple(dict.fromkeys(HubPlace(*host) for host in hosts)), secret, tls)
     assert PairingLink.parse(link.page() if tls else link.text()) == link
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from relay.link.channel import Channel, Frame, MemoryChannel, channel_pair
 from relay.link.errors import ChannelClosed, LinkError, LinkViolation
-from relay.link.security.handshake import Refusal, Refused, RelayHandshake
+from relay.link.security.handshake import HandshakeRefused, RefusalCode, RelayHandshake
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import (
     HANDSHAKE_S,
@@ -120,13 +120,13 @@ def test_each_refusal_reaches_the_relay_as_its_own_error() -> None:
     async def main() -> None:
         hub = Hub()
         seen = []
-        hub.secret = Refusal.CODE_SPENT
+        hub.secret = RefusalCode.CODE_SPENT
         seen.append((await _both(hub, secret=_SECRET))[0])
         hub.secret = bytes(32)
         seen.append((await _both(hub, secret=_SECRET))[0])
         seen.append((await _both(hub, hub_key=KeyPair.generate().public))[0])
         seen.append((await _both(hub, hub_key=hub.key.public))[0])
-        assert all(isinstance(error, Refused) for error in seen)
+        assert all(isinstance(error, HandshakeRefused) for error in seen)
         assert [str(error).partition(";")[0] for error in seen] == [
             "code expired or already used",
             "wrong pairing code",
@@ -164,7 +164,7 @@ def test_every_stranger_gets_one_byte_after_the_same_time(first: bytes) -> None:
                 await ours.receive()
             # Whatever is known about the peer is not written on the outside.
             assert (closed.value.code, closed.value.reason) == (1008, "")
-        assert isinstance(serving.result(), Refused)
+        assert isinstance(serving.result(), HandshakeRefused)
 
     run_virtual(main())
 
@@ -218,10 +218,10 @@ def test_a_closed_door_answers_busy_without_listening() -> None:
         hub, doors = Hub(), Doors(open_to=0)
         ours, theirs = channel_pair(names=("hub", "10.0.0.9:1"))
         await ours.send(RelayHandshake(_RELAY, secret=_SECRET).start())
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(HandshakeRefused) as refused:
             await secure_as_hub(theirs, hub, doors)
-        assert refused.value.refusal is Refusal.BUSY
-        assert await ours.receive() == bytes([Refusal.BUSY])
+        assert refused.value.refusal is RefusalCode.BUSY
+        assert await ours.receive() == bytes([RefusalCode.BUSY])
         assert hub.asked == []
         assert doors.log == ["enter 10.0.0.9:1"]
 

@@ -14,12 +14,12 @@ from relay.radio.base import Connection, RadioError
 from relay.radio.wired.connection import COPIES, COPY_S, GAP_S, SILENCE_S, WirelessConnection
 from relay.radio.wired.line import OnBytes, next_number
 from relay.radio.wired.network import Tcp, Udp
-from relay.radio.wired.place import RX, TX, Place
+from relay.radio.wired.place import RX, TX, WiredPlace
 from relay.radio.wired.web import Web
 from tests.doubles.clock import run_virtual
 from tests.doubles.tcode_network import UdpToy, WebToy
 
-PLACE = Place("tcode", "udp://toy:8000", "udp://toy:8000", "tcode-v03", 10, wireless=True)
+PLACE = WiredPlace("tcode", "udp://toy:8000", "udp://toy:8000", "tcode-v03", 10, wireless=True)
 DSTOP = b"DSTOP\n"
 
 

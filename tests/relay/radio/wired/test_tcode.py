@@ -31,14 +31,14 @@ def test_axes_come_in_the_order_people_know_and_only_known_ones() -> None:
 
 
 def test_lines_are_put_together_from_any_pieces() -> None:
-    lines = tcode.Lines()
+    lines = tcode.LineSplitter()
     assert lines.feed(b"TCode ") == []
     assert lines.feed(b"v0.3\r\nL0 0") == [b"TCode v0.3\r\n"]
     assert lines.feed(b" 9999 Up\r\n\n") == [b"L0 0 9999 Up\r\n", b"\n"]
 
 
 def test_noise_without_an_end_is_cut() -> None:
-    lines = tcode.Lines()
+    lines = tcode.LineSplitter()
     assert [len(one) for one in lines.feed(b"x" * 600)] == [256, 256]
     assert lines.feed(b"\n") == [b"x" * 88 + b"\n"]
 

@@ -16,9 +16,9 @@ from relay.link.messages import Advertisement, ErrorCode
 from relay.link.stand_ins import endpoints_of, stand_in
 from relay.radio.base import RadioError
 from relay.radio.wired.network import Tcp, Udp
-from relay.radio.wired.place import RX, TX, Place
-from relay.radio.wired.radio import Way, WiredRadio
-from relay.radio.wired.serial_port import SerialPort, Settings, holder, missing, trouble
+from relay.radio.wired.place import RX, TX, WiredPlace
+from relay.radio.wired.radio import WiredAccess, WiredRadio
+from relay.radio.wired.serial_port import PortSettings, SerialPort, holder, missing, trouble
 from relay.radio.wired.web import Web
 from tests.doubles.tcode_network import TcpToy, UdpToy, WebToy
 from tests.doubles.tcode_toy import Firmware, PtyToy
@@ -62,16 +62,16 @@ NETWORK = {"udp": UdpToy, "tcp": TcpToy, "ws": WebToy}
 
 
 def networked(toy: UdpToy | TcpToy | WebToy) -> World:
-    place = Place("tcode", toy.url, toy.url, "tcode-v03", 1.0, wireless=True)
-    ways: dict[str, Callable[[str, int], Way]] = {"udp": Udp, "tcp": Tcp, "ws": Web}
+    place = WiredPlace("tcode", toy.url, toy.url, "tcode-v03", 1.0, wireless=True)
+    ways: dict[str, Callable[[str, int], WiredAccess]] = {"udp": Udp, "tcp": Tcp, "ws": Web}
     way = ways[toy.scheme]("127.0.0.1", toy.port)
     radio = WiredRadio(place, way, answer_s=1.0, retry_s=0.1)
     return World(radio, toy, toy.url, "tcode", "")
 
 
 def radio_at(path: Path, protocol: str = "tcode-v03", *, answer_s: float = 1.0) -> WiredRadio:
-    place = Place("serial", str(path), ADDRESS, protocol, absent=missing(str(path)))
-    way = SerialPort(str(path), Settings(prefix=b"\n"))
+    place = WiredPlace("serial", str(path), ADDRESS, protocol, absent=missing(str(path)))
+    way = SerialPort(str(path), PortSettings(prefix=b"\n"))
     return WiredRadio(place, way, answer_s=answer_s, retry_s=0.1)
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from forwarder.sources.relays.choosing.choice import (
     AGAIN_S,
     GATHER_S,
-    Held,
     Obstacle,
     Post,
-    Verdict,
+    RelayVerdict,
+    WearerKeeps,
     gives_way,
     judge,
     patience_s,
@@ -36,7 +36,9 @@ def toy(levels: dict[str, int], *, last: str | None = None) -> Sighting:
     return sighting
 
 
-def verdicts(sighting: Sighting, *posts: Post, held: Held | None = None) -> tuple[Verdict, ...]:
+def verdicts(
+    sighting: Sighting, *posts: Post, held: WearerKeeps | None = None
+) -> tuple[RelayVerdict, ...]:
     return ranked(judge(sighting, post, FREE, held, NOW) for post in posts)
 
 
@@ -158,7 +160,9 @@ def test_a_connect_that_hangs_gives_its_place_to_whoever_waits() -> None:
 
 def test_a_wearers_stop_and_a_persons_pin_are_stronger_than_any_score() -> None:
     sighting = toy({"attic": -30, "bath": -95}, last="attic")
-    (bath, attic) = verdicts(sighting, ATTIC, BATH, held=Held("bath", "The wearer stopped bath."))
+    (bath, attic) = verdicts(
+        sighting, ATTIC, BATH, held=WearerKeeps("bath", "The wearer stopped bath.")
+    )
     assert (bath.obstacle, attic.obstacle) == (None, Obstacle.WEARER)
     never = judge(sighting, ATTIC, Pinned(How.NEVER, "never"), None, NOW)
     preferred = judge(sighting, BATH, Pinned(How.PREFER), None, NOW)
