@@ -17,11 +17,13 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     bluetooth      adapters, by the names that the system has for them; "" is its default one
     serial         serial ports with what is on them, as "/dev/ttyUSB0=tcode"
     tcode          T-Code machines on the network, as "udp://tcode.local:8000"
+    gamepads       every game pad that rumbles
     """
 
     bluetooth: tuple[str, ...] = ()
     serial: tuple[str, ...] = ()
     tcode: tuple[str, ...] = ()
+    gamepads: bool = False
 
     @property
     def named(self) -> bool:
@@ -40,10 +42,11 @@ NONE = NamedRadios()
 
 @dataclass(frozen=True, slots=True)
 class RadioOption:
-    """`--key METAVAR`, which may be given several times. `alone`: what it means without a value."""
+    """`--key METAVAR`, which may be given several times; without a metavar it is said or not.
+    `alone`: what it means without a value."""
 
     key: str
-    metavar: str
+    metavar: str | None
     help: str
     alone: str | None = None
 
@@ -60,19 +63,27 @@ OPTIONS = (
         "a T-Code machine on the network, such as udp://tcode.local:8000, tcp://HOST:PORT or"
         " ws://HOST/ws",
     ),
+    RadioOption("gamepads", None, "every game pad of this machine that rumbles"),
 )  # fmt: skip
 
 
 def add_radio_options(parser: argparse.ArgumentParser) -> None:
     """Add an option for each kind of radio."""
     for one in OPTIONS:
+        if one.metavar is None:
+            parser.add_argument(f"--{one.key}", action="store_true", default=None, help=one.help)
+            continue
         parser.add_argument(
             f"--{one.key}", action="append", metavar=one.metavar, const=one.alone,
             nargs=None if one.alone is None else "?", help=f"{one.help}; as many as you like",
         )  # fmt: skip
 
 
-def on_command_line(options: argparse.Namespace) -> dict[str, tuple[str, ...]]:
+def on_command_line(options: argparse.Namespace) -> dict[str, tuple[str, ...] | bool]:
     """What was said there, by key; a kind that was said wins over what a file says of it."""
     said = {one.key: getattr(options, one.key) for one in OPTIONS}
-    return {key: tuple(values) for key, values in said.items() if values is not None}
+    return {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in said.items()
+        if value is not None
+    }

@@ -118,9 +118,13 @@ class TellsWhatToysDo(Protocol):
         ...
 
 
+# Simulated toys are in this program; the system ends what a game pad does after its time.
+_END_WITH_US = frozenset({"simulated", "gamepad"})
+
+
 def toys_run_on(radio: Radio) -> bool:
-    """Whether toys of `radio` go on when this program ends; simulated ones end with it."""
-    return any(kind != "simulated" for kind in kinds(radio))
+    """Whether toys of `radio` go on when this program ends."""
+    return bool(kinds(radio) - _END_WITH_US)
 
 
 def kinds(radio: Radio) -> frozenset[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from relay.errors import UsageError
 from relay.radio.base import Radio
 from relay.radio.bleak_radio import BleakRadio
+from relay.radio.gamepad.named import gamepad_radio
 from relay.radio.several import MOST_RADIOS, Radios
 from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
@@ -52,6 +53,8 @@ def _radios(wanted: RadioChoice) -> Iterator[Radio]:
     yield from map(serial_radio, named.serial)
     _demand_once("--tcode", named.tcode)
     yield from map(network_radio, named.tcode)
+    if named.gamepads:
+        yield gamepad_radio()
 
 
 def _demand_once(option: str, named: Sequence[str]) -> None:

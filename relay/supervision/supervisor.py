@@ -56,11 +56,11 @@ def outlives_its_relay(radio: Radio) -> bool:
 
 def unsupervised(radio: Radio) -> str:
     """What to warn of when the relay starts: what goes on if it is killed; "" if nothing does."""
-    wired = kinds(radio) & {"serial", "tcode"}
+    wired = kinds(radio) & {"serial", "tcode", "xinput"}
     if not wired or outlives_its_relay(radio):
         return ""
     return (
-        "what runs on a cable or over the network goes on if this relay is killed: on this system "
+        "what runs by cable, network or pad goes on if this relay is killed: on this system "
         "nothing stops it until the relay is started again"
     )
 

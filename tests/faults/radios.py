@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Protocol
 
 from relay.link.messages import Advertisements, Connected, Disconnected, Packet, Scan, Wearer
+from relay.radio.gamepad.radio import LEVELS
+from relay.radio.gamepad.radio import TX as PAD_TX
 from relay.radio.wired.place import TX
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.relay_process import Hub, relay
 from tests.doubles.tcode_network import TcpToy, UdpToy, WebToy
 from tests.doubles.tcode_toy import Firmware, PtyToy
+from tests.doubles.uinput_pad import UINPUT, UinputPad
 from tests.system.processes import until
 
 # Outputs have been on for so long (s) when the fault comes.
@@ -158,6 +161,24 @@ def _network(kind: type[UdpToy] | type[TcpToy] | type[WebToy]) -> Make:
     return made
 
 
+class RumblePad:
+    """A pad that the kernel has from us. It is off when it is pulled."""
+
+    stop: tuple[Packet, ...] = (Packet(PAD_TX, LEVELS.pack(0, 0, 0, 0), k=(1,)),)
+    go = Packet(PAD_TX, LEVELS.pack(0xFFFF, 0x8000, 0, 0), k=(1,))
+
+    def __init__(self, pad: UinputPad) -> None:
+        self.options: tuple[str, ...] = ("--gamepads",)
+        self.plug, self.pull = pad.plug, pad.pull
+        self.hang, self.heal, self.fail = pad.hang, pad.heal, pad.fail
+        self.running, self.stopped_at = pad.running, pad.stopped_at
+
+
+@asynccontextmanager
+async def gamepad(folder: Path) -> AsyncIterator[Behind]:
+    yield RumblePad(UinputPad())
+
+
 Make = Callable[[Path], AbstractAsyncContextManager[Behind]]
 TOYS: dict[str, Make] = {
     "serial": serial,
@@ -165,6 +186,9 @@ TOYS: dict[str, Make] = {
     "TCP": _network(TcpToy),
     "websocket": _network(WebToy),
 }
+# Needs a kernel that lets us play devices to it, and root: the machine of `make ble-vm`.
+if os.access(UINPUT, os.W_OK):
+    TOYS["gamepad"] = gamepad
 
 
 # --- what breaks ---------------------------------------------------------------------------------

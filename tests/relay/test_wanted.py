@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+import msgspec
 import pytest
 
 from forwarder.commands.program.run import _add as add_hub_options
@@ -12,7 +13,7 @@ from forwarder.config import RadioSection
 from relay.commands.base import wanted_radios
 from relay.commands.run import _add_run as add_relay_options
 from relay.config import FileConfig
-from relay.wanted import OPTIONS, NamedRadios, RadioOption
+from relay.wanted import NONE, OPTIONS, NamedRadios, RadioOption
 
 # A value for each, as nothing here opens any.
 VALUES = ("one", "two")
@@ -23,10 +24,13 @@ def test_a_kind_of_radio_is_a_key_of_both_files_and_an_option_of_both_programs(
     option: RadioOption,
 ) -> None:
     words = [word for value in VALUES for word in (f"--{option.key}", value)]
+    value: tuple[str, ...] | bool = VALUES
+    if option.metavar is None:
+        words, value = [f"--{option.key}"], True
     hub, relay = argparse.ArgumentParser(), argparse.ArgumentParser()
     add_hub_options(hub)
     add_relay_options(relay)
-    named = NamedRadios(**{option.key: VALUES})
+    named = msgspec.structs.replace(NONE, **{option.key: value})
     assert merged(hub.parse_args(words)).radio.own == named
     assert wanted_radios(relay.parse_args(words), FileConfig()).radios == named
     for kind in (FileConfig, RadioSection):

@@ -1,0 +1,1 @@
+"""Game pads that rumble, as peripherals: one radio for all of them."""
