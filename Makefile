@@ -6,6 +6,7 @@
 #   make faults  everything that can break, broken while outputs are on: a table of times
 #   make hostile peers that mean harm, against a hub, with figures
 #   make model   long random walks of a relay's machine beside a toy, STEPS=1000000
+#   make radios  24 virtual hours of four relays of three radios: toys lost, radios dying
 #   make mutants small wrong changes of what safety stands on, and whether tests notice
 #   make fuzz    hostile input for SECONDS=60, all targets in turn
 #   make soak    16 clients and 8 devices for 10 minutes of virtual time
@@ -20,7 +21,7 @@ TOYS ?= Lovense Hush,Lovense Edge
 SECONDS ?= 60
 STEPS ?= 1000000
 
-.PHONY: run test check lint bench faults hostile mutants fuzz soak ble-vm pythons clean
+.PHONY: run test check lint bench faults hostile radios mutants fuzz soak ble-vm pythons clean
 
 run: $(BIN)/.ready
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -47,6 +48,9 @@ hostile: $(BIN)/.ready
 
 model: $(BIN)/.ready
 	GATE_STEPS=$(STEPS) $(BIN)/python -m pytest tests/faults/test_machine_model.py -q -s
+
+radios: $(BIN)/.ready
+	$(BIN)/python -m tests.radios
 
 mutants: $(BIN)/.ready
 	$(BIN)/python -m tests.mutants

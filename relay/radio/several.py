@@ -42,7 +42,7 @@ RETRY_MOST_S = 15.0
 FRESH_S = 20.0
 # The radio that had it last gets so long (s) to hear it again, if it works and another hears it:
 # toys advertise once a second, and a scanner listens part of the time.
-AGAIN_S = 1.0
+AGAIN_S = 2.0
 # How long (s) one radio may try while another could: nearly all connect within three seconds.
 ELSEWHERE_S = 8.0
 # Addresses whose sightings are kept; the one that was not heard for longest is forgotten.

@@ -18,10 +18,6 @@ from forwarder.sources.relays.relay import Relay, hardware_of
 
 log = logging.getLogger(__name__)
 
-# What a relay tells was heard a tenth of a second ago, and was on its way as long: what comes later
-# than this after another relay's link broke was advertised after that, so it is not connected.
-STRAYED_S = 0.5
-
 
 class Absences:
     """`relays`: all there are, by key; their keeper's own table. `gone`: ends one device."""
@@ -55,7 +51,6 @@ class Absences:
             self.over(relay, "its relay was revoked")
         elif relay.grace is None:
             loop = asyncio.get_running_loop()
-            relay.away_since = loop.time()
             for opened in relay.devices.values():
                 # If the relay is dead, its toys are free, and another one hears them.
                 self._finder.look_for(opened.hardware.address, away=True)
@@ -103,9 +98,8 @@ class Absences:
 
     def strayed(self, address: str, hearer: Relay, *, take: bool) -> bool:
         """See Keeper."""
-        now = asyncio.get_running_loop().time()
         for relay in self._relays.values():
-            if relay is hearer or relay.link is not None or now - relay.away_since < STRAYED_S:
+            if relay is hearer or relay.link is not None:
                 continue
             for opened in relay.devices.values():
                 if opened.hardware.address == address:

@@ -48,6 +48,9 @@ ELSEWHERE_MS = 10_000
 # A relay that said that it is full, without a number, is asked again after so long (s) if nothing
 # became free there meanwhile.
 FULL_S = 10.0
+# A toy advertises while it is not connected. What a relay tells was heard a tenth of a second ago,
+# and may have been on its way for longer: older than this nothing is, on a link that lives.
+LATE_S = 2.0
 # Toys that wait for a free place; more are heard again soon.
 WAITING = 64
 
@@ -184,7 +187,9 @@ class Finder:
         if not wanted or self._tasks is None or sighting.not_before > now:
             return
         here = address in self._busy
-        if here and not self._keeper.strayed(address, relay, take=False):
+        if here and not (
+            now - sighting.opened_at >= LATE_S and self._keeper.strayed(address, relay, take=False)
+        ):
             return
         if not self._catalogue.match(sighting.advertisement):
             return
@@ -290,7 +295,7 @@ class Finder:
         if opened is None:
             self._find_room(address, sighting, verdicts)
             return
-        sighting.opened(opened.key)
+        sighting.opened(opened.key, asyncio.get_running_loop().time())
         self.chosen[address] = verdicts
         self._missing.pop(address, None)
         self._tell_scan()

@@ -53,7 +53,7 @@ class Relay:
     `key` is what makes it the same one next time: its public key, or a word. `link`: None while it
     is away. `devices`, `opening` and `leaving` are by the number that the hub gave the peripheral;
     each takes a place. `full`: it said that there is none. `openings`: how many more toys of its
-    are opened now. `away_since`: loop time.
+    are opened now.
     """
 
     key: str
@@ -70,7 +70,6 @@ class Relay:
     # Addresses of those that it was told to let go, until it has.
     leaving: dict[int, str] = field(default_factory=dict)
     full: bool = False
-    away_since: float = 0.0
     grace: asyncio.TimerHandle | None = None
     revoked: bool = False
     openings: Budget = field(default_factory=lambda: Budget(OPENINGS_S, OPENINGS_BURST, 0.0))

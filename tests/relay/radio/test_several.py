@@ -100,7 +100,7 @@ async def test_a_toy_comes_back_by_the_radio_that_had_it_whatever_the_noise(rig:
     await end(scan)
 
 
-@pytest.mark.parametrize(("after_s", "who"), [(0.5, "left"), (1.5, "right")])
+@pytest.mark.parametrize(("after_s", "who"), [(0.5, "left"), (2.5, "right")])
 def test_the_radio_that_had_it_gets_a_moment_to_hear_it_again(after_s: float, who: str) -> None:
     async def scene() -> None:
         rig = Rig()

@@ -28,7 +28,7 @@ from relay.radio.score import Score, score
 # Wait so long for a second relay to see the same toy, if there is a second one.
 GATHER_S = 0.3
 # And for the one that had it last: toys advertise each second, and it takes a moment to be told.
-AGAIN_S = 1.5
+AGAIN_S = 2.0
 
 
 class Obstacle(StrEnum):

@@ -35,14 +35,16 @@ class Tries:
 class Sighting:
     """What is known of one address. `seen`: relay key → when, and how strong (dBm).
 
-    `last`: the relay that had it last. `radios`: relay key → each of its radios, as told last.
-    Failures count for the relay that failed, so none can keep a toy from the others.
+    `last`: the relay that had it last, from `opened_at` on. `radios`: relay key → each of its
+    radios, as told last. Failures count for the relay that failed, so none can keep a toy from the
+    others.
     """
 
     advertisement: Advertisement
     seen: dict[str, tuple[float, int]] = field(default_factory=dict)
     radios: dict[str, tuple[Signal, ...]] = field(default_factory=dict)
     last: str | None = None
+    opened_at: float = float("-inf")
     not_before: float = 0.0
     jitter: Callable[[], float] = random
     _lost_at: float = float("-inf")
@@ -76,9 +78,9 @@ class Sighting:
         tries.failed_at, tries.why = now, why
         return pause
 
-    def opened(self, relay: str) -> None:
+    def opened(self, relay: str, now: float) -> None:
         """It could be opened there."""
-        self.last = relay
+        self.last, self.opened_at = relay, now
         self._tries.pop(relay, None)
 
     def lost(self, now: float) -> None:

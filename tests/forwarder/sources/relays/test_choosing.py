@@ -10,6 +10,7 @@ import pytest
 
 from forwarder.sources.relays.choosing.choice import Obstacle
 from forwarder.sources.relays.choosing.pins import How
+from forwarder.sources.relays.finder import LATE_S
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.radio.simulated.catalogue import toys_by_name
@@ -77,6 +78,7 @@ def test_a_toy_whose_relay_dies_comes_back_at_another_with_the_same_index() -> N
         (other,) = {"attic", "bath"} - {dead}
         world.hub.stop_scanning(world.client)
         await world.vibrates(5)
+        await asyncio.sleep(LATE_S)
         await home.dies(dead)
         await until(lambda: set(home.where().values()) == {other} and len(home.where()) == 2, 3)
         assert set(home.where()) == set(before)
@@ -212,6 +214,7 @@ def test_a_pin_is_obeyed(how: How) -> None:
             home.relay(name)
         device = await world.device()
         assert device.source == ("attic" if how is How.NEVER else "bath")
+        await asyncio.sleep(LATE_S)
         await home.dies(device.source)
         await asyncio.sleep(5)
         moved = {How.NEVER: {"attic"}, How.ONLY: {"bath"}, How.PREFER: {"attic"}}[how]

@@ -67,7 +67,7 @@ def test_failures_count_for_the_relay_that_failed_until_it_works_there() -> None
     tries = sighting.tries("near")
     assert (tries.failures, tries.not_before, tries.why) == (2, 9, "it hung again")
     assert (sighting.tries("far").failures, sighting.failures) == (0, 2)
-    sighting.opened("near")
+    sighting.opened("near", 8)
     assert (sighting.tries("near").failures, sighting.last) == (0, "near")
 
 
