@@ -38,7 +38,7 @@ from forwarder.config import Config, DialSection, TlsSection, Upstream
 from forwarder.connectors.base import Connector
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, SERVER_FRAME_BYTES, Purpose
 from forwarder.connectors.descriptors import descriptors, doors_within
-from forwarder.connectors.host_addresses import addresses, host_names
+from forwarder.connectors.host_addresses import addresses, host_names, places, whereabouts
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.mdns import announce, buttplug_server, relay_port
@@ -69,6 +69,7 @@ from forwarder.web.pages import relay_page_build
 from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel
 from relay.link.errors import LinkRefused
+from relay.link.messages import Places
 from relay.link.security.secure import secure_as_hub
 
 log = logging.getLogger(__name__)
@@ -320,6 +321,7 @@ class App:
         """Everything that runs as long as the hub does."""
         yield "the person's stop", self._hold_file.run()
         yield "relays", self.relays.run(self._expected())
+        yield "whereabouts", self.relays.whereabouts.watch(self._whereabouts)
         yield "store", self.store.run()
         yield "stalls", self.stalls.run()
         yield "clients", self._clients.run_visits(self._client)
@@ -348,9 +350,9 @@ class App:
             yield (
                 "mDNS",
                 announce(
-                    [
+                    lambda: [
                         buttplug_server(self._clients.port, tls=self.config.clients.secure),
-                        relay_port(self._link.port, self.config.name),
+                        relay_port(self._link.port, self.trust.key.public),
                     ]
                 ),
             )
@@ -358,6 +360,14 @@ class App:
             key = f"embedded:{number}"
             yield "embedded relay", keep_running(agent)
             yield "embedded link", keep_linked(agent, partial(self.relays.drive, key=key))
+
+    def _whereabouts(self) -> Places:
+        """Where relays find this hub. Own addresses are only told if others may come by them."""
+        link, ports = self.config.link, self._places
+        hosts = places(addresses(), link.names, lan=True) if link.lan else ()
+        return whereabouts(
+            hosts, ports.link_port, ports.https_port, [point.url for point in self.meetings]
+        )
 
     def _expected(self) -> list[str]:
         """Addresses of toys that were here when this hub ended; they need no scan to come back."""

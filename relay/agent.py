@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from relay.config import AgentConfig
 from relay.context import Surroundings
@@ -33,6 +34,7 @@ from relay.link.messages import (
     Hello,
     Interests,
     Output,
+    Places,
     Read,
     Scan,
     Stats,
@@ -98,6 +100,8 @@ class Agent:
         if warning := unsupervised(radio):
             log.warning("%s", warning)
         self._around.armed = self._armed
+        # Where the hub is to be found: whoever dials it keeps that.
+        self.on_places: Callable[[Places], None] = lambda places: None
         self._line: LinkDriver | None = None
         self._driven: dict[int, Driven] = {}
         self._started = asyncio.Event()
@@ -288,6 +292,8 @@ class Agent:
                 line.put(Done(id))
             case Scan():
                 self._scanner.want(message.on)
+            case Places():
+                self.on_places(message)
             case Status():
                 self._driven = {item.p: item for item in message.items}
             case Interests() | Welcome() | Bye():

@@ -17,7 +17,7 @@ from forwarder.access.relay_keys import CODE_S, MAX_CODES
 from forwarder.api.documents.model import PairingBody, PairingState, PairingView
 from forwarder.api.documents.pairing import WAYS
 from forwarder.api.services import ApiPlaces, ApiServices
-from forwarder.connectors.host_addresses import HostAddress, addresses, host_names
+from forwarder.connectors.host_addresses import HostAddress, addresses, places
 from forwarder.connectors.meeting import MeetingPoint
 from forwarder.errors import ConfigError
 from relay.link.security.handshake import code_id
@@ -122,16 +122,6 @@ class Pairing:
         issued = self._issued.pop(id, None)
         if issued is not None:
             self._services.trust.desk.withdraw(issued.secret)
-
-
-def places(found: Sequence[HostAddress], names: Sequence[str], *, lan: bool) -> tuple[str, ...]:
-    """Where a relay finds this hub, best first: private addresses, then names, then the rest."""
-    if not lan:
-        return ("127.0.0.1",)
-    private = [str(address) for address in found if address.is_private]
-    public = [str(address) for address in found if not address.is_private]
-    local = [name for name in (*names, *host_names()) if "." in name]
-    return tuple(dict.fromkeys((*private, *local, *public))) or ("127.0.0.1",)
 
 
 def _link(secret: bytes, hosts: Sequence[str], port: int, meetings: Sequence[str]) -> str:

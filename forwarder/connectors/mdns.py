@@ -18,13 +18,16 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from forwarder.connectors.host_addresses import HostAddress, addresses, host_names
 from relay.link.names import neutralise
+from relay.link.security.beacon import KIND, beacon
 
 log = logging.getLogger(__name__)
 
 # What Intiface Engine announces, and apps look for: a Buttplug server that listens for websockets.
 BUTTPLUG = "_intiface_engine._tcp.local."
-# The port for relays, in front of which a relay finds its hub without an address being typed.
-RELAYS = "_bpforward._tcp.local."
+# The port for relays: one that is paired finds its hub again by this when addresses have changed.
+RELAYS = KIND
+# How often this machine's addresses are looked at.
+AGAIN_S = 10.0
 # RFC 6763, 7.2: an instance name is one label of at most 63 bytes.
 _MAX_LABEL_BYTES = 63
 
@@ -55,22 +58,40 @@ def buttplug_server(port: int, *, tls: bool = False, token: bool = True) -> Anno
     return Announcement(BUTTPLUG, port, f"Intiface {secrets.token_hex(3)}", text)
 
 
-def relay_port(port: int, hub_name: str) -> Announcement:
-    """The port where relays dial in. Nothing about toys, people or keys is said."""
-    return Announcement(RELAYS, port, hub_name, {"path": "/link", "version": "1"})
+def relay_port(port: int, key: bytes) -> Announcement:
+    """The port where relays dial in, of the hub with the public key `key`. Which hub it is, only
+    those know who have paired with it; nothing is said about names, toys or people."""
+    text = {"path": "/link", "version": "2", **beacon(key)}
+    return Announcement(RELAYS, port, f"Forwarder {secrets.token_hex(3)}", text)
 
 
-async def announce(services: Sequence[Announcement]) -> None:
-    """Announce `services` until cancelled."""
-    async with announced(services):
-        await asyncio.get_running_loop().create_future()
+def _open_zeroconf() -> AsyncZeroconf:
+    return AsyncZeroconf(ip_version=IPVersion.V4Only)
+
+
+async def announce(
+    services: Callable[[], Sequence[Announcement]],
+    *,
+    find: Callable[[], Sequence[HostAddress]] = addresses,
+    again_s: float = AGAIN_S,
+    open_zeroconf: Callable[[], AsyncZeroconf] = _open_zeroconf,
+) -> None:
+    """Announce `services` until cancelled; anew, with new salts, when this machine has other
+    addresses."""
+    while True:
+        places = await asyncio.to_thread(find)
+        async with announced(services(), open_zeroconf=open_zeroconf, places=places):
+            while True:
+                await asyncio.sleep(again_s)
+                if await asyncio.to_thread(find) != places:
+                    break
 
 
 @asynccontextmanager
 async def announced(
     services: Sequence[Announcement],
     *,
-    open_zeroconf: Callable[[], AsyncZeroconf] = lambda: AsyncZeroconf(ip_version=IPVersion.V4Only),
+    open_zeroconf: Callable[[], AsyncZeroconf] = _open_zeroconf,
     places: Sequence[HostAddress] | None = None,
 ) -> AsyncIterator[None]:
     """Announce `services` while the block runs; it begins when they are announced, after a second
@@ -80,7 +101,7 @@ async def announced(
     announce, those of this machine if None.
     """
     if places is None:
-        places = addresses()
+        places = await asyncio.to_thread(addresses)
     if not services or not places:
         if services:
             log.warning("nothing is announced by mDNS: this machine is in no network")

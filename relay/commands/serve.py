@@ -34,6 +34,8 @@ def serve(options: argparse.Namespace) -> int:
     console = RelayConsole(sys.stderr)
     level = "DEBUG" if options.verbose else options.log.upper()
     logging.basicConfig(level=level, handlers=[console])
+    # A network that is gone is a line of ours, not a traceback of the library's.
+    logging.getLogger("zeroconf").setLevel(logging.CRITICAL)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_relay(radio, start, options.name, console))
@@ -54,6 +56,9 @@ async def _relay(radio: Radio, start: Start, name: str | None, console: RelayCon
             _on_signals(agent)
             group.create_task(control.run(), name="control")
             group.create_task(uplink.run(), name="uplink")
+            if (paired := start.hub.paired) is not None:
+                agent.on_places = paired.told
+                group.create_task(paired.keep(), name="where the hub is")
             group.create_task(console.run(agent, lambda: uplink.trouble), name="console")
             group.create_task(_look_at_radios(start.wanted), name="radio checks")
             group.create_task(sign_of_life(), name="sign of life")

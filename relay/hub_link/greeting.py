@@ -18,7 +18,7 @@ def greeting(
         config.name[:128],
         software=f"relay {_version()}",
         platform=sys.platform,
-        capabilities=("scan", "status", *(("supervised",) if supervised else ())),
+        capabilities=("scan", "status", "places", *(("supervised",) if supervised else ())),
         radio=radio,
         held=held,
         max_peripherals=config.max_peripherals,

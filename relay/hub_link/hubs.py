@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from relay.errors import RelayError, UsageError
 from relay.hub_link.advice import advised
+from relay.hub_link.paired import PairedHub
 from relay.link.channel import Channel
 from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError, load_or_create_key
 from relay.link.names import neutralise
-from relay.link.reach import connect, pair
+from relay.link.reach import pair
 from relay.link.security.meeting import is_visit_url
 from relay.link.security.pairing import (
     KnownHub,
@@ -36,6 +37,10 @@ LINK_PORT = 12346
 # A person waits for it; the slowest part is a place that swallows packets.
 PAIR_S = 20.0
 
+# One place to the other end's websocket: weak Wi-Fi has been seen to take seconds. All places are
+# dialed together, so this is how long a hub that has just come back waits for its next turn.
+DIAL_S = 5.0
+
 ConnectHub = Callable[[], Awaitable[Channel]]
 
 
@@ -46,15 +51,17 @@ async def dial_place(url: str) -> Channel:
     certificate of a hub on a home network is its own and proves nothing. That of a meeting point
     is looked at: it says who learns when this relay looks for its hub.
     """
-    return await dial(url, tls=is_visit_url(url))
+    return await dial(url, tls=is_visit_url(url), open_s=DIAL_S)
 
 
 @dataclass(frozen=True, slots=True)
 class HubTarget:
-    """A hub to talk to. `where` is its address or name, for people."""
+    """A hub to talk to. `where` is its address or name, for people; `paired`: the one that can
+    move."""
 
     where: str
     connect: ConnectHub
+    paired: PairedHub | None = None
 
 
 def pair_with(text: str, state: Path, name: str) -> KnownHub:
@@ -105,7 +112,9 @@ def target(url: str | None, state: Path) -> HubTarget:
     if hub is not None and key is not None:
         if address is not None:
             hub = replace(hub, urls=(address,))
-        return HubTarget(neutralise(hub.name), partial(connect, hub, key, dial_place))
+        path = state / HUB_FILE if address is None else None
+        paired = PairedHub(hub, key, path, dial_place)
+        return HubTarget(neutralise(hub.name), paired.connect, paired)
     if address is None:
         raise UsageError("which hub? pair with one (relay pair LINK), or say --hub ws://HOST:12346")
     if not _on_this_machine(address):

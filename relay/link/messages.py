@@ -24,6 +24,8 @@ Millis = Annotated[int, Meta(ge=0, le=3_600_000)]
 Name = Annotated[str, Meta(max_length=128)]
 Text = Annotated[str, Meta(max_length=512)]
 Address = Annotated[str, Meta(min_length=1, max_length=64)]
+# What two host names of the longest kind take, and a path.
+PlaceUrl = Annotated[str, Meta(min_length=1, max_length=512)]
 Uuid = Annotated[str, Meta(min_length=36, max_length=36)]
 # ATT limits an attribute value to 512 bytes (Bluetooth core, vol 3 part F, 3.2.9).
 Bytes = Annotated[bytes, Meta(max_length=512)]
@@ -192,6 +194,7 @@ class Hello(_Message, frozen=True, tag=True):
     chooser  needs Interests before a person can choose
     status   shows Status to the person at the relay
     supervised  what it drives is stopped even when the relay's own process dies or freezes
+    places   keeps where the hub is to be found, see Places
 
     `grace_ms`: how long it keeps peripherals connected, stopped, for a hub that went away.
     """
@@ -319,6 +322,17 @@ class Welcome(_Message, frozen=True, tag=True):
     active_ms: Annotated[int, Meta(ge=100, le=10_000)] = 900
     idle_ms: Annotated[int, Meta(ge=1_000, le=60_000)] = 10_000
     page: Name = ""
+
+
+class Places(_Message, frozen=True, tag=True):
+    """Where this hub is to be found from now on, best first. Only to relays with the capability
+    `places`: after Welcome, and at each change.
+
+    `own`: URLs of its link; empty: as they were. `meetings`: the same at meeting points.
+    """
+
+    own: Annotated[tuple[PlaceUrl, ...], Meta(max_length=16)] = ()
+    meetings: Annotated[tuple[PlaceUrl, ...], Meta(max_length=8)] = ()
 
 
 class Interests(_Message, frozen=True, tag=True):
@@ -502,6 +516,7 @@ FromRelay = (
 )
 FromHub = (
     Welcome
+    | Places
     | Interests
     | Scan
     | Connect

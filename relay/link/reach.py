@@ -100,12 +100,12 @@ async def pair(link: PairingLink, key: KeyPair, name: str, dial: DialChannel) ->
     return known_hub(link, hub.key, hub.name, url)
 
 
-async def connect(hub: KnownHub, key: KeyPair, dial: DialChannel) -> SecureChannel:
-    """Return an authenticated channel to a hub this relay has paired with. Raises as `pair`."""
+async def connect(hub: KnownHub, key: KeyPair, dial: DialChannel) -> tuple[SecureChannel, str]:
+    """Return an authenticated channel to a hub this relay has paired with, and which of its URLs
+    led there. Raises as `pair`."""
 
     async def greet(channel: Channel) -> SecureChannel:
         secure, _ = await secure_as_relay(channel, key, hub_key=hub.key)
         return secure
 
-    channel, _ = await reach(hub.urls, dial, greet)
-    return channel
+    return await reach(hub.urls, dial, greet)

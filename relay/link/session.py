@@ -44,6 +44,7 @@ from relay.link.messages import (
     Interests,
     Notification,
     Output,
+    Places,
     RadioState,
     Read,
     Scan,
@@ -117,7 +118,7 @@ HUB_SAYS: Final[Mapping[tuple[LinkState, type], LinkState]] = {
     (LinkState.GREETING, Welcome): LinkState.OPEN,
     **{
         (LinkState.OPEN, kind): LinkState.OPEN
-        for kind in (*_REQUESTS, Beat, Scan, Interests, Status)
+        for kind in (*_REQUESTS, Beat, Scan, Interests, Places, Status)
     },
     (LinkState.GREETING, Bye): LinkState.CLOSED,
     (LinkState.OPEN, Bye): LinkState.CLOSED,

@@ -32,6 +32,8 @@ async def main(url: str) -> None:
                 await _drive(device)
             if not client.devices:
                 told = "no device"
+            elif set(client.devices) != {first.index}:
+                told = f"other indexes: {sorted(client.devices)}"
         except ButtplugError as error:
             told = f"refused: {error}"
         if told != said:

@@ -81,6 +81,33 @@ class Homes:
             "--certificate", str(self.certificate), "--key", str(self.certificate), *more,
         )  # fmt: skip
 
+    def comes_home(self) -> None:
+        """The relay's machine is carried into the hub's home, and is in a network there that is
+        not the hub's own cable."""
+        router = self.hub.replace("ha-", "ra-")
+        _run("ip", "-n", self.relay, "link", "set", "eth0", "down")
+        _run(
+            "ip", "link", "add", "name", "wlan", "netns", router, "type", "veth",
+            "peer", "name", "wlan0", "netns", self.relay,
+        )  # fmt: skip
+        _run("ip", "-n", router, "addr", "add", "192.168.2.1/24", "dev", "wlan")
+        _run("ip", "-n", router, "link", "set", "wlan", "up")
+        _run("ip", "-n", self.relay, "addr", "add", "192.168.2.7/24", "dev", "wlan0")
+        _run("ip", "-n", self.relay, "link", "set", "wlan0", "up")
+        _run("ip", "-n", self.relay, "route", "replace", "default", "via", "192.168.2.1")
+
+    def goes_away(self) -> None:
+        """And back."""
+        _run("ip", "-n", self.relay, "link", "del", "wlan0")
+        _run("ip", "-n", self.relay, "link", "set", "eth0", "up")
+        _run("ip", "-n", self.relay, "route", "replace", "default", "via", "192.168.1.1")
+
+    def readdress(self, home: str, old: str, new: str) -> None:
+        """The router gives a machine another address."""
+        _run("ip", "-n", home, "addr", "del", f"{old}/24", "dev", "eth0")
+        _run("ip", "-n", home, "addr", "add", f"{new}/24", "dev", "eth0")
+        _run("ip", "-n", home, "route", "replace", "default", "via", "192.168.1.1")
+
     def cut(self, router: str, way: str) -> None:
         """Pull ("down") or plug ("up") the cable between a router and the outside."""
         _run("ip", "-n", router, "link", "set", "wan", way)

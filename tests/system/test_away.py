@@ -58,6 +58,7 @@ class Couple:
             return any(line.t_ns > since_ns and line.data == ON for line in self.trace.lines())
 
         await until(is_on, f"the toy is driven again: {self.relay.text}{self.hub.text}", BACK_S)
+        await asyncio.sleep(0.6)  # so that the lease has been renewed
 
 
 async def paired(homes: Homes, *how: str) -> None:
@@ -146,3 +147,39 @@ async def test_a_meeting_point_that_is_lost_stops_the_toy_and_is_found_again(
             await pair.meet.wait()
             await pair.meet.start()
         await pair.on_again(lost)
+
+
+@pytest.mark.timeout(180)
+async def test_a_relay_keeps_its_toy_between_home_and_away_and_both_ends_may_get_new_addresses(
+    homes: Homes,
+) -> None:
+    async with couple(homes) as pair:
+        await pair.on()
+        await asyncio.sleep(0.6)
+        away = time.monotonic_ns()
+        homes.comes_home()
+        assert await pair.off_ms(away) <= OFF_MS
+        await pair.on_again(away)
+        # At home by the short way, which the meeting point has nothing to do with.
+        assert "192.168.2.7)" in pair.hub.text
+
+        moved = time.monotonic_ns()
+        homes.readdress(homes.hub, "192.168.1.2", "192.168.1.22")
+        assert await pair.off_ms(moved) <= OFF_MS
+        await pair.on_again(moved)
+        await pair.hub.until_said("its relays are told")
+        kept = homes.folder / "relay" / "hub.json"
+        await until(lambda: "192.168.1.22" in kept.read_text(), "it is kept")
+
+        left = time.monotonic_ns()
+        homes.goes_away()
+        assert await pair.off_ms(left) <= OFF_MS
+        await pair.on_again(left)
+        left = time.monotonic_ns()
+        homes.readdress(homes.relay, "192.168.1.7", "192.168.1.77")
+        assert await pair.off_ms(left) <= OFF_MS
+        await pair.on_again(left)
+
+        # One toy all along, with one index; nobody paired anew.
+        assert "other indexes" not in pair.app.text
+        assert "no device" not in pair.app.text

@@ -11,6 +11,7 @@ import pytest
 from relay.link.security.handshake import HubHandshake
 from relay.link.security.noise import HandshakeState, KeyPair
 from tests.doubles.chromium import DevToolsError, Page
+from tests.relay.hub_link.test_paired import MOVES
 from tests.shared import shared
 
 pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
@@ -375,6 +376,27 @@ async def test_pairing_links(modules: Page) -> None:
         urls = [url.replace(":443/", "/") for url in want["urls"]]
         assert got == {"secret": want["secret"], "urls": urls}
     assert read[1] == [None] * len(vectors["not_links"])
+
+
+@pytest.mark.parametrize(
+    ("known", "own", "meetings", "reached", "urls"),
+    # A page learns of it over a link only, which came from somewhere.
+    [move for move in MOVES if move[3] is not None],
+)
+async def test_a_hub_that_has_moved(
+    modules: Page,
+    known: list[str],
+    own: list[str],
+    meetings: list[str],
+    reached: str,
+    urls: list[str],
+) -> None:
+    read = await _run(
+        modules,
+        "return modules.movedPlaces(known, own, meetings, reached);",
+        known=list(known), own=list(own), meetings=list(meetings), reached=reached,
+    )  # fmt: skip
+    assert read == list(urls)
 
 
 @pytest.mark.parametrize(

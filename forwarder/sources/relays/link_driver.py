@@ -36,6 +36,7 @@ from relay.link.messages import (
     Interests,
     Notification,
     Output,
+    Places,
     Reply,
     Request,
     Scan,
@@ -58,7 +59,7 @@ REQUEST_S = 6.5
 # How long one frame may take to leave; the lease has stopped the toys long before.
 SEND_S = 5.0
 
-StateMessage = Scan | Interests | Status
+StateMessage = Scan | Interests | Places | Status
 """Messages without a reply: only the newest of each kind matters."""
 
 

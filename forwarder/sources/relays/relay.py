@@ -13,7 +13,7 @@ from forwarder.sources.relays.choosing.choice import Post
 from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.link_driver import RelayLink
 from relay.link.errors import LinkRefused
-from relay.link.messages import Debt, Hello, RadioInfo, StopCause, Wearer
+from relay.link.messages import Debt, Hello, Places, RadioInfo, StopCause, Wearer
 
 # Why a relay stopped a toy by itself, in words that follow a colon.
 WHY: dict[StopCause, str] = {
@@ -92,6 +92,11 @@ class Relay:
     def taken(self) -> int:
         """Places that are taken here."""
         return len(self.devices) + len(self.opening) + len(self.leaving)
+
+    def tell_places(self, places: Places) -> None:
+        """Where this hub is to be found, for a relay that is here and wants to know."""
+        if self.link is not None and "places" in self.hello.capabilities:
+            self.link.tell(places)
 
     @property
     def free_slots(self) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+from forwarder.connectors.whereabouts import Whereabouts
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.device_setup import OpenedDevice
@@ -80,6 +81,7 @@ class RelaySource:
         self._stopping = False
         self._long = asyncio.Lock()
         self._keeping = Keeping(self.relays, kept, on_kept)
+        self.whereabouts = Whereabouts(self.relays)
         # Toys that are not connected and may be running.
         self.owing = Owings()
         self._finder = Finder(
@@ -152,6 +154,7 @@ class RelaySource:
         if relay.can_choose:
             link.tell(self._catalogue.interests())
         self._finder.greet(link)
+        self.whereabouts.greet(relay)
         held = {entry.address for entry in hello.held}
         for address in held:
             self._keeping.has(relay, address)

@@ -6,11 +6,10 @@ import { Refused, Violation, clean, shake } from './handshake.js';
 import { LeaseClock } from './lease_clock.js';
 import { checked } from './messages.js';
 import { decode, encode } from './msgpack.js';
-import { localNetwork, placeName } from './places.js';
+import { Dials } from './pipe.js';
+import { nearFirst, placeName } from './places.js';
 
 export const VERSION = 2;
-const CONNECT_MS = 5000; // weak Wi-Fi has been seen to take seconds
-const ASKING_MS = 60000;
 const HANDSHAKE_MS = 5000;
 const GREETING_MS = 5000;
 // Nothing heard for this long (s) means a dead link: while anything may run, and else.
@@ -29,84 +28,8 @@ const RETRY_REFUSED_S = 30;
 const GOOD_S = 5;
 // Bytes waiting in the websocket above which readings of sensors are left out.
 const CONGESTED_BYTES = 262144;
-// Frames that nobody waits for yet; a handshake has two at most.
-const MOST_EARLY = 8;
 // Pages may not send 1008 themselves; 4000 and up are theirs.
 const POLICY = 4008;
-
-// One websocket as a channel of frames.
-class Pipe {
-  #arrived = [];
-  #reader = null;
-  #closed = false;
-  onFrame = null;
-  onClose = null;
-
-  static async open(url, ms) {
-    const pipe = new Pipe();
-    let socket;
-    try {
-      socket = new WebSocket(url);
-    } catch {
-      throw new Error('mixed'); // the only reason with a URL of ours: ws from https, to a public name
-    }
-    pipe.socket = socket;
-    socket.binaryType = 'arraybuffer';
-    socket.onmessage = event => pipe.#take(event.data);
-    try {
-      await within(ms, new Promise((resolve, reject) => {
-        socket.onopen = resolve;
-        socket.onclose = () => reject(new Error('unreachable'));
-      }), () => new Error('unreachable'));
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
-    socket.onclose = () => pipe.#end();
-    return pipe;
-  }
-
-  get waiting() { return this.socket.bufferedAmount; }
-
-  send(frame) { if (this.socket.readyState === WebSocket.OPEN) this.socket.send(frame); }
-
-  receive() {
-    return new Promise((resolve, reject) => {
-      if (this.#arrived.length) resolve(this.#arrived.shift());
-      else if (this.#closed) reject(new Error('closed'));
-      else this.#reader = { resolve, reject };
-    });
-  }
-
-  // From now on every frame goes to `onFrame`, those that have come already first.
-  flow(onFrame, onClose) {
-    this.onFrame = onFrame;
-    this.onClose = onClose;
-    for (const frame of this.#arrived.splice(0)) onFrame(frame);
-    if (this.#closed) onClose();
-  }
-
-  close(code = 1000) {
-    this.socket.close(code);
-    this.#end();
-  }
-
-  #take(data) {
-    const frame = typeof data === 'string' ? data : new Uint8Array(data);
-    const reader = this.#reader;
-    this.#reader = null;
-    if (this.onFrame) this.onFrame(frame);
-    else if (reader) reader.resolve(frame);
-    else if (this.#arrived.push(frame) > MOST_EARLY) this.close();
-  }
-
-  #end() {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#reader?.reject(new Error('closed'));
-    this.onClose?.();
-  }
-}
 
 // `key`: this page's key pair. Calls back: `hello()` returns the Hello to send; `opened(welcome)`;
 // `message(m)` for each message after Welcome; `closed()` when an opened link is gone; `paired(hub)`
@@ -139,6 +62,9 @@ export class Link {
     this.#failures = 0;
     this.#attempt();
   }
+
+  // The hub of the moment is to be found at `places` from now on.
+  moved(places) { if (this.#target?.key) this.#target = { ...this.#target, places }; }
 
   // Leave, and do not come back by itself.
   stop(text = '') {
@@ -200,19 +126,30 @@ export class Link {
     const round = ++this.#round;
     const target = this.#target;
     let failure = null;
-    for (const place of target.places) {
-      this.#set({ phase: 'dialing', place, retryAt: null });
-      try {
-        await this.#session(target, place, round);
-        failure = null;
-        break;
-      } catch (error) {
-        if (round !== this.#round) return;
-        // Another place may do better, unless this one is the hub and has said no, or it has just
-        // become the hub: the next attempt is made with its key.
-        failure = error;
-        if ((error instanceof Refused && error.certain) || this.#target !== target) break;
+    const dials = new Dials(target.places);
+    this.#set({ phase: 'dialing', place: target.places[0], retryAt: null });
+    try {
+      for await (const { place, pipe, error } of dials.answers()) {
+        if (round !== this.#round) {
+          pipe?.close();
+          return;
+        }
+        try {
+          if (error) throw error;
+          this.#set({ place });
+          await this.#session(target, place, pipe, round);
+          failure = null;
+          break;
+        } catch (problem) {
+          if (round !== this.#round) return;
+          // Another place may do better, unless this one is the hub and has said no, or it has just
+          // become the hub: the next attempt is made with its key.
+          failure = moreTelling(failure, problem);
+          if ((problem instanceof Refused && problem.certain) || this.#target !== target) break;
+        }
       }
+    } finally {
+      dials.stop();
     }
     if (round !== this.#round) return;
     if (failure) this.#failed(failure);
@@ -248,13 +185,8 @@ export class Link {
     this.#set({ retryAt });
   }
 
-  // Dial and greet; returns once the link is open.
-  async #session(target, place, round) {
-    const pipe = await Pipe.open(place, await patience(place));
-    if (round !== this.#round) {
-      pipe.close();
-      return;
-    }
+  // Greet over `pipe`; returns once the link is open.
+  async #session(target, place, pipe, round) {
     this.#pipe = pipe;
     try {
       const trust = target.secret
@@ -263,7 +195,7 @@ export class Link {
       if (round !== this.#round) throw new Error('left');
       if (target.secret) {
         // The one-time secret is spent: from here on the hub's key is what this page knows it by.
-        const places = [place, ...target.places.filter(other => other !== place)];
+        const places = nearFirst(target.places, place);
         this.#target = { key: shaken.hubKey, name: shaken.hubName || placeName(place), places };
         await this.on.paired(this.#target);
       }
@@ -381,9 +313,7 @@ export class Link {
   }
 }
 
-// How long to wait for a websocket. While Chrome asks whether this page may reach the local
-// network, a person has to answer first.
-async function patience(url) {
-  if (!url.startsWith('ws:') || location.protocol !== 'https:') return CONNECT_MS;
-  return (await localNetwork())?.state === 'prompt' ? ASKING_MS : CONNECT_MS;
+// What a person is told of two failures: a hub's refusal says more than a place where nobody is.
+function moreTelling(first, second) {
+  return first instanceof Refused && !(second instanceof Refused) ? first : second;
 }

@@ -88,6 +88,45 @@ export function takeLink(place = location, past = history) {
   return readLink(link);
 }
 
+const isMeeting = url => new URL(url).pathname.startsWith('/at/');
+
+// `places` with `reached` first, unless that is at a meeting point: it works everywhere, and is the
+// longer way at home.
+export function nearFirst(places, reached) {
+  const first = isMeeting(reached) ? places.filter(url => !isMeeting(url)) : [reached];
+  return [...new Set([...first, ...places.filter(url => !isMeeting(url)), ...places])];
+}
+
+// Where a hub is to be found that was at `places` and is reached at `reached` now, by its own word
+// (README, Places): of its own places those of a kind, ws or wss, that was known. What is no place
+// is left out.
+export function movedPlaces(places, own, meetings, reached) {
+  const kinds = new Set(places.filter(url => !isMeeting(url)).map(url => new URL(url).protocol));
+  const near = own.length ? own.filter(url => isPlace(url) && kinds.has(new URL(url).protocol)) : places.filter(url => !isMeeting(url));
+  let far = meetings.filter(isMeetingPlace);
+  if (isMeeting(reached)) far.unshift(reached);
+  else near.unshift(reached);
+  const nearest = [...new Set(near)];
+  far = [...new Set(far)].slice(0, MOST_PLACES - (nearest.length ? 1 : 0));
+  return [...nearest.slice(0, MOST_PLACES - far.length), ...far];
+}
+
+function isPlace(url) {
+  try {
+    return address(url.replace(/\/link$/, ''), 'ws', LINK_PORT) === url;
+  } catch {
+    return false;
+  }
+}
+
+function isMeetingPlace(url) {
+  try {
+    return meeting(url) === url;
+  } catch {
+    return false;
+  }
+}
+
 // What to call a place: its host, and the port unless it is the usual one.
 export function placeName(url) {
   const { hostname, port } = new URL(url);

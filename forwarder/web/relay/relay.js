@@ -5,6 +5,7 @@ import { clock, now } from './clock.js';
 import { Block } from './gate.js';
 import { Violation, clean } from './handshake.js';
 import { Link, VERSION } from './link.js';
+import { movedPlaces, nearFirst } from './places.js';
 import { HOLD_S, MOST_PERIPHERALS, Toys } from './toys.js';
 
 // How often to look for a radio that is not there (s).
@@ -108,7 +109,7 @@ export class Relay {
     const held = this.table.held.map(({ address }) => ({ address }));
     return {
       t: 'Hello', version: VERSION, name: this.identity.name, software: `relay page ${this.identity.build}`.trim(), platform: this.identity.platform,
-      capabilities: ['chooser', 'status'], radio: this.#radioInfo(), held, max_peripherals: MOST_PERIPHERALS,
+      capabilities: ['chooser', 'status', 'places'], radio: this.#radioInfo(), held, max_peripherals: MOST_PERIPHERALS,
       grace_ms: HOLD_S * 1000,
     };
   }
@@ -131,13 +132,21 @@ export class Relay {
     this.#status.clear();
     const { build } = this.identity;
     this.newerPage = Boolean(build && welcome.page) && welcome.page !== build;
-    const { place } = this.link.state;
-    const places = [place, ...this.hub.places.filter(other => other !== place)];
+    const places = nearFirst(this.hub.places, this.link.state.place);
     this.hub = { ...this.hub, name: clean(welcome.hub ?? '') || this.hub.name, places, used: Date.now() };
     this.store.keepHub(this.hub).catch(error => console.warn(error));
     this.#sendWearer();
     if (this.table.owed.length) this.#sendDebts();
     this.table.opened(session);
+  }
+
+  // The hub says where it is to be found from now on.
+  #moved({ own = [], meetings = [] }) {
+    const places = movedPlaces(this.hub.places, own, meetings, this.link.state.place);
+    if (places.join() === this.hub.places.join()) return;
+    this.hub = { ...this.hub, places };
+    this.link.moved(places);
+    this.store.keepHub(this.hub).catch(error => console.warn(error));
   }
 
   #closed() {
@@ -151,6 +160,7 @@ export class Relay {
     const { table } = this;
     switch (message.t) {
       case 'Beat': for (const [p, ms] of message.leases) table.find(p)?.lease(ms); return;
+      case 'Places': this.#moved(message); break;
       case 'Interests': this.interests = message; break;
       case 'Scan': if (message.on) table.offerAll(); break;
       case 'Status': this.#showStatus(message); break;

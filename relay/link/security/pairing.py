@@ -251,6 +251,42 @@ def known_hub(link: PairingLink, key: bytes, name: str, reached: str) -> KnownHu
     return KnownHub(key, name, tuple(dict.fromkeys([*first, *link.urls()])))
 
 
+def moved_hub(
+    hub: KnownHub, own: Sequence[str], meetings: Sequence[str], reached: str | None
+) -> KnownHub:
+    """`hub` as it is to be found from now on, by its own word (README.md, Places).
+
+    Of its own places those are taken that are of a kind that was known, by ws or by wss: a relay
+    that was paired for elsewhere learns none. `reached`: where it was found now, which stays. What
+    is no place of a hub is left out.
+    """
+    kinds = {url.partition("://")[0] for url in hub.urls if not is_visit_url(url)}
+    near = [url for url in own if url.partition("://")[0] in kinds and _is_own_url(url)]
+    if not own:
+        near = [url for url in hub.urls if not is_visit_url(url)]
+    far = [url for url in meetings if is_visit_url(url)][:MAX_PLACES]
+    if reached is not None and is_visit_url(reached):
+        far = [reached, *far]
+    elif reached is not None:
+        near = [reached, *near]
+    far = list(dict.fromkeys(far))[: MAX_PLACES - bool(near)]
+    near = list(dict.fromkeys(near))[: MAX_PLACES - len(far)]
+    if not near and not far:
+        return hub
+    return KnownHub(hub.key, hub.name, (*near, *far))
+
+
+def _is_own_url(url: str) -> bool:
+    scheme, found, rest = url.partition("://")
+    try:
+        return (
+            bool(found)
+            and f"{scheme}://{_place(rest.removesuffix(LINK_PATH), 1)}{LINK_PATH}" == url
+        )
+    except PairingLinkError:
+        return False
+
+
 def save_hub(path: Path, hub: KnownHub) -> None:
     """Raises OSError."""
     write_state(path, _PairingFile(_FORMAT, hub))

@@ -7,10 +7,11 @@ import ipaddress
 import pytest
 
 from forwarder.api.documents.model import PairingBody, PairingView
-from forwarder.api.pairing import Page, page_by_meeting, phone_page, places
+from forwarder.api.pairing import Page, page_by_meeting, phone_page
 from forwarder.api.services import ApiPlaces
 from forwarder.commands.pair import fingerprint_lines, instructions
 from forwarder.connectors.doors import Doors
+from forwarder.connectors.host_addresses import places
 from forwarder.connectors.meeting import MeetingPoint
 from relay.link.security.noise import KeyPair
 from relay.link.security.pairing import PairingLink

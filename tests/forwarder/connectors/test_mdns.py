@@ -13,10 +13,12 @@ from forwarder.connectors.mdns import (
     BUTTPLUG,
     RELAYS,
     Announcement,
+    announce,
     announced,
     buttplug_server,
     relay_port,
 )
+from relay.link.security.beacon import is_beacon_of
 
 HERE = ipaddress.ip_address("127.0.0.1")
 
@@ -36,9 +38,22 @@ def test_the_buttplug_server_is_announced_as_the_reference_does_with_the_real_po
     assert info.decoded_properties == {"path": "/", "version": "4", "tls": "1", "auth": "token"}
 
 
-def test_every_run_has_another_instance_name_and_a_hub_its_own() -> None:
+KEY = bytes(range(32))
+
+
+def test_every_run_has_another_instance_name_and_another_salt() -> None:
     assert buttplug_server(1).name != buttplug_server(1).name
-    assert relay_port(1, "attic").info([HERE], "hub.local").name == f"attic.{RELAYS}"
+    one, two = relay_port(1, KEY), relay_port(1, KEY)
+    assert one.name != two.name
+    assert one.text["salt"] != two.text["salt"]
+
+
+def test_only_who_has_paired_knows_whose_announcement_it_is() -> None:
+    said = relay_port(12346, KEY).info([HERE], "hub.local").decoded_properties
+    text = {name: value or "" for name, value in said.items()}
+    assert is_beacon_of(KEY, text)
+    assert not is_beacon_of(bytes(32), text)
+    assert KEY.hex() not in str(text)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +61,37 @@ def test_every_run_has_another_instance_name_and_a_hub_its_own() -> None:
     [("a.b", "a-b"), ("", "hub"), ("ü" * 40, "ü" * 31), ("two\nlines", "two lines")],
 )
 def test_any_name_becomes_one_label(name: str, label: str) -> None:
-    assert relay_port(1, name).info([HERE], "hub.local").name == f"{label}.{RELAYS}"
+    assert Announcement(RELAYS, 1, name).info([HERE], "hub.local").name == f"{label}.{RELAYS}"
+
+
+async def test_other_addresses_are_announced_anew() -> None:
+    seen: asyncio.Queue[str] = asyncio.Queue()
+    now = [HERE]
+
+    class Silent:
+        async def async_register_service(self, info: object, **_: object) -> object:
+            seen.put_nowait(str(info.parsed_addresses()))  # type: ignore[attr-defined]
+            return asyncio.sleep(0)
+
+        async def async_close(self) -> None:
+            seen.put_nowait("withdrawn")
+
+    task = asyncio.ensure_future(
+        announce(
+            lambda: [relay_port(1, KEY)],
+            find=lambda: list(now),
+            again_s=0.01,
+            open_zeroconf=Silent,  # type: ignore[arg-type]  # what announcing needs of it
+        )
+    )
+    try:
+        async with asyncio.timeout(5):
+            assert await seen.get() == "['127.0.0.1']"
+            now[:] = [ipaddress.ip_address("192.0.2.7")]
+            assert [await seen.get(), await seen.get()] == ["withdrawn", "['192.0.2.7']"]
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_others_find_what_is_announced_until_it_is_withdrawn() -> None:
@@ -80,7 +125,7 @@ async def test_nothing_is_opened_for_nothing_to_announce(caplog: pytest.LogCaptu
     async with announced([], open_zeroconf=unwanted):
         pass
     assert caplog.records == []
-    async with announced([relay_port(1, "hub")], open_zeroconf=unwanted, places=[]):
+    async with announced([relay_port(1, KEY)], open_zeroconf=unwanted, places=[]):
         pass
     assert "this machine is in no network" in caplog.text
 
@@ -92,7 +137,7 @@ async def test_a_network_without_multicast_costs_a_warning(
         raise OSError("No such device")
 
     with caplog.at_level(logging.WARNING):
-        async with announced([relay_port(1, "hub")], open_zeroconf=broken, places=[HERE]):
+        async with announced([relay_port(1, KEY)], open_zeroconf=broken, places=[HERE]):
             pass
     assert "nothing is announced by mDNS: No such device" in caplog.text
 

@@ -38,6 +38,7 @@ FROM_RELAY: list[m.FromRelay] = [
 ]
 FROM_HUB: list[m.FromHub] = [
     m.Welcome(1, "hub", (), 800, 9_000),
+    m.Places(("ws://192.0.2.1:12346/link",), ("wss://meet.example.org/at/" + "a" * 26,)),
     m.Interests(("0" * 36,), ("LVS-*",), (93,)),
     m.Scan(True),
     m.Connect(1, 2, "A", 5_000),

@@ -83,7 +83,7 @@ def test_a_place_that_answers_and_says_nothing_holds_nobody_up() -> None:
         known = KnownHub(hub.key.public, "desk", ("ws://mute/link", "ws://right/link"))
         async with asyncio.TaskGroup() as tasks:
             net = Net(tasks, {"ws://right/link": hub})
-            channel = await connect(known, _RELAY, dial)
+            channel, _ = await connect(known, _RELAY, dial)
             assert asyncio.get_running_loop().time() < 0.5
             await channel.send(b"hello")
         with pytest.raises(ChannelClosed):
@@ -146,7 +146,7 @@ def test_coming_back_needs_no_code() -> None:
         known = KnownHub(hub.key.public, "desk", ("ws://a/link", "ws://b/link"))
         async with asyncio.TaskGroup() as tasks:
             net = Net(tasks, {"ws://a/link": hub, "ws://b/link": hub})
-            channel = await connect(known, _RELAY, net.dial)
+            channel, _ = await connect(known, _RELAY, net.dial)
             assert len(net.dialed) == 1
             await channel.send(b"hello")
 

@@ -25,6 +25,7 @@ _NAMES = {
     "Name": "name",
     "Text": "text",
     "Address": "address",
+    "PlaceUrl": "url",
     "Uuid": "uuid",
     "Bytes": "bytes",
     "bool": "bool",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue, StopCmd
+from forwarder.connectors.whereabouts import LOOK_S
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.driver import Outcome
@@ -24,7 +25,7 @@ from relay.agent import Agent
 from relay.config import GRACE_S, AgentConfig
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
-from relay.link.messages import Ceiling
+from relay.link.messages import Ceiling, Places
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
@@ -547,5 +548,49 @@ def test_a_hub_that_was_restarted_finds_the_toys_that_its_relay_held() -> None:
         await again.vibrates(4)
         assert post.toys[0].writes[-1] == b"Vibrate:4;"
         again.end()
+
+    play(scene)
+
+
+def test_relays_are_told_where_the_hub_is_and_when_that_changes() -> None:
+    async def scene(world: World) -> None:
+        first, second = Places(("ws://192.0.2.1:1/link",)), Places(("ws://192.0.2.2:1/link",))
+        post = world.post("attic", "Lovense Hush")
+        told: list[Places] = []
+        post.agent.on_places = told.append
+        world.source.whereabouts.move(first)
+        world.link(post)
+        await world.device()
+        assert told == [first]
+        world.source.whereabouts.move(first)
+        world.source.whereabouts.move(second)
+        await asyncio.sleep(1)
+        assert told == [first, second]
+
+    play(scene)
+
+
+def test_a_hub_looks_at_its_addresses_again_and_again() -> None:
+    async def scene(world: World) -> None:
+        found = [Places(("ws://192.0.2.1:1/link",))]
+        looks = 0
+
+        def find() -> Places:
+            nonlocal looks
+            looks += 1
+            return found[-1]
+
+        post = world.post("attic", "Lovense Hush")
+        told: list[Places] = []
+        post.agent.on_places = told.append
+        world.link(post)
+        watching = world.tasks.create_task(world.source.whereabouts.watch(find))
+        await world.device()
+        await asyncio.sleep(LOOK_S + 1)
+        assert looks >= 2
+        found.append(Places((), ("wss://meet.example.org/at/" + "a" * 26,)))
+        await asyncio.sleep(LOOK_S + 1)
+        assert told == found
+        watching.cancel()
 
     play(scene)

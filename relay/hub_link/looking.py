@@ -1,0 +1,74 @@
+"""Looks for the hub in the local network by mDNS, where it is at none of the places known."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from zeroconf import Error as ZeroconfError
+from zeroconf import IPVersion, ServiceStateChange, Zeroconf
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+from relay.link.security.beacon import KIND, is_beacon_of
+
+log = logging.getLogger(__name__)
+
+# From the question to the last answer: RFC 6762 (section 6) lets answers wait for 0.5 s.
+LOOK_S = 1.5
+# Hubs in one network that are looked at; somebody may announce thousands.
+MOST = 16
+
+LookForHub = Callable[[bytes], Awaitable[tuple[str, ...]]]
+
+
+async def look(
+    key: bytes,
+    *,
+    open_zeroconf: Callable[[], AsyncZeroconf] = lambda: AsyncZeroconf(ip_version=IPVersion.V4Only),
+    look_s: float = LOOK_S,
+) -> tuple[str, ...]:
+    """URLs of the hub with the public key `key`, as far as the network says; takes `look_s`.
+
+    Never raises for what a network does. What is said there is only a word: the hub proves itself.
+    """
+    try:
+        zeroconf = open_zeroconf()
+    except OSError as error:
+        log.debug("nobody can be looked for by mDNS: %s", error)
+        return ()
+    names: dict[str, None] = {}
+
+    def changed(
+        zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
+    ) -> None:
+        if state_change is not ServiceStateChange.Removed and len(names) < MOST:
+            names[name] = None
+
+    try:
+        browser = AsyncServiceBrowser(zeroconf.zeroconf, KIND, handlers=[changed])
+        await asyncio.sleep(look_s)
+        await browser.async_cancel()
+        found = [AsyncServiceInfo(KIND, name) for name in names]
+        for info in found:
+            # What came with the answers; nothing more is asked.
+            info.load_from_cache(zeroconf.zeroconf)
+        return tuple(url for info in found for url in _urls(info, key))
+    except (ZeroconfError, OSError) as error:
+        log.debug("looking by mDNS failed: %s", error)
+        return ()
+    finally:
+        await zeroconf.async_close()
+
+
+def _urls(info: AsyncServiceInfo, key: bytes) -> list[str]:
+    if not info.port or not is_beacon_of(key, _text(info)):
+        return []
+    return [
+        f"ws://{f'[{address}]' if ':' in address else address}:{info.port}/link"
+        for address in info.parsed_addresses()
+    ]
+
+
+def _text(info: AsyncServiceInfo) -> dict[str, str]:
+    return {name: value or "" for name, value in info.decoded_properties.items()}
