@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from forwarder.errors import ConfigError
 from relay.link.misfit import TABLE, misfit, toml_fault
+from relay.link.names import machine_name
 from relay.wanted import NamedRadios
 
 CLIENT_PORT = 12345
@@ -172,9 +173,15 @@ class DevicesSection(_Table, frozen=True):
 
 
 class Config(_Table, frozen=True):
-    """Everything. `name`: what relays and people call this hub; `mdns`: announce it."""
+    """Everything.
 
-    name: Annotated[str, Meta(min_length=1, max_length=64)] = "hub"
+    name           what relays and people call this hub; without it the machine's own name
+    mdns           announce it
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)] = msgspec.field(
+        default_factory=lambda: machine_name("hub")
+    )
     state: Path | None = None
     trace: Path | None = None
     mdns: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from platformdirs import user_state_path
 from relay.errors import UsageError
 from relay.link.messages import Ceiling, Name
 from relay.link.misfit import TABLE, misfit, toml_fault
+from relay.link.names import machine_name
 from relay.wanted import NamedRadios
 
 # How long (s) a peripheral stays connected, stopped, while no hub is there. The hub is told, and
@@ -60,7 +60,7 @@ class AgentConfig:
     this machine has what. None for radios whose devices end with the process.
     """
 
-    name: str = field(default_factory=lambda: platform.node() or "relay")
+    name: str = field(default_factory=lambda: machine_name("relay"))
     ceilings: tuple[Ceiling, ...] = ()
     max_run_s: int = 0
     max_peripherals: int = 16

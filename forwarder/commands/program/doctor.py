@@ -57,8 +57,7 @@ def _run(options: argparse.Namespace) -> int:
 def _secrets(config: Config) -> Iterator[tuple[str, str]]:
     """Names that people have given, here and to their relays, apps and toys."""
     yield str(config.state_dir), "<state>"
-    if config.name != Config().name:
-        yield config.name, "<hub>"
+    yield config.name, "<hub>"
     for number, upstream in enumerate(config.upstream, 1):
         yield upstream.name, f"<upstream {number}>"
     try:
