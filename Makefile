@@ -23,7 +23,7 @@ STEPS ?= 1000000
 
 .PHONY: run test check lint bench faults hostile radios mutants fuzz soak ble-vm pythons clean
 
-run: $(BIN)/.ready
+run: $(BIN)/.installed
 	$(BIN)/forwarder run --simulate "$(TOYS)"
 
 test: $(BIN)/.ready
@@ -80,10 +80,15 @@ pythons:
 clean:
 	rm -rf $(VENV) build dist *.egg-info
 
-# One stamp for interpreter and packages: whatever changes pyproject.toml brings them up to date.
-$(BIN)/.ready: pyproject.toml
+# A stamp for what the programs need, and one for what the tests need beside it: whatever changes
+# pyproject.toml brings them up to date.
+$(BIN)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "This needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(BIN)/.ready: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@

@@ -10,6 +10,7 @@ from typing import TextIO
 from forwarder.app import App
 from forwarder.hub.device import Device
 from relay.link.names import neutralise
+from relay.terminal import can_draw
 
 # Often enough to look live, seldom enough to be read and to cost nothing.
 REFRESH_S = 0.5
@@ -21,7 +22,7 @@ class HubConsole:
     def __init__(self, app: App, stream: TextIO | None = None) -> None:
         self._app = app
         self._stream = stream or sys.stdout
-        self._live = self._stream.isatty()
+        self._live = can_draw(self._stream)
         self._shown: list[str] = []
 
     async def run(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from forwarder.clients.budget import Budget, Sayings, again
 from relay.link.names import neutralise
+from relay.terminal import time_format
 
 # Longer than anything that is worth reading in a log; the rest is cut off.
 _MAX_CHARS = 1000
@@ -63,15 +64,16 @@ class _OneLine(logging.Formatter):
 
 
 def set_up(level: str) -> None:
-    """Log to standard error, one line a record; a terminal needs no date, a journal adds its own.
+    """Log to standard error, one line a record, with its time where nothing else says it.
 
     `level`: debug, info, warning or error.
     """
     shape = "%(levelname).1s %(name)s: %(message)s"
-    if sys.stderr.isatty():
+    when = time_format(sys.stderr)
+    if when is not None:
         shape = "%(asctime)s " + shape
     handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine(shape, datefmt="%H:%M:%S"))
+    handler.setFormatter(_OneLine(shape, datefmt=when))
     handler.addFilter(Sparing())
     root = logging.getLogger()
     # On the handler too: the dashboard's log wants more than a terminal, see

@@ -70,7 +70,7 @@ SOLE_IMPORTERS = {
 # radio, for devices that dial in to the hub by themselves.
 USABLE = (
     "relay.link", "relay.peripheral", "relay.radio.base", "relay.context", "relay.command_line",
-    "relay.autostart", "relay.service_manager",
+    "relay.autostart", "relay.service_manager", "relay.terminal",
     # What is looked at around both programs is one list.
     "relay.checks.bundle", "relay.checks.findings", "relay.checks.machine",
     # The words of both programs for radios.

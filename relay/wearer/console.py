@@ -11,6 +11,7 @@ from typing import TextIO
 from relay.agent import Agent
 from relay.link.messages import Debt, RadioPart
 from relay.link.names import neutralise
+from relay.terminal import can_draw, time_format
 from relay.wearer.status import AgentStatus, PeripheralStatus
 
 # How often (s) the picture is renewed: a glance takes longer.
@@ -28,10 +29,12 @@ class RelayConsole(logging.Handler):
     def __init__(self, out: TextIO) -> None:
         super().__init__()
         self._out = out
-        self._tty = out.isatty()
+        self._tty = can_draw(out)
         self._drawn: list[str] = []
         self._told = ""
-        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        when = time_format(out)
+        shape = "%(message)s" if when is None else "%(asctime)s %(message)s"
+        self.setFormatter(logging.Formatter(shape, when))
 
     def emit(self, record: logging.LogRecord) -> None:
         lines = self.format(record).splitlines()
