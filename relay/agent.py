@@ -295,7 +295,7 @@ class Agent:
             case Places():
                 self.on_places(message)
             case Status():
-                self._driven = {item.p: item for item in message.items}
+                self._driven = {item.peripheral: item for item in message.items}
             case Interests() | Welcome() | Bye():
                 pass  # Interests are for relays with a chooser; the others belong to the line.
 
@@ -319,7 +319,7 @@ class Agent:
             self._supervisor.changed()
 
     def _find(self, line: LinkDriver, message: _Addressed) -> Peripheral | None:
-        peripheral = self._roster.find(message.p)
+        peripheral = self._roster.find(message.peripheral)
         if peripheral is None:
             line.put(Failed(message.id, ErrorCode.GONE, "this device is not connected"))
         return peripheral

@@ -77,7 +77,7 @@ def test_whoever_uses_the_packages_gets_their_types(tmp_path: Path) -> None:
         "from relay.link.messages import Packet\n"
         "reveal_type(Client.connect)\n"
         "packet: Packet = Packet(3, b'on')\n"
-        "wrong: int = packet.d\n"
+        "wrong: int = packet.data\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--no-incremental", str(consumer)],

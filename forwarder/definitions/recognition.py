@@ -54,7 +54,7 @@ class RecognitionBlock(Struct, frozen=True, omit_defaults=True):
         for service in services:
             handles = present.setdefault(service.uuid.lower(), {})
             for one in service.characteristics:
-                handles.setdefault(one.uuid.lower(), one.h)
+                handles.setdefault(one.uuid.lower(), one.handle)
         found: dict[str, int] = {}
         for uuid, endpoints in self.services.items():
             handles = present.get(uuid, {})

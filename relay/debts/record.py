@@ -53,7 +53,7 @@ def _places(services: tuple[Service, ...]) -> Mapping[int, tuple[str, str, int]]
     for service in services:
         for one in service.characteristics:
             key = (service.uuid, one.uuid)
-            found[one.h] = (*key, seen.get(key, 0))
+            found[one.handle] = (*key, seen.get(key, 0))
             seen[key] = seen.get(key, 0) + 1
     return found
 

@@ -40,7 +40,7 @@ class LinkOutbox:
     def put(self, message: FromRelay) -> None:
         """Queue `message`; what will come again anyway is left out while the outbox is full."""
         if isinstance(message, Notification):
-            place = (message.p, message.h)
+            place = (message.peripheral, message.handle)
             if self._notifications[place] >= NOTIFICATIONS:
                 self._drop_oldest(place)
             self._notifications[place] += 1
@@ -57,12 +57,12 @@ class LinkOutbox:
             return None
         message = self._messages.popleft()
         if isinstance(message, Notification):
-            self._notifications[message.p, message.h] -= 1
+            self._notifications[message.peripheral, message.handle] -= 1
         return message
 
     def _drop_oldest(self, place: tuple[int, int]) -> None:
         for index, message in enumerate(self._messages):
-            if isinstance(message, Notification) and (message.p, message.h) == place:
+            if isinstance(message, Notification) and (message.peripheral, message.handle) == place:
                 del self._messages[index]
                 self._notifications[place] -= 1
                 self._tally["dropped notifications"] += 1

@@ -2,8 +2,9 @@
 
 Every message is a MessagePack map whose key `t` holds the class name; keys that hold their default
 are left out. Times are milliseconds, and microseconds where the name ends in `_us`. Byte strings
-are MessagePack `bin`. A peripheral is named by a number `p` that the hub chooses when it connects;
-a characteristic by the number `h` that the relay chooses when it reports the services.
+are MessagePack `bin`. A peripheral is named by a number that the hub chooses when it connects; a
+characteristic by its handle, a number that the relay chooses when it reports the services. What
+goes over the link all the time has one letter there, and its long name here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 VERSION = 2
 
@@ -76,15 +77,15 @@ class Counter(Struct, frozen=True, omit_defaults=True):
 
 
 class Packet(Struct, frozen=True, omit_defaults=True):
-    """One GATT write. `k`: slot keys; a newer packet replaces a queued one that shares a key.
+    """One GATT write. `keys`: of slots; a newer packet replaces a queued one that shares a key.
 
     `after_ms` delays it behind the packet before it.
     """
 
-    h: U16
-    d: Bytes
-    r: bool = False  # write with response
-    k: tuple[U16, ...] = ()
+    handle: U16 = field(name="h")
+    data: Bytes = field(name="d")
+    response: bool = field(default=False, name="r")  # write with response
+    keys: tuple[U16, ...] = field(default=(), name="k")
     after_ms: Millis = 0
     counter: Counter | None = None
 
@@ -105,7 +106,7 @@ class KeepAlive(Struct, frozen=True, omit_defaults=True):
 class Characteristic(Struct, frozen=True, omit_defaults=True):
     """`properties`: of read, write, write-without-response, notify, indicate."""
 
-    h: U16
+    handle: U16 = field(name="h")
     uuid: Uuid
     properties: tuple[Name, ...] = ()
 
@@ -234,7 +235,7 @@ class Value(_Message, frozen=True, tag=True):
     """Answer to Read."""
 
     id: U32
-    d: Bytes
+    data: Bytes = field(name="d")
 
 
 class Failed(_Message, frozen=True, tag=True):
@@ -247,15 +248,15 @@ class Failed(_Message, frozen=True, tag=True):
 
 
 class Notification(_Message, frozen=True, tag=True):
-    p: U16
-    h: U16
-    d: Bytes
+    peripheral: U16 = field(name="p")
+    handle: U16 = field(name="h")
+    data: Bytes = field(name="d")
 
 
 class Disconnected(_Message, frozen=True, tag=True):
     """The peripheral is gone without having been asked to go."""
 
-    p: U16
+    peripheral: U16 = field(name="p")
     text: Text = ""
 
 
@@ -263,20 +264,20 @@ class Stopped(_Message, frozen=True, tag=True):
     """The relay ran the armed stop by itself; outputs are refused until armed and leased again.
 
     `ok` is false while the radio has not taken the stop; it is retried and reported again.
-    `n` counts these stops since the Connect, for Arm's `seen`.
+    `number` (`n` on the wire) counts these stops since the Connect, for Arm's `seen`.
     """
 
-    p: U16
+    peripheral: U16 = field(name="p")
     cause: StopCause
     ok: bool = True
     text: Text = ""
-    n: U32 = 0
+    number: U32 = field(default=0, name="n")
 
 
 class Echo(_Message, frozen=True, tag=True):
     """Answer to Beat, at once: the hub's `time_us` back, and the relay's own clock."""
 
-    n: U32
+    number: U32 = field(name="n")
     time_us: Micros
     relay_us: Micros
 
@@ -348,10 +349,10 @@ class Scan(_Message, frozen=True, tag=True):
 
 
 class Connect(_Message, frozen=True, tag=True):
-    """Connect `address` and call it `p`; answered by Connected or Failed."""
+    """Connect `address` and call it `peripheral`; answered by Connected or Failed."""
 
     id: U32
-    p: U16
+    peripheral: U16 = field(name="p")
     address: Address
     timeout_ms: Millis = 20_000
 
@@ -360,7 +361,7 @@ class Disconnect(_Message, frozen=True, tag=True):
     """Stop the peripheral, then let it go."""
 
     id: U32
-    p: U16
+    peripheral: U16 = field(name="p")
 
 
 class Arm(_Message, frozen=True, tag=True):
@@ -373,7 +374,7 @@ class Arm(_Message, frozen=True, tag=True):
     """
 
     id: U32
-    p: U16
+    peripheral: U16 = field(name="p")
     stop: Annotated[tuple[Packet, ...], Meta(max_length=32)] | None = None
     gap_ms: Millis = 0
     keepalive: KeepAlive | None = None
@@ -384,10 +385,10 @@ class Write(_Message, frozen=True, tag=True):
     """One write in order, never merged: handshakes and queries. Passes the gate like an Output."""
 
     id: U32
-    p: U16
-    h: U16
-    d: Bytes
-    r: bool = False
+    peripheral: U16 = field(name="p")
+    handle: U16 = field(name="h")
+    data: Bytes = field(name="d")
+    response: bool = field(default=False, name="r")
 
 
 class Output(_Message, frozen=True, tag=True):
@@ -401,7 +402,7 @@ class Output(_Message, frozen=True, tag=True):
     """
 
     id: U32
-    p: U16
+    peripheral: U16 = field(name="p")
     packets: Annotated[tuple[Packet, ...], Meta(max_length=32)]
     merge: bool = False
     rest: bool = False
@@ -417,7 +418,7 @@ class Stop(_Message, frozen=True, tag=True):
     """
 
     id: U32
-    p: U16
+    peripheral: U16 = field(name="p")
     packets: Annotated[tuple[Packet, ...], Meta(max_length=32)]
     all: bool = True
     rest: bool = False
@@ -439,26 +440,26 @@ class Forget(_Message, frozen=True, tag=True):
 
 class Read(_Message, frozen=True, tag=True):
     id: U32
-    p: U16
-    h: U16
+    peripheral: U16 = field(name="p")
+    handle: U16 = field(name="h")
 
 
 class Subscribe(_Message, frozen=True, tag=True):
     id: U32
-    p: U16
-    h: U16
+    peripheral: U16 = field(name="p")
+    handle: U16 = field(name="h")
 
 
 class Unsubscribe(_Message, frozen=True, tag=True):
     id: U32
-    p: U16
-    h: U16
+    peripheral: U16 = field(name="p")
+    handle: U16 = field(name="h")
 
 
 class Beat(_Message, frozen=True, tag=True):
     """Heartbeat of the hub. `leases`: peripheral → milliseconds for which outputs may go on."""
 
-    n: U32
+    number: U32 = field(name="n")
     time_us: Micros
     leases: dict[U16, Millis] = {}
 
@@ -469,7 +470,7 @@ class Driven(Struct, frozen=True, omit_defaults=True):
     `clients`: whose commands it runs. `battery` in percent.
     """
 
-    p: U16
+    peripheral: U16 = field(name="p")
     name: Name = ""
     level: Annotated[float, Meta(ge=0, le=1)] = 0
     clients: tuple[Name, ...] = ()

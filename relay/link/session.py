@@ -189,15 +189,15 @@ class HubSession:
         if isinstance(message, Echo):
             self._echo(message, now)
         elif isinstance(message, Stopped):
-            self._stops[message.p] = message.n
+            self._stops[message.peripheral] = message.number
         return message, None
 
     def _echo(self, echo: Echo, now: float) -> None:
-        sent = self._unanswered.pop(echo.n, None)
+        sent = self._unanswered.pop(echo.number, None)
         if sent is None:
-            raise LinkViolation(f"the relay answered beat {echo.n}, which is not waited for")
+            raise LinkViolation(f"the relay answered beat {echo.number}, which is not waited for")
         # Answers come in order, so what was sent before this one will not be answered any more.
-        for n in [n for n in self._unanswered if n < echo.n]:
+        for n in [n for n in self._unanswered if n < echo.number]:
             del self._unanswered[n]
         self._last_trip_s = now - sent
         trip_ms = self._last_trip_s * 1000
@@ -216,9 +216,9 @@ class HubSession:
         """Return the frame of `message`. Raises LinkViolation if it may not be sent now."""
         state = _next(HUB_SAYS, self.state, message, "this hub")
         if isinstance(message, Connect):
-            self._stops.pop(message.p, None)
+            self._stops.pop(message.peripheral, None)
         elif isinstance(message, Arm) and message.seen is None:
-            message = replace(message, seen=self._stops.get(message.p, 0))
+            message = replace(message, seen=self._stops.get(message.peripheral, 0))
         frame = encode(message)
         self.state = state
         return frame
@@ -329,7 +329,7 @@ class RelaySession:
             beat = self._beaten(message, now)
             if self._said is LinkState.CLOSED:
                 return beat, None  # It crossed our goodbye.
-            return beat, self.send(Echo(message.n, message.time_us, int(now * 1e6)))
+            return beat, self.send(Echo(message.number, message.time_us, int(now * 1e6)))
         return message, None
 
     def _beaten(self, beat: Beat, now: float) -> Beat:

@@ -137,7 +137,7 @@ class Peripheral:
         armed = self._machine.armed
         packets = armed.stop or ()
         writes = tuple(
-            HeldWrite(packet.h, data, packet.r, packet.after_ms)
+            HeldWrite(packet.handle, data, packet.response, packet.after_ms)
             for packet, data in zip(packets, self._machine.preview(), strict=True)
         )
         gap_ms = min(armed.gap_ms, round(SECOND_ROUND_MOST_S * 1000))

@@ -44,10 +44,10 @@ class History:
         The first packet of a characteristic keeps the number that it came with.
         """
         counter = packet.counter
-        if counter is None or counter.at >= len(packet.d):
-            return packet.d
-        place = (packet.h, counter.at)
-        data = bytearray(packet.d)
+        if counter is None or counter.at >= len(packet.data):
+            return packet.data
+        place = (packet.handle, counter.at)
+        data = bytearray(packet.data)
         old = data[counter.at]
         new = (self._numbers[place] + 1) & 0xFF if place in self._numbers else old
         if place not in self._numbers and len(self._numbers) >= HISTORY_MOST:
@@ -75,9 +75,9 @@ class History:
     def taken(self, written: PastWrite) -> None:
         """The radio took it. A packet without keys is the last one of its characteristic."""
         packet = written.packet
-        for key in packet.k or (-1,):
-            self._last.pop((packet.h, key), None)
-            self._last[packet.h, key] = written
+        for key in packet.keys or (-1,):
+            self._last.pop((packet.handle, key), None)
+            self._last[packet.handle, key] = written
         while len(self._last) > HISTORY_MOST:
             del self._last[next(iter(self._last))]
         self.running = not written.rest

@@ -186,7 +186,7 @@ class Machine(Outcomes):
             for id in writes:
                 self._fail(id, ErrorCode.GATE, "a stop came before it")
         else:
-            outputs = self._slots.drop_keys({k for p in message.packets for k in p.k}, now)
+            outputs = self._slots.drop_keys({k for p in message.packets for k in p.keys}, now)
         self._superseded(outputs)
         if not self._stops.add(message, same_stop(message.packets, self.armed.stop), now):
             # The radio takes none of them: the armed stop stands for all, and lets go in the end.
@@ -196,7 +196,7 @@ class Machine(Outcomes):
             self._strike(now, StopCause.RADIO)
         else:
             packet = None if self._op is None else self._op.packet
-            shares = packet is None or any(set(packet.k) & set(p.k) for p in message.packets)
+            shares = packet is None or any(set(packet.keys) & set(p.keys) for p in message.packets)
             self._hurry(now, drop=message.all or shares)
         return self._go(now)
 

@@ -206,7 +206,7 @@ class Outcomes(Worker):
                 self._not_stopped(self.gate.cause, reason, self.gate.n)
                 self._tell(RadioRefused(ErrorCode.GONE, reason))
             else:
-                self._say(Stopped(self.p, self.gate.cause or StopCause.RADIO, n=self.gate.n))
+                self._say(Stopped(self.p, self.gate.cause or StopCause.RADIO, number=self.gate.n))
                 self._tell(None)
         self._finish(reason)
 

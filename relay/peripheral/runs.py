@@ -38,7 +38,7 @@ def armed_steps(arm: Arm) -> list[RunStep]:
     steps = once(packets)
     pause = _second_pause(arm)
     for packet in packets:
-        if not packet.r:
+        if not packet.response:
             steps.append((packet, pause))
             pause = 0.0
     return steps
@@ -47,7 +47,7 @@ def armed_steps(arm: Arm) -> list[RunStep]:
 def pauses_s(arm: Arm) -> float:
     """Return how long this armed stop pauses in sum (s), the radio's own time left out."""
     packets = arm.stop or ()
-    second = _second_pause(arm) if any(not packet.r for packet in packets) else 0.0
+    second = _second_pause(arm) if any(not packet.response for packet in packets) else 0.0
     return sum(packet.after_ms / 1000 for packet in packets) + second
 
 
@@ -55,17 +55,18 @@ def same_stop(some: Sequence[Packet], other: Sequence[Packet] | None) -> bool:
     """Whether these are the packets of that armed stop, running numbers and slots aside."""
     if not some or other is None or len(some) != len(other):
         return False
-    for a, b in zip(some, other, strict=True):
-        if a.h != b.h or a.r != b.r or a.counter != b.counter or _plain(a) != _plain(b):
-            return False
-    return True
+    return [_compared(packet) for packet in some] == [_compared(packet) for packet in other]
+
+
+def _compared(packet: Packet) -> tuple[object, ...]:
+    return packet.handle, packet.response, packet.counter, _plain(packet)
 
 
 def _plain(packet: Packet) -> bytes:
     counter = packet.counter
     if counter is None:
-        return packet.d
-    data = bytearray(packet.d)
+        return packet.data
+    data = bytearray(packet.data)
     for place in (counter.at, counter.xor_at):
         if place is not None and place < len(data):
             data[place] = 0
@@ -134,6 +135,6 @@ class Run:
 
 
 def _replaces(new: Packet, old: Packet) -> bool:
-    if new.h == old.h and not (new.k and old.k):
+    if new.handle == old.handle and not (new.keys and old.keys):
         return True
-    return not set(new.k).isdisjoint(old.k)
+    return not set(new.keys).isdisjoint(old.keys)

@@ -79,8 +79,8 @@ class Slots:
         packets = message.packets
         if not self._entries:
             return self._first(message, now)
-        keys = frozenset(key for packet in packets for key in packet.k)
-        going = sum(1 for group in self._groups() for p in group.packets if keys & set(p.k))
+        keys = frozenset(key for packet in packets for key in packet.keys)
+        going = sum(1 for group in self._groups() for p in group.packets if keys & set(p.keys))
         if self._size - going + len(packets) > QUEUE_MOST:
             raise Congested
         group = Group(
@@ -255,7 +255,7 @@ class Slots:
             if isinstance(entry, QueuedRequest):
                 place = None
                 continue
-            kept = deque(p for p in entry.packets if not keys & set(p.k))
+            kept = deque(p for p in entry.packets if not keys & set(p.keys))
             if len(kept) == len(entry.packets):
                 continue
             self._size -= len(entry.packets) - len(kept)

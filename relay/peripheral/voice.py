@@ -52,7 +52,7 @@ class Voice:
 
     def _not_stopped(self, cause: StopCause | None, text: str, n: int) -> None:
         cause = cause or StopCause.RADIO
-        self._say(Stopped(self.p, cause, ok=False, text=text[:TEXT_MOST], n=n))
+        self._say(Stopped(self.p, cause, ok=False, text=text[:TEXT_MOST], number=n))
 
     def _tell(self, error: RadioRefused | None) -> None:
         """The armed stop was taken (None), or was not: answer who waits for that."""

@@ -290,12 +290,12 @@ class Worker(Voice):
                 self._slots.finished(now)
                 self._fail(message.id, ErrorCode.GATE, "this device was stopped")
                 return None
-            packet = Packet(message.h, message.d, message.r)
+            packet = Packet(message.handle, message.data, message.response)
             op = Operation(Kind.REQUEST, now, self.link, message.id, packet, request=request)
             return self._write(now, op, OPERATION_S)
         what = _WHAT[type(message)]
         self._op = Operation(Kind.REQUEST, now, self.link, message.id, request=request)
-        self._out.append(Operate(what, OPERATION_S, message.h))
+        self._out.append(Operate(what, OPERATION_S, message.handle))
         return _NEVER
 
     def _write(self, now: float, op: Operation, limit_s: float, *, rest: bool = False) -> float:
@@ -316,7 +316,7 @@ class Worker(Voice):
         self.tally["stops" if stops else "writes"] += 1
         self._op = op
         data = self._history.number(packet)
-        self._out.append(Operate(What.WRITE, limit_s, packet.h, data, packet.r, stops))
+        self._out.append(Operate(What.WRITE, limit_s, packet.handle, data, packet.response, stops))
         return _NEVER
 
     def _let_go(self, now: float, why: str) -> float:
@@ -395,5 +395,5 @@ class Worker(Voice):
             self._settle(now)
         self._out.append(Note("stopped", cause))
         if cause is not None or self._complained:
-            self._say(Stopped(self.p, cause or StopCause.RADIO, n=self.gate.n))
+            self._say(Stopped(self.p, cause or StopCause.RADIO, number=self.gate.n))
         self._tell(None)

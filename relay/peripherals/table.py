@@ -129,12 +129,12 @@ class Roster:
     def disconnect(self, hub: Sink, message: Disconnect) -> None:
         """Let a peripheral go, or stop connecting it; answers `hub`."""
         for attempt in self._attempts.values():
-            if attempt.claim is not None and attempt.claim.message.p == message.p:
+            if attempt.claim is not None and attempt.claim.message.peripheral == message.peripheral:
                 attempt.failed(ErrorCode.GONE, "it was given up")
                 give_up(attempt.scope)
                 hub.put(Done(message.id))
                 return
-        peripheral = self._numbers.get(message.p)
+        peripheral = self._numbers.get(message.peripheral)
         if peripheral is None:
             hub.put(Failed(message.id, ErrorCode.GONE, "this device is not connected"))
         else:
@@ -149,8 +149,10 @@ class Roster:
         peripheral = self._peripherals.get(message.address)
         attempt = self._attempts.get(message.address)
         claims = [each.claim for each in self._attempts.values() if each.claim is not None]
-        if message.p in self._numbers or message.p in {each.message.p for each in claims}:
-            return Failed(message.id, ErrorCode.REFUSED, f"number {message.p} is taken")
+        if message.peripheral in self._numbers or message.peripheral in {
+            each.message.peripheral for each in claims
+        }:
+            return Failed(message.id, ErrorCode.REFUSED, f"number {message.peripheral} is taken")
         if attempt is not None and attempt.claim is not None:
             return Failed(message.id, ErrorCode.BUSY, "already connecting to this device")
         if peripheral is not None and (peripheral.bound or peripheral.leaving):
@@ -280,8 +282,8 @@ class Roster:
         welcome, message = self.welcome, claim.message
         assert welcome is not None, "a hub says Welcome before anything else"
         active_s, idle_s = welcome.active_ms / 1000, welcome.idle_ms / 1000
-        peripheral.bind(message.p, claim.hub, active_s=active_s, idle_s=idle_s)
-        self._numbers[message.p] = peripheral
+        peripheral.bind(message.peripheral, claim.hub, active_s=active_s, idle_s=idle_s)
+        self._numbers[message.peripheral] = peripheral
         self._end_grace(peripheral.address)
         resumed = peripheral.address not in self._fresh
         self._fresh.discard(peripheral.address)

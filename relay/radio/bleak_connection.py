@@ -79,7 +79,7 @@ class BleakConnection:
                 properties = tuple(one.properties)
                 found.append(
                     Characteristic(
-                        h=one.handle, uuid=normalize_uuid_str(one.uuid), properties=properties
+                        handle=one.handle, uuid=normalize_uuid_str(one.uuid), properties=properties
                     )
                 )
             services.append(

@@ -98,7 +98,7 @@ class TracedConnection(PassingConnection):
         self._trace = trace
         self._left = False
         self._uuids = {
-            characteristic.h: characteristic.uuid
+            characteristic.handle: characteristic.uuid
             for service in connection.services
             for characteristic in service.characteristics
         }

@@ -139,7 +139,7 @@ class Peripheral:
         )
         for service in self.toy.services:
             made = [
-                self._characteristic(device, one.h, one.uuid, one.properties)
+                self._characteristic(device, one.handle, one.uuid, one.properties)
                 for one in service.characteristics
             ]
             device.add_service(Service(UUID(service.uuid), made))

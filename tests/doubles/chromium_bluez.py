@@ -50,13 +50,13 @@ class ChromiumBluez(FakeBluez):
             for one in service.characteristics:
                 if "notify" not in one.properties:
                     continue
-                characteristic = f"{path}/char{one.h:04x}"
+                characteristic = f"{path}/char{one.handle:04x}"
                 shown = {
                     "UUID": Variant("s", CCCD),
                     "Characteristic": Variant("o", characteristic),
                     "Value": Variant("ay", b"\0\0"),
                 }
-                self.tree.add(f"{characteristic}/desc{one.h + 1:04x}", {DESCRIPTOR: shown})
+                self.tree.add(f"{characteristic}/desc{one.handle + 1:04x}", {DESCRIPTOR: shown})
 
 
 @dataclass
@@ -112,9 +112,9 @@ class PhoneRig:
         for service in answer.services:
             for one in service.characteristics:
                 if "notify" in one.properties:
-                    self.rx = one.h
+                    self.rx = one.handle
                 else:
-                    self.tx = one.h
+                    self.tx = one.handle
         await self.request(Subscribe(self.link.id(), 1, self.rx))
         await self.link.arm(1, Packet(self.tx, STOP))
         return answer
@@ -125,7 +125,7 @@ class PhoneRig:
 
     async def set_level(self, level: float) -> Reply:
         command = f"Vibrate:{round(level * 20)};".encode()
-        return await self.link.output(1, Packet(self.tx, command, k=(0,)), rest=level == 0)
+        return await self.link.output(1, Packet(self.tx, command, keys=(0,)), rest=level == 0)
 
     async def drive(self, level: float = 0.5) -> str:
         """All of it: from the QR code to a running toy. Returns the toy's address."""

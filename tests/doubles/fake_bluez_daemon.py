@@ -187,7 +187,7 @@ class FakeBluez:
                     "Flags": Variant("as", list(one.properties)),
                     "MTU": Variant("q", toy.model.mtu),
                 }
-                self.tree.add(f"{path}/char{one.h:04x}", {CHARACTERISTIC: shown})
+                self.tree.add(f"{path}/char{one.handle:04x}", {CHARACTERISTIC: shown})
 
     # --- calls ---------------------------------------------------------------------------------
 
@@ -378,7 +378,7 @@ def _path(toy: Toy) -> str:
 def _service_handle(toy: Toy, uuid: str) -> int:
     """A service's declaration comes before its first characteristic."""
     service = next(one for one in toy.services if one.uuid == uuid)
-    return service.characteristics[0].h - 2
+    return service.characteristics[0].handle - 2
 
 
 def _device(toy: Toy) -> dict[str, Variant]:

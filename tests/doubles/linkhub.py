@@ -124,7 +124,7 @@ class LinkHub:
 
     def seen(self, p: int) -> int:
         """The newest stop of the relay's own that this hub knows of."""
-        stops = (m.n for m in self.heard if isinstance(m, Stopped) and m.p == p)
+        stops = (m.number for m in self.heard if isinstance(m, Stopped) and m.peripheral == p)
         return max(stops, default=0)
 
     async def output(

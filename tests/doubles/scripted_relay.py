@@ -62,7 +62,7 @@ class ScriptedRelay:
                 self._changed.set()
                 if isinstance(message, Beat):
                     if self.echoes:
-                        await self.say(Echo(message.n, message.time_us, 0))
+                        await self.say(Echo(message.number, message.time_us, 0))
                 elif isinstance(message, Request):
                     await self._answer(message)
         except ChannelClosed:

@@ -100,8 +100,8 @@ class Row:
 class Stroker:
     """What every way to a T-Code machine has in common: half-way through a move of 30 s."""
 
-    stop: tuple[Packet, ...] = (Packet(TX, b"DSTOP\n", k=(1,)),)
-    go = Packet(TX, b"L09999I30000\n", k=(1,))
+    stop: tuple[Packet, ...] = (Packet(TX, b"DSTOP\n", keys=(1,)),)
+    go = Packet(TX, b"L09999I30000\n", keys=(1,))
 
     def __init__(self, firmware: Firmware) -> None:
         self.firmware = firmware
@@ -164,8 +164,8 @@ def _network(kind: type[UdpToy] | type[TcpToy] | type[WebToy]) -> Make:
 class RumblePad:
     """A pad that the kernel has from us. It is off when it is pulled."""
 
-    stop: tuple[Packet, ...] = (Packet(PAD_TX, LEVELS.pack(0, 0, 0, 0), k=(1,)),)
-    go = Packet(PAD_TX, LEVELS.pack(0xFFFF, 0x8000, 0, 0), k=(1,))
+    stop: tuple[Packet, ...] = (Packet(PAD_TX, LEVELS.pack(0, 0, 0, 0), keys=(1,)),)
+    go = Packet(PAD_TX, LEVELS.pack(0xFFFF, 0x8000, 0, 0), keys=(1,))
 
     def __init__(self, pad: UinputPad) -> None:
         self.options: tuple[str, ...] = ("--gamepads",)

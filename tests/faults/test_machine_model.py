@@ -121,8 +121,8 @@ class Walk:
             Packet(
                 1,
                 bytes([n]) + _OFF,
-                r=random.random() < 0.5,
-                k=(n,),
+                response=random.random() < 0.5,
+                keys=(n,),
                 after_ms=random.choice((0, 0, 100, 300)),
             )
             for n in (0, 1)
@@ -305,13 +305,13 @@ class Walk:
     def _packet(self, level: int, tenths: int = 0) -> Packet:
         slot = self.random.randrange(2)
         data = bytes([slot, level, tenths] if tenths else [slot, level])
-        return Packet(1, data, k=(slot,) if self.random.random() < 0.9 else ())
+        return Packet(1, data, keys=(slot,) if self.random.random() < 0.9 else ())
 
     def _output(self, *, rest: bool) -> None:
         random = self.random
         moves_ms = random.choice((None, 300))
         if rest and not self.hostile:
-            packets = tuple(Packet(1, bytes([n, 0]), k=(n,)) for n in (0, 1))
+            packets = tuple(Packet(1, bytes([n, 0]), keys=(n,)) for n in (0, 1))
             if self.silent:
                 packets = ()
         else:

@@ -163,7 +163,7 @@ async def invented_toys(target: Target) -> None:
                 ]
                 await relay.say(Advertisements(tuple(found)))
                 if number % 20 == 0:
-                    for p in {it.p for it in relay.heard if isinstance(it, Connect)}:
+                    for p in {it.peripheral for it in relay.heard if isinstance(it, Connect)}:
                         await relay.say(Disconnected(p))
                     relay.heard.clear()
 

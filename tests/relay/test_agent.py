@@ -115,7 +115,7 @@ def tx(toy: Toy) -> int:
 
 
 def level(toy: Toy, value: int) -> Packet:
-    return Packet(tx(toy), bytes([0xF1, value]), k=(1,))
+    return Packet(tx(toy), bytes([0xF1, value]), keys=(1,))
 
 
 def writes(toy: Toy) -> list[bytes]:
@@ -252,7 +252,7 @@ def test_a_hub_that_stops_beating_has_its_toys_off_within_a_second() -> None:
         it.hub.beating = False
         silent = now()
         stopped = await it.hub.hear(Stopped)
-        assert stopped == Stopped(1, StopCause.LEASE, n=1)
+        assert stopped == Stopped(1, StopCause.LEASE, number=1)
         assert off_after(toy, silent) <= 0.91
         assert isinstance(await it.hub.output(1, level(toy, 9)), Failed)
 
@@ -399,7 +399,7 @@ def test_a_device_that_goes_away_is_reported_and_can_come_back() -> None:
         toy = await running(it)
         it.radio.switch(on=False)
         gone = await it.hub.hear(Disconnected)
-        assert gone.p == 1
+        assert gone.peripheral == 1
         it.radio.switch(on=True)
         assert isinstance(await it.hub.connect(1, toy.address), Connected)
 
@@ -411,7 +411,7 @@ def test_a_radio_that_fails_a_while_takes_the_stop_in_the_end() -> None:
         toy = await running(it)
         toy.faults.fail(3)
         it.hub.beating = False
-        assert await it.hub.hear(Stopped) == Stopped(1, StopCause.LEASE, n=1)
+        assert await it.hub.hear(Stopped) == Stopped(1, StopCause.LEASE, number=1)
         assert writes(toy)[-1] == b"\xf1\x00"
 
     play(body)
@@ -627,7 +627,7 @@ def test_pause_stops_and_holds_until_resume() -> None:
         it.agent.pause()
         assert await it.agent.stopped(1)
         assert off_after(toy, paused) < 0.05
-        assert await it.hub.hear(Stopped) == Stopped(1, StopCause.PAUSE, n=1)
+        assert await it.hub.hear(Stopped) == Stopped(1, StopCause.PAUSE, number=1)
         await it.hub.wait(lambda: Wearer(paused=True) in it.hub.heard)
         it.hub.tell(Arm(90, 1, (level(toy, 0),), seen=it.hub.seen(1)))
         answer = await it.hub.reply(90)

@@ -100,10 +100,10 @@ async def driven(hub: LinkHub) -> Packet:
     address = (await hub.hear(Advertisements)).items[0].address
     connected = await hub.connect(1, address)
     assert isinstance(connected, Connected)
-    tx = connected.services[0].characteristics[0].h
-    off = Packet(tx, b"\xf1\x00", k=(1,))
+    tx = connected.services[0].characteristics[0].handle
+    off = Packet(tx, b"\xf1\x00", keys=(1,))
     await hub.arm(1, off)
-    await hub.output(1, Packet(tx, b"\xf1\x40", k=(1,)))
+    await hub.output(1, Packet(tx, b"\xf1\x40", keys=(1,)))
     return off
 
 

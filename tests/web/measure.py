@@ -62,7 +62,7 @@ async def command(rig: PhoneRig, number: int) -> float:
     await asyncio.sleep(0.01)
     began = time.perf_counter()
     id = rig.link.id()
-    rig.link.tell(Output(id, 1, (Packet(rig.tx, data, k=(0,)),)))
+    rig.link.tell(Output(id, 1, (Packet(rig.tx, data, keys=(0,)),)))
     await arrives
     took = time.perf_counter() - began
     await rig.link.reply(id)
@@ -166,7 +166,7 @@ async def busy() -> AsyncIterator[PhoneRig]:
             for number in range(10_000):
                 level = 5 + number % 10
                 packets = tuple(
-                    Packet(rig.tx, b"Vibrate%d:%d;" % (motor, level), k=(motor,))
+                    Packet(rig.tx, b"Vibrate%d:%d;" % (motor, level), keys=(motor,))
                     for motor in (1, 2)
                 )
                 rig.link.tell(Output(rig.link.id(), 1, packets))

@@ -43,9 +43,9 @@ async def test_a_lost_bluetooth_pipe_is_found_and_the_page_loads_itself_again() 
         address = (await link.hear(Advertisements)).items[0].address
         answer = await link.connect(1, address)
         assert isinstance(answer, Connected)
-        tx, rx = (one.h for one in answer.services[0].characteristics)
+        tx, rx = (one.handle for one in answer.services[0].characteristics)
         await link.arm(1, Packet(tx, b"off"))
-        await link.output(1, Packet(tx, b"on", k=(0,)))
+        await link.output(1, Packet(tx, b"on", keys=(0,)))
 
         toy.silent = True
         read = link.id()

@@ -92,7 +92,7 @@ async def test_two_hundred_notifications_arrive_in_order() -> None:
             await asyncio.sleep(0.001)  # a bus whose socket is full is closed by dbus-fast
         link = rig.link
         await link.wait(lambda: Notification(1, rig.rx, wanted[-1]) in link.heard)
-        got = [message.d for message in link.heard if isinstance(message, Notification)]
+        got = [message.data for message in link.heard if isinstance(message, Notification)]
         assert got[-200:] == wanted
 
 
@@ -101,7 +101,7 @@ async def test_the_toy_goes_out_of_range_and_comes_back() -> None:
         address = await rig.drive()
         rig.toy.vanish()
         gone = await rig.link.hear(Disconnected)
-        assert gone.p == 1
+        assert gone.peripheral == 1
         mark = rig.mark
         await rig.page.until(
             "document.querySelector('.toy-text').innerText.startsWith('May still be running')"
@@ -153,7 +153,7 @@ async def test_a_hub_that_falls_silent_is_a_hub_that_is_gone() -> None:
         rig.link.beating = False
         await rig.at_rest(OFF_S)
         stopped = await rig.link.hear(Stopped)
-        assert (stopped.cause, stopped.ok, stopped.n) == (StopCause.LEASE, True, 1)
+        assert (stopped.cause, stopped.ok, stopped.number) == (StopCause.LEASE, True, 1)
         refused = await rig.set_level(1)
         assert isinstance(refused, Failed)
         assert refused.code is ErrorCode.GATE
@@ -321,7 +321,7 @@ async def test_a_flood_is_merged_to_the_newest_value() -> None:
         link, before = rig.link, len(rig.toy.writes)
         ids = [link.id() for _ in range(100)]
         for step, id in enumerate(ids):
-            packet = Packet(rig.tx, b"Vibrate:%d;" % (step % 20), k=(0,))
+            packet = Packet(rig.tx, b"Vibrate:%d;" % (step % 20), keys=(0,))
             link.tell(Output(id, 1, (packet,)))
             await asyncio.sleep(0.001)
         answers = [await link.reply(id) for id in ids]
@@ -344,21 +344,21 @@ async def test_two_toys_at_once_and_one_stop_for_both() -> None:
         answer = await rig.link.connect(2, address)
         assert isinstance(answer, Connected)
         tx = next(
-            one.h
+            one.handle
             for service in answer.services
             for one in service.characteristics
             if "write" in one.properties
         )
         stop = (Packet(tx, b"Vibrate1:0;"), Packet(tx, b"Vibrate2:0;"))
         await rig.link.arm(2, *stop)
-        await rig.link.output(2, Packet(tx, b"Vibrate1:10;", k=(0,)))
+        await rig.link.output(2, Packet(tx, b"Vibrate1:10;", keys=(0,)))
         assert not hush.at_rest
         assert not edge.at_rest
         await rig.page.click("#stop")
         await rig.at_rest(OFF_S)
         async with asyncio.timeout(OFF_S):
             await edge.until(lambda toy: toy.at_rest)
-        told = Stopped(1, StopCause.EMERGENCY, n=1), Stopped(2, StopCause.EMERGENCY, n=1)
+        told = Stopped(1, StopCause.EMERGENCY, number=1), Stopped(2, StopCause.EMERGENCY, number=1)
         await rig.link.wait(lambda: all(one in rig.link.heard for one in told))
 
 

@@ -75,9 +75,9 @@ async def drive(hub: WebHub, toy: Emulated, page: Page) -> None:
     address = (await link.hear(Advertisements)).items[0].address
     answer = await link.connect(1, address)
     assert isinstance(answer, Connected)
-    handle = answer.services[0].characteristics[0].h
+    handle = answer.services[0].characteristics[0].handle
     await link.arm(1, Packet(handle, b"off"))
-    await link.output(1, Packet(handle, b"on", k=(0,)))
+    await link.output(1, Packet(handle, b"on", keys=(0,)))
     assert toy.writes == [(TX, b"on", "write-without-response")]
 
 

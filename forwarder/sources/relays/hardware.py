@@ -185,7 +185,7 @@ class RelayHardware:
 
     def stopped(self, news: wire.Stopped) -> None:
         """The relay stopped the peripheral on its own: nothing is on, nothing is armed."""
-        self._stops_seen = max(self._stops_seen, news.n)
+        self._stops_seen = max(self._stops_seen, news.number)
         self.disarmed()
 
     # --- moving ---------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ class RelayHardware:
         reply = await self._request(lambda id: wire.Read(id, self.p, h))
         if not isinstance(reply, Value):
             raise HardwareError(ErrorCode.RADIO, f"{self._relay_name} gave a wrong answer")
-        return reply.d
+        return reply.data
 
     def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
         h = self._handle(endpoint)
@@ -353,8 +353,8 @@ class RelayHardware:
         return wire.Packet(
             self._handle(packet.endpoint),
             packet.data,
-            r=packet.response,
-            k=self._numbers_of(packet.keys),
+            response=packet.response,
+            keys=self._numbers_of(packet.keys),
             after_ms=packet.after_ms,
             counter=None if counter is None else wire.Counter(counter.at, counter.xor_at),
         )

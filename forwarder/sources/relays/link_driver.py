@@ -186,7 +186,7 @@ class RelayLink:
     ) -> None:
         now = self._loop.time()
         request = make(self.session.request_id())
-        peripheral = None if isinstance(request, StopAll | Forget) else request.p
+        peripheral = None if isinstance(request, StopAll | Forget) else request.peripheral
         entry = waiting(now + deadline_s, peripheral)
         if self.ended is not None:
             entry.link_ended(self.ended)

@@ -285,11 +285,11 @@ class RelaySource:
                 pass  # Echo: the session has used it
 
     def _stopped(self, relay: Relay, news: Stopped) -> None:
-        hardware = relay.hardware(news.p)
+        hardware = relay.hardware(news.peripheral)
         if hardware is None:
             return
         hardware.stopped(news)
-        opened = relay.devices.get(news.p)
+        opened = relay.devices.get(news.peripheral)
         why = WHY[news.cause]
         if opened is not None:
             opened.driver.stopped()

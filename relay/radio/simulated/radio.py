@@ -120,7 +120,9 @@ class SimulatedConnection:
         self._listeners: dict[int, OnValue] = {}
         self._current: asyncio.Future[None] | None = None
         self._properties = {
-            one.h: one.properties for service in toy.services for one in service.characteristics
+            one.handle: one.properties
+            for service in toy.services
+            for one in service.characteristics
         }
 
     @property

@@ -95,7 +95,9 @@ class Toy:
                 handle += 2
                 self.handles[handle] = one.role
                 properties = tuple(PROPERTIES[letter] for letter in one.properties)
-                found.append(GattCharacteristic(h=handle, uuid=one.uuid, properties=properties))
+                found.append(
+                    GattCharacteristic(handle=handle, uuid=one.uuid, properties=properties)
+                )
             services.append(Service(uuid=uuid, characteristics=tuple(found)))
         return tuple(services)
 

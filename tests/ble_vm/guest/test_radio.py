@@ -43,7 +43,7 @@ def hush() -> Toy:
 def tx(connection: Connection) -> int:
     """The handle of a Lovense toy's only characteristic that can be written."""
     every = [one for service in connection.services for one in service.characteristics]
-    return next(one.h for one in every if one.uuid.startswith("5a300002"))
+    return next(one.handle for one in every if one.uuid.startswith("5a300002"))
 
 
 async def test_without_a_supervisor_a_killed_relay_leaves_its_toy_connected_and_running() -> None:

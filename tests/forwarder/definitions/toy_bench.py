@@ -42,7 +42,7 @@ class Bench:
             Service(
                 uuid=uuid,
                 characteristics=tuple(
-                    Characteristic(h=self._handles[one.role], uuid=one.uuid) for one in group
+                    Characteristic(handle=self._handles[one.role], uuid=one.uuid) for one in group
                 ),
             )
             for uuid, group in toy.services.items()

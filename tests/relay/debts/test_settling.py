@@ -83,7 +83,9 @@ def test_a_record_finds_its_characteristic_by_uuid_not_by_handle() -> None:
     moved = tuple(
         Service(
             each.uuid,
-            tuple(type(one)(one.h + 40, one.uuid, one.properties) for one in each.characteristics),
+            tuple(
+                type(one)(one.handle + 40, one.uuid, one.properties) for one in each.characteristics
+            ),
         )
         for each in SERVICES
     )

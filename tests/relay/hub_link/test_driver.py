@@ -160,7 +160,7 @@ def test_echoes_overtake_and_notifications_are_dropped_oldest_first() -> None:
         got = [await ends.next() for _ in range(NOTIFICATIONS + 3)]
         kinds = [type(m).__name__ for m in got]
         assert kinds.index("Echo") <= 2
-        values = [m.d[0] for m in got if isinstance(m, Notification) and m.h == 2]
+        values = [m.data[0] for m in got if isinstance(m, Notification) and m.handle == 2]
         assert values[-1] == NOTIFICATIONS + 9
         assert Done(7) in got
         # The first ones left before there were too many.

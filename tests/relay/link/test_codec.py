@@ -75,7 +75,7 @@ def test_what_the_hub_says_arrives_as_it_was(message: m.FromHub) -> None:
 
 def test_the_wire_form_is_a_map_with_the_name_and_without_defaults() -> None:
     assert msgpack.unpackb(encode(m.Done(7))) == {"t": "Done", "id": 7}
-    output = msgpack.unpackb(encode(m.Output(1, 2, (m.Packet(3, b"\xf1\x05", k=(1,)),))))
+    output = msgpack.unpackb(encode(m.Output(1, 2, (m.Packet(3, b"\xf1\x05", keys=(1,)),))))
     packet = {"h": 3, "d": b"\xf1\x05", "k": [1]}
     assert output == {"t": "Output", "id": 1, "p": 2, "packets": [packet]}
 

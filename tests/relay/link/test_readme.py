@@ -84,10 +84,31 @@ def rows(name: str) -> list[str]:
     struct = ast.parse(inspect.getsource(getattr(messages, name))).body[0]
     assert isinstance(struct, ast.ClassDef)
     return [
-        f"| `{field.target.id}` | {_type(field.annotation)} | {_default(field.value)} |"
+        f"| `{_name(field.target.id, field.value)}` | {_type(field.annotation)} |"
+        f" {_default(_value(field.value))} |"
         for field in struct.body
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
     ]
+
+
+def _keywords(value: ast.expr | None) -> dict[str | None, ast.expr]:
+    """Of `field(...)`, where the name in Python is not the one on the wire."""
+    match value:
+        case ast.Call(func=ast.Name("field"), keywords=keywords):
+            return {each.arg: each.value for each in keywords}
+    return {}
+
+
+def _name(python: str, value: ast.expr | None) -> str:
+    match _keywords(value).get("name"):
+        case ast.Constant(str(wire)):
+            return wire
+    return python
+
+
+def _value(value: ast.expr | None) -> ast.expr | None:
+    keywords = _keywords(value)
+    return keywords.get("default") if keywords else value
 
 
 def _section(name: str) -> str:

@@ -32,11 +32,11 @@ from relay.peripheral.actions import (
 from relay.peripheral.gate import Lockout
 from relay.peripheral.machine import Machine
 
-OFF = Packet(1, b"off", r=True, k=(1,))
+OFF = Packet(1, b"off", response=True, keys=(1,))
 
 
 def on(data: bytes = b"on", *keys: int) -> Packet:
-    return Packet(1, data, k=keys or (1,))
+    return Packet(1, data, keys=keys or (1,))
 
 
 class Bench:

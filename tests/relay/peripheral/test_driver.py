@@ -47,11 +47,11 @@ from relay.radio.base import RadioError
 from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.radio import RecordingConnection, gone, refused
 
-OFF = Packet(1, b"\x00", r=True, k=(1,))
+OFF = Packet(1, b"\x00", response=True, keys=(1,))
 
 
 def on(level: int, *keys: int, after_ms: int = 0) -> Packet:
-    return Packet(1, bytes([level]), k=keys or (1,), after_ms=after_ms)
+    return Packet(1, bytes([level]), keys=keys or (1,), after_ms=after_ms)
 
 
 class Rig:
@@ -285,9 +285,9 @@ def test_delayed_packets_wait_and_a_stop_takes_them_away() -> None:
 def test_running_numbers_count_in_outputs_and_in_the_armed_stop() -> None:
     async def body(it: Rig) -> None:
         counter = Counter(0)
-        it.open(Packet(1, b"\x00\x00", r=True, counter=counter))
+        it.open(Packet(1, b"\x00\x00", response=True, counter=counter))
         for level in (1, 2):
-            it.output(Packet(1, bytes([0, level]), k=(1,), counter=counter))
+            it.output(Packet(1, bytes([0, level]), keys=(1,), counter=counter))
             await asyncio.sleep(0.01)
         it.peripheral.strike(StopCause.PAUSE)
         await asyncio.sleep(0.1)
@@ -408,7 +408,7 @@ def test_a_stop_of_one_slot_leaves_the_others() -> None:
         it.output(on(1, 9))
         await asyncio.sleep(0.01)
         first, second = it.output(on(2, 1)), it.output(on(3, 2))
-        it.stop(Packet(1, b"\x00", k=(1,)), everything=False)
+        it.stop(Packet(1, b"\x00", keys=(1,)), everything=False)
         await asyncio.sleep(0.5)
         assert it.connection.written == [b"\x01", b"\x00", b"\x03"]
         assert it.answer(first) == Done(first, superseded=True)
@@ -417,7 +417,7 @@ def test_a_stop_of_one_slot_leaves_the_others() -> None:
     play(body)
 
 
-RUN = Packet(1, b"\x0c", k=(2,))
+RUN = Packet(1, b"\x0c", keys=(2,))
 
 
 def test_a_stop_cannot_start_what_was_stopped_meanwhile() -> None:
@@ -435,7 +435,7 @@ def test_a_stop_cannot_start_what_was_stopped_meanwhile() -> None:
         await asyncio.sleep(5)
         assert it.connection.written == [b"\x0c", b"\x00"]
         assert (it.answer(waiting), it.answer(late)) == (Done(waiting), Done(late))
-        assert it.told(Stopped) == [Stopped(7, StopCause.EMERGENCY, n=1)]
+        assert it.told(Stopped) == [Stopped(7, StopCause.EMERGENCY, number=1)]
 
     play(body)
 
@@ -484,13 +484,13 @@ def test_an_off_that_the_radio_refused_leaves_it_running() -> None:
         it.output(on(5))
         await asyncio.sleep(0.01)
         it.connection.failures = [refused()]
-        it.output(Packet(1, b"\x00", k=(1,)), rest=True)
+        it.output(Packet(1, b"\x00", keys=(1,)), rest=True)
         await asyncio.sleep(0.01)
         assert it.gate.active
         it.peripheral.lease(10_000)
         await asyncio.sleep(0.95)
         assert it.connection.written == [b"\x05", b"\x00", b"\x00"]
-        assert it.told(Stopped) == [Stopped(7, StopCause.LEASE, n=1)]
+        assert it.told(Stopped) == [Stopped(7, StopCause.LEASE, number=1)]
 
     play(body)
 
@@ -502,10 +502,10 @@ def test_the_longest_run_ends_though_an_off_was_tried() -> None:
         it.output(on(5))
         await asyncio.sleep(1)
         it.connection.failures = [refused()]
-        it.output(Packet(1, b"\x00", k=(1,)), rest=True)
+        it.output(Packet(1, b"\x00", keys=(1,)), rest=True)
         await asyncio.sleep(9)
         keeper.cancel()
-        assert it.told(Stopped) == [Stopped(7, StopCause.RUN_TIME, n=1)]
+        assert it.told(Stopped) == [Stopped(7, StopCause.RUN_TIME, number=1)]
 
     play(body, max_run_s=3)
 
@@ -517,7 +517,7 @@ def test_a_stop_that_leaves_something_on_counts_as_running() -> None:
         await asyncio.sleep(0.01)
         assert it.gate.active
         await asyncio.sleep(0.95)
-        assert it.told(Stopped) == [Stopped(7, StopCause.LEASE, n=1)]
+        assert it.told(Stopped) == [Stopped(7, StopCause.LEASE, number=1)]
 
     play(body)
 
@@ -572,7 +572,7 @@ def test_more_stops_than_anybody_needs_are_one() -> None:
     async def body(it: Rig) -> None:
         it.open()
         it.connection.broken = refused()
-        ids = [it.stop(Packet(1, n.to_bytes(2, "big"), k=(n,))) for n in range(MOST + 50)]
+        ids = [it.stop(Packet(1, n.to_bytes(2, "big"), keys=(n,))) for n in range(MOST + 50)]
         answer = it.answer(ids[MOST])
         assert isinstance(answer, Failed)
         assert answer.code is ErrorCode.CONGESTED
@@ -635,7 +635,7 @@ def test_a_cause_runs_the_armed_stop_and_shuts_the_gate(cause: StopCause) -> Non
         it.peripheral.strike(cause)
         await asyncio.sleep(0.1)
         assert it.connection.written == [b"\x05", b"\x00"]
-        assert it.said[-1] == Stopped(7, cause, n=1)
+        assert it.said[-1] == Stopped(7, cause, number=1)
         id = it.output(on(6))
         answer = it.answer(id)
         assert isinstance(answer, Failed)
@@ -654,7 +654,7 @@ def test_without_a_beat_it_is_off_within_a_second() -> None:
         await asyncio.sleep(2)
         assert it.connection.written[-1] == b"\x00"
         assert it.connection.took[-1].at - started == pytest.approx(0.9, abs=0.01)
-        assert it.told(Stopped) == [Stopped(7, StopCause.LEASE, n=1)]
+        assert it.told(Stopped) == [Stopped(7, StopCause.LEASE, number=1)]
 
     play(body)
 
@@ -693,7 +693,7 @@ def test_a_lapse_during_a_write_that_hangs_still_stops_in_time() -> None:
 
 def test_stops_that_nobody_acknowledges_are_written_twice() -> None:
     async def body(it: Rig) -> None:
-        it.open(Packet(1, b"\xa0"), Packet(1, b"\xa1", r=True), Packet(1, b"\xa2"))
+        it.open(Packet(1, b"\xa0"), Packet(1, b"\xa1", response=True), Packet(1, b"\xa2"))
         it.peripheral.strike(StopCause.LINK)
         await asyncio.sleep(0.5)
         assert it.connection.written == [b"\xa0", b"\xa1", b"\xa2", b"\xa0", b"\xa2"]
@@ -715,7 +715,7 @@ def test_an_event_loop_that_stood_still_stops_before_anything_else() -> None:
         id = it.output(on(6))
         await asyncio.sleep(0.1)
         assert it.connection.written == [b"\x05", b"\x00"]
-        assert it.told(Stopped) == [Stopped(7, StopCause.STALL, n=1)]
+        assert it.told(Stopped) == [Stopped(7, StopCause.STALL, number=1)]
         assert isinstance(it.answer(id), Failed)
 
     play(body)
@@ -759,7 +759,7 @@ def test_a_device_that_stops_by_silence_is_kept() -> None:
         await asyncio.sleep(2)
         assert it.connection.connected
         assert it.connection.written == []
-        assert it.said[-1] == Stopped(7, StopCause.LEASE, n=1)
+        assert it.said[-1] == Stopped(7, StopCause.LEASE, number=1)
 
     play(body)
 
@@ -779,7 +779,7 @@ def test_an_armed_stop_is_retried_told_and_told_again() -> None:
         await asyncio.sleep(5)
         failed, written = it.told(Stopped)
         assert failed == Stopped(7, StopCause.PAUSE, False, "the radio does not want to", 1)
-        assert written == Stopped(7, StopCause.PAUSE, n=1)
+        assert written == Stopped(7, StopCause.PAUSE, number=1)
         assert it.gate.state is GateState.SHUT
 
     play(body)
@@ -838,7 +838,7 @@ def test_a_run_that_is_too_long_is_stopped() -> None:
         it.output(on(5))
         await asyncio.sleep(31)
         keeper.cancel()
-        assert it.told(Stopped) == [Stopped(7, StopCause.RUN_TIME, n=1)]
+        assert it.told(Stopped) == [Stopped(7, StopCause.RUN_TIME, number=1)]
         assert it.connection.took[-1].at == pytest.approx(30, abs=0.01)
 
     play(body, max_run_s=30)
@@ -976,7 +976,7 @@ def test_cancelled_at_any_moment_nothing_is_left_on(takes_s: float) -> None:
         connection = RecordingConnection(takes_s=takes_s)
         it = Rig(connection)
         worker = asyncio.create_task(it.peripheral.run())
-        it.open(Packet(1, b"\x00", r=True), gap_ms=10)
+        it.open(Packet(1, b"\x00", response=True), gap_ms=10)
         it.output(on(1), on(2, after_ms=20))
         it.output(on(3, 2))
         it.peripheral.request(Read(1, 7, 2))
@@ -1079,7 +1079,7 @@ class Witness(RecordingConnection):
 
     async def write(self, handle: int, data: bytes, response: bool) -> None:
         assert self.it is not None
-        if data != OFF.d:
+        if data != OFF.data:
             assert self.it.gate.state is GateState.OPEN
             assert self.it.block.cause is None
             assert self.ready, "written without an Arm and a lease since the last stop"
@@ -1107,7 +1107,7 @@ def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_l
             match kind:
                 case "output":
                     connection.issued[data] = step
-                    asked.add(it.output(Packet(1, data, k=(step % 3,), after_ms=step % 2 * 20)))
+                    asked.add(it.output(Packet(1, data, keys=(step % 3,), after_ms=step % 2 * 20)))
                 case "write":
                     connection.issued[data] = step
                     asked.add(id := it.id())
@@ -1166,7 +1166,7 @@ def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_l
             worker.result()
 
         assert max((took.at_once for took in connection.took), default=1) == 1
-        assert not connection.written or connection.written[-1] == OFF.d
+        assert not connection.written or connection.written[-1] == OFF.data
         answered = [m.id for m in it.said if isinstance(m, Done | Failed | Value)]
         assert len(answered) == len(set(answered)), "answered twice"
         assert asked <= set(answered)

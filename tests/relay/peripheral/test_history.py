@@ -48,11 +48,11 @@ def test_a_preview_counts_nothing() -> None:
 
 def test_the_last_packet_of_each_slot_is_repeated_in_the_order_of_writing() -> None:
     history = History(0)
-    first, second = Packet(1, b"a", k=(1,)), Packet(1, b"b", k=(2,))
+    first, second = Packet(1, b"a", keys=(1,)), Packet(1, b"b", keys=(2,))
     history.taken(PastWrite(first))
     history.taken(PastWrite(second))
     assert repeated(history, KeepAlive(100)) == [first, second]
-    both = Packet(1, b"c", k=(1, 2))
+    both = Packet(1, b"c", keys=(1, 2))
     history.taken(PastWrite(both))
     assert repeated(history, KeepAlive(100)) == [both]
     assert history.last_at == 1.0
@@ -74,9 +74,9 @@ def test_a_fixed_packet_is_repeated_while_a_value_runs() -> None:
 
 
 def test_rest_ends_the_repetition_of_what_ran_and_not_of_a_position() -> None:
-    history, held = History(0), Packet(1, b"p", k=(2,))
+    history, held = History(0), Packet(1, b"p", keys=(2,))
     history.taken(PastWrite(held, rest=True))
-    history.taken(PastWrite(Packet(1, b"a", k=(1,))))
+    history.taken(PastWrite(Packet(1, b"a", keys=(1,))))
     history.rests()
     assert not history.running
     assert repeated(history, KeepAlive(100)) == [held]
@@ -84,7 +84,7 @@ def test_rest_ends_the_repetition_of_what_ran_and_not_of_a_position() -> None:
 
 def test_after_a_stop_nothing_older_is_repeated() -> None:
     history = History(0)
-    history.taken(PastWrite(Packet(1, b"\x05", k=(1,)), rest=True))
+    history.taken(PastWrite(Packet(1, b"\x05", keys=(1,)), rest=True))
     history.clear()
     assert repeated(history, KeepAlive(100)) is None
 
@@ -103,7 +103,7 @@ def test_the_longest_move_counts_and_what_has_no_end_has_none() -> None:
 def test_a_hub_that_makes_up_slots_and_counters_costs_no_memory() -> None:
     history = History(0)
     for n in range(HISTORY_MOST * 2):
-        packet = Packet(n, b"\x00", k=(n,), counter=Counter(0))
+        packet = Packet(n, b"\x00", keys=(n,), counter=Counter(0))
         history.number(packet)
         history.taken(PastWrite(packet))
     assert len(repeated(history, KeepAlive(100)) or ()) == HISTORY_MOST

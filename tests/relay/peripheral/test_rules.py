@@ -45,7 +45,7 @@ from relay.peripheral.limits import (
 )
 from tests.relay.peripheral.bench import OFF, Bench, failing, on
 
-ZERO = Packet(1, b"zero", k=(1,))
+ZERO = Packet(1, b"zero", keys=(1,))
 
 
 def running(**arm: object) -> Bench:
@@ -153,7 +153,7 @@ def test_the_stop_that_is_repeated_leaves_newer_values_alone() -> None:
     it = running()
     it.takes_s = None
     it.output(on(b"late", 2))
-    it.stop(Packet(1, b"zero2", k=(2,)), Packet(1, b"zero1", k=(1,)), all=True, rest=True)
+    it.stop(Packet(1, b"zero2", keys=(2,)), Packet(1, b"zero1", keys=(1,)), all=True, rest=True)
     it.takes_s = 0.0
     it.wait(PATIENCE_S + 0.01)
     it.output(on(b"newer", 1))
@@ -200,7 +200,7 @@ def test_silence_stops_when_the_longest_move_is_over() -> None:
     it.wait(0.7)
     assert it.machine.gate.state is GateState.STOPPING
     it.wait(0.1)
-    assert it.said[-1] == Stopped(7, StopCause.LINK, n=1)
+    assert it.said[-1] == Stopped(7, StopCause.LINK, number=1)
     assert it.over is None
 
 
@@ -240,7 +240,7 @@ def test_what_moves_for_longer_or_nobody_knows_how_long_is_let_go(what: str) -> 
     assert it.wrote[-1] == b"disconnect"
     assert it.over is not None
     assert not it.over.owes
-    assert it.said[-2:] == [Stopped(7, StopCause.LINK, n=1), Disconnected(7, it.over.reason)]
+    assert it.said[-2:] == [Stopped(7, StopCause.LINK, number=1), Disconnected(7, it.over.reason)]
 
 
 def test_without_an_armed_stop_letting_go_is_its_stop() -> None:
@@ -346,7 +346,7 @@ def test_the_longest_run_counts_whatever_brought_it(what: str) -> None:
             it.output(on(), rest=True)
     it.keep(5)
     assert it.wrote == [b"on", b"off"]
-    assert it.said[-1] == Stopped(7, StopCause.RUN_TIME, n=1)
+    assert it.said[-1] == Stopped(7, StopCause.RUN_TIME, number=1)
 
 
 def test_a_while_after_rest_the_relay_makes_sure_itself() -> None:
@@ -376,11 +376,11 @@ def test_where_the_stop_has_no_packets_the_hub_is_believed_after_a_while(how: st
 
 def test_a_stop_with_the_packets_of_the_armed_one_is_one_running_numbers_aside() -> None:
     it = Bench()
-    off = Packet(1, b"\x00off", r=True, counter=Counter(0))
+    off = Packet(1, b"\x00off", response=True, counter=Counter(0))
     it.open(off)
     it.output(Packet(1, b"\x00on", counter=Counter(0)))
     it.wait(0.01)
-    it.stop(Packet(1, b"\x07off", r=True, counter=Counter(0)), rest=True)
+    it.stop(Packet(1, b"\x07off", response=True, counter=Counter(0)), rest=True)
     it.wait(0.01)
     assert it.wrote == [b"\x00on", b"\x01off"]
     assert not it.machine.may_run
@@ -391,7 +391,7 @@ def test_the_loop_that_stood_still_is_told_as_such() -> None:
     it.now += 5
     it.lease()
     it.wait(0.1)
-    assert it.said[-1] == Stopped(7, StopCause.STALL, n=1)
+    assert it.said[-1] == Stopped(7, StopCause.STALL, number=1)
 
 
 # --- f: pauses are bounded, the radio's own time is not ----------------------------------------
@@ -399,7 +399,7 @@ def test_the_loop_that_stood_still_is_told_as_such() -> None:
 
 def test_a_stop_that_pauses_for_too_long_is_refused() -> None:
     it = Bench()
-    slow = tuple(Packet(1, bytes([n]), r=True, after_ms=500) for n in range(3))
+    slow = tuple(Packet(1, bytes([n]), response=True, after_ms=500) for n in range(3))
     answer = it.answer(it.arm(*slow))
     assert isinstance(answer, Failed)
     assert answer.code is ErrorCode.REFUSED
@@ -410,19 +410,19 @@ def test_a_stop_that_pauses_for_too_long_is_refused() -> None:
 
 def test_a_slow_radio_is_stopped_to_the_last_packet() -> None:
     it = Bench()
-    it.open(*(Packet(1, bytes([n]), r=True, k=(n,)) for n in (1, 2, 3)))
+    it.open(*(Packet(1, bytes([n]), response=True, keys=(n,)) for n in (1, 2, 3)))
     it.output(on())
     it.wait(0.01)
     it.takes_s = 0.6
     it.strike()
     it.wait(4)
     assert it.wrote == [b"on", b"\1", b"\2", b"\3"]
-    assert it.said[-1] == Stopped(7, StopCause.LINK, n=1)
+    assert it.said[-1] == Stopped(7, StopCause.LINK, number=1)
 
 
 def test_a_further_try_goes_on_behind_what_was_taken() -> None:
     it = Bench()
-    it.open(Packet(1, b"1", r=True), Packet(1, b"2", r=True))
+    it.open(Packet(1, b"1", response=True), Packet(1, b"2", response=True))
     it.by_hand = True
     it.strike()
     it.end()
@@ -434,7 +434,7 @@ def test_a_further_try_goes_on_behind_what_was_taken() -> None:
 
 def test_packets_that_nobody_acknowledges_are_written_once_more() -> None:
     it = Bench()
-    it.open(Packet(1, b"a"), Packet(1, b"b", r=True), Packet(1, b"c"))
+    it.open(Packet(1, b"a"), Packet(1, b"b", response=True), Packet(1, b"c"))
     it.strike()
     it.wait(1)
     assert it.wrote == [b"a", b"b", b"c", b"a", b"c"]
@@ -480,7 +480,7 @@ def test_only_when_even_letting_go_fails_is_that_said_and_both_go_on() -> None:
     it.by_hand = False
     it.end(Cut())
     it.wait(5)
-    assert it.said[-1] == Stopped(7, StopCause.LINK, n=1)
+    assert it.said[-1] == Stopped(7, StopCause.LINK, number=1)
 
 
 def test_the_stronger_cause_is_told_and_counted() -> None:
@@ -490,7 +490,7 @@ def test_the_stronger_cause_is_told_and_counted() -> None:
     it.strike(StopCause.EMERGENCY)
     it.strike(StopCause.PAUSE)
     it.end()
-    assert it.said[-1] == Stopped(7, StopCause.EMERGENCY, n=2)
+    assert it.said[-1] == Stopped(7, StopCause.EMERGENCY, number=2)
 
 
 # --- g: rest is said by the message; keep-alives -----------------------------------------------
@@ -679,7 +679,7 @@ def test_a_lost_link_leaves_nothing_for_the_next_one() -> None:
 def test_a_flood_of_different_stops_is_one_strike() -> None:
     it = running()
     it.by_hand = True
-    ids = [it.stop(Packet(1, n.to_bytes(2, "big"), k=(n,)), all=False) for n in range(300)]
+    ids = [it.stop(Packet(1, n.to_bytes(2, "big"), keys=(n,)), all=False) for n in range(300)]
     it.end()
     it.by_hand = False
     it.wait(3)
@@ -703,7 +703,7 @@ def test_refused_and_gone_are_different_ends_of_a_write() -> None:
 
 # --- found by the model (tests/faults/test_machine_model.py) -----------------------------------
 
-BOTH = (Packet(1, b"off1", r=True, k=(1,)), Packet(1, b"off2", r=True, k=(2,)))
+BOTH = (Packet(1, b"off1", response=True, keys=(1,)), Packet(1, b"off2", response=True, keys=(2,)))
 
 
 def test_a_stop_of_the_relays_own_with_something_in_between_is_no_last_word() -> None:
@@ -797,7 +797,7 @@ def test_the_same_cause_twice_is_one_stop() -> None:
     it.strike(StopCause.LINK)
     it.strike(StopCause.LINK)
     it.end()
-    assert it.said[-1] == Stopped(7, StopCause.LINK, n=1)
+    assert it.said[-1] == Stopped(7, StopCause.LINK, number=1)
 
 
 def test_a_whole_stop_of_the_hub_brings_the_long_lease_back() -> None:
@@ -821,7 +821,7 @@ def test_part_of_a_stop_that_is_repeated_does_not_call_the_newer_value_off() -> 
     it = running()
     it.takes_s = None
     it.output(on(b"late", 2))
-    it.stop(Packet(1, b"zero2", k=(2,)), Packet(1, b"zero1", k=(1,)), all=True, rest=True)
+    it.stop(Packet(1, b"zero2", keys=(2,)), Packet(1, b"zero1", keys=(1,)), all=True, rest=True)
     it.takes_s = 0.0
     it.wait(PATIENCE_S + 0.01)
     it.output(on(b"newer", 1))
@@ -864,7 +864,7 @@ def test_a_stop_that_is_armed_no_more_settles_nothing(how: str) -> None:
         it.stop()
     else:
         it.wait(0.1)
-    it.arm(Packet(1, b"another", r=True))
+    it.arm(Packet(1, b"another", response=True))
     it.end()
     assert it.wrote == [b"off"]
     assert not it.machine.gate.settled

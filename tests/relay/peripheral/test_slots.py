@@ -15,7 +15,7 @@ from relay.peripheral.slots import Congested, Group, QueuedRequest, Slots
 
 
 def packet(data: int, *keys: int, after_ms: int = 0) -> Packet:
-    return Packet(1, bytes([data]), k=keys, after_ms=after_ms)
+    return Packet(1, bytes([data]), keys=keys, after_ms=after_ms)
 
 
 def output(
@@ -32,7 +32,7 @@ def drain(slots: Slots, now: float = 0.0) -> list[int]:
     """Carry out everything that can be at `now`; bytes of packets, ids of requests."""
     done = []
     while (taken := slots.take(now)) is not None:
-        done.append(taken.message.id if isinstance(taken, QueuedRequest) else taken[1].d[0])
+        done.append(taken.message.id if isinstance(taken, QueuedRequest) else taken[1].data[0])
         slots.finished(now)
     return done
 
@@ -240,7 +240,7 @@ def test_every_request_is_answered_once_and_the_newest_value_is_last(
             return True
         group, one = taken
         assert isinstance(group, Group)
-        written.update(dict.fromkeys(one.k, one.d[0]))
+        written.update(dict.fromkeys(one.keys, one.data[0]))
         if slots.finished(now) and group.id is not None:
             answered.append(group.id)
         return True

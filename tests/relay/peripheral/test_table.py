@@ -141,7 +141,7 @@ def test_each_cell_of_the_table_is_true(event: str, state: GateState, cell: str)
         case _:
             pytest.fail(f"no meaning for {cell}")
     if now is GateState.SHUT and cell == "SHUT":
-        assert it.said == [Stopped(7, StopCause.LEASE, n=1)]
+        assert it.said == [Stopped(7, StopCause.LEASE, number=1)]
 
 
 @pytest.mark.parametrize("state", list(GateState))

@@ -78,8 +78,8 @@ async def from_toy(heard: asyncio.Queue[Advertisement], toy: Toy) -> Advertiseme
 def handle(connection: Connection, toy: Toy, role: str) -> int:
     wanted = toy.model.roles[role].uuid
     every = [one for service in connection.services for one in service.characteristics]
-    assert len({one.h for one in every}) == len(every)
-    return next(one.h for one in every if one.uuid == wanted)
+    assert len({one.handle for one in every}) == len(every)
+    return next(one.handle for one in every if one.uuid == wanted)
 
 
 async def error_of(doing: Awaitable[object]) -> ErrorCode:

@@ -81,7 +81,7 @@ def test_a_relay_in_order_brings_its_toy() -> None:
         device = await world.device()
         assert device.name == "Lovense Hush"
         await world.vibrates(5)
-        assert (await relay.hears(Output)).packets[0].d == b"Vibrate:5;"
+        assert (await relay.hears(Output)).packets[0].data == b"Vibrate:5;"
 
     play_script(script)
 
@@ -118,7 +118,7 @@ def test_a_connection_that_comes_too_late_is_let_go() -> None:
         await relay.sees()
         connect = await relay.hears(Connect)
         await asyncio.sleep(CONNECT_S + 3)
-        assert (await relay.hears(Disconnect)).p == connect.p
+        assert (await relay.hears(Disconnect)).peripheral == connect.peripheral
         # Nor does the answer that comes now hurt anybody.
         await relay.say(Connected(connect.id, relay.toy.services))
         relay.mute.clear()
@@ -147,7 +147,7 @@ def test_a_hub_that_ends_while_it_opens_a_toy_leaves_nothing_connected(step: int
         running, *_ = world._running
         running.cancel()
         disconnect = await relay.hears(Disconnect)
-        assert disconnect.p == (await relay.hears(Connect)).p
+        assert disconnect.peripheral == (await relay.hears(Connect)).peripheral
         (known,) = world.source.relays.values()
         assert not known.opening
         assert not world.source._finder._busy
@@ -159,7 +159,7 @@ def test_a_toy_that_goes_right_behind_the_last_answer_is_never_announced() -> No
     async def script(world: World, relay: ScriptedRelay) -> None:
         def goes(request: Request) -> list[FromRelay] | None:
             if isinstance(request, Arm) and request.stop:
-                return [Done(request.id), Disconnected(request.p, "out of range")]
+                return [Done(request.id), Disconnected(request.peripheral, "out of range")]
             return None
 
         relay.instead = goes
@@ -182,7 +182,7 @@ def test_an_opening_does_not_outlive_its_toy_or_its_link(how: str) -> None:
         await relay.sees()
         write = await relay.hears(Write)  # the hub waits for the toy's answer to this
         if how == "toy":
-            await relay.say(Disconnected(write.p, "out of range"))
+            await relay.say(Disconnected(write.peripheral, "out of range"))
         else:
             await relay.channel.close()
         await asyncio.sleep(0.01)
@@ -276,11 +276,11 @@ def test_whatever_a_relay_makes_up_the_hub_lives_on() -> None:
     async def script(world: World, relay: ScriptedRelay) -> None:
         await relay.sees()
         await world.device()
-        p = (await relay.hears(Connect)).p
+        p = (await relay.hears(Connect)).peripheral
         lies: list[FromRelay] = [
             Notification(999, 1, b"?"),
             Notification(p, 999, b"?"),
-            Stopped(999, StopCause.LEASE, n=7),
+            Stopped(999, StopCause.LEASE, number=7),
             Disconnected(999),
             Done(4_000_000_000),
             Value(4_000_000_001, b"?"),
@@ -331,7 +331,7 @@ def test_a_toy_that_was_lost_is_looked_for_and_then_no_more() -> None:
         await relay.sees()
         await world.device()
         world.hub.stop_scanning(world.client)
-        p = (await relay.hears(Connect)).p
+        p = (await relay.hears(Connect)).peripheral
         before = len(relay.heard)
         await relay.say(Disconnected(p, "out of range"))
         await asyncio.sleep(MISSING_S + 1)

@@ -76,7 +76,7 @@ class Bench:
     def heard(self, message: FromRelay) -> None:
         """What RelaySource does with news of this peripheral."""
         if isinstance(message, Notification):
-            self.hardware.heard(message.h, message.d)
+            self.hardware.heard(message.handle, message.data)
         elif isinstance(message, Stopped):
             self.hardware.stopped(message)
 
@@ -121,7 +121,7 @@ def test_arming_hands_over_the_stop_and_leases_at_once() -> None:
         alive = KeptAlive(100, EndpointWrite("tx", b"alive", counter=RunningByte(1, 2)))
         await bench.hardware.arm(OFF, gap_ms=50, keepalive=alive)
         arm = await bench.relay.hears(Arm)
-        assert [packet.d for packet in arm.stop or ()] == [b"off"]
+        assert [packet.data for packet in arm.stop or ()] == [b"off"]
         assert (arm.gap_ms, arm.seen) == (50, 0)
         assert arm.keepalive is not None
         assert arm.keepalive.packet is not None
@@ -153,7 +153,7 @@ def test_at_rest_is_said_by_the_message() -> None:
         output = await bench.relay.hears(Output)
         assert output.merge
         assert output.rest
-        assert [(p.d, p.k) for p in output.packets] == [(b"1", (0,)), (b"2", (1, 0))]
+        assert [(p.data, p.keys) for p in output.packets] == [(b"1", (0,)), (b"2", (1, 0))]
 
     play(scene)
 
@@ -187,7 +187,7 @@ def test_after_a_stop_of_the_relays_own_the_next_arm_knows_of_it() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
         await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
-        await bench.relay.say(Stopped(1, StopCause.STALL, n=3))
+        await bench.relay.say(Stopped(1, StopCause.STALL, number=3))
         await asyncio.sleep(0.01)
         assert not bench.hardware.armed
         before = len(bench.relay.heard)
@@ -230,7 +230,7 @@ def test_a_refused_arm_is_tried_again_with_the_next_output() -> None:
             return [Failed(request.id, ErrorCode.GATE, "stopping")] if refused else None
 
         bench.relay.instead = shut
-        await bench.relay.say(Stopped(1, StopCause.STALL, n=1))
+        await bench.relay.say(Stopped(1, StopCause.STALL, number=1))
         await asyncio.sleep(0.01)
         for _ in range(3):
             before = len(bench.relay.heard)
@@ -355,7 +355,7 @@ def test_notifications_reach_who_subscribed_and_go_on_after_a_resume() -> None:
     async def scene(bench: Bench) -> None:
         heard: list[bytes] = []
         await bench.hardware.subscribe("rx", heard.append)
-        h = (await bench.relay.hears(Subscribe)).h
+        h = (await bench.relay.hears(Subscribe)).handle
         await bench.relay.say(Notification(1, h, b"one"))
         await bench.relay.say(Notification(1, h + 1, b"not ours"))
         bench.relay.instead = lambda request: (
@@ -490,7 +490,7 @@ def test_a_connection_whose_link_ended_meanwhile_is_none() -> None:
 def test_a_stop_told_right_behind_the_connection_counts() -> None:
     async def scene(bench: Bench) -> None:
         bench.relay.instead = lambda request: (
-            [Connected(request.id, bench.relay.toy.services), Stopped(1, StopCause.RADIO, n=1)]
+            [Connected(request.id, bench.relay.toy.services), Stopped(1, StopCause.RADIO, number=1)]
             if isinstance(request, Connect)
             else None
         )

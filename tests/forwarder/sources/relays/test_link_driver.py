@@ -86,7 +86,7 @@ class Bench:
             found.append(message)
             if isinstance(message, Beat):
                 with suppress(LinkError):
-                    await self.say(Echo(message.n, message.time_us, 0))
+                    await self.say(Echo(message.number, message.time_us, 0))
         return found
 
 

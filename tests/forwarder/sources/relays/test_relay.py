@@ -50,7 +50,7 @@ def test_a_link_that_was_replaced_is_ended_and_leases_nothing_more() -> None:
         old.echoes = True
         await old.sees()
         await world.device()
-        p = (await old.hears(Connect)).p
+        p = (await old.hears(Connect)).peripheral
         new = scripted(world)
         await new.sees()
         assert (await old.hears(Bye)).retry
@@ -61,7 +61,7 @@ def test_a_link_that_was_replaced_is_ended_and_leases_nothing_more() -> None:
         # Its toy went with it; what the old link might say of a number is no news of the new one.
         await new.sees()
         await world.device()
-        assert (await new.hears(Connect)).p != p
+        assert (await new.hears(Connect)).peripheral != p
 
     play_script(script)
 

@@ -79,7 +79,7 @@ async def test_a_level_holds_until_it_is_taken_back(radio: GamepadRadio, pad: Fa
     connection = await radio.connect(await address_of(radio), lambda _: None)
     (service,) = connection.services
     uuids = endpoints_of("gamepad")
-    assert {one.uuid: one.h for one in service.characteristics} == {
+    assert {one.uuid: one.handle for one in service.characteristics} == {
         uuids["tx"]: TX,
         uuids["rx"]: RX,
     }

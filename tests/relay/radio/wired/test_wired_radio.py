@@ -155,7 +155,7 @@ async def test_services_have_tx_and_rx(world: World) -> None:
     connection = await world.radio.connect(world.address, lambda _: None)
     (service,) = connection.services
     uuids = endpoints_of("serial/tcode-v03")
-    assert {one.uuid: one.h for one in service.characteristics} == {
+    assert {one.uuid: one.handle for one in service.characteristics} == {
         uuids["tx"]: TX,
         uuids["rx"]: RX,
     }
