@@ -303,7 +303,7 @@ class App:
         wanted = self.config.websocket_devices
         if not wanted.enabled:
             return None
-        source = WebsocketDeviceSource(self.catalogue, self.user, self.hub)
+        source = WebsocketDeviceSource(self.catalogue, self.user, self.hub, self.store.at)
         self.hub.sources.append(source)
         server = WebSocketServer(
             port=wanted.port,

@@ -1,4 +1,5 @@
-"""Toys that are not connected and may be running: who they are, and that a person saw one off."""
+"""Toys that are not connected: those that may be running, and that a person saw one off; those that
+the person's stop holds back."""
 
 from __future__ import annotations
 
@@ -32,6 +33,14 @@ class Missing:
 
     def views(self) -> tuple[MissingView, ...]:
         return tuple(owed.view for owed in self._owed())
+
+    def held_back(self) -> tuple[str, ...]:
+        """Names of what is not connected because the person's stop holds."""
+        store, sources = self._services.store, self._services.hub.sources
+        known = {entry.address: entry.name for entry in store.known}
+        heard = (toy for source in sources for toy in source.held_back)
+        names = (neutralise(known.get(toy.address) or toy.name) or "A toy" for toy in heard)
+        return tuple(dict.fromkeys(names))
 
     async def forget(self, name: str) -> str:
         """A person says that the toy of this name, or index, is off; returns its name.

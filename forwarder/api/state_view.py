@@ -87,6 +87,7 @@ class Picture:
             unsaved=self._services.hold_file.trouble,
             missing=self.missing.views(),
             kept=self._kept(),
+            held_back=self.missing.held_back(),
         )
 
     def _kept(self) -> tuple[KeptView, ...]:

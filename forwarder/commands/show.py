@@ -65,6 +65,8 @@ def hold_lines(hold: HoldView) -> Iterator[str]:
         yield f"  {missing_in_words(toy)}"
     for kept in hold.kept:
         yield f"  {kept.name} is kept from other relays until its wearer resumes: {kept.why}"
+    for name in hold.held_back:
+        yield f"  {name} is not connected: stopped by a person; it connects when they resume"
     if hold.unsaved is not None:
         yield f"  {hold.unsaved}"
 

@@ -121,6 +121,19 @@ async def open_device(
     return OpenedDevice(device, driver, definition, settings, hardware)
 
 
+async def stop_device(
+    hardware: Hardware,
+    candidates: Sequence[Candidate],
+    advertisement: Advertisement,
+    known: Identity,
+) -> None:
+    """Stop connected `hardware` and nothing else, as what it was the last time. A model without
+    packets for that is stopped by letting it go, which is up to the caller. Raises HardwareError.
+    """
+    if await _stop_known(hardware, candidates, advertisement, known) is None:
+        await hardware.arm(None, gap_ms=0, keepalive=None)
+
+
 async def _stop_known(
     hardware: Hardware,
     candidates: Sequence[Candidate],

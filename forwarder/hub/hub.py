@@ -65,6 +65,10 @@ class Hub:
 
     # --- for sources ----------------------------------------------------------------------------
 
+    @property
+    def holds(self) -> bool:
+        return self.hold.holds
+
     def add(self, device: Device) -> int:
         index = self._store.index(
             device.identity, device.name, device.wished_index, source=device.source
@@ -294,6 +298,11 @@ class Hub:
             for device in devices:
                 self._subscriptions.stop(client, device, features)
         return outcomes
+
+    def hold_changed(self) -> None:
+        """The person stopped or paused everything, or resumed."""
+        for source in self.sources:
+            source.hold_changed()
 
     def halt(self, device: Device, features: Collection[int] | None = None) -> Outcome:
         """Stop a device for nobody in particular, and say how that went, also when no way leads to

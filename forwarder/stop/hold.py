@@ -4,11 +4,13 @@ A stop that only stops is undone by the next command: a game that sends ten valu
 on a tenth of a second later. So the person's stop is a state that outlasts commands, connections
 and runs of the hub, and only the person ends it.
 
-Theory. There are two questions, and each has one owner here:
+Theory. There are three questions, and each has one owner here:
 
 * May anybody drive? `HoldMode` says. Every value that is to reach a toy passes `Hub.output`, the
   only caller of `Device.output`, and that asks `refusal` first. What was let through before is for
   the stops that the hub sends in the same breath: a stop overtakes what waits.
+* May a toy be connected? Not while the mode is another one than FREE, for a handshake may move it;
+  sources ask `DeviceSink.holds`. One that may be running is connected, stopped, and let go.
 * May this app drive? An app is known by its name and, if it came with a token, by the name of
   that; names outlast connections, and whoever came with a token cannot give it another name.
 

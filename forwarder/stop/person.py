@@ -56,14 +56,17 @@ class Person:
         if news:
             log.warning("everything was %s by %s", self._hold.state.mode, self._hold.state.by)
             self._changed()
+            self._hub.hold_changed()
         self._tell(driving)
         return stops
 
     def resume(self, by: str) -> None:
-        """Apps may drive again, except those that are muted. Nothing starts by itself."""
+        """Apps may drive again, except those that are muted, and toys that were not connected
+        meanwhile are. Nothing starts by itself."""
         if self._hold.wish(Wish.RESUME, by, self._wall()):
             log.warning("resumed by %s", neutralise(by))
             self._changed()
+            self._hub.hold_changed()
 
     def mute(self, name: str, by: str) -> list[Outcome]:
         """Apps of this name, or with a token of this name, drive nothing from now on, also after

@@ -11,8 +11,10 @@ from collections.abc import Callable
 import pytest
 
 from forwarder.stop.person import Person
+from relay.config import AgentConfig
 from relay.radio.simulated.catalogue import catalogue
 from relay.radio.simulated.faults import WRITES
+from relay.radio.simulated.toy import ToyOperation
 from tests.doubles.clock import run_virtual
 from tests.faults.world import WARM_S, World, drive, observe, world
 
@@ -137,27 +139,105 @@ def test_it_holds_over_the_end_of_the_link() -> None:
     run_virtual(run())
 
 
-def test_a_toy_that_comes_back_while_held_is_not_driven() -> None:
+def test_a_toy_that_is_lost_while_held_is_not_connected_until_the_person_resumes() -> None:
     async def run() -> None:
         async with world("Lovense Edge") as it:
-            await _lost_and_found(it)
+            driving = asyncio.create_task(drive(it), name="driving")
+            await asyncio.sleep(WARM_S)
+            stopped(it)
+            await asyncio.sleep(OFF_MS / 1000)
+            since = len(it.moments)
+            (device,) = it.hub.devices.values()
+            it.relays.let_go(device, "a test")
+            await asyncio.sleep(20.0)
+            assert not it.hub.devices
+            assert [toy.address for toy in it.relays.held_back] == [it.toy.address]
+            assert all(moment.at_rest for moment in it.moments[since:])
+            driving.cancel()
+            Person(it.hub).resume("Dashboard")
+            await asyncio.sleep(10.0)
+            assert it.hub.devices
+            assert it.relays.held_back == ()
+            assert it.toy.at_rest
 
     run_virtual(run())
 
 
-async def _lost_and_found(it: World) -> None:
-    driving = asyncio.create_task(drive(it), name="driving")
-    await asyncio.sleep(WARM_S)
-    stopped(it)
-    await asyncio.sleep(OFF_MS / 1000)
-    since = len(it.moments)
-    (device,) = it.hub.devices.values()
-    it.relays.let_go(device, "a test")
-    await asyncio.sleep(20.0)
-    driving.cancel()
-    assert it.hub.devices
-    assert device not in it.hub.devices.values()
-    assert all(moment.at_rest for moment in it.moments[since:])
+# Its handshake sets both motors going, and stops them with its second step.
+MOVED_BY_ITS_HANDSHAKE = "WeVibe Sync"
+
+
+@pytest.mark.parametrize("press", [stopped, paused])
+def test_no_handshake_moves_a_toy_while_held(press: Press) -> None:
+    async def run() -> None:
+        async with world(MOVED_BY_ITS_HANDSHAKE) as it:
+            press(it)
+            it.toy.drop()
+            await asyncio.sleep(1.0)
+            since = len(it.moments)
+            # Lost, back, and wanted by a client that scans; for longer than anything is looked for.
+            await it.client.ask("StopScanning")
+            await it.client.ask("StartScanning")
+            await asyncio.sleep(200.0)
+            await it.client.ask("StopScanning")
+            assert it.moments[since:] == []
+            assert not it.hub.devices
+            Person(it.hub).resume("Dashboard")
+            await asyncio.sleep(10.0)
+            assert it.hub.devices, "resuming does not connect it"
+            assert it.toy.at_rest
+
+    run_virtual(run())
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_handshake_that_has_begun_ends_when_the_person_stops(step: int) -> None:
+    async def run() -> None:
+        async with world(MOVED_BY_ITS_HANDSHAKE) as it:
+            it.toy.faults.refuse_connections(step - 1)
+            pressed = it.loop.create_future()
+
+            def look(operation: ToyOperation) -> None:
+                if operation.op in WRITES and not it.toy.at_rest and not pressed.done():
+                    stopped(it)
+                    pressed.set_result(it.loop.time())
+
+            it.toy.watch(look)
+            it.toy.drop()
+            at = await asyncio.wait_for(pressed, 30)
+            await asyncio.sleep(30.0)
+            assert not it.hub.devices
+            late = [moment for moment in it.moments if moment.t > at + OFF_MS / 1000]
+            assert all(moment.at_rest for moment in late)
+            assert it.toy.at_rest
+
+    run_virtual(run())
+
+
+def test_a_toy_that_runs_at_nobody_is_stopped_and_let_go_while_held() -> None:
+    async def run() -> None:
+        async with world(MOVED_BY_ITS_HANDSHAKE) as it:
+            driving = asyncio.create_task(drive(it), name="driving")
+            await asyncio.sleep(WARM_S)
+            assert it.join is not None
+            # Out of range of the relay that drove it, and heard by another one: only the hub knows
+            # of both, and that one has never had it.
+            it.toy.vanish()
+            await asyncio.sleep(1.0)
+            stopped(it)
+            driving.cancel()
+            assert not it.toy.at_rest
+            it.radio.switch(False)
+            it.join("kitchen", AgentConfig())
+            it.toy.appear()
+            since = len(it.moments)
+            await asyncio.sleep(30.0)
+            assert it.toy.at_rest
+            assert not it.hub.devices
+            assert all(moment.at_rest for moment in it.moments[since:])
+            assert list(it.relays.owing) == []
+
+    run_virtual(run())
 
 
 def test_a_toy_that_leaves_while_it_runs_is_missing_until_it_was_stopped() -> None:

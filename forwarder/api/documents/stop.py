@@ -35,6 +35,7 @@ class HoldView(Document, frozen=True):
 
     `unsaved`: why this would not survive a restart of the hub, in words. `missing`: what no stop
     can reach now. `kept`: what its wearer keeps from all other relays, and is not connected.
+    `held_back`: names of toys that are there and not connected, because everything is held.
     """
 
     mode: str
@@ -44,6 +45,7 @@ class HoldView(Document, frozen=True):
     unsaved: str | None
     missing: tuple[MissingView, ...] = ()
     kept: tuple[KeptView, ...] = ()
+    held_back: tuple[str, ...] = ()
 
 
 class StopBody(RequestBody, frozen=True):

@@ -15,6 +15,8 @@ from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.device_setup import OpenedDevice
 from forwarder.errors import DeviceError, NoPlace
 from forwarder.hub.device import Identity
+from forwarder.sources.base import HeldBack
+from forwarder.sources.held_back import HeldBackToys
 from forwarder.sources.relays.choosing.choice import (
     Obstacle,
     RelayVerdict,
@@ -59,7 +61,9 @@ class Finder:
     """`relays`: all there are, by key; the keeper's own table. `known`: what was at an address.
 
     `owing`: addresses of toys that may be running. They are looked for until they are found.
-    `reserved`: toys that wearers keep at their relays. `pins`: what a person decided.
+    `reserved`: toys that wearers keep at their relays. `pins`: what a person decided. `holds`:
+    whether the person holds everything; then toys that may be running are stopped and let go, and
+    no others are connected.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Finder:
         owing: Container[str],
         reserved: Reserved,
         pins: Pins,
+        holds: Callable[[], bool],
     ) -> None:
         self.pins = pins
         self.sightings = SightingTable()
@@ -84,6 +89,8 @@ class Finder:
         self._keeper = keeper
         self._known = known
         self._owing = owing
+        self._holds = holds
+        self._back = HeldBackToys()
         self._opener = DeviceOpener(catalogue, user, keeper, reserved, self.place_free)
         self._scanning = False
         # address → until when it is looked for
@@ -123,7 +130,7 @@ class Finder:
 
     def greet(self, link: RelayLink) -> None:
         """Tell a new link what is looked for."""
-        link.tell(Scan(self._wants_scan))
+        link.tell(Scan(self.scanning))
 
     def lost(self, address: str) -> None:
         """This device is gone: from now on it may be opened again, and is looked for."""
@@ -132,6 +139,8 @@ class Finder:
         sighting = self.sightings.get(address)
         if sighting is not None:
             sighting.lost(asyncio.get_running_loop().time())
+        if not self._may_connect(address):
+            self._back.add(address)
         self.look_for(address)
 
     def look_for(self, address: str, for_s: float = MISSING_S, *, away: bool = False) -> None:
@@ -158,10 +167,6 @@ class Finder:
         if address in self._owing and address not in self._missing:
             self.look_for(address, OWING_LOOK_S)
 
-    @property
-    def _wants_scan(self) -> bool:
-        return self._scanning or bool(self._missing)
-
     def _tell_scan(self) -> None:
         for relay in self._relays.values():
             if relay.link is not None:
@@ -170,7 +175,7 @@ class Finder:
     @property
     def scanning(self) -> bool:
         """Whether anything is looked for now, by whomever."""
-        return self._wants_scan
+        return self._scanning or bool(self._missing)
 
     def sighted(self, relay: Relay, advertisement: Advertisement) -> None:
         """`relay` hears a toy: open it if it is wanted, known and free."""
@@ -193,6 +198,13 @@ class Finder:
             return
         if not self._catalogue.match(sighting.advertisement):
             return
+        if here and self._holds():
+            self._take(address, relay, sighting, now)  # it may be running
+            here = False
+        if not self._may_connect(address):
+            if self._user.allowed(address):
+                self._back.add(address, sighting.advertisement.name or "")
+            return
         verdicts = self.verdicts(address, sighting)
         if not verdicts or verdicts[0].obstacle is not None:
             self._find_room(address, sighting, verdicts)
@@ -205,12 +217,16 @@ class Finder:
             return
         relay.openings.spend(1, now)
         if here:
-            self._keeper.strayed(address, relay, take=True)
-            # Whoever heard it, and led to this, did so after it was lost.
-            sighting.seen[relay.key] = now, sighting.level(relay.key)
+            self._take(address, relay, sighting, now)
         self._busy.add(address)
         self._waiting.pop(address, None)
         self._spawn(self._open(address, sighting), f"open {address}")
+
+    def _take(self, address: str, hearer: Relay, sighting: Sighting, now: float) -> None:
+        """It is the device of a relay that is away."""
+        self._keeper.strayed(address, hearer, take=True)
+        # Whoever heard it, and led to this, did so after it was lost.
+        sighting.seen[hearer.key] = now, sighting.level(hearer.key)
 
     def wanted(self, address: str) -> bool:
         """Whether this toy is to be opened when it is heard."""
@@ -225,6 +241,26 @@ class Finder:
             judge(sighting, relay.post(now), self.pins.of(address, key, relay.name), held, now)
             for key, relay in self._relays.items()
         )
+
+    # --- while the person's stop holds ----------------------------------------------------------
+
+    def hold_changed(self) -> None:
+        """End what is being opened, for its handshake may move it; or look for what was held back."""
+        if self._holds():
+            for relay in self._relays.values():
+                for opening in relay.opening.values():
+                    opening.give_up("a person has stopped everything.")
+            return
+        self.sightings.forgive()
+        for address in self._back.take():
+            self.look_for(address)
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        return tuple(self._back)
+
+    def _may_connect(self, address: str) -> bool:
+        return address in self._owing or not self._holds()
 
     # --- places ---------------------------------------------------------------------------------
 
@@ -279,7 +315,7 @@ class Finder:
         try:
             await self._gather(address, sighting)
             # Ends: each relay that fails has a pause then, and one that is full is full.
-            while opened is None:
+            while opened is None and self._may_connect(address):
                 verdicts = self.verdicts(address, sighting)
                 if not verdicts or verdicts[0].obstacle is not None:
                     break
@@ -292,6 +328,9 @@ class Finder:
         finally:
             if opened is None:
                 self._busy.discard(address)
+        if not self._may_connect(address):
+            self._back.add(address, sighting.advertisement.name or "")
+            return
         if opened is None:
             self._find_room(address, sighting, verdicts)
             return
@@ -317,15 +356,21 @@ class Finder:
     async def _opened_at(
         self, relay: Relay, address: str, sighting: Sighting, *, others: bool
     ) -> bool:
-        # Each second time without: what is known may have become wrong.
-        known = None if sighting.failures % 2 else self._known(address)
+        known = self._known(address)
         timeout_ms = ELSEWHERE_MS if others else CONNECT_MS
         try:
+            if self._holds():
+                await self._opener.stop(relay, sighting.advertisement, known, timeout_ms=timeout_ms)
+                self._missing.pop(address, None)
+                return False
+            if sighting.failures % 2:
+                known = None  # Each second time: what is known may have become wrong.
             await self._opener.open(relay, sighting.advertisement, known, timeout_ms=timeout_ms)
         except NoPlace:
             self._is_full(relay)
         except DeviceError as error:
-            self._failed(relay, sighting, str(error))
+            if self._may_connect(address):
+                self._failed(relay, sighting, str(error))
         except Exception:
             # A fault boundary: what goes wrong with one toy must not end all the others.
             log.exception("%s tripped this hub up", address)

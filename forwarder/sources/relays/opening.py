@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
-from forwarder.devices.device_setup import OpenedDevice, open_device
+from forwarder.devices.device_setup import OpenedDevice, open_device, stop_device
 from forwarder.errors import Denied, DeviceError, HardwareError
 from forwarder.hub.device import Device, Identity
 from forwarder.sources.relays.hardware import BLE_GAP_MS, RelayHardware
@@ -35,6 +36,10 @@ class DeviceKeeper(Protocol):
 
     def stopped(self, device: Device, why: str) -> None:
         """A device stopped because it could not go on."""
+        ...
+
+    def settled(self, address: str) -> None:
+        """The toy there that may have been running was stopped, and let go again."""
         ...
 
     def strayed(self, address: str, hearer: Relay, *, take: bool) -> bool:
@@ -70,34 +75,24 @@ class DeviceOpener:
     ) -> None:
         """Make it a device at this relay, which is linked. Raises DeviceError; then it is let go,
         and its place counts as taken until it is."""
-        link = relay.link
-        assert link is not None  # the caller has looked
-        p, address = relay.next_p(), advertisement.address
-        supervised = relay.supervised
-        hardware = RelayHardware(p, address, BLE_GAP_MS, relay.name, supervised=supervised)
-        hardware.blocked = relay.blocked
-        opening = relay.opening[p] = DeviceOpening(hardware, asyncio.get_running_loop().time())
         found: list[Device] = []
-        opened: OpenedDevice | None = None
 
         def failed(error: DeviceError) -> None:
             for device in found:
                 device.stop()
                 self._keeper.stopped(device, str(error).rstrip("."))
 
-        try:
-            async with asyncio.timeout(None) as opening.scope:
-                await hardware.connect(link, timeout_ms=timeout_ms)
-                opening.connecting = False
-                made = await open_device(
-                    hardware,
-                    self._catalogue.match(advertisement),
-                    advertisement,
-                    self._user,
-                    source=relay.name,
-                    on_failed=failed,
-                    known=known,
-                )
+        address = advertisement.address
+        async with self._connected(relay, address, timeout_ms) as opening:
+            opened = await open_device(
+                opening.hardware,
+                self._catalogue.match(advertisement),
+                advertisement,
+                self._user,
+                source=relay.name,
+                on_failed=failed,
+                known=known,
+            )
             # All of this may have changed while the toy was asked what it is.
             if opening.lost is not None:
                 raise HardwareError(ErrorCode.GONE, opening.lost)
@@ -106,20 +101,54 @@ class DeviceOpener:
             hold = self._reserved.hold(address)
             if hold is not None and hold.relay != relay.key:
                 raise Denied(hold.why)
-            made.apply_ceilings(relay.wearer.ceilings)
-            opened = made
+            opened.apply_ceilings(relay.wearer.ceilings)
+            opening.stays = True
+        found.append(opened.device)
+        self._keeper.found(relay, opening.hardware.p, opened)
+
+    async def stop(
+        self,
+        relay: Relay,
+        advertisement: Advertisement,
+        known: Identity | None,
+        *,
+        timeout_ms: int,
+    ) -> None:
+        """Connect it at this relay, which is linked, have it take its stop and nothing else, and
+        let it go. Raises DeviceError; then it may be running still."""
+        async with self._connected(relay, advertisement.address, timeout_ms) as opening:
+            if known is None:
+                raise HardwareError(ErrorCode.REFUSED, "it is not known what it is.")
+            candidates = self._catalogue.match(advertisement)
+            await stop_device(opening.hardware, candidates, advertisement, known)
+        self._keeper.settled(advertisement.address)
+
+    @asynccontextmanager
+    async def _connected(
+        self, relay: Relay, address: str, timeout_ms: int
+    ) -> AsyncIterator[DeviceOpening]:
+        """Let go at the end, whatever happens, unless it `stays`. Raises DeviceError."""
+        link = relay.link
+        assert link is not None  # the caller has looked
+        p, supervised = relay.next_p(), relay.supervised
+        hardware = RelayHardware(p, address, BLE_GAP_MS, relay.name, supervised=supervised)
+        hardware.blocked = relay.blocked
+        opening = relay.opening[p] = DeviceOpening(hardware, asyncio.get_running_loop().time())
+        try:
+            async with asyncio.timeout(None) as opening.scope:
+                await hardware.connect(link, timeout_ms=timeout_ms)
+                opening.connecting = False
+                yield opening
         except TimeoutError:
             if opening.lost is None:
                 raise
             raise HardwareError(ErrorCode.GONE, opening.lost) from None
         finally:
             del relay.opening[p]
-            if opened is None:
+            if not opening.stays:
                 # Whatever went wrong, and even if it is only now being connected: the peripheral
                 # must not stay connected. Nobody waits for it.
                 self.let_go(relay, link, p, address)
-        found.append(opened.device)
-        self._keeper.found(relay, p, opened)
 
     def let_go(self, relay: Relay, link: RelayLink, p: int, address: str) -> None:
         """Have the relay stop and disconnect it; its place is free once the relay has said so, or

@@ -31,13 +31,14 @@ WHY: dict[StopCause, str] = {
 @dataclass(slots=True, eq=False)
 class DeviceOpening:
     """A peripheral that is being made a device since `since`, in `scope`. `lost`: why that cannot
-    succeed. `connecting`: it is not connected yet."""
+    succeed. `connecting`: it is not connected yet; `stays`: it is let go no more."""
 
     hardware: RelayHardware
     since: float = 0.0
     connecting: bool = True
     scope: asyncio.Timeout | None = None
     lost: str | None = None
+    stays: bool = False
 
     def give_up(self, why: str) -> None:
         """It is gone: end the opening now, wherever it waits."""

@@ -8,8 +8,9 @@ from forwarder.sources.relays.relay import Relay, hardware_of
 from relay.link.messages import Forget
 
 
-def end_searches(relays: Iterable[Relay]) -> None:
-    """Tell each relay what it need not look for: before a toy is listed it was stopped."""
+def end_searches(relays: Iterable[Relay], stopped: str | None = None) -> None:
+    """Tell each relay what it need not look for: before a toy is listed it was stopped. `stopped`:
+    the address of one that was, and is listed nowhere."""
     known = tuple(relays)
     for relay in known:
         if relay.link is None:
@@ -21,7 +22,7 @@ def end_searches(relays: Iterable[Relay]) -> None:
             for opened in other.devices.values()
         }
         for debt in relay.debts:
-            if debt.address in elsewhere:
+            if debt.address in elsewhere or debt.address == stopped:
                 relay.link.request(_forget(debt.address))
 
 

@@ -16,7 +16,7 @@ from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.device_setup import OpenedDevice
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.kept import KeptConnection
-from forwarder.sources.base import DeviceSink
+from forwarder.sources.base import DeviceSink, HeldBack
 from forwarder.sources.relays.absences import Absences
 from forwarder.sources.relays.choosing.choice import RelayVerdict
 from forwarder.sources.relays.choosing.pins import Pins
@@ -93,6 +93,7 @@ class RelaySource:
             self.owing,
             self._keeping.reserved,
             Pins() if pins is None else pins,
+            lambda: sink.holds,
         )
         self._absences = Absences(
             self.relays, sink, self._finder, self.owing, self.gone, lambda: self._on_change()
@@ -168,6 +169,13 @@ class RelaySource:
 
     def scan(self, on: bool) -> None:
         self._finder.scan(on)
+
+    def hold_changed(self) -> None:
+        self._finder.hold_changed()
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        return self._finder.held_back
 
     def stop_all(self) -> list[ReplyFuture]:
         """Have every relay run every armed stop; the futures tell when it is done."""
@@ -367,3 +375,8 @@ class RelaySource:
 
     def stopped(self, device: Device, why: str) -> None:
         self._sink.stopped(device, why)
+
+    def settled(self, address: str) -> None:
+        self.owing.settled(address)
+        end_searches(self.relays.values(), address)
+        self._on_change()

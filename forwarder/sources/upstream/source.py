@@ -30,7 +30,7 @@ from forwarder.errors import ForwarderError
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.loop_guard import MAX_HUBS, marked
 from forwarder.hub.truth import Truth
-from forwarder.sources.base import DeviceSink
+from forwarder.sources.base import DeviceSink, HeldBack
 from forwarder.sources.upstream.driver import UpstreamDriver
 from relay.link.channel import Channel
 from relay.link.names import neutralise
@@ -90,10 +90,23 @@ class UpstreamSource:
     def scan(self, on: bool) -> None:
         self._scanning = on
         if self._current is not None and self._current.ready:
-            self._current.scan(on)
+            self._current.scan(self._may_scan)
         elif on:
             # Nothing to wait for here. Not at once: whoever asked must get its answer first.
             asyncio.get_running_loop().call_soon(self._sink.scan_ended, self)
+
+    def hold_changed(self) -> None:
+        """What that server finds it also connects, and greets in ways that may move it."""
+        if self._scanning and self._current is not None and self._current.ready:
+            self._current.scan(self._may_scan)
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        return ()  # what that server would find nobody knows
+
+    @property
+    def _may_scan(self) -> bool:
+        return self._scanning and not self._sink.holds
 
     async def drive(self, channel: Channel) -> None:
         """Be a client of the server behind `channel` until either end closes it.
@@ -124,7 +137,7 @@ class UpstreamSource:
 
     def greeted(self, conversation: _Conversation) -> None:
         """The handshake is done: what is wanted of every server is wanted of this one."""
-        if self._scanning:
+        if self._may_scan:
             conversation.scan(True)
 
     def refused(self, text: str) -> None:
@@ -132,7 +145,7 @@ class UpstreamSource:
         log.info("upstream %s refused the handshake: %s", self._name, text)
 
     def scan_ended(self) -> None:
-        if self._scanning:
+        if self._may_scan:
             self._sink.scan_ended(self)
 
     def passes(self, info: DeviceInfo) -> bool:

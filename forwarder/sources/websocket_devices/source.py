@@ -19,9 +19,10 @@ from msgspec import Meta, Struct
 from forwarder.access.admission import AdmissionRefused, Admitted, Gatekeeper, HttpVisitor
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
-from forwarder.devices.device_setup import OpenedDevice, open_device
+from forwarder.devices.device_setup import OpenedDevice, open_device, stop_device
 from forwarder.errors import DeviceError, ForwarderError, HardwareError
-from forwarder.sources.base import DeviceSink
+from forwarder.hub.device import Identity
+from forwarder.sources.base import DeviceSink, HeldBack
 from forwarder.sources.websocket_devices.hardware import WebsocketHardware
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
@@ -63,29 +64,61 @@ class DeviceGate(Gatekeeper):
 
 @dataclass(eq=False)
 class _Visit:
-    """One connected device."""
+    """One connected device. `scope`: while it is asked what it is, and greeted."""
 
     channel: Channel
     hardware: WebsocketHardware
+    advertisement: Advertisement
     opened: OpenedDevice | None = field(default=None)
+    scope: asyncio.Timeout | None = field(default=None)
 
 
 class WebsocketDeviceSource:
-    """Implements Source; `drive` is its handler for a connector of any kind."""
+    """Implements Source; `drive` is its handler for a connector of any kind.
+
+    `known`: what was at an address the last time.
+    """
 
     name = "websocket devices"
 
-    def __init__(self, catalogue: Catalogue, user: UserConfig, sink: DeviceSink) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        user: UserConfig,
+        sink: DeviceSink,
+        known: Callable[[str], Identity | None] = lambda address: None,
+    ) -> None:
         self._catalogue = catalogue
         self._user = user
         self._sink = sink
+        self._known = known
         self._visits: dict[str, _Visit] = {}
+        self._hold_changed = asyncio.Event()
 
     def scan(self, on: bool) -> None:
         """Devices come when they come; there is nothing to wait for."""
         if on:
             # Not at once: whoever asked must get its answer first.
             asyncio.get_running_loop().call_soon(self._sink.scan_ended, self)
+
+    def hold_changed(self) -> None:
+        """One that is being greeted is closed, stopped; it may dial in again, and wait."""
+        self._hold_changed.set()
+        self._hold_changed = asyncio.Event()
+        if self._sink.holds:
+            for visit in self._visits.values():
+                if visit.scope is not None and not visit.scope.expired():
+                    visit.scope.reschedule(asyncio.get_running_loop().time())
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        if not self._sink.holds:
+            return ()
+        return tuple(
+            HeldBack(address, neutralise(visit.advertisement.name or ""))
+            for address, visit in self._visits.items()
+            if visit.opened is None
+        )
 
     async def drive(self, channel: Channel, settle: Callable[[], bool] = lambda: True) -> None:
         """Have the device behind `channel` in the hub until either end closes it.
@@ -109,7 +142,8 @@ class WebsocketDeviceSource:
         old = self._visits.pop(address, None)
         if old is None and len(self._visits) >= MAX_DEVICES:
             raise ForwarderError(f"More than {MAX_DEVICES} devices dialed in; {name} was refused.")
-        visit = _Visit(channel, WebsocketHardware(channel, address, name))
+        advertisement = Advertisement(address, name=hello.identifier)
+        visit = _Visit(channel, WebsocketHardware(channel, address, name), advertisement)
         visit.hardware.on_stopped = lambda cause: self._stopped(visit, cause)
         self._visits[address] = visit
         if old is not None:
@@ -118,7 +152,7 @@ class WebsocketDeviceSource:
         try:
             if old is not None:
                 await old.channel.close(1000, "the device dialed in again")
-            await self._serve(visit, Advertisement(address, name=hello.identifier))
+            await self._serve(visit)
         except* ChannelClosed:
             pass  # the usual end
         except* ForwarderError as group:
@@ -138,19 +172,32 @@ class WebsocketDeviceSource:
         if visit_opened is not None:
             self._sink.remove(visit_opened.device, reason)
 
-    async def _serve(self, visit: _Visit, advertisement: Advertisement) -> None:
+    async def _serve(self, visit: _Visit) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(visit), name="websocket device reader")
             tasks.create_task(visit.hardware.write_on(), name="websocket device writer")
-            visit.opened = await open_device(
-                visit.hardware,
-                self._catalogue.match_websocket(advertisement.name or ""),
-                advertisement,
-                self._user,
-                source=f"websocket {visit.channel.peer}",
-                on_failed=lambda error: self._failed(visit, error),
-            )
-            if self._visits.get(advertisement.address) is visit:
+            candidates = self._catalogue.match_websocket(visit.advertisement.name or "")
+            known = self._known(visit.advertisement.address)
+            if self._sink.holds and known is not None:
+                await stop_device(visit.hardware, candidates, visit.advertisement, known)
+            while self._sink.holds:
+                await self._hold_changed.wait()
+            try:
+                async with asyncio.timeout(None) as visit.scope:
+                    visit.opened = await open_device(
+                        visit.hardware,
+                        candidates,
+                        visit.advertisement,
+                        self._user,
+                        source=f"websocket {visit.channel.peer}",
+                        on_failed=lambda error: self._failed(visit, error),
+                        known=known,
+                    )
+            except TimeoutError:
+                raise ForwarderError("A person has stopped everything.") from None
+            finally:
+                visit.scope = None
+            if self._visits.get(visit.advertisement.address) is visit:
                 self._sink.add(visit.opened.device)
 
     async def _read(self, visit: _Visit) -> None:

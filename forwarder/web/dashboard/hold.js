@@ -36,8 +36,14 @@ export class Hold {
     text($('hold-who'), parts.join(' '));
     const missing = hold.missing.map(toy => [`${toy.relay} ${toy.name}`, toy]);
     const kept = hold.kept.map(toy => [`kept ${toy.name}`, toy]);
-    keyed($('missing'), [...missing, ...kept], (_, toy) => {
+    const back = hold.held_back.map(name => [`back ${name}`, name]);
+    keyed($('missing'), [...missing, ...kept, ...back], (_, toy) => {
       const row = stamp('lost');
+      if (typeof toy === 'string') {
+        text(row.querySelector('p'), `${toy} is not connected: stopped by a person. It connects when you resume.`);
+        show(row.querySelector('button'), false);
+        return row;
+      }
       if (toy.why) {
         text(row.querySelector('p'), `${toy.name} is kept from all other relays until its wearer resumes. ${toy.why}`);
         show(row.querySelector('button'), false);

@@ -64,3 +64,18 @@ async def test_what_a_wearer_keeps_is_said_on_its_card_and_when_it_is_away(
     assert (kept.name, kept.why) == ("Lovense Nora", relay.blocked)
     (line,) = hold_lines(await hold(house))
     assert "Lovense Nora is kept from other relays until its wearer resumes" in line
+
+
+async def test_what_is_not_connected_because_everything_is_held_is_said(house: RunningHub) -> None:
+    app = house.app
+    app.person.stop("Dashboard")
+    assert (await hold(house)).held_back == ()
+    (relay,) = app.relays.relays.values()
+    (opened,) = relay.devices.values()
+    app.relays.gone(relay, opened, "it is out of reach")
+    assert (await hold(house)).held_back == ("Lovense Nora",)
+    assert [line for line in hold_lines(await hold(house)) if "Nora" in line] == [
+        "  Lovense Nora is not connected: stopped by a person; it connects when they resume"
+    ]
+    app.person.resume("Dashboard")
+    assert (await hold(house)).held_back == ()

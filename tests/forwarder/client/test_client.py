@@ -25,6 +25,7 @@ from forwarder.client.events import MAX_EVENTS
 from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.definitions.model import Definition
 from forwarder.errors import Code, ConfigError, DeviceError, OutOfRange, Unsupported
+from forwarder.sources.base import HeldBack
 from relay.link.channel import channel_pair
 from tests.doubles.clock import run_virtual
 from tests.doubles.driver import NORA, STROKER
@@ -255,6 +256,13 @@ class Scanner:
         if on:
             loop.call_later(1, self.far.add_toy, STROKER)
             loop.call_later(2, self.far.hub.scan_ended, self)
+
+    def hold_changed(self) -> None:
+        pass
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        return ()
 
 
 @pytest.mark.parametrize(("seconds", "scans"), [(5, [True]), (1.5, [True, False])])

@@ -21,6 +21,7 @@ from forwarder.errors import Denied, DeviceError, HardwareError, UnknownDevice, 
 from forwarder.hub.device import Device
 from forwarder.hub.hub import ClientGrant, Hub
 from forwarder.hub.store import Store
+from forwarder.sources.base import HeldBack
 from relay.link.messages import ErrorCode
 from tests.doubles.driver import RecordingDriver, device
 
@@ -60,6 +61,13 @@ class FakeSource:
 
     def scan(self, on: bool) -> None:
         self.scans.append(on)
+
+    def hold_changed(self) -> None:
+        pass
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        return ()
 
 
 class House:

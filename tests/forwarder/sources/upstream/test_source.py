@@ -26,6 +26,7 @@ from forwarder.errors import HardwareError, HeldByPerson
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.loop_guard import MAX_HUBS, marked
 from forwarder.hub.scanning import HUB_SCAN_S
+from forwarder.sources.base import HeldBack
 from forwarder.sources.upstream.driver import ANSWER_S
 from forwarder.sources.upstream.source import MAX_DEVICES, UpstreamSource
 from forwarder.stop.person import Person
@@ -403,6 +404,13 @@ class Scanner:
 
     def scan(self, on: bool) -> None:
         self.scans.append(on)
+
+    def hold_changed(self) -> None:
+        pass
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        return ()
 
 
 def test_scanning_is_passed_on_and_so_is_its_end() -> None:
@@ -913,5 +921,33 @@ def test_a_toy_of_another_hub_that_comes_while_held_is_stopped_there() -> None:
         await asyncio.sleep(1)
         assert len(two.near.hub.devices) == 2
         assert [call[0] for call in two.far.toys[1].calls] == ["stop"]
+
+    scenario(test)
+
+
+def test_while_everything_is_held_that_server_is_not_asked_to_find_anything() -> None:
+    """It connects what it finds, and a handshake may move a toy."""
+
+    async def test(two: Two) -> None:
+        scanner = Scanner()
+        two.far.hub.sources.append(scanner)
+        two.near.hub.sources.append(Scanner())
+        two.near.hub.start_scanning(two.person)
+        await asyncio.sleep(0.05)
+        person = Person(two.near.hub)
+        person.stop("Dashboard")
+        await asyncio.sleep(0.05)
+        assert scanner.scans == [True, False]
+        two.near.hub.stop_scanning(two.person)
+        two.near.hub.start_scanning(two.person)
+        # A new connection meanwhile knows it as well.
+        await two.channel.close()
+        await asyncio.sleep(0.05)
+        await two.connect()
+        assert scanner.scans == [True, False]
+        person.resume("Dashboard")
+        await asyncio.sleep(0.05)
+        assert scanner.scans == [True, False, True]
+        assert "finished" not in two.person.told
 
     scenario(test)

@@ -17,12 +17,14 @@ from forwarder.hub.device import Device, Identity
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
 from forwarder.protocols.base import EndpointWrite, KeptAlive, RunningByte
+from forwarder.sources.base import HeldBack
 from forwarder.sources.websocket_devices.hardware import SEND_S, WebsocketHardware
 from forwarder.sources.websocket_devices.source import (
     HANDSHAKE_S,
     DeviceGate,
     WebsocketDeviceSource,
 )
+from forwarder.stop.person import Person
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode, StopCause
@@ -77,8 +79,9 @@ class House:
     """A hub with nothing but the source of websocket devices."""
 
     def __init__(self) -> None:
-        self.hub = Hub(Store(None))
-        self.source = WebsocketDeviceSource(CATALOGUE, USER, self.hub)
+        store = Store(None)
+        self.hub = Hub(store)
+        self.source = WebsocketDeviceSource(CATALOGUE, USER, self.hub, store.at)
         self.hub.sources.append(self.source)
         self.driving: list[asyncio.Task[None]] = []
         self.tasks: list[asyncio.Task[None]] = []
@@ -477,3 +480,43 @@ def test_frames_before_a_subscription_are_nobodys() -> None:
             await on.hardware.read("rx")
 
     bench(test)
+
+
+def test_what_dials_in_while_everything_is_held_is_stopped_and_waits() -> None:
+    async def test(house: House) -> None:
+        first = await house.toy()
+        await outcome(house.device.output(0, OutputType.VIBRATE, 10))
+        await first.channel.close()
+        await asyncio.sleep(1)
+        Person(house.hub).stop("Dashboard")
+        again = await house.toy()
+        new = await house.toy(identifier="Plain toy", address="one")
+        await asyncio.sleep(60)
+        assert house.hub.devices == {}
+        assert (again.written, new.written) == (["Vibrate:0;"], [])
+        assert house.source.held_back == (
+            HeldBack("8A3D9FAC2A45", "LVSDevice"),
+            HeldBack("one", "Plain toy"),
+        )
+        Person(house.hub).resume("Dashboard")
+        await asyncio.sleep(3)
+        assert sorted(house.hub.devices) == [0, 1]
+        assert not house.source.held_back
+
+    scenario(test)
+
+
+def test_one_that_is_being_greeted_when_the_person_stops_is_stopped_and_closed() -> None:
+    async def test(house: House) -> None:
+        toy = house.dial()
+        await toy.greet()
+        # It does not answer what it is asked, so that its handshake goes on.
+        assert await toy.channel.receive() == b"DeviceType;"
+        Person(house.hub).stop("Dashboard")
+        with pytest.raises(ChannelClosed):
+            await toy.channel.receive()
+        await asyncio.wait(house.driving)
+        assert "A person has stopped everything" in str(house.driving[0].exception())
+        assert house.hub.devices == {}
+
+    scenario(test)
