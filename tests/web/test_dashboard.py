@@ -269,6 +269,19 @@ async def test_a_toy_that_no_stop_can_reach_stays_named(desk: Desk) -> None:
     await desk.page.until(f"{shown} === ''")
 
 
+async def test_a_toy_that_is_held_back_says_so_until_the_person_resumes(desk: Desk) -> None:
+    (relay,) = desk.hub.app.relays.relays.values()
+    shown = "document.getElementById('missing').innerText"
+    await desk.page.click("#stop")
+    await until(lambda: desk.hub.app.hub.hold.holds, "the stop", 2)
+    (opened,) = relay.devices.values()
+    desk.hub.app.relays.let_go(opened.device, "a test")
+    await desk.page.until(f"{shown}.includes('is not connected: stopped by a person')")
+    await desk.page.click("#resume")
+    await desk.page.until(f"{shown} === ''")
+    await until(lambda: bool(relay.devices), "its connection", 5)
+
+
 async def test_a_guests_page_stops_for_the_moment_and_offers_no_more(desk: Desk) -> None:
     _, made = await desk.hub.ask("POST", "/tokens", {"name": "Guest", "devices": ["0"]})
     assert isinstance(made, dict)

@@ -245,7 +245,7 @@ class Finder:
     # --- while the person's stop holds ----------------------------------------------------------
 
     def hold_changed(self) -> None:
-        """End what is being opened, for its handshake may move it; or look for what was held back."""
+        """End what is being opened, for its handshake may move it; or look for those held back."""
         if self._holds():
             for relay in self._relays.values():
                 for opening in relay.opening.values():
