@@ -26,6 +26,7 @@ from forwarder.sources.relays.choosing.choice import (
     patience_s,
     ranked,
 )
+from forwarder.sources.relays.choosing.gathering import Gathering
 from forwarder.sources.relays.choosing.pins import Pins
 from forwarder.sources.relays.choosing.sightings import Sighting, SightingTable
 from forwarder.sources.relays.link_driver import RelayLink
@@ -98,7 +99,7 @@ class Finder:
         # Addresses that are being opened, or are devices.
         self._busy: set[str] = set()
         # Whoever waits for the relay that had it last to hear it.
-        self._gathering: dict[str, asyncio.Event] = {}
+        self._gathering = Gathering()
         # Toys that found no free place; in the order in which they came.
         self._waiting: dict[str, None] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -181,9 +182,8 @@ class Finder:
         """`relay` hears a toy: open it if it is wanted, known and free."""
         now, address = asyncio.get_running_loop().time(), advertisement.address
         sighting = self.sightings.note(relay.key, advertisement, now)
-        gathering = self._gathering.get(address)
-        if gathering is not None and sighting.last == relay.key:
-            gathering.set()
+        if sighting.last == relay.key:
+            self._gathering.heard(address)
         self._consider(relay, address, sighting, now)
 
     def _consider(self, relay: Relay, address: str, sighting: Sighting, now: float) -> None:
@@ -313,7 +313,8 @@ class Finder:
         opened: Relay | None = None
         verdicts: tuple[RelayVerdict, ...] = ()
         try:
-            await self._gather(address, sighting)
+            for_s = patience_s(sighting, self.verdicts(address, sighting))
+            await self._gathering.wait(address, for_s)
             # Ends: each relay that fails has a pause then, and one that is full is full.
             while opened is None and self._may_connect(address):
                 verdicts = self.verdicts(address, sighting)
@@ -338,20 +339,6 @@ class Finder:
         self.chosen[address] = verdicts
         self._missing.pop(address, None)
         self._tell_scan()
-
-    async def _gather(self, address: str, sighting: Sighting) -> None:
-        """Wait a moment for a relay that may do better."""
-        for_s = patience_s(sighting, self.verdicts(address, sighting))
-        if not for_s:
-            return
-        gathering = self._gathering[address] = asyncio.Event()
-        try:
-            async with asyncio.timeout(for_s):
-                await gathering.wait()
-        except TimeoutError:
-            pass  # those that are there, then
-        finally:
-            del self._gathering[address]
 
     async def _opened_at(
         self, relay: Relay, address: str, sighting: Sighting, *, others: bool
