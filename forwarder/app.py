@@ -25,6 +25,7 @@ from forwarder.access.admission import (
 )
 from forwarder.access.allowed_origins import allowed_origins
 from forwarder.access.relay_keys import HubTrust
+from forwarder.access.shares import ShareBook, TakenShare
 from forwarder.access.tls import Certificate, client_tls, own_certificate, users_certificate
 from forwarder.access.tokens import TokenBook, TokenGrant
 from forwarder.api.control import ControlSocket
@@ -51,10 +52,14 @@ from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.driver import Outcome
 from forwarder.embedding import keep_linked, keep_running
 from forwarder.errors import ConfigError
+from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
+from forwarder.shares.doorway import Doorway
+from forwarder.shares.ids import ShareIds
+from forwarder.shares.sessions import SharedSessions
 from forwarder.sources.relays.source import RelaySource
-from forwarder.sources.relays.status import RelayStatus
+from forwarder.sources.relays.status import RelayStatus, why_not
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
 from forwarder.sources.upstream.source import PROTOCOL as UPSTREAM
 from forwarder.sources.upstream.source import UpstreamSource
@@ -70,7 +75,7 @@ from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel
 from relay.link.errors import LinkRefused
 from relay.link.messages import Places
-from relay.link.security.secure import secure_as_hub
+from relay.link.security.secure import RelayIdentity, secure_as_hub
 
 log = logging.getLogger(__name__)
 
@@ -157,10 +162,15 @@ class App:
             on_origin=lambda _: Verdict.ASK if config.clients.ask_origins else Verdict.DENY,
         )
         self.options = ClientOptions(config.clients.server_name, config.clients.max_ping_ms)
+        self.shares = ShareBook(self.tokens.table)
+        self.shared = SharedSessions(
+            self.shares, self.hub, self.options, owner=config.name, why=self._why_not
+        )
         self.guests = Guests(lambda grant: self.tokens.holds(grant, time.time()), time.time)
         self.agents = _agents(config, self.user)
         self.doors = doors_within(descriptors())
         self.meeting_ids = MeetingIds(self.trust.key.public)
+        ShareIds(self.shares, self.meeting_ids, self._met_guest)
         self.stalls = Stalls()
         self._clients = WebSocketServer(
             port=config.clients.port,
@@ -191,6 +201,8 @@ class App:
             store=self.store,
             origins=self.origins,
             guests=self.guests,
+            shares=self.shares,
+            shared=self.shared,
             person=self.person,
             hold_file=self._hold_file,
             meeting_ids=self.meeting_ids,
@@ -497,20 +509,41 @@ class App:
         return self.tokens.check_all(visitor.tokens, time.time())
 
     async def _secure_link(self, channel: Channel, admitted: Admitted) -> None:
-        secure, relay = await secure_as_hub(channel, self.trust, self.trust)
+        doorway = Doorway(self.trust, self.shares)
+        secure, relay = await secure_as_hub(channel, doorway, self.trust)
         self.trust.proven(channel.peer)
-        if not admitted.settle(relay.key):
-            raise LinkRefused(f"there are too many relays; {relay.name} was turned away")
-        await self.relays.drive(secure, relay.key.hex(), relay.name)
+        await self._linked(secure, relay, doorway.guest, admitted.settle)
 
     async def _met_link(self, channel: Channel, settle: SettleVisit) -> None:
-        """A relay that came by a meeting point: the same handshake, counted apart."""
+        """Who came by a meeting point: the same handshake, counted apart."""
         door = self.trust.meeting_door
-        secure, relay = await secure_as_hub(channel, self.trust, door)
+        doorway = Doorway(self.trust, self.shares)
+        secure, relay = await secure_as_hub(channel, doorway, door)
         door.proven(channel.peer)
-        if not settle(relay.key):
-            raise LinkRefused(f"there are too many relays; {relay.name} was turned away")
-        await self.relays.drive(secure, relay.key.hex(), relay.name)
+        await self._linked(secure, relay, doorway.guest, settle)
+
+    async def _met_guest(self, channel: Channel, settle: SettleVisit) -> None:
+        """Who came by the id of a share: a guest, or nobody."""
+        door = self.trust.meeting_door
+        doorway = Doorway(self.trust, self.shares, relays=False)
+        secure, guest = await secure_as_hub(channel, doorway, door)
+        door.proven(channel.peer)
+        await self._linked(secure, guest, doorway.guest, settle)
+
+    async def _linked(
+        self, secure: Channel, peer: RelayIdentity, guest: TakenShare | None, settle: SettleVisit
+    ) -> None:
+        if not settle(peer.key if guest is None else ("guest", peer.key)):
+            raise LinkRefused(f"there are too many connections; {peer.name} was turned away")
+        if guest is None:
+            await self.relays.drive(secure, peer.key.hex(), peer.name)
+        else:
+            await self.shared.serve(secure, guest)
+
+    def _why_not(self, device: Device) -> str | None:
+        """Why a device does not run now, in words for a guest."""
+        found = self.relays.place(device)
+        return None if found is None else why_not(found[0])
 
     async def _plain_link(self, channel: Channel, admitted: Admitted) -> None:
         await self.relays.drive(channel, None)

@@ -46,6 +46,7 @@ WORDS = (
         "forwarder.commands.devices",
     ),
     Word("token", "let apps on other machines in", "forwarder.commands.token"),
+    Word("share", "let one person drive by a link", "forwarder.commands.share"),
     Word("doctor", "find out what is in the way", f"{_PROGRAM}.doctor"),
     Word(
         "relay-page",

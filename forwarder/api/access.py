@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from forwarder.access.admission import (
@@ -25,12 +26,16 @@ from forwarder.access.admission import (
 )
 from forwarder.access.page_tokens import MAX_PAGES, PageTokens, new_token
 from forwarder.access.tokens import TokenGrant
-from forwarder.errors import ConfigError
+from forwarder.errors import ConfigError, MessageError
 from relay.link.files.keys import PrivateFileError, read_private, write_private
+from relay.link.names import quoted
 
 ADMIN_FILE = "admin.token"
 ADMIN_PREFIX = "bpfa_"
 _ADMIN_TOKEN = re.compile(rf"{ADMIN_PREFIX}[A-Za-z0-9_-]{{43}}")
+
+
+T = TypeVar("T")
 
 
 class Right(Flag):
@@ -62,6 +67,26 @@ class Caller:
 
     def may(self, right: Right) -> bool:
         return right in self.rights
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `path` and `query`: its parameters. `body`: what the route's table says."""
+
+    caller: Caller
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: object = None
+
+    def number(self, name: str) -> int:
+        text = self.path[name]
+        if not (text.isascii() and text.isdigit() and len(text) <= 10):
+            raise MessageError(f"{quoted(text, 40)} is no index.")
+        return int(text)
+
+    def sent(self, kind: type[T]) -> T:
+        assert isinstance(self.body, kind)  # the table says which
+        return self.body
 
 
 @dataclass(frozen=True, slots=True)

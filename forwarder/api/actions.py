@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from forwarder.access.allowed_origins import Origins
-from forwarder.api.access import Caller
+from forwarder.api.access import Call
 from forwarder.api.controllers import Controller, Scripts
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.log import KEPT
@@ -53,6 +51,7 @@ from forwarder.api.documents.stop import (
 from forwarder.api.pairing import Pairing
 from forwarder.api.services import ApiServices
 from forwarder.api.settings import DeviceSettings
+from forwarder.api.shares import ShareActions
 from forwarder.api.state_view import Picture
 from forwarder.buttplug.messages import InputCmd, InputCommand, InputType
 from forwarder.definitions.catalogue import CatalogueEntry
@@ -70,31 +69,9 @@ STOP_S = 1.5
 # its stop did not arrive.
 SAVE_AFTER_S = 0.2
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request. `path` and `query`: its parameters. `body`: what the route's table says."""
-
-    caller: Caller
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    body: object = None
-
-    def number(self, name: str) -> int:
-        text = self.path[name]
-        if not (text.isascii() and text.isdigit() and len(text) <= 10):
-            raise MessageError(f"{quoted(text, 40)} is no index.")
-        return int(text)
-
-    def sent(self, kind: type[T]) -> T:
-        assert isinstance(self.body, kind)  # the table says which
-        return self.body
-
 
 class Actions:
-    """Every public method is one route's."""
+    """Every public method is one route's; those of shares are in `shares`."""
 
     def __init__(
         self,
@@ -105,8 +82,10 @@ class Actions:
         settings: DeviceSettings,
         origins: Origins,
         scripts: Scripts,
+        shares: ShareActions,
         renew_admin: Callable[[], str],
     ) -> None:
+        self.shares = shares
         self._services = services
         self._hub = services.hub
         self._person = services.person

@@ -8,10 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from forwarder.api.access import Right
-from forwarder.api.actions import Actions, Call
+from forwarder.api.access import Call, Right
+from forwarder.api.actions import Actions
 from forwarder.api.documents import model
+from forwarder.api.documents import shares as share_model
 from forwarder.api.documents import stop as stop_model
+from forwarder.api.shares import ShareActions
+
+Act = Callable[[Actions, Call], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +24,17 @@ class Route:
 
     method: str
     path: str
-    act: Callable[[Actions, Call], Awaitable[object]]
+    act: Act
     right: Right
     summary: str
     answer: object = None
     body: type | None = None
     query: tuple[tuple[str, str], ...] = ()
     status: HTTPStatus = HTTPStatus.OK
+
+
+def _shares(act: Callable[[ShareActions, Call], Awaitable[object]]) -> Act:
+    return lambda actions, call: act(actions.shares, call)
 
 
 _NONE = HTTPStatus.NO_CONTENT
@@ -91,6 +99,28 @@ ROUTES: tuple[Route, ...] = (
           "Make a token", model.TokenMade, model.TokenBody, status=_MADE),
     Route("DELETE", "/tokens/{name}", Actions.revoke_token, Right.ADMIN,
           "Revoke a token and end the clients that came with it", model.TokenRevoked),
+    Route("GET", "/shares", _shares(ShareActions.shares), Right.READ,
+          "What guests may do, and who of them is here; no secret in it",
+          list[share_model.ShareView]),
+    Route("POST", "/shares", _shares(ShareActions.new), Right.ADMIN,
+          "Share devices with one person: a link for a browser",
+          share_model.ShareMade, share_model.ShareBody, status=_MADE),
+    Route("DELETE", "/shares", _shares(ShareActions.end_all), Right.ADMIN,
+          "End every share, and stop what their guests drive", share_model.ShareEnded),
+    Route("POST", "/shares/renew", _shares(ShareActions.renew), Right.ADMIN,
+          "Another link to the same share; the old one ends, and who came with it",
+          share_model.ShareMade, share_model.ShareRenew, status=_MADE),
+    Route("POST", "/shares/limit", _shares(ShareActions.limit), Right.ADMIN,
+          "Another ceiling; what is driven is stopped first",
+          share_model.ShareView, share_model.ShareLimit),
+    Route("POST", "/shares/allow", _shares(ShareActions.allow), Right.ADMIN,
+          "Let guests that wait drive, from now on",
+          share_model.ShareView, share_model.ShareAnswer),
+    Route("POST", "/shares/refuse", _shares(ShareActions.refuse), Right.ADMIN,
+          "Send a guest away for good, and stop what it drives",
+          share_model.ShareView, share_model.ShareAnswer),
+    Route("DELETE", "/shares/{name}", _shares(ShareActions.end), Right.ADMIN,
+          "End a share, and stop what its guests drive", share_model.ShareEnded),
     Route("POST", "/admin-token", Actions.renew_admin, Right.ADMIN,
           "Replace the admin token; whoever is here with the old one has to leave",
           model.AdminToken, status=_MADE),

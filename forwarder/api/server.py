@@ -22,8 +22,8 @@ from forwarder.access.admission import (
 )
 from forwarder.access.allowed_origins import Origins
 from forwarder.access.credentials import given
-from forwarder.api.access import OWNER, Access, AccessRefused, Caller, Right, admin_token
-from forwarder.api.actions import Actions, Call
+from forwarder.api.access import OWNER, Access, AccessRefused, Call, Caller, Right, admin_token
+from forwarder.api.actions import Actions
 from forwarder.api.controllers import Scripts
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.session import DashboardSession
@@ -35,6 +35,7 @@ from forwarder.api.places import PREFIX
 from forwarder.api.routes import ROUTES, Route
 from forwarder.api.services import ApiServices
 from forwarder.api.settings import DeviceSettings, PinFile
+from forwarder.api.shares import ShareActions
 from forwarder.api.state_view import Picture
 from forwarder.connectors.bounds import Purpose
 from forwarder.connectors.host_addresses import host_names
@@ -120,9 +121,10 @@ class Api:
         self.access = Access(
             admin_token(state), hosts, lambda token: services.tokens.check(token, time.time())
         )
+        shares = ShareActions(services)
         self._batteries = Batteries(services.hub, lambda: self._watch.watched(time.monotonic()))
         self._picture = Picture(services, self._batteries)
-        self._watch = Watch(services, self._picture)
+        self._watch = Watch(services, self._picture, shares.views)
         self._streams = 0
         self._description = ""
         self._actions = Actions(
@@ -133,6 +135,7 @@ class Api:
             DeviceSettings(services, PinFile(state / PINS_FILE, services.relays.pins)),
             Origins(services.origins, state / ORIGINS_FILE, config.clients.origins),
             Scripts(services.hub),
+            shares,
             lambda: self.access.renew(state),
         )
 

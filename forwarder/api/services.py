@@ -9,6 +9,7 @@ from pathlib import Path
 
 from forwarder.access.admission import OriginPolicy
 from forwarder.access.relay_keys import HubTrust
+from forwarder.access.shares import ShareBook
 from forwarder.access.tokens import TokenBook
 from forwarder.api.dashboard.log import LogTail
 from forwarder.clients.token_sessions import Guests
@@ -19,6 +20,7 @@ from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
+from forwarder.shares.sessions import SharedSessions
 from forwarder.sources.relays.source import RelaySource
 from forwarder.stop.hold_file import HoldFile
 from forwarder.stop.person import Person
@@ -54,6 +56,8 @@ class ApiServices:
     store: Store
     origins: OriginPolicy
     guests: Guests
+    shares: ShareBook
+    shared: SharedSessions
     person: Person
     hold_file: HoldFile
     meeting_ids: MeetingIds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from forwarder.config import Config
 from relay.command_line import USAGE as USAGE
 from relay.command_line import Subcommand as Subcommand
 from relay.link.names import quoted
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SPAN = re.compile(r"(\d{1,5})([smhd])")
 
 FINE, FAILED = 0, 1
 
@@ -66,3 +70,16 @@ def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> list[str]:
 def counted(number: int, word: str) -> str:
     """ "1 device", "2 devices"."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def span(text: str) -> float:
+    """For argparse: 30m, 2h or 7d, in seconds."""
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no time: write 30m, 2h or 7d")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

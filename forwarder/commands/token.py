@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from datetime import datetime
 from pathlib import Path
 
@@ -16,16 +15,14 @@ from forwarder.commands.base import (
     admin_of,
     config_of,
     counted,
+    listed,
+    span,
     table,
 )
 from forwarder.commands.door_file import write_door
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
 from relay.command_line import Subcommand
-from relay.link.names import quoted
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_SPAN = re.compile(r"(\d{1,5})([smhd])")
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +32,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--devices", metavar="LIST", default="", help="indexes or names; Lovense*")
     new.add_argument("--outputs", metavar="LIST", default="", help="like vibrate,rotate")
     new.add_argument("--level", type=float, default=100, metavar="PERCENT", help="not above that")
-    new.add_argument("--valid", type=_span, metavar="TIME", help="like 2h or 7d; default: for ever")
+    new.add_argument("--valid", type=span, metavar="TIME", help="like 2h or 7d; default: for ever")
     new.add_argument(
         "--door", type=Path, metavar="FILE", help="write door.ini for deploy/windows7/door.py"
     )
@@ -58,24 +55,13 @@ def _run(options: argparse.Namespace) -> int:
     return code
 
 
-def _span(text: str) -> float:
-    found = _SPAN.fullmatch(text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{quoted(text)} is no time: write 30m, 2h or 7d")
-    return int(found[1]) * _UNITS[found[2]]
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
 def _new(options: argparse.Namespace) -> int:
     if not 0 < options.level <= 100:
         raise ConfigError("--level is a percentage: write more than 0, and 100 at most.")
     body = TokenBody(
         name=options.name,
-        devices=_listed(options.devices),
-        outputs=_listed(options.outputs),
+        devices=listed(options.devices),
+        outputs=listed(options.outputs),
         percent=options.level,
         valid_s=options.valid,
     )

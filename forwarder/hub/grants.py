@@ -44,6 +44,8 @@ def check(
     grant: ClientGrant, name: str, device: Device, feature: int, kind: OutputType, value: int
 ) -> None:
     """Raises Denied if `grant` does not allow the client `name` this value; UnknownFeature."""
+    if grant.refusal is not None:
+        raise Denied(grant.refusal)
     if not grant.allows(device, kind):
         raise Denied(f"{name} may not use {kind} of {device.shown_name}.")
     highest = steps(device.highest(feature, kind), grant.ceiling(device, kind))

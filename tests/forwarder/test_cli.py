@@ -247,6 +247,42 @@ async def test_a_device_is_set_denied_and_allowed_again(home: Home) -> None:
     assert (wrong.status, wrong.err) == (1, "forwarder: There is no device with index 7.\n")
 
 
+async def test_shares_are_made_listed_limited_renewed_and_ended(home: Home) -> None:
+    words = "--device Lovense* --output vibrate --level 60 --for 2h --uses 2 --no-ask"
+    made = await home.say("share", "new", "Marie", *words.split())
+    assert made.status == 0, made.err
+    link = made.out.splitlines()[0]
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/remote/#[\w-]{43}", link)
+    assert "works on this machine only" in made.out.replace("\n", " ")
+    listed = await home.say("share", "list")
+    assert "Marie  Lovense*  vibrate  up to 60 %  until " in listed.out
+    assert "2 browsers may take it" in listed.out
+    assert link.partition("#")[2] not in listed.out
+    assert "up to 20 %" in (await home.say("share", "level", "marie", "20")).out
+    again = (await home.say("share", "renew", "Marie")).out.splitlines()[0]
+    assert again != link
+    assert (await home.say("share", "end", "Marie")).out == "Marie ended.\n"
+    gone = await home.say("share", "end", "Marie")
+    assert (gone.status, gone.err) == (1, "forwarder: There is no share 'Marie'; shares: none.\n")
+    await home.say("share", "new", "Kim")
+    asks = json.loads((await home.say("share", "list", "--json")).out)[0]
+    assert (asks["ask"], asks["uses"], asks["percent"], asks["expires"]) == (True, 1, 100, None)
+    nobody = await home.say("share", "allow", "Kim")
+    assert (nobody.status, nobody.err.count("\n")) == (1, 1)
+    assert (await home.say("share", "end", "--all")).out == "Kim ended.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["new", "x", "--level", "0"], ["new", "x", "--for", "soon"], ["new", "x", "--uses", "0"],
+     ["end"], ["end", "x", "--all"], ["level", "x", "101"]],
+)  # fmt: skip
+async def test_a_share_that_cannot_be_is_a_usage_error(home: Home, words: list[str]) -> None:
+    said = await home.say("share", *words)
+    assert said.status == 2
+    assert "Traceback" not in said.err
+
+
 async def test_tokens_are_made_listed_and_revoked(home: Home) -> None:
     made = await home.say("token", "new", "HA", "--level", "30", "--valid", "2h")
     token = re.search(r"bpft_\S{43}", made.out)

@@ -24,6 +24,7 @@ from forwarder.api.documents.model import (
     OriginsView,
     RelayView,
 )
+from forwarder.api.documents.shares import ShareView
 from forwarder.api.documents.stop import HoldView
 from forwarder.api.services import ApiServices
 from forwarder.api.state_view import Picture
@@ -55,6 +56,7 @@ class Change(Document, frozen=True):
     live: dict[str, LiveView | None] | UnsetType = UNSET
     clients: tuple[ClientView, ...] | UnsetType = UNSET
     origins: OriginsView | UnsetType = UNSET
+    shares: tuple[ShareView, ...] | UnsetType = UNSET
     log: tuple[LogLine, ...] | UnsetType = UNSET
     trouble: tuple[str, ...] | UnsetType = UNSET
     up_s: int | UnsetType = UNSET
@@ -93,9 +95,15 @@ _MAPS = ("relays", "devices", "live")
 class Watch:
     """The encoded parts of the state, looked at no more often than EVERY_S by whoever asks."""
 
-    def __init__(self, services: ApiServices, picture: Picture) -> None:
+    def __init__(
+        self,
+        services: ApiServices,
+        picture: Picture,
+        shares: Callable[[], tuple[ShareView, ...]] = tuple,
+    ) -> None:
         self._services = services
         self._picture = picture
+        self._shares = shares
         self._parts: Parts = {}
         self._looked = float("-inf")
         self._asked = float("-inf")
@@ -123,6 +131,7 @@ class Watch:
             ("hold", ""): encode(picture.hold()),
             ("clients", ""): encode(picture.clients()),
             ("origins", ""): encode(picture.origins()),
+            ("shares", ""): encode(self._shares()),
         }
         for relay in picture.relays():
             parts["relays", relay.name] = encode(relay)

@@ -65,3 +65,14 @@ class RelayStatus:
                 )
             )
         return items
+
+
+def why_not(relay: Relay) -> str | None:
+    """Why nothing of this relay runs now, in words for somebody elsewhere; None if it may."""
+    if relay.wearer.stopped:
+        return "Stopped by who wears it, until they resume."
+    if relay.wearer.paused:
+        return "Paused by who wears it, until they resume."
+    if relay.link is None:
+        return "It cannot be reached now, and stops by itself."
+    return None

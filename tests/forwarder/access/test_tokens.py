@@ -166,7 +166,7 @@ def test_tokens_are_bounded() -> None:
     book = TokenBook(None)
     for number in range(MAX_TOKENS):
         book.new(str(number), 0.0)
-    with pytest.raises(ConfigError, match="revoke one first"):
+    with pytest.raises(ConfigError, match="end one first"):
         book.new("one more", 0.0)
 
 

@@ -709,6 +709,7 @@ class Everything:
     """What a guest may do whose token allows all."""
 
     name = "guest"
+    refusal: str | None = None
 
     def sees(self, device: Device) -> bool:
         return True

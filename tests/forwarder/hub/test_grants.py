@@ -20,6 +20,7 @@ class Upto:
     """A grant for everything, up to a share of it."""
 
     name = "guest"
+    refusal: str | None = None
 
     def __init__(self, level: float) -> None:
         self.level = level

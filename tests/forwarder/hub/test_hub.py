@@ -293,6 +293,7 @@ class OnlyTheFirst:
     """A grant for device 0: vibration up to half."""
 
     name = "token"
+    refusal: str | None = None
 
     def sees(self, device: Device) -> bool:
         return device.index == 0

@@ -1,0 +1,85 @@
+"""`GuestChannel`: the hub's end of a share as a channel of Buttplug frames."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from forwarder.shares.words import GuestLeaseWord, GuestRest, Said, Told, Unpacker, packed
+from relay.link.channel import Channel, Frame
+from relay.link.errors import LinkViolation
+
+# A page says three words a second; more than this is no page.
+_WORDS_S: Final = 50
+
+
+class GuestListener(Protocol):
+    """Who is told of a guest's words."""
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether Buttplug frames of this guest are taken."""
+        ...
+
+    def heard(self, word: Said) -> None:
+        """Raises LinkViolation."""
+        ...
+
+
+class GuestChannel:
+    """A Channel over `secure`, which carries the frames of one guest. Words are answered here."""
+
+    def __init__(self, secure: Channel, listener: GuestListener) -> None:
+        self.peer = secure.peer
+        self._secure = secure
+        self._listener = listener
+        self._unpacker = Unpacker(guest=False)
+        self._turn = asyncio.Lock()  # the parts of a long frame stay together
+        self._back: str | None = None
+        self._words, self._second = 0, 0
+
+    async def send(self, frame: Frame) -> None:
+        assert isinstance(frame, str)  # Buttplug sessions say text
+        await self.say(frame)
+
+    async def say(self, frame: str | Told) -> None:
+        """Send a Buttplug frame or a word. Raises ChannelClosed."""
+        async with self._turn:
+            for plaintext in packed(frame):
+                await self._secure.send(plaintext)
+
+    async def receive(self) -> Frame:
+        """The next Buttplug frame. Raises ChannelClosed, LinkViolation."""
+        if self._back is not None:
+            frame, self._back = self._back, None
+            return frame
+        while True:
+            plaintext = await self._secure.receive()
+            assert isinstance(plaintext, bytes)  # a secure channel carries nothing else
+            said = self._unpacker.take(plaintext)
+            match said:
+                case str():
+                    if not self._listener.may_speak:
+                        raise LinkViolation("a guest said more than it was allowed to")
+                    return said
+                case GuestLeaseWord():
+                    self._count()
+                    self._listener.heard(said)
+                    await self.say(said)
+                case GuestRest():
+                    self._count()
+                    self._listener.heard(said)
+
+    def push_back(self, frame: str) -> None:
+        """Have `receive` return `frame` once more."""
+        self._back = frame
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        await self._secure.close(code)  # a reason would stand outside the encryption
+
+    def _count(self) -> None:
+        second = int(asyncio.get_running_loop().time())
+        self._words = self._words + 1 if second == self._second else 1
+        self._second = second
+        if self._words > _WORDS_S:
+            raise LinkViolation("a guest says too many words")
