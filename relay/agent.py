@@ -52,7 +52,7 @@ from relay.peripheral.driver import Peripheral
 from relay.peripheral.gate import Lockout
 from relay.peripheral.limits import ACTIVE_S
 from relay.peripherals.table import Roster
-from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on
+from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on, watch
 from relay.radio.scanner import Scanner
 from relay.supervision.supervisor import Supervisor, outlives_its_relay, unsupervised
 from relay.wearer.audit import Audit
@@ -127,6 +127,7 @@ class Agent:
                 if self._block.cause is StopCause.SHUTDOWN and not self.closing:
                     self._block.cause = self.will.cause  # it failed, and runs again
                 group.create_task(self._roster.run(), name="roster")
+                group.create_task(watch(self._radio), name="radio")
                 group.create_task(self._scanner.run(), name="scan")
                 group.create_task(self._scanner.watch(), name="radio state")
                 group.create_task(self._count(), name="counters")

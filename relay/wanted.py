@@ -14,7 +14,8 @@ import msgspec
 class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The keys that name radios.
 
-    bluetooth      adapters, by the names that the system has for them; "" is its default one
+    bluetooth      adapters, by the names that the system has for them (hci1) or by their own
+                   addresses; "" is its default one, "all" is every one, also those plugged in later
     serial         serial ports with what is on them, as "/dev/ttyUSB0=tcode"
     tcode          T-Code machines on the network, as "udp://tcode.local:8000"
     gamepads       every game pad that rumbles
@@ -38,6 +39,8 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 NONE = NamedRadios()
+# Instead of adapters by name.
+EVERY = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,11 @@ class RadioOption:
 
 
 OPTIONS = (
-    RadioOption("bluetooth", "ADAPTER", "a Bluetooth adapter, such as hci1", alone=""),
+    RadioOption(
+        "bluetooth", "ADAPTER",
+        "a Bluetooth adapter, such as hci1 or its address, or all of them, also those plugged in"
+        " later: all", alone="",
+    ),
     RadioOption(
         "serial", "PORT=PROTOCOL",
         "a serial port and what is on it, such as /dev/ttyUSB0=tcode (also nobra, kizuna,"

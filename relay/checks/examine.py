@@ -42,8 +42,7 @@ def radio_checks(wanted: RadioChoice) -> Iterator[tuple[str, Check]]:
     if (wanted.simulate is not None or wanted.placed) and not bluetooth:
         yield "radio", lambda: [good("The radio is simulated.")]
     elif bluetooth or not wanted.radios.named:
-        named = tuple(name for name in bluetooth if name)
-        yield "Bluetooth", partial(machine.bluetooth, named, wanted=True)
+        yield "Bluetooth", partial(machine.bluetooth, bluetooth, wanted=True)
 
 
 def _switches(file: FileConfig, state: Path) -> Iterator[Finding]:

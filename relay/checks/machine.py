@@ -107,6 +107,7 @@ def bluetooth(
     if sys.platform != "linux":
         yield note("Bluetooth: try `relay scan`; this system does not say more.")
         return
+    named = [name for name in named if name.startswith("hci")]  # not by address, nor all of them
     trouble = bad if wanted else note
     found = sorted(path.name for path in adapters.glob("hci*")) if adapters.exists() else []
     if not found:
@@ -117,7 +118,7 @@ def bluetooth(
     else:
         yield good(f"Bluetooth: {', '.join(found)}.")
     for name in named:
-        if name and name not in found:
+        if name not in found:
             yield bad(
                 f"There is no Bluetooth adapter {name}"
                 + (f": there is {', '.join(found)}." if found else ": plug it in.")

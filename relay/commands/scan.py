@@ -11,9 +11,9 @@ from relay.commands.base import add_radio, wanted_radios
 from relay.config import FileConfig
 from relay.errors import RelayError
 from relay.link.event_loop import new_event_loop
-from relay.link.messages import Advertisement
+from relay.link.messages import Advertisement, ErrorCode
 from relay.link.names import neutralise
-from relay.radio.base import Radio, RadioError
+from relay.radio.base import Radio, RadioError, watch
 from relay.radio.choice import open_radio
 
 SCAN_S = 10.0
@@ -46,12 +46,18 @@ async def _look_around(radio: Radio, seconds: float) -> int:
         print(f"{advertisement.address}  {advertisement.rssi:4} dBm  {name}", flush=True)
 
     try:
-        async with asyncio.timeout(seconds):
-            await radio.scan(sighted)
+        async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+            group.create_task(watch(radio))
+            group.create_task(radio.scan(sighted))
     except TimeoutError:
-        return len(seen)
+        pass
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
     finally:
+        info = radio.info
         await radio.close()
+    if not seen and not info.on:
+        raise RadioError(ErrorCode.RADIO, info.text)
     return len(seen)
 
 

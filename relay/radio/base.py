@@ -118,6 +118,22 @@ class TellsWhatToysDo(Protocol):
         ...
 
 
+@runtime_checkable
+class Watched(Protocol):
+    """A radio with something to look after whether anybody scans or not: its state, a connection
+    of its own."""
+
+    async def watch(self) -> None:
+        """Until cancelled. Whoever owns the radio runs it, once, beside all else."""
+        ...
+
+
+async def watch(radio: Radio) -> None:
+    """Look after `radio`, if it wants that."""
+    if isinstance(radio, Watched):
+        await radio.watch()
+
+
 # Simulated toys are in this program; the system ends what a game pad does after its time.
 _END_WITH_US = frozenset({"simulated", "gamepad"})
 
@@ -127,7 +143,17 @@ def toys_run_on(radio: Radio) -> bool:
     return bool(kinds(radio) - _END_WITH_US)
 
 
+@runtime_checkable
+class Growing(Protocol):
+    """Radios of which more may come."""
+
+    def to_come(self) -> frozenset[str]:
+        """Their kinds."""
+        ...
+
+
 def kinds(radio: Radio) -> frozenset[str]:
-    """The kinds of the radios that `radio` is made of; its own if it is one."""
+    """The kinds of the radios that `radio` is made of or may be one day; its own if it is one."""
     info = radio.info
-    return frozenset(part.kind for part in info.parts) or frozenset({info.kind})
+    more = radio.to_come() if isinstance(radio, Growing) else frozenset[str]()
+    return frozenset(part.kind for part in info.parts) | more or frozenset({info.kind})

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from relay.errors import UsageError
 from relay.radio.base import Radio
 from relay.radio.bleak_radio import BleakRadio
+from relay.radio.bluetooth.adapters import AdapterRadio, every_adapter
 from relay.radio.gamepad.named import gamepad_radio
 from relay.radio.several import MOST_RADIOS, Radios
 from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.trace import Trace, TracedRadio
 from relay.radio.wired.named import network_radio, serial_radio
-from relay.wanted import NONE, NamedRadios
+from relay.wanted import EVERY, NONE, NamedRadios
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,16 @@ class RadioChoice:
 
 def open_radio(wanted: RadioChoice, trace: Trace | None = None) -> Radio:
     """Return the radios of `wanted` as one. Raises UsageError for what cannot be."""
-    radios = list(_radios(wanted)) or [BleakRadio()]
+    every = EVERY in wanted.radios.bluetooth and sys.platform == "linux"
+    radios = list(_radios(wanted))
+    if not radios and not every:
+        radios = [_adapter("")]
     if len(radios) > MOST_RADIOS:
         raise UsageError(f"one relay has {MOST_RADIOS} radios at most, not {len(radios)}")
-    radio = radios[0] if len(radios) == 1 else Radios(radios)
+    if every or len(radios) > 1:
+        radio: Radio = Radios(radios, every_adapter() if every else None)
+    else:
+        (radio,) = radios
     return radio if trace is None else TracedRadio(radio, trace)
 
 
@@ -47,14 +55,22 @@ def _radios(wanted: RadioChoice) -> Iterator[Radio]:
             raise UsageError(str(error)) from error
     named = wanted.radios
     _demand_once("--bluetooth", named.bluetooth)
+    if EVERY in named.bluetooth and len(named.bluetooth) > 1:
+        raise UsageError("--bluetooth all is every adapter: leave the others out")
     for adapter in named.bluetooth:
-        yield BleakRadio(adapter or None)
+        if adapter != EVERY or sys.platform != "linux":
+            yield _adapter("" if adapter == EVERY else adapter)
     _demand_once("--serial", [text.rpartition("=")[0] or text for text in named.serial])
     yield from map(serial_radio, named.serial)
     _demand_once("--tcode", named.tcode)
     yield from map(network_radio, named.tcode)
     if named.gamepads:
         yield gamepad_radio()
+
+
+def _adapter(name: str) -> Radio:
+    """BlueZ tells its state before anybody scans; elsewhere the first scan does."""
+    return AdapterRadio(name) if sys.platform == "linux" else BleakRadio(name or None)
 
 
 def _demand_once(option: str, named: Sequence[str]) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Never
+from typing import Never, Protocol
 
 from msgspec.structs import replace
 
@@ -24,6 +24,7 @@ from relay.radio.base import (
     Radio,
     RadioError,
     TellsWhatToysDo,
+    watch,
 )
 from relay.radio.gatt import canonical_address
 from relay.radio.passing import PassingConnection
@@ -73,6 +74,8 @@ class _RadioPart:
 
     # Address → since when it is being connected.
     connecting: dict[str, float] = field(default_factory=dict)
+    # What scans with it, and what looks after it.
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def hears(self, address: str, now: float) -> bool:
         heard = self.heard.get(address)
@@ -109,12 +112,32 @@ class _RadioPart:
             heard.failed_at = now
 
 
-class Radios:
-    """Owns `radios`, two at least and MOST_RADIOS at most."""
+class Roster(Protocol):
+    """Radios that come and go. `trouble`: why there are none, where that is known."""
 
-    def __init__(self, radios: Sequence[Radio]) -> None:
-        assert 1 < len(radios) <= MOST_RADIOS
+    trouble: str
+
+    def add(self, radio: Radio) -> None: ...
+
+    async def remove(self, radio: Radio) -> None:
+        """It is gone; what it had connected is lost, which it tells by itself."""
+        ...
+
+
+# Brings radios and takes them away, until cancelled.
+RadioSource = Callable[[Roster], Awaitable[Never]]
+
+
+class Radios:
+    """Owns `radios`, two at least and MOST_RADIOS at most, and those that `source` brings."""
+
+    def __init__(self, radios: Sequence[Radio], source: RadioSource | None = None) -> None:
+        assert (0 if source else 1) < len(radios) + bool(source) <= MOST_RADIOS + bool(source)
         self._parts = tuple(_RadioPart(radio) for radio in radios)
+        self._source = source
+        self.trouble = ""
+        self._scanning: tuple[asyncio.TaskGroup, OnAdvertisement] | None = None
+        self._watching: asyncio.TaskGroup | None = None
         self._taken: set[str] = set()
         # Which radio had it last, the one connected longest ago first.
         self._last: dict[str, _RadioPart] = {}
@@ -133,7 +156,13 @@ class Radios:
             RadioPart(each.kind, each.name, each.on, each.slots, each.text) for each in infos
         )
         on = any(info.on for info in infos)
-        return RadioInfo("several", f"{len(parts)} radios", on, free, "; ".join(wrong)[:512], parts)
+        many = "1 radio" if len(parts) == 1 else f"{len(parts)} radios"
+        if self.trouble:
+            wrong.append(self.trouble)
+        return RadioInfo("several", many, on, free, "; ".join(wrong)[:512], parts)
+
+    def to_come(self) -> frozenset[str]:
+        return frozenset({"bleak"}) if self._source is not None else frozenset()
 
     def words(self, address: str) -> str:
         asked = [part.radio for part in self._parts if isinstance(part.radio, TellsWhatToysDo)]
@@ -141,10 +170,63 @@ class Radios:
 
     async def scan(self, on_advertisement: OnAdvertisement) -> None:
         """As Radio.scan, but for a radio that cannot: it is tried again, and `info` says so."""
+        if self._scanning is not None:
+            raise RadioError(ErrorCode.BUSY, "These radios are scanning already.")
         async with asyncio.TaskGroup() as group:
-            for part in self._parts:
-                work = _scan(part, partial(self._heard, part, on_advertisement))
-                group.create_task(work, name=f"scan {part.info.name}")
+            self._scanning = (group, on_advertisement)
+            try:
+                for part in self._parts:
+                    self._begin_scan(part)
+                await asyncio.Event().wait()
+            finally:
+                self._scanning = None
+
+    async def watch(self) -> None:
+        """Look after each radio, and after which there are."""
+        async with asyncio.TaskGroup() as group:
+            self._watching = group
+            try:
+                for part in self._parts:
+                    self._begin_watch(part)
+                await (self._source(self) if self._source else asyncio.Event().wait())
+            finally:
+                self._watching = None
+
+    def add(self, radio: Radio) -> None:
+        """A radio that was plugged in. One too many is left alone."""
+        if len(self._parts) >= MOST_RADIOS:
+            log.warning("%s: a relay has %d radios at most", radio.info.name, MOST_RADIOS)
+            return
+        log.info("%s is there", radio.info.name)
+        part = _RadioPart(radio)
+        self._parts = (*self._parts, part)
+        self._begin_watch(part)
+        self._begin_scan(part)
+
+    async def remove(self, radio: Radio) -> None:
+        part = next((part for part in self._parts if part.radio is radio), None)
+        if part is None:
+            return
+        log.info("%s is gone", radio.info.name)
+        self._parts = tuple(one for one in self._parts if one is not part)
+        self._last = {address: last for address, last in self._last.items() if last is not part}
+        for task in part.tasks:
+            task.cancel()
+        try:
+            await radio.close()
+        except RadioError as error:
+            log.debug("%s: %s", radio.info.name, error.text)
+
+    def _begin_scan(self, part: _RadioPart) -> None:
+        if self._scanning is not None:
+            group, on_advertisement = self._scanning
+            work = _scan(part, partial(self._heard, part, on_advertisement))
+            part.tasks.append(group.create_task(work, name=f"scan {part.info.name}"))
+
+    def _begin_watch(self, part: _RadioPart) -> None:
+        if self._watching is not None:
+            name = f"look after {part.info.name}"
+            part.tasks.append(self._watching.create_task(watch(part.radio), name=name))
 
     def signals(self, address: str) -> dict[str, int]:
         """How strong (dBm) each radio heard it lately, by the radio's name; nothing unknown."""
@@ -206,8 +288,7 @@ class Radios:
                 first = first or error
                 if error.code not in _ANOTHER_MAY and not _full(part, error):
                     raise
-        assert first is not None, "there are radios"
-        raise first
+        raise first or RadioError(ErrorCode.RADIO, self.trouble or "There is no radio.")
 
     async def _by(
         self, part: _RadioPart, address: str, on_gone: OnGone, patience_s: float | None

@@ -20,7 +20,16 @@ import msgspec
 
 from relay.errors import UsageError
 from relay.link.messages import RadioInfo
-from relay.radio.base import Connection, OnAdvertisement, OnGone, OnValue, Radio, TellsWhatToysDo
+from relay.radio.base import (
+    Connection,
+    Growing,
+    OnAdvertisement,
+    OnGone,
+    OnValue,
+    Radio,
+    TellsWhatToysDo,
+    watch,
+)
 from relay.radio.passing import PassingConnection
 
 log = logging.getLogger(__name__)
@@ -71,6 +80,12 @@ class TracedRadio:
 
     async def scan(self, on_advertisement: OnAdvertisement) -> None:
         await self._radio.scan(on_advertisement)
+
+    async def watch(self) -> None:
+        await watch(self._radio)
+
+    def to_come(self) -> frozenset[str]:
+        return self._radio.to_come() if isinstance(self._radio, Growing) else frozenset()
 
     async def connect(self, address: str, on_gone: OnGone) -> TracedConnection:
         def gone(reason: str) -> None:

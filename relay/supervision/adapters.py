@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Never
 
 try:
     from dbus_fast import BusType, DBusFastError, Message, MessageType
@@ -27,6 +28,24 @@ class Adapter:
     name: str
     powered: bool
     central: bool = True
+    address: str = ""
+
+
+Known = Sequence[Adapter] | NoBluez
+
+# BlueZ answers within milliseconds; one that is stuck is asked again after the pause.
+_ASK_S = 3.0
+_AGAIN_S = 2.0
+# Signals come in bursts while an adapter starts; and whether the bus itself lives is looked at so
+# often (s), as it says no goodbye.
+_BURST_S = 0.1
+_LOOK_S = 10.0
+_SIGNALS = (
+    "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager'",
+    "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',"
+    f"arg0='{_ADAPTER}'",
+    "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bluez'",
+)
 
 
 async def adapters_of_bluez(timeout_s: float) -> list[Adapter]:
@@ -35,26 +54,92 @@ async def adapters_of_bluez(timeout_s: float) -> list[Adapter]:
     try:
         async with asyncio.timeout(timeout_s):
             bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-            reply = await bus.call(
-                Message(
-                    destination="org.bluez",
-                    path="/",
-                    interface="org.freedesktop.DBus.ObjectManager",
-                    member="GetManagedObjects",
-                )
-            )
+            return _told(await bus.call(_question()))
     except TimeoutError as error:
-        raise NoBluez(
-            "BlueZ does not answer: restart it with `sudo systemctl restart bluetooth`."
-        ) from error
+        raise NoBluez(_STUCK) from error
     except (OSError, EOFError, DBusFastError) as error:
-        raise NoBluez(
-            "The system D-Bus cannot be used, which BlueZ needs: start it with `sudo systemctl"
-            " start dbus`, or, in a container, pass /run/dbus in."
-        ) from error
+        raise NoBluez(_NO_BUS) from error
     finally:
         if bus is not None:
             bus.disconnect()
+
+
+async def watch_adapters(tell: Callable[[Known], None]) -> Never:
+    """Tell which adapters there are, and again after each change, until cancelled."""
+    while True:
+        try:
+            await _follow(tell)
+        except NoBluez as error:
+            tell(error)
+        await asyncio.sleep(_AGAIN_S)
+
+
+async def _follow(tell: Callable[[Known], None]) -> Never:
+    bus: MessageBus | None = None
+    news = asyncio.Event()
+
+    def heard(message: Message) -> None:
+        # Of objects only adapters matter; devices come and go all the time.
+        objects = message.member in ("InterfacesAdded", "InterfacesRemoved")
+        if message.message_type is MessageType.SIGNAL and (
+            not objects or _ADAPTER in message.body[1]
+        ):
+            news.set()
+
+    try:
+        async with asyncio.timeout(_ASK_S):
+            bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+            bus.add_message_handler(heard)
+            for rule in _SIGNALS:
+                await bus.call(_match(rule))
+        while True:
+            news.clear()
+            async with asyncio.timeout(_ASK_S):
+                tell(_told(await bus.call(_question())))
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    await news.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(_BURST_S)
+    except TimeoutError as error:
+        raise NoBluez(_STUCK) from error
+    except (OSError, EOFError, DBusFastError) as error:
+        raise NoBluez(_NO_BUS) from error
+    finally:
+        if bus is not None:
+            bus.disconnect()
+
+
+def _question() -> Message:
+    return Message(
+        destination="org.bluez",
+        path="/",
+        interface="org.freedesktop.DBus.ObjectManager",
+        member="GetManagedObjects",
+    )
+
+
+def _match(rule: str) -> Message:
+    return Message(
+        destination="org.freedesktop.DBus",
+        path="/org/freedesktop/DBus",
+        interface="org.freedesktop.DBus",
+        member="AddMatch",
+        signature="s",
+        body=[rule],
+    )
+
+
+_STUCK = "BlueZ does not answer: restart it with `sudo systemctl restart bluetooth`."
+_NO_BUS = (
+    "The system D-Bus cannot be used, which BlueZ needs: start it with `sudo systemctl start dbus`,"
+    " or, in a container, pass /run/dbus in."
+)
+
+
+def _told(reply: Message | None) -> list[Adapter]:
+    """What BlueZ answers. Raises NoBluez."""
     if reply is None or reply.message_type is MessageType.ERROR:
         name = "" if reply is None else reply.error_name or ""
         if any(word in name for word in _DENIED):
@@ -73,7 +158,7 @@ def _adapters(objects: dict[str, dict[str, dict[str, Any]]]) -> list[Adapter]:
     for path, interfaces in objects.items():
         if (about := interfaces.get(_ADAPTER)) is not None:
             roles = about["Roles"].value if "Roles" in about else ["central"]
-            found.append(
-                Adapter(path.rsplit("/", 1)[-1], bool(about["Powered"].value), "central" in roles)
-            )
+            address = about["Address"].value if "Address" in about else ""
+            name, powered = path.rsplit("/", 1)[-1], bool(about["Powered"].value)
+            found.append(Adapter(name, powered, "central" in roles, address))
     return found

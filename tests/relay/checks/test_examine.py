@@ -70,7 +70,8 @@ async def test_bluez_is_asked_and_its_absence_is_said(
     require_dbus_daemon()
     async with bluez_process("Lovense Hush", tmp_path / "record.jsonl") as bluez:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bluez.address)
-        assert Adapter("hci0", True) in await adapters_of_bluez(3)
+        found = await adapters_of_bluez(3)
+        assert ("hci0", True) in [(one.name, one.powered) for one in found]
         # In a container there may be no bus at all, or one without BlueZ.
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
         with pytest.raises(NoBluez, match=r"system D-Bus cannot be used.*start dbus"):

@@ -1,0 +1,1 @@
+"""Adapters of this machine that come and go, each with its state."""
