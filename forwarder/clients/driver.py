@@ -107,7 +107,7 @@ class ClientDriver:
         budget = None
         if grant is not None:
             budget = Budget(GUEST_MESSAGES_S, GUEST_BURST, self._loop.time())
-        self._reader = ClientReader(self.session, self, budget, hub.long_frames)
+        self._reader = ClientReader(self.session, self, budget, hub.turns)
         # Stops of this pass of the loop: nobody else has done anything since.
         self._just_stopped: dict[StopCmd, PendingAnswer] = {}
         self._silence = Silence(channel, self._busy, self._outbox.filled.set)

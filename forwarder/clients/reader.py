@@ -23,6 +23,7 @@ from forwarder.buttplug.long_frames import LongFrame, TooLong
 from forwarder.buttplug.messages import ClientMessage
 from forwarder.buttplug.server import Closing, ServerAction, ServerSession
 from forwarder.clients.budget import Budget
+from forwarder.clients.turns import ReadTurn, TurnQueue
 from forwarder.clients.undone import Undone
 from forwarder.connectors.bounds import (
     LONG_FRAME_BYTES,
@@ -54,29 +55,29 @@ class CommandHandler(Protocol):
 
 
 class ClientReader:
-    """`budget`: None for a program of this machine, which may be as fast as it likes. `long`: what
-    long frames queue for, of all clients together; never held while anything is waited for."""
+    """`budget`: None for a program of this machine, which may be as fast as it likes. `turns`: of
+    all clients together."""
 
     def __init__(
         self,
         session: ServerSession,
         desk: CommandHandler,
         budget: Budget | None,
-        long: asyncio.Lock,
+        turns: TurnQueue,
     ) -> None:
-        self._long = long
+        self._turns = turns
         self._session = session
         self._desk = desk
-        self._budget = budget
         self._loop = asyncio.get_running_loop()
-        self._left = TURN_MESSAGES
+        self._turn = ReadTurn(turns, budget, self._loop.time)
 
     async def take(self, frame: str | bytes) -> None:
         """Carry out everything in `frame`."""
-        if self._left <= 0 and not (self._left > -TURN_MESSAGES and _may_stop(frame)):
+        left = self._turn.left
+        if left <= 0 and not (left > -TURN_MESSAGES and _may_stop(frame)):
             await self._others()
         if len(frame) < 2 * TURN_MESSAGES:
-            self._left -= 1  # the usual one: a message or two
+            self._turn.left -= 1  # the usual one: a message or two
             await self._act(self._session.receive(frame, self._loop.time()))
             return
         try:
@@ -86,11 +87,11 @@ class ClientReader:
                 Closing(MESSAGE_TOO_BIG, f"a message has {MESSAGE_BYTES} bytes at most")
             )
             return
-        self._left -= max(0, len(frame) // WEIGHT_BYTES - len(items))
+        self._turn.left -= max(0, len(frame) // WEIGHT_BYTES - len(items))
         if len(items) > TURN_MESSAGES:
             await self._take_many(items)
             return
-        self._left -= len(items)
+        self._turn.left -= len(items)
         actions = [a for item in items for a in self._session.take(item, self._loop.time())]
         await self._act([*actions, *self._session.end_of_frame()])
 
@@ -98,16 +99,10 @@ class ClientReader:
         if len(frame) < LONG_FRAME_BYTES:
             return open_frame(frame)
         opening = LongFrame(frame)
-        await self._ticket()
+        await self._turns.next()
         for _ in opening.steps():
-            await self._ticket()
+            await self._turns.next()
         return opening.items
-
-    async def _ticket(self) -> None:
-        """Wait until no other long frame has its turn in this pass of the loop. Whoever comes back
-        from here goes on at once; the next one is let in a pass later."""
-        async with self._long:
-            await asyncio.sleep(0)
 
     async def _take_many(self, items: Sequence[Envelope | Unreadable]) -> None:
         undone = Undone()
@@ -118,10 +113,9 @@ class ClientReader:
             if stop is not None:
                 undone.note(at, stop)
         for start in range(0, len(items), TURN_MESSAGES):
-            await self._others()
-            await self._ticket()
+            await self._others(queue=True)
             for at, item in enumerate(items[start : start + TURN_MESSAGES], start):
-                self._left -= 1
+                self._turn.left -= 1
                 for action in self._session.take(item, self._loop.time()):
                     await self._act_unless(undone, at, action)
         await self._act(self._session.end_of_frame())
@@ -140,11 +134,8 @@ class ClientReader:
         for action in actions:
             await self._desk.act(action)
 
-    async def _others(self) -> None:
-        """Everybody else's turn; longer for a guest who says more than its budget."""
-        spent, self._left = TURN_MESSAGES - self._left, TURN_MESSAGES
-        pause = 0.0 if self._budget is None else self._budget.spend(spent, self._loop.time())
-        await asyncio.sleep(pause)
+    async def _others(self, *, queue: bool = False) -> None:
+        await self._turn.others(queue=queue)
         await self._desk.room()
 
 

@@ -127,6 +127,9 @@ ACCEPT_AGAIN_S: Final = 0.1
 # Messages of one peer that are carried out before everybody else has a turn. 64 of the dearest
 # kind take 5 ms, a tenth of what may delay another peer's beat.
 TURN_MESSAGES: Final = 64
+# Who has said less in so long is read at once. Four toys with two motors at ten values a second,
+# and ten sensors, are an eighth of it.
+TURN_S: Final = 0.1
 # Of a guest: ten devices with two motors at ten values a second each. The programs of this machine
 # are not counted: they share its processor anyway.
 GUEST_MESSAGES_S: Final = 250.0

@@ -22,6 +22,7 @@ from forwarder.buttplug.messages import (
     OutputType,
     StopCmd,
 )
+from forwarder.clients.turns import TurnQueue
 from forwarder.devices.driver import Outcome
 from forwarder.errors import DeviceError, HardwareError, HeldByPerson, UnknownDevice
 from forwarder.hub.client import ClientGrant as ClientGrant
@@ -45,8 +46,7 @@ class Hub:
 
     def __init__(self, store: Store, hold: Hold | None = None) -> None:
         self.id = new_hub_id()
-        # What the long frames of all clients queue for, see client_reader.
-        self.long_frames = asyncio.Lock()
+        self.turns = TurnQueue()  # of all clients
         self.hold = hold or Hold()
         self.devices: dict[int, Device] = {}
         self.sources: list[Source] = []

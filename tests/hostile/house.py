@@ -57,10 +57,12 @@ class Figures:
     report: Report
     p50_ms: float
     p99_ms: float
+    own_ms: float
     errors: int
     stopped: int
     ended: bool
     acts_s: float = 0.0
+    bare_cpu: float = 0.0
     memory_before: float = 0.0
     end_s: float = 0.0
     may_stop: bool = False
@@ -111,6 +113,11 @@ class HubProcess:
     @property
     def ended(self) -> bool:
         return self.process.returncode is not None
+
+
+def waited_s(thread: int | str) -> float:
+    """How long it has been ready and waited for a processor (Linux, sched-stats.rst)."""
+    return int(Path(f"/proc/{thread}/schedstat").read_text().split()[1]) / 1e9
 
 
 @asynccontextmanager
@@ -206,11 +213,13 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
     radio = Neighbourhood(toys_by_name(TOY))
     agent = Agent(radio, AgentConfig(name="good"))
     async with AsyncExitStack() as stack:
-        aim = ports if not plan.bare else await stack.enter_async_context(bare(folder))
+        other = await stack.enter_async_context(bare(folder)) if plan.bare else None
+        aim = ports if other is None else other.ports
         attackers = Attackers(plan, aim, token, hub_key)
         # After the hub has ended: it does so while it is attacked.
         stack.push_async_callback(attackers.end)
         running = await stack.enter_async_context(hub(folder, ports))
+        good.taken_s = lambda: waited_s("thread-self") + waited_s(running.process.pid)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         async with asyncio.TaskGroup() as tasks:
             work = [
@@ -227,6 +236,7 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
             before = await running.report()
             acts = 0
             good.took_ms.clear()
+            good.own_ms.clear()
             if plan.name == "stands still":
                 os.kill(running.process.pid, signal.SIGSTOP)
                 await asyncio.sleep(STANDS_STILL_S)
@@ -237,7 +247,7 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
                 again = Good()
                 driving = tasks.create_task(kept(ws, again))
                 await until(lambda: len(again.took_ms) > 5, "it drives again")
-                good.took_ms = again.took_ms
+                good.took_ms, good.own_ms = again.took_ms, again.own_ms
             elif plan.name == "two hubs":
                 acts = await second_hubs(folder, plan.seconds, good)
             elif plan.name == "neighbours":
@@ -246,8 +256,13 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
             elif plan.name in PEERS and plan.name != "liar":
                 await attackers.start()
                 good.took_ms.clear()
+                good.own_ms.clear()
+            if other is not None:
+                other.reset()
             if plan.name != "two hubs":
                 await asyncio.sleep(plan.seconds)
+            took, own = sorted(good.took_ms), sorted(good.own_ms)
+            bare_cpu = 0.0 if other is None else other.cpu
             report = await running.report()
             ended = running.ended
             for task in (*work, driving):
@@ -255,14 +270,15 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
             agent.close()
     for error in good.errors[:3]:
         print(f"  {plan.name}: {error}", file=sys.stderr)
-    took = sorted(good.took_ms)
     return Figures(
         report=report,
         p50_ms=statistics.median(took),
-        p99_ms=took[min(len(took) - 1, int(len(took) * 0.99))],
+        p99_ms=took[int(len(took) * 0.99)],
+        own_ms=own[int(len(own) * 0.99)],
         errors=len(good.errors),
         stopped=good.stopped,
         ended=ended,
+        bare_cpu=bare_cpu,
         acts_s=acts / plan.seconds + attackers.acts / (plan.seconds + AFTER_S),
         end_s=running.end_s,
         memory_before=before.memory,
@@ -270,9 +286,30 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
     )
 
 
+class Bare:
+    """A listener that is no hub. `cpu`: the share of a processor that it took since `reset`."""
+
+    def __init__(self, ports: Ports, pid: int) -> None:
+        self.ports = ports
+        self._stat = Path(f"/proc/{pid}/stat")
+        self.reset()
+
+    def reset(self) -> None:
+        self._since, self._used = time.monotonic(), self._cpu_s()
+
+    @property
+    def cpu(self) -> float:
+        return (self._cpu_s() - self._used) / max(time.monotonic() - self._since, 0.001)
+
+    def _cpu_s(self) -> float:
+        # proc_pid_stat(5): utime and stime, behind the name, which may have spaces.
+        fields = self._stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @asynccontextmanager
-async def bare(folder: Path) -> AsyncIterator[Ports]:
-    """A listener that is no hub, in a process of its own."""
+async def bare(folder: Path) -> AsyncIterator[Bare]:
+    """Run one in a process of its own."""
     ports = Ports(*free_ports(5))
     (folder / "bare").mkdir(mode=0o700)
     process = await asyncio.create_subprocess_exec(
@@ -281,7 +318,7 @@ async def bare(folder: Path) -> AsyncIterator[Ports]:
     )  # fmt: skip
     try:
         await _ready(process)
-        yield ports
+        yield Bare(ports, process.pid)
     finally:
         process.kill()
         await process.wait()

@@ -6,11 +6,9 @@ import asyncio
 import itertools
 import json
 import os
-from collections.abc import Awaitable, Callable
 
 import aiohttp
 
-from relay.link.channel import Channel
 from relay.link.codec import encode
 from relay.link.messages import (
     VERSION,
@@ -38,12 +36,14 @@ from relay.link.websocket import dial
 from relay.radio.simulated.catalogue import toys_by_name
 from tests.doubles.scripted_relay import ScriptedRelay
 from tests.hostile.pace import HOST, Peer, Target, crowd
+from tests.hostile.raw import Kind
+from tests.hostile.strangers import frame, upgrade
 
 # Of a paired relay that was taken over; the hub of house.py knows it.
 TAKEN_OVER = KeyPair(b"t" * 32)
 
 
-async def long_frames(target: Target) -> None:
+def long_frames(target: Target) -> Kind:
     """Row 6: a guest's frames of tens of thousands of messages, and of stops; rubbish as long."""
     output = {"DeviceIndex": 0, "FeatureIndex": 0, "Command": {"Vibrate": {"Value": 1}}}
     kinds: list[list[dict[str, object]]] = [
@@ -55,10 +55,10 @@ async def long_frames(target: Target) -> None:
     frames = [json.dumps(kind, separators=(",", ":")) for kind in kinds]
     # Nothing in these is a message, and all of it has to be looked at.
     frames += ["[" + ",".join(["{}"] * 340_000) + "]", "1 " * 500_000, "[" * 60_000]
-    await _guests(target, frames)
+    return _guests(target, frames)
 
 
-async def short_frames(target: Target) -> None:
+def short_frames(target: Target) -> Kind:
     """The same in frames of one message each."""
     kinds: list[dict[str, object]] = [
         {"Ping": {"Id": 1}},
@@ -68,58 +68,24 @@ async def short_frames(target: Target) -> None:
         {"InputCmd": {"Id": 1, "DeviceIndex": 0, "FeatureIndex": 1, "Type": "Battery",
                       "Command": "Read"}},
     ]  # fmt: skip
-    await _guests(target, [json.dumps([kind]) for kind in kinds])
+    return _guests(target, [json.dumps([kind]) for kind in kinds])
 
 
-async def _guests(target: Target, frames: list[str]) -> None:
-    async def flood(peer: Peer) -> None:
-        url = f"ws://{HOST}:{target.clients}/{target.token}"
-        async with aiohttp.ClientSession() as session, session.ws_connect(url) as ws:
-            hello = {"Id": 1, "ClientName": "guest", "ProtocolVersionMajor": 4}
-            await ws.send_str(
-                json.dumps([{"RequestServerInfo": {**hello, "ProtocolVersionMinor": 0}}])
-            )
-            for frame in itertools.cycle(frames):
-                await peer.turn()
-                await ws.send_str(frame)
-
-    await crowd(target, flood)
+def _guests(target: Target, said: list[str]) -> Kind:
+    hello = {"Id": 1, "ClientName": "guest", "ProtocolVersionMajor": 4, "ProtocolVersionMinor": 0}
+    first = upgrade(f"/{target.token}") + frame(json.dumps([{"RequestServerInfo": hello}]))
+    frames = [frame(text) for text in said]
+    return Kind(lambda _: target.clients, lambda _: first, lambda n: frames[n % len(frames)])
 
 
-async def _link(target: Target, talk: Callable[[Channel], Awaitable[None]], name: str) -> None:
-    channel = await dial(f"ws://{HOST}:{target.link}/link/plain")
-    try:
-        await channel.send(encode(Hello(VERSION, name, capabilities=("scan",))))
-        await talk(channel)
-    finally:
-        await channel.close()
-
-
-async def _swallow(channel: Channel) -> None:
-    while True:
-        await channel.receive()
-
-
-async def relay_floods(target: Target) -> None:
+def relay_floods(target: Target) -> Kind:
     """Row 7: readings and states of a radio, a burst of 250 each time."""
     said = [encode(Notification(1, 1, bytes(20)))] * 200
     said += [encode(RadioState(RadioInfo("bleak", on=False, text=f"odd {n}"))) for n in range(50)]
-
-    async def visit(peer: Peer) -> None:
-        async def talk(channel: Channel) -> None:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_swallow(channel))
-                while True:
-                    await peer.turn()
-                    for frame in said:
-                        await channel.send(frame)
-
-        await _link(target, talk, "flood")
-
-    await crowd(target, visit)
+    return _relays(target, said, "flood")
 
 
-async def heavy_relays(target: Target) -> None:
+def heavy_relays(target: Target) -> Kind:
     """Messages of a relay as large as a frame holds: limits are in what they cost."""
     services = tuple(f"{n:08x}-0000-1000-8000-00805f9b34fb" for n in range(4))
     heavy: list[FromRelay] = [
@@ -130,20 +96,14 @@ async def heavy_relays(target: Target) -> None:
         Wearer(ceilings=tuple(Ceiling(level=n / 4000, address=f"c{n}") for n in range(1500))),
         Wearer(),
     ]
-    frames = [encode(message) for message in heavy]
+    return _relays(target, [encode(message) for message in heavy], "heavy")
 
-    async def visit(peer: Peer) -> None:
-        async def talk(channel: Channel) -> None:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_swallow(channel))
-                while True:
-                    await peer.turn()
-                    for frame in frames:
-                        await channel.send(frame)
 
-        await _link(target, talk, "heavy")
-
-    await crowd(target, visit)
+def _relays(target: Target, said: list[bytes], name: str) -> Kind:
+    """Relays that say all of that at each turn."""
+    hello = frame(encode(Hello(VERSION, name, capabilities=("scan",))))
+    burst = b"".join(map(frame, said))
+    return Kind(lambda _: target.link, lambda _: upgrade("/link/plain") + hello, lambda _: burst)
 
 
 async def invented_toys(target: Target) -> None:
@@ -255,19 +215,13 @@ async def upstreams(target: Target) -> None:
     await crowd(target, serve)
 
 
-async def devices(target: Target) -> None:
+def devices(target: Target) -> Kind:
     """Devices that dial in under ever new addresses: half are what there is, all talk noise."""
+    noise = frame(os.urandom(4000))
 
-    async def dial_in(peer: Peer) -> None:
-        url = f"ws://{HOST}:{target.devices}/"
-        async with aiohttp.ClientSession() as session, session.ws_connect(url) as ws:
-            known = target.acts % 2 == 0
-            name = "LVSDevice" if known else f"nobody's {target.acts}"
-            hello = {"identifier": name, "address": f"{os.getpid()}{target.acts:x}", "version": 0}
-            await ws.send_str(json.dumps(hello))
-            await ws.send_bytes(b"S:11:8A3D9FAC2A45;")
-            for _ in range(50):
-                await peer.turn()
-                await ws.send_bytes(os.urandom(4000))
+    def dial_in(number: int) -> bytes:
+        name = "LVSDevice" if number % 2 == 0 else f"nobody's {number}"
+        hello = {"identifier": name, "address": f"{os.getpid()}{number:x}", "version": 0}
+        return upgrade("/") + frame(json.dumps(hello)) + frame(b"S:11:8A3D9FAC2A45;")
 
-    await crowd(target, dial_in)
+    return Kind(lambda _: target.devices, dial_in, lambda n: None if n % 50 == 0 else noise)

@@ -13,10 +13,11 @@ from contextlib import suppress
 
 import msgspec
 
-from tests.hostile import insiders, strangers
+from tests.hostile import insiders, raw, strangers
 from tests.hostile.pace import Target
 
-PEERS: dict[str, Callable[[Target], Awaitable[None]]] = {
+# Those that only talk.
+TALKERS: dict[str, Callable[[Target], raw.Kind]] = {
     "gzip": strangers.gzip_bombs,
     "bodies": strangers.bodies,
     "tls": strangers.unfinished_tls,
@@ -32,19 +33,31 @@ PEERS: dict[str, Callable[[Target], Awaitable[None]]] = {
     "messages": insiders.short_frames,
     "relay": insiders.relay_floods,
     "heavy": insiders.heavy_relays,
+    "device": insiders.devices,
+}
+# Those that have to listen as well.
+PARTNERS: dict[str, Callable[[Target], Awaitable[None]]] = {
     "inventor": insiders.invented_toys,
     "liar": insiders.liars,
     "comer": insiders.comers_and_goers,
     "upstream": insiders.upstreams,
-    "device": insiders.devices,
 }
+PEERS = (*TALKERS, *PARTNERS)
 
 
-async def _main(name: str, seconds: float, target: Target) -> None:
-    print("ready", flush=True)
+async def _partners(name: str, seconds: float, target: Target) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await PEERS[name](target)
+            await PARTNERS[name](target)
+
+
+def _attack(name: str, seconds: float, target: Target) -> None:
+    kind = TALKERS[name](target) if name in TALKERS else None
+    print("ready", flush=True)
+    if kind is None:
+        asyncio.run(_partners(name, seconds, target))
+    else:
+        raw.crowd(kind, target, seconds)
 
 
 if __name__ == "__main__":
@@ -52,6 +65,6 @@ if __name__ == "__main__":
     os.nice(10)
     aim = msgspec.json.decode(sys.argv[3], type=Target)
     try:
-        asyncio.run(_main(sys.argv[1], float(sys.argv[2]), aim))
+        _attack(sys.argv[1], float(sys.argv[2]), aim)
     finally:
         print(aim.acts, flush=True)

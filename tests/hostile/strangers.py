@@ -2,159 +2,108 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
-import ssl
 
-import aiohttp
+from tests.hostile.pace import Target
+from tests.hostile.raw import Kind
 
-from tests.hostile.pace import HOST, Peer, Target, crowd
-
-
-async def _read(ws: aiohttp.ClientWebSocketResponse) -> None:
-    async for _ in ws:
-        pass
+_HOST = b"Host: 127.0.0.1\r\n"
+# A ClientHello begins.
+_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 
-async def gzip_bombs(target: Target) -> None:
+def upgrade(path: str, more: bytes = b"") -> bytes:
+    """A request for a websocket."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    ).encode() + (b"%b\r\n" % more)
+
+
+def frame(data: str | bytes) -> bytes:
+    """A masked websocket frame (RFC 6455, 5.2); a mask of zeros changes nothing."""
+    head = 0x81 if isinstance(data, str) else 0x82
+    body = data.encode() if isinstance(data, str) else data
+    if len(body) < 126:
+        size = bytes([0x80 | len(body)])
+    elif len(body) < 1 << 16:
+        size = b"\xfe" + len(body).to_bytes(2)
+    else:
+        size = b"\xff" + len(body).to_bytes(8)
+    return bytes([head]) + size + bytes(4) + body
+
+
+def gzip_bombs(target: Target) -> Kind:
     """Row 1: half a megabyte that stands for 500."""
     body = gzip.compress(bytes(10 << 20), 9) * 50  # members of one file
-
-    async def post(peer: Peer) -> None:
-        _, writer = await asyncio.open_connection(HOST, target.link)
-        writer.write(
-            b"POST /api/v1/stop HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Encoding: gzip\r\n"
-            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-        )
-        writer.write(body)
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-    await crowd(target, post)
+    post = (
+        b"POST /api/v1/stop HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Encoding: gzip\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    ) + body
+    return Kind(lambda _: target.link, lambda _: post)
 
 
-async def bodies(target: Target) -> None:
+def bodies(target: Target) -> Kind:
     """The same at every route that reads one: in pieces, too long, without an end."""
     paths = ("stop", "pause", "tokens", "pairing", "page", "scan", "devices/0/outputs", "nothing")
     heads = (b"Transfer-Encoding: chunked", b"Content-Length: 99999999", b"Content-Length: 65536",
              b"Content-Encoding: deflate\r\nContent-Length: 65536")  # fmt: skip
-
-    async def post(peer: Peer) -> None:
-        number = target.acts
-        _, writer = await asyncio.open_connection(HOST, target.link)
-        try:
-            writer.write(
-                b"POST /api/v1/%b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                b"%b\r\n\r\n" % (paths[number % len(paths)].encode(), heads[number % len(heads)])
-            )
-            for _ in range(16):
-                writer.write(b"1000\r\n" + b"[" * 4096 + b"\r\n")
-                await writer.drain()
-                await peer.turn()
-        finally:
-            writer.close()
-
-    await crowd(target, post)
+    posts = [
+        b"POST /api/v1/%b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        b"%b\r\n\r\n" % (path.encode(), head)
+        for path in paths
+        for head in heads
+    ]
+    piece = b"1000\r\n" + b"[" * 4096 + b"\r\n"
+    return Kind(lambda _: target.link, lambda n: posts[n % len(posts)] + piece, lambda _: piece)
 
 
-async def unfinished_tls(target: Target) -> None:
+def unfinished_tls(target: Target) -> Kind:
     """Row 2: connections that never finish the handshake; half begin it."""
-
-    async def knock(peer: Peer) -> None:
-        reader, writer = await asyncio.open_connection(HOST, target.https)
-        try:
-            if target.acts % 2:
-                writer.write(
-                    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
-                )  # a ClientHello begins
-            await peer.hold(reader.read(1))
-        finally:
-            writer.close()
-
-    await crowd(target, knock)
+    return Kind(lambda _: target.https, lambda n: _HELLO if n % 2 else b"")
 
 
-async def tls_handshakes(target: Target) -> None:
+def tls_handshakes(target: Target) -> Kind:
     """Handshakes that are finished, as many as there can be."""
-    tls = ssl.create_default_context()
-    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-
-    async def shake(peer: Peer) -> None:
-        _, writer = await asyncio.open_connection(HOST, target.https, ssl=tls)
-        writer.close()
-        await writer.wait_closed()
-
-    await crowd(target, shake)
+    return Kind(lambda _: target.https, lambda _: b"", tls=True)
 
 
-async def slow_requests(target: Target) -> None:
+def slow_requests(target: Target) -> Kind:
     """A byte each time: headers that never end."""
-
-    async def drip(peer: Peer) -> None:
-        _, writer = await asyncio.open_connection(HOST, target.link)
-        try:
-            for byte in b"POST /api/v1/stop HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"a" * 4000:
-                writer.write(bytes([byte]))
-                await writer.drain()
-                await peer.turn()
-        finally:
-            writer.close()
-
-    await crowd(target, drip)
+    head = b"POST /api/v1/stop HTTP/1.1\r\n" + _HOST + b"X: "
+    return Kind(lambda _: target.link, lambda _: head, lambda _: b"a")
 
 
-async def event_sockets(target: Target) -> None:
+def event_sockets(target: Target) -> Kind:
     """Row 3: all places of one kind."""
-
-    async def listen(peer: Peer) -> None:
-        url = f"ws://{HOST}:{target.link}/api/v1/events"
-        async with aiohttp.ClientSession() as session, session.ws_connect(url) as ws:
-            await ws.send_str(json.dumps({"t": "hello"}))
-            await peer.hold(_read(ws))
-
-    await crowd(target, listen)
+    first = upgrade("/api/v1/events") + frame(json.dumps({"t": "hello"}))
+    return Kind(lambda _: target.link, lambda _: first)
 
 
-async def link_sockets(target: Target) -> None:
+def link_sockets(target: Target) -> Kind:
     """The same at the door of relays, and half a handshake."""
-
-    async def knock(peer: Peer) -> None:
-        url = f"ws://{HOST}:{target.link}/link"
-        async with aiohttp.ClientSession() as session, session.ws_connect(url) as ws:
-            await ws.send_bytes(bytes([1]) * 96)
-            await peer.hold(_read(ws))
-
-    await crowd(target, knock)
+    first = upgrade("/link") + frame(bytes([1]) * 96)
+    return Kind(lambda _: target.link, lambda _: first)
 
 
-async def pages(target: Target) -> None:
+def pages(target: Target) -> Kind:
     """Row 10: pages that have this machine's browser ask, for images and for a token."""
-    url = f"http://{HOST}:{target.link}"
-    evil = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def look(peer: Peer) -> None:
-            number = target.acts
-            if number % 2:
-                async with session.get(f"{url}/?{number}", headers=evil) as response:
-                    await response.read()
-            else:
-                # A program of this machine may say what it likes.
-                headers = evil if number % 4 else {"Origin": url}
-                async with session.post(f"{url}/api/v1/page", headers=headers) as response:
-                    await response.read()
-
-        await crowd(target, look)
+    evil = b"Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n"
+    # A program of this machine may say what it likes.
+    own = b"Origin: http://127.0.0.1:%d\r\n" % target.link
+    host = b"Host: 127.0.0.1:%d\r\n" % target.link
+    token = b"POST /api/v1/page HTTP/1.1\r\nContent-Length: 0\r\n" + host
+    picture = b"GET /?i HTTP/1.1\r\n" + host + evil + b"\r\n"
+    asks = (picture, token + evil + b"\r\n", picture, token + own + b"\r\n")
+    return Kind(lambda _: target.link, lambda n: asks[n % 4], lambda n: asks[n % 4])
 
 
-async def tokens(target: Target) -> None:
+def tokens(target: Target) -> Kind:
     """Tokens that there are not, wherever one may be given, and bytes that are none."""
 
-    async def guess(peer: Peer) -> None:
-        number = target.acts
+    def guess(number: int) -> bytes:
         places = (
             f"GET /api/v1/devices HTTP/1.1\r\nAuthorization: Bearer bpft_{number}".encode(),
             b"GET /api/v1/devices HTTP/1.1\r\nAuthorization: Bearer \xff\xfe",
@@ -163,72 +112,37 @@ async def tokens(target: Target) -> None:
             f"GET /token/{number} HTTP/1.1\r\nUpgrade: websocket".encode(),
             b"GET /link HTTP/1.1\r\nUpgrade: websocket\r\nAuthorization: Basic \xff",
         )
-        port = target.link if number % 2 else target.clients
-        reader, writer = await asyncio.open_connection(HOST, port)
-        try:
-            writer.write(places[number % len(places)] + b"\r\nHost: 127.0.0.1\r\n\r\n")
-            await reader.read(1000)
-        finally:
-            writer.close()
+        return places[number // 2 % len(places)] + b"\r\nHost: 127.0.0.1\r\n\r\n"
 
-    await crowd(target, guess)
+    return Kind(lambda n: target.link if n % 2 else target.clients, guess)
 
 
-async def pipelines(target: Target) -> None:
+def pipelines(target: Target) -> Kind:
     """Hundreds of requests in one packet, for whatever costs most to answer."""
     paths = ("/api/v1/status", "/api/v1/devices", "/api/v1/openapi.json", "/", "/relay/page.js")
     burst = b"".join(
         f"GET {paths[n % len(paths)]} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
         for n in range(500)
     )
-
-    async def send(peer: Peer) -> None:
-        reader, writer = await asyncio.open_connection(HOST, target.link)
-        try:
-            while True:
-                writer.write(burst)
-                await writer.drain()
-                await peer.turn()
-                if not await reader.read(1 << 20):
-                    return
-        finally:
-            writer.close()
-
-    await crowd(target, send)
+    return Kind(lambda _: target.link, lambda _: burst, lambda _: burst)
 
 
-async def pings(target: Target) -> None:
+def pings(target: Target) -> Kind:
     """Websockets that say nothing but pings, pongs and empty pieces of a frame, thousands at once,
     wherever one can be opened."""
-    # RFC 6455, 5.2: masked, empty; a mask of zeros changes nothing.
+    # RFC 6455, 5.2: masked, empty.
     kinds = (b"\x89\x80" + bytes(4), b"\x8a\x80" + bytes(4), b"\x00\x80" + bytes(4))
+    bursts = [kind * 20_000 for kind in kinds]
+    bursts[2] = b"\x01\x80" + bytes(4) + bursts[2]
     doors = (
         (target.clients, "/"),
         (target.link, "/link"),
         (target.link, "/api/v1/events"),
         (target.devices, "/"),
     )
-
-    async def send(peer: Peer) -> None:
-        number = target.acts
-        port, path = doors[number % len(doors)]
-        reader, writer = await asyncio.open_connection(HOST, port)
-        try:
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-            )
-            await reader.read(1000)
-            kind = kinds[number % len(kinds)]
-            burst = (b"\x01\x80" + bytes(4) if kind[0] == 0 else b"") + kind * 20_000
-            while True:
-                writer.write(burst)
-                await writer.drain()
-                await peer.turn()
-                if not await reader.read(1 << 20):
-                    return
-        finally:
-            writer.close()
-
-    await crowd(target, send)
+    return Kind(
+        lambda n: doors[n % 4][0],
+        lambda n: upgrade(doors[n % 4][1]) + bursts[n % 3],
+        # Of a message that has begun there can be more in any case.
+        lambda n: bursts[n % 2],
+    )

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from forwarder.clients.budget import Budget
+from forwarder.clients.turns import ReadTurn, TurnQueue
 from forwarder.connectors.bounds import (
     LINK_BURST,
     LINK_MESSAGES_S,
     LONG_FRAME_BYTES,
     NOTIFICATIONS_BURST,
     NOTIFICATIONS_S,
-    TURN_MESSAGES,
     WEIGHT_BYTES,
 )
 from forwarder.devices.driver import Outcome as Carried
@@ -67,8 +67,7 @@ class RelayLink:
     """Drives the hub's end of one link until it ends.
 
     `leases()` says what to renew with each beat, and `running()` whether an output is on;
-    `on_message` gets everything that is no reply. `long`: what long frames queue for, of all links
-    together; never held while anything is waited for.
+    `on_message` gets everything that is no reply. `turns`: of all links together.
     """
 
     def __init__(
@@ -78,11 +77,11 @@ class RelayLink:
         *,
         leases: Callable[[], Mapping[int, int]],
         running: Callable[[], bool],
-        long: asyncio.Lock | None = None,
+        turns: TurnQueue | None = None,
         page: str = "",
     ) -> None:
         self._channel = channel
-        self._long = asyncio.Lock() if long is None else long
+        self._turns = turns or TurnQueue()
         self._loop = asyncio.get_running_loop()
         self.session = HubSession(hub_name, self._loop.time(), page=page)
         self._leases = leases
@@ -94,7 +93,8 @@ class RelayLink:
         self._beat_wanted = asyncio.Event()
         self._waiting: dict[int, Waiting] = {}
         now = self._loop.time()
-        self._messages = Budget(LINK_MESSAGES_S, LINK_BURST, now)
+        budget = Budget(LINK_MESSAGES_S, LINK_BURST, now)
+        self._turn = ReadTurn(self._turns, budget, self._loop.time)
         # Messages of this turn that nobody asked for: an answer is what a client spends, not it.
         self._unasked = 0
         self._notifications = Budget(NOTIFICATIONS_S, NOTIFICATIONS_BURST, now)
@@ -309,19 +309,17 @@ class RelayLink:
     # --- in -------------------------------------------------------------------------------------
 
     async def _read(self, on_message: Callable[[FromRelay], None]) -> None:
-        turn = self._unasked = 0
+        self._unasked = 0
         while True:
             frame = await self._channel.receive()
             weight = 1 + len(frame) // WEIGHT_BYTES
-            turn += weight
+            self._turn.left -= weight
             self._unasked += weight - 1
-            if turn >= TURN_MESSAGES:
-                pause = self._messages.spend(self._unasked, self._loop.time())
-                turn = self._unasked = 0
-                await asyncio.sleep(pause)
-            if len(frame) >= LONG_FRAME_BYTES:
-                async with self._long:
-                    await asyncio.sleep(0)  # whoever comes next is let in a pass later
+            if self._turn.left <= 0:
+                cost, self._unasked = self._unasked, 0
+                await self._turn.others(cost, queue=len(frame) >= LONG_FRAME_BYTES)
+            elif len(frame) >= LONG_FRAME_BYTES:
+                await self._turns.next()
             if self._leaving:
                 continue  # what was on its way when we said goodbye; the writer ends the link
             message, answer = self.session.receive(frame, self._loop.time())

@@ -6,10 +6,10 @@ loop of the link that brought the news.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+from forwarder.clients.turns import TurnQueue
 from forwarder.connectors.whereabouts import Whereabouts
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
@@ -79,7 +79,7 @@ class RelaySource:
         self._sink = sink
         self._on_change = on_change
         self._stopping = False
-        self._long = asyncio.Lock()
+        self._turns = TurnQueue()
         self._keeping = Keeping(self.relays, kept, on_kept)
         self.whereabouts = Whereabouts(self.relays)
         # Toys that are not connected and may be running.
@@ -119,7 +119,7 @@ class RelaySource:
             self._hub_name,
             leases=lambda: relay.leases(link),
             running=lambda: relay.running,
-            long=self._long,
+            turns=self._turns,
             page=self._page,
         )
         hello = await link.greet()

@@ -1,0 +1,91 @@
+"""Who is read when: one flood in a pass of the loop, and no wait for who says little."""
+
+from __future__ import annotations
+
+import asyncio
+
+from forwarder.clients.budget import Budget
+from forwarder.clients.turns import ReadTurn, TurnQueue
+from forwarder.connectors.bounds import TURN_MESSAGES, TURN_S
+from tests.doubles.clock import run_virtual
+
+
+def new_turn(turns: TurnQueue, budget: Budget | None = None) -> ReadTurn:
+    return ReadTurn(turns, budget, asyncio.get_running_loop().time)
+
+
+async def flood(turn: ReadTurn, read: list[int], number: int) -> None:
+    while True:
+        turn.left -= TURN_MESSAGES
+        await turn.others()
+        read.append(number)
+
+
+async def passes_of(turn: ReadTurn) -> int:
+    """For how many passes of the loop `turn` waits for the others."""
+    count = 0
+
+    async def tick() -> None:
+        nonlocal count
+        while True:
+            await asyncio.sleep(0)
+            count += 1
+
+    ticking = asyncio.create_task(tick())
+    turn.left -= TURN_MESSAGES
+    await turn.others()
+    ticking.cancel()
+    return count
+
+
+def test_of_all_that_flood_one_is_read_in_a_pass_and_each_in_its_turn() -> None:
+    async def run() -> None:
+        turns, read = TurnQueue(), list[int]()
+        floods = [asyncio.create_task(flood(new_turn(turns), read, n)) for n in range(50)]
+        most = 0
+        for _ in range(500):
+            before = len(read)
+            await asyncio.sleep(0)
+            most = max(most, len(read) - before)
+        for task in floods:
+            task.cancel()
+        assert most == 1
+        assert len(read) > 200
+        assert max(read.count(n) for n in range(50)) - min(read.count(n) for n in range(50)) <= 1
+
+    run_virtual(run())
+
+
+def test_who_says_less_than_a_turn_in_its_time_waits_for_no_flood() -> None:
+    async def run() -> None:
+        turns = TurnQueue()
+        calm, fast = new_turn(turns), new_turn(turns)
+        floods = [asyncio.create_task(flood(new_turn(turns), [], n)) for n in range(50)]
+        await asyncio.sleep(0)
+        assert await passes_of(fast) > 40
+        for task in floods:
+            task.cancel()
+        await asyncio.sleep(2 * TURN_S)
+        floods = [asyncio.create_task(flood(new_turn(turns), [], n)) for n in range(50)]
+        await asyncio.sleep(0)
+        assert await passes_of(calm) <= 2
+        for task in floods:
+            task.cancel()
+
+    run_virtual(run())
+
+
+def test_above_its_budget_a_peer_waits_by_the_clock() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        turn = new_turn(TurnQueue(), Budget(rate=100, burst=10, now=loop.time()))
+        began = loop.time()
+        turn.left -= 110
+        await turn.others()
+        assert 0.99 < loop.time() - began < 1.01
+        assert turn.left == TURN_MESSAGES
+        began = loop.time()
+        await turn.others(cost=50)  # what it was asked for is not counted
+        assert 0.49 < loop.time() - began < 0.51
+
+    run_virtual(run())
