@@ -55,6 +55,9 @@ from forwarder.errors import ConfigError
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
+from forwarder.meet.here import DESCRIPTORS as HERE_DESCRIPTORS
+from forwarder.meet.here import meeting_here
+from forwarder.meet.server import MeetingServer
 from forwarder.shares.doorway import Doorway
 from forwarder.shares.ids import ShareIds
 from forwarder.shares.sessions import SharedSessions
@@ -75,6 +78,7 @@ from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel
 from relay.link.errors import LinkRefused
 from relay.link.messages import Places
+from relay.link.security.meeting import hub_id
 from relay.link.security.secure import RelayIdentity, secure_as_hub
 
 log = logging.getLogger(__name__)
@@ -168,7 +172,8 @@ class App:
         )
         self.guests = Guests(lambda grant: self.tokens.holds(grant, time.time()), time.time)
         self.agents = _agents(config, self.user)
-        self.doors = doors_within(descriptors())
+        beside = 0 if config.link.meet_here is None else HERE_DESCRIPTORS
+        self.doors = doors_within(descriptors(beside))
         self.meeting_ids = MeetingIds(self.trust.key.public)
         ShareIds(self.shares, self.meeting_ids, self._met_guest)
         self.stalls = Stalls()
@@ -224,9 +229,20 @@ class App:
         self.meetings = [
             MeetingPoint(url, self.trust.key, self.doors, ids=self.meeting_ids) for url in meet
         ]
+        self._here = self._meeting_here()
         services.meetings = self.meetings
         self._control = ControlSocket(state, self.api.control())
         self._stop = asyncio.Event()
+
+    def _meeting_here(self) -> tuple[MeetingServer, MeetingPoint] | None:
+        """A meeting point of its own, and its registration there, which takes the short way."""
+        link, key = self.config.link, self.trust.key
+        if link.meet_here is None:
+            return None
+        server = meeting_here(link.meet_here, link.meet_port, hub_id(key.public), self.config.name)
+        point = MeetingPoint(server.origin, key, self.doors, ids=self.meeting_ids)
+        self.meetings.append(point)
+        return server, point
 
     def _routes(self) -> None:
         # Strangers may fill no larger buffer than a link frame needs.
@@ -341,6 +357,8 @@ class App:
         yield "links", self._link.run()
         if self._https is not None:
             yield "https", self._https.run()
+        if self._here is not None:
+            yield "own meeting point", self._here[0].run()
         for meeting in self.meetings:
             yield f"meeting point {meeting.origin}", meeting.run_visits(self._met_link)
         yield "API", self.api.run()
@@ -400,6 +418,9 @@ class App:
         self._control.bind()
         for connector in self._other_listeners:
             connector.bind()
+        if self._here is not None:
+            server, point = self._here
+            point.by = f"http://127.0.0.1:{server.bind()}"
         places = self._places
         places.client_port, places.link_port = self._clients.bind(), self._link.bind()
         if self._https is not None and places.https_port is None:
@@ -418,6 +439,8 @@ class App:
         self._link.close()
         if self._https is not None:
             self._https.close()
+        if self._here is not None:
+            self._here[0].close()
         self._control.close()
         self._lock.release()
 

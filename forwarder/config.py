@@ -22,6 +22,7 @@ from relay.wanted import NamedRadios
 CLIENT_PORT = 12345
 LINK_PORT = 12346
 HTTPS_PORT = 12347
+MEETING_PORT = 12348
 WEBSOCKET_DEVICE_PORT = 54817
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -87,6 +88,10 @@ class Clients(_Table, frozen=True):
         return "wss" if self.secure else "ws"
 
 
+# A public meeting point that hubs register at unless told otherwise: there is none today.
+DEFAULT_MEET: tuple[str, ...] = ()
+
+
 class Link(_Table, frozen=True):
     """How relays reach the hub, and the dashboard and the API.
 
@@ -96,6 +101,8 @@ class Link(_Table, frozen=True):
     tls            the certificate for it, instead of the generated one
     names          host names that this machine is called by, besides its addresses
     meet           meeting points where relays from elsewhere find this hub
+    meet_here      the public address of a meeting point in this hub itself, which a tunnel or proxy
+                   of this machine leads to `meet_port`
     """
 
     port: Port = LINK_PORT
@@ -103,7 +110,9 @@ class Link(_Table, frozen=True):
     https_port: Port = HTTPS_PORT
     tls: TlsSection | None = None
     names: tuple[str, ...] = ()
-    meet: Annotated[tuple[Url, ...], Meta(max_length=4)] = ()
+    meet: Annotated[tuple[Url, ...], Meta(max_length=4)] = DEFAULT_MEET
+    meet_here: Url | None = None
+    meet_port: Port = MEETING_PORT
 
 
 class RadioSection(NamedRadios, frozen=True, forbid_unknown_fields=True, kw_only=True):

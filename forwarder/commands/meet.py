@@ -10,6 +10,7 @@ from pathlib import Path
 
 from forwarder.access.tls import users_certificate
 from forwarder.commands.base import FINE, Subcommand, port_number
+from forwarder.config import MEETING_PORT
 from forwarder.connectors.listener import EVERYWHERE
 from forwarder.errors import ConfigError
 from forwarder.meet.bounds import DEFAULT, with_descriptors
@@ -18,8 +19,6 @@ from forwarder.meet.server import MeetingServer
 from relay.link.event_loop import new_event_loop
 from relay.link.names import neutralise
 from relay.link.security.meeting import MeetingAddressError, is_id, meeting_origin, websocket_of
-
-MEETING_PORT = 12348
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

@@ -33,20 +33,20 @@ PLACES: Final = sum(
 Key = TypeVar("Key")
 
 
-def descriptors() -> int | None:
-    """How many this process may have, after asking for as many as all places need; None where
-    nobody says."""
+def descriptors(beside: int = 0) -> int | None:
+    """How many this process may have, after asking for as many as all places need and `beside`
+    them; without those. None where nobody says."""
     if sys.platform == "win32":
         return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     if soft == unlimited:
         return None
-    wanted = PLACES + RESERVED
+    wanted = PLACES + RESERVED + beside
     if soft < wanted and (hard == unlimited or hard > soft):
         soft = wanted if hard == unlimited else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return soft
+    return soft - beside
 
 
 def doors_within(limit: int | None) -> Doors:

@@ -78,6 +78,7 @@ WISHES = 1024
 
 class MeetingPoint:
     """A connector whose channels are visitors of one meeting point, for the hub with `key`.
+    `by`: where this machine dials it, if not at its address, as `meeting_origin` returns it.
     `ids`: what it answers to beside its own id; who comes by those is served as they say.
 
     `registered`: visitors are told now; else `trouble` says why not, in words.
@@ -89,6 +90,7 @@ class MeetingPoint:
         key: KeyPair,
         doors: Doors,
         *,
+        by: str | None = None,
         ids: MeetingIds | None = None,
         tls: TlsTrust = True,
         backoff: Backoff = AGAIN,
@@ -100,6 +102,7 @@ class MeetingPoint:
             self.origin = meeting_origin(address)
         except MeetingAddressError as error:
             raise ConfigError(f"{error}.") from error
+        self.by = by or self.origin
         self._id = hub_id(key.public)
         self.url = visit_url(self.origin, self._id)
         self.registered = False
@@ -143,7 +146,7 @@ class MeetingPoint:
     async def _keep(self, handler: OnMeetingVisit, visits: asyncio.TaskGroup) -> None:
         """One registration, to its end. Raises LinkError."""
         channel = await dial(
-            hub_url(self.origin),
+            hub_url(self.by),
             tls=self._tls,
             heartbeat_s=self._ping_s,
             max_frame_bytes=MAX_FRAME_BYTES,
@@ -260,7 +263,7 @@ class MeetingPoint:
     async def _receive(self, visitor: Visitor, place: Place, handler: OnMeetingVisit) -> None:
         try:
             channel = await dial(
-                join_url(self.origin, visitor.ticket),
+                join_url(self.by, visitor.ticket),
                 tls=self._tls,
                 heartbeat_s=HEARTBEAT_S,
                 max_frame_bytes=self._frame_bytes,

@@ -90,9 +90,11 @@ class MeetingServer:
         hosts: Sequence[str] = EVERYWHERE,
         tls: ssl.SSLContext | None = None,
         bounds: Bounds = DEFAULT,
+        knocking: int = KNOCKING,
         only: Callable[[str], bool] = lambda id: True,
         proxies: Proxies | None = None,
         owner: str = "",
+        option: str = "--port",
     ) -> None:
         self.table = MeetingTable(bounds, only=only)
         self.origin = origin
@@ -107,20 +109,21 @@ class MeetingServer:
         app.router.add_get(VISIT_PATH + "{id}", self._visit)
         app.router.add_get(JOIN_PATH + "{ticket}", self._join)
         app.router.add_get("/", self._index)
-        RelayPages().mount(app)
+        RelayPages(served_by=owner or "somebody who gives no name").mount(app)
         most = sockets(bounds)
         behind = Bound(most, most)
-        knocking = Bound(KNOCKING, KNOCKING // 8)
+        each = Bound(knocking, knocking // 8)
         self._listener = Listener(
             app,
             port=port,
             hosts=hosts,
             tls=tls,
+            option=option,
             doors=Doors(
                 knocking={
-                    PeerOrigin.HERE: Bound(KNOCKING, KNOCKING),
-                    PeerOrigin.KNOWN: knocking,
-                    PeerOrigin.NEW: knocking,
+                    PeerOrigin.HERE: Bound(knocking, knocking),
+                    PeerOrigin.KNOWN: each,
+                    PeerOrigin.NEW: each,
                 },
                 strangers={},
                 # Places by the address that is meant are given by the table; a proxy has many.

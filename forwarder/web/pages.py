@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -100,10 +101,17 @@ def _kind(name: str) -> str | None:
     return _TYPES.get(name.rpartition(".")[2])
 
 
-class RelayPages:
-    """The phone's page. The files are read when the first visitor comes."""
+# Where a page that comes from elsewhere than the person's own hub says who serves it.
+_NO_SERVER: Final = b'<meta name="served-by" content="">'
 
-    def __init__(self) -> None:
+
+class RelayPages:
+    """The phone's page. The files are read when the first visitor comes. `served_by`: who serves
+    it, for people, where that is not their own hub."""
+
+    def __init__(self, served_by: str = "") -> None:
+        mark = html.escape(served_by).encode()
+        self._served_by = _NO_SERVER.replace(b'""', b'"%s"' % mark)
         self._read: dict[str, dict[str, bytes]] = {}
 
     def mount(self, app: web.Application) -> None:
@@ -130,7 +138,9 @@ class RelayPages:
 
     def _files(self, page: str) -> dict[str, bytes]:
         if page not in self._read:
-            self._read[page] = page_files({"dashboard": DASHBOARD, "relay": RELAY}[page])
+            files = page_files({"dashboard": DASHBOARD, "relay": RELAY}[page])
+            files["index.html"] = files["index.html"].replace(_NO_SERVER, self._served_by)
+            self._read[page] = files
         return self._read[page]
 
 

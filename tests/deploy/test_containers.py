@@ -5,6 +5,7 @@ What cannot be seen this way is whether the images build and run; deploy/README.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from dataclasses import dataclass
@@ -13,9 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from forwarder.commands.meet import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 CONTAINER = ROOT / "deploy" / "container"
-IMAGES = ("forwarder", "relay")
+IMAGES = ("forwarder", "relay", "meet")
+# What keeps something.
+KEEPING = ("forwarder", "relay")
 # https://docs.docker.com/reference/dockerfile/
 INSTRUCTIONS = {
     "ARG", "FROM", "RUN", "CMD", "LABEL", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME",
@@ -85,12 +90,24 @@ def test_it_runs_as_nobody_special_and_ends_by_the_signal_that_stops_devices(nam
     assert f"--uid {user} " in only(final, "RUN").text
     assert only(final, "STOPSIGNAL").text == "SIGTERM"
     # The exec form: a shell in between would keep the signal to itself.
-    assert only(final, "ENTRYPOINT").words == [name]
+    assert only(final, "ENTRYPOINT").words == ["relay" if name == "relay" else "forwarder"]
     command = only(final, "CMD").words
-    assert command[command.index("--state") + 1] == only(final, "VOLUME").text
+    if name in KEEPING:
+        assert command[command.index("--state") + 1] == only(final, "VOLUME").text
 
 
-@pytest.mark.parametrize("name", IMAGES)
+def test_a_meeting_points_command_is_one_that_the_program_takes() -> None:
+    parser = argparse.ArgumentParser()
+    final = stages("meet")[2]
+    COMMANDS["meet"].add(parser)
+    words = only(final, "CMD").words
+    options = parser.parse_args(words[words.index("meet") + 1 :])
+    assert str(options.port) == only(final, "EXPOSE").text
+    # Whoever can say where the hub's relays are is in front of it: it has no state, and no volume.
+    assert not [step for step in final if step.instruction == "VOLUME"]
+
+
+@pytest.mark.parametrize("name", KEEPING)
 def test_the_program_is_what_the_package_installs(name: str) -> None:
     scripts = (ROOT / "pyproject.toml").read_text().partition("[project.scripts]")[2]
     assert f'\n{name} = "{name}.__main__:main"' in scripts

@@ -41,6 +41,14 @@ def _add(parser: argparse.ArgumentParser) -> None:
         help="a meeting point for relays elsewhere, such as wss://meet.example.org",
     )
     parser.add_argument(
+        "--meet-here",
+        metavar="URL",
+        help="be the meeting point too: URL is what a tunnel or proxy of this machine makes public",
+    )
+    parser.add_argument(
+        "--meet-port", type=port_number, metavar="N", help="where that leads to (default: 12348)"
+    )
+    parser.add_argument(
         "--trace", type=Path, metavar="FILE", help="write each radio operation as a JSON line"
     )
 
@@ -64,6 +72,10 @@ def merged(options: argparse.Namespace) -> Config:
     if options.meet:
         meet = tuple(dict.fromkeys((*options.meet, *config.link.meet)))
         config = replace(config, link=replace(config.link, meet=meet))
+    if options.meet_here is not None:
+        config = replace(config, link=replace(config.link, meet_here=options.meet_here))
+    if options.meet_port is not None:
+        config = replace(config, link=replace(config.link, meet_port=options.meet_port))
     if options.simulate is not None:
         names = tuple(name.strip() for name in options.simulate.split(",") if name.strip())
         if not names:

@@ -6,7 +6,7 @@ import { BadLink, takeLink } from './places.js';
 import { WebRadio } from './radio.js';
 import { Relay } from './relay.js';
 import { Store, StoreError } from './store.js';
-import { BAD_LINK, RELOADED, TAKING } from './texts.js';
+import { BAD_LINK, RELOADED, SERVED_BY, TAKING } from './texts.js';
 import { Ui } from './ui.js';
 
 const TAB_LOCK = 'forwarder-relay';
@@ -56,6 +56,14 @@ function toysOfLastTab() {
   });
 }
 
+// Who serves this page, where that is not the person's own hub: they could change it.
+function sayWhoServes() {
+  const who = document.querySelector('meta[name=served-by]').content;
+  const line = document.getElementById('served-by');
+  line.hidden = !who;
+  if (who) line.textContent = SERVED_BY(location.host, who);
+}
+
 function readAddress(ui) {
   try {
     return takeLink();
@@ -71,6 +79,7 @@ async function main() {
     sessionStorage.setItem(TAKE_MARK, '1');
     location.reload();
   });
+  sayWhoServes();
   const pairing = readAddress(ui);
   const reason = unsupportedReason();
   if (reason) {

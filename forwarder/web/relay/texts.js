@@ -110,6 +110,9 @@ export const ELSEWHERE = {
   tone: 'calm', title: 'Open in another tab', text: 'This phone\'s relay runs in another tab or window. Only one can be the radio.', action: 'takeover',
 };
 
+// Where this page comes from, if not from the person's own hub.
+export const SERVED_BY = (host, who) => `This page comes from ${host}, served by ${who}, who could change it. What it says to your hub is encrypted, and passes there unread.`;
+
 export const RELOADED = {
   tone: 'calm', title: 'Bluetooth had got stuck', text: 'Chrome did not answer any more, so this page loaded itself again. If a toy is still running, switch it off by hand.', action: null,
 };

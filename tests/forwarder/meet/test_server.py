@@ -131,7 +131,7 @@ async def test_a_meeting_point_by_another_name_gets_no_registration() -> None:
     async with meeting_server() as server:
         server.origin = "https://elsewhere.example.org"
         hub = House(server)
-        hub.point.origin = f"http://localhost:{server.bind()}"
+        hub.point.origin = hub.point.by = f"http://localhost:{server.bind()}"
         async with running(hub.run()):
             await until(lambda: "another address" in hub.point.trouble, "the trouble")
         assert not hub.point.registered
@@ -182,3 +182,12 @@ async def test_a_pair_has_so_many_bytes_a_second() -> None:
             await there.receive()
         assert 1.0 <= clock() - began < 3.0
         await visitor.close()
+
+
+async def test_the_phones_page_names_who_serves_it_and_markup_in_that_is_none() -> None:
+    async with meeting_server(owner="Ada <b>") as server:
+        _, page = await get(server, "/relay/")
+        assert '<meta name="served-by" content="Ada &lt;b&gt;">' in page
+    async with meeting_server() as server:
+        _, page = await get(server, "/relay/")
+        assert 'content="somebody who gives no name"' in page
