@@ -1,8 +1,8 @@
-"""`python -m tests [pytest's arguments]`: the whole suite, in two goes, with one end.
+"""`python -m tests [pytest's arguments]`: the whole suite, in three goes, with one end.
 
 Tests in virtual time do not care how late anything comes: they use all processors at once. Those
-that hold promises by the clock, at processes, browsers and sockets, come after them, one by one.
-Both goes always run; it fails if either did.
+with processes, browsers and sockets mostly wait for them: two files at a time. What measures how
+much a hub bears runs by itself. All goes always run; it fails if one did.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from xml.etree import ElementTree
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent
 
-# What promises times by the clock, below this folder; everything else runs beside other tests.
+# Below this folder; everything else is in virtual time.
 REAL_TIME = (
-    "benchmarks",
     "ble_vm",
     "faults",
-    "hostile",
     "relay/test_left_running.py",
     "relay/test_supervisor_bluez.py",
     "system",
     "web",
 )
+# Of these and besides these.
+ALONE = ("benchmarks", "faults/test_strangers.py", "hostile")
 INTERRUPTED = 2  # pytest's code for Ctrl-C
 
 
@@ -72,20 +72,21 @@ class Go:
         return f"{self.name}: {counts} in {minutes} min {seconds} s{end}"
 
 
-def goes() -> tuple[Go, Go]:
-    """The two, in order."""
-    real = [os.path.relpath(HERE / path, TREE) for path in REAL_TIME]
+def goes() -> tuple[Go, ...]:
+    """All there are, in order."""
+    real, alone = ([os.path.relpath(HERE / path, TREE) for path in of] for of in (REAL_TIME, ALONE))
+    but_real = [f"--ignore={path}" for path in (*real, *alone)]
+    but_alone = [f"--ignore={path}" for path in alone]
     return (
-        Go(
-            "virtual time, beside each other",
-            ["-n", "auto", "--dist", "worksteal", *(f"--ignore={path}" for path in real)],
-        ),
-        Go("real time, one by one", ["-n", "0", *real]),
+        Go("virtual time", ["-n", "auto", "--dist", "worksteal", *but_real]),
+        # By file, for the tests of many share a browser or a hub.
+        Go("real time", ["-n", "2", "--dist", "loadfile", *but_alone, *real]),
+        Go("alone", ["-n", "0", *alone]),
     )
 
 
 def summary(done: Sequence[Go]) -> str:
-    """What both came to: counts, what was skipped and why, what failed."""
+    """What all came to: counts, what was skipped and why, what failed."""
     lines = ["=== all of it ==="]
     for go in done:
         lines += [f"SKIPPED {name}" for name in go.skipped]

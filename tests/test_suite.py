@@ -1,4 +1,4 @@
-"""`python -m tests`: both goes, one end, and the truth about what they came to."""
+"""`python -m tests`: all goes, one end, and the truth about what they came to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.__main__ import HERE, REAL_TIME, Go, goes, summary
+from tests.__main__ import ALONE, HERE, REAL_TIME, Go, goes, summary
 
 TWO_TESTS = """
 import time
@@ -15,12 +15,16 @@ def test_other(): assert {good}
 """
 
 
-def test_what_runs_alone_is_there_and_is_left_out_of_what_runs_together() -> None:
-    together, alone = goes()
-    for path in REAL_TIME:
+def test_each_test_is_in_one_go() -> None:
+    together, real, alone = (go.arguments for go in goes())
+    for path in (*REAL_TIME, *ALONE):
         assert (HERE / path).exists()
-        assert f"--ignore=tests/{path}" in together.arguments
-        assert f"tests/{path}" in alone.arguments
+        assert f"--ignore=tests/{path}" in together
+    for path in REAL_TIME:
+        assert f"tests/{path}" in real
+    for path in ALONE:
+        assert f"--ignore=tests/{path}" in real
+        assert f"tests/{path}" in alone
 
 
 @pytest.mark.parametrize("good", [True, False])
