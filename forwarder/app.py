@@ -61,6 +61,7 @@ from forwarder.meet.server import MeetingServer
 from forwarder.shares.doorway import Doorway
 from forwarder.shares.ids import ShareIds
 from forwarder.shares.sessions import SharedSessions
+from forwarder.sources.relays.choosing.pins import Pins
 from forwarder.sources.relays.source import RelaySource
 from forwarder.sources.relays.status import RelayStatus, why_not
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
@@ -157,6 +158,7 @@ class App:
             kept=self.store.kept,
             on_kept=self.store.keep,
             page=relay_page_build(),
+            pins=Pins((pin.address, pin.relay, pin.how) for pin in config.devices.pins),
         )
         self.hub.sources.append(self.relays)
         self.hub.missing = lambda: [item.address for item in self.relays.owing]

@@ -15,6 +15,7 @@ import platformdirs
 from msgspec import Meta, Struct
 
 from forwarder.errors import ConfigError
+from forwarder.sources.relays.choosing.pins import How
 from relay.link.misfit import TABLE, misfit, toml_fault
 from relay.link.names import machine_name
 from relay.wanted import NamedRadios
@@ -168,17 +169,31 @@ class WebsocketDevices(_Table, frozen=True):
     hosts: tuple[str, ...] = ("127.0.0.1", "::1")
 
 
+class PinSection(_Table, frozen=True):
+    """Which relay may have the device at this address.
+
+    relay          its name
+    how            only: no other may; prefer: it comes first where it can; never: it may not
+    """
+
+    address: Annotated[str, Meta(min_length=1, max_length=64)]
+    relay: Annotated[str, Meta(min_length=1, max_length=128)]
+    how: How = How.ONLY
+
+
 class DevicesSection(_Table, frozen=True):
     """What is known about devices.
 
     official       a buttplug-device-config-v5.json (or v4) that is newer than what is built in
     user           Intiface's user device configuration; default: devices.json in the state folder
     catalogue      a folder of more protocol files
+    pins           which relay may have what, in tables: of an address and a relay's name
     """
 
     official: Path | None = None
     user: Path | None = None
     catalogue: Path | None = None
+    pins: tuple[PinSection, ...] = ()
 
 
 class Config(_Table, frozen=True):

@@ -88,6 +88,7 @@ class Agent:
         self._scanner = Scanner(radio, self._tell, self._roster.held, sighted)
         self._roster.heard, self._roster.offer = self._scanner.last, self._scanner.offer
         self._roster.debts_changed = self._tell_debts
+        self._roster.places_changed = self._scanner.look
         self._supervisor = (
             Supervisor(
                 self._roster,

@@ -16,12 +16,12 @@ from relay.radio.score import UNKNOWN_DBM
 _MAX_TEXT = 160
 
 
-def choices(verdicts: Iterable[RelayVerdict], now: float) -> tuple[ChoiceView, ...]:
-    """`now`: loop time."""
+def choices(verdicts: Iterable[RelayVerdict], now: float | None = None) -> tuple[ChoiceView, ...]:
+    """`now`: loop time; None for what was decided some time ago."""
     return tuple(_choice(verdict, now) for verdict in verdicts)
 
 
-def _choice(verdict: RelayVerdict, now: float) -> ChoiceView:
+def _choice(verdict: RelayVerdict, now: float | None) -> ChoiceView:
     told = verdict.score
     return ChoiceView(
         relay=neutralise(verdict.post.name),
@@ -37,7 +37,9 @@ def _choice(verdict: RelayVerdict, now: float) -> ChoiceView:
         ),
         obstacle=verdict.obstacle,
         why=neutralise(verdict.why, _MAX_TEXT) or None,
-        again_s=round(max(0.0, verdict.until - now), 1) if verdict.until else None,
+        again_s=None
+        if now is None or not verdict.until
+        else round(max(0.0, verdict.until - now), 1),
         text=neutralise(str(verdict), _MAX_TEXT),
     )
 

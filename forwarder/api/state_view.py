@@ -214,7 +214,7 @@ class Picture:
             link_ms=_rounded(link_ms),
             radio_ms=radio_ms,
             commands=device.commands,
-            choice=choices(relays.chosen(device.identity.address), _now()),
+            choice=choices(relays.chosen(device.identity.address)),
         )
 
     def known(self) -> tuple[Known, ...]:

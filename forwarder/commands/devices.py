@@ -6,6 +6,7 @@ import argparse
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypedDict
 
 from msgspec import UNSET, UnsetType
 
@@ -13,6 +14,7 @@ from forwarder.api.documents.model import (
     CatalogueView,
     DeviceBody,
     DeviceSet,
+    How,
     Known,
     LimitBody,
     LiveDeviceView,
@@ -80,7 +82,10 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--deny", action="store_true", default=None, help="never connect it")
     choice.add_argument("--allow", action="store_true", help="take a denial back")
-    parser.add_argument("--pin", metavar="RELAY", help='only this relay may have it; "" for any')
+    pin = parser.add_mutually_exclusive_group()
+    pin.add_argument("--pin", metavar="RELAY", help='only this relay may have it; "" for any')
+    pin.add_argument("--prefer", metavar="RELAY", help="this relay comes before all others")
+    pin.add_argument("--never", metavar="RELAY", help="this relay may not have it")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -157,12 +162,25 @@ def _set(options: argparse.Namespace) -> int:
         display_name=UNSET if options.name is None else (options.name or None),
         limits=_limits(admin, options),
         deny=deny,
-        pin=UNSET if options.pin is None else (options.pin or None),
+        **_pin(options),
     )
     if body == DeviceBody():
         raise ConfigError("What shall be set? See `forwarder devices set --help`.")
     print(admin.send("PUT", f"/devices/{options.index}", DeviceSet, body).text)
     return FINE
+
+
+class _PinWords(TypedDict, total=False):
+    pin: str | None
+    pin_how: How
+
+
+def _pin(options: argparse.Namespace) -> _PinWords:
+    if options.pin is not None:
+        return {"pin": options.pin or None}
+    if options.prefer is not None:
+        return {"pin": options.prefer, "pin_how": How.PREFER}
+    return {} if options.never is None else {"pin": options.never, "pin_how": How.NEVER}
 
 
 def _forget(options: argparse.Namespace) -> int:

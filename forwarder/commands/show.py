@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from forwarder.api.documents.model import (
@@ -49,6 +49,7 @@ def status_lines(status: StatusView) -> Iterator[str]:
     yield from table(map(relay_row, status.relays)) if status.relays else ("  none",)
     yield "Devices"
     yield from table(map(device_row, status.devices)) if status.devices else ("  none",)
+    yield from choice_lines(status.devices)
     yield "Clients"
     yield from table(map(_client_row, status.clients)) if status.clients else ("  none",)
 
@@ -97,6 +98,8 @@ def relay_row(relay: RelayView) -> tuple[str, ...]:
     elif relay.radio is not None and relay.radio.parts:
         radio = ", ".join(radio_in_words(part) for part in relay.radio.parts)
     devices = counted(len(relay.devices), "device") if relay.connected else ""
+    if relay.connected and not relay.free_slots:
+        devices += ", no free place"
     paired = "paired" if relay.paired else "this machine"
     return relay.name, state, trip, devices, paired, radio
 
@@ -117,6 +120,19 @@ def device_row(device: LiveDeviceView) -> tuple[str, ...]:
         battery,
         f"at {device.source}",
     )
+
+
+def choice_lines(devices: Sequence[LiveDeviceView]) -> Iterator[str]:
+    """Why each device is where it is, if there was a choice."""
+    rows = [
+        (device.shown_name, *(f"{choice.text}" for choice in device.live.choice))
+        for device in devices
+        if len(device.live.choice) > 1
+    ]
+    if rows:
+        yield "Chosen by score, in dB"
+    for name, *choices in rows:
+        yield f"  {name}  {'; '.join(choices)}"
 
 
 def outputs_in_words(device: LiveDeviceView) -> str:

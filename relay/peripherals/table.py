@@ -48,7 +48,8 @@ class Roster:
 
     One hub at a time has them: `hub`, None while there is no link, with what its Welcome said.
     `heard` knows the newest advertisement of a peripheral; `offer` tells the hub of one that is
-    kept for it, and says whether it looks for any. `debts_changed` is called when they are.
+    kept for it, and says whether it looks for any. `debts_changed` is called when they are,
+    `places_changed` when a place was taken or became free.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Roster:
         self.heard: Callable[[str], Advertisement | None] = lambda address: None
         self.offer: Callable[[Advertisement], bool] = lambda advertisement: False
         self.debts_changed: Callable[[], None] = lambda: None
+        self.places_changed: Callable[[], None] = lambda: None
         self.keeper = RecordKeeper(Records(config.records), Locks(config.locks), _may_run)
         self._radio = radio
         self._config = config
@@ -188,6 +190,7 @@ class Roster:
             owner.append(peripheral)
             self._peripherals[address] = peripheral
             self._fresh.add(address)
+            self.places_changed()
         finally:
             del self._attempts[address]
             if not owner:
@@ -215,6 +218,7 @@ class Roster:
             if self._numbers.get(peripheral.p) is peripheral:
                 del self._numbers[peripheral.p]
             self._lost(peripheral)
+            self.places_changed()
             self._around.audit.note("disconnected", address)
             log.info("%s: disconnected", address)
 

@@ -149,6 +149,10 @@ class Scanner:
         if self._sightings.due is not None:
             self._flush = loop.call_at(self._sightings.due, self._tell_sightings)
 
+    def look(self) -> None:
+        """The radio may have changed: tell the hub now if it has."""
+        self._tell_state()
+
     def _tell_state(self) -> None:
         info = self.info
         if info != self._told:

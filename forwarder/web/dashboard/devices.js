@@ -60,6 +60,8 @@ export class Devices {
     show(signal, live.rssi_dbm !== null);
     if (live.rssi_dbm !== null) text(signal, words.signal(live.rssi_dbm));
     show(card.querySelector('.hops'), live.link_ms !== null);
+    // Why it is there: the relays as they were judged, for whoever points at it.
+    attribute(card.querySelector('.source'), 'title', live.choice.map(one => one.text).join('\n'));
     text(card.querySelector('.hops-text'), `link ${words.ms(live.link_ms)}, radio ${words.ms(live.radio_ms)}`);
     for (const row of card.querySelector('.outputs').children) this.level(row, live.levels[row.feature]);
   }
@@ -174,7 +176,9 @@ export class Devices {
     const pin = panel.querySelector('.pin');
     const relays = Object.values(this.feed.state.relays).map(relay => relay.name);
     pin.replaceChildren(new Option('Any', ''), ...relays.map(relay => new Option(relay)));
-    pin.value = device.pinned ?? '';
+    const pinned = device.pins[0] ?? { relay: '', how: 'only' };
+    pin.value = pinned.relay;
+    panel.querySelector('.pin-how').value = pinned.how;
     const outputs = device.features.flatMap(feature =>
       [...new Set([...Object.keys(feature.outputs), ...Object.keys(feature.limits)])].map(type => ({ feature, type })));
     const labels = words.labels(outputs.map(one => one.type));
@@ -215,7 +219,12 @@ export class Devices {
     const name = panel.querySelector('.name').value.trim();
     if (name !== (device.display_name ?? '')) body.display_name = name || null;
     const pin = panel.querySelector('.pin').value;
-    if (pin !== (device.pinned ?? '')) body.pin = pin || null;
+    const how = panel.querySelector('.pin-how').value;
+    const pinned = device.pins[0] ?? { relay: '', how: 'only' };
+    if (pin !== pinned.relay || (pin && how !== pinned.how)) {
+      body.pin = pin || null;
+      body.pin_how = how;
+    }
     const changed = limits.filter(limit => limit.changed);
     if (changed.length) body.limits = changed.map(({ changed: _, ...limit }) => limit);
     try {

@@ -576,6 +576,26 @@ async def test_a_pin_moves_and_holds_a_device(house: RunningHub) -> None:
     assert (await house.ask("PUT", f"/devices/{index}", {"pin": None}))[0] == 200
 
 
+async def test_a_relay_may_be_preferred_or_never_have_a_device(house: RunningHub) -> None:
+    index = index_of(house, "Lovense Nora")
+    for how in ("prefer", "never"):
+        body = {"pin": "simulated toys", "pin_how": how}
+        status, answer = await house.ask("PUT", f"/devices/{index}", body)
+        assert status == 200
+        if how == "prefer":
+            _, shown = await house.ask("GET", f"/devices/{index}")
+            assert isinstance(shown, dict)
+            assert shown["pinned"] is None
+            assert shown["pins"] == [{"relay": "simulated toys", "how": "prefer"}]
+            assert shown["live"]["choice"][0]["relay"] == "simulated toys"
+            assert shown["live"]["choice"][0]["score"]["signal_dbm"] is not None
+        else:
+            assert "may not have it" in str(answer)
+            assert index not in house.app.hub.devices
+    status, answer = await house.ask("PUT", f"/devices/{index}", {"pin": "nobody"})
+    assert (status, "no relay" in str(answer)) == (422, True)
+
+
 # --- pairing, origins, log, catalogue ------------------------------------------------------------
 
 
