@@ -27,7 +27,7 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     began = time.monotonic()
     print(f"{options.hours:g} h, 4 relays of 3 radios, 12 toys, noise of 8 dB", flush=True)
-    losses = live(random_losses(options.losses, options.hours), options.seed, fails=0.005)
+    losses = live(random_losses(options.losses, options.hours), options.seed)
     _say(losses)
     deaths = live(random_deaths(options.deaths), options.seed)
     _say(deaths)

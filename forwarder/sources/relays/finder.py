@@ -33,17 +33,11 @@ from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.opening import DeviceKeeper, DeviceOpener
 from forwarder.sources.relays.relay import Relay
 from forwarder.sources.relays.reserved import Reserved
+from forwarder.sources.relays.searches import MISSING_S, Searches
 from relay.link.messages import Advertisement, Scan
 
 log = logging.getLogger(__name__)
 
-# A device that was lost is looked for without any client asking: a toy that is carried out of
-# range and back, or whose battery is changed.
-MISSING_S = 120.0
-# One that may be running is looked for until it is found or given up by a person: after those two
-# minutes for so many seconds of each half minute, which costs radios little.
-OWING_LOOK_S = 5.0
-OWING_EVERY_S = 30.0
 # How long a relay may try to connect (ms): alone, and where another one could. Nearly all connect
 # within three seconds.
 CONNECT_MS = 20_000
@@ -94,8 +88,7 @@ class Finder:
         self._back = HeldBackToys()
         self._opener = DeviceOpener(catalogue, user, keeper, reserved, self.place_free)
         self._scanning = False
-        # address → until when it is looked for
-        self._missing: dict[str, float] = {}
+        self._missing = Searches(owing, self._again, self._tell_scan)
         # Addresses that are being opened, or are devices.
         self._busy: set[str] = set()
         # Whoever waits for the relay that had it last to hear it.
@@ -147,26 +140,11 @@ class Finder:
     def look_for(self, address: str, for_s: float = MISSING_S, *, away: bool = False) -> None:
         """Look for this one although no client asks, unless it is here or being opened. `away`: its
         relay is, so that it may be free."""
-        if address in self._busy and not away:
-            return
-        loop = asyncio.get_running_loop()
-        self._missing[address] = loop.time() + for_s
-        loop.call_later(for_s, self._give_up, address)
-        self._tell_scan()
+        if address not in self._busy or away:
+            self._missing.add(address, for_s)
 
-    def _give_up(self, address: str) -> None:
-        loop = asyncio.get_running_loop()
-        until = self._missing.get(address)
-        if until is None or until > loop.time():
-            return
-        del self._missing[address]
-        self._tell_scan()
-        if address in self._owing:
-            loop.call_later(OWING_EVERY_S - OWING_LOOK_S, self._look_again, address)
-
-    def _look_again(self, address: str) -> None:
-        if address in self._owing and address not in self._missing:
-            self.look_for(address, OWING_LOOK_S)
+    def _again(self, address: str, for_s: float) -> None:
+        self.look_for(address, for_s)
 
     def _tell_scan(self) -> None:
         for relay in self._relays.values():
@@ -337,8 +315,7 @@ class Finder:
             return
         sighting.opened(opened.key, asyncio.get_running_loop().time())
         self.chosen[address] = verdicts
-        self._missing.pop(address, None)
-        self._tell_scan()
+        self._missing.end(address)
 
     async def _opened_at(
         self, relay: Relay, address: str, sighting: Sighting, *, others: bool
@@ -348,7 +325,7 @@ class Finder:
         try:
             if self._holds():
                 await self._opener.stop(relay, sighting.advertisement, known, timeout_ms=timeout_ms)
-                self._missing.pop(address, None)
+                self._missing.end(address)
                 return False
             if sighting.failures % 2:
                 known = None  # Each second time: what is known may have become wrong.
@@ -385,5 +362,4 @@ class Finder:
     async def _resume(self, relay: Relay, link: RelayLink, opened: OpenedDevice) -> None:
         if await self._opener.resume(relay, link, opened):
             address = opened.hardware.address
-            if self._missing.pop(address, None) is not None:
-                self._tell_scan()
+            self._missing.end(address)

@@ -1,11 +1,66 @@
-"""Ends the search for a toy that may be running when another relay has it."""
+"""Toys that are looked for although no client asks, and for how long."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Container, Iterable
 
 from forwarder.sources.relays.relay import Relay, hardware_of
 from relay.link.messages import Forget
+
+# A device that was lost is looked for without any client asking: a toy that is carried out of
+# range and back, or whose battery is changed.
+MISSING_S = 120.0
+# One that may be running is looked for until it is found or given up by a person: after those two
+# minutes for so many seconds of each half minute, which costs radios little.
+OWING_LOOK_S = 5.0
+OWING_EVERY_S = 30.0
+
+
+class Searches:
+    """Addresses, each with a time. `owing`: those that are looked for `again` and again, which gets
+    the address and for how long. `changed` is called when there is another one, or one less."""
+
+    def __init__(
+        self,
+        owing: Container[str],
+        again: Callable[[str, float], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._owing = owing
+        self._again = again
+        self._changed = changed
+        self._until: dict[str, float] = {}
+
+    def __contains__(self, address: str) -> bool:
+        return address in self._until
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def add(self, address: str, for_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._until[address] = loop.time() + for_s
+        loop.call_later(for_s, self._give_up, address)
+        self._changed()
+
+    def end(self, address: str) -> None:
+        """It is here."""
+        if self._until.pop(address, None) is not None:
+            self._changed()
+
+    def _give_up(self, address: str) -> None:
+        loop = asyncio.get_running_loop()
+        until = self._until.get(address)
+        if until is None or until > loop.time():
+            return
+        self.end(address)
+        if address in self._owing:
+            loop.call_later(OWING_EVERY_S - OWING_LOOK_S, self._look_again, address)
+
+    def _look_again(self, address: str) -> None:
+        if address in self._owing and address not in self._until:
+            self._again(address, OWING_LOOK_S)
 
 
 def end_searches(relays: Iterable[Relay], stopped: str | None = None) -> None:

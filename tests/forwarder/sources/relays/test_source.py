@@ -19,7 +19,7 @@ from forwarder.errors import Denied, DeviceError, HardwareError
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.sources.relays.finder import MISSING_S
+from forwarder.sources.relays.searches import MISSING_S
 from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import GRACE_S, AgentConfig
