@@ -11,6 +11,10 @@ class Gathering:
     def __init__(self) -> None:
         self._waits: dict[str, asyncio.Event] = {}
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waits)
+
     async def wait(self, address: str, for_s: float) -> None:
         """Returns when `heard` is called for it, after `for_s` at the latest."""
         if not for_s:
