@@ -49,7 +49,6 @@ move that was given is over, and where nobody can say when, the toy is let go. N
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections import deque
 from collections.abc import Hashable
 
@@ -67,7 +66,7 @@ from relay.link.messages import (
     Write,
 )
 from relay.peripheral.actions import MachineAction, Result, StopOutcome
-from relay.peripheral.gate import GateState, Lockout
+from relay.peripheral.gate import GateState
 from relay.peripheral.limits import PAUSES_S, QUEUE_MOST
 from relay.peripheral.outcomes import Outcomes
 from relay.peripheral.runs import pauses_s, same_stop
@@ -80,22 +79,6 @@ class Machine(Outcomes):
     `owes`: it ran when it was lost the last time. `over`: why it is gone, None while it is there;
     whoever asks for something from then on hears that.
     """
-
-    def __init__(
-        self,
-        block: Lockout,
-        now: float,
-        *,
-        max_run_s: float = 0,
-        owes: bool = False,
-        demands_traffic: bool = False,
-        tally: Tally[str] | None = None,
-    ) -> None:
-        super().__init__(block, now, max_run_s=max_run_s, demands_traffic=demands_traffic)
-        self.tally = Tally() if tally is None else tally
-        self._owed = owes
-        if owes:
-            self.gate.handed_at = now
 
     # --- who it belongs to ---------------------------------------------------------------------
 

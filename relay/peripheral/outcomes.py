@@ -10,7 +10,6 @@ from relay.peripheral.limits import (
     FAILING_EMERGENCY_S,
     FAILING_S,
     LAST_STOP_S,
-    RETRY_FIRST_S,
     RETRY_MOST_S,
     STRAGGLER_S,
 )
@@ -22,7 +21,7 @@ class Outcomes(Worker):
 
     def _finished(self, now: float, result: Result) -> None:
         op = self._op
-        if op is None or self.over is not None:
+        if op is None:
             return
         gone = isinstance(result, RadioRefused) and result.code is ErrorCode.GONE
         if gone and op.kind is not Kind.LET_GO:
@@ -63,14 +62,16 @@ class Outcomes(Worker):
 
     def _dropped(self, now: float, op: Operation) -> None:
         """A stop came before it; reading waits for that."""
-        if op.kind is Kind.REQUEST and op.packet is None and op.link == self.link:
+        if op.packet is None and op.link == self.link:
             self._slots.put_back()
+        elif op.group is not None and self.gate.state is not GateState.STOPPING:
+            # What the stop does not take the place of is still to come.
+            op.group.superseded = True
+            if self._slots.finished(now):
+                self._done(op, superseded=True)
         elif op.kind in (Kind.VALUE, Kind.REQUEST):
             self._slots.finished(now, failed=True)
-            if op.kind is Kind.VALUE and self.gate.state is not GateState.STOPPING:
-                self._answer_op(op, Done(op.id or 0, superseded=True))
-            else:
-                self._answer_op(op, RadioRefused(ErrorCode.GATE, "a stop came before it"))
+            self._refuse(op, RadioRefused(ErrorCode.GATE, "a stop came before it"))
 
     def _value_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         group, packet = op.group, op.packet
@@ -82,30 +83,28 @@ class Outcomes(Worker):
         ended = self._slots.finished(now, failed=failed)
         if isinstance(result, RadioRefused):
             self.tally["failed"] += 1
-            self._answer_op(op, result)
+            self._refuse(op, result)
         elif ended:
             if group.struck:
-                self._answer_op(op, RadioRefused(ErrorCode.GATE, "this device was stopped"))
+                self._refuse(op, RadioRefused(ErrorCode.GATE, "this device was stopped"))
                 return
-            assert group.began is not None
             holds = group.mark == self._touched and not self._late(group.began)
             if not group.superseded and group.armed and holds:
                 self._settle(now)
             elif not group.superseded and group.rest and group.id is not None:
                 self.gate.rested(now)
-            self._answer_op(op, Done(group.id or 0, superseded=group.superseded))
+            self._done(op, superseded=group.superseded)
 
     def _request_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         assert op.request is not None
-        assert op.id is not None
         self._slots.finished(now)
         if isinstance(result, RadioRefused):
             self.tally["failed"] += 1
-            self._answer_op(op, result)
-        elif isinstance(op.request.message, Read):
-            self._answer_op(op, Value(op.id, result.value))
-        else:
-            self._answer_op(op, Done(op.id))
+            self._refuse(op, result)
+        elif not isinstance(op.request.message, Read):
+            self._done(op)
+        elif op.link == self.link:
+            self._say(Value(op.request.message.id, result.value))
 
     def _stop_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         stop = op.stop
@@ -130,17 +129,12 @@ class Outcomes(Worker):
                 self._strike(now, StopCause.RADIO)
             return
         again.run.taken(now)
-        if not again.run.over:
-            return
-        self._again = None
-        if again.armed:
+        if again.run.over and again.armed:
             self._history.clear()
             if self._holds(again.run):
                 self._settle(now)
             else:
                 self._once_more(max(now, self._late_until))
-        elif again.rest:
-            self.gate.rested(now)
 
     def _armed_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         run = self._run
@@ -155,7 +149,7 @@ class Outcomes(Worker):
             return
         run.taken(now)
         if run.over:
-            self._stop_taken(now, now if run.began is None else run.began)
+            self._stop_taken(now, run.began)
 
     def _let_go_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         stopping = self.gate.state is GateState.STOPPING
@@ -175,9 +169,8 @@ class Outcomes(Worker):
 
     def _not_even_let_go(self, now: float, error: RadioRefused) -> None:
         error = self._hopeless or error
-        pause = min(RETRY_FIRST_S * 2.0 ** min(self._let_go_failures, 16), RETRY_MOST_S)
-        self._let_go_failures += 1
-        self._let_go_at = now + pause
+        self._let_go_at = now + self._let_go_pause_s
+        self._let_go_pause_s = min(2 * self._let_go_pause_s, RETRY_MOST_S)
         self._hopeless = None
         if not self._complained:
             self._complained = True
@@ -214,20 +207,20 @@ class Outcomes(Worker):
         """Nothing more will happen: answer everybody who still waits."""
         self.over = reason
         may_run = self.gate.handed_at is not None
-        if self._op is not None and self._op.id is not None and self._op.link == self.link:
-            self._fail(self._op.id, ErrorCode.GONE, reason)
+        if self._op is not None:
+            self._refuse(self._op, RadioRefused(ErrorCode.GONE, reason))
         self._op = None
         for id in (*self._slots.drop_all(), *self._stops.drop()):
             self._fail(id, ErrorCode.GONE, reason)
-        self._tell(RadioRefused(ErrorCode.GONE, reason))
         self._part(reason, leaving=self.leaving)
         self._out.append(Over(reason, owes=may_run and bool(self.armed.stop or self._owed)))
 
-    def _answer_op(self, op: Operation, answer: Done | Value | RadioRefused) -> None:
+    def _done(self, op: Operation, *, superseded: bool = False) -> None:
         """Answer the link that asked, unless another one has taken its place in the meantime."""
-        if op.id is None or op.link != self.link:
-            return
-        if isinstance(answer, RadioRefused):
-            self._fail(op.id, answer.code, answer.text)
-        else:
-            self._say(answer)
+        if op.id is not None and op.link == self.link:
+            self._say(Done(op.id, superseded))
+
+    def _refuse(self, op: Operation, error: RadioRefused) -> None:
+        """Likewise."""
+        if op.id is not None and op.link == self.link:
+            self._fail(op.id, error.code, error.text)

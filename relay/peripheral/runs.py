@@ -51,7 +51,7 @@ def pauses_s(arm: Arm) -> float:
     return sum(packet.after_ms / 1000 for packet in packets) + second
 
 
-def same_stop(some: Sequence[Packet], other: Sequence[Packet] | None) -> bool:
+def same_stop(some: Sequence[Packet] | None, other: Sequence[Packet] | None) -> bool:
     """Whether these are the packets of that armed stop, running numbers and slots aside."""
     if not some or other is None or len(some) != len(other):
         return False
@@ -78,17 +78,17 @@ def _second_pause(arm: Arm) -> float:
 
 
 class Run:
-    """`due`: when the next packet may be written. `began`: when the first one was handed over,
-    `mark`: what else had been by then. `over`: all of them were taken."""
+    """`due`: when the next packet may be written. `began`: when the first one was handed over
+    (infinite: it was not), `mark`: what else had been by then. `over`: all of them were taken."""
 
-    __slots__ = ("_failing_since", "_failures", "_next", "_steps", "began", "due", "mark")
+    __slots__ = ("_failing_since", "_next", "_pause_s", "_steps", "began", "due", "mark")
 
     def __init__(self, steps: list[RunStep], now: float) -> None:
         self._steps = steps
         self._next = 0
-        self._failures = 0
+        self._pause_s = RETRY_FIRST_S
         self._failing_since: float | None = None
-        self.began: float | None = None
+        self.began = float("inf")
         self.mark = 0
         self.due = now + steps[0][1] if steps else now
 
@@ -106,14 +106,14 @@ class Run:
 
     def begin(self, now: float, mark: int) -> None:
         """A packet is handed over."""
-        if self.began is None:
+        if now < self.began:
             self.began = now
             self.mark = mark
 
     def taken(self, now: float) -> None:
         """The radio took the packet."""
         self._next += 1
-        self._failures = 0
+        self._pause_s = RETRY_FIRST_S
         self._failing_since = None
         self.due = now if self.over else now + self._steps[self._next][1]
 
@@ -121,8 +121,8 @@ class Run:
         """It did not, in an attempt that `began` then; return for how long (s) this goes on."""
         if self._failing_since is None:
             self._failing_since = began
-        self.due = now + min(RETRY_FIRST_S * 2.0 ** min(self._failures, 16), RETRY_MOST_S)
-        self._failures += 1
+        self.due = now + self._pause_s
+        self._pause_s = min(2 * self._pause_s, RETRY_MOST_S)
         return now - self._failing_since
 
     def forget(self, packet: Packet) -> bool:

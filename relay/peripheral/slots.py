@@ -40,7 +40,7 @@ class Group:
     window_ends: float = 0.0
     superseded: bool = False
     struck: bool = False
-    began: float | None = None
+    began: float = float("inf")
     mark: int = 0
 
 
@@ -136,7 +136,7 @@ class Slots:
         gone = []
         for group in self._groups():
             self._size -= len(group.packets)
-            group.superseded = group.superseded or bool(group.packets)
+            group.superseded |= bool(group.packets)
             group.packets.clear()
             if group is not self._taken and group.id is not None:
                 gone.append(group.id)
@@ -149,7 +149,6 @@ class Slots:
             if group.id is None:
                 group.armed = False
                 self._size -= len(group.packets)
-                group.superseded = group.superseded or bool(group.packets)
                 group.packets.clear()
         self._entries = deque(e for e in self._entries if isinstance(e, QueuedRequest) or e.packets)
 
@@ -164,7 +163,7 @@ class Slots:
                 self._size -= len(entry.packets)
                 entry.packets.clear()
                 if entry is self._taken:
-                    entry.superseded = entry.superseded or left
+                    entry.superseded |= left
                     entry.struck = struck and left
                 elif entry.id is not None:
                     outputs.append(entry.id)
@@ -224,22 +223,15 @@ class Slots:
             entry.ready_at = now + entry.packets[0].after_ms / 1000
             return False
         self._size -= len(entry.packets)
-        entry.packets.clear()
         if entry in self._entries:
             self._entries.remove(entry)
         return True
 
-    def due(self, now: float) -> float:
-        """When to ask `take` again after it had nothing at `now`; infinite: when something comes
-        in."""
-        due = float("inf")
-        for entry in self._entries:
-            if entry.ready_at <= now:
-                # It waits for the gap, and everything behind it waits for it.
-                due = min(due, self._clear_at)
-                break
-            due = min(due, max(entry.ready_at, self._clear_at))
-        return due
+    @property
+    def due(self) -> float:
+        """When to ask `take` again after it had nothing; infinite: when something comes in."""
+        first = min((entry.ready_at for entry in self._entries), default=float("inf"))
+        return max(first, self._clear_at)
 
     def _groups(self) -> Iterable[Group]:
         return (entry for entry in self._entries if isinstance(entry, Group))

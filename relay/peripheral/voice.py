@@ -23,8 +23,8 @@ class Voice:
     """`link`: counts the links that it belonged to, `bound`: whether there is one now, whose hub
     calls it `p`. `_joined`, `_tokens`: who waits for the outcome of the armed stop."""
 
-    def __init__(self) -> None:
-        self.tally: Tally[str] = Tally()
+    def __init__(self, tally: Tally[str] | None) -> None:
+        self.tally: Tally[str] = Tally() if tally is None else tally
         self.p = 0
         self.bound = False
         self.link = 0
@@ -73,6 +73,5 @@ class Voice:
         """It is gone: whoever asked for that is answered, else the hub hears of it."""
         for id in self._farewells:
             self._say(Done(id))
-        self._farewells.clear()
         if not leaving:
             self._say(Disconnected(self.p, reason[:TEXT_MOST]))

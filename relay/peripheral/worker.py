@@ -6,6 +6,7 @@ of the hub, a stop that is written once more, leaving, the queue, the keep-alive
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,7 @@ from relay.link.messages import (
     Arm,
     Done,
     ErrorCode,
+    KeepAlive,
     Output,
     Packet,
     Read,
@@ -23,14 +25,7 @@ from relay.link.messages import (
     Unsubscribe,
     Write,
 )
-from relay.peripheral.actions import (
-    Hurry,
-    KeepRecord,
-    Note,
-    Operate,
-    RadioRefused,
-    What,
-)
+from relay.peripheral.actions import Hurry, KeepRecord, Note, Operate, RadioRefused, What
 from relay.peripheral.gate import Gate, GateEvent, GateState, Lockout
 from relay.peripheral.history import History, PastWrite
 from relay.peripheral.limits import (
@@ -39,6 +34,7 @@ from relay.peripheral.limits import (
     OPERATION_S,
     PACKET_S,
     PATIENCE_S,
+    RETRY_FIRST_S,
     SILENCE_S,
 )
 from relay.peripheral.runs import Run, armed_steps, once, same_stop
@@ -80,10 +76,19 @@ class Operation:
 
 class Worker(Voice):
     def __init__(
-        self, block: Lockout, now: float, *, max_run_s: float, demands_traffic: bool
+        self,
+        block: Lockout,
+        now: float,
+        *,
+        max_run_s: float = 0,
+        owes: bool = False,
+        demands_traffic: bool = False,
+        tally: Tally[str] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(tally)
         self.gate = Gate(block, max_run_s=max_run_s)
+        if owes:
+            self.gate.handed_at = now
         self.armed = Arm(0, 0)
         self.leaving = False
         self.over: str | None = None
@@ -101,9 +106,9 @@ class Worker(Voice):
         self._hopeless: RadioRefused | None = None
         self._complained = False
         self._let_go_at = now
-        self._let_go_failures = 0
+        self._let_go_pause_s = RETRY_FIRST_S
         self._ends_at: float | None = None
-        self._owed = False
+        self._owed = owes
         self._due = _NEVER
 
     @property
@@ -127,7 +132,7 @@ class Worker(Voice):
 
     def _arm(self, now: float, message: Arm) -> None:
         old, new = self.armed.stop, message.stop
-        if old != new and not same_stop(new or (), old):
+        if old != new and not same_stop(new, old):
             # What is still written of the old one is none any more.
             self.gate.settled = False
             self._slots.drop_repeats()
@@ -148,10 +153,9 @@ class Worker(Voice):
         if self.over is not None or not self.gate.strike(cause):
             return
         self._run = Run(armed_steps(self.armed), now)
-        self._hopeless = None
         self._complained = False
         self._let_go_at = now
-        self._let_go_failures = 0
+        self._let_go_pause_s = RETRY_FIRST_S
         self._again = None
         outputs, writes = self._slots.drop_writes(struck=True)
         for id in (*outputs, *writes):
@@ -172,7 +176,7 @@ class Worker(Voice):
     def _holds(self, run: Run) -> bool:
         """Whether a stop that was taken as this run is the last word: nothing else was handed over
         between its packets, and nothing that was cut short can still come behind it."""
-        return run.began is not None and run.mark == self._touched and not self._late(run.began)
+        return run.mark == self._touched and not self._late(run.began)
 
     def _late(self, began: float) -> bool:
         return began < self._late_until
@@ -216,7 +220,7 @@ class Worker(Voice):
                 return self._let_go(now, "nobody knows when it ends by itself")
             if until > now:
                 return min(until, ends_at)
-            self._stop_taken(now, max(now, self._late_until))
+            self._stop_taken(now, now)
             return None
         assert run is not None
         if run.due > now:
@@ -255,11 +259,12 @@ class Worker(Voice):
             if self._again is not None:
                 return later
             return self._let_go(now, "nobody wants it any more")
-        if self.armed.keepalive is not None:
-            self._feed(now)
+        alive = self.armed.keepalive
+        if alive is not None and self._feed_due() <= now:
+            self._feed(now, alive)
         taken = self._slots.take(now)
         if taken is None:
-            return min(later, self._slots.due(now), self._feed_due())
+            return min(later, self._slots.due, self._feed_due())
         if isinstance(taken, QueuedRequest):
             return self._begin_request(now, taken)
         group, packet = taken
@@ -272,7 +277,7 @@ class Worker(Voice):
             self._history.rests()
         op = Operation(Kind.VALUE, now, self.link, group.id, packet, group, armed=group.armed)
         op.moves_ms = group.moves_ms
-        if group.began is None:
+        if now < group.began:
             group.began, group.mark = now, self._touched
         return self._write(now, op, OPERATION_S, rest=group.rest)
 
@@ -293,9 +298,8 @@ class Worker(Voice):
             packet = Packet(message.handle, message.data, message.response)
             op = Operation(Kind.REQUEST, now, self.link, message.id, packet, request=request)
             return self._write(now, op, OPERATION_S)
-        what = _WHAT[type(message)]
         self._op = Operation(Kind.REQUEST, now, self.link, message.id, request=request)
-        self._out.append(Operate(what, OPERATION_S, message.handle))
+        self._out.append(Operate(_WHAT[type(message)], OPERATION_S, message.handle))
         return _NEVER
 
     def _write(self, now: float, op: Operation, limit_s: float, *, rest: bool = False) -> float:
@@ -343,18 +347,15 @@ class Worker(Voice):
     def _passes(self) -> bool:
         return self.gate.refuses() is None
 
-    def _feed(self, now: float) -> None:
-        alive = self.armed.keepalive
-        if alive is None or self._feed_due() > now:
-            return
+    def _feed(self, now: float, alive: KeepAlive) -> None:
         self.tally["repetitions"] += 1
         written = self._history.repetition(alive, now, open=self._passes)
         if written is None:
-            group = Group(None, deque(self.armed.stop or ()), now, rest=True, armed=True)
+            group = Group(None, deque(self.armed.stop or ()), now, armed=True)
         else:
             packets = deque(each.packet for each in written)
-            endless = any(each.moves_ms is None for each in written)
-            moves = None if endless else max(each.moves_ms or 0 for each in written)
+            known = [each.moves_ms for each in written if each.moves_ms is not None]
+            moves = max(known) if len(known) == len(written) else None
             rest = not self._history.running
             group = Group(None, packets, now, rest=rest, moves_ms=moves)
         self._slots.repeat(group)
@@ -372,12 +373,12 @@ class Worker(Voice):
         if not stop.armed:
             for packet in message.packets:
                 self._history.taken(PastWrite(packet, message.rest))
-        if stop.run.began is not None and self._late(stop.run.began):
+        if self._late(stop.run.began):
             since = max(now, self._late_until)
             run = Run(once(message.packets), since)
             armed = same_stop(message.packets, self.armed.stop)
             self._again = Again(run, since, armed, message.rest)
-        elif stop.armed and same_stop(message.packets, self.armed.stop) and self._holds(stop.run):
+        elif same_stop(message.packets, self.armed.stop) and self._holds(stop.run):
             self._settle(now)
         if message.rest and not self.gate.settled:
             self.gate.rested(now)

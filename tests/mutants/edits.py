@@ -2,7 +2,8 @@
 
 What is only shown in a log or a repr is left alone, and so are texts for people: what they say is
 the business of the tests of the words. Decorators and the options of a class stay as well:
-that it is frozen is the business of the type checker.
+that it is frozen is the business of the type checker. So is None in the place of a bool constant,
+which is turned round instead.
 """
 
 from __future__ import annotations
@@ -188,7 +189,8 @@ def _instead(parent: ast.AST, field: str, node: ast.AST, inside: bool) -> Iterat
         case ast.AnnAssign(target, _, ast.expr()) if inside and isinstance(target, ast.Attribute):
             yield ast.Pass()
         case ast.Return(ast.expr() as value) if not (
-            isinstance(value, ast.Constant) and value.value is None
+            isinstance(value, ast.Constant)
+            and (value.value is None or value.value in (True, False))
         ):
             yield ast.Return(ast.Constant(None))
     if field in ("test", "ifs") and isinstance(

@@ -48,14 +48,15 @@ export class Outcomes extends Worker {
 
   // A stop came before it; reading waits for that.
   #dropped(now, op) {
-    if (op.kind === REQUEST && op.packet === null && op.link === this.link) {
-      this.slots.putBack();
-      return;
+    if (op.packet === null && op.link === this.link) this.slots.putBack();
+    else if (op.kind === VALUE && this.gate.state !== STOPPING) {
+      // What the stop does not take the place of is still to come.
+      op.group.superseded = true;
+      if (this.slots.finished(now)) this.#answer(op, null, { superseded: true });
+    } else if (op.kind === VALUE || op.kind === REQUEST) {
+      this.slots.finished(now, true);
+      this.#answer(op, refused('gate', 'a stop came before it'));
     }
-    if (op.kind !== VALUE && op.kind !== REQUEST) return;
-    this.slots.finished(now, true);
-    if (op.kind === VALUE && this.gate.state !== STOPPING) this.#answer(op, null, { superseded: true });
-    else this.#answer(op, refused('gate', 'a stop came before it'));
   }
 
   #valueEnded(now, op, error) {
@@ -99,13 +100,10 @@ export class Outcomes extends Worker {
       return;
     }
     again.run.taken(now);
-    if (!again.run.over) return;
-    this.again = null;
-    if (again.armed) {
-      this.history.clear();
-      if (this.holds(again.run)) this.settle(now);
-      else this.onceMore(Math.max(now, this.lateUntil));
-    } else if (again.rest) this.gate.rested(now);
+    if (!again.run.over || !again.armed) return;
+    this.history.clear();
+    if (this.holds(again.run)) this.settle(now);
+    else this.onceMore(Math.max(now, this.lateUntil));
   }
 
   #armedEnded(now, op, error) {

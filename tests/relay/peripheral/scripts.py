@@ -208,7 +208,7 @@ _WEIGHTS = {
     "finish": 40, "time": 30,
 }  # fmt: skip
 _PAUSES = (0.0, 0.0005, 0.002, 0.01, 0.04, 0.1, 0.1, 0.25, 0.5, 0.9, 1.1, 3.0, 10.5)
-_CAUSES = ["lease", "link", "pause", "emergency", "radio", "stall", "run_time"]
+_CAUSES = ["lease", "link", "pause", "emergency", "radio", "stall", "run_time", "shutdown"]
 
 
 def random_script(seed: int, length: int = 60) -> Json:
@@ -280,10 +280,13 @@ class _Writer:
         yield self._event(kind)
 
     def _time(self, seconds: float) -> Iterator[Event]:
-        """Let time pass; now and then the loop stands still meanwhile."""
+        """Let time pass. Now and then the loop stands still meanwhile, and something else may come
+        before the clock is looked at."""
         until = round(self.now + seconds, 6)
-        if self.rng.random() < 0.03:
+        if self.rng.random() < 0.06:
             self.now = until
+            if self.rng.random() < 0.5:
+                return
         for _ in range(12):
             ends = float("inf")
             if self.operation is not None:
@@ -374,7 +377,7 @@ class _Writer:
                 return [now, "say", {"t": "Disconnect", "id": self._id(), "p": 7}]
             case "gone":
                 self.operation = None
-                return [now, "gone", "out of range"]
+                return [now, "gone", rng.choice(("out of range", ""))]
             case "end":
                 # What was under way ends with the program.
                 self.operation = None

@@ -111,3 +111,37 @@ def test_a_hub_that_makes_up_slots_and_counters_costs_no_memory() -> None:
     assert history.number(Packet(0, b"\x00", counter=Counter(0))) == b"\x00"
     last = Packet(HISTORY_MOST * 2 - 1, b"\x00", counter=Counter(0))
     assert history.number(last) == b"\x01"
+
+
+def test_a_counter_just_outside_its_packet_changes_nothing() -> None:
+    assert History(0).number(Packet(1, b"\x05", counter=Counter(1))) == b"\x05"
+    assert History(0).number(Packet(1, b"\x05", counter=Counter(0, xor_at=1))) == b"\x05"
+
+
+def test_the_oldest_running_number_is_forgotten_only_for_a_new_one_too_many() -> None:
+    history = History(0)
+
+    def number(h: int) -> int:
+        return history.number(Packet(h, b"\x10", counter=Counter(0)))[0]
+
+    for h in range(HISTORY_MOST):
+        assert number(h) == 0x10
+    assert [number(HISTORY_MOST - 1), number(0), number(1)] == [0x11, 0x11, 0x11]
+    assert number(HISTORY_MOST) == 0x10
+    assert number(0) == 0x10, "forgotten for that one"
+
+
+def test_what_was_written_again_is_the_newest() -> None:
+    history = History(0)
+    first, second = Packet(1, b"a", keys=(1,)), Packet(1, b"b", keys=(2,))
+    for packet in (first, second, first):
+        history.taken(PastWrite(packet))
+    assert repeated(history, KeepAlive(100)) == [second, first]
+
+
+def test_while_nothing_may_pass_not_even_what_keeps_a_run_going_is_repeated() -> None:
+    history = History(0)
+    history.taken(PastWrite(Packet(1, b"a", keys=(1,))))
+    alive = KeepAlive(100, Packet(1, b"k"))
+    assert repeated(history, alive) == [Packet(1, b"k")]
+    assert repeated(history, alive, open=False) is None

@@ -110,7 +110,7 @@ def test_the_gap_counts_from_the_start_of_a_write_and_holds_back_what_follows() 
     output(slots, 2, [packet(11, 1)], 5.05, merge=False)
     slots.request(Read(3, 1, 1))
     assert slots.take(5.05) is None
-    assert slots.due(5.05) == 5.1
+    assert slots.due == 5.1
     assert drain(slots, 5.1) == [11, 3]
 
 
@@ -119,7 +119,7 @@ def test_a_delayed_packet_lets_others_pass_but_not_its_own_successors() -> None:
     output(slots, 1, [packet(10, 1), packet(11, 1, after_ms=1000), packet(12, 2)], 0, merge=False)
     output(slots, 2, [packet(20, 3)], 0, merge=False)
     assert drain(slots) == [10, 20]
-    assert slots.due(0) == 1
+    assert slots.due == 1
     assert drain(slots, 1) == [11, 12]
 
 
@@ -127,10 +127,10 @@ def test_an_idle_peripheral_waits_a_moment_for_values_that_share_a_packet() -> N
     slots = Slots()
     output(slots, 1, [packet(10, 1, 2)], 7, merge=True)
     assert slots.take(7) is None
-    assert slots.due(7) == 7 + MERGE_S
+    assert slots.due == 7 + MERGE_S
     # The second one does not make it wait any longer.
     assert output(slots, 2, [packet(11, 1, 2)], 7.001, merge=True) == [1]
-    assert slots.due(7.001) == 7 + MERGE_S
+    assert slots.due == 7 + MERGE_S
     assert drain(slots, 7 + MERGE_S) == [11]
 
 
@@ -187,7 +187,7 @@ def test_everything_that_is_dropped_is_named_for_its_answer() -> None:
     slots.request(Write(3, 1, 1, b""))
     assert sorted(slots.drop_all()) == [1, 2, 3]
     assert len(slots) == 0
-    assert slots.due(0) == inf
+    assert slots.due == inf
 
 
 def test_a_full_queue_refuses_and_keeps_what_it_has() -> None:
@@ -274,9 +274,61 @@ def test_every_request_is_answered_once_and_the_newest_value_is_last(
                     written.pop(key, None)
     while len(slots):
         if not take():
-            due = slots.due(now)
+            due = slots.due
             assert due is not None
             assert due > now, "would ask again at once, for ever"
             now = due
     assert sorted(answered) == list(range(1, asked + 1))
     assert written == newest
+
+
+def test_a_newer_value_makes_room_for_as_many_packets_as_it_takes_away() -> None:
+    slots = Slots()
+    for key in range(MOST):
+        output(slots, key, [packet(0, key)], 0, merge=False)
+    with pytest.raises(Congested):
+        output(slots, MOST, [packet(1, 0), packet(1, MOST)], 0, merge=False)
+    assert output(slots, MOST, [packet(1, 0)], 0, merge=False) == [0]
+    assert len(slots) == MOST
+
+
+def test_what_is_left_of_a_value_waits_for_its_own_delay_from_then_on() -> None:
+    slots = Slots()
+    output(slots, 1, [packet(10, 1), packet(11, 2, after_ms=1000)], 0, merge=False)
+    slots.drop_keys({1}, 4.0)
+    assert slots.take(4.999) is None
+    assert slots.due == 5.0
+    assert drain(slots, 5.0) == [11]
+
+
+def test_dropping_every_value_marks_the_one_under_way_and_names_no_keep_alive() -> None:
+    slots = Slots()
+    output(slots, 1, [packet(10, 1), packet(11, 2)], 0, merge=False)
+    taken = slots.take(0)
+    assert isinstance(taken, tuple)
+    repeat(slots, [packet(30, 3)], 0)
+    output(slots, 2, [packet(20, 2)], 0, merge=False)
+    assert taken[0].superseded, "by the newer one of slot 2"
+    assert slots.drop_outputs() == [2]
+    assert taken[0].superseded
+    assert len(slots) == 0
+    assert slots.finished(0)
+
+
+def test_what_is_carried_out_alone_is_over_when_it_is_finished() -> None:
+    slots = Slots()
+    slots.request(Read(1, 1, 1))
+    assert slots.take(0) is not None
+    assert slots.finished(0)
+
+
+def test_it_is_due_when_its_delay_and_the_gap_are_over() -> None:
+    slots = Slots(gap_s=1.0)
+    assert slots.due == inf
+    slots.wrote(0)
+    output(slots, 1, [packet(10, 1)], 0, merge=False)
+    output(slots, 2, [packet(11, 2, after_ms=3000)], 0, merge=False)
+    assert slots.take(0) is None
+    assert slots.due == 1.0
+    assert drain(slots, 1.0) == [10]
+    assert slots.due == 3.0
