@@ -31,6 +31,7 @@ from forwarder.access.tokens import TokenBook, TokenGrant
 from forwarder.api.control import ControlSocket
 from forwarder.api.server import ORIGINS_FILE, Api
 from forwarder.api.services import ApiServices
+from forwarder.bridges.bridges import HubBridges
 from forwarder.clients import driver as clients
 from forwarder.clients.driver import ClientOptions
 from forwarder.clients.silence import GONE_S
@@ -233,6 +234,14 @@ class App:
         ]
         self._here = self._meeting_here()
         services.meetings = self.meetings
+        self.bridges = HubBridges(
+            config,
+            self.hub,
+            self.options,
+            origins=self.origins,
+            doors=self.doors,
+            certificate=lambda section: self._certificate(section).server_context(),
+        )
         self._control = ControlSocket(state, self.api.control())
         self._stop = asyncio.Event()
 
@@ -365,6 +374,7 @@ class App:
             yield f"meeting point {meeting.origin}", meeting.run_visits(self._met_link)
         yield "API", self.api.run()
         yield "commands", self._control.run()
+        yield from self.bridges.work()
         yield "relay status", RelayStatus(self.hub, self.relays, self.api.battery).run()
         for app in self._apps:
             yield f"app at {app.url}", app.run(self.serve_client)
@@ -423,6 +433,7 @@ class App:
         if self._here is not None:
             server, point = self._here
             point.by = f"http://127.0.0.1:{server.bind()}"
+        self.bridges.bind()
         places = self._places
         places.client_port, places.link_port = self._clients.bind(), self._link.bind()
         if self._https is not None and places.https_port is None:
@@ -443,6 +454,7 @@ class App:
             self._https.close()
         if self._here is not None:
             self._here[0].close()
+        self.bridges.close()
         self._control.close()
         self._lock.release()
 

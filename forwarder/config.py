@@ -14,6 +14,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta, Struct
 
+from forwarder.buttplug.messages import OutputType
 from forwarder.errors import ConfigError
 from forwarder.sources.relays.choosing.pins import How
 from relay.link.misfit import TABLE, misfit, toml_fault
@@ -25,6 +26,7 @@ LINK_PORT = 12346
 HTTPS_PORT = 12347
 MEETING_PORT = 12348
 WEBSOCKET_DEVICE_PORT = 54817
+LOVENSE_PORT = 20010
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Url = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -196,6 +198,45 @@ class DevicesSection(_Table, frozen=True):
     pins: tuple[PinSection, ...] = ()
 
 
+class BridgeSection(_Table, frozen=True):
+    """What every bridge has: apps of another protocol, as one client of the hub.
+
+    enabled        off unless wanted
+    devices        indexes or names it may use, a trailing * for all that begin so; empty: all
+    outputs        kinds of outputs it may use, such as "Vibrate"; empty: all
+    level          the highest share of each output's range, 0 to 1
+    """
+
+    enabled: bool = False
+    devices: tuple[str, ...] = ()
+    outputs: tuple[OutputType, ...] = ()
+    level: Annotated[float, Meta(ge=0, le=1)] = 1.0
+
+
+class LovenseSection(BridgeSection, frozen=True):
+    """Apps that only speak the Lovense LAN API ("Game Mode").
+
+    port           where they connect
+    hosts          addresses to listen on
+    allowed        IP addresses of other machines that may connect; they need no token, for apps of
+                   this protocol have none, and whoever else is on that network can pretend
+    silence_s      what was started without an end goes on for so long after its app's last word
+    tls            serve https with this certificate, instead of http
+    """
+
+    port: Port = LOVENSE_PORT
+    hosts: tuple[str, ...] = ("127.0.0.1", "::1")
+    allowed: tuple[str, ...] = ()
+    silence_s: Annotated[float, Meta(ge=1, le=3600)] = 10.0
+    tls: TlsSection | None = None
+
+
+class BridgesSection(_Table, frozen=True):
+    """Other protocols that apps speak."""
+
+    lovense: LovenseSection = LovenseSection()
+
+
 class Config(_Table, frozen=True):
     """Everything.
 
@@ -215,6 +256,7 @@ class Config(_Table, frozen=True):
     upstream: tuple[Upstream, ...] = ()
     websocket_devices: WebsocketDevices = WebsocketDevices()
     devices: DevicesSection = DevicesSection()
+    bridges: BridgesSection = BridgesSection()
 
     @property
     def state_dir(self) -> Path:

@@ -199,6 +199,7 @@ def test_only_the_hub_moves_a_device_and_it_asks_the_persons_stop_first() -> Non
         "device": {"forwarder.hub.hub"},  # the gate
         "self._hub": {"forwarder.clients.driver", "forwarder.api.controllers"},  # to the gate
         "driver": {"forwarder.api.controllers", "forwarder.api.dashboard.session"},  # of the API
+        "remote": {"forwarder.bridges.performer"},  # a client like any other, so before the gate
         "self._scripts": {"forwarder.api.actions"},
         "self._driver": {"forwarder.hub.device"},  # behind the gate
         "self.protocol": {"forwarder.devices.packet_driver"},

@@ -1,0 +1,155 @@
+"""What one device does for one request, as the steps of a program. Pure functions.
+
+Positions have no level: a device that goes to places is moved to and fro instead, the faster the
+higher the level, between the ends of its stroke.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from forwarder.bridges.lovense.commands import (
+    INVALID_PARAMETER,
+    STROKE,
+    UNSUPPORTED,
+    Function,
+    Misunderstood,
+    Pattern,
+    Play,
+    Preset,
+)
+from forwarder.bridges.lovense.toys import movable, resolved
+from forwarder.bridges.programs import LEAST_STEP_S, POSITIONS, Slot, Step
+from forwarder.client.device import RemoteDevice
+
+# One way of a stroke at the least and at the highest level: slow enough to be called a movement,
+# and what fast strokers of the catalogue still follow over their whole length.
+SLOWEST_S: Final = 2.0
+FASTEST_S: Final = 0.3
+# An endless level needs one step; how long it is does not matter.
+_FOR_EVER_S: Final = 3600.0
+# The vendor's presets are firmware, and described by their names only; these are ours.
+_PRESET_STEP_S: Final = 0.1
+_PRESETS: Final[Mapping[str, tuple[float, ...]]] = {
+    "pulse": (1.0,) * 4 + (0.0,) * 4,
+    "wave": tuple(round(0.5 - 0.5 * math.cos(math.tau * i / 30), 2) for i in range(30)),
+    "fireworks": (*(round(i / 14, 2) for i in range(15)), 1.0, 0.2, 1.0, 0.2, 1.0, 0.0, 0.0),
+    "earthquake": (0.5, 0.9, 0.3, 1.0, 0.6, 0.8, 0.2, 1.0, 0.7, 0.4),
+}
+
+Steps = tuple[Step, ...]
+
+
+def function(device: RemoteDevice, request: Function) -> Steps:
+    """Raises Misunderstood if the device has nothing of what is asked."""
+    levels: dict[Slot, float] = {}
+    moving: list[tuple[list[Slot], float]] = []
+    refused: list[Misunderstood] = []
+    for action, level in request.levels.items():
+        try:
+            found = resolved(device, action)
+        except Misunderstood as error:
+            refused.append(error)
+            continue
+        if action == "Depth" and found[0][1] in POSITIONS:
+            levels |= dict.fromkeys(found, level)
+        elif found and found[0][1] in POSITIONS:
+            moving.append((found, level))
+        else:
+            levels |= dict.fromkeys(found, level)
+    if not request.levels:
+        raise Misunderstood(INVALID_PARAMETER, "Stroke goes together with Thrusting")
+    if not levels and not moving:
+        raise (
+            refused[0]
+            if refused
+            else Misunderstood(UNSUPPORTED, f"{device.shown_name} has no outputs")
+        )
+    steps = _strokes(levels, moving, request.stroke or (0.0, 1.0))
+    if request.running and request.pause:
+        return _looped(steps, request.running, request.pause)
+    return steps
+
+
+def _strokes(
+    levels: Mapping[Slot, float],
+    moving: Sequence[tuple[list[Slot], float]],
+    span: tuple[float, float],
+) -> Steps:
+    speed = max((level for _, level in moving), default=0.0)
+    if not speed:
+        return (Step(_FOR_EVER_S, levels),)
+    seconds = SLOWEST_S + (FASTEST_S - SLOWEST_S) * speed
+    slots = [slot for found, level in moving if level for slot in found]
+    return tuple(Step(seconds, {**levels, **dict.fromkeys(slots, place)}) for place in span)
+
+
+def _looped(steps: Steps, running: float, pause: float) -> Steps:
+    """So long as said, then nothing; movements end where the time does."""
+    running, pause = max(running, LEAST_STEP_S), max(pause, LEAST_STEP_S)
+    kept: list[Step] = []
+    left = running
+    while left >= LEAST_STEP_S and len(kept) < _MOST_STEPS:
+        step = steps[len(kept) % len(steps)]
+        kept.append(Step(min(step.seconds, left), step.levels))
+        left -= kept[-1].seconds
+    off = {slot: 0.0 for step in steps for slot in step.levels if slot[1] not in POSITIONS}
+    return (*kept, Step(pause, off))
+
+
+_MOST_STEPS: Final = 1000
+
+
+def pattern(device: RemoteDevice, request: Pattern) -> Steps:
+    """Raises Misunderstood."""
+    found = list(_all_resolved(device, request.actions or ("All",)))
+    return _curve(found, request.strengths, request.step_s)
+
+
+def preset(device: RemoteDevice, request: Preset) -> Steps:
+    """Raises Misunderstood."""
+    return _curve(resolved(device, "Vibrate"), _PRESETS[request.name], _PRESET_STEP_S)
+
+
+def _all_resolved(device: RemoteDevice, actions: Iterable[str]) -> Iterable[Slot]:
+    """What of it the device has; with nothing at all, what moves it. Raises Misunderstood."""
+    slots: dict[Slot, None] = {}
+    refused: Misunderstood | None = None
+    for action in actions:
+        if action == STROKE:
+            continue
+        try:
+            slots |= dict.fromkeys(resolved(device, action))
+        except Misunderstood as error:
+            refused = error
+    if not slots and refused is not None:
+        raise refused
+    return slots or resolved(device, "Vibrate")
+
+
+def _curve(slots: Sequence[Slot], strengths: Sequence[float], step_s: float) -> Steps:
+    """One level after another; positions go there instead."""
+    return tuple(Step(step_s, dict.fromkeys(slots, level)) for level in strengths)
+
+
+def played(device: RemoteDevice, actions: Sequence[tuple[float, float]], request: Play) -> Steps:
+    """Positions over time, from `begin_s` on, after `offset_s`. A device without positions vibrates
+    as high as the place is. Raises Misunderstood."""
+    try:
+        slots = movable(device)
+    except Misunderstood:
+        slots = resolved(device, "Vibrate")
+    steps: list[Step] = []
+    if request.offset_s >= LEAST_STEP_S:
+        steps.append(Step(request.offset_s, {}))
+    before = request.begin_s
+    for at, place in actions:
+        if at - before < LEAST_STEP_S:
+            continue
+        steps.append(Step(at - before, dict.fromkeys(slots, place)))
+        before = at
+    if not steps or not steps[-1].levels:
+        raise Misunderstood(INVALID_PARAMETER, "nothing of the pattern is left to play")
+    return tuple(steps)

@@ -1,0 +1,119 @@
+"""Has toys do what their `Performance` says, by the commands of a client.
+
+One task wakes when the next step of any toy is due. A command that was refused ends what that toy
+was doing: when a person resumes, nothing of it begins again. What this bridge set going stops when
+it leaves, as with any client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from forwarder.bridges.client import BridgeClient, Refusal, told
+from forwarder.bridges.programs import POSITIONS, Performance, Slot
+from forwarder.buttplug.messages import OutputType
+from forwarder.client.device import RemoteDevice
+
+log = logging.getLogger(__name__)
+
+
+class Performer:
+    """The performances of all toys of one bridge, by device index."""
+
+    def __init__(
+        self, client: BridgeClient, silence_s: float, clock: Callable[[], float] | None = None
+    ) -> None:
+        self._client = client
+        self._silence_s = silence_s
+        self._clock = clock or asyncio.get_running_loop().time
+        self._toys: dict[int, Performance] = {}
+        self._sent: dict[int, dict[Slot, float]] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def now(self) -> float:
+        return self._clock()
+
+    def of(self, device: RemoteDevice) -> Performance:
+        """The performance of a device; whoever changes it calls `perform` then."""
+        return self._toys.setdefault(device.index, Performance(self._silence_s))
+
+    def heard(self, peer: object) -> None:
+        """A word of this peer."""
+        for toy in self._toys.values():
+            toy.heard(peer, self.now)
+
+    async def run(self) -> None:
+        """Carry out each step when it is due. Until cancelled."""
+        while True:
+            due = [at for at in map(self._due, tuple(self._toys)) if at is not None]
+            wait = None if not due else max(0.0, min(due) - self.now)
+            try:
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            self._changed.clear()
+            try:
+                await self._perform()
+            except Refusal as error:
+                log.info("%s: a step was not carried out: %s", self._client.name, error)
+
+    def _due(self, index: int) -> float | None:
+        return self._toys[index].moment(self.now).again
+
+    async def perform(self) -> None:
+        """Bring every toy to what it should do now. Raises Refusal."""
+        self._changed.set()  # other steps are due than `run` waits for
+        await self._perform()
+
+    async def _perform(self) -> None:
+        devices = {device.index: device for device in self._client.devices}
+        for index in tuple(self._toys):
+            if index not in devices:  # it went, and was stopped; when it comes back it is at rest
+                del self._toys[index]
+                self._sent.pop(index, None)
+        acts = [self._act(devices[index], toy) for index, toy in self._toys.items()]
+        await told(acts)
+
+    async def _act(self, device: RemoteDevice, toy: Performance) -> None:
+        # Decided before anything is awaited: commands leave in the order of what was decided.
+        commands = self._commands(device, toy)
+        if not commands:
+            return
+        try:
+            await told(commands)
+        except Refusal:
+            # Whoever said no, a person or a radio, this does not begin again by itself.
+            toy.stop()
+            self._sent.pop(device.index, None)
+            await told([device.stop()])
+            raise
+
+    def _commands(self, device: RemoteDevice, toy: Performance) -> list[Awaitable[object]]:
+        moment = toy.moment(self.now)
+        sent = self._sent.setdefault(device.index, {})
+        wanted: dict[Slot, float] = {
+            slot: 0.0 for slot, level in sent.items() if level and slot[1] not in POSITIONS
+        }
+        wanted.update(moment.levels)
+        changes = {slot: level for slot, level in wanted.items() if sent.get(slot) != level}
+        if not toy:
+            moved = any(slot[1] in POSITIONS for slot in sent)
+            sent.clear()
+            # One stop says more than many zeros, and overtakes what waits.
+            return [device.stop()] if changes or moved else []
+        sent.update(changes)
+        return [_output(device, slot, level, moment.within) for slot, level in changes.items()]
+
+
+def _output(
+    remote: RemoteDevice, slot: Slot, level: float, within: Mapping[Slot, float]
+) -> Awaitable[object]:
+    feature, kind = slot
+    duration = None
+    if kind is OutputType.HW_POSITION_WITH_DURATION:
+        duration = max(1, int(within[slot] * 1000))
+    return remote.output(kind, level, feature=feature, duration_ms=duration)
