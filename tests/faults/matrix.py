@@ -328,12 +328,13 @@ def _tasks() -> Iterator[Row]:
     for place, names in ends.items():
         for name in names:
             yield Row("cancelled task", place, name.strip(), _cancel(name))
-    yield Row("cancelled task", "link", "Line._write", _cancel("Line._write"), limit_ms=BLIND_MS)
+    writer = "LinkDriver._write"
+    yield Row("cancelled task", "link", writer, _cancel(writer), limit_ms=BLIND_MS)
     goes_on = {
         "client": ["ClientDriver._write", "ClientDriver._watch"],
         "hub": ["RelaySource.run"],
         "relay": ["Scanner.run", "Scanner.watch", "Agent._count"],
-        "link": ["Line._write"],
+        "link": [writer],
     }
     for place, names in goes_on.items():
         for name in names:
