@@ -8,7 +8,7 @@ from pathlib import Path
 
 from forwarder.checks.settings import wanted_ports
 from forwarder.config import Config
-from forwarder.connectors.listener import bind
+from forwarder.connectors.descriptors import bind
 from forwarder.errors import ConfigError
 from relay.checks.findings import Finding, bad, good
 

@@ -1,10 +1,13 @@
-"""File descriptors: how many this process may have, and places for connections within that."""
+"""File descriptors: how many this process may have, places for connections within that, and those
+that listen."""
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 from forwarder.connectors.bounds import (
@@ -16,6 +19,8 @@ from forwarder.connectors.bounds import (
     PeerOrigin,
 )
 from forwarder.connectors.doors import Doors
+from forwarder.connectors.host_addresses import addresses
+from forwarder.errors import ConfigError
 
 if sys.platform != "win32":
     import resource
@@ -29,6 +34,9 @@ RESERVED: Final = 128
 PLACES: Final = sum(
     bound.most for table in (KNOCKING, SETTLED, SETTLED_HERE) for bound in table.values()
 ) + len(PeerOrigin) * sum(bound.most for bound in STRANGERS.values())
+
+# A burst of connections must not overflow the queue: the next try of a client comes after 1 s.
+_BACKLOG: Final = 1024
 
 Key = TypeVar("Key")
 
@@ -75,3 +83,67 @@ def _shared(bounds: Mapping[Key, Bound], share: float) -> dict[Key, Bound]:
         key: Bound(max(1, int(bound.most * share)), max(1, int(bound.each * share)))
         for key, bound in bounds.items()
     }
+
+
+def bind(hosts: Sequence[str], port: int, option: str = "--port") -> list[socket.socket]:
+    """Return sockets bound to `port` on each of `hosts` (addresses); port 0: a free one, the same.
+
+    Addresses that this machine does not have (no IPv6, say) are left out. Raises ConfigError if
+    the port is taken on one of them, or if none is left.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for host in hosts:
+            try:
+                sockets.append(_bound(host, sockets[0].getsockname()[1] if sockets else port))
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise _unusable(error, host, port, option) from error
+                log.debug("not listening on %s: %s", host, error)
+        if not sockets:
+            raise ConfigError(
+                f"This machine has none of the addresses {', '.join(hosts)}: write one that it"
+                f" has{_own()}."
+            )
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _own() -> str:
+    found = ", ".join(map(str, addresses()))
+    return f", like {found}" if found else ""
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let a second program share the port.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)
+        sock.bind((host, port))
+        # Two sockets may be bound, but not listen: only now is it certain that the port is ours.
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _unusable(error: OSError, host: str, port: int, option: str) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError(
+            f"Port {port} is taken by another program: end it, or choose another port"
+            f" with {option}."
+        )
+    if error.errno == errno.EACCES:
+        return ConfigError(f"Port {port} may not be used: choose one above 1023 with {option}.")
+    return ConfigError(f"Cannot listen on {host}, port {port} ({option}): {error.strerror}.")

@@ -7,11 +7,9 @@ of those that never finish TLS.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 import ssl
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
@@ -23,9 +21,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from forwarder.connectors.base import GOING_AWAY
 from forwarder.connectors.bounds import ACCEPT_AGAIN_S, REQUEST_S, TLS_S
+from forwarder.connectors.descriptors import bind
 from forwarder.connectors.doors import Doors, Place
-from forwarder.connectors.host_addresses import addresses
-from forwarder.errors import ConfigError
 from relay.link.websocket import WebSocketChannel
 
 log = logging.getLogger(__name__)
@@ -35,12 +32,12 @@ RequestFactory = Callable[..., web.BaseRequest]
 LOOPBACK = ("127.0.0.1", "::1")
 EVERYWHERE = ("0.0.0.0", "::")
 
-# A burst of connections must not overflow the queue: the next try of a client comes after 1 s.
-_BACKLOG = 1024
 # Request line and header fields: a token and what browsers send fit four times.
 _MAX_LINE_BYTES = 8190
-# Handlers have seen their channels close by then; the devices were stopped before.
-_HANDLERS_S = 1.0
+# The end of a listener, of the two seconds that a hub's end may take: the devices were stopped
+# before. Peers get so long to answer a goodbye; then their connections are closed as they are.
+_GOODBYE_S = 0.15
+_HANDLERS_S = 0.1
 
 
 class _Quiet(logging.Filter):
@@ -230,6 +227,8 @@ class Listener:
         finally:
             self.close()
             await self._close_channels()
+            for place in tuple(self.places.values()):
+                place.end()
             await runner.cleanup()
 
     # --- accepting ------------------------------------------------------------------------------
@@ -260,9 +259,10 @@ class Listener:
             await asyncio.wait(opening, timeout=_HANDLERS_S)
 
     async def _close_channels(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for channel in list(self._app.get(OPEN, {}).values()):
-                group.create_task(channel.close(GOING_AWAY, "the server is shutting down"))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_S), asyncio.TaskGroup() as group:
+                for channel in list(self._app.get(OPEN, {}).values()):
+                    group.create_task(channel.close(GOING_AWAY, "the server is shutting down"))
 
 
 class _Arrival:
@@ -331,67 +331,3 @@ class _Arrival:
         self._listener.places.pop(self._handler, None)
         self._place.leave()
         self._counted.forget()
-
-
-def bind(hosts: Sequence[str], port: int, option: str = "--port") -> list[socket.socket]:
-    """Return sockets bound to `port` on each of `hosts` (addresses); port 0: a free one, the same.
-
-    Addresses that this machine does not have (no IPv6, say) are left out. Raises ConfigError if
-    the port is taken on one of them, or if none is left.
-    """
-    sockets: list[socket.socket] = []
-    try:
-        for host in hosts:
-            try:
-                sockets.append(_bound(host, sockets[0].getsockname()[1] if sockets else port))
-            except OSError as error:
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                    raise _unusable(error, host, port, option) from error
-                log.debug("not listening on %s: %s", host, error)
-        if not sockets:
-            raise ConfigError(
-                f"This machine has none of the addresses {', '.join(hosts)}: write one that it"
-                f" has{_own()}."
-            )
-    except BaseException:
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
-
-
-def _own() -> str:
-    found = ", ".join(map(str, addresses()))
-    return f", like {found}" if found else ""
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if sys.platform == "win32":
-            # There SO_REUSEADDR would let a second program share the port.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setblocking(False)
-        sock.bind((host, port))
-        # Two sockets may be bound, but not listen: only now is it certain that the port is ours.
-        sock.listen(_BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _unusable(error: OSError, host: str, port: int, option: str) -> ConfigError:
-    if error.errno == errno.EADDRINUSE:
-        return ConfigError(
-            f"Port {port} is taken by another program: end it, or choose another port"
-            f" with {option}."
-        )
-    if error.errno == errno.EACCES:
-        return ConfigError(f"Port {port} may not be used: choose one above 1023 with {option}.")
-    return ConfigError(f"Cannot listen on {host}, port {port} ({option}): {error.strerror}.")

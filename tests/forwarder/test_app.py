@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,9 @@ from forwarder.connectors.bounds import CLIENT_FRAME_BYTES
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
 from relay.link.channel import Channel
+from relay.link.codec import encode
 from relay.link.errors import ChannelClosed
+from relay.link.messages import VERSION, Hello
 from relay.link.websocket import dial
 from tests.system.processes import until
 
@@ -137,6 +140,30 @@ async def test_the_end_of_the_hub_stops_what_runs_and_leaves_no_task(tmp_path: P
     assert loop.time() - asked < 2
     assert writes(tmp_path)[-1] == b"Vibrate:0;"
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_hub_ends_in_two_seconds_whoever_does_not_let_go(tmp_path: Path) -> None:
+    app = App(config(tmp_path, "Lovense Hush"))
+    loop = asyncio.get_running_loop()
+    mute: list[Channel] = []
+    async with running(app):
+        client = await with_a_device(app)
+        command = {"Vibrate": {"Value": 20}}
+        await ask(client, 4, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
+        # Relays that carry nothing out, apps that say nothing more, half a request.
+        for number in range(10):
+            link = await dial(app.link_url.replace("http", "ws") + "/link/plain")
+            await link.send(encode(Hello(VERSION, f"mute {number}", capabilities=("scan",))))
+            mute += [link, await dial(app.client_url)]
+        knocking = socket.create_connection(("127.0.0.1", int(app.link_url.rpartition(":")[2])))
+        knocking.sendall(b"POST /api/v1/stop HTTP/1.1\r\n")
+        await until(lambda: len(app.relays.relays) == 11, "the relays are there")
+        asked = loop.time()
+    assert loop.time() - asked < 2
+    assert writes(tmp_path)[-1] == b"Vibrate:0;"
+    for channel in mute:
+        await channel.close()
+    knocking.close()
 
 
 async def test_toys_that_were_there_come_back_after_a_restart_without_a_scan(
