@@ -59,6 +59,7 @@ from forwarder.hub.store import Store
 from forwarder.meet.here import DESCRIPTORS as HERE_DESCRIPTORS
 from forwarder.meet.here import meeting_here
 from forwarder.meet.server import MeetingServer
+from forwarder.shares.accepted import AcceptedShares
 from forwarder.shares.doorway import Doorway
 from forwarder.shares.ids import ShareIds
 from forwarder.shares.sessions import SharedSessions
@@ -197,6 +198,9 @@ class App:
         self._apps = [_dialing(entry) for entry in config.clients.dial]
         self._upstreams = [self._upstream(entry) for entry in config.upstream]
         self._devices = self._device_server()
+        self.accepted = AcceptedShares(
+            state / "accepted.json", config.name, self._upstream_source, self.hub.sources.remove
+        )
         services = ApiServices(
             config=config,
             hub=self.hub,
@@ -211,6 +215,7 @@ class App:
             guests=self.guests,
             shares=self.shares,
             shared=self.shared,
+            accepted=self.accepted,
             person=self.person,
             hold_file=self._hold_file,
             meeting_ids=self.meeting_ids,
@@ -310,16 +315,20 @@ class App:
             doors=self.doors,
         )
 
-    def _upstream(self, entry: Upstream) -> tuple[Connector, UpstreamSource]:
-        """Another server, and what makes channels to it."""
+    def _upstream_source(self, name: str) -> UpstreamSource:
         source = UpstreamSource(
-            entry.name,
+            name,
             self.hub,
             client_name=self.config.clients.server_name,
             hub_id=self.hub.id,
             settings=lambda who: self.user.device(who.address, who.protocol, who.identifier),
         )
         self.hub.sources.append(source)
+        return source
+
+    def _upstream(self, entry: Upstream) -> tuple[Connector, UpstreamSource]:
+        """Another server, and what makes channels to it."""
+        source = self._upstream_source(entry.name)
         if entry.dial is not None:
             dialed = WebSocketClient(
                 entry.dial, tls=client_tls(entry.fingerprint), max_frame_bytes=SERVER_FRAME_BYTES
@@ -380,6 +389,7 @@ class App:
             yield f"app at {app.url}", app.run(self.serve_client)
         for connector, upstream in self._upstreams:
             yield f"upstream {upstream.name}", connector.run(upstream.drive)
+        yield "accepted shares", self.accepted.run()
         if self._devices is not None:
             server, devices = self._devices
             yield (

@@ -47,6 +47,7 @@ WORDS = (
     ),
     Word("token", "let apps on other machines in", "forwarder.commands.token"),
     Word("share", "let one person drive by a link", "forwarder.commands.share"),
+    Word("accept", "use what somebody shares, with any app", "forwarder.commands.accept"),
     Word("doctor", "find out what is in the way", f"{_PROGRAM}.doctor"),
     Word(
         "relay-page",

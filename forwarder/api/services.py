@@ -20,6 +20,7 @@ from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
+from forwarder.shares.accepted import AcceptedShares
 from forwarder.shares.sessions import SharedSessions
 from forwarder.sources.relays.source import RelaySource
 from forwarder.stop.hold_file import HoldFile
@@ -58,6 +59,7 @@ class ApiServices:
     guests: Guests
     shares: ShareBook
     shared: SharedSessions
+    accepted: AcceptedShares
     person: Person
     hold_file: HoldFile
     meeting_ids: MeetingIds

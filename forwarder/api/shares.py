@@ -11,6 +11,8 @@ from forwarder.access.share_link import REMOTE_PATH, is_share_link, share_psk, s
 from forwarder.access.shares import Standing
 from forwarder.api.access import Call
 from forwarder.api.documents.shares import (
+    AcceptBody,
+    AcceptedView,
     GuestView,
     ShareAnswer,
     ShareBody,
@@ -24,7 +26,9 @@ from forwarder.api.pairing import FindAddresses, qr_svg
 from forwarder.api.services import ApiServices
 from forwarder.connectors.host_addresses import addresses, places
 from forwarder.errors import ConfigError
-from relay.link.names import neutralise
+from forwarder.shares.accepted import AcceptedVisit
+from relay.link.errors import LinkError
+from relay.link.names import neutralise, quoted
 from relay.link.security.meeting import derived_id, visit_url
 from relay.link.security.pairing import PairingLink, PairingLinkError, advertised
 
@@ -105,6 +109,24 @@ class ShareActions:
         ended = tuple(self._book.end(name).name for name in names)
         left = sum(1 for _ in self._services.shared.staying())
         return ShareEnded(names=ended, guests=before - left)
+
+    # --- those of other hubs --------------------------------------------------------------------
+
+    async def accepted(self, call: Call) -> tuple[AcceptedView, ...]:
+        return tuple(_accepted(visit) for visit in self._services.accepted)
+
+    async def accept(self, call: Call) -> AcceptedView:
+        body = call.sent(AcceptBody)
+        try:
+            return _accepted(await self._services.accepted.accept(body.link, body.name))
+        except (LinkError, TimeoutError) as error:
+            why = str(error) or "nobody answered in time"
+            raise ConfigError(f"This share cannot be had: {why}.") from error
+
+    async def leave(self, call: Call) -> None:
+        name = call.path["name"]
+        if not self._services.accepted.end(name):
+            raise ConfigError(f"There is no accepted share called {quoted(name)}.")
 
     # --- views ----------------------------------------------------------------------------------
 
@@ -195,6 +217,18 @@ class ShareActions:
         hints = [_OWN_CERTIFICATE] if ports.own else []
         link = advertised(secret, hosts, ports.https_port, tls=True)
         return link.page(REMOTE_PATH), [], hints
+
+
+def _accepted(visit: AcceptedVisit) -> AcceptedView:
+    share = None if visit.channel is None else visit.channel.share
+    return AcceptedView(
+        name=visit.entry.name,
+        state=visit.state,
+        text=visit.text,
+        devices=len(visit.source.devices),
+        percent=None if share is None else share.percent,
+        left_s=None if share is None else share.left_s,
+    )
 
 
 def _check_page(page: str | None) -> None:

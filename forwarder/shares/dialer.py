@@ -11,7 +11,6 @@ async with asyncio.TaskGroup() as tasks:
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -28,16 +27,14 @@ from forwarder.shares.words import (
     Unpacker,
     packed,
 )
+from relay.hub_link.hubs import dial_place
 from relay.link.channel import Channel, Frame
-from relay.link.errors import ChannelClosed, LinkError, LinkRefused, LinkViolation
+from relay.link.errors import ChannelClosed, LinkRefused, LinkViolation
+from relay.link.reach import DialChannel, reach
 from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import secure_as_relay
-from relay.link.websocket import dial
 
-log = logging.getLogger(__name__)
-
-LINK_FRAME_BYTES: Final = 65_535
 _POLICY: Final = 1008
 _TEXTS: Final = {
     RefusalCode.CODE_SPENT: "this share has ended, or has another link now; ask for a new one",
@@ -133,26 +130,29 @@ class SharedChannel:
 
 
 async def join(
-    link: ShareLink, key: KeyPair, name: str, *, hub_key: bytes | None = None, tls: bool = True
+    link: ShareLink,
+    key: KeyPair,
+    name: str,
+    *,
+    hub_key: bytes | None = None,
+    dial: DialChannel = dial_place,
 ) -> SharedChannel:
     """Take a share with `key`, or come back with it, by the first of its places that works. `name`
     is what the sharer sees. `hub_key`: of the hub, once it is known; another one is refused.
 
     Raises LinkRefused if there is no use in trying again, LinkError for what may pass.
     """
-    trouble: LinkError = ChannelClosed(_POLICY, "the link names no place")
-    for url in link.urls:
-        try:
-            channel = await dial(url, tls=tls, max_frame_bytes=LINK_FRAME_BYTES)
-            return await greet(channel, link, key, name, hub_key=hub_key)
-        except HandshakeRefused as refused:
-            if refused.refusal is not RefusalCode.BUSY:
-                raise
-            trouble = refused
-        except LinkError as error:
-            log.debug("%s: %s", url, error)
-            trouble = error
-    raise trouble
+
+    async def meet(channel: Channel) -> SharedChannel:
+        return await greet(channel, link, key, name, hub_key=hub_key)
+
+    try:
+        channel, _ = await reach(link.urls, dial, meet)
+    except HandshakeRefused as refused:
+        if refused.refusal is RefusalCode.BUSY:
+            raise ChannelClosed(_POLICY, str(refused)) from refused
+        raise
+    return channel
 
 
 async def greet(

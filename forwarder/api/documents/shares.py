@@ -50,6 +50,25 @@ class ShareAnswer(RequestBody, frozen=True):
     guest: DeviceIndex | None = None
 
 
+class AcceptBody(RequestBody, frozen=True):
+    """`name`: what it is called here; null: the other hub's name."""
+
+    link: Annotated[str, Meta(max_length=1024)]
+    name: ShownName | None = None
+
+
+class AcceptedView(Document, frozen=True):
+    """A share of somebody else's hub. `state`: away, asked, allowed or over; `text`: what a person
+    should know. `percent`: its highest level; `left_s`: seconds, null: until it is ended."""
+
+    name: str
+    state: str
+    text: str
+    devices: int
+    percent: float | None
+    left_s: float | None
+
+
 class GuestView(Document, frozen=True):
     """A browser that has taken the link. `state`: asked, allowed or refused. `here`: connected now.
     `drives`: the devices that it moves now, by their names."""
