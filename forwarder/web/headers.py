@@ -10,14 +10,14 @@ from typing import Final
 
 from aiohttp import web
 
-from forwarder.web.pages import RELAY_PATH
+from forwarder.web.pages import RELAY_PATH, REMOTE_PATH
 
 # Everything from here, nothing inline, nothing framed. The QR codes are pictures in the page.
 DASHBOARD_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# The relay page may have to dial a hub at another of its places.
+# The pages of phones and of guests may have to dial a hub at another of its places.
 RELAY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " manifest-src 'self'; worker-src 'self'; connect-src 'self' ws: wss:; base-uri 'none';"
@@ -27,7 +27,7 @@ RELAY_POLICY: Final = (
 
 async def guard_headers(request: web.Request, response: web.StreamResponse) -> None:
     """For `Application.on_response_prepare`."""
-    relay = request.path.startswith(RELAY_PATH)
+    relay = request.path.startswith((RELAY_PATH, REMOTE_PATH))
     headers = response.headers
     headers["Content-Security-Policy"] = RELAY_POLICY if relay else DASHBOARD_POLICY
     headers["X-Content-Type-Options"] = "nosniff"

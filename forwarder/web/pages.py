@@ -13,12 +13,21 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from forwarder.access.admission import HttpVisitor
+from forwarder.access.share_link import REMOTE_PATH as REMOTE_PAGE
 from forwarder.connectors.websocket_server import visitor_of
 
 RELAY_PATH: Final = "/relay"
+REMOTE_PATH: Final = REMOTE_PAGE.rstrip("/")
 _WEB = resources.files("forwarder.web")
 DASHBOARD = _WEB / "dashboard"
 RELAY = _WEB / "relay"
+_REMOTE = _WEB / "remote"
+_PLAY = _WEB / "play"
+# What the guest's page has of the phone's: the way to a hub, and its encryption.
+_BORROWED: Final = (
+    "clock.js", "handshake.js", "icon.svg", "msgpack.js", "noise.js", "pipe.js", "places.js",
+    "timer.js",
+)  # fmt: skip
 
 _TYPES: Final = {
     "html": "text/html",
@@ -80,6 +89,13 @@ def page_files(folder: Traversable) -> dict[str, bytes]:
     return files
 
 
+def remote_files() -> dict[str, bytes]:
+    """Name → content of every file of the guest's page, side by side as they are served."""
+    relay = _contents(RELAY)
+    borrowed = {name: relay[name] for name in _BORROWED}
+    return {**borrowed, **_contents(_PLAY), **_contents(_REMOTE)}
+
+
 def relay_page_build() -> str:
     """Which relay page comes with this hub."""
     return _build(_contents(RELAY))
@@ -106,8 +122,8 @@ _NO_SERVER: Final = b'<meta name="served-by" content="">'
 
 
 class RelayPages:
-    """The phone's page. The files are read when the first visitor comes. `served_by`: who serves
-    it, for people, where that is not their own hub."""
+    """The phone's page and the guest's. The files are read when the first visitor comes.
+    `served_by`: who serves them, for people, where that is not their own hub."""
 
     def __init__(self, served_by: str = "") -> None:
         mark = html.escape(served_by).encode()
@@ -119,11 +135,18 @@ class RelayPages:
         app.router.add_get(RELAY_PATH, self._to_relay)
         app.router.add_get(f"{RELAY_PATH}/", self._relay)
         app.router.add_get(f"{RELAY_PATH}/{{name}}", self._relay)
+        app.router.add_get(REMOTE_PATH, self._to_remote)
+        app.router.add_get(f"{REMOTE_PATH}/", self._remote)
+        app.router.add_get(f"{REMOTE_PATH}/{{name}}", self._remote)
 
     async def _to_relay(self, request: web.Request) -> web.StreamResponse:
-        # Browsers keep the fragment, with the secret in it, to themselves.
-        query = f"?{request.query_string}" if request.query_string else ""
-        raise web.HTTPFound(f"{RELAY_PATH}/{query}")
+        raise _slashed(RELAY_PATH, request)
+
+    async def _to_remote(self, request: web.Request) -> web.StreamResponse:
+        raise _slashed(REMOTE_PATH, request)
+
+    async def _remote(self, request: web.Request) -> web.StreamResponse:
+        return self._file("remote", request.match_info.get("name", "index.html"))
 
     async def _relay(self, request: web.Request) -> web.StreamResponse:
         return self._file("relay", request.match_info.get("name", "index.html"))
@@ -138,10 +161,19 @@ class RelayPages:
 
     def _files(self, page: str) -> dict[str, bytes]:
         if page not in self._read:
-            files = page_files({"dashboard": DASHBOARD, "relay": RELAY}[page])
+            if page == "remote":
+                files = remote_files()
+            else:
+                files = page_files({"dashboard": DASHBOARD, "relay": RELAY}[page])
             files["index.html"] = files["index.html"].replace(_NO_SERVER, self._served_by)
             self._read[page] = files
         return self._read[page]
+
+
+def _slashed(path: str, request: web.Request) -> web.HTTPFound:
+    # Browsers keep the fragment, with the secret in it, to themselves.
+    query = f"?{request.query_string}" if request.query_string else ""
+    return web.HTTPFound(f"{path}/{query}")
 
 
 class Pages(RelayPages):

@@ -296,9 +296,14 @@ class Chromium:
             if not answer.done():
                 answer.set_exception(DevToolsError("the browser is gone"))
 
-    async def page(self, url: str | None = None) -> Page:
-        """A new tab; `page.errors` collects what its scripts throw or log as errors."""
-        made = await self.root.call("Target.createTarget", url="about:blank")
+    async def page(self, url: str | None = None, *, apart: bool = False) -> Page:
+        """A new tab; `page.errors` collects what its scripts throw or log as errors. `apart`: as in
+        another browser, which keeps things of its own."""
+        more = {}
+        if apart:
+            context = await self.root.call("Target.createBrowserContext")
+            more = {"browserContextId": context["browserContextId"]}
+        made = await self.root.call("Target.createTarget", url="about:blank", **more)
         page = await self.attach(made["targetId"])
         if url is not None:
             await page.goto(url)

@@ -1,4 +1,4 @@
-"""`forwarder relay-page DIR`: the phone's page as a static site, to host anywhere on https."""
+"""`forwarder relay-page DIR`: the phone's page, and the guest's in `remote/`, as a static site."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 
 from forwarder.commands.base import FINE, counted
 from forwarder.errors import ConfigError
-from forwarder.web.pages import RELAY, page_files
+from forwarder.web.pages import RELAY, page_files, remote_files
 from relay.command_line import Subcommand
+
+# Beside the phone's page; the address of a guest's page ends in it.
+_REMOTE = "remote"
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -17,21 +20,26 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     folder: Path = options.folder
-    files = page_files(RELAY)
+    pages = {folder: page_files(RELAY), folder / _REMOTE: remote_files()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        foreign = sorted(file.name for file in folder.iterdir() if file.name not in files)
-        if foreign:
-            raise ConfigError(
-                f"{folder} holds other files ({foreign[0]} …): choose an empty folder."
-            )
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
+        for page, files in pages.items():
+            page.mkdir(parents=True, exist_ok=True)
+            known = {*files, _REMOTE} if page == folder else {*files}
+            foreign = sorted(file.name for file in page.iterdir() if file.name not in known)
+            if foreign:
+                raise ConfigError(
+                    f"{page} holds other files ({foreign[0]} …): choose an empty folder."
+                )
+        for page, files in pages.items():
+            for name, content in files.items():
+                (page / name).write_bytes(content)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}.") from error
+    count = counted(sum(map(len, pages.values())), "file")
     print(
-        f"{counted(len(files), 'file')} in {folder}. Put them on any https site, then run"
-        " `forwarder pair --phone site https://YOUR-SITE/PATH/` beside your hub."
+        f"{count} in {folder}. Put them on any https site, then run"
+        " `forwarder pair --phone site https://YOUR-SITE/PATH/` beside your hub, or for guests"
+        " `forwarder share new NAME --page https://YOUR-SITE/PATH/remote/`."
     )
     return FINE
 
