@@ -1,6 +1,7 @@
 """How the guest's page looks in each state, from 320 px up, light and dark.
 
-With `FORWARDER_SCREENSHOTS` set to a folder, every state is also kept there as pictures, at 320, 390,
+With `FORWARDER_SCREENSHOTS` set to a folder, every state is also kept there as pictures, at 320,
+390,
 768 and 1440 px. With `AXE_CORE` set to an axe.min.js, axe judges every state as well.
 """
 
