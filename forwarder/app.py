@@ -6,6 +6,7 @@ Programs embed a hub by `App(config)`, `run` and `open_client`; `forwarder run` 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -31,6 +32,7 @@ from forwarder.access.tokens import TokenBook, TokenGrant
 from forwarder.api.control import ControlSocket
 from forwarder.api.server import ORIGINS_FILE, Api
 from forwarder.api.services import ApiServices
+from forwarder.api.state_view import version
 from forwarder.bridges.bridges import HubBridges
 from forwarder.clients import driver as clients
 from forwarder.clients.driver import ClientOptions
@@ -246,6 +248,8 @@ class App:
             origins=self.origins,
             doors=self.doors,
             certificate=lambda section: self._certificate(section).server_context(),
+            version=version(),
+            hub_id=hashlib.sha256(self.trust.key.public).hexdigest()[:8],
         )
         self._control = ControlSocket(state, self.api.control())
         self._stop = asyncio.Event()

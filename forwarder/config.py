@@ -27,6 +27,8 @@ HTTPS_PORT = 12347
 MEETING_PORT = 12348
 WEBSOCKET_DEVICE_PORT = 54817
 LOVENSE_PORT = 20010
+OSC_PORT = 9001
+MQTT_PORT = 1883
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Url = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -231,10 +233,69 @@ class LovenseSection(BridgeSection, frozen=True):
     tls: TlsSection | None = None
 
 
+class OscLinkSection(_Table, frozen=True):
+    """Which parameters of an avatar drive what.
+
+    parameters     names without "/avatar/parameters/", with * and ?; empty: the usual touches
+    devices        indexes or names; empty: all
+    output         a kind of output, such as "Vibrate"; without: all but positions
+    scale          the level is the value times this, 1 at most
+    dead_zone      values up to this are nothing
+    """
+
+    parameters: tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...] = ()
+    devices: tuple[str, ...] = ()
+    output: OutputType | None = None
+    scale: Annotated[float, Meta(gt=0, le=100)] = 1.0
+    dead_zone: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+
+
+class OscSection(BridgeSection, frozen=True):
+    """VRChat and others that send OSC.
+
+    port           where they send to (UDP); VRChat's own choice is 9001
+    host           the address to listen on
+    allowed        IP addresses of other machines that are heard
+    hold_s         a value counts for so long: games send changes only, and UDP has no end
+    links          which parameters drive what; empty: touches by others, all toys
+    """
+
+    port: Port = OSC_PORT
+    host: str = "127.0.0.1"
+    allowed: tuple[str, ...] = ()
+    hold_s: Annotated[float, Meta(ge=0.5, le=600)] = 5.0
+    links: tuple[OscLinkSection, ...] = ()
+
+
+class MqttSection(BridgeSection, frozen=True):
+    """An MQTT broker, with Home Assistant's discovery.
+
+    broker         its host name or address
+    port           1883, or 8883 with `tls`
+    user           who logs in there
+    password_file  a file with the password, open to nobody else
+    tls            whether the connection is encrypted; the broker's certificate is checked
+    ca             certificates (PEM) to check it with, instead of the system's
+    prefix         where Home Assistant looks for devices
+    names          tell the broker the toys' names, which all of its users can read
+    """
+
+    broker: Annotated[str, Meta(min_length=1, max_length=255)] = "localhost"
+    port: Port = MQTT_PORT
+    user: str | None = None
+    password_file: Path | None = None
+    tls: bool = False
+    ca: Path | None = None
+    prefix: Annotated[str, Meta(min_length=1, max_length=64)] = "homeassistant"
+    names: bool = False
+
+
 class BridgesSection(_Table, frozen=True):
     """Other protocols that apps speak."""
 
     lovense: LovenseSection = LovenseSection()
+    mqtt: MqttSection = MqttSection()
+    osc: OscSection = OscSection()
 
 
 class Config(_Table, frozen=True):

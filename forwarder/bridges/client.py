@@ -62,6 +62,11 @@ class BridgeClient:
             finally:
                 self._client = None
 
+    async def stop_all(self) -> None:
+        """Stop what this bridge may see. Raises Refusal."""
+        if self._client is not None:
+            await told([self._client.stop_all()])
+
     async def scan(self) -> None:
         """Have radios look for devices: whoever asks for toys wants to find some."""
         if self._client is not None:
