@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 
 # How long anything is waited for that must come, on a machine that ten others use as well: there
 # starting Python with all its imports was seen to take 20 s. What a test says about time it
@@ -20,14 +21,24 @@ from pathlib import Path
 START_S = 60.0
 END_S = 60.0
 POLL_S = 0.005
+# Below those that a system gives out by itself (Linux: from 32768 on), or any connection may have
+# got one before the program that was told of it.
+_PORTS = range(20_000, 32_768)
+# Not the common generator: Hypothesis sets that to the same start in each of the runs beside it.
+_CHANCE = SystemRandom()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
+    """Ports that are free; a program is to have them in a moment."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = _CHANCE.choice(_PORTS)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        if port not in ports:
+            ports.append(port)
     return ports
 
 
@@ -89,6 +100,7 @@ class Program:
         self._arguments = arguments
         self.output = folder / f"{name}.log"
         self.process: asyncio.subprocess.Process
+        self._started = False
 
     async def start(self) -> None:
         with self.output.open("wb") as output:
@@ -97,6 +109,7 @@ class Program:
                 stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
+        self._started = True
 
     @property
     def text(self) -> str:
@@ -124,7 +137,7 @@ class Program:
             return await self.process.wait()
 
     async def end(self) -> None:
-        if self.process.returncode is None:
+        if self._started and self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -26,16 +25,11 @@ from forwarder.config import Clients, Config, Link
 from forwarder.web.pages import relay_page_build
 from relay.radio.simulated.faults import WRITES
 from tests.doubles.chromium_bluez import PhoneRig, phone_rig
+from tests.system.processes import free_ports
 
 pytestmark = pytest.mark.chromium
 
 OFF_S = 1.5
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager
@@ -103,7 +97,7 @@ async def chosen(
 
 @pytest.mark.parametrize("way", ["localhost", "https"])
 async def test_an_official_client_drives_the_toy_of_a_phone(tmp_path: Path, way: str) -> None:
-    https = free_port() if way == "https" else 0
+    https = free_ports(1)[0] if way == "https" else 0
     async with phone_rig() as rig, hub(tmp_path, https_port=https) as app:
         # What a person does who taps Proceed at the warning about the hub's own certificate.
         await rig.page.call("Security.setIgnoreCertificateErrors", ignore=True)
