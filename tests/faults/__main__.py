@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.doubles.clock import run_virtual
-from tests.faults import houses, matrix, radios
+from tests.faults import away, houses, matrix, radios
 from tests.faults.world import Outcome
 
 LEGEND = """
@@ -118,13 +118,24 @@ def radio_lines(folder: Path) -> Iterator[Line]:
         )  # fmt: skip
 
 
+def away_lines(folder: Path) -> Iterator[Line]:
+    for number, row in enumerate(away.ROWS):
+        place = folder / str(number)
+        place.mkdir()
+        outcome = asyncio.run(away.play(row, place))
+        yield Line(
+            "processes", row.fault, row.place, row.detail, away.TOY, outcome.off_ms, away.LIMIT_MS,
+            away.verdict(row, outcome),
+        )  # fmt: skip
+
+
 def main() -> int:
     # What the programs say about the faults is not what is asked here.
     logging.disable(logging.CRITICAL)
     lines = []
     print(HEAD)
     with tempfile.TemporaryDirectory() as folder:
-        ways = [virtual_lines, radio_lines]
+        ways = [virtual_lines, radio_lines, away_lines]
         if shutil.which("dbus-daemon") is None:
             print("no dbus-daemon here: the rows with processes are left out", file=sys.stderr)
         else:
