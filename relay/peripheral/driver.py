@@ -238,8 +238,8 @@ class Peripheral:
         scope = self._scope
         if scope is not None and not scope.expired():
             limit = scope.when()
-            if limit is None or by < limit:
-                scope.reschedule(by)
+            assert limit is not None
+            scope.reschedule(min(by, limit))
 
     def _set_timer(self) -> None:
         deadline = self._machine.deadline
@@ -249,7 +249,6 @@ class Peripheral:
             if timer.when() <= deadline:
                 return
             timer.cancel()
-            self._timer = None
         if deadline < float("inf"):
             self._timer = self._loop.call_at(deadline, self._tick)
 
@@ -269,12 +268,7 @@ class Peripheral:
     async def run(self) -> None:
         """Work until the peripheral is gone. Cancelling it stops the peripheral and lets it go."""
         try:
-            while self._machine.over is None:
-                if self._wanted is None:
-                    self._wake.clear()
-                    await self._wake.wait()
-                else:
-                    await self._perform()
+            await self._work()
         finally:
             try:
                 if self._machine.over is None:
@@ -284,6 +278,14 @@ class Peripheral:
                 if self._timer is not None:
                     self._timer.cancel()
                 self._sink = None
+
+    async def _work(self) -> None:
+        while self._machine.over is None:
+            if self._wanted is None:
+                self._wake.clear()
+                await self._wake.wait()
+            else:
+                await self._perform()
 
     async def _perform(self) -> None:
         wanted, self._wanted = self._wanted, None
@@ -326,12 +328,7 @@ class Peripheral:
         self._wanted = None
         self._do(self._machine.end(self._loop.time()))
         try:
-            while self._machine.over is None:
-                if self._wanted is not None:
-                    await self._perform()
-                    continue
-                await asyncio.sleep(max(0.0, self._machine.deadline - self._loop.time()))
-                self._do(self._machine.tick(self._loop.time()))
+            await self._work()
         finally:
             if self._machine.over is None:
                 # Ended a second time, or by a bug: this is all that is left to do for it.

@@ -3,7 +3,8 @@
 What is only shown in a log or a repr is left alone, and so are texts for people: what they say is
 the business of the tests of the words. Decorators and the options of a class stay as well:
 that it is frozen is the business of the type checker. So is None in the place of a bool constant,
-which is turned round instead.
+which is turned round instead; and what a constant of a module is worth is a decision, not a
+behaviour: that it is kept to is tested, with it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.FloorDiv: ast.Mult,
     ast.Mod: ast.FloorDiv,
 }
+_NUMBER = ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
 _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _SHOWN = {"__repr__", "__str__"}
 
@@ -142,6 +144,10 @@ def _left_alone(node: ast.AST) -> bool:
         return True
     if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
         return True
+    if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+        if ast.unparse(target).strip("_").isupper():
+            return all(isinstance(one, _NUMBER) for one in ast.walk(node.value))
     if isinstance(node, ast.Expr):
         call = node.value
         if isinstance(call, ast.Constant):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from relay.context import Surroundings
 from relay.link.messages import (
+    Advertisement,
     Arm,
     Counter,
     Disconnect,
@@ -36,6 +39,7 @@ from relay.peripheral.driver import Peripheral
 from relay.peripheral.gate import GateState, Lockout
 from relay.peripheral.limits import (
     FAILING_S,
+    LAST_STOP_S,
     LET_GO_S,
     MERGE_S,
     OPERATION_S,
@@ -44,6 +48,8 @@ from relay.peripheral.limits import (
 )
 from relay.peripheral.limits import QUEUE_MOST as MOST
 from relay.radio.base import RadioError
+from relay.supervision.holds import HeldWrite, StopOrder
+from relay.wearer.audit import Audit
 from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.radio import RecordingConnection, gone, refused
 
@@ -1171,5 +1177,244 @@ def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_l
         assert len(answered) == len(set(answered)), "answered twice"
         assert asked <= set(answered)
         assert len(asyncio.all_tasks()) == 1
+
+    run_virtual(main())
+
+
+# --- what the rest of the relay sees of it -----------------------------------------------------
+
+
+def test_what_is_known_of_a_peripheral_before_and_after_a_hub_has_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        around = Surroundings(audit=Audit(tmp_path / "audit"))
+        lone = Peripheral("AA", RecordingConnection(), Lockout(), around, owes=True)
+        assert (lone.bound, lone.name, lone.over, lone.leaving) == (False, "", None, False)
+        assert lone.owes
+        assert lone.may_run
+        assert lone.advertisement is None
+        lone.advertisement = Advertisement("AA", name="LVS-Z36")
+        assert lone.name == "LVS-Z36"
+        lone.advertisement = Advertisement("AA")
+        assert lone.name == ""
+        lone.on_gone("out of range")
+        assert lone.over == "out of range"
+        worker = asyncio.create_task(lone.run())
+        await worker
+
+    run_virtual(main())
+
+
+def test_a_peripheral_that_is_bound_is_so_until_its_link_or_itself_ends() -> None:
+    async def body(it: Rig) -> None:
+        assert it.peripheral.bound
+        it.peripheral.unbind()
+        assert not it.peripheral.bound
+        it.peripheral.bind(8, it, active_s=0.9, idle_s=10)
+        it.peripheral.on_gone("out of range")
+        await asyncio.sleep(0.01)
+        assert it.worker is not None
+        assert it.worker.done(), "it waits for nothing more"
+        assert not it.peripheral.bound
+
+    play(body)
+
+
+def test_how_to_stop_it_without_us_is_what_is_armed_with_its_next_numbers() -> None:
+    async def body(it: Rig) -> None:
+        counted = Packet(3, b"\x00off", response=True, after_ms=20, counter=Counter(0))
+        it.open(counted, gap_ms=30)
+        it.output(Packet(3, b"\x07on", counter=Counter(0)))
+        await asyncio.sleep(0.01)
+        assert it.peripheral.hold() == StopOrder(
+            "AA", (HeldWrite(3, b"\x08off", True, 20),), 30, True
+        )
+        it.open(gap_ms=60_000)
+        assert it.peripheral.hold().gap_ms == 500
+        it.peripheral.arm(Arm(90, 7, (), seen=0))
+        assert it.peripheral.hold() == StopOrder("AA", (), 0, False)
+        it.peripheral.arm(Arm(91, 7, None, seen=0))
+        assert it.peripheral.hold() == StopOrder("AA", (), 0, True)
+
+    play(body)
+
+
+def test_how_to_stop_it_is_kept_when_it_is_armed_and_not_for_each_value() -> None:
+    async def body(it: Rig) -> None:
+        kept: list[bytes] = []
+        it.around.armed = lambda: kept.append(it.peripheral.hold().writes[0].data)
+        it.open()
+        assert kept == [b"\x00"]
+        it.output(on(5))
+        await asyncio.sleep(0.01)
+        assert kept == [b"\x00"]
+
+    play(body)
+
+
+def test_every_stop_is_noted_and_only_one_that_was_not_taken_is_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="relay.peripheral.driver")
+
+    async def body(it: Rig) -> None:
+        it.around.audit = Audit(tmp_path / "audit")
+        it.open()
+        it.peripheral.strike(StopCause.PAUSE)
+        await asyncio.sleep(0.1)
+        (line,) = (tmp_path / "audit").read_text().splitlines()
+        assert {"event": "stopped", "cause": "pause"}.items() <= json.loads(line).items()
+        assert [record.levelname for record in caplog.records] == ["INFO"]
+        it.open()
+        it.connection.broken = refused()
+        it.connection.disconnect_takes_s = None
+        it.peripheral.strike(StopCause.PAUSE)
+        await asyncio.sleep(FAILING_S + LET_GO_S + 1)
+        it.connection.broken, it.connection.disconnect_takes_s = None, 0.0
+        assert [record.levelname for record in caplog.records] == ["INFO", "ERROR"]
+        assert "did not take a stop" in caplog.text
+
+    play(body)
+
+
+def test_a_lease_is_as_long_as_it_says() -> None:
+    async def body(it: Rig) -> None:
+        it.open(lease_ms=5000)
+        began = it.loop.time()
+        await asyncio.sleep(6)
+        assert it.said == [Stopped(7, StopCause.LEASE, number=1)]
+        assert it.at[-1] - began == pytest.approx(5, abs=0.001)
+
+    play(body)
+
+
+def test_what_nobody_wants_is_stopped_and_let_go() -> None:
+    async def body(it: Rig) -> None:
+        it.open()
+        it.output(on(5))
+        await asyncio.sleep(0.01)
+        it.peripheral.leave()
+        assert it.peripheral.leaving
+        await asyncio.sleep(0.1)
+        assert it.connection.written == [b"\x05", b"\x00"]
+        assert not it.connection.connected
+
+    play(body)
+
+
+# --- what has not begun ------------------------------------------------------------------------
+
+
+def test_a_stop_of_another_slot_takes_no_value_back_and_gives_it_a_moment() -> None:
+    async def body(it: Rig) -> None:
+        it.open()
+        value = it.output(on(5, 1))
+        it.stop(Packet(1, b"\x02", keys=(2,)), everything=False)
+        await asyncio.sleep(0.01)
+        assert it.connection.written == [b"\x05", b"\x02"]
+        assert it.answer(value) == Done(value)
+        it.connection.takes_s = None
+        it.output(on(6, 1))
+        it.stop(Packet(1, b"\x02", keys=(2,)), everything=False)
+        it.connection.took.clear()
+        await asyncio.sleep(PATIENCE_S + 0.01)
+        it.connection.takes_s = 0.0
+        assert it.connection.written == [b"\x06", b"\x02"]
+
+    play(body)
+
+
+def test_where_silence_is_the_stop_what_was_taken_back_is_never_written() -> None:
+    async def body(it: Rig) -> None:
+        it.peripheral.arm(Arm(it.id(), 7, (), seen=0))
+        it.peripheral.lease(10_000)
+        it.output(on(5), moves_ms=200)
+        it.peripheral.strike(StopCause.PAUSE)
+        await asyncio.sleep(2)
+        assert it.connection.written == []
+
+    play(body)
+
+
+def test_what_had_not_begun_when_the_program_ends_is_never_written() -> None:
+    async def main() -> None:
+        it = Rig(RecordingConnection())
+        worker = asyncio.create_task(it.peripheral.run())
+        it.peripheral.arm(Arm(it.id(), 7, (), seen=0))
+        it.peripheral.lease(10_000)
+        await asyncio.sleep(0.01)
+        it.output(on(5), moves_ms=100)
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+        assert it.connection.written == []
+        assert not it.connection.connected
+
+    run_virtual(main())
+
+
+def test_a_strike_as_an_operation_has_just_run_out_of_time_changes_nothing_of_that() -> None:
+    async def body(it: Rig) -> None:
+        it.open()
+        it.connection.takes_s = None
+        it.peripheral.request(Read(90, 7, 2))
+        it.loop.call_at(it.loop.time() + OPERATION_S, it.peripheral.strike, StopCause.PAUSE)
+        await asyncio.sleep(OPERATION_S - 0.01)
+        it.connection.takes_s = 0.0
+        await asyncio.sleep(0.1)
+        answer = it.answer(90)
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.TIMEOUT
+        assert it.connection.written == [b"\x00"]
+
+    play(body)
+
+
+# --- the end of the program --------------------------------------------------------------------
+
+
+def test_at_the_end_of_the_program_a_stop_is_tried_again_as_soon_as_ever() -> None:
+    async def main() -> None:
+        connection = RecordingConnection()
+        it = Rig(connection)
+        worker = asyncio.create_task(it.peripheral.run())
+        it.open()
+        it.output(on(5))
+        await asyncio.sleep(0.01)
+        connection.broken = refused()
+        worker.cancel()
+        began = it.loop.time()
+        with suppress(asyncio.CancelledError):
+            await worker
+        times = [took.at - began for took in connection.took[1:]]
+        assert times == pytest.approx([0, 0.05, 0.15, 0.35, LAST_STOP_S], abs=0.001)
+        assert connection.took[-1].op == "disconnect"
+
+    run_virtual(main())
+
+
+def test_one_that_is_ended_twice_is_let_go_and_nobody_waits_for_it() -> None:
+    async def main() -> None:
+        connection = RecordingConnection()
+        it = Rig(connection)
+        worker = asyncio.create_task(it.peripheral.run())
+        it.open()
+        it.output(on(5))
+        await asyncio.sleep(0.01)
+        connection.takes_s = None
+        outcomes: list[RadioError | None] = []
+        worker.cancel()
+        await asyncio.sleep(0.1)
+        it.peripheral.after_stop(outcomes.append)
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+        assert connection.took[-1].op == "disconnect"
+        assert not connection.connected
+        assert it.peripheral.over == "the relay ended"
+        assert it.peripheral.owes
+        (outcome,) = outcomes
+        assert outcome is not None
+        assert outcome.code is ErrorCode.GONE
+        assert not it.peripheral.bound
 
     run_virtual(main())
