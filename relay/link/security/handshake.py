@@ -32,6 +32,12 @@ SECRET_BYTES: Final = 32
 # What a peer may send before it is authenticated. The longest legal frame is about 700 bytes.
 MAX_FRAME_BYTES: Final = 4096
 
+# Of a payload: characters of a text, its bytes in UTF-8, and entries of a map or list. A greeting
+# and a Bye have a text and three entries.
+_TEXT_MOST: Final = 512
+_TEXT_MOST_BYTES: Final = 2048
+_MOST_ITEMS: Final = 16
+
 PAIR_PATTERN: Final = "XXpsk0"
 KNOWN_PATTERN: Final = "IK"
 
@@ -377,7 +383,11 @@ def _pack(payload: Greeting | Bye) -> bytes:
 def _plain(payload: bytes) -> object:
     try:
         plain: object = msgpack.unpackb(
-            payload, max_str_len=2048, max_map_len=16, max_array_len=16, max_bin_len=512
+            payload,
+            max_str_len=_TEXT_MOST_BYTES,
+            max_map_len=_MOST_ITEMS,
+            max_array_len=_MOST_ITEMS,
+            max_bin_len=_TEXT_MOST_BYTES,
         )
     except (ValueError, TypeError, RecursionError) as error:
         raise LinkViolation("a handshake payload is not MessagePack") from error
@@ -393,8 +403,8 @@ def _greeting(payload: bytes) -> str:
 
 def _bye(payload: bytes) -> HandshakeRefused:
     try:
-        text = neutralise(msgspec.convert(_plain(payload), Bye).text, 512)
+        text = neutralise(msgspec.convert(_plain(payload), Bye).text, _TEXT_MOST)
     except ValueError as error:
         raise LinkViolation("a handshake payload is not a Bye") from error
     known = next((r for r in RefusalCode if _TEXTS[r] == text), None)
-    return HandshakeRefused(known, text or REVOKED, certain=True)
+    return HandshakeRefused(known, text, certain=True)

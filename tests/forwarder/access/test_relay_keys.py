@@ -16,7 +16,9 @@ from forwarder.access.relay_keys import (
     MAX_GREETING,
     MAX_GREETING_EACH,
     MAX_RELAYS,
+    MAX_SPENT,
     MAX_TRIES,
+    MEETING_SHARE,
     Doorkeeper,
     HubTrust,
     PairingDesk,
@@ -92,6 +94,26 @@ def test_the_oldest_of_too_many_codes_ends() -> None:
     codes = [desk.issue(float(n)) for n in range(MAX_CODES + 1)]
     assert desk.offer(code_id(codes[0]), 10.0) is RefusalCode.CODE_SPENT
     assert [desk.is_open(code, 10.0) for code in codes] == [False] + [True] * MAX_CODES
+
+
+def test_a_code_that_has_expired_makes_room_before_any_other_has_to() -> None:
+    desk = PairingDesk()
+    codes = [desk.issue(0.0) for _ in range(MAX_CODES - 1)]
+    desk.issue(0.0, valid_s=0.5)
+    desk.issue(1.0)
+    assert all(desk.is_open(code, 1.0) for code in codes)
+
+
+@pytest.mark.parametrize("late_s", [-0.001, 0.0])
+def test_at_the_end_of_its_time_a_code_is_over_whoever_asks(late_s: float) -> None:
+    over = late_s >= 0
+    desk = PairingDesk()
+    secret = desk.issue(0.0)
+    assert desk.is_open(secret, CODE_S + late_s) is not over
+    desk = PairingDesk()
+    secret = desk.issue(0.0)
+    expected = RefusalCode.CODE_SPENT if over else secret
+    assert desk.offer(code_id(secret), CODE_S + late_s) == expected
 
 
 def test_a_code_can_be_withdrawn() -> None:
@@ -279,6 +301,72 @@ def test_attempts_per_minute_are_limited_in_all() -> None:
     assert taken == ATTEMPTS_PER_MINUTE
 
 
+def test_what_is_allowed_in_all_is_so_from_the_start_and_comes_back_with_time() -> None:
+    door = Doorkeeper()
+    addresses = iter(f"10.{n // 250}.{n % 250}.1:1" for n in range(10_000))
+
+    def passes(now: float) -> bool:
+        address = next(addresses)
+        entered = door.enter(address, now)
+        if entered:
+            door.leave(address)
+        return entered
+
+    assert all(passes(0.0) for _ in range(ATTEMPTS_PER_MINUTE))
+    assert not passes(0.0)
+    a_second = ATTEMPTS_PER_MINUTE // 60
+    assert [passes(1.0) for _ in range(a_second + 1)] == [True] * a_second + [False]
+
+
+def test_who_has_proved_itself_comes_in_through_a_crowd() -> None:
+    door = Doorkeeper()
+    door.proven("10.0.0.1:5")
+    for number in range(MAX_GREETING):
+        assert door.enter(f"10.1.{number}.1:1", 0.0)
+    assert not door.enter("10.0.0.2:1", 0.0)
+    assert door.enter("10.0.0.1:6", 0.0)
+    assert door.inside == MAX_GREETING + 1
+    door.leave("10.0.0.1:6")
+    assert door.inside == MAX_GREETING
+
+
+def test_of_those_that_proved_themselves_the_one_longest_ago_is_forgotten() -> None:
+    door = Doorkeeper()
+    for number in range(MAX_RELAYS):
+        door.proven(f"10.{number}.0.1:1")
+    door.proven("10.0.0.1:1")
+    door.proven("10.255.255.1:1")
+    for number in range(MAX_GREETING):
+        assert door.enter(f"11.1.{number}.1:1", 0.0)
+    assert door.enter("10.0.0.1:2", 0.0), "heard again since"
+    assert not door.enter("10.1.0.1:2", 0.0)
+    assert door.enter("10.2.0.1:2", 0.0)
+
+
+def test_two_of_one_address_are_two_until_both_have_left() -> None:
+    door = Doorkeeper()
+    for port in (1, 2):
+        assert door.enter(f"10.0.0.1:{port}", 0.0)
+    door.leave("10.0.0.1:1")
+    assert door.inside == 1
+    door.leave("10.0.0.1:2")
+    assert door.inside == 0
+
+
+def test_a_door_for_a_share_bears_that_much() -> None:
+    door = Doorkeeper(share=0.25)
+    for number in range(MAX_GREETING // 4):
+        assert door.enter(f"10.0.{number}.1:1", 0.0)
+    assert not door.enter("10.9.9.9:1", 0.0)
+    for number in range(MAX_GREETING // 4):
+        door.leave(f"10.0.{number}.1:1")
+    taken = MAX_GREETING // 4
+    while door.enter(f"10.{taken // 250}.{taken % 250}.2:1", 0.0):
+        door.leave(f"10.{taken // 250}.{taken % 250}.2:1")
+        taken += 1
+    assert taken == ATTEMPTS_PER_MINUTE // 4
+
+
 def test_who_is_refused_at_the_door_does_not_use_up_what_others_share() -> None:
     door = Doorkeeper()
     for _ in range(5 * ATTEMPTS_PER_MINUTE):
@@ -399,9 +487,46 @@ def test_a_state_folder_with_open_keys_is_a_configuration_error(tmp_path: Path) 
 
 
 def test_the_trust_is_also_the_door() -> None:
-    door: Door = HubTrust(KeyPair.generate(), "desk", RelayBook(None))
-    assert door.enter("10.0.0.1:1", 0.0)
+    trust = HubTrust(KeyPair.generate(), "desk", RelayBook(None))
+    door: Door = trust
+    for port in range(MAX_GREETING_EACH):
+        assert door.enter(f"10.0.0.1:{port}", 0.0)
+    assert not door.enter("10.0.0.1:99", 0.0)
     door.leave("10.0.0.1:1")
+    assert door.enter("10.0.0.1:99", 0.0)
+    trust.proven("10.0.0.2:1")
+    for number in range(MAX_GREETING):
+        door.enter(f"10.1.{number}.1:1", 0.0)
+    assert not door.enter("10.0.0.3:1", 0.0)
+    assert door.enter("10.0.0.2:1", 0.0)
+    crowd = [trust.meeting_door.enter(f"10.2.{n}.1:1", 0.0) for n in range(MAX_GREETING)]
+    assert sum(crowd) == MAX_GREETING * MEETING_SHARE
+
+
+def test_whoever_shows_a_code_learns_whom_it_brought_of_the_last_few() -> None:
+    trust = HubTrust(KeyPair.generate(), "desk", RelayBook(None))
+    codes = []
+    for number in range(MAX_SPENT + 1):
+        codes.append(code_id(trust.desk.issue(0.0)))
+        assert trust.file(codes[-1], _key(number), f"relay {number}", 0.0) == f"relay {number}"
+    assert codes[0] not in trust.joined
+    assert [trust.joined[code] for code in codes[1:]] == [
+        f"relay {number}" for number in range(1, MAX_SPENT + 1)
+    ]
+
+
+def test_a_hub_with_too_many_relays_says_so_to_one_that_pairs() -> None:
+    trust = HubTrust(KeyPair.generate(), "desk", RelayBook(None))
+    for number in range(MAX_RELAYS):
+        trust.book.add(_key(number), "relay")
+    with pytest.raises(HandshakeRefused, match="revoke one first"):
+        trust.file(code_id(trust.desk.issue(0.0)), _key(MAX_RELAYS), "one more", 0.0)
+
+
+def test_a_state_folder_that_cannot_be_made_is_a_configuration_error(tmp_path: Path) -> None:
+    (tmp_path / "state").symlink_to(tmp_path / "nowhere" / "at all")
+    with pytest.raises(ConfigError, match="cannot be used for keys"):
+        HubTrust.open(tmp_path / "state", "desk")
 
 
 def test_a_refusal_to_file_is_certain() -> None:

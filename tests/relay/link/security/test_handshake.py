@@ -181,8 +181,10 @@ def test_a_revocation_during_the_handshake_counts() -> None:
     last = end.receive(step.frame, 0.0)
     assert str(_refusal(last)) == "revoked by the hub"
     assert last.frame is not None
+    assert _refusal(last).certain
     # The relay is in its session by then and reads it as a message there.
-    assert msgpack.unpackb(step.opened.transport.open(last.frame))["t"] == "Bye"
+    bye = msgpack.unpackb(step.opened.transport.open(last.frame))
+    assert (bye["t"], bye["retry"]) == ("Bye", False)
 
 
 def test_a_code_used_up_meanwhile_is_refused_at_the_end() -> None:
@@ -262,6 +264,34 @@ def test_frames_that_no_handshake_has_are_violations(frame: str | bytes) -> None
         RelayHandshake(_RELAY, secret=_SECRET).receive(frame)
 
 
+def test_the_longest_frame_and_the_shortest_head_are_looked_at() -> None:
+    longest = HubHandshake(Hub()).receive(b"\x09" * MAX_FRAME_BYTES, 0.0)
+    assert _refusal(longest).refusal is RefusalCode.VERSION
+    shortest = HubHandshake(Hub()).receive(bytes([1, HandshakeMode.KNOWN]), 0.0)
+    assert _refusal(shortest).refusal is RefusalCode.WRONG_HUB
+
+
+@pytest.mark.parametrize("payload", [b"\xc1", b"\x90", b"\x81\xa4text\x01"])
+def test_a_farewell_that_is_none_is_a_violation(payload: bytes) -> None:
+    hub = Hub()
+    relay = RelayHandshake(_RELAY, hub_key=hub.key.public)
+    first = relay.start()
+    noise = HandshakeState(
+        "IK", initiator=False, prologue=b"bpforward link 1" + first[:2], s=hub.key
+    )
+    noise.read_message(first[2:])
+    with pytest.raises(LinkViolation, match="payload"):
+        relay.receive(b"\0" + noise.write_message(payload))
+
+
+def test_a_farewell_without_a_text_is_a_revocation() -> None:
+    hub = Hub()
+    hub.refuses = HandshakeRefused(None, "")
+    at_relay, _ = _meet(RelayHandshake(_RELAY, secret=_SECRET), HubHandshake(hub))
+    assert str(_refusal(at_relay)) == "revoked by the hub"
+    assert _refusal(at_relay).refusal is None
+
+
 def test_a_finished_handshake_takes_no_more_frames() -> None:
     hub = HubHandshake(Hub())
     hub.receive(b"\x09", 0.0)
@@ -309,9 +339,9 @@ def test_a_greeting_that_is_none_is_a_violation(payload: bytes) -> None:
 
 
 def test_the_relay_takes_either_a_key_or_a_secret() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="either the hub's key or"):
         RelayHandshake(_RELAY)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="either the hub's key or"):
         RelayHandshake(_RELAY, hub_key=bytes(32), secret=bytes(32))
 
 
