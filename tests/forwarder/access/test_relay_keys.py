@@ -332,9 +332,8 @@ def test_who_has_proved_itself_comes_in_through_a_crowd() -> None:
 
 def test_of_those_that_proved_themselves_the_one_longest_ago_is_forgotten() -> None:
     door = Doorkeeper()
-    for number in range(MAX_RELAYS):
+    for number in (0, 1, 0, *range(2, MAX_RELAYS)):
         door.proven(f"10.{number}.0.1:1")
-    door.proven("10.0.0.1:1")
     door.proven("10.255.255.1:1")
     for number in range(MAX_GREETING):
         assert door.enter(f"11.1.{number}.1:1", 0.0)
