@@ -34,7 +34,7 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.FloorDiv: ast.Mult,
     ast.Mod: ast.FloorDiv,
 }
-_NUMBER = ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
+_NUMBER = ast.Constant | ast.Dict | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
 _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _SHOWN = {"__repr__", "__str__"}
 

@@ -32,11 +32,9 @@ SECRET_BYTES: Final = 32
 # What a peer may send before it is authenticated. The longest legal frame is about 700 bytes.
 MAX_FRAME_BYTES: Final = 4096
 
-# Of a payload: characters of a text, its bytes in UTF-8, and entries of a map or list. A greeting
-# and a Bye have a text and three entries.
+# Characters of a text. A greeting and a Bye are a text and three entries.
 _TEXT_MOST: Final = 512
-_TEXT_MOST_BYTES: Final = 2048
-_MOST_ITEMS: Final = 16
+_PAYLOAD_MOST: Final = {"max_str_len": 2048, "max_map_len": 16, "max_array_len": 16}
 
 PAIR_PATTERN: Final = "XXpsk0"
 KNOWN_PATTERN: Final = "IK"
@@ -382,13 +380,7 @@ def _pack(payload: Greeting | Bye) -> bytes:
 
 def _plain(payload: bytes) -> object:
     try:
-        plain: object = msgpack.unpackb(
-            payload,
-            max_str_len=_TEXT_MOST_BYTES,
-            max_map_len=_MOST_ITEMS,
-            max_array_len=_MOST_ITEMS,
-            max_bin_len=_TEXT_MOST_BYTES,
-        )
+        plain: object = msgpack.unpackb(payload, **_PAYLOAD_MOST)
     except (ValueError, TypeError, RecursionError) as error:
         raise LinkViolation("a handshake payload is not MessagePack") from error
     return plain
