@@ -220,11 +220,9 @@ class RelayHandshake:
     def _filed(self, data: bytes) -> HandshakeStep:
         assert self._transport is not None
         payload = self._transport.open(data)
-        return (
-            HandshakeStep(refused=_bye(payload))
-            if payload
-            else HandshakeStep(opened=self._opened())
-        )
+        if payload:
+            return HandshakeStep(refused=_bye(payload))
+        return HandshakeStep(opened=self._opened())
 
     def _opened(self) -> FinishedHandshake:
         assert self._transport is not None
