@@ -347,7 +347,7 @@ class Agent:
         """Whether what we drive is stopped without us: by a supervisor, or because it ends with us,
         as simulated toys do."""
         if self._supervisor is not None:
-            return self._supervisor.pid is not None
+            return self._supervisor.pid is not None and not unsupervised(self._radio)
         return not toys_run_on(self._radio)
 
     def _tell_debts(self) -> None:

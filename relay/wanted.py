@@ -19,12 +19,17 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     serial         serial ports with what is on them, as "/dev/ttyUSB0=tcode"
     tcode          T-Code machines on the network, as "udp://tcode.local:8000"
     gamepads       every game pad that rumbles
+    esphome        Bluetooth proxies of ESPHome, as "proxy.local" or "192.168.1.7:6053"
+    esphome_key    their encryption keys, each a file (or the key itself) for all of them, or for
+                   one: "proxy.local=proxy.key"
     """
 
     bluetooth: tuple[str, ...] = ()
     serial: tuple[str, ...] = ()
     tcode: tuple[str, ...] = ()
     gamepads: bool = False
+    esphome: tuple[str, ...] = ()
+    esphome_key: tuple[str, ...] = ()
 
     @property
     def named(self) -> bool:
@@ -53,6 +58,10 @@ class RadioOption:
     help: str
     alone: str | None = None
 
+    @property
+    def flag(self) -> str:
+        return f"--{self.key.replace('_', '-')}"
+
 
 OPTIONS = (
     RadioOption(
@@ -71,6 +80,11 @@ OPTIONS = (
         " ws://HOST/ws",
     ),
     RadioOption("gamepads", None, "every game pad of this machine that rumbles"),
+    RadioOption("esphome", "HOST[:PORT]", "a Bluetooth proxy of ESPHome, such as proxy.local"),
+    RadioOption(
+        "esphome_key", "[HOST=]KEY", "the encryption key of proxies, or of that one; better a file"
+        " that holds it, as other users see the command line",
+    ),
 )  # fmt: skip
 
 
@@ -78,10 +92,10 @@ def add_radio_options(parser: argparse.ArgumentParser) -> None:
     """Add an option for each kind of radio."""
     for one in OPTIONS:
         if one.metavar is None:
-            parser.add_argument(f"--{one.key}", action="store_true", default=None, help=one.help)
+            parser.add_argument(one.flag, action="store_true", default=None, help=one.help)
             continue
         parser.add_argument(
-            f"--{one.key}", action="append", metavar=one.metavar, const=one.alone,
+            one.flag, action="append", metavar=one.metavar, const=one.alone,
             nargs=None if one.alone is None else "?", help=f"{one.help}; as many as you like",
         )  # fmt: skip
 

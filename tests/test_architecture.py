@@ -62,6 +62,7 @@ SANS_IO = (
 SOLE_IMPORTERS = {
     "bleak": ("relay.radio.",),
     "dbus_fast": ("relay.supervision.",),
+    "aioesphomeapi": ("relay.radio.esphome.",),
     "evdev": ("relay.radio.gamepad.linux",),
     "serialx": ("relay.radio.wired.serial_port",),
     "zeroconf": ("forwarder.connectors.mdns",),

@@ -73,7 +73,8 @@ class Outlasting(Protocol):
         ...
 
     def on_wire(self, data: bytes) -> tuple[bytes, ...]:
-        """What to write there, one after the other, for what `write` is given."""
+        """What to write there, one after the other, for what `write` is given. Nothing: nobody else
+        can write there, and shutting it is the stop."""
         ...
 
 

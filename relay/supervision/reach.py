@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
+import stat
 from typing import Protocol
 
 from relay.supervision.errors import PeripheralGone, Unreached
@@ -49,6 +51,14 @@ class OpenPaths:
             with contextlib.suppress(OSError):
                 os.close(line)
 
+    def shut(self, address: str) -> None:
+        """End what this line is, for everybody who has it, if that can be; and let go of it."""
+        line = self._lines[address]
+        if line is not None and stat.S_ISSOCK(os.fstat(line).st_mode):
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(line)) as end:
+                end.shutdown(socket.SHUT_RDWR)
+        self.take(address, None)
+
     def write(self, address: str, data: bytes) -> None:
         """A line that is nearly full takes a part; then all of it is to be written again."""
         line = self._lines[address]
@@ -90,6 +100,6 @@ class Reach:
 
     async def disconnect(self, address: str) -> None:
         if address in self._lines:
-            self._lines.take(address, None)
+            self._lines.shut(address)
         else:
             await self._bluez.disconnect(address)

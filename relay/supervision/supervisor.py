@@ -34,6 +34,12 @@ START_S = 1.0
 END_S = 0.5
 
 
+# Kinds of radios for which it can do something.
+_SUPERVISED = frozenset({"bleak", "serial", "tcode", "esphome"})
+# And those whose toys go on, where there is none.
+_WITHOUT = frozenset({"serial", "tcode", "esphome", "xinput"})
+
+
 class HeldPeripheral(Protocol):
     """A connected peripheral."""
 
@@ -51,13 +57,18 @@ def outlives_its_relay(radio: Radio) -> bool:
     Windows and macOS end Bluetooth connections with the process, but not what a cable has started:
     there is no such supervisor there.
     """
-    return sys.platform == "linux" and bool(kinds(radio) & {"bleak", "serial", "tcode"})
+    return sys.platform == "linux" and bool(kinds(radio) & _SUPERVISED)
 
 
 def unsupervised(radio: Radio) -> str:
     """What to warn of when the relay starts: what goes on if it is killed; "" if nothing does."""
-    wired = kinds(radio) & {"serial", "tcode", "xinput"}
-    if not wired or outlives_its_relay(radio):
+    found = kinds(radio)
+    if "esphome" in found and outlives_its_relay(radio):
+        return (
+            "toys behind a Bluetooth proxy are disconnected if this relay is killed: one that goes on"
+            " by itself then is stopped when the relay is started again"
+        )
+    if not found & _WITHOUT or outlives_its_relay(radio):
         return ""
     return (
         "what runs by cable, network or pad goes on if this relay is killed: on this system "
@@ -182,6 +193,9 @@ class Supervisor:
             for write in hold.writes
             for number, piece in enumerate(line.on_wire(write.data))
         )
+        if hold.writes and not writes:
+            # All that can be done is to cut it off. It may run on, so its record stays.
+            return replace(hold, writes=(), cut=True, record="", line=line.number)
         return replace(hold, writes=writes, line=line.number)
 
     def _send(self, packet: bytes, descriptor: int | None = None) -> bool:

@@ -19,7 +19,17 @@ LIMIT_S = 2 * TIMEOUT_S
 def test_the_relay_on_a_genuine_stack(tmp_path: Path) -> None:
     if os.environ.get(WANTED, "") in ("", "0"):
         pytest.skip(f"takes minutes: make ble-vm, or {WANTED}=1")
-    command = ["python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", GUEST]
+    command = [
+        "python3",
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--confcutdir",
+        "tests/ble_vm",
+        "-q",
+        GUEST,
+    ]
     try:
         assert run(command, SUITES[0], tmp_path, TIMEOUT_S) == 0
     except CannotBuild as error:

@@ -18,7 +18,10 @@ from typing import Protocol
 from relay.link.messages import Advertisements, Connected, Disconnected, Packet, Scan, Wearer
 from relay.radio.gamepad.radio import LEVELS
 from relay.radio.gamepad.radio import TX as PAD_TX
+from relay.radio.simulated.catalogue import toys_by_name
+from relay.radio.simulated.toy import ToyOperation
 from relay.radio.wired.place import TX
+from tests.doubles.esphome_proxy import EsphomeProxy
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.relay_process import Hub, relay
 from tests.doubles.tcode_network import TcpToy, UdpToy, WebToy
@@ -41,9 +44,14 @@ class Behind(Protocol):
     what is written waits. `fail`: what is written now, or a moment later, is lost or refused.
     """
 
-    options: tuple[str, ...]
-    stop: tuple[Packet, ...]
-    go: Packet
+    @property
+    def options(self) -> tuple[str, ...]: ...
+
+    @property
+    def stop(self) -> tuple[Packet, ...]: ...
+
+    @property
+    def go(self) -> Packet: ...
 
     async def plug(self) -> None: ...
     async def pull(self) -> None: ...
@@ -179,12 +187,61 @@ async def gamepad(folder: Path) -> AsyncIterator[Behind]:
     yield RumblePad(UinputPad())
 
 
+class BehindProxy:
+    """A toy that stops when its proxy hangs up, which it does when its program is gone."""
+
+    def __init__(self, proxy: EsphomeProxy) -> None:
+        (self.toy,) = proxy.toys
+        self._proxy = proxy
+        self._rests: list[float] = []
+        self.toy.watch(self._note)
+        tx = next(handle for handle, role in self.toy.handles.items() if role == "tx")
+        self.stop: tuple[Packet, ...] = (Packet(tx, b"Vibrate:0;", keys=(1,)),)
+        self.go = Packet(tx, b"Vibrate:20;", keys=(1,))
+        self.hang, self.heal = proxy.hang, proxy.heal
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("--esphome", f"127.0.0.1:{self._proxy.port}")
+
+    async def plug(self) -> None:
+        if not self._proxy.listening:
+            await self._proxy.plug()
+
+    async def pull(self) -> None:
+        await self._proxy.pull()
+
+    def fail(self) -> None:
+        self.toy.faults.fail(1)
+
+    def running(self) -> bool:
+        return not self.toy.at_rest
+
+    def stopped_at(self, since: float) -> float | None:
+        if self._rests and self._rests[-1] < since and self.toy.at_rest:
+            return since
+        return next((at for at in self._rests if at >= since), None)
+
+    def _note(self, operation: ToyOperation) -> None:
+        if self.toy.at_rest:
+            self._rests.append(operation.t_ns / 1e9)
+
+
+@asynccontextmanager
+async def esphome(folder: Path) -> AsyncIterator[Behind]:
+    toys = toys_by_name("Lovense Hush")
+    toys[0].stops_when_disconnected = True
+    async with EsphomeProxy(toys).listen() as proxy:
+        yield BehindProxy(proxy)
+
+
 Make = Callable[[Path], AbstractAsyncContextManager[Behind]]
 TOYS: dict[str, Make] = {
     "serial": serial,
     "UDP": _network(UdpToy),
     "TCP": _network(TcpToy),
     "websocket": _network(WebToy),
+    "ESPHome": esphome,
 }
 # Needs a kernel that lets us play devices to it, and root: the machine of `make ble-vm`.
 if os.access(UINPUT, os.W_OK):

@@ -23,10 +23,10 @@ VALUES = ("one", "two")
 def test_a_kind_of_radio_is_a_key_of_both_files_and_an_option_of_both_programs(
     option: RadioOption,
 ) -> None:
-    words = [word for value in VALUES for word in (f"--{option.key}", value)]
+    words = [word for value in VALUES for word in (option.flag, value)]
     value: tuple[str, ...] | bool = VALUES
     if option.metavar is None:
-        words, value = [f"--{option.key}"], True
+        words, value = [option.flag], True
     hub, relay = argparse.ArgumentParser(), argparse.ArgumentParser()
     add_hub_options(hub)
     add_relay_options(relay)

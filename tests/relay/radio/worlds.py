@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -10,14 +11,17 @@ import pytest
 
 from relay.radio.base import Radio
 from relay.radio.bleak_radio import BleakRadio
+from relay.radio.esphome.radio import EsphomeRadio
 from relay.radio.several import Radios
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.bumble_air import Air
 from tests.doubles.bumble_backend import client_for, scanner_for
+from tests.doubles.esphome_proxy import KEY, EsphomeProxy
 from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.fake_bluez_daemon import FakeBluez
 from tests.doubles.fake_bluez_process import require_dbus_daemon
+from tests.system.processes import until
 
 # How long a radio under test listens for a toy that is not there.
 FIND_S = 0.5
@@ -85,4 +89,21 @@ async def several(toys: Sequence[Toy], monkeypatch: pytest.MonkeyPatch) -> Async
     await radio.close()
 
 
-WORLDS = (simulated, bumble, fake_bluez, several)
+@contextlib.asynccontextmanager
+async def esphome(toys: Sequence[Toy], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """A Bluetooth proxy, encrypted, behind a real socket."""
+
+    async def appear(toy: Toy) -> None:
+        toy.appear()
+
+    async with EsphomeProxy(toys, key=KEY).listen() as proxy, asyncio.TaskGroup() as group:
+        radio = EsphomeRadio("127.0.0.1", proxy.port, KEY, find_s=FIND_S)
+        watching = group.create_task(radio.watch())
+        await until(lambda: radio.info.on, "the proxy", 5)
+        yield World(radio, toys, Toy.vanish, Toy.drop, appear)
+        await radio.close()
+        assert proxy.used == 0, "a place was leaked"
+        watching.cancel()
+
+
+WORLDS = (simulated, bumble, fake_bluez, several, esphome)

@@ -477,10 +477,11 @@ async def test_the_first_hello_says_whether_there_is_a_supervisor(
     ("kind", "platform", "warned"),
     [
         ("serial", "win32", True), ("tcode", "darwin", True), ("serial", "linux", False),
-        ("bleak", "win32", False), ("simulated", "win32", False),
+        ("bleak", "win32", False), ("simulated", "win32", False), ("gamepad", "linux", False),
+        ("xinput", "win32", True), ("esphome", "linux", True), ("esphome", "win32", True),
     ],
 )  # fmt: skip
-def test_where_nothing_stops_what_is_on_a_cable_the_relay_says_so(
+def test_where_nobody_can_stop_what_goes_on_the_relay_says_so(
     kind: str, platform: str, warned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)

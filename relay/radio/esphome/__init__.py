@@ -1,0 +1,1 @@
+"""Bluetooth proxies of ESPHome as radios: boards with Wi-Fi that many homes have in each room."""
