@@ -41,6 +41,7 @@ from forwarder.definitions.model import OutputLimit
 from forwarder.devices.device_setup import OpenedDevice
 from forwarder.hub.device import Device as HubDevice
 from forwarder.hub.hub import ClientGrant, Hub, HubClient
+from forwarder.shares.sessions import GuestDriver
 from forwarder.sources.relays.choosing.pins import How
 from forwarder.sources.relays.relay import Relay
 from forwarder.stop.hold import HoldMode
@@ -297,6 +298,8 @@ def _client(client: HubClient, drives: list[Drives], hub: Hub) -> ClientView:
     kind = "hub" if client.hub_id is not None else "app"
     if isinstance(client, Controller):
         kind = client.kind
+    elif isinstance(client, GuestDriver):
+        kind = "guest"
     token = None if client.grant is None else client.grant.name
     return ClientView(
         name=neutralise(client.name),

@@ -70,6 +70,15 @@ class LiveGrant:
         return self.grant.ceiling(device, kind)
 
 
+class GuestDriver(ClientDriver):
+    """A guest as a client of the hub: called as who it is for, whatever its page says."""
+
+    @property
+    def name(self) -> str:
+        assert self.grant is not None
+        return self.grant.name
+
+
 class _GuestSession:
     """One guest that is here. Implements channel.Listener."""
 
@@ -78,7 +87,7 @@ class _GuestSession:
     ) -> None:
         self.taken = taken
         self.channel = GuestChannel(secure, self)
-        self.driver: ClientDriver | None = None
+        self.driver: GuestDriver | None = None
         self.end: ShareEnd | None = None
         self._house = house
         self._loop = asyncio.get_running_loop()
@@ -191,7 +200,7 @@ class _GuestSession:
         first = await self.channel.receive()
         assert isinstance(first, str)
         self.channel.push_back(first)
-        self.driver = ClientDriver(self.channel, self._house.hub, self._house.options, self.grant)
+        self.driver = GuestDriver(self.channel, self._house.hub, self._house.options, self.grant)
         await self.driver.run()
 
     async def _tell(self) -> None:
@@ -277,7 +286,7 @@ class SharedSessions:
         self._here: dict[TakenShare, _GuestSession] = {}
         book.watch(self._look)
 
-    def staying(self) -> Iterator[tuple[TakenShare, ClientDriver | None]]:
+    def staying(self) -> Iterator[tuple[TakenShare, GuestDriver | None]]:
         """Who is here and may stay, and as which client; None for one that drives nothing yet."""
         return (
             (taken, session.driver) for taken, session in self._here.items() if session.end is None

@@ -83,7 +83,8 @@ class Drives(Document, frozen=True):
 
 
 class ClientView(Document, frozen=True):
-    """`kind`: app, hub (another one), dashboard or script. `token`: the name of its token."""
+    """`kind`: app, hub (another one), guest, dashboard or script. `token`: the name of its token, or
+    of the share of a guest."""
 
     name: str
     kind: str

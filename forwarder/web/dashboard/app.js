@@ -7,6 +7,7 @@ import { $, attribute, klass, say, show, text, warn } from './dom.js';
 import { Feed, UNKNOWN_TOKEN } from './feed.js';
 import { Hold } from './hold.js';
 import { Pairing } from './pairing.js';
+import { Shares } from './shares.js';
 
 const SCAN_S = 30;
 // A page that loads itself again because its token was not known does so once in a while only.
@@ -25,6 +26,7 @@ const hold = new Hold(() => {
 });
 const around = new Around();
 const pairing = new Pairing();
+const shares = new Shares();
 
 // Changes come ten times a second at most; drawing waits for the browser to be ready for it.
 function changed(state, change) {
@@ -42,11 +44,14 @@ function changed(state, change) {
 }
 
 function draw(state, change) {
+  // Who came with a token for apps has no say in what is around the devices.
+  klass(document.body, 'guest-page', !state.hub);
   if (change.hub) hub(state.hub);
   // A guest is told nothing of the hub, and may stop for the moment only.
   if (change.hold) hold.draw(state.hold, !state.hub);
   if (change.devices || change.live || change.relays || change.whole) devices.draw(state);
   around.draw(state, change);
+  shares.draw(state, change);
 }
 
 const met = point => (point.registered ? `relays elsewhere come by ${point.url}`

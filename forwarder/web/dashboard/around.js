@@ -92,7 +92,7 @@ export class Around {
       row.client = client;
       row.mute = mute;
       const name = client?.name ?? mute.name;
-      const app = client?.kind === 'app' || client?.kind === 'hub';
+      const app = ['app', 'hub', 'guest'].includes(client?.kind);
       text(row.querySelector('h3'), name);
       text(row.querySelector('.value'), client ? (client.version === null ? client.kind : `${client.kind}, v${client.version}`) : 'away');
       const line = row.querySelector('.text');
@@ -214,7 +214,7 @@ function offline(one, all) {
 }
 
 function drives(client, live) {
-  const token = client.token ? `Token ${client.token}. ` : '';
+  const token = client.token && client.kind !== 'guest' ? `Token ${client.token}. ` : '';
   if (!client.drives.length) return `${token}Drives nothing now.`;
   const devices = new Map();
   for (const one of client.drives) {

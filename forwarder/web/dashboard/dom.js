@@ -43,6 +43,12 @@ export function keyed(list, entries, make, update) {
   for (const node of known.values()) node.remove();
 }
 
+// Show a code, which is an SVG document.
+export function qr(node, svg) {
+  const picture = new DOMParser().parseFromString(svg, 'image/svg+xml');
+  node.replaceChildren(document.importNode(picture.documentElement, true));
+}
+
 // Ask the person; resolves to whether the answer was yes.
 export function sure(question, yes) {
   const dialog = $('sure');

@@ -1,7 +1,7 @@
 // Pairing a radio: a code as QR code and link, and what becomes of it.
 
 import { call } from './api.js';
-import { $, klass, show, text } from './dom.js';
+import { $, klass, qr, show, text } from './dom.js';
 
 const ASK_EVERY_MS = 1000;
 
@@ -91,8 +91,7 @@ export class Pairing {
       return;
     }
     this.code = code;
-    const svg = new DOMParser().parseFromString(computer ? code.link_qr : code.page_qr, 'image/svg+xml');
-    $('qr').replaceChildren(document.importNode(svg.documentElement, true));
+    qr($('qr'), computer ? code.link_qr : code.page_qr);
     show($('qr'), !computer);
     text($('pairing-do'), DO[way]);
     $('pairing-link').value = link;

@@ -70,7 +70,7 @@ async def test_a_guest_is_asked_about_allowed_drives_and_is_ended(tmp_path: Path
         assert (await guest())["drives"] == ["Lovense Edge"]
         _, status = await hub.ask("GET", "/status")
         assert isinstance(status, dict)
-        assert [(c["name"], c["token"]) for c in status["clients"]] == [("Kim's hub", "Marie")]
+        assert [(c["name"], c["kind"]) for c in status["clients"]] == [("Marie", "guest")]
 
         assert await hub.ask("DELETE", "/shares/Marie") == (200, {"names": ["Marie"], "guests": 1})
         await until(lambda: not device.running, "the stop")
