@@ -296,10 +296,8 @@ def _notice(device: HubDevice, relay: Relay | None) -> str | None:
 
 def _client(client: HubClient, drives: list[Drives], hub: Hub) -> ClientView:
     kind = "hub" if client.hub_id is not None else "app"
-    if isinstance(client, Controller):
+    if isinstance(client, Controller | GuestDriver):
         kind = client.kind
-    elif isinstance(client, GuestDriver):
-        kind = "guest"
     token = None if client.grant is None else client.grant.name
     return ClientView(
         name=neutralise(client.name),

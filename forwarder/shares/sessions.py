@@ -73,6 +73,8 @@ class LiveGrant:
 class GuestDriver(ClientDriver):
     """A guest as a client of the hub: called as who it is for, whatever its page says."""
 
+    kind = "guest"
+
     @property
     def name(self) -> str:
         assert self.grant is not None

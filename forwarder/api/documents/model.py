@@ -83,7 +83,7 @@ class Drives(Document, frozen=True):
 
 
 class ClientView(Document, frozen=True):
-    """`kind`: app, hub (another one), guest, dashboard or script. `token`: the name of its token, or
+    """`kind`: app, hub (another one), guest, dashboard, script. `token`: the name of its token, or
     of the share of a guest."""
 
     name: str
