@@ -71,6 +71,8 @@ from forwarder.sources.relays.status import RelayStatus, why_not
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
 from forwarder.sources.upstream.source import PROTOCOL as UPSTREAM
 from forwarder.sources.upstream.source import UpstreamSource
+from forwarder.sources.virtual.source import GroupRule, StandInRule, VirtualSource
+from forwarder.sources.virtual.stand_in import Role
 from forwarder.sources.websocket_devices import source as websocket_devices
 from forwarder.sources.websocket_devices.source import DeviceGate, WebsocketDeviceSource
 from forwarder.stalls import Stalls
@@ -241,6 +243,7 @@ class App:
         ]
         self._here = self._meeting_here()
         services.meetings = self.meetings
+        self._add_virtual_devices(config)
         self.bridges = HubBridges(
             config,
             self.hub,
@@ -318,6 +321,23 @@ class App:
             option="--https-port",
             doors=self.doors,
         )
+
+    def _add_virtual_devices(self, config: Config) -> None:
+        if not config.groups and not config.stand_ins:
+            return
+        source = VirtualSource(
+            self.hub,
+            self.hub,
+            [GroupRule(group.name, group.devices) for group in config.groups],
+            [
+                StandInRule(
+                    each.device, Role(each.role), min(each.low, each.high), max(each.low, each.high)
+                )
+                for each in config.stand_ins
+            ],
+        )
+        self.hub.sources.append(source)
+        self.hub.join(source)
 
     def _upstream_source(self, name: str) -> UpstreamSource:
         source = UpstreamSource(

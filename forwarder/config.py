@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import platformdirs
@@ -298,6 +298,31 @@ class BridgesSection(_Table, frozen=True):
     osc: OscSection = OscSection()
 
 
+class Group(_Table, frozen=True):
+    """Several toys that apps see as one more device.
+
+    devices        indexes, or names with * and ?; empty: all
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    devices: tuple[str, ...] = ()
+
+
+class StandIn(_Table, frozen=True):
+    """A toy that apps see as one more device, of another kind.
+
+    device         its index, or its name with * and ?
+    role           "stroker": positions make it vibrate, the faster the stronger; "vibrator": levels
+                   make it stroke
+    low, high      between which places it strokes, 0 to 1
+    """
+
+    device: Annotated[str, Meta(min_length=1, max_length=128)]
+    role: Literal["stroker", "vibrator"]
+    low: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    high: Annotated[float, Meta(ge=0, le=1)] = 1.0
+
+
 class Config(_Table, frozen=True):
     """Everything.
 
@@ -318,6 +343,8 @@ class Config(_Table, frozen=True):
     websocket_devices: WebsocketDevices = WebsocketDevices()
     devices: DevicesSection = DevicesSection()
     bridges: BridgesSection = BridgesSection()
+    groups: tuple[Group, ...] = ()
+    stand_ins: tuple[StandIn, ...] = ()
 
     @property
     def state_dir(self) -> Path:

@@ -26,7 +26,9 @@ SANS_IO = (
     "forwarder.meet.proxies",
     "forwarder.meet.table",
     "forwarder.stop.hold",
-    "forwarder.sources.relays.choosing",
+    "forwarder.sources.relays.choosing.choice",
+    "forwarder.sources.relays.choosing.pins",
+    "forwarder.sources.relays.choosing.sightings",
     "forwarder.access.tokens",
     "forwarder.access.relay_keys",
     "relay.debts.debts",
@@ -65,13 +67,13 @@ SOLE_IMPORTERS = {
     "aioesphomeapi": ("relay.radio.esphome.",),
     "evdev": ("relay.radio.gamepad.linux",),
     "serialx": ("relay.radio.wired.serial_port",),
-    "zeroconf": ("forwarder.connectors.mdns",),
+    "zeroconf": ("forwarder.connectors.mdns", "relay.hub_link.looking"),
 }
 # What the hub may use of the relay: the link, and the machine of a peripheral with its seam to a
 # radio, for devices that dial in to the hub by themselves.
 USABLE = (
     "relay.link", "relay.peripheral", "relay.radio.base", "relay.context", "relay.command_line",
-    "relay.autostart", "relay.service_manager", "relay.terminal",
+    "relay.autostart", "relay.hub_link.hubs", "relay.service_manager", "relay.terminal",
     # What is looked at around both programs is one list.
     "relay.checks.bundle", "relay.checks.findings", "relay.checks.machine",
     # The words of both programs for radios.
@@ -200,6 +202,7 @@ def test_only_the_hub_moves_a_device_and_it_asks_the_persons_stop_first() -> Non
         "device": {"forwarder.hub.hub"},  # the gate
         "self._hub": {"forwarder.clients.driver", "forwarder.api.controllers"},  # to the gate
         "driver": {"forwarder.api.controllers", "forwarder.api.dashboard.session"},  # of the API
+        "hub": {"forwarder.sources.virtual.members"},  # as a client of it, so before the gate
         "remote": {"forwarder.bridges.performer"},  # a client like any other, so before the gate
         "self._scripts": {"forwarder.api.actions"},
         "self._driver": {"forwarder.hub.device"},  # behind the gate

@@ -1,0 +1,190 @@
+"""The source of virtual devices: watches which real ones are here, announces what is made of them.
+
+It is one client of the hub, by which all virtual devices drive: listed as "Groups and stand-ins",
+muted like any app. It never sees what it made itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from forwarder.buttplug.messages import InputType
+from forwarder.definitions.limits import build_features
+from forwarder.errors import DeviceError
+from forwarder.hub.client import ClientGrant, HubClient
+from forwarder.hub.device import Device, Identity
+from forwarder.sources.base import DeviceSink, HeldBack
+from forwarder.sources.virtual.group import GroupDriver
+from forwarder.sources.virtual.members import (
+    PROTOCOL,
+    DrivingHub,
+    PassedOn,
+    chosen,
+    is_real,
+)
+from forwarder.sources.virtual.stand_in import Role, StandInDriver
+
+log = logging.getLogger(__name__)
+
+NAME = "Groups and stand-ins"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRule:
+    """`devices`: see `members.chosen`."""
+
+    name: str
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StandInRule:
+    device: str
+    role: Role
+    low: float = 0.0
+    high: float = 1.0
+
+
+class VirtualSource:
+    """Implements Source, and HubClient: by it the members are driven."""
+
+    name = NAME
+    version: int | None = None
+    grant: ClientGrant | None = None
+    hub_id: str | None = None
+
+    def __init__(
+        self,
+        hub: DrivingHub,
+        sink: DeviceSink,
+        groups: Sequence[GroupRule],
+        stand_ins: Sequence[StandInRule],
+    ) -> None:
+        self._hub = hub
+        self._sink = sink
+        self._groups = [_Group(rule, hub, self) for rule in groups]
+        self._stand_ins = [_StandIns(rule, hub, self) for rule in stand_ins]
+        self._due: asyncio.Handle | None = None
+
+    # --- HubClient ------------------------------------------------------------------------------
+
+    def devices_changed(self) -> None:
+        # Not at once: the hub is in the middle of telling everybody.
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_soon(self._look)
+
+    def scanning_finished(self) -> None:
+        pass
+
+    def reading(self, device: Device, feature: int, kind: InputType, value: int) -> None:
+        pass
+
+    def trouble(self, error: DeviceError) -> None:
+        log.info("%s: %s", NAME, error)
+
+    def dismiss(self, reason: str) -> None:
+        """A part of the hub can only rest: what it drives has been stopped."""
+        for stand_in in self._stand_ins:
+            stand_in.rest()
+
+    # --- Source ---------------------------------------------------------------------------------
+
+    def scan(self, on: bool) -> None:
+        if on:
+            # Nothing to wait for here. Not at once: whoever asked must get its answer first.
+            asyncio.get_running_loop().call_soon(self._sink.scan_ended, self)
+
+    def hold_changed(self) -> None:
+        for stand_in in self._stand_ins:
+            stand_in.rest()
+
+    @property
+    def held_back(self) -> tuple[HeldBack, ...]:
+        return ()
+
+    def _look(self) -> None:
+        self._due = None
+        real = [device for device in self._hub.devices.values() if is_real(device)]
+        for group in self._groups:
+            group.look(real, self._sink)
+        for stand_in in self._stand_ins:
+            stand_in.look(real, self._sink)
+
+
+class _Group:
+    """One group, here as long as one of its members is."""
+
+    def __init__(self, rule: GroupRule, hub: DrivingHub, client: HubClient) -> None:
+        self._rule = rule
+        self._driver = GroupDriver(hub, client)
+        self._device: Device | None = None
+
+    def look(self, real: Sequence[Device], sink: DeviceSink) -> None:
+        members = tuple(chosen(real, self._rule.devices))
+        self._driver.members = members
+        features = build_features(self._driver.definition(self._rule.name))
+        if not features:
+            if self._device is not None:
+                device, self._device = self._device, None
+                sink.remove(device, "none of its toys is here")
+        elif self._device is None:
+            self._device = Device(
+                Identity(f"group/{self._rule.name}", PROTOCOL),
+                self._rule.name,
+                features,
+                self._driver,
+                source=NAME,
+                truth=PassedOn(lambda: self._driver.running),
+            )
+            sink.add(self._device)
+        elif [each.info for each in features] != list(self._device.features):
+            self._device.replace_features(features)
+            sink.changed(self._device)
+
+
+class _StandIns:
+    """The toys that one rule names, each with its stand-in."""
+
+    def __init__(self, rule: StandInRule, hub: DrivingHub, client: HubClient) -> None:
+        self._rule = rule
+        self._hub = hub
+        self._client = client
+        self._made: dict[Device, tuple[Device, StandInDriver]] = {}
+
+    def look(self, real: Sequence[Device], sink: DeviceSink) -> None:
+        wanted = chosen(real, (self._rule.device,))
+        for member in [each for each in self._made if each not in wanted]:
+            device, driver = self._made.pop(member)
+            driver.gone()
+            sink.remove(device, f"{member.shown_name} is gone")
+        for member in wanted:
+            if member not in self._made:
+                self._add(member, sink)
+
+    def _add(self, member: Device, sink: DeviceSink) -> None:
+        rule = self._rule
+        driver = StandInDriver(self._hub, self._client, rule.role, rule.low, rule.high)
+        if not driver.fits(member):
+            return
+        driver.member = member
+        name = f"{member.shown_name} as a {rule.role.value}"
+        identity = Identity(f"{rule.role.value}/{member.identity.address}", PROTOCOL)
+        device = Device(
+            identity,
+            name,
+            build_features(driver.definition(name)),
+            driver,
+            source=NAME,
+            truth=PassedOn(lambda: driver.running),
+        )
+        driver.on_ended = partial(sink.stopped, device)
+        self._made[member] = device, driver
+        sink.add(device)
+
+    def rest(self) -> None:
+        for _, driver in self._made.values():
+            driver.rest()
