@@ -101,6 +101,7 @@ class Agent:
         if warning := unsupervised(radio):
             log.warning("%s", warning)
         self._around.armed = self._armed
+        self._around.recorded = self._roster.keeper.recorded
         # Where the hub is to be found: whoever dials it keeps that.
         self.on_places: Callable[[Places], None] = lambda places: None
         self._line: LinkDriver | None = None

@@ -2,7 +2,8 @@
 
 asked for      the lock of its address, and a record of the address
 armed          how to stop it, with the running number that is next
-driven         that it may run, from the message on that drives it
+driven         that it may run, from the message on that drives it; on the disk before the radio has
+               the value, so that a kill at any moment finds it
 at rest        after a while, that it does not: a change of that kind costs a write
 gone           the record is removed, unless it owes a stop; the lock is free
 """
@@ -25,6 +26,9 @@ from relay.supervision.holds import StopOrder
 # How often (s) records are compared with what they are about: running numbers go on with each
 # write, and a toy that ignores a number that it has had does so for the last one only.
 LOOK_S = 1.0
+# A value waits so long (s) at most for its record: a slow card takes some ten milliseconds, and one
+# that hangs must not keep a toy from being used.
+RECORD_S = 0.25
 # A peripheral has been at rest for so long (s) before its record says so. Patterns pulse.
 REST_S = 10.0
 
@@ -64,6 +68,10 @@ class RecordKeeper:
             self.records.put(Record(address, name))
         await self.records.written()
         return True
+
+    async def recorded(self) -> None:
+        """Everything that was noted until now is written, or that takes longer than RECORD_S."""
+        await self.records.written(RECORD_S)
 
     def driven(self, peripheral: KeptPeripheral) -> None:
         """A message goes through that may set it going."""

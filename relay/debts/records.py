@@ -87,12 +87,12 @@ class Records:
             self._pending[address] = None
             self._wake()
 
-    async def written(self) -> None:
-        """Wait until everything is written, for WRITE_S at most."""
+    async def written(self, limit_s: float = WRITE_S) -> None:
+        """Wait until everything is written, for `limit_s` at most."""
         if self._folder is None:
             return
         try:
-            async with asyncio.timeout(WRITE_S):
+            async with asyncio.timeout(limit_s):
                 await self._idle.wait()
         except TimeoutError:
             log.warning("%s takes its time; going on without it", self._folder)

@@ -97,6 +97,8 @@ class Peripheral:
         self._wanted: Operate | None = None
         self._scope: asyncio.Timeout | None = None
         self._hurry_by = float("inf")
+        # What a crash would need to know has changed: it is written down before the next value.
+        self._unrecorded = False
 
     def __repr__(self) -> str:
         return f"<Peripheral {self.address} {self.gate.state.value}>"
@@ -215,7 +217,8 @@ class Peripheral:
                 case Hurry(by, drop):
                     dropped = drop and self._wanted is not None
                     self._hurry(by)
-                case KeepRecord(_, armed):
+                case KeepRecord(may_run, armed):
+                    self._unrecorded |= may_run or armed
                     if armed:
                         self._around.armed()
                 case Note():
@@ -307,6 +310,10 @@ class Peripheral:
         connection, handle = self.connection, wanted.h
         match wanted.what:
             case What.WRITE:
+                if self._unrecorded and not wanted.stops:
+                    self._unrecorded = False
+                    if self._around.recorded is not None:
+                        await self._around.recorded()
                 await connection.write(handle, wanted.d, wanted.r)
             case What.READ:
                 return await connection.read(handle)

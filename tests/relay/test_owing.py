@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -28,11 +30,12 @@ from relay.link.messages import (
 )
 from relay.peripherals.table import OFFER_S
 from relay.radio.simulated.faults import WRITES, FaultPoint
-from relay.radio.simulated.toy import Toy
-from tests.doubles.clock import run_virtual
+from relay.radio.simulated.toy import Toy, ToyOperation
+from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.relay.test_agent import Bed, bed, level, now, play, running, writes
 
 OFF = b"\xf1\x00"
+R = TypeVar("R")
 
 
 def lost(toy: Toy) -> None:
@@ -368,6 +371,41 @@ def crash(folder: Path, *, rest: bool = False, armed: bool = True) -> Record:
     record = found[0]
     _leave(folder, record)
     return record
+
+
+class SlowDisk(VirtualLoop):
+    """Whatever goes to a thread, such as writing a file, happens a tenth of a second later."""
+
+    def run_in_executor(
+        self, executor: object, func: Callable[..., R], *args: object
+    ) -> asyncio.Future[R]:
+        future: asyncio.Future[R] = self.create_future()
+        self.call_later(0.1, lambda: future.set_result(func(*args)))
+        return future
+
+
+def test_whenever_the_radio_has_a_value_the_disk_says_how_to_stop_it(tmp_path: Path) -> None:
+    """A kill at any moment leaves nothing behind that the next start does not know, on a slow disk
+    as well."""
+    seen: list[tuple[bool, bool]] = []
+    toys: list[Toy] = []
+
+    def look(operation: ToyOperation) -> None:
+        if operation.op in WRITES and not toys[0].at_rest:
+            (record, _), *_ = Records(tmp_path / "devices").load()
+            seen.append((record.runs, bool(record.stop)))
+
+    async def main() -> None:
+        async with bed(config=config(tmp_path)) as it:
+            toys.append(it.toy())
+            toys[0].watch(look)
+            await running(it)
+            await asyncio.sleep(1)
+
+    with asyncio.Runner(loop_factory=SlowDisk) as runner:
+        runner.run(main())
+    assert seen
+    assert set(seen) == {(True, True)}
 
 
 def _leave(folder: Path, record: Record) -> None:

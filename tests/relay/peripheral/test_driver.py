@@ -1366,6 +1366,34 @@ def test_a_strike_as_an_operation_has_just_run_out_of_time_changes_nothing_of_th
         assert answer.code is ErrorCode.TIMEOUT
         assert it.connection.written == [b"\x00"]
 
+
+# --- what a crash would need to know -----------------------------------------------------------
+
+
+def test_the_first_value_waits_for_its_record_and_no_stop_does() -> None:
+    async def body(it: Rig) -> None:
+        written = asyncio.Event()
+
+        async def recorded() -> None:
+            await written.wait()
+
+        it.around.recorded = recorded
+        it.open()
+        stop = it.stop()
+        await asyncio.sleep(0.01)
+        assert isinstance(it.answer(stop), Done)
+        value = it.output(on(5))
+        await asyncio.sleep(0.1)
+        assert it.connection.written == [b"\x00"]
+        written.set()
+        await asyncio.sleep(0.01)
+        assert isinstance(it.answer(value), Done)
+        # What is written down is not waited for again.
+        written.clear()
+        value = it.output(on(6))
+        await asyncio.sleep(0.1)
+        assert isinstance(it.answer(value), Done)
+
     play(body)
 
 
@@ -1418,3 +1446,17 @@ def test_one_that_is_ended_twice_is_let_go_and_nobody_waits_for_it() -> None:
         assert not it.peripheral.bound
 
     run_virtual(main())
+
+
+def test_a_stop_overtakes_a_value_that_waits_for_its_record() -> None:
+    async def body(it: Rig) -> None:
+        it.around.recorded = asyncio.get_running_loop().create_future
+        it.open()
+        it.output(on(5))
+        await asyncio.sleep(0.1)
+        stop = it.stop()
+        await asyncio.sleep(1.0)
+        assert isinstance(it.answer(stop), Done)
+        assert set(it.connection.written) == {b"\x00"}
+
+    play(body)
