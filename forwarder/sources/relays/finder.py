@@ -16,6 +16,7 @@ from forwarder.devices.device_setup import OpenedDevice
 from forwarder.errors import DeviceError, NoPlace
 from forwarder.hub.device import Identity
 from forwarder.sources.base import HeldBack
+from forwarder.sources.gathering import Gathering
 from forwarder.sources.held_back import HeldBackToys
 from forwarder.sources.relays.choosing.choice import (
     Obstacle,
@@ -26,7 +27,6 @@ from forwarder.sources.relays.choosing.choice import (
     patience_s,
     ranked,
 )
-from forwarder.sources.relays.choosing.gathering import Gathering
 from forwarder.sources.relays.choosing.pins import Pins
 from forwarder.sources.relays.choosing.sightings import Sighting, SightingTable
 from forwarder.sources.relays.link_driver import RelayLink
