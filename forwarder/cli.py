@@ -45,6 +45,7 @@ WORDS = (
         "devices: connected, known, possible; and their settings",
         "forwarder.commands.devices",
     ),
+    Word("seen", "what relays hear, and why it is not connected", "forwarder.commands.seen"),
     Word("token", "let apps on other machines in", "forwarder.commands.token"),
     Word("share", "let one person drive by a link", "forwarder.commands.share"),
     Word("accept", "use what somebody shares, with any app", "forwarder.commands.accept"),

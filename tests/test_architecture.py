@@ -28,6 +28,7 @@ SANS_IO = (
     "forwarder.stop.hold",
     "forwarder.sources.relays.choosing.choice",
     "forwarder.sources.relays.choosing.pins",
+    "forwarder.sources.relays.choosing.seen",
     "forwarder.sources.relays.choosing.sightings",
     "forwarder.access.tokens",
     "forwarder.access.relay_keys",

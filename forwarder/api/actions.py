@@ -49,6 +49,7 @@ from forwarder.api.documents.stop import (
     WhoBody,
 )
 from forwarder.api.pairing import Pairing
+from forwarder.api.seen import SeenActions
 from forwarder.api.services import ApiServices
 from forwarder.api.settings import DeviceSettings
 from forwarder.api.shares import ShareActions
@@ -71,7 +72,8 @@ SAVE_AFTER_S = 0.2
 
 
 class Actions:
-    """Every public method is one route's; those of shares are in `shares`."""
+    """Every public method is one route's; those of shares are in `shares`, of what is heard in
+    `heard`."""
 
     def __init__(
         self,
@@ -86,6 +88,7 @@ class Actions:
         renew_admin: Callable[[], str],
     ) -> None:
         self.shares = shares
+        self.heard = SeenActions(services)
         self._services = services
         self._hub = services.hub
         self._person = services.person

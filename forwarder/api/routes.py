@@ -11,8 +11,10 @@ from http import HTTPStatus
 from forwarder.api.access import Call, Right
 from forwarder.api.actions import Actions
 from forwarder.api.documents import model
+from forwarder.api.documents import seen as seen_model
 from forwarder.api.documents import shares as share_model
 from forwarder.api.documents import stop as stop_model
+from forwarder.api.seen import SeenActions
 from forwarder.api.shares import ShareActions
 
 Act = Callable[[Actions, Call], Awaitable[object]]
@@ -35,6 +37,10 @@ class Route:
 
 def _shares(act: Callable[[ShareActions, Call], Awaitable[object]]) -> Act:
     return lambda actions, call: act(actions.shares, call)
+
+
+def _heard(act: Callable[[SeenActions, Call], Awaitable[object]]) -> Act:
+    return lambda actions, call: act(actions.heard, call)
 
 
 _NONE = HTTPStatus.NO_CONTENT
@@ -82,6 +88,15 @@ ROUTES: tuple[Route, ...] = (
           "Ask the device for a reading, such as its battery", model.ReadingView),
     Route("GET", "/known", Actions.known, Right.READ,
           "Devices that were here once, also those that are denied", list[model.Known]),
+    Route("GET", "/seen", _heard(SeenActions.seen), Right.READ,
+          "Everything heard lately, and why it is not connected", seen_model.SeenList),
+    Route("POST", "/seen", _heard(SeenActions.listen), Right.ADMIN,
+          "Listen for a while what is there; nothing is connected for that",
+          None, seen_model.ListenBody, status=_NONE),
+    Route("GET", "/seen/{name}/skeleton", _heard(SeenActions.skeleton), Right.READ,
+          "A definition file to fill in for an unknown device, by its name or address",
+          seen_model.SkeletonView,
+          query=(("protocol", "the name of the protocol, and of the file"),)),
     Route("GET", "/relays", Actions.relays, Right.READ,
           "The relays that are here, and those that are paired", list[model.RelayView]),
     Route("DELETE", "/relays/{name}", Actions.revoke_relay, Right.ADMIN,

@@ -8,7 +8,6 @@ from importlib import metadata
 
 from msgspec import UNSET
 
-from forwarder.api.choices import choices, pins_of
 from forwarder.api.controllers import Controller
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.documents.model import (
@@ -34,6 +33,7 @@ from forwarder.api.documents.model import (
 )
 from forwarder.api.documents.stop import HoldView, KeptView, MutedView
 from forwarder.api.missing import Missing
+from forwarder.api.seen import choices, pins_of
 from forwarder.api.services import ApiServices
 from forwarder.buttplug.messages import DeviceFeature, OutputType
 from forwarder.definitions.limits import effective_limits

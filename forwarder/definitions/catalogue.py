@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -25,6 +26,7 @@ from forwarder.protocols.base import DeviceProtocol, ProtocolError, Steps
 from forwarder.protocols.connecting import Seen
 from forwarder.protocols.memory import DeviceMemory
 from relay.link.messages import Advertisement, Interests, Service
+from relay.link.names import CHIPS
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,16 @@ class Candidate:
         """Find out which model it is; brings its identifier, None if the device does not tell."""
         loaded = self._catalogue.files.get(self.protocol)
         return connecting.identify(loaded.behaviour, _seen(advertisement), loaded.companies)
+
+    def told(self, advertisement: Advertisement) -> str | None:
+        """The model's name without asking the device, see Catalogue.model_name."""
+        if self._must_answer:
+            return None
+        with suppress(ProtocolError):
+            told = connecting.without_asking(self.identify(advertisement))
+            return self.resolve(told, advertisement).definition.name
+        default = self._catalogue.files.get(self.protocol).default
+        return None if default is None else default.definition.name
 
     def resolve(self, identifier: str | None, advertisement: Advertisement) -> Model:
         """The model behind an identifier, perhaps of another protocol. Raises ProtocolError."""
@@ -160,6 +172,20 @@ class Catalogue:
             Candidate(hit.block.protocol, hit.why, hit.block, self, hit.rank is Rank.SERVICE)
             for hit in self._recogniser.hits(advertisement)
         )
+
+    def leaves(self, advertisement: Advertisement) -> bool:
+        """Whether it must not be touched, as it says itself."""
+        return self._recogniser.leaves(advertisement.name or "")
+
+    def model_name(self, advertisement: Advertisement) -> str | None:
+        """The model, as far as its advertisement tells: that of its kind where it has to be asked;
+        None where nothing fits, or only what others advertise, too."""
+        if advertisement.name in CHIPS:
+            return None
+        for candidate in self.match(advertisement):
+            if (name := candidate.told(advertisement)) is not None:
+                return name
+        return None
 
     def match_websocket(self, identifier: str) -> tuple[Candidate, ...]:
         """For devices that dial in and say what they are."""

@@ -118,7 +118,7 @@ class Recogniser:
 
     def hits(self, advertisement: Advertisement) -> tuple[Hit, ...]:
         """Best first, each protocol once; none for a device that is to be left alone."""
-        if self._leaves(advertisement.name or ""):
+        if self.leaves(advertisement.name or ""):
             return ()
         found = sorted(self._all(advertisement), key=attrgetter("order"))
         best: dict[str, Hit] = {}
@@ -126,7 +126,8 @@ class Recogniser:
             best.setdefault(hit.block.protocol, hit)
         return tuple(best.values())
 
-    def _leaves(self, name: str) -> bool:
+    def leaves(self, name: str) -> bool:
+        """Whether a device of this name must not be touched."""
         return any(
             name.startswith(one[:-1]) if one.endswith("*") else name == one for one in self._left
         )

@@ -23,6 +23,8 @@ from forwarder.protocols.registry import HOOKS
 
 # What an expression can raise on values that it was not written for.
 FAULTS = (ArithmeticError, LookupError, TypeError, ValueError)
+# More questions than any file has.
+MAX_UNANSWERED = 64
 # Notifications that do not match are passed over; a device that talks on and on is given up.
 MAX_NOTIFICATIONS = 8
 # How much of a device's text patterns are tried on; see the bound on patterns in compiled.py.
@@ -84,6 +86,18 @@ def identify(behaviour: Behaviour, seen: Seen, companies: frozenset[int]) -> Ste
             continue
         if found:
             return found
+    return None
+
+
+def without_asking(steps: Steps[str | None]) -> str | None:
+    """What `identify` brings for a device that answers nothing: as far as its name tells."""
+    try:
+        next(steps)
+        for _ in range(MAX_UNANSWERED):
+            steps.throw(StepFailed("nobody is asked"))
+    except StopIteration as end:
+        return None if end.value is None else str(end.value)
+    steps.close()
     return None
 
 

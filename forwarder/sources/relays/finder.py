@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.device_setup import OpenedDevice
-from forwarder.errors import DeviceError, NoPlace
+from forwarder.errors import DeviceError, HardwareError, NoPlace
 from forwarder.hub.device import Identity
 from forwarder.sources.base import HeldBack
 from forwarder.sources.gathering import Gathering
@@ -28,13 +28,14 @@ from forwarder.sources.relays.choosing.choice import (
     ranked,
 )
 from forwarder.sources.relays.choosing.pins import Pins
+from forwarder.sources.relays.choosing.seen import SeenFacts
 from forwarder.sources.relays.choosing.sightings import Sighting, SightingTable
 from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.opening import DeviceKeeper, DeviceOpener
 from forwarder.sources.relays.relay import Relay
 from forwarder.sources.relays.reserved import Reserved
 from forwarder.sources.relays.searches import MISSING_S, Searches
-from relay.link.messages import Advertisement, Scan
+from relay.link.messages import Advertisement, ErrorCode, Scan
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Finder:
         self._back = HeldBackToys()
         self._opener = DeviceOpener(catalogue, user, keeper, reserved, self.place_free)
         self._scanning = False
+        self._listens_until = float("-inf")
         self._missing = Searches(owing, self._again, self._tell_scan)
         # Addresses that are being opened, or are devices.
         self._busy: set[str] = set()
@@ -154,7 +156,33 @@ class Finder:
     @property
     def scanning(self) -> bool:
         """Whether anything is looked for now, by whomever."""
-        return self._scanning or bool(self._missing)
+        return self._scanning or bool(self._missing) or self.listening
+
+    @property
+    def listening(self) -> bool:
+        """Whether a person only wants to know what is there."""
+        return self._listens_until > asyncio.get_running_loop().time()
+
+    def listen(self, for_s: float) -> None:
+        """Have all relays listen for a while, and connect nothing for that."""
+        loop = asyncio.get_running_loop()
+        self._listens_until = max(self._listens_until, loop.time() + for_s)
+        self._tell_scan()
+        # A moment later, for a timer may come a hair early.
+        loop.call_later(for_s + 0.01, self._tell_scan)
+
+    def seen(self, address: str, sighting: Sighting) -> SeenFacts:
+        """What is in the way of a toy that is heard, besides its relays' verdicts."""
+        advertisement = sighting.advertisement
+        return SeenFacts(
+            opening=address in self._busy,
+            left_alone=self._catalogue.leaves(advertisement),
+            known=bool(self._catalogue.match(advertisement)),
+            allowed=self._user.allowed(address),
+            stopped=not self._may_connect(address),
+            wanted=self.wanted(address)
+            or any(self._relays[key].can_choose for key in sighting.seen if key in self._relays),
+        )
 
     def sighted(self, relay: Relay, advertisement: Advertisement) -> None:
         """`relay` hears a toy: open it if it is wanted, known and free."""
@@ -307,11 +335,11 @@ class Finder:
         finally:
             if opened is None:
                 self._busy.discard(address)
-        if not self._may_connect(address):
-            self._back.add(address, sighting.advertisement.name or "")
-            return
         if opened is None:
-            self._find_room(address, sighting, verdicts)
+            if self._may_connect(address):
+                self._find_room(address, sighting, verdicts)
+            else:
+                self._back.add(address, sighting.advertisement.name or "")
             return
         sighting.opened(opened.key, asyncio.get_running_loop().time())
         self.chosen[address] = verdicts
@@ -334,7 +362,8 @@ class Finder:
             self._is_full(relay)
         except DeviceError as error:
             if self._may_connect(address):
-                self._failed(relay, sighting, str(error))
+                busy = isinstance(error, HardwareError) and error.reason is ErrorCode.BUSY
+                self._failed(relay, sighting, str(error), elsewhere=busy)
         except Exception:
             # A fault boundary: what goes wrong with one toy must not end all the others.
             log.exception("%s tripped this hub up", address)
@@ -343,8 +372,11 @@ class Finder:
             return True
         return False
 
-    def _failed(self, relay: Relay, sighting: Sighting, why: str) -> None:
-        pause = sighting.failed(relay.key, asyncio.get_running_loop().time(), why)
+    def _failed(
+        self, relay: Relay, sighting: Sighting, why: str, *, elsewhere: bool = False
+    ) -> None:
+        now = asyncio.get_running_loop().time()
+        pause = sighting.failed(relay.key, now, why, elsewhere=elsewhere)
         name = sighting.advertisement.name or sighting.advertisement.address
         log.warning(
             "%s could not be opened at %s: %s Next try there in %.0f s.",

@@ -19,6 +19,7 @@ from forwarder.hub.kept import KeptConnection
 from forwarder.sources.base import DeviceSink, HeldBack
 from forwarder.sources.relays.absences import Absences
 from forwarder.sources.relays.choosing.choice import RelayVerdict
+from forwarder.sources.relays.choosing.heard import HeardToys
 from forwarder.sources.relays.choosing.pins import Pins
 from forwarder.sources.relays.finder import Finder
 from forwarder.sources.relays.keeping import Keeping
@@ -95,6 +96,7 @@ class RelaySource:
             Pins() if pins is None else pins,
             lambda: sink.holds,
         )
+        self.heard = HeardToys(self.relays, self._finder)
         self._absences = Absences(
             self.relays, sink, self._finder, self.owing, self.gone, lambda: self._on_change()
         )

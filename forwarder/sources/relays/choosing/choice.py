@@ -40,6 +40,7 @@ class Obstacle(StrEnum):
     RADIO = "radio"  # its radio does not work
     UNHEARD = "unheard"  # it has not heard the toy lately
     BLOCKED = "blocked"  # its own wearer stopped or paused it
+    ELSEWHERE = "elsewhere"  # something else had it connected; again at `RelayVerdict.until`
     FAILED = "failed"  # it tried; again at `RelayVerdict.until`
     FULL = "full"  # no free place
 
@@ -111,7 +112,8 @@ def judge(
     if post.blocked is not None:
         return no(Obstacle.BLOCKED, post.blocked)
     if tries.not_before > now:
-        return no(Obstacle.FAILED, tries.why, tries.not_before)
+        obstacle = Obstacle.ELSEWHERE if tries.elsewhere else Obstacle.FAILED
+        return no(obstacle, tries.why, tries.not_before)
     if post.free <= 0:
         return no(Obstacle.FULL, "all its places are taken")
     return RelayVerdict(post, told)

@@ -23,12 +23,14 @@ SIGHTINGS = 1024
 
 @dataclass(slots=True)
 class Tries:
-    """How one relay did with one address: failures in a row, the last one at `failed_at`, `why`."""
+    """How one relay did with one address: failures in a row, the last one at `failed_at`, `why`;
+    `elsewhere`: something else had it connected."""
 
     failures: int = 0
     not_before: float = 0.0
     failed_at: float = 0.0
     why: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +69,7 @@ class Sighting:
         """In a row, of all relays."""
         return sum(tries.failures for tries in self._tries.values())
 
-    def failed(self, relay: str, now: float, why: str = "") -> float:
+    def failed(self, relay: str, now: float, why: str = "", *, elsewhere: bool = False) -> float:
         """Opening it there failed; returns the seconds until that may be tried again."""
         tries = self._tries.setdefault(relay, Tries())
         pause: float = min(RETRY_S * 2**tries.failures, RETRY_LIMIT_S)
@@ -75,7 +77,7 @@ class Sighting:
         pause *= 1 + RETRY_JITTER * self.jitter()
         tries.failures = min(tries.failures + 1, 16)
         tries.not_before = now + pause
-        tries.failed_at, tries.why = now, why
+        tries.failed_at, tries.why, tries.elsewhere = now, why, elsewhere
         return pause
 
     def opened(self, relay: str, now: float) -> None:
