@@ -15,7 +15,7 @@ Values are in the device's own steps, so that they mean the same whatever limits
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from forwarder.buttplug.messages import OutputType
@@ -109,11 +109,9 @@ class Truth:
         self._numbers = 0
 
     def __repr__(self) -> str:
-        states = (f"{i}: {one.taken} {one.waiting} {one.doubt}" for i, one in self._items())
+        features = sorted(self._features.items())
+        states = (f"{i}: {one.taken} {one.waiting} {one.doubt}" for i, one in features)
         return f"<Truth {'; '.join(states)}>"
-
-    def _items(self) -> Iterable[tuple[int, _Feature]]:
-        return sorted(self._features.items())
 
     def _feature(self, index: int) -> _Feature:
         feature = self._features.get(index)

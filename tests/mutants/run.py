@@ -106,6 +106,9 @@ def _task(reached: forked.Reached, module: str, mutant: Mutant) -> _Task:
     first, last = mutant.lines
     lines = reached.lines[module]
     names = set[str]().union(*(lines.get(line, ()) for line in range(first, last + 1)))
+    if not names and mutant.function is not None:
+        # Python leaves out lines of jumps: those that reach the lines around it, then.
+        names = set[str]().union(*(lines.get(line, ()) for line in range(first - 3, first)))
     tests = sorted(names, key=lambda name: (reached.seconds[name], name))
     return _Task(module, mutant, tuple(tests), sum(reached.seconds[name] for name in tests))
 

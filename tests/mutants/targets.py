@@ -31,8 +31,11 @@ GROUPS = (
         (
             "tests/forwarder/hub/test_hub.py",
             "tests/forwarder/hub/test_drove.py",
+            "tests/forwarder/hub/test_loop_guard.py",
+            "tests/forwarder/hub/test_scanning.py",
             "tests/forwarder/hub/test_sharing.py",
             "tests/forwarder/hub/test_subscriptions.py",
+            "tests/forwarder/stop/test_person.py",
         ),
     ),
     Group("truth", ("forwarder/hub/truth.py",), ("tests/forwarder/hub/test_truth.py",)),

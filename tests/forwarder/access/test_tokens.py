@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from forwarder.access.shares import ShareBook
 from forwarder.access.tokens import MAX_TOKENS, TokenBook, TokenGrant, without_tokens
 from forwarder.buttplug.messages import OutputType
 from forwarder.errors import ConfigError
@@ -211,3 +212,11 @@ def test_nothing_else_is_a_token(tokens: list[str]) -> None:
 def test_logs_do_not_show_tokens() -> None:
     line = without_tokens(f'GET /token/{_TOKEN}?token={_TOKEN} "x"')
     assert line == 'GET /token/bpft_…?token=bpft_… "x"'
+
+
+def test_a_share_is_no_token_that_could_be_revoked_as_one() -> None:
+    tokens = TokenBook(None)
+    ShareBook(tokens.table).new("friend", 0.0)
+    with pytest.raises(ConfigError, match="no token"):
+        tokens.revoke("friend")
+    assert [entry.grant.name for entry in tokens.table] == ["friend"]

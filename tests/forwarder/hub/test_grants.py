@@ -88,3 +88,18 @@ def test_without_a_ceiling_nothing_changes() -> None:
 )
 def test_a_percentage_leaves_what_a_person_expects(end: int, level: float, left: int) -> None:
     assert steps(end, level) == left
+
+
+def test_a_grant_that_refuses_everything_says_why() -> None:
+    grant = Upto(1.0)
+    grant.refusal = "only while the person is here"
+    with pytest.raises(Denied, match="only while the person is here"):
+        check(grant, "Guest", device(), 0, OutputType.VIBRATE, 0)
+
+
+@pytest.mark.parametrize(
+    ("end", "level", "left"),
+    [(100, 0.07, 7), (-20, 0.5, -10), (-1, 1.0, -1), (0, 1.0, 0), (1, 1, 1)],
+)
+def test_an_end_of_a_range_keeps_its_sign(end: int, level: float, left: int) -> None:
+    assert steps(end, level) == left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from msgspec import UNSET, UnsetType
@@ -17,13 +18,22 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.devices.driver import Outcome
-from forwarder.errors import Denied, DeviceError, HardwareError, UnknownDevice, UnknownFeature
-from forwarder.hub.device import Device
+from forwarder.errors import (
+    Denied,
+    DeviceError,
+    HardwareError,
+    HeldByPerson,
+    UnknownDevice,
+    UnknownFeature,
+)
+from forwarder.hub.device import Device, Identity
 from forwarder.hub.hub import ClientGrant, Hub
+from forwarder.hub.loop_guard import MAX_HUBS
 from forwarder.hub.store import Store
 from forwarder.sources.base import HeldBack
+from forwarder.stop.hold import Hold, HoldMode, HoldState, Wish
 from relay.link.messages import ErrorCode
-from tests.doubles.driver import RecordingDriver, device
+from tests.doubles.driver import STROKER, RecordingDriver, device
 
 
 class FakeClient:
@@ -477,3 +487,246 @@ async def test_subscriptions_end_with_their_device() -> None:
     await house.hub.subscribe(client, pressure(0, InputCommand.SUBSCRIBE))
     back.listeners[3, InputType.PRESSURE](501)
     assert client.told == [(0, 3, InputType.PRESSURE, 501)]
+
+
+async def test_a_fresh_hub_has_nothing_and_keeps_what_it_was_given() -> None:
+    hold = Hold(HoldState(HoldMode.PAUSED, "Dashboard", 1_750_000_000.0))
+    hub = Hub(Store(None), hold)
+    assert hub.hold is hold
+    assert hub.holds
+    assert not Hub(Store(None)).holds
+    assert (hub.clients, hub.devices, hub.scanning) == ((), {}, False)
+    assert hub.turns is not None
+    first = device()
+    assert hub.add(first) == first.index == 0
+    assert hub.devices == {0: first}
+
+
+async def test_clients_are_those_that_have_joined_and_not_left() -> None:
+    house = House()
+    first, second = house.client("first"), house.client("second")
+    assert set(house.hub.clients) == {first, second}
+    house.hub.leave(first)
+    assert house.hub.clients == (second,)
+    house.hub.changed(house.toys[0])
+    assert (first.told, second.told) == ([], ["devices"])
+    house.hub.start_scanning(second)
+    assert house.hub.scanning
+
+
+async def test_a_stop_of_one_feature_takes_that_from_its_driver_and_no_other() -> None:
+    house = House()
+    first, second = house.client("first"), house.client("second")
+    for index in (0, 1):
+        house.hub.output(first, output(index, 7))
+        house.hub.output(first, output(index, 7, feature=1))
+    house.hub.stop(second, stop(0, 1))
+    assert house.hub.owners(house.toys[0]) == {0: first}
+    assert house.hub.owners(house.toys[1]) == {0: first, 1: first}
+    house.hub.stopped(house.toys[1], "the wearer paused")
+    assert house.hub.owners(house.toys[1]) == {}
+    house.hub.halt(house.toys[0])
+    assert house.hub.owners(house.toys[0]) == {}
+
+
+async def test_what_is_left_of_a_toy_for_a_guest_is_what_the_grant_allows() -> None:
+    house = House()
+    guest = house.client("guest", OnlyTheFirst())
+    shown = house.hub.visible(guest)[0].device_features
+    assert shown[0].output is not UNSET
+    assert shown[0].output[OutputType.VIBRATE].value == (0, 10)
+    assert 1 not in shown
+    assert 2 in shown
+    whole = house.hub.shown(house.toys[0], None).device_features
+    assert sorted(whole) == [0, 1, 2, 3]
+
+
+async def test_a_toy_that_came_through_too_many_hubs_is_shown_to_no_further_one() -> None:
+    hub = Hub(Store(None))
+    near, far = device(address="near"), device(address="far")
+    near.via = tuple(f"{n:016x}" for n in range(MAX_HUBS - 2))
+    far.via = tuple(f"{n:016x}" for n in range(MAX_HUBS - 1))
+    for each in (near, far):
+        hub.add(each)
+    other = FakeClient()
+    other.hub_id = "f" * 16
+    assert list(hub.visible(other)) == [0]
+    assert list(hub.visible(FakeClient())) == [0, 1]
+
+
+async def test_the_hub_itself_stops_any_device_and_only_one_that_is_there() -> None:
+    house = House()
+    assert len(house.hub.stop(None, stop(1))) == 1
+    assert [driver.calls for driver in house.drivers] == [[], [("stop", None)]]
+    with pytest.raises(UnknownDevice):
+        house.hub.stop(None, stop(2))
+
+
+async def test_what_is_checked_is_what_would_be_refused_and_nothing_is_done() -> None:
+    house = House()
+    guest = house.client("guest", OnlyTheFirst())
+    house.hub.check_output(guest, output(0, 10))
+    with pytest.raises(Denied):
+        house.hub.check_output(guest, output(0, 11))
+    app = house.client()
+    with pytest.raises(DeviceError):
+        house.hub.check_output(app, output(0, 21))
+    with pytest.raises(UnknownDevice):
+        house.hub.check_output(app, output(5, 1))
+    house.hub.hold.wish(Wish.STOP, "Dashboard", 1_750_000_000.0)
+    with pytest.raises(HeldByPerson):
+        house.hub.check_output(app, output(0, 1))
+    house.hub.check_output(app, output(0, 0))
+    assert [driver.calls for driver in house.drivers] == [[], []]
+
+
+@pytest.mark.parametrize("duration", [UNSET, 500])
+async def test_a_duration_is_carried_out(duration: int | UnsetType) -> None:
+    hub = Hub(Store(None))
+    driver = RecordingDriver()
+    hub.add(device(driver, STROKER))
+    kind = OutputType.HW_POSITION_WITH_DURATION
+    command = OutputCmd(
+        id=1, device_index=0, feature_index=0, command={kind: OutputValue(50, duration)}
+    )
+    hub.check_output(FakeClient(), command)
+    hub.output(FakeClient(), command)
+    assert driver.calls[-1][4] == (0 if duration is UNSET else duration)
+
+
+async def test_a_guest_under_a_mute_is_known_by_the_name_of_its_token() -> None:
+    house = House()
+    guest = house.client("guest", OnlyTheFirst())
+    house.hub.hold.mute("token", "Dashboard", 1_750_000_000.0)
+    with pytest.raises(HeldByPerson, match="muted"):
+        house.hub.output(guest, output(0, 5))
+    house.hub.output(house.client(), output(0, 5))
+    assert house.drivers[0].calls == [("output", 0, "Vibrate", 5, 0)]
+
+
+async def test_a_reading_is_asked_of_the_device() -> None:
+    house = House()
+    command = InputCmd(
+        id=1, device_index=1, feature_index=2, type=InputType.BATTERY, command=InputCommand.READ
+    )
+    assert await house.hub.read(house.client(), command) == 87
+    assert house.drivers[1].calls == [("read", 2, "Battery")]
+
+
+class Remembering(Store):
+    """A store that tells what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.told: list[tuple[str, str]] = []
+
+    def used(self, identity: Identity) -> None:
+        self.told.append(("used", identity.address))
+
+    def gone(self, identity: Identity) -> None:
+        self.told.append(("gone", identity.address))
+
+
+async def test_the_store_hears_of_the_first_use_and_of_who_goes_but_not_of_the_end() -> None:
+    store = Remembering()
+    hub = Hub(store)
+    toys = [device(address="A"), device(address="B")]
+    for toy in toys:
+        hub.add(toy)
+    client = FakeClient()
+    for value in (1, 2, 3):
+        hub.output(client, output(0, value))
+    assert store.told == [("used", "A")]
+    hub.remove(toys[1], "gone")
+    assert store.told[1:] == [("gone", "B")]
+    hub.close()
+    hub.remove(toys[0], "the hub ends")
+    assert store.told[2:] == []
+
+
+async def test_a_device_without_a_way_to_it_says_so_to_who_asked_for_that_stop() -> None:
+    house = House()
+
+    def away(features: object) -> Outcome:
+        raise HardwareError(ErrorCode.GONE, "its relay is away")
+
+    house.drivers[0].stop = away  # type: ignore[method-assign]
+    with pytest.raises(HardwareError, match="away"):
+        await house.hub.halt(house.toys[0])
+    assert len(house.hub.stop(house.client(), stop())) == 1, "its relay stops it by itself"
+
+
+async def test_a_bug_in_one_device_keeps_no_other_from_its_stop_and_is_told_as_one() -> None:
+    house = House()
+
+    def broken(features: object) -> Outcome:
+        raise ZeroDivisionError
+
+    house.drivers[0].stop = broken  # type: ignore[method-assign]
+    failed, done = house.hub.stop(house.client(), stop())
+    with pytest.raises(HardwareError, match="error in the hub"):
+        await failed
+    await done
+    assert house.drivers[1].calls == [("stop", None)]
+
+
+async def test_a_device_that_comes_back_while_held_gets_a_stop_of_its_own() -> None:
+    house = House()
+    client = house.client()
+    house.drivers[0].slow = True
+    house.hub.output(client, output(0, 7))
+    house.hub.hold.wish(Wish.PAUSE, "Dashboard", 1_750_000_000.0)
+    first = house.hub.output(client, output(0, 0))
+    assert house.hub.output(client, output(0, 0)) is first
+    house.hub.remove(house.toys[0], "gone")
+    house.hub.add(house.toys[0])
+    calls = len(house.drivers[0].calls)
+    assert house.hub.output(client, output(0, 0)) is not first
+    assert len(house.drivers[0].calls) == calls + 1
+    house.drivers[0].finish()
+
+
+async def test_what_is_held_and_no_output_of_the_device_is_told_so() -> None:
+    house = House()
+    client = house.client()
+    house.hub.hold.wish(Wish.PAUSE, "Dashboard", 1_750_000_000.0)
+    with pytest.raises(UnknownFeature):
+        house.hub.output(client, output(0, 0, feature=9))
+    assert house.hub.output(client, output(0, 0)) is None, "it is off"
+
+
+async def test_sources_hear_that_the_person_holds_everything() -> None:
+    house = House()
+    heard: list[str] = []
+    house.source.hold_changed = lambda: heard.append("held")  # type: ignore[method-assign]
+    house.hub.hold_changed()
+    assert heard == ["held"]
+
+
+async def test_a_stop_of_inputs_alone_tells_nothing_of_toys_that_may_be_running() -> None:
+    house = House()
+    client = house.client()
+    house.hub.output(client, output(0, 7))
+    house.hub.missing = lambda: ("A0",)
+    house.hub.remove(house.toys[0], "gone")
+    assert house.hub.stop(client, StopCmd(id=1, outputs=False)) == []
+    assert len(house.hub.stop(client, stop())) == 2
+
+
+async def test_failures_that_nobody_waits_for_are_not_said_twice() -> None:
+    contexts: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: contexts.append(context))
+    house = House()
+    client = house.client()
+
+    def refuse(features: object) -> Outcome:
+        raise HardwareError(ErrorCode.REFUSED, "it has no stop")
+
+    house.drivers[0].stop = refuse  # type: ignore[method-assign]
+    house.hub.stop(client, stop())
+    house.drivers[1].broken = True
+    house.hub.subscribe(client, pressure(1, InputCommand.SUBSCRIBE))
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert contexts == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -164,5 +165,66 @@ def test_whatever_happens_it_is_on_if_and_only_if_somebody_holds_it(
             assert on is bool(far.shared.holders)
             assert "--" not in far.calls
         far.finish()
+
+    play(scene)
+
+
+def test_who_waits_for_what_was_let_go_meanwhile_hears_that() -> None:
+    async def scene(far: Far) -> None:
+        far.slow = True
+        waiting = asyncio.create_task(far.shared.hold("a"))
+        await asyncio.sleep(0)
+        far.waiting[0].cancel()
+        with pytest.raises(HardwareError, match="let go meanwhile"):
+            await waiting
+        assert far.shared.holders == frozenset()
+
+    play(scene)
+
+
+def test_who_is_cancelled_is_cancelled() -> None:
+    async def scene(far: Far) -> None:
+        far.slow = True
+        waiting = asyncio.create_task(far.shared.hold("a"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    play(scene)
+
+
+def test_a_beginning_that_fails_late_ends_no_newer_one() -> None:
+    async def scene(far: Far) -> None:
+        far.slow = True
+        far.shared.take("a")
+        old = far.waiting.pop()
+        far.shared.leave("a")
+        far.finish()
+        far.shared.take("b")
+        old.set_exception(GONE)
+        await asyncio.sleep(0)
+        assert far.shared.holders == frozenset("b")
+        far.finish()
+
+    play(scene)
+
+
+def test_an_end_that_nobody_waits_for_is_not_said_to_have_failed_or_been_cancelled() -> None:
+    async def scene(far: Far) -> None:
+        contexts: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, each: contexts.append(each))
+        for end in ("fails", "is cancelled"):
+            far.slow = False
+            await far.shared.hold("a")
+            far.slow = True
+            far.shared.leave("a")
+            if end == "fails":
+                far.finish(GONE)
+            else:
+                far.waiting.pop().cancel()
+            await asyncio.sleep(0)
+        gc.collect()
+        assert contexts == []
 
     play(scene)

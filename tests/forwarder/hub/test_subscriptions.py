@@ -224,3 +224,37 @@ def test_a_link_that_broke_ends_nothing_and_what_ended_meanwhile_ends_when_it_is
             assert changes(toy) == [FaultPoint.SUBSCRIBE, FaultPoint.UNSUBSCRIBE][: 1 + leaves]
 
     on_a_kgoal(scene)
+
+
+async def test_a_stop_of_one_device_leaves_the_inputs_of_another() -> None:
+    house = House()
+    other = RecordingDriver()
+    house.hub.add(device(other, address="B"))
+    client = house.client()
+    for index in (0, 1):
+        await house.hub.subscribe(client, pressure(index, SUBSCRIBE))
+    house.hub.stop(client, StopCmd(id=1, device_index=0))
+    assert house.changes == [BEGIN, END]
+    assert other.calls == [BEGIN]
+
+
+async def test_of_a_device_that_is_gone_its_number_is_named() -> None:
+    house = House()
+    house.hub.add(device(address="B"))
+    client = house.client()
+    house.driver.hold = True
+    waiting = house.hub.subscribe(client, pressure(0, SUBSCRIBE))
+    house.hub.remove(house.toy, "gone")
+    house.driver.finish()
+    with pytest.raises(UnknownDevice, match="0"):
+        await waiting
+
+
+async def test_a_beginning_that_was_cancelled_is_a_device_that_left() -> None:
+    house = House()
+    client = house.client()
+    house.driver.hold = True
+    waiting = house.hub.subscribe(client, pressure(0, SUBSCRIBE))
+    house.driver.waiting[0].cancel()
+    with pytest.raises(UnknownDevice):
+        await waiting

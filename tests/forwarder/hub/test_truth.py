@@ -351,3 +351,19 @@ def test_a_stop_behind_anything_ends_it(values: list[int]) -> None:
     truth.took(truth.give(on(0)))
     assert not truth.running
     assert truth.rests_after({})
+
+
+def test_what_is_under_way_and_rests_or_holds_a_position_does_not_run() -> None:
+    truth = Truth()
+    rest = truth.give({0: None})
+    assert not truth.may_run(0)
+    position = truth.give({0: FeatureValue(POSITION, 7)})
+    assert not truth.may_run(0)
+    truth.took(rest)
+    assert not truth.may_run(0)
+    later = truth.give(on(5))
+    assert truth.may_run(0)
+    truth.took(position)
+    assert truth.may_run(0), "what came behind it is still under way"
+    truth.never_sent(later)
+    assert not truth.may_run(0)

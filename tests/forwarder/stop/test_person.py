@@ -222,3 +222,15 @@ async def test_an_app_that_is_not_there_cannot_be_disconnected() -> None:
     assert client.told == ["the person at the hub ended this connection"]
     with pytest.raises(ConfigError, match="No app"):
         room.person.disconnect("Other", "API")
+
+
+async def test_sources_hear_of_each_change_between_held_and_free_once() -> None:
+    room = Room()
+    heard: list[bool] = []
+    room.source.hold_changed = lambda: heard.append(room.hub.holds)  # type: ignore[method-assign]
+    room.person.stop("Dashboard")
+    room.person.stop("Dashboard")
+    assert heard == [True]
+    room.person.resume("Dashboard")
+    room.person.resume("Dashboard")
+    assert heard == [True, False]
