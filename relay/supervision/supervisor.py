@@ -65,8 +65,8 @@ def unsupervised(radio: Radio) -> str:
     found = kinds(radio)
     if "esphome" in found and outlives_its_relay(radio):
         return (
-            "toys behind a Bluetooth proxy are disconnected if this relay is killed: one that goes on"
-            " by itself then is stopped when the relay is started again"
+            "toys behind a Bluetooth proxy are disconnected if this relay is killed: one that goes"
+            " on by itself then is stopped when the relay is started again"
         )
     if not found & _WITHOUT or outlives_its_relay(radio):
         return ""

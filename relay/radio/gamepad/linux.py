@@ -2,18 +2,26 @@
 
 The kernel ends an effect after its length, and erases the effects of a program that ends. Source:
 its Documentation/input/ff.rst and drivers/input/ff-core.c.
+
+evdev holds Python's lock during its own calls: with a pad that hangs, the whole program would hang.
+So what a pad is told goes through the standard library, which does not.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
+import os
+import struct
 from pathlib import Path
 
 from relay.radio.blocking import DeviceError
 from relay.radio.gamepad.pads import TOP, Found, Pad
 
 try:
+    import fcntl
+
     import evdev
     from evdev import ecodes, ff
 except ImportError:  # an extra, and Linux alone has it
@@ -25,6 +33,12 @@ INPUT = Path("/dev/input")
 SYSFS = Path("/sys/class/input")
 # The pad is not there any more; EBADF: nobody has it open.
 _GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.EBADF)
+
+
+# struct input_event: a time, which the kernel ignores here, type, code, value.
+_EVENT = struct.Struct("llHHi")
+# EVIOCSFF of linux/input.h: _IOW('E', 0x80, struct ff_effect).
+_UPLOAD = 0x40004580 | (ctypes.sizeof(ff.Effect) << 16 if AVAILABLE else 0)
 
 
 class EvdevPads:
@@ -72,25 +86,26 @@ class EvdevPad:
 
     def __init__(self, place: str) -> None:
         self._place = place
-        self._device = evdev.InputDevice(place)
+        self._file = os.open(place, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._effect = -1
         # Kept by the pad after others have used it.
         with contextlib.suppress(OSError):
-            self._device.write(ecodes.EV_FF, ecodes.FF_GAIN, TOP)
+            self._write(ecodes.FF_GAIN, TOP)
 
     def rumble(self, low: int, high: int, ms: int) -> None:
         try:
             if (low, high) == (0, 0):
                 if self._effect >= 0:
-                    self._device.write(ecodes.EV_FF, self._effect, 0)
+                    self._write(self._effect, 0)
                 return
             levels = ff.Rumble(strong_magnitude=low, weak_magnitude=high)
             effect = ff.Effect(
                 ecodes.FF_RUMBLE, self._effect, 0, ff.Trigger(0, 0), ff.Replay(ms, 0),
                 ff.EffectType(ff_rumble_effect=levels),
             )  # fmt: skip
-            self._effect = self._device.upload_effect(effect)
-            self._device.write(ecodes.EV_FF, self._effect, 1)
+            fcntl.ioctl(self._file, _UPLOAD, effect)
+            self._effect = effect.id
+            self._write(self._effect, 1)
         except OSError as error:
             raise _translated(error) from error
 
@@ -102,11 +117,13 @@ class EvdevPad:
         return None
 
     def close(self) -> None:
+        """The kernel erases what it was told when its last file is closed, which ends that."""
+        file, self._file = self._file, -1
         with contextlib.suppress(OSError):
-            if self._effect >= 0:
-                self._device.write(ecodes.EV_FF, self._effect, 0)
-                self._device.erase_effect(self._effect)
-        self._device.close()
+            os.close(file)
+
+    def _write(self, code: int, value: int) -> None:
+        os.write(self._file, _EVENT.pack(0, 0, ecodes.EV_FF, code, value))
 
 
 def _looked_at(place: str) -> Found | None:
