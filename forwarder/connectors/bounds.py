@@ -119,6 +119,16 @@ PROOF_S: Final = 10.0
 # A connection that only ever asks for pages gets its last answer after this, and whoever wants
 # more opens another. One that takes no answer is cut off after twice as long.
 PAGES_S: Final = 60.0
+# What the system keeps of a connection that nobody has read, twice this; it would be six megabytes.
+# And so what is looked at in one step: the worst, empty pieces of a frame, takes 5 ms.
+UNREAD_BYTES: Final = 16 << 10
+# Looking at what came took so long, ten times what as many bytes of messages take: the connection
+# rests for a multiple of it. All such connections do so one after the other, so that together they
+# take a fifth of a processor.
+DEAR_READ_S: Final = 0.0002
+DEAR_REST: Final = 4.0
+# A request counts as so many messages of a turn: a page has twenty files, by six connections.
+REQUEST_MESSAGES: Final = 8
 # Descriptors have run out, whoever has them: before the next try to accept.
 ACCEPT_AGAIN_S: Final = 0.1
 

@@ -15,6 +15,7 @@ from forwarder.connectors.bounds import (
     SETTLED,
     SETTLED_HERE,
     STRANGERS,
+    UNREAD_BYTES,
     Bound,
     PeerOrigin,
 )
@@ -128,6 +129,8 @@ def _bound(host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Before it listens: what is accepted has the same.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
         sock.setblocking(False)
         sock.bind((host, port))
         # Two sockets may be bound, but not listen: only now is it certain that the port is ours.

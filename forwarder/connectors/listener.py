@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
@@ -17,10 +18,20 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from forwarder.clients.turns import ReadTurn, TurnQueue
 from forwarder.connectors.base import GOING_AWAY
-from forwarder.connectors.bounds import ACCEPT_AGAIN_S, REQUEST_S, TLS_S
+from forwarder.connectors.bounds import (
+    ACCEPT_AGAIN_S,
+    DEAR_READ_S,
+    DEAR_REST,
+    LONG_FRAME_BYTES,
+    REQUEST_MESSAGES,
+    REQUEST_S,
+    TLS_S,
+)
 from forwarder.connectors.descriptors import bind
 from forwarder.connectors.doors import Doors, Place
 from relay.link.websocket import WebSocketChannel
@@ -66,6 +77,11 @@ Open = dict[object, WebSocketChannel]
 OPEN: web.AppKey[Open] = web.AppKey("open", dict)
 
 
+# How much of a turn each connection's requests have left.
+_TURNS: web.AppKey[dict[object, ReadTurn]] = web.AppKey("turns", dict)
+_QUEUE: web.AppKey[TurnQueue] = web.AppKey("queue", TurnQueue)
+
+
 def place_of(request: web.Request) -> Place | None:
     """The place of the connection that brought `request`; None if no `Listener` accepted it."""
     return request.app.get(PLACES, {}).get(request.protocol)
@@ -93,18 +109,57 @@ async def _last_answer(request: web.Request, response: web.StreamResponse) -> No
         response.force_close()
 
 
+@web.middleware
+async def _in_turns(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Of connections that send hundreds of requests, one has its turn in a pass of the loop."""
+    turns = request.app[_TURNS]
+    turn = turns.get(request.protocol)
+    if turn is None:
+        clock = asyncio.get_running_loop().time
+        turn = turns[request.protocol] = ReadTurn(request.app[_QUEUE], None, clock)
+    turn.left -= REQUEST_MESSAGES
+    # What came behind the request for a websocket is looked at as soon as that is opened.
+    opens = "Upgrade" in request.headers
+    if turn.left <= 0 or opens:
+        await turn.others(queue=opens)
+    return await handler(request)
+
+
 def _nothing() -> None:
     pass
 
 
+class DearReads:
+    """Rests for connections that are dear to read: one after the other, for all of a listener."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def rest(self, transport: asyncio.Transport, took_s: float) -> None:
+        """What came on `transport` took so long to be looked at."""
+        if transport.is_closing() or not transport.is_reading():
+            return  # aiohttp has enough of it already
+        loop = asyncio.get_running_loop()
+        self._until = max(self._until, loop.time()) + took_s * DEAR_REST
+        transport.pause_reading()
+        loop.call_at(self._until, _read_on, transport)
+
+
+def _read_on(transport: asyncio.Transport) -> None:
+    if not transport.is_closing():
+        transport.resume_reading()
+
+
 class _Counted(asyncio.Protocol):
-    """Stands between a transport and aiohttp's protocol, and knows when the connection ends."""
+    """Stands between a transport and aiohttp's protocol: knows when the connection ends, and what
+    its reading costs."""
 
-    __slots__ = ("_ended", "_inner", "transport")
+    __slots__ = ("_dear", "_ended", "_inner", "transport")
 
-    def __init__(self, inner: asyncio.Protocol, ended: Callable[[], None]) -> None:
+    def __init__(self, inner: asyncio.Protocol, ended: Callable[[], None], dear: DearReads) -> None:
         self._inner = inner
         self._ended = ended
+        self._dear = dear
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -112,7 +167,14 @@ class _Counted(asyncio.Protocol):
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        if len(data) < LONG_FRAME_BYTES:
+            self._inner.data_received(data)
+            return
+        began = time.thread_time()
         self._inner.data_received(data)
+        took = time.thread_time() - began
+        if took > DEAR_READ_S and self.transport is not None:
+            self._dear.rest(self.transport, took)
 
     def eof_received(self) -> bool | None:
         return self._inner.eof_received()
@@ -165,8 +227,12 @@ class Listener:
         # Before the application is frozen; a second listener may serve the same one.
         if PLACES not in app:
             app[PLACES] = {}
+            app[_TURNS], app[_QUEUE] = {}, TurnQueue()
+            app.middlewares.insert(0, _in_turns)
             app.on_response_prepare.append(_last_answer)
         self.places: RequestPlaces = app[PLACES]
+        self.turns = app[_TURNS]
+        self.dear = DearReads()
         # Until the connection is aiohttp's; what would be kept for longer, thousands would keep.
         self.arriving: dict[_Arrival, asyncio.Task[None]] = {}
 
@@ -282,7 +348,7 @@ class _Arrival:
         self._listener = listener
         self._connection = connection
         self._handler = handlers()
-        self._counted = _Counted(self._handler, self._ended)
+        self._counted = _Counted(self._handler, self._ended, listener.dear)
         self._timer: asyncio.TimerHandle | None = None
         self._place = listener.doors.arrive(address, self._loop.time(), self.end)
         listener.places[self._handler] = self._place
@@ -329,5 +395,6 @@ class _Arrival:
         if self._timer is not None:
             self._timer.cancel()
         self._listener.places.pop(self._handler, None)
+        self._listener.turns.pop(self._handler, None)
         self._place.leave()
         self._counted.forget()

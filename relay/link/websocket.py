@@ -34,8 +34,9 @@ HEARTBEAT_S = 20.0
 # A DeviceList of 100 devices with 10 features each has about 200 KiB.
 MAX_FRAME_BYTES = 1 << 20
 _CONTROL = (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG)
-# What a peer may have sent that nobody has read, to be owed a goodbye; ten thousand pings.
-MOST_UNREAD_BYTES = 1 << 16
+# What a peer may have sent that nobody has read, to be owed a goodbye; seven hundred pings, which
+# are read in a millisecond.
+MOST_UNREAD_BYTES = 4 << 10
 # RFC 6455, 5.2: of a masked frame; longer ones have more, of which nothing depends here.
 _HEAD_BYTES = 6
 # Pings and pongs of one peer; an honest one sends one every few seconds.

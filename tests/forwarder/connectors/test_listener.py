@@ -15,11 +15,12 @@ import pytest
 from aiohttp import web
 
 from forwarder.access.tls import own_certificate
-from forwarder.connectors.bounds import KNOCKING, PeerOrigin
+from forwarder.connectors.bounds import DEAR_REST, KNOCKING, PeerOrigin
 from forwarder.connectors.doors import Place
-from forwarder.connectors.listener import Listener
+from forwarder.connectors.listener import DearReads, Listener
 from forwarder.connectors.websocket_server import WebSocketServer
 from relay.link.websocket import dial
+from tests.doubles.clock import run_virtual
 from tests.forwarder.connectors.serving import serving
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
@@ -156,3 +157,66 @@ async def test_what_nobody_reads_of_a_request_is_not_read(tmp_path: Path) -> Non
         assert sent < 16 << 20  # what the sockets of both ends hold
         writer.close()
         running.cancel()
+
+
+async def test_hundreds_of_requests_in_a_packet_hold_up_nobody() -> None:
+    answered = 0
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal answered
+        answered += 1
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    listener = Listener(app, port=0)
+    listener.bind()
+    running = asyncio.create_task(listener.run())
+    ask = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with AsyncExitStack() as stack:
+        stack.callback(running.cancel)
+        for _ in range(60):
+            _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+            stack.callback(writer.close)
+            writer.write(ask * 500)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        stack.callback(writer.close)
+        before = answered
+        writer.write(ask)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        assert answered - before < 100
+    await asyncio.wait([running])
+
+
+def test_connections_that_are_dear_to_read_rest_one_after_the_other() -> None:
+    class Transport(asyncio.Transport):
+        def __init__(self) -> None:
+            super().__init__()
+            self.reading, self.closed = True, False
+
+        def is_reading(self) -> bool:
+            return self.reading
+
+        def is_closing(self) -> bool:
+            return self.closed
+
+        def pause_reading(self) -> None:
+            self.reading = False
+
+        def resume_reading(self) -> None:
+            assert not self.closed
+            self.reading = True
+
+    async def run() -> None:
+        rests = DearReads()
+        first, second, gone = Transport(), Transport(), Transport()
+        for transport in (first, second, gone):
+            rests.rest(transport, 0.01)
+        gone.closed = True
+        await asyncio.sleep(0.01 * DEAR_REST + 0.001)
+        assert (first.reading, second.reading) == (True, False)
+        await asyncio.sleep(0.01 * DEAR_REST)
+        assert second.reading
+        await asyncio.sleep(1)
+
+    run_virtual(run())
