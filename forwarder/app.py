@@ -37,7 +37,7 @@ from forwarder.bridges.bridges import HubBridges
 from forwarder.clients import driver as clients
 from forwarder.clients.driver import ClientOptions
 from forwarder.clients.silence import GONE_S
-from forwarder.clients.token_sessions import Guests
+from forwarder.clients.token_sessions import TokenSessions
 from forwarder.config import Config, DialSection, TlsSection, Upstream
 from forwarder.connectors.base import Connector
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, SERVER_FRAME_BYTES, Purpose
@@ -178,7 +178,7 @@ class App:
         self.shared = SharedSessions(
             self.shares, self.hub, self.options, owner=config.name, why=self._why_not
         )
-        self.guests = Guests(lambda grant: self.tokens.holds(grant, time.time()), time.time)
+        self.guests = TokenSessions(lambda grant: self.tokens.holds(grant, time.time()), time.time)
         self.agents = _agents(config, self.user)
         beside = 0 if config.link.meet_here is None else HERE_DESCRIPTORS
         self.doors = doors_within(descriptors(beside))

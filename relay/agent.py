@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 
 from relay.config import AgentConfig
-from relay.context import Surroundings
+from relay.context import RelayContext
 from relay.hub_link.driver import LinkDriver
 from relay.hub_link.greeting import greeting
 from relay.link.channel import Channel
@@ -51,7 +51,7 @@ from relay.link.messages import (
 from relay.peripheral.driver import Peripheral
 from relay.peripheral.gate import Lockout
 from relay.peripheral.limits import ACTIVE_S
-from relay.peripherals.table import Roster
+from relay.peripherals.table import Peripherals
 from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on, watch
 from relay.radio.scanner import Scanner
 from relay.supervision.supervisor import Supervisor, outlives_its_relay, unsupervised
@@ -81,27 +81,27 @@ class Agent:
         self.config = config
         self.will = WearerState(config.state)
         self._radio = radio
-        self._around = Surroundings(Audit(config.audit), demands_traffic=config.demands_traffic)
+        self._context = RelayContext(Audit(config.audit), demands_traffic=config.demands_traffic)
         self._block = Lockout(self.will.cause)
-        self._roster = Roster(radio, config, self._block, self._around)
-        sighted = self._roster.chaser.sighted
-        self._scanner = Scanner(radio, self._tell, self._roster.held, sighted)
-        self._roster.heard, self._roster.offer = self._scanner.last, self._scanner.offer
-        self._roster.debts_changed = self._tell_debts
-        self._roster.places_changed = self._scanner.look
+        self._table = Peripherals(radio, config, self._block, self._context)
+        sighted = self._table.chaser.sighted
+        self._scanner = Scanner(radio, self._tell, self._table.held, sighted)
+        self._table.heard, self._table.offer = self._scanner.last, self._scanner.offer
+        self._table.debts_changed = self._tell_debts
+        self._table.places_changed = self._scanner.look
         self._supervisor = (
             Supervisor(
-                self._roster,
-                lambda: self._roster.strike(StopCause.STALL),
-                self._roster.keeper.records.path,
+                self._table,
+                lambda: self._table.trigger_stop(StopCause.STALL),
+                self._table.keeper.records.path,
             )
             if outlives_its_relay(radio)
             else None
         )
         if warning := unsupervised(radio):
             log.warning("%s", warning)
-        self._around.armed = self._armed
-        self._around.recorded = self._roster.keeper.recorded
+        self._context.armed = self._armed
+        self._context.recorded = self._table.keeper.recorded
         # Where the hub is to be found: whoever dials it keeps that.
         self.on_places: Callable[[Places], None] = lambda places: None
         self._line: LinkDriver | None = None
@@ -125,10 +125,10 @@ class Agent:
     async def _work(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                self._roster.group = group
+                self._table.group = group
                 if self._block.cause is StopCause.SHUTDOWN and not self.closing:
                     self._block.cause = self.will.cause  # it failed, and runs again
-                group.create_task(self._roster.run(), name="roster")
+                group.create_task(self._table.run(), name="roster")
                 group.create_task(watch(self._radio), name="radio")
                 group.create_task(self._scanner.run(), name="scan")
                 group.create_task(self._scanner.watch(), name="radio state")
@@ -143,11 +143,11 @@ class Agent:
             pass
         finally:
             self._started.clear()
-            self._roster.group = None
+            self._table.group = None
             try:
                 await self._close_radio()
             finally:
-                self._roster.keeper.close()
+                self._table.keeper.close()
 
     @property
     def closing(self) -> bool:
@@ -168,13 +168,13 @@ class Agent:
             await self._supervisor.tried()
         if self._line is not None:
             raise AgentBusy("one hub at a time")
-        line = self._line = LinkDriver(channel, self, self._around.tally)
+        line = self._line = LinkDriver(channel, self, self._context.tally)
         self._unlinked.clear()
         try:
             await line.run(self._hello())
         finally:
             # First of all, and without waiting for anything: the stops are under way.
-            self._roster.abandon()
+            self._table.abandon()
             self._scanner.want(False)
             self._driven.clear()
             self._line = None
@@ -182,10 +182,10 @@ class Agent:
 
     async def stopped(self, limit_s: float) -> bool:
         """Wait until no stop is under way; False if the radio has not taken one of them by then."""
-        return await self._roster.stopped(limit_s)
+        return await self._table.stopped(limit_s)
 
     def status(self) -> AgentStatus:
-        line, welcome = self._line, self._roster.welcome
+        line, welcome = self._line, self._table.welcome
         return AgentStatus(
             name=self.config.name,
             hub=None if line is None else line.peer if welcome is None else welcome.hub,
@@ -194,9 +194,9 @@ class Agent:
             paused=self.will.paused,
             stopped=self.will.stopped,
             unkept=self.will.trouble,
-            peripherals=tuple(self._peripheral_status(each) for each in self._roster),
-            counters=dict(self._around.tally),
-            debts=self._roster.chaser.items(),
+            peripherals=tuple(self._peripheral_status(each) for each in self._table),
+            counters=dict(self._context.tally),
+            debts=self._table.chaser.items(),
         )
 
     def _peripheral_status(self, each: Peripheral) -> PeripheralStatus:
@@ -230,19 +230,19 @@ class Agent:
 
     def forget(self, address: str) -> bool:
         """A person has looked: this device is off. Returns whether it owed a stop."""
-        return self._roster.forget(address)
+        return self._table.forget(address)
 
     def _forbid(self, cause: StopCause) -> None:
         """Before anything else, such as a disk that is full: nothing passes, and stops run."""
         weaker = (None, StopCause.PAUSE)
         if self._block.cause in weaker:
             self._block.cause = cause
-        self._roster.strike(cause)
-        self._roster.chaser.urge()
+        self._table.trigger_stop(cause)
+        self._table.chaser.urge()
 
     def _will_changed(self, event: str) -> None:
         log.warning("%s by the person at this relay", event)
-        self._around.audit.note(event)
+        self._context.audit.note(event)
         self._tell(self._wearer())
 
     def _wearer(self) -> Wearer:
@@ -252,11 +252,11 @@ class Agent:
     # --- the link ------------------------------------------------------------------------------
 
     def opened(self, line: LinkDriver, welcome: Welcome) -> None:
-        self._roster.hub, self._roster.welcome = line, welcome
+        self._table.hub, self._table.welcome = line, welcome
         log.info("linked to %s", welcome.hub)
-        self._around.audit.note("linked", hub=welcome.hub)
+        self._context.audit.note("linked", hub=welcome.hub)
         line.put(self._wearer())
-        if self._roster.chaser.items():
+        if self._table.chaser.items():
             self._tell_debts()
 
     def heard(self, line: LinkDriver, message: FromHub) -> None:
@@ -268,11 +268,11 @@ class Agent:
             case Stop():
                 if peripheral := self._find(line, message):
                     if not message.rest:
-                        self._roster.keeper.driven(peripheral)
+                        self._table.keeper.driven(peripheral)
                     peripheral.stop(message)
             case Beat():
                 for p, ms in message.leases.items():
-                    if peripheral := self._roster.find(p):
+                    if peripheral := self._table.find(p):
                         peripheral.lease(ms)
             case Write():
                 peripheral = self._find(line, message)
@@ -285,9 +285,9 @@ class Agent:
                 if peripheral := self._find(line, message):
                     peripheral.arm(message)
             case Connect():
-                self._roster.connect(line, message)
+                self._table.connect(line, message)
             case Disconnect():
-                self._roster.disconnect(line, message)
+                self._table.disconnect(line, message)
             case StopAll():
                 self._stop_all(line, message)
             case Forget(id, address):
@@ -309,20 +309,20 @@ class Agent:
             text = f"what the hub says comes {line.late_s:.1f} s late: nothing is set going"
             line.put(Failed(message.id, ErrorCode.GATE, text))
             return False
-        if peripheral.address not in self._roster.keeper.running:
+        if peripheral.address not in self._table.keeper.running:
             # A crash from here on leaves it running.
-            self._roster.keeper.driven(peripheral)
+            self._table.keeper.driven(peripheral)
         return True
 
     def _armed(self) -> None:
         """Something was armed: from now on it can be stopped without us, and after us."""
-        for peripheral in self._roster:
-            self._roster.keeper.note(peripheral)
+        for peripheral in self._table:
+            self._table.keeper.note(peripheral)
         if self._supervisor is not None:
             self._supervisor.changed()
 
     def _find(self, line: LinkDriver, message: _Addressed) -> Peripheral | None:
-        peripheral = self._roster.find(message.peripheral)
+        peripheral = self._table.find(message.peripheral)
         if peripheral is None:
             line.put(Failed(message.id, ErrorCode.GONE, "this device is not connected"))
         return peripheral
@@ -336,11 +336,11 @@ class Agent:
             else:
                 line.put(Failed(message.id, error.code, error.text[:512]))
 
-        self._roster.strike(None)
-        self._roster.after_stops(stopped)
+        self._table.trigger_stop(None)
+        self._table.after_stops(stopped)
 
     def _hello(self) -> Hello:
-        held = tuple(Held(each.address) for each in self._roster if not each.leaving)
+        held = tuple(Held(each.address) for each in self._table if not each.leaving)
         return greeting(self.config, self._scanner.greet(), held, supervised=self._supervised)
 
     @property
@@ -352,8 +352,8 @@ class Agent:
         return not toys_run_on(self._radio)
 
     def _tell_debts(self) -> None:
-        if self._roster.welcome is not None:
-            self._tell(Debts(self._roster.chaser.items()))
+        if self._table.welcome is not None:
+            self._tell(Debts(self._table.chaser.items()))
 
     def _tell(self, message: FromRelay) -> None:
         if self._line is not None:
@@ -363,14 +363,14 @@ class Agent:
         while True:
             await asyncio.sleep(STATS_S)
             if left_out := self._scanner.left_out:
-                self._around.tally["parts of advertisements left out"] = left_out
-            self._tell(Stats(dict(self._around.tally)))
+                self._context.tally["parts of advertisements left out"] = left_out
+            self._tell(Stats(dict(self._context.tally)))
 
     # --- the end -------------------------------------------------------------------------------
 
     async def _stop_for_good(self) -> None:
         self._block.cause = StopCause.SHUTDOWN
-        self._roster.strike(StopCause.SHUTDOWN)
+        self._table.trigger_stop(StopCause.SHUTDOWN)
         if not await self.stopped(CLOSE_STOP_S):
             log.error("a device has not taken its stop yet, trying on")
         if self._line is None:

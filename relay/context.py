@@ -10,7 +10,7 @@ from relay.wearer.audit import Audit
 
 
 @dataclass(slots=True)
-class Surroundings:
+class RelayContext:
     """`tally` counts for people. `demands_traffic`: this radio loses devices that are silent.
 
     `armed` is called when a peripheral has been armed, before the hub hears of it. `recorded`

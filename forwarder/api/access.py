@@ -208,7 +208,7 @@ class Access:
         return _UNKNOWN
 
     def holds(self, caller: Caller) -> bool:
-        """Whether an owner who came with a token may stay; of guests, Guests knows."""
+        """Whether an owner who came with a token may stay; of others, TokenSessions knows."""
         if caller.grant is not None or not caller.token:
             return True
         return caller.token == self._admin or self._pages.holds(caller.token)

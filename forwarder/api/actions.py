@@ -53,7 +53,7 @@ from forwarder.api.seen import SeenActions
 from forwarder.api.services import ApiServices
 from forwarder.api.settings import DeviceSettings
 from forwarder.api.shares import ShareActions
-from forwarder.api.state_view import Picture
+from forwarder.api.state_view import StateView
 from forwarder.buttplug.messages import InputCmd, InputCommand, InputType
 from forwarder.definitions.catalogue import CatalogueEntry
 from forwarder.errors import ConfigError, Denied, HardwareError, MessageError, UnknownDevice
@@ -78,7 +78,7 @@ class Actions:
     def __init__(
         self,
         services: ApiServices,
-        picture: Picture,
+        view: StateView,
         batteries: Batteries,
         pairing: Pairing,
         settings: DeviceSettings,
@@ -92,7 +92,7 @@ class Actions:
         self._services = services
         self._hub = services.hub
         self._person = services.person
-        self._picture = picture
+        self._view = view
         self._batteries = batteries
         self._pairing = pairing
         self._settings = settings
@@ -110,7 +110,7 @@ class Actions:
     # --- hub ------------------------------------------------------------------------------------
 
     async def status(self, call: Call) -> StatusView:
-        return self._picture.status()
+        return self._view.status()
 
     async def stop(self, call: Call) -> StoppedView:
         body = call.sent(StopBody)
@@ -140,7 +140,7 @@ class Actions:
         stopped = await _stopped(stops)
         unsaved = await self._services.hold_file.saved(max(SAVE_AFTER_S, until - now()))
         # Somebody may have resumed meanwhile.
-        missing = self._picture.missing.views()
+        missing = self._view.missing.views()
         return replace(stopped, missing=missing, held=self._hub.hold.holds, unsaved=unsaved)
 
     async def resume(self, call: Call) -> HoldView:
@@ -149,10 +149,10 @@ class Actions:
 
     async def _hold_view(self) -> HoldView:
         await self._services.hold_file.saved()
-        return self._picture.hold()
+        return self._view.hold()
 
     async def forget_missing(self, call: Call) -> Forgotten:
-        return Forgotten(name=await self._picture.missing.forget(call.sent(ForgetBody).name))
+        return Forgotten(name=await self._view.missing.forget(call.sent(ForgetBody).name))
 
     # --- apps -----------------------------------------------------------------------------------
 
@@ -211,10 +211,10 @@ class Actions:
         return device
 
     async def devices(self, call: Call) -> tuple[LiveDeviceView, ...]:
-        return self._picture.devices(call.caller.grant)
+        return self._view.devices(call.caller.grant)
 
     async def device(self, call: Call) -> LiveDeviceView:
-        return self._picture.device(self._device(call, call.number("index")), call.caller.grant)
+        return self._view.device(self._device(call, call.number("index")), call.caller.grant)
 
     async def output(self, call: Call) -> Sent:
         index = call.number("index")
@@ -254,12 +254,12 @@ class Actions:
         return DeviceSet(text=self._settings.change(call.number("index"), call.sent(DeviceBody)))
 
     async def known(self, call: Call) -> tuple[Known, ...]:
-        return self._picture.known()
+        return self._view.known()
 
     # --- relays and pairing ---------------------------------------------------------------------
 
     async def relays(self, call: Call) -> tuple[RelayView, ...]:
-        return self._picture.relays()
+        return self._view.relays()
 
     async def revoke_relay(self, call: Call) -> Revoked:
         relay = self._services.trust.book.revoke(call.path["name"])
@@ -300,7 +300,7 @@ class Actions:
             level=body.percent / 100,
             valid_s=body.valid_s,
         )
-        url = self._picture.hub().client_url
+        url = self._view.hub().client_url
         return TokenMade(name=neutralise(body.name, 64), token=token, url=f"{url}/{token}")
 
     async def revoke_token(self, call: Call) -> TokenRevoked:
@@ -314,17 +314,17 @@ class Actions:
     # --- origins --------------------------------------------------------------------------------
 
     async def origins(self, call: Call) -> OriginsView:
-        return self._picture.origins()
+        return self._view.origins()
 
     async def allow_origin(self, call: Call) -> OriginsView:
         self._origins.allow(call.sent(OriginBody).origin)
-        return self._picture.origins()
+        return self._view.origins()
 
     async def forget_origin(self, call: Call) -> OriginsView:
         if "origin" not in call.query:
             raise ConfigError("Which origin? Say ?origin=…")
         self._origins.forget(call.query["origin"])
-        return self._picture.origins()
+        return self._view.origins()
 
 
 def _by(call: Call, said: str | None) -> str:

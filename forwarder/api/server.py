@@ -36,7 +36,7 @@ from forwarder.api.routes import ROUTES, Route
 from forwarder.api.services import ApiServices
 from forwarder.api.settings import DeviceSettings, PinFile
 from forwarder.api.shares import ShareActions
-from forwarder.api.state_view import Picture
+from forwarder.api.state_view import StateView
 from forwarder.connectors.bounds import Purpose
 from forwarder.connectors.host_addresses import host_names
 from forwarder.connectors.listener import place_of
@@ -123,13 +123,13 @@ class Api:
         )
         shares = ShareActions(services)
         self._batteries = Batteries(services.hub, lambda: self._watch.watched(time.monotonic()))
-        self._picture = Picture(services, self._batteries)
-        self._watch = Watch(services, self._picture, shares.views)
+        self._view = StateView(services, self._batteries)
+        self._watch = Watch(services, self._view, shares.views)
         self._streams = 0
         self._description = ""
         self._actions = Actions(
             services,
-            self._picture,
+            self._view,
             self._batteries,
             Pairing(services),
             DeviceSettings(services, PinFile(state / PINS_FILE, services.relays.pins)),

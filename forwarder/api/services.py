@@ -12,7 +12,7 @@ from forwarder.access.relay_keys import HubTrust
 from forwarder.access.shares import ShareBook
 from forwarder.access.tokens import TokenBook
 from forwarder.api.dashboard.log import LogTail
-from forwarder.clients.token_sessions import Guests
+from forwarder.clients.token_sessions import TokenSessions
 from forwarder.config import Config
 from forwarder.connectors.meeting import MeetingPoint
 from forwarder.connectors.meeting_ids import MeetingIds
@@ -56,7 +56,7 @@ class ApiServices:
     tokens: TokenBook
     store: Store
     origins: OriginPolicy
-    guests: Guests
+    guests: TokenSessions
     shares: ShareBook
     shared: SharedSessions
     accepted: AcceptedShares

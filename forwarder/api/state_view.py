@@ -58,7 +58,7 @@ def version() -> str:
         return "unknown"
 
 
-class Picture:
+class StateView:
     """Makes documents; every call looks at the hub anew."""
 
     def __init__(self, services: ApiServices, batteries: Batteries) -> None:

@@ -1,7 +1,7 @@
 """What a toy does over time, in steps: one level after another, again and again until it ends.
 
-A program is a tuple of `Step`s that repeats; `Performance` is what one toy does now: the programs
-it was given, laid over each other. Sans-I/O, and pure functions of the time.
+A program is a tuple of `ProgramStep`s that repeats; `Performance` is what one toy does now: the
+programs it was given, laid over each other. Sans-I/O, and pure functions of the time.
 
 | a program  | begins | ends |
 |------------|--------|------|
@@ -29,7 +29,7 @@ Slot = tuple[int, OutputType]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProgramStep:
     """`levels`: of each output that it sets, 0 to 1 (-1 to 1 with two directions). `seconds`: how
     long it lasts; also how long a movement to a position takes."""
 
@@ -38,10 +38,10 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Program:
+class OutputProgram:
     """`steps` in a circle from `start` on. `until` None: endless."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ProgramStep, ...]
     start: float
     until: float | None
     peer: Hashable
@@ -52,7 +52,7 @@ class Program:
         assert all(step.seconds >= LEAST_STEP_S for step in self.steps)
         object.__setattr__(self, "round_s", sum(step.seconds for step in self.steps))
 
-    def at(self, now: float) -> tuple[Step, float, float]:
+    def at(self, now: float) -> tuple[ProgramStep, float, float]:
         """The step at `now`, when it began, and when it ends."""
         behind = (now - self.start) % self.round_s
         began = now - behind
@@ -85,13 +85,13 @@ class Performance:
 
     def __init__(self, silence_s: float) -> None:
         self._silence_s = silence_s
-        self._programs: list[Program] = []
+        self._programs: list[OutputProgram] = []
         self._heard: dict[Hashable, float] = {}
 
     def __bool__(self) -> bool:
         return bool(self._programs)
 
-    def start(self, program: Program, *, alone: bool) -> None:
+    def start(self, program: OutputProgram, *, alone: bool) -> None:
         """Begin it; `alone`: instead of all the others."""
         self._programs = [] if alone else self._programs[-MOST_PROGRAMS + 1 :]
         self._programs.append(program)
@@ -126,7 +126,7 @@ class Performance:
                 again.append(ends)
         return Moment(levels, within, min(again, default=None))
 
-    def _end(self, program: Program) -> float:
+    def _end(self, program: OutputProgram) -> float:
         if program.until is not None:
             return program.until
         return self._heard.get(program.peer, program.start) + self._silence_s

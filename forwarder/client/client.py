@@ -34,7 +34,7 @@ from forwarder.client.events import (
     ScanningFinished,
     Trouble,
 )
-from forwarder.client.session_driver import Dialogue, ServerGone, ServerRefused
+from forwarder.client.session_driver import ServerGone, ServerRefused, SessionDriver
 from forwarder.connectors.websocket_client import TlsTrust, WebSocketClient
 from relay.link.channel import Channel
 from relay.link.errors import LinkError
@@ -63,7 +63,7 @@ class Client:
     """A connected client; made by `connect` or `over`, which also end it."""
 
     def __init__(self, channel: Channel, name: str, version: int) -> None:
-        self._dialogue = Dialogue(channel, ClientSession(name, version=version), self._heard)
+        self._session = SessionDriver(channel, ClientSession(name, version=version), self._heard)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._devices: dict[int, RemoteDevice] = {}
         self._readers: list[Events] = []
@@ -113,12 +113,12 @@ class Client:
 
     @property
     def server_name(self) -> str:
-        return neutralise(self._dialogue.session.server_name)
+        return neutralise(self._session.session.server_name)
 
     @property
     def version(self) -> int:
         """The spec version that is spoken."""
-        return self._dialogue.session.version
+        return self._session.session.version
 
     @property
     def devices(self) -> tuple[RemoteDevice, ...]:
@@ -129,7 +129,7 @@ class Client:
         """What happens from now on: `async for event in client.events(): …`. Ends with the
         connection. A reader that falls behind loses the oldest readings."""
         reader = Events(self._readers)
-        if self._dialogue.ended:
+        if self._session.ended:
             reader.close()
         return reader
 
@@ -165,7 +165,7 @@ class Client:
 
         Raises ServerRefused, ServerGone, and Unsupported for what a v3 server cannot be asked.
         """
-        return await self._dialogue.ask(message, urgent=urgent).reply
+        return await self._session.ask(message, urgent=urgent).reply
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class Client:
 
     async def _run(self) -> None:
         try:
-            await self._dialogue.run()
+            await self._session.run()
         except ServerGone as gone:
             self._in_vain(gone)
         finally:
@@ -199,7 +199,7 @@ class Client:
             await self._end(running)
 
     async def _end(self, running: asyncio.Task[None]) -> None:
-        self._dialogue.hang_up("this client has left")
+        self._session.hang_up("this client has left")
         await asyncio.wait([running])
         running.result()
 
@@ -235,7 +235,7 @@ class Client:
                 self._remove(index)
                 known = None
             if known is None:
-                self._devices[index] = device = RemoteDevice(self._dialogue, info)
+                self._devices[index] = device = RemoteDevice(self._session, info)
                 self._tell(DeviceAdded(device))
             elif known.info != info:
                 known.info = info

@@ -22,22 +22,22 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.buttplug.noise import NOISE, clamped
-from forwarder.client.session_driver import Dialogue
+from forwarder.client.session_driver import SessionDriver
 from forwarder.errors import OutOfRange, Unsupported
 from relay.link.names import neutralise
 
 
 class RemoteDevice:
-    """A device of the server that `dialogue` talks to.
+    """A device of the server that `session` talks to.
 
     `info` is how the server describes it, in the words of spec v4. `connected` is false for good
     once it is gone.
     """
 
-    def __init__(self, dialogue: Dialogue, info: DeviceInfo) -> None:
+    def __init__(self, session: SessionDriver, info: DeviceInfo) -> None:
         self.info = info
         self.connected = True
-        self._dialogue = dialogue
+        self._session = session
         # Outputs that may not have left yet: they must not come behind a stop.
         self._unsent: dict[int, int] = {}  # Id → feature
 
@@ -138,13 +138,13 @@ class RemoteDevice:
         index = UNSET if feature is None else feature
         message = StopCmd(id=1, device_index=self.index, feature_index=index, inputs=False)
         self.withdraw(feature)
-        await self._dialogue.ask(message, urgent=True).reply
+        await self._session.ask(message, urgent=True).reply
 
     def withdraw(self, feature: int | None = None) -> None:
         """Take back the outputs that have not left yet; for whoever gave them, they are done."""
         for id, of in tuple(self._unsent.items()):
             if feature in (None, of):
-                self._dialogue.withdraw(id)
+                self._session.withdraw(id)
 
     def _with_output(self, kind: OutputType, feature: int | None) -> list[tuple[int, OutputRange]]:
         found = [
@@ -177,7 +177,7 @@ class RemoteDevice:
         duration = UNSET if duration_ms is None else duration_ms
         # All are on their way before the first answer comes: one packet may carry several.
         asked = [
-            self._dialogue.ask(
+            self._session.ask(
                 OutputCmd(
                     id=1,
                     device_index=self.index,
@@ -204,7 +204,7 @@ class RemoteDevice:
     async def read(self, kind: InputType, *, feature: int | None = None) -> int:
         """Ask for a value now. Raises Unsupported, ServerRefused, ServerGone."""
         index = self._with_input(kind, feature, InputCommand.READ)
-        answer = await self._dialogue.ask(self._input(index, kind, InputCommand.READ)).reply
+        answer = await self._session.ask(self._input(index, kind, InputCommand.READ)).reply
         value = answer.reading.get(kind) if isinstance(answer, InputReading) else None
         if value is None:
             raise Unsupported(f"{self.shown_name} gave no {kind}.")
@@ -217,11 +217,11 @@ class RemoteDevice:
     async def subscribe(self, kind: InputType, *, feature: int | None = None) -> None:
         """Have values come as `Reading` events from now on."""
         index = self._with_input(kind, feature, InputCommand.SUBSCRIBE)
-        await self._dialogue.ask(self._input(index, kind, InputCommand.SUBSCRIBE)).reply
+        await self._session.ask(self._input(index, kind, InputCommand.SUBSCRIBE)).reply
 
     async def unsubscribe(self, kind: InputType, *, feature: int | None = None) -> None:
         index = self._with_input(kind, feature, InputCommand.SUBSCRIBE)
-        await self._dialogue.ask(self._input(index, kind, InputCommand.UNSUBSCRIBE)).reply
+        await self._session.ask(self._input(index, kind, InputCommand.UNSUBSCRIBE)).reply
 
     def _with_input(self, kind: InputType, feature: int | None, command: InputCommand) -> int:
         for each in self.features:

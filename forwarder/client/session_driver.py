@@ -1,4 +1,4 @@
-"""`Dialogue`: drives one ClientSession over a channel, the role "client" on whatever made it.
+"""`SessionDriver`: drives one ClientSession over a channel, the role "client" on whatever made it.
 
 Frames leave in the order in which they were asked for, except that what is urgent overtakes. The
 queue is bounded by the session, which lets 1,024 requests be unanswered at most.
@@ -57,7 +57,7 @@ class Asked(NamedTuple):
     reply: asyncio.Future[ServerMessage]
 
 
-class Dialogue:
+class SessionDriver:
     """One conversation with a Buttplug server over `channel`, which `run` closes.
 
     `on_event` hears everything that is no answer, synchronously and in order.
@@ -85,7 +85,7 @@ class Dialogue:
         self._end: str | None = None
 
     def __repr__(self) -> str:
-        return f"<Dialogue {self._channel.peer} {self.session!r}>"
+        return f"<SessionDriver {self._channel.peer} {self.session!r}>"
 
     @property
     def ended(self) -> bool:

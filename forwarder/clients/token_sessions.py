@@ -21,7 +21,7 @@ class _Guest:
     until: asyncio.Timeout
 
 
-class Guests:
+class TokenSessions:
     """Runs sessions of guests, and ends them when their token is revoked or has expired.
 
     `holds(grant)`: whether it is still good; `wall` is Unix time, of which `TokenGrant.expires`

@@ -37,7 +37,7 @@ class Operate:
 
 
 @dataclass(frozen=True, slots=True)
-class Hurry:
+class ShortenDeadline:
     """A stop waits: what is under way is cut short at `by`, unless its own limit comes first.
 
     `drop`: if it has not begun yet, it must not any more, and is `finished` with DROPPED.
@@ -88,7 +88,7 @@ class Over:
     owes: bool
 
 
-MachineAction = Operate | Hurry | Say | KeepRecord | Note | StopOutcome | Over
+MachineAction = Operate | ShortenDeadline | Say | KeepRecord | Note | StopOutcome | Over
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from relay.context import Surroundings
+from relay.context import RelayContext
 from relay.link.messages import (
     Advertisement,
     Arm,
@@ -30,7 +30,6 @@ from relay.link.messages import (
 from relay.peripheral.actions import (
     Cut,
     Dropped,
-    Hurry,
     KeepRecord,
     MachineAction,
     Note,
@@ -39,6 +38,7 @@ from relay.peripheral.actions import (
     RadioRefused,
     Result,
     Say,
+    ShortenDeadline,
     StopOutcome,
     Taken,
     What,
@@ -72,7 +72,7 @@ class Peripheral:
         address: str,
         connection: Connection,
         block: Lockout,
-        around: Surroundings,
+        context: RelayContext,
         *,
         max_run_s: float = 0,
         owes: bool = False,
@@ -81,15 +81,15 @@ class Peripheral:
         self.advertisement: Advertisement | None = None
         self.connection = connection
         self.owes = owes
-        self._around = around
+        self._context = context
         self._loop = asyncio.get_running_loop()
         self._machine = Machine(
             block,
             self._loop.time(),
             max_run_s=max_run_s,
             owes=owes,
-            demands_traffic=around.demands_traffic,
-            tally=around.tally,
+            demands_traffic=context.demands_traffic,
+            tally=context.tally,
         )
         self._sink: Sink | None = None
         self._wake = asyncio.Event()
@@ -190,9 +190,9 @@ class Peripheral:
         """Nobody wants it any more: stop it, then let it go."""
         self._do(self._machine.leave(self._loop.time()))
 
-    def strike(self, cause: StopCause | None) -> None:
+    def trigger_stop(self, cause: StopCause | None) -> None:
         """Run the armed stop because of `cause` (None: the hub asked for it)."""
-        self._do(self._machine.strike(self._loop.time(), cause))
+        self._do(self._machine.trigger_stop(self._loop.time(), cause))
 
     def after_stop(self, then: OnStopped) -> None:
         """Call `then` when no armed stop is under way, maybe at once.
@@ -214,13 +214,13 @@ class Peripheral:
                     self._wanted = action
                     self._hurry_by = float("inf")
                     self._wake.set()
-                case Hurry(by, drop):
+                case ShortenDeadline(by, drop):
                     dropped = drop and self._wanted is not None
-                    self._hurry(by)
+                    self._shorten_deadline(by)
                 case KeepRecord(may_run, armed):
                     self._unrecorded |= may_run or armed
                     if armed:
-                        self._around.armed()
+                        self._context.armed()
                 case Note():
                     self._note(action)
                 case StopOutcome(token, code, text):
@@ -228,7 +228,7 @@ class Peripheral:
                     token(None if code is None else RadioError(code, text))
                 case Over(_, owes):
                     self.owes = owes
-                    self._hurry(self._loop.time())
+                    self._shorten_deadline(self._loop.time())
                     self._wake.set()
         if dropped:
             self._wanted = None
@@ -236,7 +236,7 @@ class Peripheral:
             return
         self._set_timer()
 
-    def _hurry(self, by: float) -> None:
+    def _shorten_deadline(self, by: float) -> None:
         self._hurry_by = min(by, self._hurry_by)
         scope = self._scope
         if scope is not None and not scope.expired():
@@ -260,7 +260,7 @@ class Peripheral:
         self._do(self._machine.tick(self._loop.time()))
 
     def _note(self, note: Note) -> None:
-        self._around.audit.note(note.event, self.address, cause=note.cause)
+        self._context.audit.note(note.event, self.address, cause=note.cause)
         if note.text:
             log.error("%s: the radio did not take a stop: %s", self.address, note.text)
         else:
@@ -312,8 +312,8 @@ class Peripheral:
             case What.WRITE:
                 if self._unrecorded and not wanted.stops:
                     self._unrecorded = False
-                    if self._around.recorded is not None:
-                        await self._around.recorded()
+                    if self._context.recorded is not None:
+                        await self._context.recorded()
                 await connection.write(handle, wanted.d, wanted.r)
             case What.READ:
                 return await connection.read(handle)

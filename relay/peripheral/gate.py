@@ -186,7 +186,7 @@ class Gate:
 
     # --- stopping ------------------------------------------------------------------------------
 
-    def strike(self, cause: StopCause | None) -> bool:
+    def trigger_stop(self, cause: StopCause | None) -> bool:
         """`cause` has come up (None: asked for). True: a stop begins now.
 
         One under way goes on, for the stronger of both causes. A cause finds nothing to do behind a

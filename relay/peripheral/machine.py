@@ -94,7 +94,7 @@ class Machine(Outcomes):
         """The link is gone: stop, and forget what its hub still wanted."""
         self.bound = False
         self.link += 1
-        self._strike(now, StopCause.LINK)
+        self._trigger_stop(now, StopCause.LINK)
         self._slots.drop_all()
         self._joined.clear()
         self._farewells.clear()
@@ -162,7 +162,7 @@ class Machine(Outcomes):
             return self._go(now)
         if not self.gate.knows(message.seen):
             self._joined.append(message.id)
-            self._strike(now, None)
+            self._trigger_stop(now, None)
             return self._go(now)
         if message.all:
             outputs, writes = self._slots.drop_writes()
@@ -176,11 +176,11 @@ class Machine(Outcomes):
             self.tally["congested"] += 1
             text = f"{QUEUE_MOST} stops already wait for this device"
             self._fail(message.id, ErrorCode.CONGESTED, text)
-            self._strike(now, StopCause.RADIO)
+            self._trigger_stop(now, StopCause.RADIO)
         else:
             packet = None if self._op is None else self._op.packet
             shares = packet is None or any(set(packet.keys) & set(p.keys) for p in message.packets)
-            self._hurry(now, drop=message.all or shares)
+            self._shorten_deadline(now, drop=message.all or shares)
         return self._go(now)
 
     def disconnect(self, now: float, message: Disconnect) -> list[MachineAction]:
@@ -197,13 +197,13 @@ class Machine(Outcomes):
         if not self.leaving:
             self.leaving = True
             if self.gate.state is not GateState.SHUT or not self.gate.settled:
-                self._strike(now, None)
+                self._trigger_stop(now, None)
         return self._go(now)
 
-    def strike(self, now: float, cause: StopCause | None) -> list[MachineAction]:
+    def trigger_stop(self, now: float, cause: StopCause | None) -> list[MachineAction]:
         """Run the armed stop because of `cause` (None: the hub asked for it)."""
         self._look(now)
-        self._strike(now, cause)
+        self._trigger_stop(now, cause)
         return self._go(now)
 
     def await_stop(self, now: float, token: Hashable) -> list[MachineAction]:

@@ -116,7 +116,7 @@ class Outcomes(Worker):
         if isinstance(result, Taken):
             stop.run.taken(now)
         elif stop.run.failed(now, op.began) >= FAILING_S:
-            self._strike(now, StopCause.RADIO)
+            self._trigger_stop(now, StopCause.RADIO)
 
     def _again_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
         again = self._again
@@ -126,7 +126,7 @@ class Outcomes(Worker):
             return  # Another one has taken its place.
         if isinstance(result, RadioRefused):
             if again.run.failed(now, op.began) >= FAILING_S:
-                self._strike(now, StopCause.RADIO)
+                self._trigger_stop(now, StopCause.RADIO)
             return
         again.run.taken(now)
         if again.run.over and again.armed:
@@ -188,7 +188,7 @@ class Outcomes(Worker):
         self._op = None
         self._ends_at = now + LAST_STOP_S
         self._let_go_at = now
-        self._strike(now, StopCause.SHUTDOWN)
+        self._trigger_stop(now, StopCause.SHUTDOWN)
 
     def _gone(self, reason: str) -> None:
         """It went away by itself."""

@@ -25,7 +25,7 @@ from relay.link.messages import (
     Unsubscribe,
     Write,
 )
-from relay.peripheral.actions import Hurry, KeepRecord, Note, Operate, RadioRefused, What
+from relay.peripheral.actions import KeepRecord, Note, Operate, RadioRefused, ShortenDeadline, What
 from relay.peripheral.gate import Gate, GateEvent, GateState, Lockout
 from relay.peripheral.history import History, PastWrite
 from relay.peripheral.limits import (
@@ -122,7 +122,7 @@ class Worker(Voice):
             return
         cause = self.gate.lapsed(now)
         if cause is not None:
-            self._strike(now, cause)
+            self._trigger_stop(now, cause)
         elif self.gate.doubts(now):
             self.gate.rested_at = None
             if self.armed.stop:
@@ -149,8 +149,8 @@ class Worker(Voice):
     def _once_more(self, now: float) -> None:
         self._again = Again(Run(armed_steps(self.armed), now), now, armed=True, rest=True)
 
-    def _strike(self, now: float, cause: StopCause | None) -> None:
-        if self.over is not None or not self.gate.strike(cause):
+    def _trigger_stop(self, now: float, cause: StopCause | None) -> None:
+        if self.over is not None or not self.gate.trigger_stop(cause):
             return
         self._run = Run(armed_steps(self.armed), now)
         self._complained = False
@@ -161,9 +161,9 @@ class Worker(Voice):
         for id in (*outputs, *writes):
             self._fail(id, ErrorCode.GATE, "this device was stopped")
         self._joined += self._stops.drop()
-        self._hurry(now, drop=True)
+        self._shorten_deadline(now, drop=True)
 
-    def _hurry(self, now: float, *, drop: bool) -> None:
+    def _shorten_deadline(self, now: float, *, drop: bool) -> None:
         """A stop waits: what is under way has a moment left, unless it stops as well."""
         op = self._op
         if op is None or op.kind in (Kind.ARMED, Kind.LET_GO) or (op.hurried and not drop):
@@ -171,7 +171,7 @@ class Worker(Voice):
         if op.kind in (Kind.STOP, Kind.AGAIN) and self.gate.state is not GateState.STOPPING:
             return
         op.hurried = True
-        self._out.append(Hurry(now + PATIENCE_S, drop))
+        self._out.append(ShortenDeadline(now + PATIENCE_S, drop))
 
     def _holds(self, run: Run) -> bool:
         """Whether a stop that was taken as this run is the last word: nothing else was handed over

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 from relay.config import AgentConfig
-from relay.context import Surroundings
+from relay.context import RelayContext
 from relay.debts.chaser import Chaser
 from relay.debts.debts import Owed
 from relay.debts.keeper import KeptPeripheral, RecordKeeper
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 OFFER_S = 3.0
 
 
-class Roster:
+class Peripherals:
     """Connects and keeps peripherals. They live in `group`, which is set while the agent runs.
 
     One hub at a time has them: `hub`, None while there is no link, with what its Welcome said.
@@ -53,7 +53,7 @@ class Roster:
     """
 
     def __init__(
-        self, radio: Radio, config: AgentConfig, block: Lockout, around: Surroundings
+        self, radio: Radio, config: AgentConfig, block: Lockout, context: RelayContext
     ) -> None:
         self.group: asyncio.TaskGroup | None = None
         self.hub: Sink | None = None
@@ -66,7 +66,7 @@ class Roster:
         self._radio = radio
         self._config = config
         self._block = block
-        self._around = around
+        self._context = context
         self._peripherals: dict[str, Peripheral] = {}
         self._numbers: dict[int, Peripheral] = {}
         self._attempts: dict[str, Attempt] = {}
@@ -184,7 +184,7 @@ class Roster:
                 return
             max_run_s = self._config.max_run_s
             peripheral = Peripheral(
-                address, connection, self._block, self._around, max_run_s=max_run_s
+                address, connection, self._block, self._context, max_run_s=max_run_s
             )
             peripheral.advertisement = self.heard(address) or attempt.heard
             owner.append(peripheral)
@@ -204,7 +204,7 @@ class Roster:
         else:
             self._keep(peripheral, self._config.grace_s if attempt.asked else OFFER_S)
         log.info("%s: connected", address)
-        self._around.audit.note("connected", address)
+        self._context.audit.note("connected", address)
         try:
             await peripheral.run()
         except Exception:
@@ -219,7 +219,7 @@ class Roster:
                 del self._numbers[peripheral.p]
             self._lost(peripheral)
             self.places_changed()
-            self._around.audit.note("disconnected", address)
+            self._context.audit.note("disconnected", address)
             log.info("%s: disconnected", address)
 
     async def _reach(
@@ -254,7 +254,7 @@ class Roster:
             owed = self.chaser.get(address)
             if owed is not None:
                 await self.chaser.pay(owed, connection)
-                self._around.audit.note("stopped", address, cause="it had been left as it was")
+                self._context.audit.note("stopped", address, cause="it had been left as it was")
             if self._block.cause is StopCause.EMERGENCY:
                 attempt.failed(ErrorCode.GATE, _EMERGENCY)
             # What nobody waits for stays if a hub had asked for it, or is told of it and looks for
@@ -307,7 +307,7 @@ class Roster:
         """A person says that it is off. Returns whether it owed anything."""
         if not self.chaser.forget(address):
             return False
-        self._around.audit.note("forgotten", address)
+        self._context.audit.note("forgotten", address)
         attempt = self._attempts.get(address)
         if attempt is not None and attempt.claim is None:
             give_up(attempt.scope)
@@ -371,10 +371,10 @@ class Roster:
 
     # --- stopping ------------------------------------------------------------------------------
 
-    def strike(self, cause: StopCause | None) -> None:
+    def trigger_stop(self, cause: StopCause | None) -> None:
         """Run every armed stop."""
         for peripheral in self:
-            peripheral.strike(cause)
+            peripheral.trigger_stop(cause)
 
     def after_stops(self, then: OnStopped) -> None:
         """Call `then` once no stop is under way: with the first error, or None if all is well."""

@@ -22,7 +22,7 @@ T = TypeVar("T")
 CALL_S = 2.0
 
 
-class DeviceError(Exception):
+class BlockingDeviceError(Exception):
     """A device did not do it; the text is one plain line. `gone`: it is not there any more."""
 
     def __init__(self, text: str, *, gone: bool = False) -> None:
@@ -71,7 +71,7 @@ class Blocking:
             if isinstance(error, TimeoutError):
                 text = "The device does not answer the system."
                 raise RadioError(ErrorCode.TIMEOUT, text) from None
-            if isinstance(error, DeviceError):
+            if isinstance(error, BlockingDeviceError):
                 code = ErrorCode.GONE if error.gone else ErrorCode.RADIO
                 raise RadioError(code, error.text) from error
             raise

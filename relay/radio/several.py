@@ -112,7 +112,7 @@ class _RadioPart:
             heard.failed_at = now
 
 
-class Roster(Protocol):
+class ChangingRadios(Protocol):
     """Radios that come and go. `trouble`: why there are none, where that is known."""
 
     trouble: str
@@ -125,7 +125,7 @@ class Roster(Protocol):
 
 
 # Brings radios and takes them away, until cancelled.
-RadioSource = Callable[[Roster], Awaitable[Never]]
+RadioSource = Callable[[ChangingRadios], Awaitable[Never]]
 
 
 class Radios:

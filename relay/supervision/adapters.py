@@ -31,7 +31,7 @@ class Adapter:
     address: str = ""
 
 
-Known = Sequence[Adapter] | NoBluez
+KnownAdapters = Sequence[Adapter] | NoBluez
 
 # BlueZ answers within milliseconds; one that is stuck is asked again after the pause.
 _ASK_S = 3.0
@@ -64,7 +64,7 @@ async def adapters_of_bluez(timeout_s: float) -> list[Adapter]:
             bus.disconnect()
 
 
-async def watch_adapters(tell: Callable[[Known], None]) -> Never:
+async def watch_adapters(tell: Callable[[KnownAdapters], None]) -> Never:
     """Tell which adapters there are, and again after each change, until cancelled."""
     while True:
         try:
@@ -74,7 +74,7 @@ async def watch_adapters(tell: Callable[[Known], None]) -> Never:
         await asyncio.sleep(_AGAIN_S)
 
 
-async def _follow(tell: Callable[[Known], None]) -> Never:
+async def _follow(tell: Callable[[KnownAdapters], None]) -> Never:
     bus: MessageBus | None = None
     news = asyncio.Event()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from relay.radio.blocking import DeviceError
+from relay.radio.blocking import BlockingDeviceError
 from relay.radio.gamepad.pads import Found
 
 
@@ -42,10 +42,10 @@ class FakePad:
     def _check(self) -> None:
         self._free.wait(10)
         if not self.plugged:
-            raise DeviceError("The pad was unplugged.", gone=True)
+            raise BlockingDeviceError("The pad was unplugged.", gone=True)
         if self.refuses:
             self.refuses -= 1
-            raise DeviceError("The pad does not take it: busy")
+            raise BlockingDeviceError("The pad does not take it: busy")
 
     # --- as an open pad ------------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ class FakePads:
 
     def find(self) -> list[Found]:
         if self.trouble:
-            raise DeviceError(self.trouble)
+            raise BlockingDeviceError(self.trouble)
         return [Found(pad.id, pad.place, pad.name) for pad in self.pads if pad.plugged]
 
     def open(self, found: Found) -> FakePad:

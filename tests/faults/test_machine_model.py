@@ -38,12 +38,12 @@ from relay.link.messages import (
 from relay.peripheral.actions import (
     Cut,
     Dropped,
-    Hurry,
     MachineAction,
     Operate,
     Over,
     RadioRefused,
     Say,
+    ShortenDeadline,
     StopOutcome,
     Taken,
     What,
@@ -152,7 +152,7 @@ class Walk:
             match action:
                 case Operate():
                     self._operate(action)
-                case Hurry(by, drop):
+                case ShortenDeadline(by, drop):
                     self.cut_at = min(self.cut_at, by)
                     if drop and not self.begun and self.operation is not None:
                         self._forget(Dropped())
@@ -273,12 +273,12 @@ class Walk:
             case "lease":
                 self._lease()
             case "cause":
-                self.do(machine.strike(now, random.choice(_CAUSES)))
+                self.do(machine.trigger_stop(now, random.choice(_CAUSES)))
             case "asked":
-                self.do(machine.strike(now, None))
+                self.do(machine.trigger_stop(now, None))
             case "block":
                 self.block.cause = random.choice((StopCause.PAUSE, StopCause.EMERGENCY))
-                self.do(machine.strike(now, self.block.cause))
+                self.do(machine.trigger_stop(now, self.block.cause))
             case "resume":
                 self.block.cause = None
             case "relink":

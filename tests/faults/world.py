@@ -234,7 +234,7 @@ def _count_arms(it: World, agent: Agent) -> None:
     def heard(line: LinkDriver, message: FromHub) -> None:
         before(line, message)
         if isinstance(message, Arm):
-            armed = agent._roster.find(message.peripheral)
+            armed = agent._table.find(message.peripheral)
             it.arms += armed is not None and armed.gate.state in (GateState.ARMED, GateState.OPEN)
 
     agent.heard = heard  # type: ignore[method-assign]

@@ -333,7 +333,7 @@ def test_a_hub_that_is_back_while_it_is_let_go_is_told_that_it_is_gone(how: str)
         asked = asyncio.ensure_future(hub.connect(3, toy.address))
         if how != "letting go is its stop":
             await asyncio.sleep(0.01)
-            for peripheral in it.agent._roster:
+            for peripheral in it.agent._table:
                 peripheral.leave()
         answer = await asyncio.wait_for(asked, 10)
         assert isinstance(answer, Failed)

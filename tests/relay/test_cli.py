@@ -173,7 +173,7 @@ async def test_a_missing_device_is_said_by_stop_until_it_is_forgotten(
     agent = Agent(RecordingRadio(), AgentConfig("attic"))
     async with asyncio.TaskGroup() as group:
         control = group.create_task(Control(agent, tmp_path).run())
-        agent._roster.chaser.lost(Record("AA:BB", "Hush"))
+        agent._table.chaser.lost(Record("AA:BB", "Hush"))
         assert await asyncio.to_thread(run, ["stop", *state]) == 1
         told = capsys.readouterr()
         assert "Hush: MAY BE RUNNING" in told.out

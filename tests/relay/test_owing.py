@@ -324,7 +324,7 @@ def test_pressing_stop_looks_at_once_for_what_is_only_looked_for_now_and_then() 
 
 async def toy_not_looked_for(it: Bed) -> None:
     """Just behind a look: the next one is a while away."""
-    owed = it.agent._roster.chaser.get(it.toy().address)
+    owed = it.agent._table.chaser.get(it.toy().address)
     assert owed is not None
     await asyncio.sleep(max(0.0, owed.due(now()) - now()) + 0.1)
     assert owed.due(now()) - now() > 20
@@ -363,7 +363,7 @@ def crash(folder: Path, *, rest: bool = False, armed: bool = True) -> Record:
             else:
                 await it.hub.connect(1, toy.address)
             await asyncio.sleep(0.1)
-            await it.agent._roster.keeper.records.written()
+            await it.agent._table.keeper.records.written()
             found.append(Records(folder / "devices").load()[0][0])
 
     run_virtual(main())

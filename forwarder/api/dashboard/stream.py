@@ -27,7 +27,7 @@ from forwarder.api.documents.model import (
 from forwarder.api.documents.shares import ShareView
 from forwarder.api.documents.stop import HoldView
 from forwarder.api.services import ApiServices
-from forwarder.api.state_view import Picture
+from forwarder.api.state_view import StateView
 from forwarder.buttplug.messages import OutputType
 
 # Ten a second looks alive and leaves a phone's browser time to draw.
@@ -98,11 +98,11 @@ class Watch:
     def __init__(
         self,
         services: ApiServices,
-        picture: Picture,
+        view: StateView,
         shares: Callable[[], tuple[ShareView, ...]] = tuple,
     ) -> None:
         self._services = services
-        self._picture = picture
+        self._view = view
         self._shares = shares
         self._parts: Parts = {}
         self._looked = float("-inf")
@@ -125,31 +125,31 @@ class Watch:
         return self._parts
 
     def _look(self) -> Parts:
-        encode, picture = msgspec.json.encode, self._picture
+        encode, view = msgspec.json.encode, self._view
         parts: Parts = {
-            ("hub", ""): encode(msgspec.structs.replace(picture.hub(), up_s=0)),
-            ("hold", ""): encode(picture.hold()),
-            ("clients", ""): encode(picture.clients()),
-            ("origins", ""): encode(picture.origins()),
+            ("hub", ""): encode(msgspec.structs.replace(view.hub(), up_s=0)),
+            ("hold", ""): encode(view.hold()),
+            ("clients", ""): encode(view.clients()),
+            ("origins", ""): encode(view.origins()),
             ("shares", ""): encode(self._shares()),
         }
-        for relay in picture.relays():
+        for relay in view.relays():
             parts["relays", relay.name] = encode(relay)
         for index, device in self._services.hub.devices.items():
-            parts["devices", str(index)] = encode(picture.view(device))
-            parts["live", str(index)] = encode(picture.live(device))
+            parts["devices", str(index)] = encode(view.view(device))
+            parts["live", str(index)] = encode(view.live(device))
         return parts
 
     def guest_parts(self, caller: Caller) -> Parts:
         """What a guest may see: its devices, with its ranges."""
-        encode, picture = msgspec.json.encode, self._picture
+        encode, view = msgspec.json.encode, self._view
         # Whether and why nothing moves, but not who else is muted, or where the hub keeps files.
-        hold = msgspec.structs.replace(picture.hold(), muted=(), unsaved=None, missing=(), kept=())
+        hold = msgspec.structs.replace(view.hold(), muted=(), unsaved=None, missing=(), kept=())
         parts: Parts = {("hold", ""): encode(hold)}
         for index, device in self._services.hub.devices.items():
             if caller.grant is None or caller.grant.sees(device):
-                parts["devices", str(index)] = encode(picture.view(device, caller.grant))
-                parts["live", str(index)] = encode(picture.live(device))
+                parts["devices", str(index)] = encode(view.view(device, caller.grant))
+                parts["live", str(index)] = encode(view.live(device))
         return parts
 
 

@@ -67,7 +67,7 @@ class GetToyName:
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class FunctionCommand:
     """`levels`: action → 0 to 1. `stroke`: lowest and highest position, 0 to 1. `seconds` None: as
     long as its sender is heard. `running`, `pause`: seconds on and off, again and again."""
 
@@ -86,7 +86,7 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class PatternCommand:
     """`strengths` 0 to 1, each for `step_s`. `actions` empty: everything the toy has."""
 
     toys: tuple[str, ...]
@@ -133,12 +133,21 @@ class SyncTime:
     pass
 
 
-Request = (
-    GetToys | GetToyName | Function | Halt | Pattern | Preset | Position | Setup | Play | SyncTime
+LovenseCommand = (
+    GetToys
+    | GetToyName
+    | FunctionCommand
+    | Halt
+    | PatternCommand
+    | Preset
+    | Position
+    | Setup
+    | Play
+    | SyncTime
 )
 
 
-def read(body: bytes) -> Request:
+def read(body: bytes) -> LovenseCommand:
     """Raises Misunderstood."""
     try:
         said = msgspec.json.decode(body)
@@ -165,7 +174,7 @@ def read(body: bytes) -> Request:
             raise Misunderstood(INVALID_COMMAND, f"{_shown(other)} is no command")
 
 
-def _function(said: Mapping[str, object]) -> Request:
+def _function(said: Mapping[str, object]) -> LovenseCommand:
     action = said.get("action")
     if not isinstance(action, str):
         raise Misunderstood(INVALID_PARAMETER, "action is missing")
@@ -188,7 +197,7 @@ def _function(said: Mapping[str, object]) -> Request:
         levels[name] = min(float(value), highest) / highest
     if not levels and stroke is None:
         raise Misunderstood(INVALID_PARAMETER, "there is no action")
-    return Function(
+    return FunctionCommand(
         toys,
         levels,
         stroke,
@@ -206,7 +215,7 @@ def _stroke(value: str) -> tuple[float, float]:
     return int(found[1]) / 100, int(found[2]) / 100
 
 
-def _pattern(said: Mapping[str, object]) -> Pattern:
+def _pattern(said: Mapping[str, object]) -> PatternCommand:
     rule = said.get("rule")
     found = _RULE.fullmatch(rule) if isinstance(rule, str) else None
     if found is None:
@@ -226,7 +235,7 @@ def _pattern(said: Mapping[str, object]) -> Pattern:
         )
     levels = tuple(min(float(text), 20.0) / 20 for text in texts)
     actions = tuple(LETTERS[letter] for letter in letters)
-    return Pattern(_toys(said), actions, levels, step_ms / 1000, _seconds(said))
+    return PatternCommand(_toys(said), actions, levels, step_ms / 1000, _seconds(said))
 
 
 def _preset(said: Mapping[str, object]) -> Preset:
@@ -237,7 +246,7 @@ def _preset(said: Mapping[str, object]) -> Preset:
     return Preset(_toys(said), name, _seconds(said))
 
 
-def _pattern_v2(said: Mapping[str, object]) -> Request:
+def _pattern_v2(said: Mapping[str, object]) -> LovenseCommand:
     match said.get("type"):
         case "Setup":
             return Setup(_actions(said))

@@ -14,14 +14,14 @@ from forwarder.bridges.lovense.commands import (
     INVALID_PARAMETER,
     STROKE,
     UNSUPPORTED,
-    Function,
+    FunctionCommand,
     Misunderstood,
-    Pattern,
+    PatternCommand,
     Play,
     Preset,
 )
 from forwarder.bridges.lovense.toys import movable, resolved
-from forwarder.bridges.programs import LEAST_STEP_S, POSITIONS, Slot, Step
+from forwarder.bridges.programs import LEAST_STEP_S, POSITIONS, ProgramStep, Slot
 from forwarder.client.device import RemoteDevice
 
 # One way of a stroke at the least and at the highest level: slow enough to be called a movement,
@@ -39,10 +39,10 @@ _PRESETS: Final[Mapping[str, tuple[float, ...]]] = {
     "earthquake": (0.5, 0.9, 0.3, 1.0, 0.6, 0.8, 0.2, 1.0, 0.7, 0.4),
 }
 
-Steps = tuple[Step, ...]
+PlanSteps = tuple[ProgramStep, ...]
 
 
-def function(device: RemoteDevice, request: Function) -> Steps:
+def function(device: RemoteDevice, request: FunctionCommand) -> PlanSteps:
     """Raises Misunderstood if the device has nothing of what is asked."""
     levels: dict[Slot, float] = {}
     moving: list[tuple[list[Slot], float]] = []
@@ -77,38 +77,38 @@ def _strokes(
     levels: Mapping[Slot, float],
     moving: Sequence[tuple[list[Slot], float]],
     span: tuple[float, float],
-) -> Steps:
+) -> PlanSteps:
     speed = max((level for _, level in moving), default=0.0)
     if not speed:
-        return (Step(_FOR_EVER_S, levels),)
+        return (ProgramStep(_FOR_EVER_S, levels),)
     seconds = SLOWEST_S + (FASTEST_S - SLOWEST_S) * speed
     slots = [slot for found, level in moving if level for slot in found]
-    return tuple(Step(seconds, {**levels, **dict.fromkeys(slots, place)}) for place in span)
+    return tuple(ProgramStep(seconds, {**levels, **dict.fromkeys(slots, place)}) for place in span)
 
 
-def _looped(steps: Steps, running: float, pause: float) -> Steps:
+def _looped(steps: PlanSteps, running: float, pause: float) -> PlanSteps:
     """So long as said, then nothing; movements end where the time does."""
     running, pause = max(running, LEAST_STEP_S), max(pause, LEAST_STEP_S)
-    kept: list[Step] = []
+    kept: list[ProgramStep] = []
     left = running
     while left >= LEAST_STEP_S and len(kept) < _MOST_STEPS:
         step = steps[len(kept) % len(steps)]
-        kept.append(Step(min(step.seconds, left), step.levels))
+        kept.append(ProgramStep(min(step.seconds, left), step.levels))
         left -= kept[-1].seconds
     off = {slot: 0.0 for step in steps for slot in step.levels if slot[1] not in POSITIONS}
-    return (*kept, Step(pause, off))
+    return (*kept, ProgramStep(pause, off))
 
 
 _MOST_STEPS: Final = 1000
 
 
-def pattern(device: RemoteDevice, request: Pattern) -> Steps:
+def pattern(device: RemoteDevice, request: PatternCommand) -> PlanSteps:
     """Raises Misunderstood."""
     found = list(_all_resolved(device, request.actions or ("All",)))
     return _curve(found, request.strengths, request.step_s)
 
 
-def preset(device: RemoteDevice, request: Preset) -> Steps:
+def preset(device: RemoteDevice, request: Preset) -> PlanSteps:
     """Raises Misunderstood."""
     return _curve(resolved(device, "Vibrate"), _PRESETS[request.name], _PRESET_STEP_S)
 
@@ -129,26 +129,28 @@ def _all_resolved(device: RemoteDevice, actions: Iterable[str]) -> Iterable[Slot
     return slots or resolved(device, "Vibrate")
 
 
-def _curve(slots: Sequence[Slot], strengths: Sequence[float], step_s: float) -> Steps:
+def _curve(slots: Sequence[Slot], strengths: Sequence[float], step_s: float) -> PlanSteps:
     """One level after another; positions go there instead."""
-    return tuple(Step(step_s, dict.fromkeys(slots, level)) for level in strengths)
+    return tuple(ProgramStep(step_s, dict.fromkeys(slots, level)) for level in strengths)
 
 
-def played(device: RemoteDevice, actions: Sequence[tuple[float, float]], request: Play) -> Steps:
+def played(
+    device: RemoteDevice, actions: Sequence[tuple[float, float]], request: Play
+) -> PlanSteps:
     """Positions over time, from `begin_s` on, after `offset_s`. A device without positions vibrates
     as high as the place is. Raises Misunderstood."""
     try:
         slots = movable(device)
     except Misunderstood:
         slots = resolved(device, "Vibrate")
-    steps: list[Step] = []
+    steps: list[ProgramStep] = []
     if request.offset_s >= LEAST_STEP_S:
-        steps.append(Step(request.offset_s, {}))
+        steps.append(ProgramStep(request.offset_s, {}))
     before = request.begin_s
     for at, place in actions:
         if at - before < LEAST_STEP_S:
             continue
-        steps.append(Step(at - before, dict.fromkeys(slots, place)))
+        steps.append(ProgramStep(at - before, dict.fromkeys(slots, place)))
         before = at
     if not steps or not steps[-1].levels:
         raise Misunderstood(INVALID_PARAMETER, "nothing of the pattern is left to play")

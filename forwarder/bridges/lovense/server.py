@@ -33,23 +33,23 @@ from forwarder.bridges.lovense.commands import (
     NO_TOY,
     OK,
     SERVER_ERROR,
-    Function,
+    FunctionCommand,
     GetToyName,
     GetToys,
     Halt,
+    LovenseCommand,
     Misunderstood,
-    Pattern,
+    PatternCommand,
     Play,
     Position,
     Preset,
-    Request,
     Setup,
     SyncTime,
     read,
 )
 from forwarder.bridges.lovense.toys import document, model, movable, toy_id
 from forwarder.bridges.performer import Performer
-from forwarder.bridges.programs import Program, Step
+from forwarder.bridges.programs import OutputProgram, ProgramStep
 from forwarder.buttplug.messages import InputType
 from forwarder.client.client import ServerGone, ServerRefused
 from forwarder.client.device import RemoteDevice
@@ -72,7 +72,7 @@ MOVE_S = 0.3
 # Setups that are kept, one for each address.
 MOST_SETUPS = 64
 
-Performed = Function | Pattern | Preset | Position | Play
+Performed = FunctionCommand | PatternCommand | Preset | Position | Play
 
 
 class LovenseServer:
@@ -166,7 +166,7 @@ class LovenseServer:
 
     # --- requests -------------------------------------------------------------------------------
 
-    async def _answer(self, request: Request, peer: str) -> dict[str, object]:
+    async def _answer(self, request: LovenseCommand, peer: str) -> dict[str, object]:
         assert self._performer is not None
         self._performer.heard(peer)
         match request:
@@ -202,7 +202,7 @@ class LovenseServer:
                 refused.append(error)
                 continue
             until = None if seconds is None else now + seconds
-            program = Program(steps, now, until, peer)
+            program = OutputProgram(steps, now, until, peer)
             self._performer.of(device).start(program, alone=alone)
             begun = True
         if not begun and refused:
@@ -212,20 +212,20 @@ class LovenseServer:
     def _plan(
         self,
         device: RemoteDevice,
-        request: Function | Pattern | Preset | Position | Play,
+        request: FunctionCommand | PatternCommand | Preset | Position | Play,
         peer: str,
-    ) -> tuple[plans.Steps, float | None, bool]:
+    ) -> tuple[plans.PlanSteps, float | None, bool]:
         """Steps, for how long (s), and whether instead of the others. Raises Misunderstood."""
         match request:
-            case Function():
+            case FunctionCommand():
                 return plans.function(device, request), request.seconds, request.alone
-            case Pattern():
+            case PatternCommand():
                 return plans.pattern(device, request), request.seconds, True
             case Preset():
                 return plans.preset(device, request), request.seconds, True
             case Position(_, place):
                 slots = dict.fromkeys(movable(device), place)
-                return (Step(MOVE_S, slots),), MOVE_S, True
+                return (ProgramStep(MOVE_S, slots),), MOVE_S, True
             case Play(_, actions):
                 known = self._setups.get(peer) if actions is None else actions
                 if known is None:

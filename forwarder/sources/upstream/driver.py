@@ -22,7 +22,7 @@ from forwarder.buttplug.messages import (
     ServerMessage,
     StopCmd,
 )
-from forwarder.client.session_driver import Asked, Dialogue, ServerGone
+from forwarder.client.session_driver import Asked, ServerGone, SessionDriver
 from forwarder.definitions.model import FeatureSpec
 from forwarder.devices.driver import Fate, OnReading, Outcome
 from forwarder.errors import ForwarderError, HardwareError
@@ -53,7 +53,7 @@ class _Slot:
 
 
 class UpstreamDriver:
-    """One device of the server that `dialogue` talks to. Implements Driver.
+    """One device of the server that `session` talks to. Implements Driver.
 
     `truth` is the device's, to look at. `others_running` says whether another device of that server
     has an output on.
@@ -61,13 +61,13 @@ class UpstreamDriver:
 
     def __init__(
         self,
-        dialogue: Dialogue,
+        session: SessionDriver,
         info: DeviceInfo,
         features: Iterable[FeatureSpec],
         truth: Truth,
         others_running: Callable[[UpstreamDriver], bool],
     ) -> None:
-        self._dialogue = dialogue
+        self._session = session
         self._others_running = others_running
         self._slots: dict[int, _Slot] = {}
         # Values that were sent; and the stops that are on their way, by what they stop.
@@ -125,7 +125,7 @@ class UpstreamDriver:
 
     def _send(self, slot: _Slot, command: OutputCmd, outcome: Outcome) -> None:
         try:
-            asked = self._dialogue.ask(command)
+            asked = self._session.ask(command)
         except ForwarderError as error:
             _settle(outcome, _hardware_error(error))
             return
@@ -141,10 +141,10 @@ class UpstreamDriver:
     def _is_late(self, slot: _Slot, asked: Asked) -> None:
         """The answer is lost, or the network stands still: what has not left yet stays in sight,
         for it must not come behind a stop."""
-        if not self._dialogue.waits(asked.id):
+        if not self._session.waits(asked.id):
             self._next(slot, asked)
         elif slot.waiting is not None:
-            self._dialogue.withdraw(asked.id)  # Its answer brings the newer one on its way.
+            self._session.withdraw(asked.id)  # Its answer brings the newer one on its way.
         else:
             self._wait_for_answer(slot, asked)
 
@@ -180,7 +180,7 @@ class UpstreamDriver:
                 self._drop_waiting(slot)
                 if slot.asked is not None:
                     # Not sent yet: it must not come behind the stop.
-                    self._dialogue.withdraw(slot.asked.id)
+                    self._session.withdraw(slot.asked.id)
         outcome: Outcome = asyncio.get_running_loop().create_future()
         scope = None if features is None else frozenset(features)
         under_way = self._stopping.get(scope)
@@ -233,7 +233,7 @@ class UpstreamDriver:
     def ask_to_stop(self, message: ClientMessage) -> asyncio.Future[ServerMessage]:
         """Raises HardwareError."""
         try:
-            return self._dialogue.ask(message, urgent=True).reply
+            return self._session.ask(message, urgent=True).reply
         except ForwarderError as error:
             raise _hardware_error(error) from error
 
@@ -303,7 +303,7 @@ class UpstreamDriver:
             type=kind,
             command=command,
         )
-        return self._dialogue.ask(message).reply
+        return self._session.ask(message).reply
 
     def _no_answer(self) -> HardwareError:
         return HardwareError(

@@ -23,7 +23,7 @@ from forwarder.buttplug.client import (
     ServerError,
 )
 from forwarder.buttplug.messages import DeviceFeature, DeviceInfo, StartScanning, StopScanning
-from forwarder.client.session_driver import Dialogue, ServerGone
+from forwarder.client.session_driver import ServerGone, SessionDriver
 from forwarder.definitions.limits import build_features
 from forwarder.definitions.model import Definition, FeatureSpec, InputSpec, OutputSpec, UserDevice
 from forwarder.errors import ForwarderError
@@ -169,7 +169,7 @@ class _Conversation:
         self._sink = sink
         self._channel = channel
         self._settings = settings
-        self._dialogue = Dialogue(channel, session, self._heard)
+        self._session = SessionDriver(channel, session, self._heard)
         self._devices: dict[int, tuple[DeviceInfo, Device, UpstreamDriver]] = {}
         self._ended: str | None = None
         self.ready = False
@@ -181,19 +181,19 @@ class _Conversation:
     async def run(self) -> None:
         if self._ended is not None:
             raise ServerGone(self._ended)
-        await self._dialogue.run()
+        await self._session.run()
 
     def end(self, reason: str) -> None:
         """Take the devices away, now; the channel is closed by whoever runs this. Idempotent."""
         self._ended = self._ended or reason
         self.ready = False
-        self._dialogue.hang_up(reason)
+        self._session.hang_up(reason)
         for index in tuple(self._devices):
             self._remove(index, reason)
 
     def scan(self, on: bool) -> None:
         try:
-            self._dialogue.ask(StartScanning(id=1) if on else StopScanning(id=1))
+            self._session.ask(StartScanning(id=1) if on else StopScanning(id=1))
         except ForwarderError as error:
             log.warning("upstream %s: %s", self._source.name, error)
 
@@ -249,7 +249,7 @@ class _Conversation:
         definition = definition_of(info, name)
         truth = Truth()
         driver = UpstreamDriver(
-            self._dialogue, info, definition.features, truth, self._others_running
+            self._session, info, definition.features, truth, self._others_running
         )
         shown = neutralise("" if info.device_display_name is UNSET else info.device_display_name)
         device = Device(

@@ -16,7 +16,7 @@ from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError
 from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
-from relay.context import Surroundings
+from relay.context import RelayContext
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 from relay.link.messages import (
@@ -140,7 +140,7 @@ class _Here:
         self._loop = asyncio.get_running_loop()
         socket = _Socket(channel, repr(hardware))
         self._socket = socket
-        self._peripheral = Peripheral(hardware.address, socket, Lockout(), Surroundings())
+        self._peripheral = Peripheral(hardware.address, socket, Lockout(), RelayContext())
         self._peripheral.bind(hardware.p, self, active_s=ACTIVE_S, idle_s=IDLE_S)
 
     async def run(self) -> None:

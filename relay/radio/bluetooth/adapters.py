@@ -13,11 +13,11 @@ from relay.link.messages import ErrorCode, RadioInfo
 from relay.radio.base import Connection, OnAdvertisement, OnGone, Radio, RadioError
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.gatt import canonical_address
-from relay.radio.several import RadioSource, Roster
-from relay.supervision.adapters import Adapter, Known, watch_adapters
+from relay.radio.several import ChangingRadios, RadioSource
+from relay.supervision.adapters import Adapter, KnownAdapters, watch_adapters
 
 Make = Callable[[str | None], Radio]
-Follow = Callable[[Callable[[Known], None]], Awaitable[Never]]
+Follow = Callable[[Callable[[KnownAdapters], None]], Awaitable[Never]]
 
 _NONE = "No Bluetooth adapter was found. Plug one in."
 _OFF = (
@@ -53,7 +53,7 @@ class AdapterRadio:
     async def watch(self) -> None:
         await self._follow(self.tell)
 
-    def tell(self, known: Known) -> None:
+    def tell(self, known: KnownAdapters) -> None:
         """What adapters there are, or why that cannot be said."""
         if isinstance(known, Exception):
             self._absent = str(known)
@@ -127,12 +127,12 @@ class AdapterRadio:
 def every_adapter(make: Make = BleakRadio, follow: Follow = watch_adapters) -> RadioSource:
     """A source that has a radio for each adapter, for as long as it is plugged in."""
 
-    async def run(roster: Roster) -> Never:
+    async def run(roster: ChangingRadios) -> Never:
         radios: dict[str, AdapterRadio] = {}
         news = asyncio.Event()
-        latest: Known = ()
+        latest: KnownAdapters = ()
 
-        def tell(known: Known) -> None:
+        def tell(known: KnownAdapters) -> None:
             nonlocal latest
             latest = known
             news.set()

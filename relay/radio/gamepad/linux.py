@@ -16,7 +16,7 @@ import os
 import struct
 from pathlib import Path
 
-from relay.radio.blocking import DeviceError
+from relay.radio.blocking import BlockingDeviceError
 from relay.radio.gamepad.pads import TOP, Found, Pad
 
 try:
@@ -68,7 +68,7 @@ class EvdevPads:
                 self._known.pop(place, None)  # it went while we looked
         found = [one for _, one in self._known.values() if one is not None]
         if denied and not found:
-            raise DeviceError(
+            raise BlockingDeviceError(
                 f"This program may not use {self._folder}: add its user to the group input"
                 " (sudo usermod -aG input USER) and log in again."
             )
@@ -139,9 +139,9 @@ def _looked_at(place: str) -> Found | None:
         device.close()
 
 
-def _translated(error: OSError) -> DeviceError:
+def _translated(error: OSError) -> BlockingDeviceError:
     if error.errno in _GONE:
-        return DeviceError("The pad was unplugged.", gone=True)
+        return BlockingDeviceError("The pad was unplugged.", gone=True)
     if error.errno == errno.ENOSPC:
-        return DeviceError("Other programs use all effects of this pad: end one of them.")
-    return DeviceError(f"The pad does not take it: {error.strerror or error}")
+        return BlockingDeviceError("Other programs use all effects of this pad: end one of them.")
+    return BlockingDeviceError(f"The pad does not take it: {error.strerror or error}")

@@ -17,7 +17,7 @@ from typing import TypeVar
 from relay.link.messages import Advertisement, Characteristic, ErrorCode, RadioInfo, Service
 from relay.link.stand_ins import endpoints_of, stand_in
 from relay.radio.base import OnAdvertisement, OnGone, OnValue, RadioError
-from relay.radio.blocking import CALL_S, Blocking, DeviceError
+from relay.radio.blocking import CALL_S, Blocking, BlockingDeviceError
 from relay.radio.gamepad.pads import Found, Pad, Pads
 
 T = TypeVar("T")
@@ -252,7 +252,7 @@ class PadConnection:
 
     def _renewed(self, future: asyncio.Future[None]) -> None:
         error = None if future.cancelled() else future.exception()
-        if isinstance(error, DeviceError) and error.gone:
+        if isinstance(error, BlockingDeviceError) and error.gone:
             self.lost("it was unplugged")
 
 

@@ -11,7 +11,7 @@ import ctypes
 import threading
 from typing import Any
 
-from relay.radio.blocking import DeviceError
+from relay.radio.blocking import BlockingDeviceError
 from relay.radio.gamepad.pads import Found, Pad
 
 # The system knows four places for pads.
@@ -85,12 +85,12 @@ class XInputPad:
     def _set(self, low: int, high: int) -> None:
         result = self._library.XInputSetState(self._place, ctypes.byref(_Vibration(low, high)))
         if result == _NOT_CONNECTED:
-            raise DeviceError("The pad was unplugged.", gone=True)
+            raise BlockingDeviceError("The pad was unplugged.", gone=True)
         if result != _SUCCESS:
-            raise DeviceError(f"The pad does not take it: XInput says {result}.")
+            raise BlockingDeviceError(f"The pad does not take it: XInput says {result}.")
 
     def _end(self) -> None:
-        with contextlib.suppress(DeviceError):
+        with contextlib.suppress(BlockingDeviceError):
             self._set(0, 0)
 
 

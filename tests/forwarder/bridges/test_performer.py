@@ -10,7 +10,7 @@ import pytest
 
 from forwarder.bridges.client import BridgeClient, Refusal
 from forwarder.bridges.performer import Performer
-from forwarder.bridges.programs import Program, Step
+from forwarder.bridges.programs import OutputProgram, ProgramStep
 from forwarder.buttplug.messages import OutputType
 from forwarder.client.device import RemoteDevice
 from tests.doubles.clock import run_virtual
@@ -27,10 +27,12 @@ class Stage:
         self.name = "A bridge"
         self.performer = Performer(cast("BridgeClient", self), 10)
 
-    def start(self, *steps: Step, seconds: float | None) -> None:
+    def start(self, *steps: ProgramStep, seconds: float | None) -> None:
         now = self.performer.now
         until = None if seconds is None else now + seconds
-        self.performer.of(self.devices[0]).start(Program(steps, now, until, "app"), alone=True)
+        self.performer.of(self.devices[0]).start(
+            OutputProgram(steps, now, until, "app"), alone=True
+        )
 
 
 def played(scene: Coroutine[Any, Any, None]) -> None:
@@ -41,7 +43,7 @@ def test_a_level_is_sent_once_and_its_end_is_a_stop() -> None:
     async def scene() -> None:
         stage = Stage(OutputType.VIBRATE)
         running = asyncio.create_task(stage.performer.run())
-        stage.start(Step(1, {V: 0.5}), seconds=3)
+        stage.start(ProgramStep(1, {V: 0.5}), seconds=3)
         await stage.performer.perform()
         await asyncio.sleep(2.9)
         assert stage.dialogue.said == [(0, OutputType.VIBRATE, 10)]
@@ -58,7 +60,7 @@ def test_steps_come_when_they_are_due_and_positions_say_how_long_they_take() -> 
     async def scene() -> None:
         stage = Stage(OutputType.HW_POSITION_WITH_DURATION)
         running = asyncio.create_task(stage.performer.run())
-        stage.start(Step(0.5, {P: 0.0}), Step(0.5, {P: 1.0}), seconds=1.9)
+        stage.start(ProgramStep(0.5, {P: 0.0}), ProgramStep(0.5, {P: 1.0}), seconds=1.9)
         await stage.performer.perform()
         await asyncio.sleep(5)
         kind = OutputType.HW_POSITION_WITH_DURATION
@@ -78,7 +80,7 @@ def test_what_was_refused_ends_and_does_not_begin_again() -> None:
     async def scene() -> None:
         stage = Stage(OutputType.VIBRATE)
         running = asyncio.create_task(stage.performer.run())
-        stage.start(Step(1, {V: 0.5}), Step(1, {V: 1.0}), seconds=None)
+        stage.start(ProgramStep(1, {V: 0.5}), ProgramStep(1, {V: 1.0}), seconds=None)
         stage.dialogue.refuse = "Everything is stopped by a person"
         with pytest.raises(Refusal, match="stopped by a person"):
             await stage.performer.perform()
@@ -94,7 +96,7 @@ def test_what_was_refused_ends_and_does_not_begin_again() -> None:
 def test_a_toy_that_went_is_at_rest_when_it_comes_back() -> None:
     async def scene() -> None:
         stage = Stage(OutputType.VIBRATE)
-        stage.start(Step(1, {V: 0.5}), seconds=None)
+        stage.start(ProgramStep(1, {V: 0.5}), seconds=None)
         await stage.performer.perform()
         (device,), stage.devices = stage.devices, []
         await stage.performer.perform()

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.bridges.programs import MOST_PROGRAMS, Performance, Program, Step
+from forwarder.bridges.programs import MOST_PROGRAMS, OutputProgram, Performance, ProgramStep
 from forwarder.buttplug.messages import OutputType
 
 V, W = (0, OutputType.VIBRATE), (1, OutputType.VIBRATE)
 P = (2, OutputType.POSITION)
 
 
-def level(slot: tuple[int, OutputType], share: float, *, until: float | None = None) -> Program:
-    return Program((Step(10, {slot: share}),), 0.0, until, "app")
+def level(
+    slot: tuple[int, OutputType], share: float, *, until: float | None = None
+) -> OutputProgram:
+    return OutputProgram((ProgramStep(10, {slot: share}),), 0.0, until, "app")
 
 
 def test_steps_follow_each_other_in_a_circle() -> None:
     toy = Performance(10)
-    steps = (Step(1, {V: 1.0}), Step(2, {V: 0.5}))
-    toy.start(Program(steps, 100.0, 107.0, "app"), alone=True)
+    steps = (ProgramStep(1, {V: 1.0}), ProgramStep(2, {V: 0.5}))
+    toy.start(OutputProgram(steps, 100.0, 107.0, "app"), alone=True)
     moments = [(at, toy.moment(at)) for at in (100, 101, 102.5, 103)]
     assert [(at, dict(moment.levels), moment.again) for at, moment in moments] == [
         (100, {V: 1.0}, 101.0),
@@ -42,7 +44,10 @@ def test_functions_add_up_or_replace_each_other() -> None:
 
 def test_an_output_that_a_step_leaves_out_is_off_meanwhile_and_a_position_stays() -> None:
     toy = Performance(10)
-    toy.start(Program((Step(1, {V: 1.0, P: 0.2}), Step(1, {W: 1.0})), 0, 9, "app"), alone=True)
+    toy.start(
+        OutputProgram((ProgramStep(1, {V: 1.0, P: 0.2}), ProgramStep(1, {W: 1.0})), 0, 9, "app"),
+        alone=True,
+    )
     assert toy.moment(1.5).levels == {V: 0.0, W: 1.0}
     assert toy.moment(0.5).levels == {V: 1.0, W: 0.0, P: 0.2}
 
@@ -67,7 +72,9 @@ def test_many_functions_push_out_the_oldest() -> None:
 
 @pytest.mark.parametrize("now", [0.3, 0.1 + 0.2, 1e9 / 3, 2.7000000000000006])
 def test_there_is_a_step_at_every_moment(now: float) -> None:
-    program = Program(tuple(Step(0.1, {V: place / 9}) for place in range(9)), 0.0, None, "app")
+    program = OutputProgram(
+        tuple(ProgramStep(0.1, {V: place / 9}) for place in range(9)), 0.0, None, "app"
+    )
     step, began, ends = program.at(now)
     assert began <= now + 1e-6
     assert ends > now

@@ -18,7 +18,7 @@ from forwarder.buttplug.client import (
     ScanEnded,
 )
 from forwarder.buttplug.messages import Ok, StartScanning, StopCmd, StopScanning
-from forwarder.client.session_driver import SEND_S, Dialogue, ServerGone, ServerRefused
+from forwarder.client.session_driver import SEND_S, ServerGone, ServerRefused, SessionDriver
 from forwarder.connectors.bounds import SERVER_BURST, SERVER_MESSAGES_S, TURN_MESSAGES
 from forwarder.errors import Code
 from relay.link.channel import Channel, channel_pair
@@ -54,7 +54,7 @@ class Talk:
         here, there = channel_pair(bound, names=("far", "near"))
         self.server = Server(there)
         self.events: list[ClientEvent] = []
-        self.dialogue = Dialogue(here, ClientSession("a test"), self.events.append)
+        self.dialogue = SessionDriver(here, ClientSession("a test"), self.events.append)
         self.running = asyncio.create_task(self.dialogue.run())
 
     async def ended(self) -> str:

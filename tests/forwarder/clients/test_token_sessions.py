@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from forwarder.access.tokens import TokenGrant
-from forwarder.clients.token_sessions import Guests
+from forwarder.clients.token_sessions import TokenSessions
 from relay.link.channel import channel_pair
 from relay.link.errors import ChannelClosed
 from tests.doubles.clock import run_virtual
@@ -19,7 +19,7 @@ class Door:
 
     def __init__(self) -> None:
         self.revoked: set[str] = set()
-        self.guests = Guests(self.holds, lambda: asyncio.get_running_loop().time())
+        self.guests = TokenSessions(self.holds, lambda: asyncio.get_running_loop().time())
 
     def holds(self, grant: TokenGrant) -> bool:
         now = asyncio.get_running_loop().time()

@@ -18,13 +18,13 @@ from relay.link.messages import (
 from relay.peripheral.actions import (
     Cut,
     Dropped,
-    Hurry,
     MachineAction,
     Operate,
     Over,
     RadioRefused,
     Result,
     Say,
+    ShortenDeadline,
     StopOutcome,
     Taken,
     What,
@@ -80,7 +80,7 @@ class Bench:
                         float("inf") if self.takes_s is None else self.now + self.takes_s
                     )
                     self._cut_at = self.now + action.limit_s
-                case Hurry(by):
+                case ShortenDeadline(by):
                     self._cut_at = min(self._cut_at, by)
                 case Say(message):
                     self.said.append(message)
@@ -181,8 +181,8 @@ class Bench:
         self.do(self.machine.stop(self.now, Stop(id, 7, packets or (OFF,), all, rest, seen)))
         return id
 
-    def strike(self, cause: StopCause | None = StopCause.LINK) -> None:
-        self.do(self.machine.strike(self.now, cause))
+    def trigger_stop(self, cause: StopCause | None = StopCause.LINK) -> None:
+        self.do(self.machine.trigger_stop(self.now, cause))
 
     def keep(self, seconds: float, *, every_s: float = 0.25) -> None:
         """Let time pass while the hub renews its lease."""

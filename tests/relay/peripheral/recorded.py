@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from relay.peripheral.actions import Hurry, Operate, Over, What
+from relay.peripheral.actions import Operate, Over, ShortenDeadline, What
 from tests.relay.peripheral.scripts import Event, Json, Player
 
 Taker = Callable[[Operate], Json]
@@ -43,7 +43,7 @@ class Recorder:
                     takes_s = float("inf") if self.takes_s is None else self.takes_s
                     self._ends_at = self.now + takes_s
                     self._cut_at = self.now + action.limit_s
-                case Hurry(by):
+                case ShortenDeadline(by):
                     self._cut_at = min(self._cut_at, by)
                 case Over():
                     self._operation = None

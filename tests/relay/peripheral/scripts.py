@@ -28,7 +28,6 @@ from relay.link.messages import (
 from relay.peripheral.actions import (
     Cut,
     Dropped,
-    Hurry,
     KeepRecord,
     MachineAction,
     Note,
@@ -37,6 +36,7 @@ from relay.peripheral.actions import (
     RadioRefused,
     Result,
     Say,
+    ShortenDeadline,
     StopOutcome,
     Taken,
     What,
@@ -101,10 +101,10 @@ class Player:
             case "lease":
                 return machine.lease(now, rest[0])
             case "strike":
-                return machine.strike(now, None if rest[0] is None else StopCause(rest[0]))
+                return machine.trigger_stop(now, None if rest[0] is None else StopCause(rest[0]))
             case "block":
                 self.block.cause = None if rest[0] is None else StopCause(rest[0])
-                return [] if rest[0] is None else machine.strike(now, self.block.cause)
+                return [] if rest[0] is None else machine.trigger_stop(now, self.block.cause)
             case "switch":
                 # It has moved; the strike that comes with it is still to come.
                 self.block.cause = None if rest[0] is None else StopCause(rest[0])
@@ -160,7 +160,7 @@ def plain(action: MachineAction) -> Json:
             if action.what is What.WRITE:
                 out |= {"d": action.d.hex(), "r": action.r, "stops": action.stops}
             return out
-        case Hurry(by, drop):
+        case ShortenDeadline(by, drop):
             return {"do": "hurry", "by": _time(by), "drop": drop}
         case Say(message):
             return {
@@ -261,7 +261,7 @@ class _Writer:
                     self.cut_at = self.now + action.limit_s
                     takes = self.rng.choice((0.0, 0.0, 0.0, 0.01, 0.05, 0.3, 0.7, 2.0, None))
                     self.ends_at = None if takes is None else self.now + takes
-                case Hurry(by, drop):
+                case ShortenDeadline(by, drop):
                     self.cut_at = min(self.cut_at, by)
                     if drop and self.rng.random() < 0.2:
                         self.ends_at, self.cut_at = self.now, float("-inf")

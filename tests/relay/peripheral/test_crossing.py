@@ -114,7 +114,7 @@ def test_a_link_that_takes_over_without_a_word_hears_nothing_of_the_one_before()
 
 def test_to_nobody_nothing_is_said() -> None:
     it = Bench(bound=False)
-    it.strike(StopCause.PAUSE)
+    it.trigger_stop(StopCause.PAUSE)
     it.wait(0.1)
     assert it.wrote == [b"disconnect"]
     assert it.said == []
@@ -324,7 +324,7 @@ def test_a_move_of_a_second_is_waited_for_and_a_longer_one_is_not(
     it.open(silence=True)
     it.output(on(), moves_ms=moves_ms)
     it.wait(0)
-    it.strike()
+    it.trigger_stop()
     assert (b"disconnect" not in it.wrote) is kept
 
 
@@ -335,7 +335,7 @@ def test_the_longest_of_the_moves_that_were_repeated_counts() -> None:
     it.output(on(b"2", 2), moves_ms=800)
     it.keep(0.51)
     assert it.wrote == [b"1", b"2", b"1", b"2"]
-    it.strike()
+    it.trigger_stop()
     it.wait(0.7)
     assert it.machine.gate.state is GateState.STOPPING
     it.wait(0.2)
@@ -352,7 +352,7 @@ def test_one_endless_move_among_those_that_were_repeated_is_endless() -> None:
     assert it.over is None
     # The hub is believed by now, but what is repeated since moves again.
     it.keep(1)
-    it.strike()
+    it.trigger_stop()
     assert it.wrote[-1] == b"disconnect"
 
 
@@ -388,13 +388,13 @@ def test_a_part_of_a_stop_at_rest_ends_the_repetition_of_every_value() -> None:
 def test_a_later_strike_does_not_wait_for_the_pauses_of_an_earlier_one() -> None:
     it = running()
     it.by_hand = True
-    it.strike()
+    it.trigger_stop()
     it.wait(FAILING_S + LET_GO_S)
     it.end()
     assert it.machine.gate.state is GateState.SHUT
     it.arm(none=True)
     it.lease()
-    it.strike(StopCause.PAUSE)
+    it.trigger_stop(StopCause.PAUSE)
     assert it.wrote[-1] == b"disconnect"
     before = len(it.did)
     it.end(failing())
@@ -408,7 +408,7 @@ def test_the_end_of_the_program_waits_for_no_pause_before_letting_go() -> None:
     it.output(on())
     it.wait(0)
     it.by_hand = True
-    it.strike()
+    it.trigger_stop()
     it.end(failing())
     before = len(it.did)
     it.do(it.machine.end(it.now))
@@ -422,7 +422,7 @@ def test_the_pauses_between_attempts_to_let_go_double() -> None:
     it.output(on())
     it.wait(0)
     it.by_hand = True
-    it.strike()
+    it.trigger_stop()
     pauses = []
     for _ in range(6):
         before, began = len(it.did), it.now
@@ -487,7 +487,7 @@ def test_stops_that_fail_are_counted_whoever_asked_for_them() -> None:
     it.keep(0.2)
     assert (tally["stops"], tally["failed stops"]) == (2, 1)
     it.result = failing()
-    it.strike()
+    it.trigger_stop()
     assert it.machine.gate.state is GateState.STOPPING
     it.wait(0.01)
     assert (tally["stops"], tally["failed stops"]) == (3, 2), "of a strike"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.context import Surroundings
+from relay.context import RelayContext
 from relay.link.messages import (
     Advertisement,
     Arm,
@@ -71,7 +71,7 @@ class Rig:
     ) -> None:
         self.connection = connection
         self.block = Lockout()
-        self.around = Surroundings(demands_traffic=demands_traffic)
+        self.around = RelayContext(demands_traffic=demands_traffic)
         self.peripheral = Peripheral("AA", connection, self.block, self.around, max_run_s=max_run_s)
         self.gate = self.peripheral.gate
         self.said: list[FromRelay] = []
@@ -295,7 +295,7 @@ def test_running_numbers_count_in_outputs_and_in_the_armed_stop() -> None:
         for level in (1, 2):
             it.output(Packet(1, bytes([0, level]), keys=(1,), counter=counter))
             await asyncio.sleep(0.01)
-        it.peripheral.strike(StopCause.PAUSE)
+        it.peripheral.trigger_stop(StopCause.PAUSE)
         await asyncio.sleep(0.1)
         assert it.connection.written == [b"\x00\x01", b"\x01\x02", b"\x02\x00"]
 
@@ -435,7 +435,7 @@ def test_a_stop_cannot_start_what_was_stopped_meanwhile() -> None:
         await asyncio.sleep(0.01)
         it.connection.takes_s = 0.05
         waiting = it.stop(RUN, everything=False)
-        it.peripheral.strike(StopCause.EMERGENCY)
+        it.peripheral.trigger_stop(StopCause.EMERGENCY)
         late = it.id()
         it.peripheral.stop(Stop(late, 7, (RUN,), False, seen=0))
         await asyncio.sleep(5)
@@ -452,7 +452,7 @@ def test_a_stop_behind_one_of_ours_or_that_names_none_runs_the_armed_stop(
 ) -> None:
     async def body(it: Rig) -> None:
         it.open()
-        it.peripheral.strike(StopCause.PAUSE)
+        it.peripheral.trigger_stop(StopCause.PAUSE)
         await asyncio.sleep(0.01)
         it.peripheral.arm(Arm(it.id(), 7, (OFF,), seen=1))
         it.peripheral.lease(10_000)
@@ -471,7 +471,7 @@ def test_a_stop_behind_one_of_ours_or_that_names_none_runs_the_armed_stop(
 def test_a_stop_at_a_shut_gate_is_the_armed_one_tried_until_it_is_taken() -> None:
     async def body(it: Rig) -> None:
         it.open()
-        it.peripheral.strike(StopCause.PAUSE)
+        it.peripheral.trigger_stop(StopCause.PAUSE)
         await asyncio.sleep(0.01)
         it.connection.failures = [refused()]
         id = it.stop(RUN)
@@ -638,7 +638,7 @@ def test_a_cause_runs_the_armed_stop_and_shuts_the_gate(cause: StopCause) -> Non
         it.open()
         it.output(on(5))
         await asyncio.sleep(0.01)
-        it.peripheral.strike(cause)
+        it.peripheral.trigger_stop(cause)
         await asyncio.sleep(0.1)
         assert it.connection.written == [b"\x05", b"\x00"]
         assert it.said[-1] == Stopped(7, cause, number=1)
@@ -672,7 +672,7 @@ def test_what_the_radio_has_not_begun_a_strike_takes_back() -> None:
         it.peripheral.request(Write(90, 7, 1, b"w"))
         # The wearer's switch moves between the queue and the radio.
         it.block.cause = StopCause.PAUSE
-        it.peripheral.strike(StopCause.PAUSE)
+        it.peripheral.trigger_stop(StopCause.PAUSE)
         await asyncio.sleep(0.05)
         assert it.connection.written == [b"\x00"]
         for answer in (it.answer(id), it.answer(90)):
@@ -700,7 +700,7 @@ def test_a_lapse_during_a_write_that_hangs_still_stops_in_time() -> None:
 def test_stops_that_nobody_acknowledges_are_written_twice() -> None:
     async def body(it: Rig) -> None:
         it.open(Packet(1, b"\xa0"), Packet(1, b"\xa1", response=True), Packet(1, b"\xa2"))
-        it.peripheral.strike(StopCause.LINK)
+        it.peripheral.trigger_stop(StopCause.LINK)
         await asyncio.sleep(0.5)
         assert it.connection.written == [b"\xa0", b"\xa1", b"\xa2", b"\xa0", b"\xa2"]
         pause = it.connection.took[3].at - it.connection.took[2].at
@@ -730,7 +730,7 @@ def test_an_event_loop_that_stood_still_stops_before_anything_else() -> None:
 def test_arming_during_a_stop_is_refused_and_works_after_it() -> None:
     async def body(it: Rig) -> None:
         it.open()
-        it.peripheral.strike(StopCause.LEASE)
+        it.peripheral.trigger_stop(StopCause.LEASE)
         it.peripheral.arm(Arm(50, 7, (OFF,), seen=1))
         refusal = it.answer(50)
         assert isinstance(refusal, Failed)
@@ -750,7 +750,7 @@ def test_arming_during_a_stop_is_refused_and_works_after_it() -> None:
 def test_a_stop_without_packets_lets_the_device_go() -> None:
     async def body(it: Rig) -> None:
         it.peripheral.arm(Arm(1, 7, seen=0))
-        it.peripheral.strike(StopCause.LEASE)
+        it.peripheral.trigger_stop(StopCause.LEASE)
         await asyncio.sleep(0.1)
         assert not it.connection.connected
         assert [type(m) for m in it.said] == [Done, Stopped, Disconnected]
@@ -775,7 +775,7 @@ def test_an_armed_stop_is_retried_told_and_told_again() -> None:
         it.open()
         it.connection.broken = refused()
         it.connection.disconnect_takes_s = None
-        it.peripheral.strike(StopCause.PAUSE)
+        it.peripheral.trigger_stop(StopCause.PAUSE)
         await asyncio.sleep(FAILING_S + LET_GO_S)
         assert it.told(Stopped) == []
         await asyncio.sleep(15)
@@ -796,7 +796,7 @@ def test_a_device_that_cannot_be_stopped_is_let_go() -> None:
         it.open()
         it.connection.broken = refused()
         struck = it.loop.time()
-        it.peripheral.strike(StopCause.LEASE)
+        it.peripheral.trigger_stop(StopCause.LEASE)
         await asyncio.sleep(5)
         assert not it.connection.connected
         assert it.connection.took[-1].op == "disconnect"
@@ -810,7 +810,7 @@ def test_even_when_letting_go_hangs_the_stop_is_tried_on() -> None:
         it.open()
         it.connection.broken = refused()
         it.connection.disconnect_takes_s = None
-        it.peripheral.strike(StopCause.LEASE)
+        it.peripheral.trigger_stop(StopCause.LEASE)
         await asyncio.sleep(30)
         late = [took.op for took in it.connection.took if took.at > 20]
         assert "disconnect" in late
@@ -826,7 +826,7 @@ def test_a_stop_that_the_hub_asked_for_is_not_reported_as_ours() -> None:
     async def body(it: Rig) -> None:
         it.open()
         outcome: list[RadioError | None] = []
-        it.peripheral.strike(None)
+        it.peripheral.trigger_stop(None)
         it.peripheral.after_stop(outcome.append)
         await asyncio.sleep(0.1)
         assert outcome == [None]
@@ -934,7 +934,7 @@ def test_leaving_while_being_stopped_is_told_as_a_stop_that_failed() -> None:
     async def body(it: Rig) -> None:
         it.open()
         it.connection.broken = gone()
-        it.peripheral.strike(StopCause.LEASE)
+        it.peripheral.trigger_stop(StopCause.LEASE)
         await asyncio.sleep(0.1)
         stopped = it.told(Stopped)
         assert [m.ok for m in stopped if isinstance(m, Stopped)] == [False]
@@ -992,7 +992,7 @@ def test_cancelled_at_any_moment_nothing_is_left_on(takes_s: float) -> None:
             if turn == 12:
                 it.output(on(9))
             if turn == 20:
-                it.peripheral.strike(StopCause.LEASE)
+                it.peripheral.trigger_stop(StopCause.LEASE)
             await asyncio.sleep(0 if takes_s == 0 else 0.007)
         worker.cancel()
         with suppress(asyncio.CancelledError):
@@ -1044,7 +1044,7 @@ def test_a_packet_of_a_stop_has_a_second_before_the_device_is_let_go() -> None:
     async def body(it: Rig) -> None:
         it.open()
         it.connection.takes_s = None
-        it.peripheral.strike(StopCause.PAUSE)
+        it.peripheral.trigger_stop(StopCause.PAUSE)
         await asyncio.sleep(FAILING_S + 0.01)
         assert [took.op for took in it.connection.took] == ["write", "disconnect"]
 
@@ -1139,11 +1139,11 @@ def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_l
                     it.peripheral.lease(900)
                 case "pause":
                     it.block.cause = StopCause.PAUSE
-                    it.peripheral.strike(StopCause.PAUSE)
+                    it.peripheral.trigger_stop(StopCause.PAUSE)
                 case "resume":
                     it.block.cause = None
                 case "strike":
-                    it.peripheral.strike(StopCause.RADIO)
+                    it.peripheral.trigger_stop(StopCause.RADIO)
                 case "link":
                     it.peripheral.unbind()
                     asked -= {id for id in asked if it.answer(id) is None}

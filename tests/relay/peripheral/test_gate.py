@@ -63,7 +63,7 @@ def test_the_word_of_rest_is_doubted_when_its_time_is_over_and_only_in_open() ->
     gate.rested(1.0)
     assert not gate.doubts(0.9 + BREAK_S)
     assert gate.doubts(1.0 + BREAK_S)
-    gate.strike(None)
+    gate.trigger_stop(None)
     assert not gate.doubts(1.0 + BREAK_S)
 
 

@@ -61,7 +61,7 @@ def running(**arm: object) -> Bench:
 
 def test_a_stop_that_crossed_a_strike_starts_nothing() -> None:
     it = running()
-    it.strike(StopCause.EMERGENCY)
+    it.trigger_stop(StopCause.EMERGENCY)
     late = it.stop(on(b"motor 2"), all=False, seen=0)
     it.wait(5)
     assert it.wrote == [b"on", b"off"]
@@ -71,7 +71,7 @@ def test_a_stop_that_crossed_a_strike_starts_nothing() -> None:
 def test_reads_pass_in_every_state_but_never_before_a_due_stop() -> None:
     it = running()
     it.takes_s = 0.05
-    it.strike()
+    it.trigger_stop()
     it.do(it.machine.request(it.now, Read(90, 7, 1)))
     it.wait(0.5)
     assert it.wrote == [b"on", b"off", b"read"]
@@ -95,7 +95,7 @@ def test_a_strike_drops_everything_that_waits() -> None:
     it = running(gap_ms=100)
     values = [it.output(on(b"1", 1)), it.output(on(b"2", 2))]
     it.do(it.machine.request(it.now, Write(80, 7, 1, b"w")))
-    it.strike()
+    it.trigger_stop()
     it.wait(1)
     assert it.wrote == [b"on", b"off"]
     for id in (*values, 80):
@@ -109,7 +109,7 @@ def test_dropped_stops_get_the_outcome_of_the_armed_stop() -> None:
     it.by_hand = True
     it.output(on(b"2"))
     stops = [it.stop(), it.stop(on(b"x", 3), all=False)]
-    it.strike()
+    it.trigger_stop()
     assert it.answer(stops[0]) is None
     it.end(Dropped())
     assert it.wrote == [b"on", b"off"]
@@ -121,7 +121,7 @@ def test_a_command_whose_rest_a_strike_dropped_has_failed() -> None:
     it = running()
     it.by_hand = True
     id = it.output(on(b"1"), on(b"2", 2))
-    it.strike()
+    it.trigger_stop()
     it.end()
     answer = it.answer(id)
     assert isinstance(answer, Failed)
@@ -134,7 +134,7 @@ def test_a_write_that_was_cut_short_counts_as_written_behind_the_stop(how: str) 
     it.takes_s = None
     it.output(on(b"late"))
     if how == "strike":
-        it.strike()
+        it.trigger_stop()
     elif how == "whole stop":
         it.stop()
     else:
@@ -166,7 +166,7 @@ def test_what_has_not_begun_does_not_begin_behind_a_strike() -> None:
     it.by_hand = True
     it.output(on(b"never"))
     it.do(it.machine.request(it.now, Read(90, 7, 1)))
-    it.strike()
+    it.trigger_stop()
     it.end(Dropped())
     it.end()
     it.end()
@@ -179,13 +179,13 @@ def test_what_has_not_begun_does_not_begin_behind_a_strike() -> None:
 
 def test_a_cause_behind_a_shut_gate_finds_nothing_to_do_only_if_the_stop_was_taken() -> None:
     it = running()
-    it.strike()
+    it.trigger_stop()
     it.wait(0.1)
-    it.strike(StopCause.EMERGENCY)
+    it.trigger_stop(StopCause.EMERGENCY)
     it.wait(0.1)
     assert it.wrote == [b"on", b"off"]
     fresh = Bench()
-    fresh.strike(StopCause.PAUSE)
+    fresh.trigger_stop(StopCause.PAUSE)
     fresh.wait(0.1)
     assert fresh.wrote == [b"disconnect"], "nobody knows what it does, or how to stop it"
 
@@ -196,7 +196,7 @@ def test_silence_stops_when_the_longest_move_is_over() -> None:
     it.output(on(b"1", 1), moves_ms=800)
     it.output(on(b"2", 2), moves_ms=100)
     it.wait(0.01)
-    it.strike()
+    it.trigger_stop()
     it.wait(0.7)
     assert it.machine.gate.state is GateState.STOPPING
     it.wait(0.1)
@@ -213,7 +213,7 @@ def test_a_move_is_over_so_long_after_the_radio_was_done_with_it(
     it.takes_s, it.result = 0.6, result
     it.output(on(), moves_ms=300)
     it.wait(0.55)
-    it.strike()
+    it.trigger_stop()
     it.wait(0.3)
     assert it.machine.may_run
     it.wait(0.1)
@@ -235,7 +235,7 @@ def test_what_moves_for_longer_or_nobody_knows_how_long_is_let_go(what: str) -> 
         case "stop":
             it.stop(on(), all=False)
     it.wait(0.01)
-    it.strike()
+    it.trigger_stop()
     it.wait(0.1)
     assert it.wrote[-1] == b"disconnect"
     assert it.over is not None
@@ -248,7 +248,7 @@ def test_without_an_armed_stop_letting_go_is_its_stop() -> None:
     it.open(none=True)
     it.output(on())
     it.wait(0.01)
-    it.strike()
+    it.trigger_stop()
     it.wait(0.1)
     assert it.wrote == [b"on", b"disconnect"]
     assert it.over is not None
@@ -414,7 +414,7 @@ def test_a_slow_radio_is_stopped_to_the_last_packet() -> None:
     it.output(on())
     it.wait(0.01)
     it.takes_s = 0.6
-    it.strike()
+    it.trigger_stop()
     it.wait(4)
     assert it.wrote == [b"on", b"\1", b"\2", b"\3"]
     assert it.said[-1] == Stopped(7, StopCause.LINK, number=1)
@@ -424,7 +424,7 @@ def test_a_further_try_goes_on_behind_what_was_taken() -> None:
     it = Bench()
     it.open(Packet(1, b"1", response=True), Packet(1, b"2", response=True))
     it.by_hand = True
-    it.strike()
+    it.trigger_stop()
     it.end()
     it.end(failing())
     it.by_hand = False
@@ -435,7 +435,7 @@ def test_a_further_try_goes_on_behind_what_was_taken() -> None:
 def test_packets_that_nobody_acknowledges_are_written_once_more() -> None:
     it = Bench()
     it.open(Packet(1, b"a"), Packet(1, b"b", response=True), Packet(1, b"c"))
-    it.strike()
+    it.trigger_stop()
     it.wait(1)
     assert it.wrote == [b"a", b"b", b"c", b"a", b"c"]
 
@@ -448,7 +448,7 @@ def test_what_takes_no_stop_is_let_go_and_owes_one(cause: StopCause, seconds: fl
     it = running()
     struck = it.now
     it.result = failing()
-    it.strike(cause)
+    it.trigger_stop(cause)
     it.do(it.machine.await_stop(it.now, "token"))
     it.wait(10)
     assert it.wrote[-1] == b"disconnect"
@@ -465,7 +465,7 @@ def test_what_takes_no_stop_is_let_go_and_owes_one(cause: StopCause, seconds: fl
 def test_only_when_even_letting_go_fails_is_that_said_and_both_go_on() -> None:
     it = running()
     it.by_hand = True
-    it.strike()
+    it.trigger_stop()
     stop = it.stop()
     it.wait(FAILING_S)
     assert it.wrote[-1] == b"disconnect"
@@ -486,9 +486,9 @@ def test_only_when_even_letting_go_fails_is_that_said_and_both_go_on() -> None:
 def test_the_stronger_cause_is_told_and_counted() -> None:
     it = running()
     it.by_hand = True
-    it.strike(StopCause.LEASE)
-    it.strike(StopCause.EMERGENCY)
-    it.strike(StopCause.PAUSE)
+    it.trigger_stop(StopCause.LEASE)
+    it.trigger_stop(StopCause.EMERGENCY)
+    it.trigger_stop(StopCause.PAUSE)
     it.end()
     assert it.said[-1] == Stopped(7, StopCause.EMERGENCY, number=2)
 
@@ -522,7 +522,7 @@ def test_rest_without_a_packet_leaves_no_value_that_came_before_it() -> None:
 def test_a_toy_that_needs_traffic_is_fed_with_its_stop_also_while_paused() -> None:
     it = running(keepalive=KeepAlive(1000))
     it.block.cause = StopCause.PAUSE
-    it.strike(StopCause.PAUSE)
+    it.trigger_stop(StopCause.PAUSE)
     it.wait(5.5)
     assert it.wrote == [b"on", *[b"off"] * 6]
     assert len([m for m in it.said if isinstance(m, Stopped)]) == 1
@@ -782,20 +782,20 @@ def test_behind_a_straggler_a_cause_still_finds_something_to_do() -> None:
     it = running()
     it.takes_s = None
     it.output(on(b"late"))
-    it.strike()
+    it.trigger_stop()
     it.takes_s = 0.0
     it.wait(PATIENCE_S + 0.01)
     assert it.wrote == [b"on", b"late", b"off"]
     it.by_hand = True
-    it.strike(StopCause.PAUSE)
+    it.trigger_stop(StopCause.PAUSE)
     assert it.wrote == [b"on", b"late", b"off", b"off"]
 
 
 def test_the_same_cause_twice_is_one_stop() -> None:
     it = running()
     it.by_hand = True
-    it.strike(StopCause.LINK)
-    it.strike(StopCause.LINK)
+    it.trigger_stop(StopCause.LINK)
+    it.trigger_stop(StopCause.LINK)
     it.end()
     assert it.said[-1] == Stopped(7, StopCause.LINK, number=1)
 

@@ -48,7 +48,7 @@ def bench_in(state: GateState) -> Bench:
     it.wait(0.01)
     match state:
         case GateState.SHUT | GateState.ARMED:
-            it.strike(StopCause.LEASE)
+            it.trigger_stop(StopCause.LEASE)
             it.wait(0.01)
             # As if something were still on its way: what was stopped is not stopped for sure.
             it.machine.gate.settled = False
@@ -56,7 +56,7 @@ def bench_in(state: GateState) -> Bench:
                 it.arm()
         case GateState.STOPPING:
             it.result = failing()
-            it.strike(StopCause.LEASE)
+            it.trigger_stop(StopCause.LEASE)
             it.wait(0.01)
     assert it.machine.gate.state is state
     it.said.clear()
@@ -94,7 +94,7 @@ def test_each_cell_of_the_table_is_true(event: str, state: GateState, cell: str)
         case "Stop, any other":
             id = it.stop(on(b"stop"), seen=None)
         case "a cause":
-            it.strike(StopCause.RADIO)
+            it.trigger_stop(StopCause.RADIO)
         case "the armed stop was taken":
             it.result = Bench().result
             it.wait(0.1)
@@ -151,7 +151,7 @@ def test_while_the_wearers_stop_holds_nothing_arms_opens_or_passes(
 ) -> None:
     it = bench_in(state)
     it.block.cause = cause
-    it.strike(cause)
+    it.trigger_stop(cause)
     it.result = Bench().result
     it.wait(0.5)
     it.did.clear()

@@ -53,14 +53,14 @@ async def tell(state: Path, do: ControlCommand) -> object:
 async def test_a_missing_device_is_forgotten_by_its_address_or_its_name(state: Path) -> None:
     async with running(state) as agent:
         for number, called in enumerate(("AA:01", "Hush")):
-            agent._roster.chaser.lost(Record(f"AA:0{number + 1}", "Hush"))
+            agent._table.chaser.lost(Record(f"AA:0{number + 1}", "Hush"))
             answer = await asyncio.to_thread(ask, state, "forget", called)
             assert answer.status is not None
             assert answer.status.debts == ()
         with pytest.raises(ControlError, match="nothing called 'Hush' is looked for"):
             await asyncio.to_thread(ask, state, "forget", "Hush")
         for number in (1, 2):
-            agent._roster.chaser.lost(Record(f"AA:0{number}", "Hush"))
+            agent._table.chaser.lost(Record(f"AA:0{number}", "Hush"))
         with pytest.raises(ControlError, match="nothing called"):
             await asyncio.to_thread(ask, state, "forget", "Hush")
 

@@ -13,7 +13,7 @@ from forwarder.bridges.lovense import commands as api
 from forwarder.bridges.lovense.commands import Misunderstood, read
 
 
-def say(**body: object) -> api.Request:
+def say(**body: object) -> api.LovenseCommand:
     return read(json.dumps(body).encode())
 
 
@@ -30,7 +30,7 @@ def say(**body: object) -> api.Request:
 )
 def test_levels_are_shares_of_each_actions_range(action: str, levels: dict[str, float]) -> None:
     read_ = say(command="Function", action=action, timeSec=3.0, apiVer=1)
-    assert isinstance(read_, api.Function)
+    assert isinstance(read_, api.FunctionCommand)
     assert read_.levels == levels
     assert (read_.seconds, read_.toys, read_.alone) == (3.0, (), True)
 
@@ -40,7 +40,7 @@ def test_times_loops_and_toys_are_read_as_apps_send_them() -> None:
         command="Function", action="Stroke:0-20,Thrusting:10", timeSec="0", loopRunningSec=9,
         loopPauseSec=4, toy=["AABB", "ccdd"], stopPrevious=0,
     )  # fmt: skip
-    assert read_ == api.Function(
+    assert read_ == api.FunctionCommand(
         ("aabb", "ccdd"), {"Thrusting": 0.5}, (0.0, 0.2), None, 9.0, 4.0, alone=False
     )
 
@@ -58,11 +58,11 @@ def test_times_loops_and_toys_are_read_as_apps_send_them() -> None:
         (
             {"command": "Pattern", "rule": "V:1;F:v,r;S:1000#", "strength": "20;20;5;0",
              "timeSec": 9, "apiVer": 2},
-            api.Pattern((), ("Vibrate", "Rotate"), (1.0, 1.0, 0.25, 0.0), 1.0, 9.0),
+            api.PatternCommand((), ("Vibrate", "Rotate"), (1.0, 1.0, 0.25, 0.0), 1.0, 9.0),
         ),
         (
             {"command": "Pattern", "rule": "V:1;F:;S:100#", "strength": "0;10", "timeSec": 3.0},
-            api.Pattern((), (), (0.0, 0.5), 0.1, 3.0),
+            api.PatternCommand((), (), (0.0, 0.5), 0.1, 3.0),
         ),
         (
             {"command": "PatternV2", "type": "Setup", "actions": [{"ts": 0, "pos": 10},
@@ -78,7 +78,7 @@ def test_times_loops_and_toys_are_read_as_apps_send_them() -> None:
     ],
     ids=lambda each: str(each)[:40],
 )  # fmt: skip
-def test_each_request_is_understood(body: dict[str, object], request_: api.Request) -> None:
+def test_each_request_is_understood(body: dict[str, object], request_: api.LovenseCommand) -> None:
     assert say(**body) == request_
 
 

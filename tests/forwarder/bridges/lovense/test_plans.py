@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from forwarder.bridges.lovense import plans
-from forwarder.bridges.lovense.commands import Function, Misunderstood, Pattern, Play, Preset
+from forwarder.bridges.lovense.commands import (
+    FunctionCommand,
+    Misunderstood,
+    PatternCommand,
+    Play,
+    Preset,
+)
 from forwarder.bridges.programs import LEAST_STEP_S
 from forwarder.buttplug.messages import OutputType
 from tests.doubles.remote_toys import remote_device
@@ -16,8 +22,8 @@ VIBRATE, ROTATE, OSCILLATE, CONSTRICT, POSITION, TIMED = (
 )  # fmt: skip
 
 
-def function(**levels: float) -> Function:
-    return Function((), levels, None, 5.0, None, None, alone=True)
+def function(**levels: float) -> FunctionCommand:
+    return FunctionCommand((), levels, None, 5.0, None, None, alone=True)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +54,7 @@ def test_a_stroker_goes_to_and_fro_faster_at_a_higher_level_within_its_stroke() 
     assert fast[0].seconds == pytest.approx(plans.FASTEST_S)
     assert fast[0].seconds < slow[0].seconds < plans.SLOWEST_S
     short = plans.function(
-        device, Function((), {"Thrusting": 0.5}, (0.2, 0.6), 5.0, None, None, alone=True)
+        device, FunctionCommand((), {"Thrusting": 0.5}, (0.2, 0.6), 5.0, None, None, alone=True)
     )
     assert [list(step.levels.values()) for step in short] == [[0.2], [0.6]]
 
@@ -66,7 +72,9 @@ def test_what_a_device_lacks_is_refused_in_words_unless_something_is_left() -> N
 
 def test_a_loop_runs_and_pauses() -> None:
     device = remote_device(VIBRATE)
-    steps = plans.function(device, Function((), {"Vibrate": 1.0}, None, None, 3.0, 2.0, alone=True))
+    steps = plans.function(
+        device, FunctionCommand((), {"Vibrate": 1.0}, None, None, 3.0, 2.0, alone=True)
+    )
     assert [(step.seconds, dict(step.levels)) for step in steps] == [
         (3.0, {(0, VIBRATE): 1.0}), (2.0, {(0, VIBRATE): 0.0}),
     ]  # fmt: skip
@@ -74,11 +82,11 @@ def test_a_loop_runs_and_pauses() -> None:
 
 def test_patterns_and_presets_are_curves_of_what_is_named() -> None:
     device = remote_device(VIBRATE, ROTATE)
-    both = plans.pattern(device, Pattern((), (), (1.0, 0.0), 0.5, 5.0))
+    both = plans.pattern(device, PatternCommand((), (), (1.0, 0.0), 0.5, 5.0))
     assert [dict(step.levels) for step in both] == [
         {(0, VIBRATE): 1.0, (1, ROTATE): 1.0}, {(0, VIBRATE): 0.0, (1, ROTATE): 0.0},
     ]  # fmt: skip
-    one = plans.pattern(device, Pattern((), ("Rotate", "Stroke"), (1.0,), 0.5, 5.0))
+    one = plans.pattern(device, PatternCommand((), ("Rotate", "Stroke"), (1.0,), 0.5, 5.0))
     assert [set(step.levels) for step in one] == [{(1, ROTATE)}]
     for name in ("pulse", "wave", "fireworks", "earthquake"):
         steps = plans.preset(device, Preset((), name, None))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relay.radio.blocking import DeviceError
+from relay.radio.blocking import BlockingDeviceError
 from relay.radio.gamepad.windows import XInputPads
 
 
@@ -58,7 +58,7 @@ def test_battery_and_loss() -> None:
     assert pad.battery() is None
     library.levels.clear()
     assert pads.find() == []
-    with pytest.raises(DeviceError) as caught:
+    with pytest.raises(BlockingDeviceError) as caught:
         pad.rumble(1, 1, 100)
     assert caught.value.gone
     pad.close()
