@@ -32,7 +32,7 @@ from forwarder.bridges.mqtt.topics import (
     state_payload,
 )
 from forwarder.bridges.performer import Performer
-from forwarder.bridges.programs import Program, Slot, Step
+from forwarder.bridges.programs import OutputProgram, ProgramStep, Slot
 from forwarder.buttplug.messages import InputType
 from forwarder.client.client import ServerGone, ServerRefused
 from forwarder.client.device import RemoteDevice
@@ -201,9 +201,9 @@ class MqttBridge:
             raise Refusal(f"device {wanted.index} has no such output here")
         toy = performer.of(found[0])
         levels = {**toy.moment(performer.now).levels, wanted.slot: wanted.level}
-        steps = (Step(_STAYS_S, levels),)
+        steps = (ProgramStep(_STAYS_S, levels),)
         if any(levels.values()):
-            toy.start(Program(steps, performer.now, None, NAME), alone=True)
+            toy.start(OutputProgram(steps, performer.now, None, NAME), alone=True)
             performer.heard(NAME)
         else:
             toy.stop()

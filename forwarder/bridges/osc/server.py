@@ -17,7 +17,7 @@ from forwarder.access.admission import is_loopback
 from forwarder.bridges.client import BridgeClient, OpenChannel, Refusal
 from forwarder.bridges.osc.parameters import Parameters, Rule
 from forwarder.bridges.performer import Performer
-from forwarder.bridges.programs import POSITIONS, Program, Slot, Step
+from forwarder.bridges.programs import POSITIONS, OutputProgram, ProgramStep, Slot
 from forwarder.buttplug.messages import OutputType
 from forwarder.client.device import RemoteDevice
 from forwarder.errors import ConfigError
@@ -186,6 +186,8 @@ class OscServer(asyncio.DatagramProtocol):
             if any(wanted.values()):
                 # Should this loop stand still, the program ends by itself.
                 until = now + self._hold_s
-                toy.start(Program((Step(MOVE_S, wanted),), now, until, NAME), alone=True)
+                toy.start(
+                    OutputProgram((ProgramStep(MOVE_S, wanted),), now, until, NAME), alone=True
+                )
             else:
                 toy.stop()

@@ -1186,7 +1186,7 @@ def test_whatever_hub_and_radio_do_nothing_passes_after_a_stop_until_armed_and_l
 
 def test_what_is_known_of_a_peripheral_before_and_after_a_hub_has_it(tmp_path: Path) -> None:
     async def main() -> None:
-        around = Surroundings(audit=Audit(tmp_path / "audit"))
+        around = RelayContext(audit=Audit(tmp_path / "audit"))
         lone = Peripheral("AA", RecordingConnection(), Lockout(), around, owes=True)
         assert (lone.bound, lone.name, lone.over, lone.leaving) == (False, "", None, False)
         assert lone.owes
@@ -1259,7 +1259,7 @@ def test_every_stop_is_noted_and_only_one_that_was_not_taken_is_an_error(
     async def body(it: Rig) -> None:
         it.around.audit = Audit(tmp_path / "audit")
         it.open()
-        it.peripheral.strike(StopCause.PAUSE)
+        it.peripheral.trigger_stop(StopCause.PAUSE)
         await asyncio.sleep(0.1)
         (line,) = (tmp_path / "audit").read_text().splitlines()
         assert {"event": "stopped", "cause": "pause"}.items() <= json.loads(line).items()
@@ -1267,7 +1267,7 @@ def test_every_stop_is_noted_and_only_one_that_was_not_taken_is_an_error(
         it.open()
         it.connection.broken = refused()
         it.connection.disconnect_takes_s = None
-        it.peripheral.strike(StopCause.PAUSE)
+        it.peripheral.trigger_stop(StopCause.PAUSE)
         await asyncio.sleep(FAILING_S + LET_GO_S + 1)
         it.connection.broken, it.connection.disconnect_takes_s = None, 0.0
         assert [record.levelname for record in caplog.records] == ["INFO", "ERROR"]
@@ -1328,7 +1328,7 @@ def test_where_silence_is_the_stop_what_was_taken_back_is_never_written() -> Non
         it.peripheral.arm(Arm(it.id(), 7, (), seen=0))
         it.peripheral.lease(10_000)
         it.output(on(5), moves_ms=200)
-        it.peripheral.strike(StopCause.PAUSE)
+        it.peripheral.trigger_stop(StopCause.PAUSE)
         await asyncio.sleep(2)
         assert it.connection.written == []
 
@@ -1357,7 +1357,7 @@ def test_a_strike_as_an_operation_has_just_run_out_of_time_changes_nothing_of_th
         it.open()
         it.connection.takes_s = None
         it.peripheral.request(Read(90, 7, 2))
-        it.loop.call_at(it.loop.time() + OPERATION_S, it.peripheral.strike, StopCause.PAUSE)
+        it.loop.call_at(it.loop.time() + OPERATION_S, it.peripheral.trigger_stop, StopCause.PAUSE)
         await asyncio.sleep(OPERATION_S - 0.01)
         it.connection.takes_s = 0.0
         await asyncio.sleep(0.1)
