@@ -298,7 +298,7 @@ class BridgesSection(_Table, frozen=True):
     osc: OscSection = OscSection()
 
 
-class Group(_Table, frozen=True):
+class GroupSection(_Table, frozen=True):
     """Several toys that apps see as one more device.
 
     devices        indexes, or names with * and ?; empty: all
@@ -343,7 +343,7 @@ class Config(_Table, frozen=True):
     websocket_devices: WebsocketDevices = WebsocketDevices()
     devices: DevicesSection = DevicesSection()
     bridges: BridgesSection = BridgesSection()
-    groups: tuple[Group, ...] = ()
+    groups: tuple[GroupSection, ...] = ()
     stand_ins: tuple[StandIn, ...] = ()
 
     @property

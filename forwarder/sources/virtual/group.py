@@ -21,7 +21,7 @@ from forwarder.sources.virtual.members import (
     PROTOCOL,
     STEPS,
     DrivingHub,
-    Place,
+    MemberOutput,
     give_all,
     places,
     stop_all,
@@ -91,7 +91,7 @@ class GroupDriver:
         await self.stop(None)
 
 
-def _spec(kind: OutputType, found: Sequence[Place]) -> OutputSpec:
+def _spec(kind: OutputType, found: Sequence[MemberOutput]) -> OutputSpec:
     signed = False
     longest = 0
     for device, index, _ in found:

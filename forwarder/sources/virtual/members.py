@@ -27,7 +27,7 @@ PROTOCOL: Final = "virtual"
 # Steps of an output of a virtual device: finer than any motor, and a person's percent.
 STEPS: Final = 100
 
-Place = tuple[Device, int, OutputType]
+MemberOutput = tuple[Device, int, OutputType]
 """An output of a member."""
 
 
@@ -90,14 +90,14 @@ def _selects(selector: str, device: Device) -> bool:
     return any(fnmatch.fnmatchcase(name, selector.casefold()) for name in names)
 
 
-def places(device: Device, kind: OutputType) -> Iterator[Place]:
+def places(device: Device, kind: OutputType) -> Iterator[MemberOutput]:
     for feature in device.features:
         if feature.output and kind in feature.output:
             yield device, feature.feature_index, kind
 
 
 def give(
-    hub: DrivingHub, client: HubClient, place: Place, share: float, duration_ms: int = 0
+    hub: DrivingHub, client: HubClient, place: MemberOutput, share: float, duration_ms: int = 0
 ) -> Outcome | None:
     """Bring an output to `share` of its visible range, -1 to 1; what is above 0 moves at least a
     step. Raises DeviceError."""
@@ -128,7 +128,7 @@ def give(
 
 
 def give_all(
-    hub: DrivingHub, client: HubClient, shares: Mapping[Place, float], duration_ms: int = 0
+    hub: DrivingHub, client: HubClient, shares: Mapping[MemberOutput, float], duration_ms: int = 0
 ) -> Outcome:
     """The same for several. Raises DeviceError if none of them could be told."""
     under_way: list[tuple[str, Outcome]] = []

@@ -35,7 +35,7 @@ from forwarder.sources.virtual.members import (
     PROTOCOL,
     STEPS,
     DrivingHub,
-    Place,
+    MemberOutput,
     give_all,
     places,
     stop_all,
@@ -195,7 +195,7 @@ class StandInDriver:
 
     # --- both -----------------------------------------------------------------------------------
 
-    def _places(self, device: Device) -> list[Place]:
+    def _places(self, device: Device) -> list[MemberOutput]:
         kinds = _MOVES if self._role is Role.VIBRATOR else _STRENGTHS
         for kind in kinds:
             if found := list(places(device, kind)):
