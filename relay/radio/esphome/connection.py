@@ -47,7 +47,7 @@ class ProxyLink:
 
 
 @dataclass(frozen=True, slots=True)
-class _KnownServices:
+class _KnownCharacteristic:
     properties: tuple[str, ...]
     cccd: int | None
 
@@ -73,7 +73,7 @@ class EsphomeConnection:
         self._on_gone = on_gone
         self._left = left
         self._services: tuple[Service, ...] = ()
-        self._known: dict[int, _KnownServices] = {}
+        self._known: dict[int, _KnownCharacteristic] = {}
         self._mtu = DEFAULT_MTU
         self._opened = self._quiet = False
         self._over: str | None = None
@@ -226,12 +226,12 @@ class EsphomeConnection:
                 bits = (name for bit, name in _PROPERTIES.items() if one.properties & bit)
                 properties = tuple(bits)
                 cccd = next((d.handle for d in one.descriptors if d.uuid == _CCCD), None)
-                self._known[one.handle] = _KnownServices(properties, cccd)
+                self._known[one.handle] = _KnownCharacteristic(properties, cccd)
                 characteristics.append(Characteristic(one.handle, one.uuid.lower(), properties))
             services.append(Service(service.uuid.lower(), tuple(characteristics)))
         self._services = tuple(services)
 
-    def _characteristic(self, handle: int) -> _KnownServices:
+    def _characteristic(self, handle: int) -> _KnownCharacteristic:
         if self._over is not None:
             raise RadioError(ErrorCode.GONE, f"{self.address}: {self._over}.")
         known = self._known.get(handle)
