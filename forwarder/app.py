@@ -65,6 +65,7 @@ from forwarder.shares.accepted import AcceptedShares
 from forwarder.shares.doorway import Doorway
 from forwarder.shares.ids import ShareIds
 from forwarder.shares.sessions import SharedSessions
+from forwarder.shares.wearers import WearerGuests
 from forwarder.sources.relays.choosing.pins import Pins
 from forwarder.sources.relays.source import RelaySource
 from forwarder.sources.relays.status import RelayStatus, why_not
@@ -408,6 +409,7 @@ class App:
         yield "API", self.api.run()
         yield "commands", self._control.run()
         yield from self.bridges.work()
+        yield "relay guests", WearerGuests(self.shared, self.relays).run()
         yield "relay status", RelayStatus(self.hub, self.relays, self.api.battery).run()
         for app in self._apps:
             yield f"app at {app.url}", app.run(self.serve_client)

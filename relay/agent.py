@@ -30,6 +30,7 @@ from relay.link.messages import (
     Forget,
     FromHub,
     FromRelay,
+    GuestList,
     Held,
     Hello,
     Interests,
@@ -299,8 +300,8 @@ class Agent:
                 self.on_places(message)
             case Status():
                 self._driven = {item.peripheral: item for item in message.items}
-            case Interests() | Welcome() | Bye():
-                pass  # Interests are for relays with a chooser; the others belong to the line.
+            case Interests() | GuestList() | Welcome() | Bye():
+                pass  # the first two are for relays that say so; the others belong to the line
 
     def _may_drive(self, line: LinkDriver, message: Output | Write, peripheral: Peripheral) -> bool:
         """Whether this still may set something going: a stop may have been pressed behind it that

@@ -310,8 +310,7 @@ def _client(client: HubClient, drives: list[Drives], hub: Hub) -> ClientView:
 
 
 def _relay(relay: Relay, paired: bool) -> RelayView:
-    radio = relay.radio
-    link = relay.link
+    radio, link = relay.radio, relay.link
     return RelayView(
         name=neutralise(relay.name),
         paired=paired,

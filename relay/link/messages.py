@@ -196,6 +196,7 @@ class Hello(_Message, frozen=True, tag=True):
     status   shows Status to the person at the relay
     supervised  what it drives is stopped even when the relay's own process dies or freezes
     places   keeps where the hub is to be found, see Places
+    guests   shows GuestList to the person at the relay, who may answer
 
     `grace_ms`: how long it keeps peripherals connected, stopped, for a hub that went away.
     """
@@ -300,6 +301,14 @@ class Debts(_Message, frozen=True, tag=True):
     each change. The relay looks for them by itself, stops them, and lets them go."""
 
     items: tuple[Debt, ...]
+
+
+class GuestAnswer(_Message, frozen=True, tag=True):
+    """The wearer's word about one of GuestList: it may drive, or it is sent away for good."""
+
+    share: Name
+    guest: U16
+    allow: bool
 
 
 class Stats(_Message, frozen=True, tag=True):
@@ -488,6 +497,25 @@ class Status(_Message, frozen=True, tag=True):
     rtt_us: Micros = 0
 
 
+class GuestHere(Struct, frozen=True, omit_defaults=True):
+    """Somebody with a link to what this relay has, who is here. `share`: whom it is for; `guest`: a
+    number among those who came by that link. `waits`: nobody has allowed it yet; `drives`: it moves
+    something of this relay now. `browser`: as it calls itself."""
+
+    share: Name
+    guest: U16
+    browser: Name = ""
+    waits: bool = False
+    drives: bool = False
+
+
+class GuestList(_Message, frozen=True, tag=True):
+    """Who is here by a share of what this relay has: all of them, at a change. Twice a second at
+    most, and only to relays with the capability `guests`."""
+
+    items: Annotated[tuple[GuestHere, ...], Meta(max_length=64)] = ()
+
+
 # --- either way --------------------------------------------------------------------------------
 
 
@@ -512,6 +540,7 @@ FromRelay = (
     | RadioState
     | Wearer
     | Debts
+    | GuestAnswer
     | Stats
     | Bye
 )
@@ -533,6 +562,7 @@ FromHub = (
     | Unsubscribe
     | Beat
     | Status
+    | GuestList
     | Bye
 )
 Request = (

@@ -40,6 +40,8 @@ from relay.link.messages import (
     Forget,
     FromHub,
     FromRelay,
+    GuestAnswer,
+    GuestList,
     Hello,
     Interests,
     Notification,
@@ -104,7 +106,7 @@ _REQUESTS: Final = (
 )  # fmt: skip
 _NEWS: Final = (
     Advertisements, Connected, Done, Value, Failed, Notification, Disconnected, Stopped, Echo,
-    RadioState, Wearer, Debts, Stats,
+    RadioState, Wearer, Debts, GuestAnswer, Stats,
 )  # fmt: skip
 
 # (state, message) → next state. What is absent is a violation.
@@ -118,7 +120,7 @@ HUB_SAYS: Final[Mapping[tuple[LinkState, type], LinkState]] = {
     (LinkState.GREETING, Welcome): LinkState.OPEN,
     **{
         (LinkState.OPEN, kind): LinkState.OPEN
-        for kind in (*_REQUESTS, Beat, Scan, Interests, Places, Status)
+        for kind in (*_REQUESTS, Beat, Scan, Interests, Places, Status, GuestList)
     },
     (LinkState.GREETING, Bye): LinkState.CLOSED,
     (LinkState.OPEN, Bye): LinkState.CLOSED,

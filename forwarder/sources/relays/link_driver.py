@@ -32,6 +32,7 @@ from relay.link.messages import (
     Failed,
     Forget,
     FromRelay,
+    GuestList,
     Hello,
     Interests,
     Notification,
@@ -59,7 +60,7 @@ REQUEST_S = 6.5
 # How long one frame may take to leave; the lease has stopped the toys long before.
 SEND_S = 5.0
 
-StateMessage = Scan | Interests | Places | Status
+StateMessage = Scan | Interests | Places | Status | GuestList
 """Messages without a reply: only the newest of each kind matters."""
 
 

@@ -36,6 +36,7 @@ from relay.link.messages import (
     Debts,
     Disconnected,
     FromRelay,
+    GuestAnswer,
     Hello,
     Notification,
     RadioState,
@@ -74,6 +75,8 @@ class RelaySource:
         pins: Pins | None = None,
     ) -> None:
         self.relays: dict[str, Relay] = {}
+        # Told what the wearer at a relay says about a guest (forwarder.shares.wearers).
+        self.on_guest_answer: Callable[[Relay, GuestAnswer], None] = lambda relay, answer: None
         self._hub_name = hub_name
         self._page = page
         self._catalogue = catalogue
@@ -289,6 +292,8 @@ class RelaySource:
                     )  # fmt: skip
                 end_searches(self.relays.values())
                 self._on_change()
+            case GuestAnswer():
+                self.on_guest_answer(relay, message)
             case Stats(values):
                 relay.stats = {str(name): value for name, value in values.items()}
             case _:

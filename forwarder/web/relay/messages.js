@@ -64,6 +64,7 @@ const SHAPES = {
   Subscribe: { ...request, h: u16 },
   Unsubscribe: { ...request, h: u16 },
   Beat: { n: u32, time_us: micros, 'leases?': leases },
+  GuestList: { 'items?': list(object({ share: name, guest: u16, 'browser?': name, 'waits?': flag, 'drives?': flag }), 64) },
   Status: { 'items?': list(driven), 'rtt_us?': micros },
   Bye: { 'text?': text(512), 'retry?': flag },
 };

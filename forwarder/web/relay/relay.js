@@ -17,6 +17,7 @@ export class Relay {
   radioOn = true;
   hub = null; // a hub of the store, or a pairing link on its way to become one
   known = []; // the hubs of the store
+  guests = []; // who is here by a link to these toys, as the hub says
   newerPage = false; // the hub has another page than this one
   going = false; // it lets everything go, for another hub, another tab, or for good
   #status = new Map(); // p → Driven
@@ -109,7 +110,7 @@ export class Relay {
     const held = this.table.held.map(({ address }) => ({ address }));
     return {
       t: 'Hello', version: VERSION, name: this.identity.name, software: `relay page ${this.identity.build}`.trim(), platform: this.identity.platform,
-      capabilities: ['chooser', 'status', 'places'], radio: this.#radioInfo(), held, max_peripherals: MOST_PERIPHERALS,
+      capabilities: ['chooser', 'status', 'places', 'guests'], radio: this.#radioInfo(), held, max_peripherals: MOST_PERIPHERALS,
       grace_ms: HOLD_S * 1000,
     };
   }
@@ -152,6 +153,7 @@ export class Relay {
   #closed() {
     this.#session = null;
     this.#status.clear();
+    this.guests = [];
     this.table.closed();
     this.changed();
   }
@@ -164,6 +166,7 @@ export class Relay {
       case 'Interests': this.interests = message; break;
       case 'Scan': if (message.on) table.offerAll(); break;
       case 'Status': this.#showStatus(message); break;
+      case 'GuestList': this.guests = (message.items ?? []).map(guest => ({ ...guest, share: clean(guest.share), named: guest.share, browser: clean(guest.browser ?? '') })); break;
       case 'Connect': table.connect(message); break;
       case 'StopAll': this.#stopAll(message.id); break;
       case 'Forget':
@@ -187,6 +190,9 @@ export class Relay {
     this.#status = new Map(items.map(item => [item.p, item]));
     if (roundTrip) this.link.state.roundTripMs = roundTrip / 1000;
   }
+
+  // The wearer's word about a guest that the hub has named: it may drive, or its part ends for good.
+  answer({ named, guest }, allow) { this.link.send({ t: 'GuestAnswer', share: named, guest, allow }); }
 
   // What the hub says about a toy: { level, clients, battery } or null; its name becomes `shown`.
   driven(toy) {

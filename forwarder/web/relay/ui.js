@@ -2,6 +2,7 @@
 // what has changed, so that focus and screen readers are left in peace.
 
 import { now } from './clock.js';
+import { GuestList } from './guests.js';
 import { BadLink, localNetwork, placeName, readLink } from './places.js';
 import {
   ADD_HINT, BAD_LINK, ELSEWHERE, FIND_HINT, FORGETFUL, GOING, NEWER, NOT_IT, RADIO_OFF, chooserProblem, linkLine, linkNotice,
@@ -23,6 +24,7 @@ export class Ui {
   #awake = null;
   #drawing = false;
   #cards = new Map();
+  #guests = new GuestList((guest, allow) => this.#relay.answer(guest, allow));
   #told = null; // a message that stays until it is tapped away
   #fixed = null;
   #localNetwork = null;
@@ -73,7 +75,7 @@ export class Ui {
 
   #fix(notice) {
     this.#fixed = notice;
-    for (const id of ['pairing', 'toys', 'front', 'settings', 'hub-details', 'cannot', 'bar']) show($(id), false);
+    for (const id of ['pairing', 'guests', 'toys', 'front', 'settings', 'hub-details', 'cannot', 'bar']) show($(id), false);
     say($('link-text'), 'Not running');
     $('dot').className = '';
     this.#notice(notice);
@@ -123,6 +125,7 @@ export class Ui {
     show($('hub-details'), paired);
     show($('cannot'), paired);
     show($('bar'), paired || relay.owed.length > 0);
+    this.#guests.draw(relay.guests);
     this.#drawToys();
     this.#drawFront();
     this.#drawFacts();

@@ -33,6 +33,7 @@ FROM_RELAY: list[m.FromRelay] = [
     m.RadioState(m.RadioInfo("bleak", "hci0", False, 0, "switch Bluetooth on")),
     m.Wearer(True, False, (m.Ceiling(0.5, "Vibrate", "A"),), 600),
     m.Debts((m.Debt("A", "Hush", 12),)),
+    m.GuestAnswer("Marie", 1, True),
     m.Stats({"writes": 12, "latency_ms": 1.5}),
     m.Bye("see you"),
 ]
@@ -54,6 +55,7 @@ FROM_HUB: list[m.FromHub] = [
     m.Unsubscribe(1, 2, 3),
     m.Beat(5, 1_000_000, {2: 900}),
     m.Status((m.Driven(2, "Hush", 0.5, ("a game",), 80),)),
+    m.GuestList((m.GuestHere("Marie", 1, "Firefox on Android", True, True),)),
     m.Bye("revoked by the hub", False),
 ]
 
