@@ -15,6 +15,7 @@ from relay.link.messages import Advertisement, ErrorCode
 from relay.link.names import neutralise
 from relay.radio.base import Radio, RadioError, watch
 from relay.radio.choice import open_radio
+from relay.radio.simulated.catalogue import model_of
 
 SCAN_S = 10.0
 
@@ -43,7 +44,9 @@ async def _look_around(radio: Radio, seconds: float) -> int:
         if seen.get(advertisement.address, "") in ("", name) and advertisement.address in seen:
             return
         seen[advertisement.address] = name
-        print(f"{advertisement.address}  {advertisement.rssi:4} dBm  {name}", flush=True)
+        model = model_of(advertisement.name or "")
+        told = f"{name}  ({model or 'unknown model'})" if name else "(no name)"
+        print(f"{advertisement.address}  {advertisement.rssi:4} dBm  {told}", flush=True)
 
     try:
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:

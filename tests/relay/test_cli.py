@@ -82,7 +82,7 @@ def test_scan_shows_what_is_in_range_once(capsys: pytest.CaptureFixture[str]) ->
     assert run(["scan", "--simulate", "Aneros Vivi,Lovense Hush", "--seconds", "0.3"]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
-    assert "Massage Demo" in out
+    assert "Massage Demo  (Aneros Vivi)" in out
     assert err == "2 devices in range\n"
 
 

@@ -385,6 +385,38 @@ async def test_a_device_is_named_and_limited_and_denied(desk: Desk) -> None:
     await until(lambda: not desk.hub.app.user.devices()[0].deny, "the denial taken back", 5)
 
 
+async def test_it_says_why_a_toy_is_not_there_and_connects_nothing_for_that(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    async with desk_with(browser, tmp_path, devices=False) as desk:
+        page = desk.page
+        await page.evaluate("document.getElementById('seen').open = true")
+        await page.until("document.querySelector('#seen-list h3')?.innerText === 'LVS-P011'")
+        shown = await page.evaluate("document.getElementById('seen-list').innerText")
+        for words in ("Lovense Edge", "start a scan", "simulated toys: signal strong"):
+            assert words in shown
+        assert not desk.hub.app.hub.devices
+
+
+async def test_a_device_is_pinned_in_each_way_and_its_choice_is_explained(desk: Desk) -> None:
+    page = desk.page
+    await page.until(
+        "document.querySelector('.source').getAttribute('title')?.includes('signal -55')"
+    )
+    await page.click(".device .settings")
+    await page.evaluate(
+        """(panel => {
+            panel.querySelector('.pin').value = 'simulated toys';
+            panel.querySelector('.pin-how').value = 'prefer';
+        })(document.querySelector('.device form'))"""
+    )
+    await page.click(".device form button.main")
+    await page.until("document.querySelector('.source').innerText.endsWith('(preferred)')")
+    await page.until("document.querySelector('.device form').hidden")
+    await page.click(".device .settings")
+    assert await page.evaluate("document.querySelector('.pin-how').value") == "prefer"
+
+
 async def test_a_web_page_that_asks_is_allowed_by_a_click(desk: Desk) -> None:
     desk.hub.app.origins.judge("https://game.example", "127.0.0.1")
     await desk.page.until("document.getElementById('asked').innerText.includes('game.example')")

@@ -7,6 +7,7 @@ import { $, attribute, klass, say, show, text, warn } from './dom.js';
 import { Feed, UNKNOWN_TOKEN } from './feed.js';
 import { Hold } from './hold.js';
 import { Pairing } from './pairing.js';
+import { Seen } from './seen.js';
 import { Shares } from './shares.js';
 
 const SCAN_S = 30;
@@ -27,6 +28,7 @@ const hold = new Hold(() => {
 const around = new Around();
 const pairing = new Pairing();
 const shares = new Shares();
+new Seen();
 
 // Changes come ten times a second at most; drawing waits for the browser to be ready for it.
 function changed(state, change) {

@@ -71,7 +71,7 @@ export class Devices {
     card.device = device;
     card.live = null;
     text(card.querySelector('h3'), device.shown_name);
-    text(card.querySelector('.source'), `at ${device.source}${device.pinned ? ' (pinned)' : ''}`);
+    text(card.querySelector('.source'), `at ${device.source}${pinned(device)}`);
     for (const [name, what] of [['stop-one', 'Stop'], ['drive', 'Test drive'], ['settings', 'Settings of']]) {
       attribute(card.querySelector(`.${name}`), 'aria-label', `${what} ${device.shown_name}`);
     }
@@ -283,4 +283,9 @@ export class Devices {
       if (!card.querySelector('.hops').hidden) spark.draw(card.querySelector('.spark'));
     }
   }
+}
+
+function pinned(device) {
+  if (device.pinned) return ' (pinned)';
+  return device.pins.some(pin => pin.how === 'prefer' && pin.relay === device.source) ? ' (preferred)' : '';
 }

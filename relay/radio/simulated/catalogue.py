@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
-from relay.link.names import quoted
+from relay.link.names import CHIPS, quoted
 from relay.radio.simulated.models import ToyModel, decode
 from relay.radio.simulated.toy import Toy
 
@@ -57,6 +57,28 @@ def find(name: str, models: Sequence[ToyModel]) -> tuple[ToyModel, str | None]:
         if _letters(model.name) == _letters(name):
             return model, None
     raise UnknownToy(name, _close(name, models))
+
+
+def model_of(advertised: str, models: Sequence[ToyModel] | None = None) -> str | None:
+    """What a toy that advertises this name is, for people: its model, or its kind where several
+    models do; None where nobody knows, or where it is the name of a chip."""
+    if not advertised or advertised in CHIPS:
+        return None
+    known = catalogue() if models is None else models
+    best, length = [model for model in known if advertised in model.advertised], 0
+    if not best:
+        for model in known:
+            for one in model.advertised:
+                start = one.removesuffix("*")
+                if start == one or not advertised.startswith(start) or len(start) < length:
+                    continue
+                best = [*best, model] if len(start) == length else [model]
+                length = len(start)
+    names = {model.name for model in best}
+    kinds = {model.protocol for model in best}
+    if len(names) == 1:
+        return names.pop()
+    return f"{kinds.pop()} device" if len(kinds) == 1 else None
 
 
 def _letters(name: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from relay.link.messages import Advertisement, ErrorCode
 from relay.radio.base import RadioError
-from relay.radio.simulated.catalogue import toys_by_name
+from relay.radio.simulated.catalogue import model_of, toys_by_name
 from relay.radio.simulated.faults import WRITES, Fault, FaultPoint
 from relay.radio.simulated.radio import SimulatedConnection, SimulatedRadio
 from relay.radio.simulated.toy import Toy
@@ -352,3 +352,22 @@ def test_until_waits_for_what_the_record_shows() -> None:
         await waiting
 
     virtually(test)
+
+
+@pytest.mark.parametrize(
+    ("advertised", "model"),
+    [
+        ("Massage Demo", "Aneros Vivi"),
+        ("LVS-Z011", "Lovense Hush"),
+        ("LVS-Edge77", "Lovense Edge"),
+        # Fifteen models say so: they are of one kind.
+        ("HISMITH S1", "hismith-mini device"),
+        ("BT05", None),
+        ("Television", None),
+        ("", None),
+    ],
+)
+def test_a_model_is_told_by_what_it_advertises_and_a_chip_is_none(
+    advertised: str, model: str | None
+) -> None:
+    assert model_of(advertised) == model
