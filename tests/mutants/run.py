@@ -85,7 +85,7 @@ def run(group: Group, wanted: dict[str, list[Mutant]], jobs: int, until: float) 
     outside += again
     later = _forks(
         [
-            partial(forked.run_whole, task.module, task.mutant, group.tests, whole)
+            partial(forked.run_whole, task.module, task.mutant, group.selection, whole)
             for task in outside
         ],
         jobs,
@@ -116,7 +116,7 @@ def _task(reached: forked.Reached, module: str, mutant: Mutant) -> _Task:
 def _reach(group: Group) -> forked.Reached:
     forked.quiet()
     reached = forked.Reached(group.modules)
-    code = pytest.main(forked.arguments(group.tests), plugins=[forked.SameEachTime(), reached])
+    code = pytest.main(forked.arguments(group.selection), plugins=[forked.SameEachTime(), reached])
     if code and not reached.failed:
         reached.failed.append(f"pytest ended with {code}")
     return reached
@@ -150,7 +150,9 @@ def _session(group: Group, tasks: Sequence[_Task], jobs: int, until: float) -> l
             )
         )
 
-    pytest.main(forked.arguments(group.tests), plugins=[forked.SameEachTime(), forked.Forks(work)])
+    pytest.main(
+        forked.arguments(group.selection), plugins=[forked.SameEachTime(), forked.Forks(work)]
+    )
     return answers
 
 

@@ -7,20 +7,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`modules` that are one part, and `tests` of that part; files or folders, from the root."""
+    """`modules` that are one part, and `tests` of that part; files or folders, from the root.
+    `but`: of these tests the ones that ask about tests themselves."""
 
     name: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+    but: tuple[str, ...] = ()
+
+    @property
+    def selection(self) -> tuple[str, ...]:
+        """For pytest's command line."""
+        return (*self.tests, *(f"--deselect={one}" for one in self.but))
 
 
 _MACHINE = "actions driver gate history limits machine outcomes runs slots stops voice worker"
+_TRANSCRIPTS = "tests/relay/peripheral/test_transcripts.py"
 
 GROUPS = (
     Group(
         "machine",
         tuple(f"relay/peripheral/{name}.py" for name in _MACHINE.split()),
         ("tests/relay/peripheral",),
+        (
+            f"{_TRANSCRIPTS}::test_the_vectors_are_current",
+            f"{_TRANSCRIPTS}::test_the_vectors_reach_every_line_of_the_machine",
+            f"{_TRANSCRIPTS}::test_random_scripts_get_everywhere",
+        ),
     ),
     Group(
         "hub",
@@ -61,6 +74,11 @@ GROUPS = (
         "trust",
         ("forwarder/access/relay_keys.py",),
         ("tests/forwarder/access/test_relay_keys.py",),
+    ),
+    Group(
+        "outboxes",
+        ("relay/hub_link/outbox.py", "forwarder/clients/outbox.py"),
+        ("tests/relay/hub_link/test_outbox.py", "tests/forwarder/clients/test_outbox.py"),
     ),
     Group(
         "handshake",

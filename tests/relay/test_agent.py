@@ -518,9 +518,22 @@ def test_every_way_in_which_a_connect_fails_has_its_answer() -> None:
         assert (await refusal(it, Connect(57, 1, other.address))).code is ErrorCode.REFUSED
         assert isinstance(await it.hub.connect(2, other.address), Connected)
         third = it.radio.toys[2]
-        assert (await refusal(it, Connect(58, 3, third.address))).code is ErrorCode.BUSY
+        full = await refusal(it, Connect(58, 3, third.address))
+        assert (full.code, full.full) == (ErrorCode.BUSY, True)
 
     play(body, "Aneros Vivi,Aneros Vivi,Aneros Vivi", AgentConfig("attic", max_peripherals=2))
+
+
+def test_a_device_that_is_being_connected_has_its_place_already() -> None:
+    async def body(it: Bed) -> None:
+        toy, other = it.radio.toys
+        toy.faults.latency_s = 1
+        it.hub.tell(Connect(50, 1, toy.address))
+        full = await refusal(it, Connect(51, 2, other.address))
+        assert (full.code, full.full) == (ErrorCode.BUSY, True)
+        assert isinstance(await it.hub.reply(50), Connected)
+
+    play(body, "Aneros Vivi,Aneros Vivi", AgentConfig("attic", max_peripherals=1))
 
 
 def test_a_bug_while_connecting_is_a_failure_of_the_radio() -> None:

@@ -517,3 +517,17 @@ def test_a_link_that_is_lost_twice_is_waited_for_from_the_second_time() -> None:
         assert bench.silent == 1
 
     play(scene)
+
+
+def test_after_a_fresh_connect_the_relays_stops_are_counted_anew() -> None:
+    async def scene(bench: Bench) -> None:
+        await armed(bench)
+        await bench.relay.say(Stopped(1, StopCause.LINK, number=3))
+        await asyncio.sleep(0.1)
+        bench.hardware.link = None
+        before = len(bench.relay.heard)
+        await bench.connect()
+        await armed(bench)
+        assert (await bench.relay.hears(Arm, after=before)).seen == 0
+
+    play(scene)
