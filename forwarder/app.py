@@ -81,6 +81,7 @@ from forwarder.state_lock import StateLock
 from forwarder.stop.hold import Hold
 from forwarder.stop.hold_file import HoldFile, load_hold
 from forwarder.stop.person import Person
+from forwarder.switches import Switches
 from forwarder.web.pages import relay_page_build
 from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel
@@ -123,12 +124,17 @@ class SecureGate(Gatekeeper):
 class App:
     """One hub. `bind` takes the ports, `run` serves until `stop` is called or it is cancelled."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, switches: Switches | None = None) -> None:
         """Take the state folder, for as long as this hub lives; read it, and the catalogue.
+
+        `switches`: what a person may change on the dashboard, where whoever runs this starts it
+        anew then (`wants_restart`).
 
         Raises ConfigError for what the user can repair.
         """
         self.config = config
+        self.switches = switches
+        self.wants_restart = False
         # Before anything is read: what another hub is about to write must not be missed.
         self._lock = StateLock(config.state_dir)
         try:
@@ -224,6 +230,8 @@ class App:
             person=self.person,
             hold_file=self._hold_file,
             meeting_ids=self.meeting_ids,
+            switches=self.switches,
+            restart=self._restart,
         )
         self._places = services.places
         self.api = Api(services)
@@ -517,6 +525,10 @@ class App:
     def stop(self) -> None:
         """Have `run` stop every device and end. May be called from a signal handler."""
         self._stop.set()
+
+    def _restart(self) -> None:
+        self.wants_restart = True
+        self.stop()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop`; may be called once. However this ends, devices are stopped first,

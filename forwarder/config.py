@@ -5,8 +5,6 @@ Secrets are never values here, only paths to files. Unknown keys are refused.
 
 from __future__ import annotations
 
-import tomllib
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,9 +13,7 @@ import platformdirs
 from msgspec import Meta, Struct
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.errors import ConfigError
 from forwarder.sources.relays.choosing.pins import How
-from relay.link.misfit import TABLE, misfit, toml_fault
 from relay.link.names import machine_name
 from relay.wanted import NamedRadios
 
@@ -352,40 +348,3 @@ class Config(_Table, frozen=True):
         if self.state is not None:
             return self.state
         return Path(platformdirs.user_state_dir("buttplug-forwarder", appauthor=False))
-
-
-def load(path: Path | None) -> Config:
-    """Read the file, or the default one if it exists. Raises ConfigError, with file and key."""
-    chosen = path or Path(platformdirs.user_config_dir("buttplug-forwarder", False)) / "hub.toml"
-    try:
-        data = tomllib.loads(chosen.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        if path is None:
-            return Config()
-        raise ConfigError(
-            f"There is no configuration file {chosen}: correct its name, or leave --config out."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{chosen} is not UTF-8. Save the file as UTF-8.") from error
-    except OSError as error:
-        raise ConfigError(f"{chosen} cannot be read: {error.strerror}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{chosen} is not TOML: {toml_fault(error)}.") from error
-    try:
-        return msgspec.convert(data, Config, dec_hook=partial(_path, chosen.parent))
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{chosen}, {misfit(error, Config, table=TABLE)}") from error
-
-
-def _path(folder: Path, kind: type, value: object) -> object:
-    """Relative paths count from the file that names them, not from where the hub was started."""
-    assert kind is Path
-    if not isinstance(value, str):
-        # As msgspec says it of what it converts by itself.
-        name = type(value).__name__
-        got = {"list": "array", "dict": "object"}.get(name, name)
-        raise ValueError(f"Expected `str`, got `{got}`")
-    try:
-        return folder / Path(value).expanduser()
-    except RuntimeError:
-        return folder / value  # ~somebody who is not here

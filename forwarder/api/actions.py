@@ -13,6 +13,7 @@ from forwarder.api.access import Call
 from forwarder.api.controllers import Controller, Scripts
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.log import KEPT
+from forwarder.api.dashboard.switches import SwitchActions
 from forwarder.api.documents.model import (
     AdminToken,
     CatalogueView,
@@ -73,7 +74,7 @@ SAVE_AFTER_S = 0.2
 
 class Actions:
     """Every public method is one route's; those of shares are in `shares`, of what is heard in
-    `heard`."""
+    `heard`, of switches in `switches`."""
 
     def __init__(
         self,
@@ -85,10 +86,12 @@ class Actions:
         origins: Origins,
         scripts: Scripts,
         shares: ShareActions,
+        switches: SwitchActions,
         renew_admin: Callable[[], str],
     ) -> None:
         self.shares = shares
         self.heard = SeenActions(services)
+        self.switches = switches
         self._services = services
         self._hub = services.hub
         self._person = services.person

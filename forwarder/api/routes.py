@@ -10,10 +10,12 @@ from http import HTTPStatus
 
 from forwarder.api.access import Call, Right
 from forwarder.api.actions import Actions
+from forwarder.api.dashboard.switches import SwitchActions
 from forwarder.api.documents import model
 from forwarder.api.documents import seen as seen_model
 from forwarder.api.documents import shares as share_model
 from forwarder.api.documents import stop as stop_model
+from forwarder.api.documents import switches as switch_model
 from forwarder.api.seen import SeenActions
 from forwarder.api.shares import ShareActions
 
@@ -41,6 +43,10 @@ def _shares(act: Callable[[ShareActions, Call], Awaitable[object]]) -> Act:
 
 def _heard(act: Callable[[SeenActions, Call], Awaitable[object]]) -> Act:
     return lambda actions, call: act(actions.heard, call)
+
+
+def _switches(act: Callable[[SwitchActions, Call], Awaitable[object]]) -> Act:
+    return lambda actions, call: act(actions.switches, call)
 
 
 _NONE = HTTPStatus.NO_CONTENT
@@ -143,6 +149,11 @@ ROUTES: tuple[Route, ...] = (
           share_model.AcceptedView, share_model.AcceptBody, status=_MADE),
     Route("DELETE", "/accepted/{name}", _shares(ShareActions.leave), Right.ADMIN,
           "Leave a share; its devices stop, and go", status=_NONE),
+    Route("GET", "/switches", _switches(SwitchActions.switches), Right.READ,
+          "What a person may switch, and what has decided the rest", switch_model.SwitchesView),
+    Route("PUT", "/switches", _switches(SwitchActions.change), Right.ADMIN,
+          "Switch something: the hub starts anew, devices are stopped, apps connect again",
+          switch_model.SwitchesSaved, switch_model.SwitchesBody),
     Route("POST", "/admin-token", Actions.renew_admin, Right.ADMIN,
           "Replace the admin token; whoever is here with the old one has to leave",
           model.AdminToken, status=_MADE),

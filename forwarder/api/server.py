@@ -28,6 +28,7 @@ from forwarder.api.controllers import Scripts
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.session import DashboardSession
 from forwarder.api.dashboard.stream import Feed, Watch, pace
+from forwarder.api.dashboard.switches import SwitchActions
 from forwarder.api.documents import openapi
 from forwarder.api.documents.model import PageToken, Problem
 from forwarder.api.pairing import Pairing
@@ -136,6 +137,7 @@ class Api:
             Origins(services.origins, state / ORIGINS_FILE, config.clients.origins),
             Scripts(services.hub),
             shares,
+            SwitchActions(services),
             lambda: self.access.renew(state),
         )
 

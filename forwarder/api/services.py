@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from forwarder.shares.sessions import SharedSessions
 from forwarder.sources.relays.source import RelaySource
 from forwarder.stop.hold_file import HoldFile
 from forwarder.stop.person import Person
+from forwarder.switches import Switches
 
 
 @dataclass(slots=True)
@@ -44,7 +45,8 @@ class ApiPlaces:
 @dataclass(slots=True, kw_only=True)
 class ApiServices:
     """`user_file`: where `user` is saved. `meetings`: where relays from elsewhere come by;
-    `meeting_ids`: what else this hub answers to there."""
+    `meeting_ids`: what else this hub answers to there. `switches`: what may be changed here, if
+    whoever runs the hub starts it anew on `restart`."""
 
     config: Config
     hub: Hub
@@ -63,6 +65,8 @@ class ApiServices:
     person: Person
     hold_file: HoldFile
     meeting_ids: MeetingIds
+    switches: Switches | None = None
+    restart: Callable[[], None] = lambda: None
     meetings: Sequence[MeetingPoint] = ()
     places: ApiPlaces = field(default_factory=ApiPlaces)
     log: LogTail = field(default_factory=LogTail)

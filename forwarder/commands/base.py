@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from forwarder import config as configuration
+from forwarder import config_file
 from forwarder.commands.api_client import ApiClient
 from forwarder.config import Config
 from relay.command_line import USAGE as USAGE
@@ -45,7 +45,7 @@ def add_json(parser: argparse.ArgumentParser, *, nested: bool = False) -> None:
 
 def config_of(options: argparse.Namespace) -> Config:
     """The configuration, with --state on top. Raises ConfigError."""
-    config = configuration.load(options.config)
+    config = config_file.load(options.config)
     if options.state is not None:
         config = msgspec.structs.replace(config, state=options.state)
     return config

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import forwarder.config
+import forwarder.config_file
 import relay.config
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
@@ -45,7 +46,7 @@ def test_an_example_names_every_key_and_no_other(name: str, kind: type) -> None:
 
 
 def test_the_hubs_example_says_the_defaults() -> None:
-    assert forwarder.config.load(EXAMPLES / "hub.toml") == forwarder.config.Config()
+    assert forwarder.config_file.load(EXAMPLES / "hub.toml") == forwarder.config.Config()
 
 
 def test_the_relays_example_says_the_defaults() -> None:
@@ -57,7 +58,7 @@ def test_what_an_example_shows_can_be_used(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_text(uncommented((EXAMPLES / name).read_text(encoding="utf-8")), encoding="utf-8")
     if name == "hub.toml":
-        config = forwarder.config.load(file)
+        config = forwarder.config_file.load(file)
         assert [entry.name for entry in config.upstream] == ["phone", "studio"]
         assert len(config.clients.dial) == 2
     else:

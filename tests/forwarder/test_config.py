@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.config import CLIENT_PORT, Config, load
+from forwarder.config import CLIENT_PORT, Config
+from forwarder.config_file import load
 from forwarder.errors import ConfigError
 
 

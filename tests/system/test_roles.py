@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from buttplug import ButtplugClient
 
-from forwarder import config as configuration
+from forwarder import config_file
 from forwarder.access.tls import client_tls, own_certificate
 from forwarder.app import App
 from forwarder.client.client import Client, RemoteDevice, ServerGone
@@ -65,7 +65,7 @@ def written(folder: Path, toys: str, text: str) -> Path:
 @asynccontextmanager
 async def hub(folder: Path, toys: str = "", text: str = "") -> AsyncIterator[Hub]:
     """What `forwarder run --config FILE` runs."""
-    app = App(configuration.load(written(folder, toys, text)))
+    app = App(config_file.load(written(folder, toys, text)))
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(app.run(ready.set))

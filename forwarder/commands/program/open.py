@@ -23,12 +23,23 @@ def _open(options: argparse.Namespace) -> int:
         status = ApiClient(config.state_dir).get("/status", StatusView)
     except NoHub:
         # Not running, or another user's: what is in the way of a start, the start says best.
+        from forwarder.cli import parser
+        from forwarder.commands.program.run import started
         from forwarder.commands.program.serve import serve
 
-        return serve(config, lambda app: show(app.link_url))
+        options = parser().parse_args(["run", *_said(options)])
+        return serve(started(options), lambda app: show(app.link_url))
     print(f"The hub {status.hub.name} runs already.")
     show(status.hub.dashboard_url)
     return FINE
+
+
+def _said(options: argparse.Namespace) -> list[str]:
+    said = []
+    for name in ("state", "config"):
+        value = getattr(options, name)
+        said += [] if value is None else [f"--{name}", str(value)]
+    return said
 
 
 def show(url: str) -> None:

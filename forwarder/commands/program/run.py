@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from forwarder import config as configuration
+from forwarder import config_file
 from forwarder.commands.base import Subcommand, add_state, port_number
 from forwarder.config import Config
 from forwarder.errors import ConfigError
+from forwarder.switches import Start, Switches
 from relay.wanted import add_radio_options, on_command_line
 
 
@@ -53,9 +55,12 @@ def _add(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def merged(options: argparse.Namespace) -> Config:
-    """The configuration file with the command line's word on top. Raises ConfigError."""
-    config = configuration.load(options.config)
+def merged(options: argparse.Namespace, config: Config | None = None) -> Config:
+    """The configuration file with the command line's word on top. Raises ConfigError.
+
+    `config`: that of the file, if it was read already.
+    """
+    config = config_file.load(options.config) if config is None else config
     replace = msgspec.structs.replace
     if options.state is not None:
         config = replace(config, state=options.state)
@@ -86,12 +91,19 @@ def merged(options: argparse.Namespace) -> Config:
     return replace(config, radio=replace(config.radio, **on_command_line(options)))
 
 
+def started(options: argparse.Namespace) -> Start:
+    """What a hub starts with, by these options of `forwarder run`. Raises ConfigError."""
+    file = config_file.read(options.config)
+    state = merged(options, config_file.converted(file.tree, file.path)).state_dir
+    return Start(Switches(state, file, vars(options)), partial(merged, options))
+
+
 def _run(options: argparse.Namespace) -> int:
-    config = merged(options)
+    start = started(options)
     # The hub is most of this program: help and wrong options do not wait for it.
     from forwarder.commands.program.serve import serve
 
-    return serve(config)
+    return serve(start)
 
 
 COMMANDS = {

@@ -15,6 +15,7 @@ from forwarder.commands.base import FINE
 from forwarder.config import Config
 from forwarder.console import HubConsole
 from forwarder.errors import ConfigError
+from forwarder.switches import Start, Switches
 from relay.checks.findings import Finding, Mark, run_checks
 from relay.link.event_loop import new_event_loop
 from relay.service_manager import READY, STOPPING, notify, sign_of_life
@@ -32,14 +33,42 @@ def keep() -> None:
     gc.set_threshold(700, 10, 3)
 
 
-def serve(config: Config, ready: Callable[[App], None] = lambda app: None) -> int:
-    """Run the hub until a signal ends it; returns the exit status. `ready` is called once, when it
-    serves. Raises ConfigError for what keeps it from starting."""
-    _refuse(settings(config))
-    app = App(config)
+def serve(start: Start, ready: Callable[[App], None] = lambda app: None) -> int:
+    """Run the hub until a signal ends it, anew when a person has switched something; returns the
+    exit status. `ready` is called once, when it serves. Raises ConfigError for what keeps it from
+    starting."""
+    app = _made(start)
     keep()
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_serve(app, ready))
+    while True:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_serve(app, ready))
+        if not app.wants_restart:
+            return FINE
+        log.warning("the hub starts anew, with what was switched")
+        app = _made(start)
+        ready = _nothing_more
+
+
+def _nothing_more(app: App) -> None:
+    pass
+
+
+def _made(start: Start) -> App:
+    """A hub that has its ports; without the switches if it is they that are in the way."""
+    try:
+        return _bound(start.config(), start.switches)
+    except ConfigError as error:
+        if not start.switches.any:
+            raise
+        log.error("what was switched on the dashboard is left out, for with it: %s", error)
+        return _bound(start.without(str(error)), start.switches)
+
+
+def _bound(config: Config, switches: Switches) -> App:
+    _refuse(settings(config))
+    app = App(config, switches)
+    app.bind()
+    return app
 
 
 def _refuse(findings: Iterable[Finding]) -> None:
@@ -57,9 +86,7 @@ async def _look_around(app: App) -> None:
             log.warning("%s", finding.text)
 
 
-async def _serve(app: App, ready: Callable[[App], None]) -> int:
-    # Ports first: a taken one is said in a line, before anything has started.
-    app.bind()
+async def _serve(app: App, ready: Callable[[App], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -83,4 +110,3 @@ async def _serve(app: App, ready: Callable[[App], None]) -> int:
         await app.run(serving)
         for task in (console, around, alive):
             task.cancel()
-    return FINE

@@ -8,6 +8,7 @@ import { Feed, UNKNOWN_TOKEN } from './feed.js';
 import { Hold } from './hold.js';
 import { Pairing } from './pairing.js';
 import { Seen } from './seen.js';
+import { Setup } from './setup.js';
 import { Shares } from './shares.js';
 
 const SCAN_S = 30;
@@ -29,6 +30,7 @@ const around = new Around();
 const pairing = new Pairing();
 const shares = new Shares();
 new Seen();
+new Setup();
 
 // Changes come ten times a second at most; drawing waits for the browser to be ready for it.
 function changed(state, change) {

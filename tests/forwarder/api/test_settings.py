@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from forwarder.api.settings import PinFile
-from forwarder.config import load
+from forwarder.config_file import load
 from forwarder.sources.relays.choosing.pins import How, Pins
 
 TOY = "AA:BB:CC:DD:EE:FF"

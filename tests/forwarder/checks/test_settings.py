@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.checks.settings import settings, wanted_ports
-from forwarder.config import load
+from forwarder.config_file import load
 from relay.checks.findings import Mark
 
 

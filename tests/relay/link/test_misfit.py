@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.config import Config, RadioSection, _path
+from forwarder.config import Config, RadioSection
+from forwarder.config_file import _path
 from relay.config import FileConfig
 from relay.link.misfit import TABLE, misfit
 

@@ -1,0 +1,100 @@
+// What a person may switch. Saving starts the hub anew: it says so before, and the page comes back.
+
+import { call } from './api.js';
+import { $, show, sure, text, warn } from './dom.js';
+
+export class Setup {
+  constructor() {
+    this.fields = new Map();
+    for (const id of ['setup-open', 'setup-here']) $(id).onclick = () => this.open();
+    $('setup-close').onclick = () => $('setup').close();
+    $('setup-form').onsubmit = event => {
+      event.preventDefault();
+      this.save();
+    };
+  }
+
+  async open() {
+    let known;
+    try {
+      known = await call('GET', '/switches');
+    } catch (error) {
+      warn(error.message);
+      return;
+    }
+    this.fields.clear();
+    $('setup-list').replaceChildren(...known.switches.map(each => this.row(each, known.can_change)));
+    text($('setup-trouble'), known.trouble ? `The hub started without what was switched here: ${known.trouble}` : '');
+    show($('setup-trouble'), known.trouble !== null);
+    show($('setup-elsewhere'), !known.can_change);
+    show($('setup-save'), known.can_change);
+    text($('setup-error'), '');
+    $('setup').showModal();
+  }
+
+  row(known, canChange) {
+    const row = document.createElement('li');
+    const label = document.createElement('label');
+    const field = document.createElement('input');
+    const hint = document.createElement('p');
+    const id = `setup-${known.name.replaceAll('.', '-')}`;
+    field.id = id;
+    label.htmlFor = id;
+    field.type = known.kind === 'bool' ? 'checkbox' : 'text';
+    if (known.kind === 'port') field.inputMode = 'numeric';
+    if (known.kind === 'bool') field.checked = known.value;
+    else field.value = known.kind === 'texts' ? known.value.join(', ') : `${known.value}`;
+    field.disabled = known.fixed !== null || !canChange;
+    field.autocomplete = 'off';
+    field.spellcheck = false;
+    hint.id = `${id}-hint`;
+    hint.className = 'hint';
+    field.setAttribute('aria-describedby', hint.id);
+    hint.textContent = known.fixed === null ? known.hint : `Fixed by ${known.fixed}.`;
+    if (known.kind === 'bool') {
+      label.className = 'check';
+      label.append(field, known.label);
+    } else {
+      label.className = 'field';
+      label.append(known.label, field);
+    }
+    row.append(label, hint);
+    this.fields.set(known.name, { known, field });
+    return row;
+  }
+
+  // What differs from what counts now.
+  changes() {
+    const values = {};
+    for (const [name, { known, field }] of this.fields) {
+      if (field.disabled) continue;
+      const value = read(known.kind, field);
+      if (JSON.stringify(value) !== JSON.stringify(known.value)) values[name] = value;
+    }
+    return values;
+  }
+
+  async save() {
+    const values = this.changes();
+    if (Object.keys(values).length === 0) {
+      $('setup').close();
+      return;
+    }
+    if (!await sure('The hub starts anew: every toy stops, and apps have to connect again. It takes a few seconds.', 'Save and start anew')) return;
+    try {
+      await call('PUT', '/switches', { values });
+    } catch (error) {
+      text($('setup-error'), error.message);
+      return;
+    }
+    $('setup').close();
+  }
+}
+
+function read(kind, field) {
+  if (kind === 'bool') return field.checked;
+  const written = field.value.trim();
+  if (kind === 'texts') return written.split(',').map(each => each.trim()).filter(Boolean);
+  if (kind === 'port' && /^\d{1,5}$/.test(written)) return Number(written);
+  return written;
+}

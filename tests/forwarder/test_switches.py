@@ -1,0 +1,129 @@
+"""Switches: what they change, what wins over them, what keeps them, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from forwarder.cli import parser
+from forwarder.commands.program.run import started
+from forwarder.config import Config
+from forwarder.config_file import read
+from forwarder.errors import ConfigError
+from forwarder.switches import FILE, SWITCHES, Fixed, Switches, value_of
+
+
+def made(folder: Path, text: str = "", **options: object) -> Switches:
+    (folder / "hub.toml").write_text(text)
+    return Switches(folder, read(folder / "hub.toml"), options)
+
+
+def test_each_switch_is_a_key_of_the_configuration_and_an_option_that_exists() -> None:
+    help_ = parser(whole=True).format_help() + _help("run")
+    for switch in SWITCHES:
+        value = value_of(Config(), switch)
+        kinds = {"bool": bool, "text": str, "texts": tuple, "port": int}
+        assert isinstance(value, kinds[switch.kind]), switch.name
+        assert switch.option in help_, switch.name
+        assert switch.label
+
+
+def _help(word: str) -> str:
+    words = parser(whole=True)._subparsers
+    assert words is not None
+    found = words._group_actions[0].choices
+    assert isinstance(found, dict)
+    help_: str = found[word].format_help()
+    return help_
+
+
+def test_a_switch_is_kept_and_counts_from_the_next_start(tmp_path: Path) -> None:
+    switches = made(tmp_path)
+    values = {"link.lan": True, "radio.simulate": ["Lovense Hush", " "], "link.https_port": 0}
+    assert switches.change(values)
+    assert not switches.change({"link.lan": True})
+    for again in (switches, made(tmp_path)):
+        config = again.config()
+        assert config.link.lan
+        assert config.radio.simulate == ("Lovense Hush",)
+        assert config.link.https_port == 0
+        assert again.any
+    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[link]\nlan = false\n", 2),
+        ("name = 'a'\n\n[link]  # here\n  lan=false\n", 4),
+        ("link.lan = false\n", 1),
+        ("link = { lan = false }\n", 1),
+    ],
+)
+def test_hub_toml_wins_and_its_line_is_named(tmp_path: Path, text: str, line: int) -> None:
+    assert made(tmp_path).change({"link.lan": True, "mdns": True})
+    switches = made(tmp_path, text)
+    assert switches.fixed["link.lan"] == Fixed(str(tmp_path / "hub.toml"), line)
+    assert not switches.config().link.lan
+    assert switches.config().mdns
+    with pytest.raises(ConfigError, match=f"hub.toml, line {line} says it"):
+        switches.change({"link.lan": True})
+
+
+def test_the_command_line_wins_over_both(tmp_path: Path) -> None:
+    state = ["--state", str(tmp_path)]
+    (tmp_path / "hub.toml").write_text("[radio]\nsimulate = ['Lovense Edge']\n")
+    made(tmp_path, "").change({"link.lan": False, "radio.simulate": ["Lovense Hush"]})
+    (tmp_path / "hub.toml").write_text("[radio]\nsimulate = ['Lovense Edge']\n")
+    words = ["run", *state, "--config", str(tmp_path / "hub.toml"), "--lan"]
+    start = started(parser().parse_args(words))
+    assert start.config().link.lan
+    assert start.config().radio.simulate == ("Lovense Edge",)
+    assert start.switches.fixed["link.lan"] == Fixed("--lan")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"colour": "red"}, "colour is no switch"),
+        ({"link.lan": "yes"}, "Phones and other computers is on or off"),
+        ({"link.lan": 1}, "on or off"),
+        ({"name": ""}, "Name of this hub is a text"),
+        ({"name": "x" * 65}, "name"),
+        ({"link.https_port": 70_000}, "a number up to 65535"),
+        ({"link.https_port": True}, "a number up to 65535"),
+        ({"link.meet": "wss://a"}, "a list of texts"),
+        ({"link.meet": ["wss://a"] * 5}, "meet"),
+        ({"radio.simulate": [3]}, "a list of texts"),
+    ],
+)
+def test_nonsense_is_refused_in_words_and_changes_nothing(
+    tmp_path: Path, values: dict[str, object], words: str
+) -> None:
+    switches = made(tmp_path)
+    with pytest.raises(ConfigError, match=words):
+        switches.change({"mdns": True, **values})
+    assert not (tmp_path / FILE).exists()
+    assert not switches.config().mdns
+
+
+def test_without_them_everything_is_as_the_file_says(tmp_path: Path) -> None:
+    switches = made(tmp_path)
+    switches.change({"link.lan": True})
+    assert not switches.without("it could not be").link.lan
+    assert switches.trouble == "it could not be"
+
+
+def test_what_a_newer_version_switched_decides_nothing_and_a_damaged_file_is_said(
+    tmp_path: Path,
+) -> None:
+    made(tmp_path).change({"mdns": True})
+    kept = json.loads((tmp_path / FILE).read_text())
+    kept["values"]["from.tomorrow"] = True
+    (tmp_path / FILE).write_text(json.dumps(kept))
+    assert made(tmp_path).config().mdns
+    (tmp_path / FILE).write_text("{")
+    with pytest.raises(ConfigError, match=FILE):
+        made(tmp_path)

@@ -1,0 +1,64 @@
+"""Setup on the dashboard, in a browser: a switch, a hub that starts anew, a page that is back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.chromium import Chromium, DevToolsError, Page
+from tests.system.processes import Program, free_ports, until
+
+pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_a_toy_is_switched_on_with_nothing_but_the_mouse(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    client, link = free_ports(2)
+    config = tmp_path / "hub.toml"
+    config.write_text(
+        f"name = 'Desk'\n[clients]\nport = {client}\n[link]\nport = {link}\nhttps_port = 0\n"
+    )
+    hub = Program(
+        "forwarder",
+        ["run", "--state", str(tmp_path / "s"), "--config", str(config)],
+        tmp_path,
+        "hub",
+    )
+    await hub.start()
+    try:
+        await hub.until_said("Relays, dashboard")
+        page = await browser.page(f"http://127.0.0.1:{link}/")
+        await page.until("!document.getElementById('board').hidden")
+        await page.click("#setup-open")
+        await page.until("document.getElementById('setup').open")
+        # hub.toml has decided the name, and is named with its line.
+        assert await page.evaluate("document.getElementById('setup-name').disabled")
+        hint = await page.evaluate("document.getElementById('setup-name-hint').textContent")
+        assert hint.endswith("hub.toml, line 1.")
+        await page.evaluate(
+            "document.getElementById('setup-radio-simulate').value = 'Lovense Hush'"
+        )
+        await page.click("#setup-save")
+        await page.until("document.getElementById('sure').open")
+        await page.click("#sure-yes")
+        await until(lambda: hub.text.count("Relays, dashboard") == 2, "the second start")
+        # By itself: the page asks for another token, and shows what the new hub has.
+        await _is_back(page, "document.querySelector('#relay-list h3')?.textContent")
+        assert not await page.evaluate("document.getElementById('setup').open")
+        await page.close()
+    finally:
+        await hub.end()
+
+
+async def _is_back(page: Page, shown: str) -> None:
+    """It loads itself anew, so a question may get no answer."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(DevToolsError):
+                if await page.evaluate(shown) == "simulated toys":
+                    return
+            await asyncio.sleep(0.05)
