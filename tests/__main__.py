@@ -25,7 +25,7 @@ REAL_TIME = (
     "ble_vm",
     "faults",
     "relay/test_left_running.py",
-    "relay/test_supervisor_bluez.py",
+    "relay/supervision/test_bluez.py",
     "system",
     "web",
 )

@@ -16,7 +16,7 @@ from relay.debts.record import Record
 from relay.debts.records import Records
 from tests.doubles.fake_bluez_process import BluezProcess, bluez_process
 from tests.relay.radio.test_bleak_killed import TOY, drive_and_be_killed
-from tests.relay.test_supervisor_bluez import TOYS, scene
+from tests.relay.supervision.test_bluez import TOYS, scene
 from tests.system.processes import Program, free_ports, supervisors, until
 
 # Interpreter, imports, D-Bus, and the stop: from the start of the process on a loaded machine.

@@ -68,7 +68,7 @@ def test_any_commands_then_a_stop_end_with_the_packets_of_a_device_at_rest(
     entry, outputs = data.draw(st.sampled_from(layouts(name)))
     protocol = fresh(name, entry)
     if (kept := protocol.armed()) is None:
-        return  # its stop depends on what it does; see test_fmachine
+        return  # its stop depends on what it does; see classes/test_fmachine
     armed = plain(kept)
     commands = data.draw(
         st.lists(
