@@ -93,7 +93,9 @@ class Peripheral:
         )
         self._sink: Sink | None = None
         self._wake = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        # With uvloop a timer that is due already is a plain handle, which does not know its time.
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = float("inf")
         self._wanted: Operate | None = None
         self._scope: asyncio.Timeout | None = None
         self._hurry_by = float("inf")
@@ -249,11 +251,11 @@ class Peripheral:
         timer = self._timer
         if timer is not None:
             # One that is early asks for the time once more; that is cheaper than one per packet.
-            if timer.when() <= deadline:
+            if self._timer_at <= deadline:
                 return
             timer.cancel()
         if deadline < float("inf"):
-            self._timer = self._loop.call_at(deadline, self._tick)
+            self._timer, self._timer_at = self._loop.call_at(deadline, self._tick), deadline
 
     def _tick(self) -> None:
         self._timer = None

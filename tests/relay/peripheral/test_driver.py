@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -1460,3 +1461,33 @@ def test_a_stop_overtakes_a_value_that_waits_for_its_record() -> None:
         assert set(it.connection.written) == {b"\x00"}
 
     play(body)
+
+
+# --- uvloop ------------------------------------------------------------------------------------
+
+
+class LikeUvloop(VirtualLoop):
+    """uvloop gives no timer for what is due within half a millisecond, but a plain handle."""
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.Handle:
+        if when - self.time() < 0.0005:
+            self.stand_still(max(0.0, when - self.time()))
+            return self.call_soon(callback, *args, context=context)
+        return super().call_at(when, callback, *args, context=context)
+
+
+def test_what_is_due_at_once_needs_no_timer_that_knows_its_time() -> None:
+    async def main() -> None:
+        async with rig(None, 0, False) as it:
+            it.open(gap_ms=10)
+            it.output(on(1))
+            await asyncio.sleep(0.0099)
+            it.output(on(2))
+            it.output(on(3))
+            await asyncio.sleep(0.1)
+            assert it.connection.written == [b"\x01", b"\x03"]
+
+    with asyncio.Runner(loop_factory=LikeUvloop) as runner:
+        runner.run(main())
