@@ -27,9 +27,9 @@ FILE: Final = "switches.json"
 _FORMAT: Final = 1
 _REMEDY: Final = "delete it: what was switched on the dashboard counts no more"
 
-Kind = Literal["bool", "text", "texts", "port"]
-Value = bool | int | str | tuple[str, ...]
-Key = tuple[str, ...]
+SwitchKind = Literal["bool", "text", "texts", "port"]
+SettingValue = bool | int | str | tuple[str, ...]
+SwitchKey = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Switch:
 
     `label` and `hint` are for the dashboard."""
 
-    key: Key
-    kind: Kind
+    key: SwitchKey
+    kind: SwitchKind
     label: str
     hint: str = ""
     option: str = ""
@@ -181,7 +181,7 @@ class Switches:
         self._values = wanted
         return True
 
-    def _merged(self, values: Mapping[str, Value]) -> Tree:
+    def _merged(self, values: Mapping[str, SettingValue]) -> Tree:
         tree: dict[str, object] = _copied(self._file.tree)
         for name, value in values.items():
             if name in self.fixed:
@@ -199,7 +199,7 @@ class Switches:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class HubStart:
     """What a hub is started with, each time anew: `top` puts the command line on top."""
 
     switches: Switches
@@ -220,7 +220,7 @@ def _copied(tree: Tree) -> dict[str, object]:
     }
 
 
-def value_of(config: Config, switch: Switch) -> Value:
+def value_of(config: Config, switch: Switch) -> SettingValue:
     """What counts now."""
     found: object = config
     for part in switch.key:
@@ -229,7 +229,7 @@ def value_of(config: Config, switch: Switch) -> Value:
     return found
 
 
-def _read(path: Path) -> dict[str, Value]:
+def _read(path: Path) -> dict[str, SettingValue]:
     try:
         kept = read_state(path, _Kept, _FORMAT, _REMEDY)
     except PrivateFileError as error:
@@ -257,7 +257,7 @@ def _where(fixed: Fixed) -> str:
     return f"{fixed.by}, line {fixed.line} says it" if fixed.line else f"{fixed.by} says it"
 
 
-def _checked(switch: Switch, value: object) -> Value:
+def _checked(switch: Switch, value: object) -> SettingValue:
     """The value as its kind wants it. Raises ConfigError."""
     match switch.kind:
         case "bool" if isinstance(value, bool):
@@ -278,5 +278,5 @@ def _checked(switch: Switch, value: object) -> Value:
     raise ConfigError(f"{switch.label} is {wanted[switch.kind]}.")
 
 
-def _plain(value: Value) -> bool | int | str | list[str]:
+def _plain(value: SettingValue) -> bool | int | str | list[str]:
     return list(value) if isinstance(value, tuple) else value

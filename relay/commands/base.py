@@ -48,7 +48,7 @@ def wanted_radios(options: argparse.Namespace, file: FileConfig) -> RadioChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class RelayStart:
     """What `relay run` starts with."""
 
     file: FileConfig
@@ -57,11 +57,11 @@ class Start:
     wanted: RadioChoice
 
 
-def start_of(options: argparse.Namespace) -> Start:
+def start_of(options: argparse.Namespace) -> RelayStart:
     """Read what the options of `relay run` name. Raises RelayError."""
     from relay.hub_link.hubs import target
 
     file = load(options.config) if options.config else FileConfig()
     state = make_state(options.state or default_state())
     hub = target(options.hub or file.hub, state)
-    return Start(file, state, hub, wanted_radios(options, file))
+    return RelayStart(file, state, hub, wanted_radios(options, file))

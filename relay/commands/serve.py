@@ -12,7 +12,7 @@ from collections.abc import Callable
 from relay.agent import Agent
 from relay.checks import examine
 from relay.checks.findings import Mark, run_checks
-from relay.commands.base import Start, start_of
+from relay.commands.base import RelayStart, start_of
 from relay.config import agent_config
 from relay.hub_link.uplink import Uplink
 from relay.link.event_loop import new_event_loop
@@ -45,7 +45,7 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _relay(radio: Radio, start: Start, name: str | None, console: RelayConsole) -> None:
+async def _relay(radio: Radio, start: RelayStart, name: str | None, console: RelayConsole) -> None:
     """The whole relay, until a signal ends it. Raises RelayError for what a user can put right."""
     config = agent_config(start.file, name, start.state, outlived=toys_run_on(radio))
     agent = Agent(radio, config)

@@ -15,7 +15,7 @@ from forwarder.commands.base import FINE
 from forwarder.config import Config
 from forwarder.console import HubConsole
 from forwarder.errors import ConfigError
-from forwarder.switches import Start, Switches
+from forwarder.switches import HubStart, Switches
 from relay.checks.findings import Finding, Mark, run_checks
 from relay.link.event_loop import new_event_loop
 from relay.service_manager import READY, STOPPING, notify, sign_of_life
@@ -33,7 +33,7 @@ def keep() -> None:
     gc.set_threshold(700, 10, 3)
 
 
-def serve(start: Start, ready: Callable[[App], None] = lambda app: None) -> int:
+def serve(start: HubStart, ready: Callable[[App], None] = lambda app: None) -> int:
     """Run the hub until a signal ends it, anew when a person has switched something; returns the
     exit status. `ready` is called once, when it serves. Raises ConfigError for what keeps it from
     starting."""
@@ -53,7 +53,7 @@ def _nothing_more(app: App) -> None:
     pass
 
 
-def _made(start: Start) -> App:
+def _made(start: HubStart) -> App:
     """A hub that has its ports; without the switches if it is they that are in the way."""
     try:
         return _bound(start.config(), start.switches)
