@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
 from xml.etree import ElementTree
 
 HERE = Path(__file__).resolve().parent
@@ -49,7 +50,11 @@ class Go:
     def run(self, report: Path, more: Sequence[str]) -> None:
         begun = time.monotonic()
         command = [sys.executable, "-m", "pytest", f"--junit-xml={report}", *self.arguments, *more]
-        self.code = subprocess.run(command, cwd=TREE, check=False).returncode
+        # All that run beside each other see sets in the same order, or they collect other tests.
+        seed = os.environ.get("PYTHONHASHSEED") or str(SystemRandom().randrange(1, 2**32))
+        print(f"PYTHONHASHSEED={seed}", flush=True)
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        self.code = subprocess.run(command, cwd=TREE, env=env, check=False).returncode
         self.took_s = time.monotonic() - begun
         if report.exists():
             self.read(report.read_text())
