@@ -58,6 +58,9 @@ class FirefoxPage:
             "browsingContext.navigate", context=self._context, url=url, wait="complete"
         )
 
+    async def reload(self) -> None:
+        await self._browser.call("browsingContext.reload", context=self._context, wait="complete")
+
     async def evaluate(self, expression: str) -> Any:
         """The value of an expression, a string, number, boolean or null; promises are awaited."""
         answer = await self._browser.call(

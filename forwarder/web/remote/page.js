@@ -133,8 +133,7 @@ async function start() {
   try {
     if (!chosen.key) {
       // Before anything is dialed: a link must not be taken by a key that is lost.
-      chosen = { ...chosen, key: await Keep.able() };
-      await keep.put(chosen);
+      chosen = await keep.take(chosen);
     }
   } catch (error) {
     if (!(error instanceof CannotKeep)) throw error;
