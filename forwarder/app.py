@@ -56,17 +56,19 @@ from forwarder.devices.driver import Outcome
 from forwarder.embedding import keep_linked, keep_running
 from forwarder.errors import ConfigError
 from forwarder.hub.device import Device
-from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
 from forwarder.meet.here import DESCRIPTORS as HERE_DESCRIPTORS
 from forwarder.meet.here import meeting_here
 from forwarder.meet.server import MeetingServer
+from forwarder.metrics.hub import MeteredHub
+from forwarder.metrics.meter import Meter
 from forwarder.shares.accepted import AcceptedShares
 from forwarder.shares.doorway import Doorway
 from forwarder.shares.ids import ShareIds
 from forwarder.shares.sessions import SharedSessions
 from forwarder.shares.wearers import WearerGuests
 from forwarder.sources.relays.choosing.pins import Pins
+from forwarder.sources.relays.relay import WHY
 from forwarder.sources.relays.source import RelaySource
 from forwarder.sources.relays.status import RelayStatus, why_not
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
@@ -159,7 +161,8 @@ class App:
         # Before anything can drive: what was stopped when the last hub ended still is.
         hold_file = state / "hold.json"
         hold = Hold(load_hold(hold_file))
-        self.hub = Hub(self.store, hold)
+        self.meter = Meter(time.monotonic, self._link_s, {text: str(c) for c, text in WHY.items()})
+        self.hub = MeteredHub(self.store, hold, self.meter)
         self._hold_file = HoldFile(hold_file, hold)
         self.person = Person(self.hub, self._hold_file.changed)
         self.relays = RelaySource(
@@ -229,6 +232,8 @@ class App:
             accepted=self.accepted,
             person=self.person,
             hold_file=self._hold_file,
+            meter=self.meter,
+            stalls=self.stalls,
             meeting_ids=self.meeting_ids,
             switches=self.switches,
             restart=self._restart,
@@ -265,6 +270,14 @@ class App:
         )
         self._control = ControlSocket(state, self.api.control())
         self._stop = asyncio.Event()
+
+    def _link_s(self, index: int) -> float | None:
+        """The round trip of the link to this device's relay."""
+        device = self.hub.devices.get(index)
+        place = None if device is None else self.relays.place(device)
+        link = None if place is None else place[0].link
+        trip_ms = None if link is None else link.session.round_trip_ms
+        return None if trip_ms is None else trip_ms / 1000
 
     def _meeting_here(self) -> tuple[MeetingServer, MeetingPoint] | None:
         """A meeting point of its own, and its registration there, which takes the short way."""

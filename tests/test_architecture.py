@@ -68,6 +68,7 @@ SOLE_IMPORTERS = {
     "aioesphomeapi": ("relay.radio.esphome.",),
     "evdev": ("relay.radio.gamepad.linux",),
     "serialx": ("relay.radio.wired.serial_port",),
+    "prometheus_client": ("forwarder.metrics.exposition",),
     "zeroconf": ("forwarder.connectors.mdns", "relay.hub_link.looking"),
 }
 # What the hub may use of the relay: the link, and the machine of a peripheral with its seam to a
@@ -201,6 +202,7 @@ def test_only_the_hub_moves_a_device_and_it_asks_the_persons_stop_first() -> Non
     del calls["self"]  # a protocol's own, a client's own
     assert calls == {
         "device": {"forwarder.hub.hub"},  # the gate
+        "super()": {"forwarder.metrics.hub"},  # the gate itself, counted
         "self._hub": {"forwarder.clients.driver", "forwarder.api.controllers"},  # to the gate
         "driver": {"forwarder.api.controllers", "forwarder.api.dashboard.session"},  # of the API
         "hub": {"forwarder.sources.virtual.members"},  # as a client of it, so before the gate

@@ -37,7 +37,7 @@ from forwarder.api.routes import ROUTES, Route
 from forwarder.api.services import ApiServices
 from forwarder.api.settings import DeviceSettings, PinFile
 from forwarder.api.shares import ShareActions
-from forwarder.api.state_view import StateView
+from forwarder.api.state_view import StateView, version
 from forwarder.connectors.bounds import Purpose
 from forwarder.connectors.host_addresses import host_names
 from forwarder.connectors.listener import place_of
@@ -54,6 +54,8 @@ from forwarder.errors import (
     UnknownFeature,
 )
 from forwarder.hub.device import Device
+from forwarder.metrics.page import PATH as METRICS_PATH
+from forwarder.metrics.page import MetricsPage
 from forwarder.web.headers import guard_headers
 from forwarder.web.pages import Pages
 from relay.link.channel import Channel
@@ -158,6 +160,11 @@ class Api:
             purpose=Purpose.EVENTS,
         )
         app.router.add_route("*", PREFIX + "/{path:.*}", _unknown)
+        parts = self._services
+        metrics = MetricsPage(
+            parts.hub, parts.relays, parts.stalls, parts.meter, version(), self._unread
+        )
+        app.router.add_get(METRICS_PATH, metrics.answer)
         Pages(self.access).mount(app)
 
     def control(self) -> web.Application:
@@ -193,6 +200,13 @@ class Api:
         if right is Right.STOP:
             return self.access.stopper(visitor, site)
         return self.access.refuse(visitor, site) or self.access.caller(visitor)
+
+    def _unread(self, request: web.Request) -> web.StreamResponse | None:
+        """The answer to who may not read everything, None to who may."""
+        caller = self._caller(request, Right.READ)
+        if isinstance(caller, Caller) and not caller.may(Right.READ):
+            caller = _not_allowed(caller)
+        return _refused(caller) if isinstance(caller, AccessRefused) else None
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         """A token for the dashboard that asks. Not a route of the table: for our own page only."""

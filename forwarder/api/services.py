@@ -20,9 +20,11 @@ from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
+from forwarder.metrics.meter import Meter
 from forwarder.shares.accepted import AcceptedShares
 from forwarder.shares.sessions import SharedSessions
 from forwarder.sources.relays.source import RelaySource
+from forwarder.stalls import Stalls
 from forwarder.stop.hold_file import HoldFile
 from forwarder.stop.person import Person
 from forwarder.switches import Switches
@@ -67,6 +69,8 @@ class ApiServices:
     meeting_ids: MeetingIds
     switches: Switches | None = None
     restart: Callable[[], None] = lambda: None
+    meter: Meter
+    stalls: Stalls
     meetings: Sequence[MeetingPoint] = ()
     places: ApiPlaces = field(default_factory=ApiPlaces)
     log: LogTail = field(default_factory=LogTail)

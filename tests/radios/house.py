@@ -228,13 +228,13 @@ def live(life: Callable[[House], object], seed: int, *, fails: float = 0.0) -> R
 
 
 def random_losses(count: int, hours: float) -> Callable[[House], object]:
-    """So many connections break, one toy's at a time, spread over these hours at random."""
+    """So many connections break, one toy's at a time, spread over these hours or a little more."""
 
     async def life(house: House) -> None:
         loop = asyncio.get_running_loop()
         began, mean_s = loop.time(), hours * 3600 / count
         async with asyncio.TaskGroup() as waiting:
-            for _ in range(count):
+            while house.report.losses < count:
                 await asyncio.sleep(house.random.expovariate(1 / mean_s))
                 toy = house.random.choice(house.air.toys)
                 had = house.air.holder(toy)

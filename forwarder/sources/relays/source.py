@@ -7,6 +7,7 @@ loop of the link that brought the news.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from forwarder.clients.turns import TurnQueue
@@ -50,6 +51,9 @@ from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
 
+# Relays whose links are counted by name; strangers of this machine may come by any.
+MOST_COUNTED = 64
+
 
 class RelaySource:
     """All relays together. `run` must be running for devices to be opened.
@@ -75,6 +79,8 @@ class RelaySource:
         pins: Pins | None = None,
     ) -> None:
         self.relays: dict[str, Relay] = {}
+        # How often each relay was linked, by the name that it is shown by.
+        self.links: Counter[str] = Counter()
         # Told what the wearer at a relay says about a guest (forwarder.shares.wearers).
         self.on_guest_answer: Callable[[Relay, GuestAnswer], None] = lambda relay, answer: None
         self._hub_name = hub_name
@@ -157,6 +163,7 @@ class RelaySource:
             relay.grace.cancel()
             relay.grace = None
         log.info("relay %s connected (%s)", relay.name, link.peer)
+        self.links[name if name in self.links or len(self.links) < MOST_COUNTED else "others"] += 1
         if relay.can_choose:
             link.tell(self._catalogue.interests())
         self._finder.greet(link)
