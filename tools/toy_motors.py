@@ -97,7 +97,12 @@ class Observed:
 
     def settle(self) -> None:
         """Nothing may count as rest that leaves the output on; what drives it again afterwards, in
-        the same command, is all right."""
+        the same command, is all right.
+
+        If that leaves nothing, what was written for off is its rest all the same: then another
+        output's command takes this one off, too (Libo's first motor takes the second with it).
+        """
+        told = set(self.off)
         driving = {one.written for one in self.on}
         redriven = False
         command = 0
@@ -107,6 +112,7 @@ class Observed:
             if not redriven:
                 self.off.discard(one.written)
             redriven = redriven or one.written in driving
+        self.off = self.off or told
 
 
 class TracedProtocol(TemplateProtocol):
