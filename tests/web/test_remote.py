@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.stop.person import Person
+from relay.radio.simulated.radio import SimulatedRadio
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.system.processes import until
@@ -31,7 +32,10 @@ class Guest:
 
     @property
     def running(self) -> bool:
-        return any(device.running for device in self.hub.app.hub.devices.values())
+        """Whether a toy moves, by what has reached it."""
+        radio = self.hub.app.agents[0]._radio
+        assert isinstance(radio, SimulatedRadio)
+        return not all(toy.at_rest for toy in radio.toys)
 
     async def start(self) -> None:
         await self.page.until("!document.getElementById('start').hidden")
@@ -188,6 +192,66 @@ async def test_a_frozen_page_stops_though_its_browser_answers_pings(
         await guest.page.call("Page.setWebLifecycleState", state="frozen")
         await guest.stops()
         await guest.page.call("Page.setWebLifecycleState", state="active")
+
+
+class Cable:
+    """A way to a port that can be cut, so that nobody is told, and mended again."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.whole = asyncio.Event()
+        self.whole.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Cable:
+        self._server = await asyncio.start_server(self._joined, "127.0.0.1")
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._port)
+        for source, sink in ((reader, back), (there, writer)):
+            self._tasks.add(asyncio.create_task(self._carry(source, sink)))
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            await self.whole.wait()
+            sink.write(data)
+        sink.close()
+
+
+async def test_a_cable_that_is_cut_stops_the_toy_and_what_was_on_its_way_moves_nothing(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    async with running_hub(tmp_path, TOYS) as hub:
+        await hub.with_devices(1)
+        link = await link_of(hub)
+        port = int(hub.url.rpartition(":")[2])
+        async with Cable(port) as cable:
+            guest = Guest(hub, await browser.page(link.replace(f":{port}/", f":{cable.port}/")))
+            await guest.open()
+            await guest.drive()
+            cable.whole.clear()
+            started = time.monotonic()
+            await guest.stops()
+            print(f"cut: off after {time.monotonic() - started:.2f} s")
+            # What a hand still does in a dead line, before the page says that it is.
+            await guest.slide(0.9)
+            await guest.says("The other side is silent", 3)
+            await asyncio.sleep(0.5)
+            cable.whole.set()
+            await asyncio.sleep(0.7)
+            assert not guest.running
+            await guest.says("Shared with Marie", 8)
+            await guest.page.until("!document.getElementById('devices').inert")
+            await guest.drive()
+            await guest.page.close()
 
 
 async def test_a_pattern_plays_within_the_ceiling_until_stop(
