@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
     # Not before: it knows names of the link, and help needs none of that.
     from forwarder import log as logs
 
-    logs.set_up(options.log)
+    logs.set_up(options.log, options.log_format)
     try:
         return command.run(options)
     except ConfigError as error:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from forwarder.clients.budget import Budget, Sayings, again
+from relay.json_log import JsonLines
 from relay.link.names import neutralise
 from relay.terminal import time_format
 
@@ -63,17 +64,17 @@ class _OneLine(logging.Formatter):
         return super().formatMessage(record)
 
 
-def set_up(level: str) -> None:
+def set_up(level: str, form: str = "text") -> None:
     """Log to standard error, one line a record, with its time where nothing else says it.
 
-    `level`: debug, info, warning or error.
+    `level`: debug, info, warning or error. `form`: text, or json (relay.json_log).
     """
     shape = "%(levelname).1s %(name)s: %(message)s"
     when = time_format(sys.stderr)
     if when is not None:
         shape = "%(asctime)s " + shape
     handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine(shape, datefmt=when))
+    handler.setFormatter(JsonLines() if form == "json" else _OneLine(shape, datefmt=when))
     handler.addFilter(Sparing())
     root = logging.getLogger()
     # On the handler too: the dashboard's log wants more than a terminal, see

@@ -115,14 +115,16 @@ def hoisted(arguments: Sequence[str], options: Sequence[str]) -> list[str]:
     return front + rest
 
 
-LOG_OPTIONS = ("--log",)
+LOG_OPTIONS = ("--log", "--log-format")
 
 
 def add_log(parser: argparse.ArgumentParser, default: str = "warning") -> None:
-    """`--log LEVEL`. See `hoisted` for how it may also stand behind the word."""
+    """`--log LEVEL`, `--log-format`. See `hoisted` for how they may also stand behind the word."""
     levels = ("debug", "info", "warning", "error")
     text = f"how much is logged: {', '.join(levels)} (default: {default})"
     parser.add_argument("--log", choices=levels, default=default, metavar="LEVEL", help=text)
+    text = "lines for people, or one JSON object each (default: text)"
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help=text)
 
 
 class _Version(argparse.Action):

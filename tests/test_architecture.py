@@ -80,6 +80,8 @@ USABLE = (
     "relay.checks.bundle", "relay.checks.findings", "relay.checks.machine",
     # The words of both programs for radios.
     "relay.wanted",
+    # Lines of both logs are alike.
+    "relay.json_log",
     # One measure for relays and for the radios of one.
     "relay.radio.score",
 )  # fmt: skip

@@ -15,6 +15,7 @@ from relay.checks.findings import Mark, run_checks
 from relay.commands.base import RelayStart, start_of
 from relay.config import agent_config
 from relay.hub_link.uplink import Uplink
+from relay.json_log import JsonLines
 from relay.link.event_loop import new_event_loop
 from relay.radio.base import Radio, toys_run_on
 from relay.radio.choice import RadioChoice, open_radio
@@ -31,9 +32,9 @@ def serve(options: argparse.Namespace) -> int:
     start = start_of(options)
     trace = Trace(options.trace) if options.trace else None
     radio = open_radio(start.wanted, trace)
-    console = RelayConsole(sys.stderr)
+    console = RelayConsole(sys.stderr) if options.log_format == "text" else None
     level = "DEBUG" if options.verbose else options.log.upper()
-    logging.basicConfig(level=level, handlers=[console])
+    logging.basicConfig(level=level, handlers=[console or _json_lines()])
     # A network that is gone is a line of ours, not a traceback of the library's.
     logging.getLogger("zeroconf").setLevel(logging.CRITICAL)
     try:
@@ -45,7 +46,16 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _relay(radio: Radio, start: RelayStart, name: str | None, console: RelayConsole) -> None:
+def _json_lines() -> logging.Handler:
+    """What happens, for a machine; the picture is for people."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    return handler
+
+
+async def _relay(
+    radio: Radio, start: RelayStart, name: str | None, console: RelayConsole | None
+) -> None:
     """The whole relay, until a signal ends it. Raises RelayError for what a user can put right."""
     config = agent_config(start.file, name, start.state, outlived=toys_run_on(radio))
     agent = Agent(radio, config)
@@ -59,7 +69,8 @@ async def _relay(radio: Radio, start: RelayStart, name: str | None, console: Rel
             if (paired := start.hub.paired) is not None:
                 agent.on_places = paired.told
                 group.create_task(paired.keep(), name="where the hub is")
-            group.create_task(console.run(agent, lambda: uplink.trouble), name="console")
+            if console is not None:
+                group.create_task(console.run(agent, lambda: uplink.trouble), name="console")
             group.create_task(_look_at_radios(start.wanted), name="radio checks")
             group.create_task(sign_of_life(), name="sign of life")
             notify(READY)
