@@ -10,6 +10,7 @@ from pathlib import Path
 
 from forwarder.access.tls import users_certificate
 from forwarder.commands.base import FINE, Subcommand, port_number
+from forwarder.commands.collector import keep
 from forwarder.config import MEETING_PORT
 from forwarder.connectors.listener import EVERYWHERE
 from forwarder.errors import ConfigError
@@ -47,6 +48,11 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--proxy", action="append", default=[], metavar="NETWORK",
         help="believe X-Forwarded-For of proxies there too, not of this machine alone",
+    )  # fmt: skip
+    parser.add_argument(
+        "--nats", metavar="URL",
+        help="be one of several behind the same name, which meet by this NATS server, such as"
+        " nats://127.0.0.1:4222; several with commas",
     )  # fmt: skip
     parser.add_argument(
         "--owner", default="", metavar="TEXT", help="who serves it, for its first page"
@@ -90,12 +96,14 @@ def server(options: argparse.Namespace) -> MeetingServer:
         only=lambda id: ids is None or id in ids,
         proxies=Proxies(options.proxy),
         owner=neutralise(options.owner),
+        nats=options.nats,
     )
 
 
 def _run(options: argparse.Namespace) -> int:
     meeting = server(options)
     meeting.bind()
+    keep()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_serve(meeting))
 

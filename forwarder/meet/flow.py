@@ -1,4 +1,4 @@
-"""How fast one direction of a pair may be. Sans-I/O."""
+"""How fast one direction of a pair may be, and how often somebody may come. Sans-I/O."""
 
 from __future__ import annotations
 
@@ -17,3 +17,20 @@ class Flow:
         self._left = min(self._burst, self._left + (now - self._then) * self._rate) - size
         self._then = now
         return max(0.0, -self._left / self._rate)
+
+
+class Rate:
+    """A bucket that fills in a minute."""
+
+    __slots__ = ("left", "then")
+
+    def __init__(self, most: int, now: float) -> None:
+        self.left, self.then = float(most), now
+
+    def take(self, most: int, now: float) -> bool:
+        self.left = min(most, self.left + (now - self.then) * most / 60)
+        self.then = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True

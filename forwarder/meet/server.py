@@ -14,16 +14,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
 from forwarder.connectors.bounds import REQUEST_S, Bound, PeerOrigin, Purpose
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import EVERYWHERE, OPEN, Listener, place_of
+from forwarder.errors import ConfigError
 from forwarder.meet.bounds import (
     DEFAULT,
     FRAME_BYTES,
@@ -33,7 +34,9 @@ from forwarder.meet.bounds import (
     Bounds,
     sockets,
 )
+from forwarder.meet.endings import cut, ended, ending, sendable
 from forwarder.meet.flow import Flow
+from forwarder.meet.news import Newsboy
 from forwarder.meet.proxies import Proxies
 from forwarder.meet.table import MeetingState, MeetingTable, NoRoom, RegisteredHub, Visit
 from forwarder.web.headers import guard_headers
@@ -44,7 +47,6 @@ from relay.link.security.meeting import (
     HUB_PATH,
     JOIN_PATH,
     MAX_FRAME_BYTES,
-    NO_ANSWER,
     NOT_HERE,
     VISIT_PATH,
     Ended,
@@ -59,14 +61,21 @@ from relay.link.security.meeting import (
 )
 from relay.link.websocket import CLOSE_S, WebSocketChannel, aiohttp_limit
 
+if TYPE_CHECKING:
+    from forwarder.meet.nodes import Nodes, RemoteEnd
+
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+
+class PairEnd(Channel, Protocol):
+    """One end of a pair: a socket here, or one at another node. `congested`: bytes for it wait."""
+
+    @property
+    def congested(self) -> bool: ...
+
 
 _POLICY = 1008
 _GOING_AWAY = 1001
-# Codes that a program may send (RFC 6455, 7.4): others stand for "there was none".
-_SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 _FOR_PROGRAMS = "This is for programs: give the address of this meeting point to a hub.\n"
 _INDEX = """This is a meeting point of Buttplug Forwarder.
 
@@ -95,13 +104,16 @@ class MeetingServer:
         proxies: Proxies | None = None,
         owner: str = "",
         option: str = "--port",
+        nats: str | None = None,
     ) -> None:
+        """Raises ConfigError: `nats` needs a package that is not there."""
         self.table = MeetingTable(bounds, only=only)
         self.origin = origin
         self._proxies = proxies or Proxies()
         self._owner = owner
         self._hubs: dict[RegisteredHub, WebSocketChannel] = {}
         self._visitors: dict[Visit, _Waiting] = {}
+        self._nodes = None if nats is None else _nodes(nats, self.table)
         self._app = app = web.Application()
         app[OPEN] = {}
         app.on_response_prepare.append(guard_headers)
@@ -141,9 +153,13 @@ class MeetingServer:
         self._listener.close()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serve until cancelled. Raises ConfigError if the port cannot be had."""
+        """Serve until cancelled. Raises ConfigError if the port cannot be had, or NATS."""
         self.bind()
+        if self._nodes is not None:
+            await self._nodes.connect()
         async with asyncio.TaskGroup() as tasks:
+            if self._nodes is not None:
+                tasks.create_task(self._nodes.run(), name="other nodes")
             tasks.create_task(self._listener.run(), name="listener")
             await self._listener.ready.wait()
             ready()
@@ -162,7 +178,7 @@ class MeetingServer:
 
     async def _hub(self, request: web.Request) -> web.StreamResponse:
         async with self._opened(request, MAX_FRAME_BYTES) as (ws, channel):
-            hub = self.table.knock(channel.peer, _now(), lambda why: _cut(channel, why))
+            hub = self.table.knock(channel.peer, _now(), lambda why: cut(channel, why))
             self._hubs[hub] = channel
             try:
                 await self._register(channel, hub)
@@ -173,27 +189,19 @@ class MeetingServer:
 
     async def _register(self, channel: WebSocketChannel, hub: RegisteredHub) -> None:
         proving = Proving(self.origin)
-        # No more visitors wait than this: a queue that is full nobody takes anything from.
-        news: asyncio.Queue[News] = asyncio.Queue(self.table.bounds.visitors + 1)
         await channel.send(proving.first(await channel.receive()))
         key = proving.proof(await channel.receive())
-
-        def tell(item: News) -> None:
-            try:
-                news.put_nowait(item)
-            except asyncio.QueueFull:
-                _cut(channel, "the hub takes no news of its visitors")
+        news = Newsboy(channel, proving, self.table.bounds.visitors + 1)
 
         def visited(visit: Visit) -> None:
-            tell(Visitor(visit.ticket, visit.address, visit.id))
+            news.tell(Visitor(visit.ticket, visit.address, visit.id))
 
-        tell(Registered(self.table.prove(hub, key, _now(), visited)))
-        telling = asyncio.ensure_future(_tell(channel, proving, news))
+        news.tell(Registered(self.table.prove(hub, key, _now(), visited)))
         try:
             while True:
-                self._wish(hub, proving.wish(await channel.receive()), tell)
+                self._wish(hub, proving.wish(await channel.receive()), news.tell)
         finally:
-            await _end(telling)
+            await news.end()
 
     def _wish(self, hub: RegisteredHub, wish: HubWish, tell: Callable[[News], None]) -> None:
         """A hub wants to answer to one id more, or less."""
@@ -212,50 +220,97 @@ class MeetingServer:
             id = request.match_info["id"]
             if not is_id(id):
                 raise NoRoom("there is no such hub", NOT_HERE)
-            over: asyncio.Future[ChannelClosed] = asyncio.get_running_loop().create_future()
-
-            def end(why: str) -> None:
-                if not over.done():
-                    over.set_result(ChannelClosed(NO_ANSWER, why))
-
-            visit = self.table.visit(id, channel.peer, _now(), end)
-            self._visitors[visit] = _Waiting(channel, over)
+            over, end = ending()
+            if self._nodes is not None and not self.table.here(id):
+                visit = self.table.visit_elsewhere(id, channel.peer, _now(), end)
+            else:
+                visit = self.table.visit(id, channel.peer, _now(), end)
+            waiting = self._visitors[visit] = _Waiting(channel, over)
             try:
-                closed = await over
+                if visit.hub is None:
+                    closed = await self._far_hub(visit, waiting)
+                else:
+                    closed = await over
             finally:
                 del self._visitors[visit]
                 self.table.leave_visit(visit)
-            await channel.close(_code(closed), closed.reason)
+            await channel.close(sendable(closed), closed.reason)
         return ws
+
+    async def _far_hub(self, visit: Visit, waiting: _Waiting) -> ChannelClosed:
+        """A visitor of this node, whose hub may be at another. Raises NoRoom."""
+        assert self._nodes is not None
+        hubs: list[RemoteEnd] = []
+        something = asyncio.Event()
+        waiting.over.add_done_callback(lambda _: something.set())
+
+        def joined(end: RemoteEnd) -> None:
+            hubs.append(end)
+            something.set()
+
+        stop_waiting = await self._nodes.ask(visit, joined)
+        try:
+            await something.wait()
+        finally:
+            await stop_waiting()
+        if not hubs:
+            return waiting.over.result()
+        (hub,) = hubs
+        return await self._far(hub, self._pair(visit, hub, waiting.channel, waiting.over))
+
+    async def _far_visitor(self, ticket: str, hub: WebSocketChannel) -> ChannelClosed:
+        """A hub of this node comes for a visitor of another. Raises NoRoom."""
+        assert self._nodes is not None
+        over, end = ending()
+        visit = self.table.pair_elsewhere(_now(), end)
+        try:
+            visitor = await self._nodes.join(ticket)
+            return await self._far(visitor, self._pair(visit, hub, visitor, over))
+        finally:
+            self.table.leave_visit(visit)
+
+    async def _far(self, end: RemoteEnd, pair: Awaitable[ChannelClosed]) -> ChannelClosed:
+        """A pair with an end at another node, which is told how it ended."""
+        assert self._nodes is not None
+        closed = ChannelClosed(_GOING_AWAY, "the meeting point is ending")
+        try:
+            closed = await pair
+        finally:
+            await self._nodes.left(end, sendable(closed), closed.reason)
+        return closed
 
     async def _join(self, request: web.Request) -> web.StreamResponse:
         async with self._opened(request, FRAME_BYTES) as (ws, channel):
-            visit = self.table.join(request.match_info["ticket"], _now())
-            visitor = self._visitors[visit]
-            closed = await self._pair(visit, channel, visitor)
-            if not visitor.over.done():
-                visitor.over.set_result(closed)
-            await channel.close(_code(closed), closed.reason)
+            ticket = request.match_info["ticket"]
+            if self._nodes is not None and not self.table.waits(ticket):
+                closed = await self._far_visitor(ticket, channel)
+            else:
+                visit = self.table.join(ticket, _now())
+                visitor = self._visitors[visit]
+                closed = await self._pair(visit, channel, visitor.channel, visitor.over)
+                if not visitor.over.done():
+                    visitor.over.set_result(closed)
+            await channel.close(sendable(closed), closed.reason)
         return ws
 
-    async def _pair(self, visit: Visit, hub: WebSocketChannel, visitor: _Waiting) -> ChannelClosed:
+    async def _pair(
+        self, visit: Visit, hub: PairEnd, visitor: PairEnd, over: asyncio.Future[ChannelClosed]
+    ) -> ChannelClosed:
         """Pass frames both ways until one end closes; returns how."""
         ways = [
-            asyncio.ensure_future(self._pass(visit, hub, visitor.channel)),
-            asyncio.ensure_future(self._pass(visit, visitor.channel, hub)),
+            asyncio.ensure_future(self._pass(visit, hub, visitor)),
+            asyncio.ensure_future(self._pass(visit, visitor, hub)),
         ]
         try:
-            await asyncio.wait([*ways, visitor.over], return_when=asyncio.FIRST_COMPLETED)
-            if visitor.over.done():
-                return visitor.over.result()
+            await asyncio.wait([*ways, over], return_when=asyncio.FIRST_COMPLETED)
+            if over.done():
+                return over.result()
             return next(way.result() for way in ways if way.done())
         finally:
             for way in ways:
-                await _end(way)
+                await ended(way)
 
-    async def _pass(
-        self, visit: Visit, source: WebSocketChannel, sink: WebSocketChannel
-    ) -> ChannelClosed:
+    async def _pass(self, visit: Visit, source: PairEnd, sink: PairEnd) -> ChannelClosed:
         bounds = self.table.bounds
         flow = Flow(bounds.bytes_s, bounds.burst_bytes, _now())
         try:
@@ -290,6 +345,7 @@ class MeetingServer:
         )
         async with asyncio.timeout(REQUEST_S):
             await ws.prepare(request)
+        ws.headers.clear()  # they have left; ten thousand hubs keep none
         if request.transport is None:
             raise web.HTTPServiceUnavailable  # it has gone again
         peer = request.transport.get_extra_info("peername")
@@ -319,29 +375,14 @@ class _Waiting:
     over: asyncio.Future[ChannelClosed]
 
 
-async def _tell(channel: Channel, proving: Proving, news: asyncio.Queue[News]) -> None:
-    """Hand a hub its news, until it does not take them."""
+def _nodes(url: str, table: MeetingTable) -> Nodes:
     try:
-        while True:
-            await channel.send(proving.say(await news.get()))
-    except ChannelClosed as closed:
-        log.debug("%s: %s", channel.peer, closed)
-
-
-async def _end(task: asyncio.Future[T]) -> None:
-    """Cancel `task` and wait for it; what it would have raised is of no account any more."""
-    task.cancel()
-    await asyncio.wait([task])
-
-
-def _cut(channel: WebSocketChannel, why: str) -> None:
-    """At once, and without waiting: it is silent, or another connection has taken its place."""
-    log.debug("%s: %s", channel.peer, why)
-    channel.transport.abort()
-
-
-def _code(closed: ChannelClosed) -> int:
-    return closed.code if any(closed.code in codes for codes in _SENDABLE) else _GOING_AWAY
+        from forwarder.meet.nodes import Nodes
+    except ImportError:
+        raise ConfigError(
+            "--nats needs one package more: pip install 'buttplug-forwarder[nats]'."
+        ) from None
+    return Nodes(url, table)
 
 
 def _now() -> float:

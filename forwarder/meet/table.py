@@ -29,9 +29,10 @@ from enum import Enum, auto
 
 from forwarder.connectors.doors import network_of
 from forwarder.meet.bounds import DEFAULT, IDLE_S, JOIN_S, PROOF_S, SILENT_S, Bounds
+from forwarder.meet.flow import Rate
 from relay.link.security.meeting import FULL, NOT_HERE, derived_id, hub_id
 
-_GONE = "the hub is not at this meeting point now"
+NOBODY = "the hub is not at this meeting point now"
 
 
 class MeetingState(Enum):
@@ -62,20 +63,31 @@ class RegisteredHub:
         self.heard = now
         self.id = ""
         self.key = b""
-        self.ids: dict[str, _Rate] = {}
+        self.ids: dict[str, Rate] = {}
         self.state = MeetingState.KNOCKING
         self.tell: Callable[[Visit], None] = _nobody
-        self.wishes: _Rate | None = None
+        self.wishes: Rate | None = None
 
 
 class Visit:
     """A visitor, and the pair that it becomes. `end` closes what there is of it, at once."""
 
-    __slots__ = ("address", "end", "heard", "hub", "id", "network", "since", "state", "ticket")
+    __slots__ = (
+        "address",
+        "end",
+        "heard",
+        "hub",
+        "id",
+        "network",
+        "own",
+        "since",
+        "state",
+        "ticket",
+    )
 
     def __init__(
         self,
-        hub: RegisteredHub,
+        hub: RegisteredHub | None,
         id: str,
         address: str,
         ticket: str,
@@ -83,6 +95,8 @@ class Visit:
         end: Callable[[str], None],
     ) -> None:
         self.hub = hub
+        # Whether it asks for a hub itself, not for a share.
+        self.own = hub is None or id == hub.id
         self.id = id
         self.address = address
         self.network = network_of(address)
@@ -97,23 +111,6 @@ def _nobody(visit: Visit) -> None:
     raise AssertionError("a hub that has not proven itself was told of a visitor")
 
 
-class _Rate:
-    """A bucket that fills in a minute."""
-
-    __slots__ = ("left", "then")
-
-    def __init__(self, most: int, now: float) -> None:
-        self.left, self.then = float(most), now
-
-    def take(self, most: int, now: float) -> bool:
-        self.left = min(most, self.left + (now - self.then) * most / 60)
-        self.then = now
-        if self.left < 1:
-            return False
-        self.left -= 1
-        return True
-
-
 class MeetingTable:
     """All of it. `only`: whether an id may register here."""
 
@@ -125,6 +122,9 @@ class MeetingTable:
         ticket: Callable[[], str] = lambda: secrets.token_urlsafe(24),
     ) -> None:
         self.bounds = bounds
+        # Told of each id that hubs answer to here from now on, or not any more.
+        self.answers: Callable[[str], None] = lambda id: None
+        self.silent: Callable[[str], None] = lambda id: None
         self._only = only
         self._ticket = ticket
         self._hubs: dict[RegisteredHub, None] = {}
@@ -139,8 +139,8 @@ class MeetingTable:
         self._waiting_for: Counter[str] = Counter()
         self._pairs_at: Counter[str] = Counter()
         self._pairs_of: Counter[str] = Counter()
-        self._attempts = _Rate(bounds.attempts, 0.0)
-        self._attempts_at: dict[str, _Rate] = {}
+        self._attempts = Rate(bounds.attempts, 0.0)
+        self._attempts_at: dict[str, Rate] = {}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -191,7 +191,7 @@ class MeetingTable:
     def answer(self, hub: RegisteredHub, seed: bytes, now: float) -> str:
         """It answers to the id of its key and `seed` too; returns that. Raises NoRoom."""
         if hub.state is not MeetingState.REGISTERED:
-            raise NoRoom(_GONE, NOT_HERE)
+            raise NoRoom(NOBODY, NOT_HERE)
         id = derived_id(hub.key, seed)
         if id in hub.ids:
             return id
@@ -209,20 +209,30 @@ class MeetingTable:
         if hub.ids.pop(id, None) is None:
             return
         del self._registered[id]
+        self.silent(id)
         for visit in [visit for visit in self._waiting.values() if visit.id == id]:
             end = visit.end
             self.leave_visit(visit)
-            end(_GONE)
+            end(NOBODY)
 
     def wishes(self, hub: RegisteredHub, now: float) -> bool:
         """Count one change of its ids; False if there are too many."""
         most = self.bounds.wishes_each
-        hub.wishes = hub.wishes or _Rate(most, now)
+        hub.wishes = hub.wishes or Rate(most, now)
         return hub.wishes.take(most, now)
 
+    def moved(self, id: str) -> None:
+        """The hub with this id has come to another node: what is left of it here is dead."""
+        hub = self._registered.get(id)
+        if hub is not None:
+            end = hub.end
+            self.leave_hub(hub)
+            end("the hub came back at another node")
+
     def _add(self, hub: RegisteredHub, id: str, most: int, now: float) -> None:
-        hub.ids[id] = _Rate(most, now)
+        hub.ids[id] = Rate(most, now)
         self._registered[id] = hub
+        self.answers(id)
 
     def leave_hub(self, hub: RegisteredHub) -> None:
         """Its connection is gone. Idempotent."""
@@ -234,32 +244,73 @@ class MeetingTable:
         _less(self._hubs_at, hub.network)
         for id in hub.ids:
             del self._registered[id]
+            self.silent(id)
         hub.ids.clear()
 
     # --- visitors -------------------------------------------------------------------------------
 
     def visit(self, id: str, address: str, now: float, end: Callable[[str], None]) -> Visit:
         """Somebody at `address` asks for the hub `id`, which is told. Raises NoRoom."""
-        network = network_of(address)
-        self._attempt(network, now)
         hub = self._registered.get(id)
         if hub is None:
-            raise NoRoom(_GONE, NOT_HERE)
-        bounds = self.bounds
-        own = id == hub.id
+            self._attempt(network_of(address), now)
+            raise NoRoom(NOBODY, NOT_HERE)
+        visit = self._wait(Visit(hub, id, address, self._ticket(), now, end), now)
+        try:
+            self._tell(hub, visit, now)
+        except NoRoom:
+            self.leave_visit(visit)
+            raise
+        return visit
+
+    def waits(self, ticket: str) -> bool:
+        """Whether the visitor with this ticket waits at this node."""
+        return ticket in self._waiting
+
+    def here(self, id: str) -> bool:
+        """Whether a hub answers to `id` at this node."""
+        return id in self._registered
+
+    def visit_elsewhere(
+        self, id: str, address: str, now: float, end: Callable[[str], None]
+    ) -> Visit:
+        """The same for a hub that may be at another node: whoever calls this asks there. Raises
+        NoRoom."""
+        return self._wait(Visit(None, id, address, self._ticket(), now, end), now)
+
+    def tell(self, id: str, address: str, ticket: str, now: float) -> None:
+        """A visitor who waits at another node asks for the hub `id` of this one. Raises NoRoom."""
+        hub = self._registered.get(id)
+        if hub is None:
+            raise NoRoom(NOBODY, NOT_HERE)
+        self._tell(hub, Visit(hub, id, address, ticket, now, lambda why: None), now)
+
+    def pair_elsewhere(self, now: float, end: Callable[[str], None]) -> Visit:
+        """A pair of a hub at this node and a visitor at another, which counts it by its address.
+        Raises NoRoom."""
+        if len(self._pairs) >= self.bounds.pairs:
+            raise NoRoom("there are too many connections")
+        visit = Visit(None, "", "another node", "", now, end)
+        return self._paired(visit, now)
+
+    def _wait(self, visit: Visit, now: float) -> Visit:
+        bounds, network = self.bounds, visit.network
+        self._attempt(network, now)
         if self._waiting_at[network] >= bounds.visitors_each:
             raise NoRoom("too many visitors from your address are waiting")
-        most = bounds.visitors_hub if own else bounds.visitors_derived
-        if self._waiting_for[id] >= most or len(self._waiting) >= bounds.visitors:
+        most = bounds.visitors_hub if visit.own else bounds.visitors_derived
+        if self._waiting_for[visit.id] >= most or len(self._waiting) >= bounds.visitors:
             raise NoRoom("too many visitors are waiting; try again in a minute")
-        if not hub.ids[id].take(bounds.visits_hub if own else bounds.visits_derived, now):
-            raise NoRoom("this hub was asked for too often; try again in a minute")
-        visit = Visit(hub, id, address, self._ticket(), now, end)
         self._waiting[visit.ticket] = visit
         self._waiting_at[network] += 1
-        self._waiting_for[id] += 1
-        hub.tell(visit)
+        self._waiting_for[visit.id] += 1
         return visit
+
+    def _tell(self, hub: RegisteredHub, visit: Visit, now: float) -> None:
+        most = self.bounds.visits_hub if visit.own else self.bounds.visits_derived
+        if not hub.ids[visit.id].take(most, now):
+            raise NoRoom("this hub was asked for too often; try again in a minute")
+        hub.tell(visit)
 
     def join(self, ticket: str, now: float) -> Visit:
         """A hub comes for the visitor with this ticket. Raises NoRoom."""
@@ -269,10 +320,13 @@ class MeetingTable:
         bounds = self.bounds
         if self._pairs_at[visit.network] >= bounds.pairs_each:
             raise NoRoom("there are too many connections of the visitor's address")
-        most = bounds.pairs_hub if visit.id == visit.hub.id else bounds.pairs_derived
+        most = bounds.pairs_hub if visit.own else bounds.pairs_derived
         if self._pairs_of[visit.id] >= most or len(self._pairs) >= bounds.pairs:
             raise NoRoom("there are too many connections")
         self._no_longer_waits(visit)
+        return self._paired(visit, now)
+
+    def _paired(self, visit: Visit, now: float) -> Visit:
         visit.state, visit.heard = MeetingState.JOINED, now
         self._pairs[visit] = None
         self._pairs_at[visit.network] += 1
@@ -329,7 +383,7 @@ class MeetingTable:
 
     def _attempt(self, network: str, now: float) -> None:
         bounds = self.bounds
-        rate = self._attempts_at.pop(network, None) or _Rate(bounds.attempts_each, now)
+        rate = self._attempts_at.pop(network, None) or Rate(bounds.attempts_each, now)
         while len(self._attempts_at) >= bounds.addresses:
             del self._attempts_at[next(iter(self._attempts_at))]
         self._attempts_at[network] = rate  # newest last

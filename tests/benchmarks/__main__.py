@@ -19,7 +19,7 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from relay.radio.simulated.catalogue import toys_by_name
-from tests.benchmarks import devices, path
+from tests.benchmarks import devices, meet, path
 from tests.benchmarks.floor import STAMP
 from tests.benchmarks.row import Row
 from tests.system.processes import House, Program, free_ports, house, until
@@ -285,6 +285,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         rows = asyncio.run(measure(options.seconds, Path(folder)))
+        rows += asyncio.run(meet.rows(options.seconds, Path(folder)))
     rows += path.rows()
     rows += devices.rows()
     width = max(len(row.figure) for row in rows)

@@ -10,19 +10,16 @@ import asyncio
 import sys
 import threading
 
-from forwarder.meet.server import MeetingServer
+from forwarder.meet.server import MeetingServer, PairEnd
 from forwarder.meet.table import Visit
 from relay.link.channel import Frame
 from relay.link.errors import ChannelClosed
-from relay.link.websocket import WebSocketChannel
 
 
 class TwistingPoint(MeetingServer):
     twist = ""
 
-    async def _pass(
-        self, visit: Visit, source: WebSocketChannel, sink: WebSocketChannel
-    ) -> ChannelClosed:
+    async def _pass(self, visit: Visit, source: PairEnd, sink: PairEnd) -> ChannelClosed:
         end = "relay" if sink is self._visitors[visit].channel else "hub"
         kept: list[Frame] = []
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from forwarder.app import App
-from forwarder.commands.program.serve import keep
+from forwarder.commands.collector import keep
 from forwarder.config import Clients, Config, Link, RadioSection, Upstream, WebsocketDevices
 from forwarder.log import set_up
 from forwarder.stalls import Stalls

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import Callable, Iterable
@@ -12,6 +11,7 @@ from forwarder.app import App
 from forwarder.checks.examine import start_checks
 from forwarder.checks.settings import settings
 from forwarder.commands.base import FINE
+from forwarder.commands.collector import keep
 from forwarder.config import Config
 from forwarder.console import HubConsole
 from forwarder.errors import ConfigError
@@ -21,16 +21,6 @@ from relay.link.event_loop import new_event_loop
 from relay.service_manager import READY, STOPPING, notify, sign_of_life
 
 log = logging.getLogger(__name__)
-
-
-def keep() -> None:
-    """What was loaded stays loaded: the collector would go through all of it again and again, 30 ms
-    each time, in which nobody is served (`make hostile`: 52 ms at worst with it, 10 without)."""
-    gc.collect()
-    gc.freeze()
-    # What is left to go through is little. aiohttp leaves 12 KiB in circles for each websocket that
-    # a stranger opened: by default a thousand of them are waited for, before they are taken away.
-    gc.set_threshold(700, 10, 3)
 
 
 def serve(start: HubStart, ready: Callable[[App], None] = lambda app: None) -> int:

@@ -242,25 +242,28 @@ class Registering:
 
 
 class Proving:
-    """The meeting point's end, for one hub that nobody knows yet. `key` once it is proven."""
+    """The meeting point's end, for one hub that nobody knows yet."""
 
     def __init__(self, origin: str) -> None:
-        self._noise = HandshakeState(PATTERN, initiator=False, prologue=LABEL + origin.encode())
+        self._noise: HandshakeState | None = HandshakeState(
+            PATTERN, initiator=False, prologue=LABEL + origin.encode()
+        )
         self._transport: Transport | None = None
-        self.key: bytes | None = None
 
     def first(self, frame: str | bytes) -> bytes:
         """Take the first frame and return the answer. Raises LinkViolation."""
+        assert self._noise is not None
         self._noise.read_message(_bounded(frame))
         return self._noise.write_message()
 
     def proof(self, frame: str | bytes) -> bytes:
         """Take the proof and return the hub's public key. Raises LinkViolation."""
+        assert self._noise is not None
         self._noise.read_message(_bounded(frame))
         key = self._noise.remote_static
         assert key is not None
         self._transport = Transport(*self._noise.split())
-        self.key = key
+        self._noise = None  # ten thousand hubs keep none of it
         return key
 
     def say(self, news: News) -> bytes:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from forwarder.meet.server import MeetingServer
+from forwarder.meet.server import MeetingServer, PairEnd
 from forwarder.meet.table import Visit
 from relay.link.channel import Channel, Frame
 from relay.link.errors import ChannelClosed, LinkError
@@ -16,7 +16,7 @@ from relay.link.security.handshake import HandshakeRefused
 from relay.link.security.meeting import hub_id
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import SecureChannel, secure_as_hub, secure_as_relay
-from relay.link.websocket import WebSocketChannel, dial
+from relay.link.websocket import dial
 from tests.forwarder.meet.points import House, house, running
 from tests.relay.link.channel_pairs import KnowsOne
 from tests.system.processes import free_ports
@@ -34,9 +34,7 @@ class HostilePoint(MeetingServer):
         self.twists: Callable[[], Twist] = lambda: lambda frame: [frame]
         self.to_everybody = False
 
-    async def _pass(
-        self, visit: Visit, source: WebSocketChannel, sink: WebSocketChannel
-    ) -> ChannelClosed:
+    async def _pass(self, visit: Visit, source: PairEnd, sink: PairEnd) -> ChannelClosed:
         twist = self.twists()
         try:
             while True:
