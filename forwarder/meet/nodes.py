@@ -60,17 +60,17 @@ _TROUBLE: Final = (NatsError, OSError, TimeoutError)
 _LOST: Final = "the nodes of the meeting point have lost each other"
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _NodeAsked(msgspec.Struct, frozen=True):
     ticket: str
     address: str
 
 
-class _Refused(msgspec.Struct, frozen=True):
+class _NodeRefused(msgspec.Struct, frozen=True):
     code: int
     text: str
 
 
-class _Came(msgspec.Struct, frozen=True):
+class _NodeCame(msgspec.Struct, frozen=True):
     node: str
     id: str
 
@@ -245,7 +245,7 @@ class Nodes:
                     await _quietly(self._listening.pop(id).unsubscribe)
                 for id in [id for id in self._wanted if id not in self._listening]:
                     self._listening[id] = await client.subscribe(f"bpf.hub.{id}", cb=self._asked)
-                    came = msgspec.msgpack.encode(_Came(self._node, id))
+                    came = msgspec.msgpack.encode(_NodeCame(self._node, id))
                     await _quietly(partial(client.publish, "bpf.came", came))
         finally:
             await _quietly(client.close)
@@ -261,19 +261,19 @@ class Nodes:
         self._changed.set()
 
     async def _came(self, message: Msg) -> None:
-        came = msgspec.msgpack.decode(message.data, type=_Came)
+        came = msgspec.msgpack.decode(message.data, type=_NodeCame)
         if came.node != self._node:
             self._table.moved(came.id)
 
     async def _asked(self, message: Msg) -> None:
         """Somebody at another node asks for a hub of this one."""
-        asked = msgspec.msgpack.decode(message.data, type=_Asked)
+        asked = msgspec.msgpack.decode(message.data, type=_NodeAsked)
         id = message.subject.rpartition(".")[2]
         answer = b""
         try:
             self._table.tell(id, asked.address, asked.ticket, _now())
         except NoRoom as full:
-            answer = msgspec.msgpack.encode(_Refused(full.code, str(full)))
+            answer = msgspec.msgpack.encode(_NodeRefused(full.code, str(full)))
         await _quietly(lambda: message.respond(answer))
 
     # --- visitors of this node ------------------------------------------------------------------
@@ -294,14 +294,14 @@ class Nodes:
                     visit.end(_LOST)
                     raise
             except NoRoom as full:
-                answer = msgspec.msgpack.encode(_Refused(full.code, str(full)))
+                answer = msgspec.msgpack.encode(_NodeRefused(full.code, str(full)))
             await _quietly(lambda: message.respond(answer))
 
         try:
             waiting = await client.subscribe(f"bpf.join.{visit.ticket}", cb=came)
         except _TROUBLE as error:
             raise NoRoom(NOBODY, NOT_HERE) from error
-        asked = msgspec.msgpack.encode(_Asked(visit.ticket, visit.address))
+        asked = msgspec.msgpack.encode(_NodeAsked(visit.ticket, visit.address))
         try:
             await self._request(f"bpf.hub.{visit.id}", asked, NOBODY)
         except BaseException:
@@ -351,7 +351,7 @@ class Nodes:
                 log.debug("%s: %r", subject, error)
                 raise NoRoom(nobody, NOT_HERE) from error
             if answer.data:
-                refused = msgspec.msgpack.decode(answer.data, type=_Refused)
+                refused = msgspec.msgpack.decode(answer.data, type=_NodeRefused)
                 raise NoRoom(neutralise(refused.text, 120), refused.code)
             return
 

@@ -63,7 +63,7 @@ class RegisteredHub:
         self.heard = now
         self.id = ""
         self.key = b""
-        self.ids: dict[str, Rate] = {}
+        self.ids: dict[str, Rate | None] = {}  # None: not yet
         self.state = MeetingState.KNOCKING
         self.tell: Callable[[Visit], None] = _nobody
         self.wishes: Rate | None = None
@@ -185,7 +185,7 @@ class MeetingTable:
         hub.id, hub.key = id, key
         hub.state, hub.heard, hub.tell = MeetingState.REGISTERED, now, tell
         self._proven += 1
-        self._add(hub, id, self.bounds.visits_hub, now)
+        self._add(hub, id)
         return id
 
     def answer(self, hub: RegisteredHub, seed: bytes, now: float) -> str:
@@ -200,15 +200,15 @@ class MeetingTable:
             raise NoRoom(f"a hub may have {bounds.derived_each} shares at a time here")
         if len(self._registered) - self._proven >= bounds.derived:
             raise NoRoom("this meeting point has all the shares it can take")
-        self._add(hub, id, bounds.visits_derived, now)
+        self._add(hub, id)
         return id
 
     def ended(self, hub: RegisteredHub, seed: bytes) -> None:
         """It does not answer to that id any more, and who waits for it need not."""
         id = derived_id(hub.key, seed)
-        if hub.ids.pop(id, None) is None:
+        if id not in hub.ids:
             return
-        del self._registered[id]
+        del hub.ids[id], self._registered[id]
         self.silent(id)
         for visit in [visit for visit in self._waiting.values() if visit.id == id]:
             end = visit.end
@@ -229,8 +229,8 @@ class MeetingTable:
             self.leave_hub(hub)
             end("the hub came back at another node")
 
-    def _add(self, hub: RegisteredHub, id: str, most: int, now: float) -> None:
-        hub.ids[id] = Rate(most, now)
+    def _add(self, hub: RegisteredHub, id: str) -> None:
+        hub.ids[id] = None
         self._registered[id] = hub
         self.answers(id)
 
@@ -308,7 +308,9 @@ class MeetingTable:
 
     def _tell(self, hub: RegisteredHub, visit: Visit, now: float) -> None:
         most = self.bounds.visits_hub if visit.own else self.bounds.visits_derived
-        if not hub.ids[visit.id].take(most, now):
+        rate = hub.ids[visit.id] or Rate(most, now)
+        hub.ids[visit.id] = rate
+        if not rate.take(most, now):
             raise NoRoom("this hub was asked for too often; try again in a minute")
         hub.tell(visit)
 

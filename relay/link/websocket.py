@@ -74,6 +74,8 @@ class _Flow(asyncio.Protocol):
     aiohttp never hears that there is no room.
     """
 
+    __slots__ = ("_clock", "_inner", "heard_at", "received", "room")
+
     def __init__(self, transport: asyncio.Transport) -> None:
         inner = transport.get_protocol()
         assert isinstance(inner, asyncio.Protocol)
