@@ -80,7 +80,6 @@ class Visit:
         "id",
         "network",
         "own",
-        "since",
         "state",
         "ticket",
     )
@@ -102,7 +101,6 @@ class Visit:
         self.network = network_of(address)
         self.ticket = ticket
         self.end = end
-        self.since = now
         self.heard = now
         self.state = MeetingState.WAITING
 
@@ -308,8 +306,7 @@ class MeetingTable:
 
     def _tell(self, hub: RegisteredHub, visit: Visit, now: float) -> None:
         most = self.bounds.visits_hub if visit.own else self.bounds.visits_derived
-        rate = hub.ids[visit.id] or Rate(most, now)
-        hub.ids[visit.id] = rate
+        rate = hub.ids[visit.id] = hub.ids[visit.id] or Rate(most, now)
         if not rate.take(most, now):
             raise NoRoom("this hub was asked for too often; try again in a minute")
         hub.tell(visit)
