@@ -8,16 +8,19 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parents[1]
@@ -28,13 +31,18 @@ SUITES = ("bookworm", "trixie")
 NOT_IN_THE_MACHINE = (
     "atheris",
     "bumble",
+    "evdev-binary",
     "hypothesis",
     "jsonschema",
+    "lovensepy",
     "mypy",
     "pytest-xdist",
     "pyyaml",
     "ruff",
+    "setuptools",
     "types-PyYAML",
+    "vermin",
+    "websockets",
 )
 # What of Bumble's dependencies a virtual radio needs.
 BUMBLE_NEEDS = ("pyee", "click")
@@ -45,8 +53,24 @@ NEEDED_PROGRAMS = {
 MEMORY_MIB = 512
 
 
+# Linux 6.1, which Debian 12 has, may crash in its own L2CAP layer when a link ends while it is
+# busy with it. That is nobody's fault here; any other crash is looked into.
+_CRASH = re.compile(rb"Kernel panic - not syncing.*?\bl2cap_[a-z_]+\+0x", re.DOTALL)
+# So often a crashed machine is started anew.
+AGAIN = 1
+
+
 class CannotBuild(Exception):
     """This computer lacks something; the text says what, in a line."""
+
+
+class Crashed(RuntimeError):
+    """The kernel crashed in its L2CAP layer."""
+
+
+def crashed(console: bytes) -> bool:
+    """Whether a machine's console shows that crash: a panic with L2CAP in its trace."""
+    return _CRASH.search(console) is not None
 
 
 def cache() -> Path:
@@ -55,16 +79,25 @@ def cache() -> Path:
     return home / "buttplug-forwarder-ble-vm"
 
 
+_KERNEL = ("build_kernel.sh", "kernel.config", "kernel.patch")
+_ROOT = ("build_root.sh",)
+
+
 def kernel() -> Path:
     """Return the kernel, built if need be. Raises CannotBuild."""
-    sources = ("build_kernel.sh", "kernel.config", "kernel.patch")
-    return _built("kernel", _key(sources), "build_kernel.sh")
+    return _built("kernel", _key(_KERNEL), "build_kernel.sh")
 
 
 def root(suite: str) -> Path:
     """Return the folder with the machine's programs, built if need be. Raises CannotBuild."""
     wanted = (suite, *requirements())
-    return _built(f"root-{suite}", _key(("build_root.sh",), *wanted), "build_root.sh", *wanted)
+    return _built(f"root-{suite}", _key(_ROOT, *wanted), "build_root.sh", *wanted)
+
+
+def is_built(suite: str) -> bool:
+    """Whether `run` would build nothing."""
+    folder = f"root-{suite}-{_key(_ROOT, suite, *requirements())}"
+    return all((cache() / name).exists() for name in (f"kernel-{_key(_KERNEL)}", folder))
 
 
 def requirements() -> tuple[str, ...]:
@@ -75,13 +108,31 @@ def requirements() -> tuple[str, ...]:
     return (*(one for one in wanted if not one.startswith(NOT_IN_THE_MACHINE)), *BUMBLE_NEEDS)
 
 
-def run(command: Sequence[str], suite: str, out: Path, timeout_s: float) -> int:
+def run(
+    command: Sequence[str],
+    suite: str,
+    out: Path,
+    timeout_s: float,
+    once: Callable[[Sequence[str], str, Path, float], int] | None = None,
+) -> int:
     """Run `command` in a fresh machine, in the tree; returns its exit code.
 
     What it prints goes to our standard output; what it leaves in /mnt/out comes into `out`, with
-    the logs of the kernel, D-Bus and bluetoothd. Raises CannotBuild, and RuntimeError if the
-    machine ended before the command did, subprocess.TimeoutExpired.
+    the logs of the kernel, D-Bus and bluetoothd. After a crash of the kernel's L2CAP layer it runs
+    anew, once; that is said. Raises CannotBuild, and RuntimeError if the machine ended before the
+    command did (Crashed: in that way again), subprocess.TimeoutExpired.
     """
+    once = once or run_once
+    for crashes in range(AGAIN):
+        try:
+            return once(command, suite, out, timeout_s)
+        except Crashed:
+            print(f"crashes of the kernel's L2CAP layer: {crashes + 1}, it starts anew", flush=True)
+    return once(command, suite, out, timeout_s)
+
+
+def run_once(command: Sequence[str], suite: str, out: Path, timeout_s: float) -> int:
+    """`run`, without another try."""
     linux, folder = kernel(), root(suite)
     shutil.copy(HERE / "init", folder / "init")
     (out / "command").write_text(shlex.join(command) + "\n")
@@ -97,20 +148,45 @@ def run(command: Sequence[str], suite: str, out: Path, timeout_s: float) -> int:
         subprocess.Popen(
             [linux, "quiet", "ro", *(f"{name}={value}" for name, value in arguments.items())],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
             env={"TMPDIR": memory, "HOME": memory, "TERM": "dumb"},
         ) as machine,
     ):
+        assert machine.stdout is not None
+        console = _Console(machine.stdout)
         try:
             ended = machine.wait(timeout_s)
         finally:
             # Each process of the machine is one here, and does not end with its kernel.
             with suppress(ProcessLookupError):
                 os.killpg(machine.pid, signal.SIGKILL)
+            console.join()
     if not code.exists():
-        raise RuntimeError(f"the machine ended early ({ended}), see {out / 'kernel.log'}")
+        (out / "console.log").write_bytes(console.end)
+        if crashed(console.end):
+            raise Crashed(f"the kernel's L2CAP layer crashed, see {out / 'console.log'}")
+        raise RuntimeError(f"the machine ended early ({ended}), see {out / 'console.log'}")
     return int(code.read_text())
+
+
+class _Console(threading.Thread):
+    """Hands on what the machine prints, and keeps the end of it."""
+
+    KEPT = 64 * 1024
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        super().__init__(name="console", daemon=True)
+        self._pipe = pipe
+        self.end = b""
+        self.start()
+
+    def run(self) -> None:
+        while piece := os.read(self._pipe.fileno(), 4096):
+            sys.stdout.write(piece.decode(errors="replace"))
+            sys.stdout.flush()
+            self.end = (self.end + piece)[-self.KEPT :]
 
 
 def _key(sources: Sequence[str], *more: str) -> str:
