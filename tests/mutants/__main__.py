@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from tests.mutants.equal import listed, verdict
+from tests.mutants.equal import BOUND, killed_percent, listed, verdict
 from tests.mutants.run import Tally, chosen, run
 from tests.mutants.targets import GROUPS
 
@@ -34,13 +34,22 @@ def main(names: list[str]) -> int:
     for tally in tallies:
         known = sum(name in equal.get(tally.module, {}) for name in tally.survived)
         other = len(tally.survived) - known
-        part = 100 * len(tally.killed) / max(1, tally.tried - known)
+        part = killed_percent(tally, equal)
         print(
             f"{tally.module:<36}{tally.tried:>8}{len(tally.killed):>8}{known:>7}{other:>10}"
             f"{part:>8.1f}%" + (f"  ({tally.late} not tried in time)" if tally.late else "")
         )
     faults = [fault for tally in tallies for fault in verdict(tally, equal, whole=share >= 1)]
-    print("\n" + ("\n".join(faults) or "Every mutant was noticed but those that change nothing."))
+    print("\n" + "\n".join(faults))
+    if faults:
+        print(
+            f"FAILED: {len(faults)} lines above; a survivor needs a test, or a reason in equal.toml"
+        )
+    else:
+        print(
+            f"PASSED: in every module {BOUND:g} % or more were noticed, and equal.toml says of each"
+            " survivor why."
+        )
     return 1 if faults else 0
 
 

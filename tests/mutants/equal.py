@@ -20,9 +20,25 @@ def listed() -> dict[str, dict[str, str]]:
     return found
 
 
+def killed_percent(tally: Tally, equal: dict[str, dict[str, str]]) -> float:
+    """Of those that were tried and are not listed."""
+    known = sum(name in equal.get(tally.module, {}) for name in tally.survived)
+    return 100 * len(tally.killed) / max(1, tally.tried - known) if tally.tried > known else 100.0
+
+
+def stale(module: str, known: dict[str, str]) -> Iterator[str]:
+    """Which listed names are no mutants of `module` any more, a line each."""
+    names = {mutant.name for mutant in mutants(Path(module).read_text())}
+    for name in known:
+        if name not in names:
+            yield f"{module}: listed as equal, and no mutant: {name}"
+
+
 def verdict(tally: Tally, equal: dict[str, dict[str, str]], *, whole: bool) -> Iterator[str]:
     """What is wrong, a line each."""
     known = equal.get(tally.module, {})
+    if killed_percent(tally, equal) < BOUND:
+        yield f"{tally.module}: fewer than {BOUND:g} % were noticed"
     for name in tally.survived:
         if name not in known:
             yield f"{tally.module}: survived: {name}"
@@ -31,7 +47,4 @@ def verdict(tally: Tally, equal: dict[str, dict[str, str]], *, whole: bool) -> I
             yield f"{tally.module}: listed as equal, and noticed: {name}"
     if tally.late and whole:
         yield f"{tally.module}: {tally.late} were not tried in time"
-    names = {mutant.name for mutant in mutants(Path(tally.module).read_text())}
-    for name in known:
-        if name not in names:
-            yield f"{tally.module}: listed as equal, and no mutant: {name}"
+    yield from stale(tally.module, known)
