@@ -19,6 +19,7 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     serial         serial ports with what is on them, as "/dev/ttyUSB0=tcode"
     tcode          T-Code machines on the network, as "udp://tcode.local:8000"
     gamepads       every game pad that rumbles
+    dongle         Lovense's USB dongles: the serial port of one, or "hid" for the second generation
     esphome        Bluetooth proxies of ESPHome, as "proxy.local" or "192.168.1.7:6053"
     esphome_key    their encryption keys, each a file (or the key itself) for all of them, or for
                    one: "proxy.local=proxy.key"
@@ -28,6 +29,7 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     serial: tuple[str, ...] = ()
     tcode: tuple[str, ...] = ()
     gamepads: bool = False
+    dongle: tuple[str, ...] = ()
     esphome: tuple[str, ...] = ()
     esphome_key: tuple[str, ...] = ()
 
@@ -80,6 +82,9 @@ OPTIONS = (
         " ws://HOST/ws",
     ),
     RadioOption("gamepads", None, "every game pad of this machine that rumbles"),
+    RadioOption(
+        "dongle", "PORT", "a Lovense dongle: its serial port, or hid for the second generation"
+    ),
     RadioOption("esphome", "HOST[:PORT]", "a Bluetooth proxy of ESPHome, such as proxy.local"),
     RadioOption(
         "esphome_key", "[HOST=]KEY", "the encryption key of proxies, or of that one; better a file"

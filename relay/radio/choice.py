@@ -10,6 +10,7 @@ from relay.errors import UsageError
 from relay.radio.base import Radio
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.bluetooth.adapters import AdapterRadio, every_adapter
+from relay.radio.dongle.named import dongle_radio
 from relay.radio.esphome.named import esphome_radios
 from relay.radio.gamepad.named import gamepad_radio
 from relay.radio.several import MOST_RADIOS, Radios
@@ -65,6 +66,8 @@ def _radios(wanted: RadioChoice) -> Iterator[Radio]:
     yield from map(serial_radio, named.serial)
     _demand_once("--tcode", named.tcode)
     yield from map(network_radio, named.tcode)
+    _demand_once("--dongle", named.dongle)
+    yield from map(dongle_radio, named.dongle)
     _demand_once("--esphome", named.esphome)
     yield from esphome_radios(named.esphome, named.esphome_key)
     if named.gamepads:

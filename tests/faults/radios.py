@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from relay.link.messages import Advertisements, Connected, Disconnected, Packet, Scan, Wearer
+from relay.radio.dongle.connection import TX as DONGLE_TX
 from relay.radio.gamepad.radio import LEVELS
 from relay.radio.gamepad.radio import TX as PAD_TX
 from relay.radio.simulated.catalogue import toys_by_name
@@ -23,6 +24,8 @@ from relay.radio.simulated.toy import ToyOperation
 from relay.radio.wired.place import TX
 from tests.doubles.esphome_proxy import EsphomeProxy
 from tests.doubles.linkhub import LinkHub
+from tests.doubles.lovense_dongle import TOYS as AT_DONGLE
+from tests.doubles.lovense_dongle import DongleFirmware, PtyDongle
 from tests.doubles.relay_process import Hub, relay
 from tests.doubles.tcode_network import TcpToy, UdpToy, WebToy
 from tests.doubles.tcode_toy import Firmware, PtyToy
@@ -235,6 +238,40 @@ async def esphome(folder: Path) -> AsyncIterator[Behind]:
         yield BehindProxy(proxy)
 
 
+class BehindDongle:
+    """`fail`: the dongle takes a command for none."""
+
+    stop: tuple[Packet, ...] = (Packet(DONGLE_TX, b"Vibrate:0;", keys=(1,)),)
+    go = Packet(DONGLE_TX, b"Vibrate:20;", keys=(1,))
+
+    def __init__(self, folder: Path) -> None:
+        self._dongle = PtyDongle(folder / "ttyUSB0", DongleFirmware(AT_DONGLE[:1]))
+        self._firmware = self._dongle.firmware
+        self.options: tuple[str, ...] = ("--dongle", str(self._dongle.path))
+        self.hang, self.heal = self._dongle.hang, self._dongle.heal
+
+    async def plug(self) -> None:
+        self._dongle.plug()
+
+    async def pull(self) -> None:
+        self._dongle.pull()
+
+    def fail(self) -> None:
+        self._firmware.refuse = 1
+
+    def running(self) -> bool:
+        return self._firmware.level(AT_DONGLE[0]) > 0
+
+    def stopped_at(self, since: float) -> float | None:
+        record = self._firmware.record[AT_DONGLE[0]]
+        return next((at for at, level in record if at >= since and level == 0), None)
+
+
+@asynccontextmanager
+async def dongle(folder: Path) -> AsyncIterator[Behind]:
+    yield BehindDongle(folder)
+
+
 Make = Callable[[Path], AbstractAsyncContextManager[Behind]]
 TOYS: dict[str, Make] = {
     "serial": serial,
@@ -242,6 +279,7 @@ TOYS: dict[str, Make] = {
     "TCP": _network(TcpToy),
     "websocket": _network(WebToy),
     "ESPHome": esphome,
+    "dongle": dongle,
 }
 # Needs a kernel that lets us play devices to it, and root: the machine of `make ble-vm`.
 if os.access(UINPUT, os.W_OK):

@@ -1,0 +1,1 @@
+"""Lovense's USB dongle as a radio: one port, several toys, for machines without Bluetooth."""
