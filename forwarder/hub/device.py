@@ -77,6 +77,8 @@ class Device:
         self.truth = truth or Truth()
         # How the newest command of each feature ends; the same one again shares that.
         self._outcomes: dict[int, Outcome] = {}
+        # Commands that were handed over and not answered, by their number.
+        self._under_way: dict[int, Outcome] = {}
         self._info: DeviceInfo | None = None
         # How long the newest value took from here to the radio and back, and how many there were.
         self.took_ms: float | None = None
@@ -236,6 +238,7 @@ class Device:
         given = self.truth.give(values)
         for index in values:
             self._outcomes[index] = outcome
+        self._under_way[given.number] = outcome
         started = outcome.get_loop().time()
         outcome.add_done_callback(partial(self._ended, given, started, corrects))
 
@@ -243,19 +246,51 @@ class Device:
         for index in given.values:
             if self._outcomes.get(index) is done:
                 del self._outcomes[index]
+        self._under_way.pop(given.number, None)
         if _worked(done) and done.result() is not Fate.SUPERSEDED:
             self.truth.took(given)
             self.took_ms = (done.get_loop().time() - started) * 1000
             self.commands += 1
             return
         newest = [index for index in given.values if self.truth.newest(given, index)]
+        behind = [each for at, each in self._under_way.items() if at > given.number]
         if never_sent(done):
             self.truth.never_sent(given)
+        elif _worked(done) and newest and behind:
+            self._carried(given, newest, behind)
         else:
             self.truth.failed(given)
         if not _worked(done):
             for index in newest:
                 self._recall(index, given, corrects)
+
+    def _carried(self, given: Given, newest: Sequence[int], behind: Sequence[Outcome]) -> None:
+        """Another feature's packet took its place, and nothing newer was asked of `newest`: that
+        packet carries these values, too. Which of those behind it is, only its relay knows; so they
+        were taken when all of them were, and are in doubt if one was not."""
+        carried: Outcome = behind[0].get_loop().create_future()
+        for index in newest:
+            self._outcomes[index] = carried
+        left = len(behind)
+
+        def one_ended(_: Outcome) -> None:
+            nonlocal left
+            left -= 1
+            if left:
+                return
+            for index in newest:
+                if self._outcomes.get(index) is carried:
+                    del self._outcomes[index]
+            if all(map(_worked, behind)):
+                self.truth.took(given)
+                carried.set_result(Fate.TAKEN)
+            else:
+                self.truth.failed(given)
+                carried.set_exception(HardwareError(ErrorCode.REFUSED, "the packet was not taken"))
+                carried.exception()  # nobody has to look
+
+        for outcome in behind:
+            outcome.add_done_callback(one_ended)
 
     def _recall(self, index: int, given: Given, corrects: bool) -> None:
         """Its newest command failed, and must not be carried out by what comes later."""
