@@ -165,6 +165,8 @@ class RelayPages:
                 files = remote_files()
             else:
                 files = page_files({"dashboard": DASHBOARD, "relay": RELAY}[page])
+                if page == "dashboard":
+                    files |= page_files(_PLAY)
             files["index.html"] = files["index.html"].replace(_NO_SERVER, self._served_by)
             self._read[page] = files
         return self._read[page]

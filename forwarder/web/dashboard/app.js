@@ -10,6 +10,8 @@ import { Pairing } from './pairing.js';
 import { Seen } from './seen.js';
 import { Setup } from './setup.js';
 import { Shares } from './shares.js';
+import { Toasts } from './toasts.js';
+import { Together } from './together.js';
 
 const SCAN_S = 30;
 // A page that loads itself again because its token was not known does so once in a while only.
@@ -25,10 +27,13 @@ const devices = new Devices(feed);
 const hold = new Hold(() => {
   feed.release();
   devices.rest();
+  together.rest();
 });
 const around = new Around();
 const pairing = new Pairing();
 const shares = new Shares();
+const together = new Together(feed);
+const toasts = new Toasts();
 new Seen();
 new Setup();
 
@@ -54,6 +59,9 @@ function draw(state, change) {
   // A guest is told nothing of the hub, and may stop for the moment only.
   if (change.hold) hold.draw(state.hold, !state.hub);
   if (change.devices || change.live || change.relays || change.whole) devices.draw(state);
+  if (change.devices || change.whole) together.draw(state);
+  if (change.hold && state.hold?.mode) together.rest();
+  toasts.draw(state, change);
   around.draw(state, change);
   shares.draw(state, change);
 }

@@ -2,23 +2,27 @@
 
 import { call, callStop } from './api.js';
 import { $, attribute, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
+import { draw, hue } from './pictures.js';
 import { Spark } from './spark.js';
 import * as words from './words.js';
 
 // A hand on a slider makes up to a hundred events a second; the hub wants the newest of some.
 const DRIVE_EVERY_MS = 50;
+// From so many devices on each is one line, and opens when it is asked.
+const COMPACT = 8;
 
 export class Devices {
   constructor(feed) {
     this.feed = feed;
     this.sparks = new Map();
+    this.first = new Set();
     setInterval(() => this.sample(), 1000);
     $('known').addEventListener('toggle', () => this.known());
   }
 
   draw(state) {
-    const entries = Object.values(state.devices).sort((a, b) => a.index - b.index)
-      .map(device => [device.index, device]);
+    const entries = this.sorted(state).map(device => [device.index, device]);
+    klass($('device-list'), 'compact', entries.length >= COMPACT);
     keyed($('device-list'), entries, () => this.card(), (card, device) => this.update(card, device, state));
     show($('no-devices'), entries.length === 0);
     const radios = Object.values(state.relays).some(relay => relay.connected);
@@ -28,10 +32,24 @@ export class Devices {
       : 'There is no radio yet: pair a phone or another computer first.');
   }
 
+  // What runs comes first. Not while somebody is at the list: a button must not move away under a
+  // finger that is about to press it.
+  sorted(state) {
+    const list = $('device-list');
+    const busy = list.matches(':hover, :focus-within');
+    if (!busy) this.first = new Set(Object.entries(state.live).filter(([, live]) => live.running).map(([index]) => index));
+    const rank = device => (this.first.has(`${device.index}`) ? 0 : 1);
+    return Object.values(state.devices).sort((a, b) => rank(a) - rank(b) || a.index - b.index);
+  }
+
   // --- one card -------------------------------------------------------------------------------
 
   card() {
     const card = stamp('device');
+    card.querySelector('.more').onclick = event => {
+      klass(card, 'open', !card.classList.contains('open'));
+      attribute(event.currentTarget, 'aria-expanded', `${card.classList.contains('open')}`);
+    };
     card.querySelector('.stop-one').onclick = () => this.stop(card);
     card.querySelector('.drive').onclick = event => this.testDrive(card, event.currentTarget);
     card.querySelector('.settings').onclick = event => this.settings(card, event.currentTarget);
@@ -49,6 +67,9 @@ export class Devices {
     if (!live || card.live === live) return;
     card.live = live;
     klass(card, 'running', live.running);
+    // Quicker at a higher level; what may be running moves, too.
+    card.style.setProperty('--level', live.running ? Math.max(0.15, strongest(live)).toFixed(2) : '0');
+    text(card.querySelector('.summary'), summary(card.device, live));
     const notice = card.querySelector('.notice');
     show(notice, live.notice !== null);
     text(notice, live.notice ?? '');
@@ -71,6 +92,9 @@ export class Devices {
     card.device = device;
     card.live = null;
     text(card.querySelector('h3'), device.shown_name);
+    draw(card.querySelector('.picture'), device);
+    card.style.setProperty('--hue', hue(device.index));
+    attribute(card.querySelector('.more'), 'aria-label', `More of ${device.shown_name}`);
     text(card.querySelector('.source'), `at ${device.source}${pinned(device)}`);
     for (const [name, what] of [['stop-one', 'Stop'], ['drive', 'Test drive'], ['settings', 'Settings of']]) {
       attribute(card.querySelector(`.${name}`), 'aria-label', `${what} ${device.shown_name}`);
@@ -288,4 +312,14 @@ export class Devices {
 function pinned(device) {
   if (device.pinned) return ' (pinned)';
   return device.pins.some(pin => pin.how === 'prefer' && pin.relay === device.source) ? ' (preferred)' : '';
+}
+
+const strongest = live => Math.max(0, ...Object.values(live.levels).map(level => Math.abs(level.percent ?? 0) / 100));
+
+function summary(device, live) {
+  if (live.notice) return live.notice;
+  const on = Object.values(live.levels).filter(level => level.steps);
+  const by = [...new Set(on.map(level => level.driven_by).filter(Boolean))].join(', ');
+  const levels = on.map(level => `${words.kind(level.type)} ${words.level(level)}`).join(', ');
+  return levels ? `${levels}${by ? ` by ${by}` : ''}` : 'off';
 }

@@ -1,0 +1,50 @@
+// What happens while one looks elsewhere: a toy that goes, a battery that runs low.
+
+import { $ } from './dom.js';
+
+const SHOWN_MS = 8000;
+const MOST = 4;
+const LOW = 15;
+
+export class Toasts {
+  constructor() {
+    this.names = new Map();
+    this.low = new Set();
+  }
+
+  // What changed since the last time; what is there at the beginning is no news.
+  draw(state, change) {
+    if (change.whole) {
+      this.names = names(state);
+      this.low = low(state);
+      return;
+    }
+    if (change.devices) {
+      const now = names(state);
+      for (const [index, name] of this.names) if (!now.has(index)) this.show(`${name} is gone.`);
+      for (const [index, name] of now) if (!this.names.has(index)) this.show(`${name} is here.`);
+      this.names = now;
+    }
+    if (change.live) {
+      const now = low(state);
+      for (const index of now) {
+        if (!this.low.has(index)) this.show(`${this.names.get(index)}: battery ${state.live[index].battery} %.`);
+      }
+      this.low = now;
+    }
+  }
+
+  show(words) {
+    const list = $('toasts');
+    const item = document.createElement('li');
+    item.textContent = words;
+    list.append(item);
+    while (list.childElementCount > MOST) list.firstElementChild.remove();
+    setTimeout(() => item.remove(), SHOWN_MS);
+  }
+}
+
+const names = state => new Map(Object.values(state.devices).map(device => [`${device.index}`, device.shown_name]));
+
+const low = state => new Set(Object.entries(state.live)
+  .filter(([, live]) => live.battery !== null && live.battery <= LOW).map(([index]) => index));
