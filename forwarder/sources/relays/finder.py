@@ -211,12 +211,12 @@ class Finder:
             if self._user.allowed(address):
                 self._back.add(address, sighting.advertisement.name or "")
             return
+        if relay.openings.left(now) < 1:
+            return  # it will be heard again
         verdicts = self.verdicts(address, sighting)
         if not verdicts or verdicts[0].obstacle is not None:
             self._find_room(address, sighting, verdicts)
             return
-        if relay.openings.left(now) < 1:
-            return  # it will be heard again
         if not self._user.allowed(address):
             log.info("%s is denied by the user's configuration", address)
             sighting.leave_alone(now)

@@ -19,6 +19,8 @@ RETRY_LIMIT_S = 30.0
 RETRY_JITTER = 0.25
 # Addresses remembered, the one not heard for longest is forgotten; a crowded flat has some hundred.
 SIGHTINGS = 1024
+# And of each address relays, the same way: those of this machine may come by ever new names.
+RELAYS = 32
 
 
 @dataclass(slots=True)
@@ -89,6 +91,11 @@ class Sighting:
         """It is not connected any more: who heard it before that says nothing."""
         self._lost_at = now
 
+    def forget(self, relay: str) -> None:
+        """Whatever this relay has said and done."""
+        for known in (self.seen, self.radios, self._tries):
+            known.pop(relay, None)
+
     def leave_alone(self, now: float) -> None:
         """It is not wanted: do not look at it again soon."""
         self.not_before = now + RETRY_LIMIT_S
@@ -120,8 +127,11 @@ class SightingTable:
         # Behind the others: the first is the one that was not heard for longest.
         self._sightings[address] = sighting
         sighting.advertisement = _merged(sighting.advertisement, advertisement)
+        sighting.seen.pop(relay, None)
         sighting.seen[relay] = now, plausible(advertisement.rssi)
         sighting.radios[relay] = advertisement.radios
+        if len(sighting.seen) > RELAYS:
+            sighting.forget(next(iter(sighting.seen)))
         return sighting
 
     def get(self, address: str) -> Sighting | None:

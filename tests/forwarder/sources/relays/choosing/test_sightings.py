@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forwarder.sources.relays.choosing.sightings import (
+    RELAYS,
     RETRY_JITTER,
     RETRY_LIMIT_S,
     RETRY_S,
@@ -96,6 +97,17 @@ def test_a_flood_of_addresses_displaces_what_was_not_heard_for_longest() -> None
         if number % 100 == 0:
             assert sightings.note("r", heard("toy"), 0) is toy
     assert len(sightings) == SIGHTINGS
+
+
+def test_relays_with_ever_new_names_take_no_more_room_than_a_house() -> None:
+    sightings = SightingTable(jitter=lambda: 0.0)
+    for number in range(3 * RELAYS):
+        sighting = sightings.note(f"local:{number}", heard(), 0)
+        sighting.failed(f"local:{number}", 0)
+        sightings.note("attic", heard(), 0)
+    assert len(sighting.seen) == len(sighting.radios) == RELAYS
+    assert len(sighting._tries) <= RELAYS
+    assert sighting.fresh("attic", 0)
 
 
 def test_the_strength_is_known_per_relay() -> None:
