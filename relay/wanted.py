@@ -19,6 +19,8 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     serial         serial ports with what is on them, as "/dev/ttyUSB0=tcode"
     tcode          T-Code machines on the network, as "udp://tcode.local:8000"
     gamepads       every game pad that rumbles
+    hid            HID devices of Linux: joycon-left, joycon-right, pro-controller, cyclone-x10, or
+                   vendor and product as "057e:2006"
     dongle         Lovense's USB dongles: the serial port of one, or "hid" for the second generation
     esphome        Bluetooth proxies of ESPHome, as "proxy.local" or "192.168.1.7:6053"
     esphome_key    their encryption keys, each a file (or the key itself) for all of them, or for
@@ -29,6 +31,7 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     serial: tuple[str, ...] = ()
     tcode: tuple[str, ...] = ()
     gamepads: bool = False
+    hid: tuple[str, ...] = ()
     dongle: tuple[str, ...] = ()
     esphome: tuple[str, ...] = ()
     esphome_key: tuple[str, ...] = ()
@@ -82,6 +85,10 @@ OPTIONS = (
         " ws://HOST/ws",
     ),
     RadioOption("gamepads", None, "every game pad of this machine that rumbles"),
+    RadioOption(
+        "hid", "DEVICE", "a HID device: joycon-left, joycon-right, pro-controller, cyclone-x10, or"
+        " VVVV:PPPP"
+    ),
     RadioOption(
         "dongle", "PORT", "a Lovense dongle: its serial port, or hid for the second generation"
     ),

@@ -17,6 +17,7 @@ from relay.radio.several import MOST_RADIOS, Radios
 from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.trace import Trace, TracedRadio
+from relay.radio.wired.hid import hid_radio
 from relay.radio.wired.named import network_radio, serial_radio
 from relay.wanted import EVERY, NONE, NamedRadios
 
@@ -66,6 +67,8 @@ def _radios(wanted: RadioChoice) -> Iterator[Radio]:
     yield from map(serial_radio, named.serial)
     _demand_once("--tcode", named.tcode)
     yield from map(network_radio, named.tcode)
+    _demand_once("--hid", named.hid)
+    yield from map(hid_radio, named.hid)
     _demand_once("--dongle", named.dongle)
     yield from map(dongle_radio, named.dongle)
     _demand_once("--esphome", named.esphome)

@@ -35,9 +35,9 @@ END_S = 0.5
 
 
 # Kinds of radios for which it can do something.
-_SUPERVISED = frozenset({"bleak", "serial", "tcode", "esphome", "dongle"})
+_SUPERVISED = frozenset({"bleak", "serial", "tcode", "esphome", "dongle", "hid"})
 # And those whose toys go on, where there is none.
-_WITHOUT = frozenset({"serial", "tcode", "esphome", "dongle", "xinput"})
+_WITHOUT = frozenset({"serial", "tcode", "esphome", "dongle", "hid", "xinput"})
 
 
 class HeldPeripheral(Protocol):

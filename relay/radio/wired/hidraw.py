@@ -1,4 +1,4 @@
-"""USB devices that speak in HID reports, as lines, on Linux: /dev/hidraw*. A file like any other,
+"""Devices that speak in HID reports, as lines, on Linux: /dev/hidraw*. A file like any other,
 so that a supervisor can be handed it. Source: the kernel's Documentation/hid/hidraw.rst."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,6 @@ from relay.radio.wired.line import OnBytes, OnLost, next_number
 SYSFS = Path("/sys/class/hidraw")
 # The longest report that a device of full speed sends, and then some.
 _REPORT_MOST = 4096
-_USB = 3
-
 Pack = Callable[[bytes], tuple[bytes, ...]]
 
 
@@ -33,13 +32,14 @@ class HidrawDevice:
     devices: Path = Path("/dev")
 
     def path(self) -> Path | None:
-        wanted = f"HID_ID={_USB:04X}:{self.vendor:08X}:{self.product:08X}"
+        # Behind the bus, which is Bluetooth for some.
+        wanted = re.compile(rf"HID_ID=....:{self.vendor:08X}:{self.product:08X}")
         for entry in sorted(self.sysfs.glob("hidraw*")):
             try:
                 told = (entry / "device" / "uevent").read_text().upper().splitlines()
             except OSError:
                 continue  # it was unplugged while we looked
-            if wanted in told:
+            if any(map(wanted.fullmatch, told)):
                 return self.devices / entry.name
         return None
 

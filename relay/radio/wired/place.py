@@ -13,11 +13,12 @@ TX, RX = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class WiredPlace:
-    """`kind`: serial or tcode. `name`: as its owner named it. `address`: on the link.
+    """`kind`: serial, tcode or hid. `name`: as its owner named it. `address`: on the link.
 
     `recheck_s`: how long a device that answered is taken to be there while it is not connected;
     None: as long as `presence` says so. `absent`: what to say while it is not. `wireless`: what is
-    written may be lost, and nothing but its answers tells that it is still there.
+    written may be lost, and nothing but its answers tells that it is still there. `way`: which
+    stand-in it is, if not that of its protocol on a serial port.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class WiredPlace:
     recheck_s: float | None = None
     absent: str = ""
     wireless: bool = False
+    way: str = ""
 
     @property
     def speaks_tcode(self) -> bool:
@@ -34,7 +36,7 @@ class WiredPlace:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        way = f"serial/{self.protocol}"
+        way = self.way or f"serial/{self.protocol}"
         uuids = endpoints_of(way)
         writable = ("write", "write-without-response")
         return (
