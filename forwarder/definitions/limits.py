@@ -95,6 +95,17 @@ class VisibleFeature:
         return scale.to_device(value), scale.clamp_duration(duration)
 
 
+def narrower(before: Iterable[VisibleFeature], after: Iterable[VisibleFeature]) -> bool:
+    """Whether any output may do less than before, or is not there any more."""
+    left = {(one.info.feature_index, kind): s for one in after for kind, s in one.scales.items()}
+    for one in before:
+        for kind, scale in one.scales.items():
+            now = left.get((one.info.feature_index, kind))
+            if now is None or now.high < scale.high:
+                return True
+    return False
+
+
 def build_features(
     definition: Definition,
     user: UserDevice | None = None,

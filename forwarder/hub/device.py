@@ -21,7 +21,7 @@ from forwarder.buttplug.messages import (
     InputType,
     OutputType,
 )
-from forwarder.definitions.limits import Scale, VisibleFeature
+from forwarder.definitions.limits import Scale, VisibleFeature, narrower
 from forwarder.devices.driver import Driver, Fate, OnReading, Outcome, never_sent
 from forwarder.errors import DeviceError, HardwareError, UnknownFeature, Unsupported
 from forwarder.hub.truth import FeatureValue, Given, Truth
@@ -162,7 +162,7 @@ class Device:
         Where less is allowed than before, the device is stopped first, whatever it is believed to
         do; returns whether that was so.
         """
-        lower = _narrower(self._features.values(), features)
+        lower = narrower(self._features.values(), features)
         if lower:
             try:
                 self.stop()
@@ -243,9 +243,7 @@ class Device:
         outcome.add_done_callback(partial(self._ended, given, started, corrects))
 
     def _ended(self, given: Given, started: float, corrects: bool, done: Outcome) -> None:
-        for index in given.values:
-            if self._outcomes.get(index) is done:
-                del self._outcomes[index]
+        self._answered(given.values, done)
         self._under_way.pop(given.number, None)
         if _worked(done) and done.result() is not Fate.SUPERSEDED:
             self.truth.took(given)
@@ -264,10 +262,14 @@ class Device:
             for index in newest:
                 self._recall(index, given, corrects)
 
+    def _answered(self, features: Iterable[int], outcome: Outcome) -> None:
+        for index in features:
+            if self._outcomes.get(index) is outcome:
+                del self._outcomes[index]
+
     def _carried(self, given: Given, newest: Sequence[int], behind: Sequence[Outcome]) -> None:
-        """Another feature's packet took its place, and nothing newer was asked of `newest`: that
-        packet carries these values, too. Which of those behind it is, only its relay knows; so they
-        were taken when all of them were, and are in doubt if one was not."""
+        """Another feature's packet took its place, and carries `newest`, too. Which one of those
+        `behind` it was, only the relay knows: taken when all were, in doubt if one was not."""
         carried: Outcome = behind[0].get_loop().create_future()
         for index in newest:
             self._outcomes[index] = carried
@@ -278,9 +280,7 @@ class Device:
             left -= 1
             if left:
                 return
-            for index in newest:
-                if self._outcomes.get(index) is carried:
-                    del self._outcomes[index]
+            self._answered(newest, carried)
             if all(map(_worked, behind)):
                 self.truth.took(given)
                 carried.set_result(Fate.TAKEN)
@@ -386,17 +386,6 @@ class Device:
     async def close(self) -> None:
         """Stop the device and let it go."""
         await self._driver.close()
-
-
-def _narrower(before: Iterable[VisibleFeature], after: Iterable[VisibleFeature]) -> bool:
-    """Whether any output may do less than before, or is not there any more."""
-    left = {(one.info.feature_index, kind): s for one in after for kind, s in one.scales.items()}
-    for one in before:
-        for kind, scale in one.scales.items():
-            now = left.get((one.info.feature_index, kind))
-            if now is None or now.high < scale.high:
-                return True
-    return False
 
 
 def _worked(done: Outcome) -> bool:
