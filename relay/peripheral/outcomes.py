@@ -70,7 +70,7 @@ class Outcomes(Worker):
             if self._slots.finished(now):
                 self._done(op, superseded=True)
         elif op.kind in (Kind.VALUE, Kind.REQUEST):
-            self._slots.finished(now, failed=True)
+            self._slots.finished(now)
             self._refuse(op, RadioRefused(ErrorCode.GATE, "a stop came before it"))
 
     def _value_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:

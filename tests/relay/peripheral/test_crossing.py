@@ -20,7 +20,7 @@ from relay.link.messages import (
     Stopped,
     Write,
 )
-from relay.peripheral.actions import Cut, Dropped, Taken
+from relay.peripheral.actions import Cut, Dropped, RadioRefused, Taken
 from relay.peripheral.gate import GateState
 from relay.peripheral.limits import (
     ACTIVE_S,
@@ -164,9 +164,11 @@ def test_what_ran_beside_a_stop_that_is_repeated_is_not_repeated_behind_it() -> 
     assert it.wrote[-2:] == [b"off", b"off"]
 
 
-def test_a_newer_value_takes_the_place_of_a_packet_without_slots_on_its_characteristic() -> None:
-    it = straggling(Packet(1, b"zero"), all=False, rest=True)
-    it.output(on(b"newer", 1))
+@pytest.mark.parametrize("which", ["stop", "value"])
+def test_without_slots_the_newest_of_a_characteristic_takes_the_place_of_all(which: str) -> None:
+    keyless = which == "stop"
+    it = straggling(Packet(1, b"zero", keys=() if keyless else (1,)), all=False, rest=True)
+    it.output(Packet(1, b"newer", keys=(1,) if keyless else ()))
     it.wait(STRAGGLER_S + 0.1)
     assert it.wrote == [b"on", b"late", b"zero", b"newer"]
 
@@ -513,3 +515,165 @@ def test_who_is_gone_says_so_once() -> None:
     it.wait(0.1)
     assert it.said.count(Done(50)) == 1
     assert not [m for m in it.said if isinstance(m, Disconnected)]
+
+
+# --- late, and in several ways -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", ["arm", "output", "write", "read", "stop", "cause", "finished"])
+def test_whatever_comes_after_the_lease_has_ended_finds_it_being_stopped(event: str) -> None:
+    it = running()
+    it.by_hand = True
+    if event == "finished":
+        it.output(on(b"2"))
+        it.output(on(b"3"))
+    it.now += 3
+    id = 0
+    match event:
+        case "arm":
+            id = it.arm()
+        case "output":
+            id = it.output(on(b"2"))
+        case "write":
+            it.do(it.machine.request(it.now, Write(id := 80, 7, 1, b"w")))
+        case "read":
+            it.do(it.machine.request(it.now, Read(80, 7, 2)))
+        case "stop":
+            it.stop(ZERO, all=False)
+        case "cause":
+            it.trigger_stop(StopCause.PAUSE)
+        case "finished":
+            it.end()
+    assert it.wrote[-1] == b"off"
+    assert it.machine.gate.state is GateState.STOPPING
+    cause = StopCause.PAUSE if event == "cause" else StopCause.STALL
+    assert (it.machine.gate.cause, it.machine.gate.n) == (cause, 2 if event == "cause" else 1)
+    if id:
+        answer = it.answer(id)
+        assert isinstance(answer, Failed)
+        assert answer.code is ErrorCode.GATE
+
+
+def test_a_write_counts_from_when_it_came_however_long_it_waits() -> None:
+    it = Bench()
+    it.open()
+    it.takes_s = None
+    it.do(it.machine.request(it.now, Read(80, 7, 2)))
+    it.do(it.machine.request(it.now, Write(81, 7, 1, b"w")))
+    it.wait(ACTIVE_S + 0.01)
+    assert it.machine.gate.state is GateState.STOPPING
+
+
+def test_a_toy_that_took_a_stop_once_still_owes_one_for_what_came_later() -> None:
+    it = running()
+    it.stop()
+    it.wait(0)
+    assert not it.machine.may_run
+    it.output(on())
+    it.wait(0)
+    it.result = failing()
+    it.trigger_stop()
+    it.wait(10)
+    assert it.over is not None
+    assert it.over.owes
+
+
+@pytest.mark.parametrize("what", ["read", "write", "write that a stop took back"])
+def test_behind_whatever_was_carried_out_alone_values_are_merged_again(what: str) -> None:
+    it = running()
+    it.by_hand = True
+    if what == "read":
+        it.do(it.machine.request(it.now, Read(80, 7, 2)))
+    else:
+        it.do(it.machine.request(it.now, Write(80, 7, 1, b"w")))
+    if what.startswith("write that"):
+        it.stop()
+        it.end(Dropped())
+    it.end()
+    before = len(it.wrote)
+    it.do(it.machine.output(it.now, Output(81, 7, (on(b"3"),), merge=True)))
+    assert len(it.wrote) == before
+    it.wait(MERGE_S)
+    assert it.wrote[-1] == b"3"
+
+
+def test_a_silent_toy_that_goes_while_it_is_being_stopped_has_stopped_for_its_hub() -> None:
+    it = Bench()
+    it.open(silence=True)
+    it.output(on(), moves_ms=800)
+    it.wait(0)
+    stop = it.stop(seen=None)
+    it.do(it.machine.gone(it.now, "out of range"))
+    assert Stopped(7, StopCause.RADIO, number=0) in it.said
+    assert it.answer(stop) == Done(stop)
+
+
+def test_a_position_that_is_repeated_puts_off_nothing() -> None:
+    """Ten seconds after the hub's word the relay makes sure, whatever was repeated since."""
+    it = running(keepalive=KeepAlive(1000))
+    it.output(on(b"up", 5), rest=True)
+    it.keep(BREAK_S + 0.5)
+    assert b"off" in it.wrote
+
+
+def test_the_word_of_rest_does_not_count_while_part_of_it_was_replaced() -> None:
+    it = running(gap_ms=50)
+    it.wait(0.1)
+    it.by_hand = True
+    it.output(ZERO, Packet(1, b"zero 2", keys=(2,)), rest=True)
+    it.output(on(b"2", 2))
+    it.end()
+    assert it.machine.gate.active
+
+
+def test_what_is_let_go_and_has_gone_meanwhile_is_stopped_where_that_is_its_stop() -> None:
+    it = Bench()
+    it.open(none=True)
+    it.output(on())
+    it.wait(0)
+    it.by_hand = True
+    it.trigger_stop()
+    it.end(RadioRefused(ErrorCode.GONE, "not there"))
+    assert it.over is not None
+    assert it.over.reason == "letting it go is its stop"
+    assert Stopped(7, StopCause.LINK, number=1) in it.said
+
+
+def test_what_was_stopped_and_cannot_be_let_go_is_gone_for_the_relay_all_the_same() -> None:
+    it = running()
+    it.by_hand = True
+    it.trigger_stop()
+    it.end()
+    it.do(it.machine.leave(it.now))
+    assert it.wrote[-1] == b"disconnect"
+    it.end(failing())
+    assert it.over is not None
+
+
+def test_at_the_end_of_the_program_a_toy_that_was_not_let_go_is_not_said_to_be_stopped() -> None:
+    it = Bench()
+    it.open(none=True)
+    it.output(on())
+    it.wait(0)
+    it.by_hand = True
+    it.do(it.machine.end(it.now))
+    it.do(it.machine.await_stop(it.now, "token"))
+    it.end(Cut())
+    (told,) = it.told
+    assert told.code is ErrorCode.TIMEOUT
+
+
+@pytest.mark.parametrize("gap_ms", [300, 450])
+def test_the_second_round_counts_among_the_pauses_if_any_packet_needs_it(gap_ms: int) -> None:
+    it = Bench()
+    packets = (Packet(1, b"1", response=True, after_ms=600), Packet(1, b"2"))
+    answer = it.answer(it.arm(*packets, gap_ms=gap_ms))
+    assert isinstance(answer, Done if gap_ms == 300 else Failed)
+
+
+def test_a_repeated_stop_that_a_newer_value_took_from_does_not_call_it_off() -> None:
+    it = straggling()
+    it.output(on(b"newer"))
+    it.wait(STRAGGLER_S + 0.1)
+    assert it.wrote[-1] == b"newer"
+    assert it.machine.may_run

@@ -1199,8 +1199,13 @@ def test_what_is_known_of_a_peripheral_before_and_after_a_hub_has_it(tmp_path: P
         assert lone.name == ""
         lone.on_gone("out of range")
         assert lone.over == "out of range"
-        worker = asyncio.create_task(lone.run())
-        await worker
+        await asyncio.create_task(lone.run())
+        other = Peripheral("BB", RecordingConnection(), Lockout(), around)
+        worker = asyncio.create_task(other.run())
+        await asyncio.sleep(1)
+        other.on_gone("out of range")
+        await asyncio.sleep(0.1)
+        assert worker.done(), "it has waited for nothing else"
 
     run_virtual(main())
 
@@ -1210,11 +1215,11 @@ def test_a_peripheral_that_is_bound_is_so_until_its_link_or_itself_ends() -> Non
         assert it.peripheral.bound
         it.peripheral.unbind()
         assert not it.peripheral.bound
-        it.peripheral.bind(8, it, active_s=0.9, idle_s=10)
-        it.peripheral.on_gone("out of range")
+        assert it.gate.state is GateState.STOPPING
         await asyncio.sleep(0.01)
+        assert it.connection.took[-1].op == "disconnect", "nobody knows how to stop it"
         assert it.worker is not None
-        assert it.worker.done(), "it waits for nothing more"
+        assert it.worker.done()
         assert not it.peripheral.bound
 
     play(body)
@@ -1358,7 +1363,11 @@ def test_a_strike_as_an_operation_has_just_run_out_of_time_changes_nothing_of_th
         it.open()
         it.connection.takes_s = None
         it.peripheral.request(Read(90, 7, 2))
-        it.loop.call_at(it.loop.time() + OPERATION_S, it.peripheral.trigger_stop, StopCause.PAUSE)
+        began = it.loop.time()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert it.connection.took, "it is under way, and no time has passed"
+        it.loop.call_at(began + OPERATION_S, it.peripheral.trigger_stop, StopCause.PAUSE)
         await asyncio.sleep(OPERATION_S - 0.01)
         it.connection.takes_s = 0.0
         await asyncio.sleep(0.1)

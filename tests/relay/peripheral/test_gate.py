@@ -88,3 +88,11 @@ def test_where_run_and_lease_end_together_it_is_the_run_that_was_too_long() -> N
     gate = opened(ends_at=0.5, max_run_s=0.5)
     gate.handed(0.0, rest=False)
     assert gate.lapsed(0.5) is StopCause.RUN_TIME
+
+
+def test_an_event_that_a_state_does_not_know_changes_nothing_and_says_so() -> None:
+    gate = Gate(Lockout())
+    for event in (GateEvent.LEASE, GateEvent.TAKEN):
+        assert not gate.take(event)
+        assert gate.state is GateState.SHUT
+    assert gate.take(GateEvent.ARM)

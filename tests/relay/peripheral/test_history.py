@@ -145,3 +145,11 @@ def test_while_nothing_may_pass_not_even_what_keeps_a_run_going_is_repeated() ->
     alive = KeepAlive(100, Packet(1, b"k"))
     assert repeated(history, alive) == [Packet(1, b"k")]
     assert repeated(history, alive, open=False) is None
+
+
+def test_a_packet_without_slots_is_the_last_of_its_characteristic_and_of_no_slot() -> None:
+    history = History(0)
+    keyless, newer, keyed = Packet(1, b"a"), Packet(1, b"b"), Packet(1, b"c", keys=(1,))
+    for packet in (keyless, keyed, newer):
+        history.taken(PastWrite(packet))
+    assert repeated(history, KeepAlive(100)) == [keyed, newer]

@@ -332,3 +332,39 @@ def test_it_is_due_when_its_delay_and_the_gap_are_over() -> None:
     assert slots.due == 1.0
     assert drain(slots, 1.0) == [10]
     assert slots.due == 3.0
+
+
+def test_what_is_being_written_is_not_named_when_it_is_dropped_and_only_a_strike_strikes() -> None:
+    for struck in (True, False):
+        slots = Slots()
+        output(slots, 1, [packet(10, 1), packet(11, 2)], 0, merge=False)
+        taken = slots.take(0)
+        assert isinstance(taken, tuple)
+        assert slots.drop_writes(struck=struck) == ([], [])
+        assert (taken[0].struck, taken[0].superseded) == (struck, True)
+    slots = Slots()
+    output(slots, 1, [packet(10, 1), packet(11, 2)], 0, merge=False)
+    taken = slots.take(0)
+    assert isinstance(taken, tuple)
+    assert slots.drop_outputs() == []
+    assert taken[0].superseded
+    assert len(slots) == 0
+
+
+def test_a_request_that_is_put_back_is_one_and_the_first() -> None:
+    slots = Slots()
+    slots.request(Read(1, 1, 1))
+    slots.request(Read(2, 1, 1))
+    assert slots.take(0) is not None
+    assert len(slots) == 1
+    slots.put_back()
+    assert len(slots) == 2
+    assert drain(slots) == [1, 2]
+
+
+def test_a_value_that_empties_several_steps_into_the_place_of_the_first() -> None:
+    slots = Slots()
+    for id, key in ((1, 1), (2, 3), (3, 2)):
+        output(slots, id, [packet(10 * id, key)], 0, merge=False)
+    assert output(slots, 4, [packet(41, 1), packet(42, 2)], 0, merge=False) == [1, 3]
+    assert drain(slots) == [41, 42, 20]
