@@ -14,6 +14,7 @@ from typing import Protocol
 from forwarder.connectors.websocket_client import STABLE_S, Backoff
 from relay.link.cancellation import apart
 from relay.link.channel import Channel, channel_pair
+from relay.link.close_codes import GOING_AWAY
 from relay.link.errors import LinkError, LinkRefused
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ async def _closing(work: Awaitable[None], channel: Channel) -> None:
     try:
         await work
     finally:
-        await channel.close(1001, "this end of the link is gone")
+        await channel.close(GOING_AWAY, "this end of the link is gone")
 
 
 def _first(group: BaseExceptionGroup[LinkError]) -> BaseException:

@@ -34,11 +34,7 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.buttplug.stops import read_stop, within
 from forwarder.errors import Code, ForwarderError, HandshakeError, PingTimeout
-
-# RFC 6455 §7.4: what the end of a session looks like on a websocket.
-NORMAL_CLOSURE: Final = 1000
-PROTOCOL_ERROR: Final = 1002
-POLICY_VIOLATION: Final = 1008
+from relay.link.close_codes import NORMAL_CLOSURE, POLICY_VIOLATION, PROTOCOL_ERROR
 
 
 class ServerState(Enum):

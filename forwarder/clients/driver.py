@@ -46,6 +46,7 @@ from forwarder.hub.device import Device
 from forwarder.hub.hub import ClientGrant, Hub
 from forwarder.hub.loop_guard import hub_id_of, plain_name
 from relay.link.channel import Channel
+from relay.link.close_codes import NORMAL_CLOSURE, POLICY_VIOLATION, TRY_AGAIN
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode
 
@@ -63,11 +64,6 @@ OUTPUTS_UNDER_WAY = 512
 STOPS_UNDER_WAY = 64
 # Time for the stops of a client that leaves; the relay's lease ends what they do not reach.
 LEAVE_S = 2.0
-
-# RFC 6455, 7.4.1 and the registry of close codes.
-CLOSE_TRY_AGAIN = 1013
-CLOSE_NORMAL = 1000
-CLOSE_POLICY = 1008
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +151,7 @@ class ClientDriver:
 
     def dismiss(self, reason: str) -> None:
         self._hub.leave(self)
-        self._ending = _LeaveSession(CLOSE_POLICY, reason)
+        self._ending = _LeaveSession(POLICY_VIOLATION, reason)
         self._outbox.filled.set()
 
     # --- life -----------------------------------------------------------------------------------
@@ -174,7 +170,7 @@ class ClientDriver:
         except* _LeaveSession as group:
             leave = _first(group)
         except* PeerSilent as group:
-            leave = _LeaveSession(CLOSE_TRY_AGAIN, str(_first(group)))
+            leave = _LeaveSession(TRY_AGAIN, str(_first(group)))
         except* ChannelClosed as group:
             log.debug("%s: %s", self.name, _first(group))
         finally:
@@ -201,7 +197,7 @@ class ClientDriver:
             # What is below has deadlines of its own, and may break one.
             if not handshake.expired():
                 raise
-            raise _LeaveSession(CLOSE_POLICY, "no RequestServerInfo came") from None
+            raise _LeaveSession(POLICY_VIOLATION, "no RequestServerInfo came") from None
 
     async def act(self, action: ServerAction) -> None:
         if isinstance(action, str):
@@ -387,4 +383,4 @@ async def serve(
     closing is left to whoever cancels: they know the reason that the client is to be told.
     """
     await ClientDriver(channel, hub, options, grant).run()
-    await channel.close(CLOSE_NORMAL, "")
+    await channel.close(NORMAL_CLOSURE, "")

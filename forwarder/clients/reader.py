@@ -31,9 +31,8 @@ from forwarder.connectors.bounds import (
     TURN_MESSAGES,
     WEIGHT_BYTES,
 )
+from relay.link.close_codes import MESSAGE_TOO_BIG
 
-# RFC 6455, 7.4.1
-MESSAGE_TOO_BIG = 1009
 # Objects of a frame that are looked through for stops at a time; 1 ms.
 _LOOK = 4 * TURN_MESSAGES
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from forwarder.access.tokens import TokenGrant
 from relay.link.channel import Channel
+from relay.link.close_codes import POLICY_VIOLATION
 
 # The clock that an expiry is about may be set while a client is connected: look again so often.
 LOOK_S = 60.0
-# RFC 6455, 7.4.1
-POLICY = 1008
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +60,7 @@ class TokenSessions:
                         self._guests.discard(guest)
                         watch.cancel()
         except TimeoutError:
-            await channel.close(POLICY, "the token was revoked or has expired")
+            await channel.close(POLICY_VIOLATION, "the token was revoked or has expired")
 
     async def _watch(self, guest: _Guest) -> None:
         while self._holds(guest.grant):

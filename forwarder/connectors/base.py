@@ -12,16 +12,12 @@ from typing import Protocol
 
 from forwarder.errors import ForwarderError
 from relay.link.channel import Channel
+from relay.link.close_codes import GOING_AWAY, INTERNAL_ERROR, NORMAL_CLOSURE
 from relay.link.errors import ChannelClosed, LinkError
 
 Handler = Callable[[Channel], Awaitable[None]]
 
 log = logging.getLogger(__name__)
-
-# RFC 6455, 7.4.1
-NORMAL = 1000
-GOING_AWAY = 1001
-INTERNAL_ERROR = 1011
 
 
 class Connector(Protocol):
@@ -36,7 +32,7 @@ async def serve(handler: Handler, channel: Channel) -> None:
     code, reason = INTERNAL_ERROR, "internal error"
     try:
         await handler(channel)
-        code, reason = NORMAL, ""
+        code, reason = NORMAL_CLOSURE, ""
     except Exception as error:
         rest = _unexpected(error)
         if isinstance(rest, ForwarderError | LinkError):
@@ -45,7 +41,7 @@ async def serve(handler: Handler, channel: Channel) -> None:
         elif rest is not None:
             log.error("%s: a bug ended this connection", channel.peer, exc_info=rest)
         else:
-            code, reason = NORMAL, ""
+            code, reason = NORMAL_CLOSURE, ""
     except BaseException:
         code, reason = GOING_AWAY, "this end is shutting down"
         raise

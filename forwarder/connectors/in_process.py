@@ -6,6 +6,7 @@ import asyncio
 
 from forwarder.connectors.base import Handler, serve
 from relay.link.channel import Channel, channel_pair
+from relay.link.close_codes import GOING_AWAY
 from relay.link.errors import ChannelClosed
 
 # Calls of `open` that the handlers have not taken up yet; only a program that opens channels
@@ -56,4 +57,4 @@ class InProcess:
         finally:
             self._ended = True
             while not self._opened.empty():
-                await self._opened.get_nowait().close(1001, f"{self._name} has ended")
+                await self._opened.get_nowait().close(GOING_AWAY, f"{self._name} has ended")

@@ -22,7 +22,6 @@ from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from forwarder.clients.turns import ReadTurn, TurnQueue
-from forwarder.connectors.base import GOING_AWAY
 from forwarder.connectors.bounds import (
     ACCEPT_AGAIN_S,
     DEAR_READ_S,
@@ -34,6 +33,7 @@ from forwarder.connectors.bounds import (
 )
 from forwarder.connectors.descriptors import bind
 from forwarder.connectors.doors import Doors, Place
+from relay.link.close_codes import GOING_AWAY
 from relay.link.websocket import WebSocketChannel
 
 log = logging.getLogger(__name__)

@@ -35,13 +35,13 @@ from forwarder.connectors.doors import Doors, Place
 from forwarder.connectors.meeting_ids import MOST, MeetingIds, OnMeetingVisit
 from forwarder.connectors.websocket_client import STABLE_S, Backoff, TlsTrust
 from forwarder.errors import ConfigError
+from relay.link.bounds import HEARTBEAT_S, REGISTRATION_FRAME_BYTES
 from relay.link.cancellation import apart
 from relay.link.channel import Channel
+from relay.link.close_codes import POINT_FULL
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused, LinkViolation
 from relay.link.names import neutralise
 from relay.link.security.meeting import (
-    FULL,
-    MAX_FRAME_BYTES,
     HubWish,
     MeetingAddressError,
     News,
@@ -56,7 +56,7 @@ from relay.link.security.meeting import (
     visit_url,
 )
 from relay.link.security.noise import KeyPair
-from relay.link.websocket import HEARTBEAT_S, WebSocketChannel, dial
+from relay.link.websocket import WebSocketChannel, dial
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class MeetingPoint:
             hub_url(self.by),
             tls=self._tls,
             heartbeat_s=self._ping_s,
-            max_frame_bytes=MAX_FRAME_BYTES,
+            max_frame_bytes=REGISTRATION_FRAME_BYTES,
         )
         try:
             registering = Registering(self._key, self.origin)
@@ -167,7 +167,7 @@ class MeetingPoint:
         except TimeoutError:
             raise ChannelClosed(1006, "the meeting point did not answer in time") from None
         except ChannelClosed as closed:
-            if closed.code == FULL:
+            if closed.code == POINT_FULL:
                 raise LinkRefused(closed.reason) from closed
             raise
         finally:

@@ -15,11 +15,12 @@ import aiohttp
 from forwarder.access.admission import is_loopback_name
 from forwarder.connectors.base import Handler, serve
 from forwarder.errors import ConfigError
+from relay.link.bounds import CHANNEL_FRAME_BYTES, HEARTBEAT_S, OPEN_S
 from relay.link.cancellation import apart
 from relay.link.channel import Channel
 from relay.link.errors import LinkError, LinkRefused
 from relay.link.names import neutralise, quoted
-from relay.link.websocket import HEARTBEAT_S, MAX_FRAME_BYTES, OPEN_S, dial, shown_url
+from relay.link.websocket import dial, shown_url
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class WebSocketClient:
         tls: TlsTrust = True,
         backoff: Backoff | None = None,
         heartbeat_s: float | None = HEARTBEAT_S,
-        max_frame_bytes: int = MAX_FRAME_BYTES,
+        max_frame_bytes: int = CHANNEL_FRAME_BYTES,
         open_s: float = OPEN_S,
         dial_once: DialOnce | None = None,
     ) -> None:

@@ -23,16 +23,10 @@ from forwarder.connectors.base import Handler, serve
 from forwarder.connectors.bounds import REQUEST_S, TLS_S, Purpose
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import LOOPBACK, OPEN, Listener, place_of
+from relay.link.bounds import CHANNEL_FRAME_BYTES, CLOSE_S, HEARTBEAT_S, SEND_S
 from relay.link.channel import Channel
 from relay.link.names import neutralise
-from relay.link.websocket import (
-    CLOSE_S,
-    HEARTBEAT_S,
-    MAX_FRAME_BYTES,
-    SEND_S,
-    WebSocketChannel,
-    aiohttp_limit,
-)
+from relay.link.websocket import WebSocketChannel, aiohttp_limit
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +88,7 @@ def add_websocket_route(
     gatekeeper: Gatekeeper | None = None,
     greeting: str = "This is a websocket server; it has no page for browsers.",
     heartbeat_s: float | None = HEARTBEAT_S,
-    max_frame_bytes: int = MAX_FRAME_BYTES,
+    max_frame_bytes: int = CHANNEL_FRAME_BYTES,
     purpose: Purpose = Purpose.OTHER,
     send_s: float = SEND_S,
 ) -> None:
@@ -249,7 +243,7 @@ class WebSocketServer:
         option: str = "--port",
         greeting: str = "This is a websocket server: give its address to an app.",
         heartbeat_s: float | None = HEARTBEAT_S,
-        max_frame_bytes: int = MAX_FRAME_BYTES,
+        max_frame_bytes: int = CHANNEL_FRAME_BYTES,
         purpose: Purpose = Purpose.OTHER,
         send_s: float = SEND_S,
         doors: Doors | None = None,

@@ -34,6 +34,17 @@ SEND_S: Final = 5.0
 # The largest message of the Noise protocol (revision 34, section 3): one frame.
 FRAME_BYTES: Final = 65_535
 
+# --- several nodes --------------------------------------------------------------------------------
+
+# A question to another node, there and back: visitors wait for four seconds in all.
+ASK_S: Final = 1.0
+# Of one direction of a pair, on its way: what the node holds for a slow end.
+WINDOW_BYTES: Final = 256 << 10
+# Messages that wait in this process; more are dropped, which ends the pair.
+NODE_MESSAGES: Final = 1_024
+# A server that is gone without a word is noticed after two of these (s).
+NODE_PING_S: Final = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:

@@ -7,15 +7,14 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
+from relay.link.close_codes import GOING_AWAY, NO_ANSWER
 from relay.link.errors import ChannelClosed
-from relay.link.security.meeting import NO_ANSWER
 from relay.link.websocket import WebSocketChannel
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_GOING_AWAY = 1001
 # Codes that a program may send (RFC 6455, 7.4): others stand for "there was none".
 _SENDABLE = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 
@@ -33,7 +32,7 @@ def ending() -> tuple[asyncio.Future[ChannelClosed], Callable[[str], None]]:
 
 def sendable(closed: ChannelClosed) -> int:
     """The code of `closed` for a websocket."""
-    return closed.code if any(closed.code in codes for codes in _SENDABLE) else _GOING_AWAY
+    return closed.code if any(closed.code in codes for codes in _SENDABLE) else GOING_AWAY
 
 
 async def ended(task: asyncio.Future[T]) -> None:

@@ -32,29 +32,20 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from forwarder.errors import ConfigError
-from forwarder.meet.bounds import SEND_S
+from forwarder.meet.bounds import ASK_S, NODE_MESSAGES, NODE_PING_S, SEND_S, WINDOW_BYTES
 from forwarder.meet.table import NOBODY, MeetingTable, NoRoom, Visit
 from relay.link.channel import Frame
+from relay.link.close_codes import GOING_AWAY, NOT_HERE
 from relay.link.errors import ChannelClosed
 from relay.link.names import neutralise
-from relay.link.security.meeting import NOT_HERE
 
 log = logging.getLogger(__name__)
 
-# A question to another node, there and back: visitors wait for four seconds in all.
-ASK_S: Final = 1.0
 # The interest in a new subject travels to other servers: a question may be there before it.
 _AGAIN: Final = (0.05, 0.2)
-# Of one direction of a pair, on its way: what the node holds for a slow end.
-WINDOW_BYTES: Final = 256 << 10
 _ACK_BYTES: Final = WINDOW_BYTES // 4
-# Messages that wait in this process; more are dropped, which ends the pair.
-_MESSAGES: Final = 1_024
-# A server that is gone without a word is noticed after two of these (s).
-_PING_S: Final = 2
 _FRAME, _TEXT, _ACK, _CLOSE = b"f", b"t", b"a", b"c"
 _HEAD_BYTES: Final = 5
-_GONE: Final = 1001
 # What the library says when NATS is away, or takes nothing.
 _TROUBLE: Final = (NatsError, OSError, TimeoutError)
 _LOST: Final = "the nodes of the meeting point have lost each other"
@@ -95,7 +86,7 @@ class RemoteEnd:
 
     async def open(self) -> None:
         self._subscription = await self._nats.subscribe(
-            self._inbox, cb=self._take, pending_msgs_limit=_MESSAGES
+            self._inbox, cb=self._take, pending_msgs_limit=NODE_MESSAGES
         )
 
     @property
@@ -107,7 +98,7 @@ class RemoteEnd:
             async with asyncio.timeout(SEND_S):
                 await self._room.wait()
         except TimeoutError:
-            self.over(ChannelClosed(_GONE, "the other node takes nothing"))
+            self.over(ChannelClosed(GOING_AWAY, "the other node takes nothing"))
         data = frame.encode() if isinstance(frame, str) else frame
         await self._say(_TEXT if isinstance(frame, str) else _FRAME, data)
         self._on_its_way += len(data)
@@ -153,15 +144,15 @@ class RemoteEnd:
             except _TROUBLE as error:
                 # Nothing may be kept for later.
                 log.debug("%s: %r", self._outbox, error)
-                self.over(ChannelClosed(_GONE, _LOST))
-                raise ChannelClosed(_GONE, _LOST) from error
+                self.over(ChannelClosed(GOING_AWAY, _LOST))
+                raise ChannelClosed(GOING_AWAY, _LOST) from error
 
     async def _take(self, message: Msg) -> None:
         data = message.data
         kind, number = data[:1], int.from_bytes(data[1:_HEAD_BYTES], "big")
         self._heard += 1
         if len(data) < _HEAD_BYTES or number != self._heard & 0xFFFFFFFF:
-            self.over(ChannelClosed(_GONE, "a frame between two nodes was lost"))
+            self.over(ChannelClosed(GOING_AWAY, "a frame between two nodes was lost"))
             return
         rest = data[_HEAD_BYTES:]
         if kind == _FRAME:
@@ -202,7 +193,7 @@ class Nodes:
         async def lost() -> None:
             log.warning("NATS is away: hubs and visitors at different nodes do not meet")
             for end in tuple(self._ends):
-                end.over(ChannelClosed(_GONE, _LOST))
+                end.over(ChannelClosed(GOING_AWAY, _LOST))
 
         async def back() -> None:
             log.info("NATS is there again")
@@ -217,7 +208,7 @@ class Nodes:
                 # What was not sent at once must never arrive: no buffer (measured: with one, what
                 # was said during a loss comes after it).
                 pending_size=0,
-                ping_interval=_PING_S,
+                ping_interval=NODE_PING_S,
                 max_outstanding_pings=2,
                 reconnect_time_wait=0.5,
                 connect_timeout=2,
@@ -321,7 +312,7 @@ class Nodes:
             raise
         return end
 
-    async def left(self, end: RemoteEnd, code: int = _GONE, reason: str = "") -> None:
+    async def left(self, end: RemoteEnd, code: int = GOING_AWAY, reason: str = "") -> None:
         """The pair with this end is over."""
         self._ends.pop(end, None)
         await end.close(code, reason)

@@ -41,13 +41,13 @@ from forwarder.meet.proxies import Proxies
 from forwarder.meet.table import MeetingState, MeetingTable, NoRoom, RegisteredHub, Visit
 from forwarder.web.headers import guard_headers
 from forwarder.web.pages import RelayPages
+from relay.link.bounds import CLOSE_S, REGISTRATION_FRAME_BYTES
 from relay.link.channel import Channel
+from relay.link.close_codes import GOING_AWAY, NOT_HERE, POLICY_VIOLATION
 from relay.link.errors import ChannelClosed, LinkError, LinkViolation
 from relay.link.security.meeting import (
     HUB_PATH,
     JOIN_PATH,
-    MAX_FRAME_BYTES,
-    NOT_HERE,
     VISIT_PATH,
     Ended,
     HubWish,
@@ -59,7 +59,7 @@ from relay.link.security.meeting import (
     derived_id,
     is_id,
 )
-from relay.link.websocket import CLOSE_S, WebSocketChannel, aiohttp_limit
+from relay.link.websocket import WebSocketChannel, aiohttp_limit
 
 if TYPE_CHECKING:
     from forwarder.meet.nodes import Nodes, RemoteEnd
@@ -74,8 +74,6 @@ class PairEnd(Channel, Protocol):
     def congested(self) -> bool: ...
 
 
-_POLICY = 1008
-_GOING_AWAY = 1001
 _FOR_PROGRAMS = "This is for programs: give the address of this meeting point to a hub.\n"
 _INDEX = """This is a meeting point of Buttplug Forwarder.
 
@@ -177,7 +175,7 @@ class MeetingServer:
         return web.Response(text=_INDEX.format(who=who, **self.table.counts))
 
     async def _hub(self, request: web.Request) -> web.StreamResponse:
-        async with self._opened(request, MAX_FRAME_BYTES) as (ws, channel):
+        async with self._opened(request, REGISTRATION_FRAME_BYTES) as (ws, channel):
             hub = self.table.knock(channel.peer, _now(), lambda why: cut(channel, why))
             self._hubs[hub] = channel
             try:
@@ -272,7 +270,7 @@ class MeetingServer:
     async def _far(self, end: RemoteEnd, pair: Awaitable[ChannelClosed]) -> ChannelClosed:
         """A pair with an end at another node, which is told how it ended."""
         assert self._nodes is not None
-        closed = ChannelClosed(_GOING_AWAY, "the meeting point is ending")
+        closed = ChannelClosed(GOING_AWAY, "the meeting point is ending")
         try:
             closed = await pair
         finally:
@@ -359,12 +357,12 @@ class MeetingServer:
         except NoRoom as full:
             await channel.close(full.code, str(full))
         except LinkViolation as error:
-            await channel.close(_POLICY, str(error))
+            await channel.close(POLICY_VIOLATION, str(error))
         except LinkError as error:
             log.debug("%s: %s", address, error)
         finally:
             del opened[request.protocol]
-            await channel.close(_GOING_AWAY, "the meeting point is ending")
+            await channel.close(GOING_AWAY, "the meeting point is ending")
 
 
 @dataclass(frozen=True, slots=True)

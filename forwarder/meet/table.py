@@ -30,7 +30,8 @@ from enum import Enum, auto
 from forwarder.connectors.doors import network_of
 from forwarder.meet.bounds import DEFAULT, IDLE_S, JOIN_S, PROOF_S, SILENT_S, Bounds
 from forwarder.meet.flow import Rate
-from relay.link.security.meeting import FULL, NOT_HERE, derived_id, hub_id
+from relay.link.close_codes import NOT_HERE, POINT_FULL
+from relay.link.security.meeting import derived_id, hub_id
 
 NOBODY = "the hub is not at this meeting point now"
 
@@ -46,7 +47,7 @@ class MeetingState(Enum):
 class NoRoom(Exception):
     """Not now, or not here; `code` is for the websocket, the text for a person."""
 
-    def __init__(self, text: str, code: int = FULL) -> None:
+    def __init__(self, text: str, code: int = POINT_FULL) -> None:
         super().__init__(text)
         self.code = code
 

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from forwarder.shares.words import GuestLeaseWord, GuestRest, Said, Told, Unpacker, packed
 from relay.link.channel import Channel, Frame
+from relay.link.close_codes import NORMAL_CLOSURE
 from relay.link.errors import LinkViolation
 
 # A page says three words a second; more than this is no page.
@@ -74,7 +75,7 @@ class GuestChannel:
         """Have `receive` return `frame` once more."""
         self._back = frame
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
         await self._secure.close(code)  # a reason would stand outside the encryption
 
     def _count(self) -> None:

@@ -29,13 +29,13 @@ from forwarder.shares.words import (
 )
 from relay.hub_link.hubs import dial_place
 from relay.link.channel import Channel, Frame
+from relay.link.close_codes import NORMAL_CLOSURE, POLICY_VIOLATION
 from relay.link.errors import ChannelClosed, LinkRefused, LinkViolation
 from relay.link.reach import DialChannel, reach
 from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import secure_as_relay
 
-_POLICY: Final = 1008
 _TEXTS: Final = {
     RefusalCode.CODE_SPENT: "this share has ended, or has another link now; ask for a new one",
     RefusalCode.WRONG_CODE: "the hub knows no such share: it has ended, or the link is not whole",
@@ -120,7 +120,7 @@ class SharedChannel:
         """Have the hub stop what this end drives."""
         await self._say(GuestRest())
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
         await self._secure.close(code)
 
     async def _say(self, frame: str | Said) -> None:
@@ -150,7 +150,7 @@ async def join(
         channel, _ = await reach(link.urls, dial, meet)
     except HandshakeRefused as refused:
         if refused.refusal is RefusalCode.BUSY:
-            raise ChannelClosed(_POLICY, str(refused)) from refused
+            raise ChannelClosed(POLICY_VIOLATION, str(refused)) from refused
         raise
     return channel
 
@@ -168,6 +168,6 @@ async def greet(
             refused.refusal, _TEXTS[refused.refusal], certain=refused.certain
         ) from refused
     if hub_key is not None and hub.key != hub_key:
-        await secure.close(_POLICY)
+        await secure.close(POLICY_VIOLATION)
         raise HandshakeRefused(RefusalCode.WRONG_HUB, _TEXTS[RefusalCode.WRONG_HUB], certain=True)
     return SharedChannel(secure, hub.key)

@@ -11,6 +11,7 @@ from typing import Protocol
 from relay.hub_link.fitting import instead
 from relay.hub_link.outbox import LinkOutbox
 from relay.link.channel import Channel
+from relay.link.close_codes import NORMAL_CLOSURE, PROTOCOL_ERROR
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused, TooLarge
 from relay.link.messages import Bye, FromHub, FromRelay, Hello, Welcome
 from relay.link.session import LinkSilent, RelaySession
@@ -80,7 +81,7 @@ class LinkDriver:
             failure = _first(errors)
         finally:
             self._last = self._last or Bye()
-            await self._channel.close(1000 if failure is None else 1002)
+            await self._channel.close(NORMAL_CLOSURE if failure is None else PROTOCOL_ERROR)
         if failure is not None:
             raise failure
 

@@ -8,16 +8,9 @@ from typing import Final, TypeVar, get_args
 import msgpack
 import msgspec
 
+from relay.link.bounds import BIN_BYTES, MOST_ITEMS, PLAIN_FRAME_BYTES, STRING_BYTES
 from relay.link.errors import LinkViolation, TooLarge
 from relay.link.messages import FromHub, FromRelay
-
-# A Noise message is 65,535 bytes at most, 16 of them the tag (Noise rev 34, section 3).
-MAX_FRAME_BYTES = 65_519
-# The largest legal text is 512 characters of up to four bytes; longer ones are refused unread.
-_MAX_STR_BYTES = 2_048
-_MAX_BIN_BYTES = 512
-# The longest list is Interests.services: every service known, about 200 today.
-_MAX_ITEMS = 4_096
 
 _M = TypeVar("_M")
 _BYTES = (bytes,)
@@ -31,9 +24,9 @@ _FROM_HUB: Final[Mapping[str, type[FromHub]]] = {kind.__name__: kind for kind in
 def encode(message: FromRelay | FromHub) -> bytes:
     """Return the frame of `message`. Raises TooLarge if it is larger than a frame may be."""
     frame: bytes = msgpack.packb(msgspec.to_builtins(message, builtin_types=_BYTES))
-    if len(frame) > MAX_FRAME_BYTES:
+    if len(frame) > PLAIN_FRAME_BYTES:
         name = type(message).__name__
-        raise TooLarge(f"{name} takes {len(frame)} bytes, a frame holds {MAX_FRAME_BYTES}")
+        raise TooLarge(f"{name} takes {len(frame)} bytes, a frame holds {PLAIN_FRAME_BYTES}")
     return frame
 
 
@@ -50,16 +43,16 @@ def decode_from_hub(frame: str | bytes) -> FromHub:
 def _decode(frame: str | bytes, kinds: Mapping[str, type[_M]]) -> _M:
     if isinstance(frame, str):
         raise LinkViolation("a text frame came over the link, which carries binary frames only")
-    if len(frame) > MAX_FRAME_BYTES:
-        raise LinkViolation(f"a frame of {len(frame)} bytes came, {MAX_FRAME_BYTES} is the limit")
+    if len(frame) > PLAIN_FRAME_BYTES:
+        raise LinkViolation(f"a frame of {len(frame)} bytes came, {PLAIN_FRAME_BYTES} is the limit")
     try:
         plain = msgpack.unpackb(
             frame,
             strict_map_key=False,
-            max_str_len=_MAX_STR_BYTES,
-            max_bin_len=_MAX_BIN_BYTES,
-            max_array_len=_MAX_ITEMS,
-            max_map_len=_MAX_ITEMS,
+            max_str_len=STRING_BYTES,
+            max_bin_len=BIN_BYTES,
+            max_array_len=MOST_ITEMS,
+            max_map_len=MOST_ITEMS,
             max_ext_len=0,
         )
         # AttributeError: no map. KeyError: no name, or none of ours. TypeError: an unhashable key.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from relay.link.close_codes import NO_CLOSE
+
 
 class LinkError(Exception):
     """Base of all link errors; its text is one line that can be shown to a person."""
@@ -10,7 +12,7 @@ class LinkError(Exception):
 class ChannelClosed(LinkError):
     """The pipe is gone. A normal end, not somebody's mistake."""
 
-    def __init__(self, code: int = 1006, reason: str = "") -> None:
+    def __init__(self, code: int = NO_CLOSE, reason: str = "") -> None:
         super().__init__(reason or f"the connection was closed (code {code})")
         self.code = code
         self.reason = reason

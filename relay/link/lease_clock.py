@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# How fast (s per s) the least delay may grow. Quartz clocks are within 200 ppm of each other, and
-# a network whose delay really grows does so a thousand times as fast.
-GROWTH = 0.0005
+from relay.link.bounds import DELAY_GROWTH
 
 
 class LeaseClock:
@@ -32,7 +30,7 @@ class LeaseClock:
         if self._floor is None:
             floor = offset
         else:
-            floor = min(offset, self._floor + GROWTH * (now - self._at))
+            floor = min(offset, self._floor + DELAY_GROWTH * (now - self._at))
         self._floor, self._at = floor, now
         return offset - floor
 

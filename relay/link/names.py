@@ -6,8 +6,8 @@ import platform
 import unicodedata
 from typing import Final
 
-# As long as a link name may be; what is shown is cut to it whatever its source.
-MAX_NAME = 128
+from relay.link.bounds import MAX_NAME
+
 # What Bluetooth modules are called as they come from their makers, whatever they are built into:
 # MLT-BT05 and HM-10 by their data sheets, Nordic's UART by its examples. No name of a toy.
 CHIPS: Final = frozenset({"BT05", "MLT-BT05", "HMSoft", "HC-08", "Nordic_UART"})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
+from relay.link.bounds import HANG_UP_S, HEAD_START_S
 from relay.link.channel import Channel
 from relay.link.errors import LinkError
 from relay.link.security.handshake import HandshakeRefused
@@ -16,14 +17,6 @@ from relay.link.security.secure import HubIdentity, SecureChannel, secure_as_rel
 T = TypeVar("T")
 DialChannel = Callable[[str], Awaitable[Channel]]
 Greet = Callable[[Channel], Awaitable[T]]
-
-# Head start of each place over the next, as RFC 8305 (section 5) recommends: the first is the
-# best guess, and a place that swallows packets must not cost the dialing deadline. Nor must one
-# that answers and then says nothing, such as another program at the hub's port: so each attempt is
-# dialing and greeting together, beside the others.
-HEAD_START_S: Final = 0.25
-# Connections that lost the race: a polite end must not hold up the one that won.
-HANG_UP_S: Final = 0.1
 
 
 async def reach(urls: Sequence[str], dial: DialChannel, greet: Greet[T]) -> tuple[T, str]:

@@ -20,6 +20,17 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from relay.link.bounds import (
+    ACTIVE_PATIENCE_S,
+    BEAT_ACTIVE_S,
+    BEAT_IDLE_S,
+    ECHO_IDLE_S,
+    GREETING_S,
+    LATE_BEATS_S,
+    LINK_SILENCE_S,
+    RTT_WEIGHT,
+    SLOW_BEAT_S,
+)
 from relay.link.codec import decode_from_hub, decode_from_relay, encode
 from relay.link.errors import LinkError, LinkRefused, LinkViolation
 from relay.link.lease_clock import LeaseClock, left
@@ -62,29 +73,6 @@ from relay.link.messages import (
     Welcome,
     Write,
 )
-
-# A device with an output on is leased for Welcome.active_ms (900 ms) and renewed every 250 ms: two
-# beats may be lost or late before the relay stops it, and off-within-a-second still holds.
-BEAT_ACTIVE_S = 0.25
-# Idle: keeps address translators and phones awake at little cost.
-BEAT_IDLE_S = 2.5
-# The first message must follow the connection at once; weak Wi-Fi has been seen to take seconds.
-GREETING_S = 5.0
-# Either end gives the link up after so long (s) while anything may run: whoever drives it waits.
-# Eight beats; the relay has stopped its toys by then.
-ACTIVE_PATIENCE_S = 2.0
-# Else: the hub after an unanswered beat, the relay after hearing nothing, which comes to the same:
-# three beats may be lost.
-ECHO_IDLE_S = 7.5
-SILENCE_S = 10.0
-# While a beat takes longer than this (s) to be answered, the hub leases nothing that runs: a stop
-# of its own would take as long, and a relay that has known no better link cannot see it.
-SLOW_S = 1.2
-# Relay: when for this long (s) every beat came too late for a lease in it, the link is no use. A
-# clock that stood still with its machine looks the same, and a new link measures anew.
-LATE_S = 2.0
-# Weight of a new round trip in the running mean: follows a change within about ten beats.
-_RTT_WEIGHT = 0.2
 
 
 class LinkSilent(LinkError):
@@ -206,7 +194,7 @@ class HubSession:
         if self.round_trip_ms is None:
             self.round_trip_ms = trip_ms
         else:
-            self.round_trip_ms += (trip_ms - self.round_trip_ms) * _RTT_WEIGHT
+            self.round_trip_ms += (trip_ms - self.round_trip_ms) * RTT_WEIGHT
         self.clock_offset_us = echo.relay_us - int((sent + now) / 2 * 1e6)
 
     def request_id(self) -> int:
@@ -277,7 +265,7 @@ class HubSession:
 
     def _slow(self, now: float) -> bool:
         oldest = next(iter(self._unanswered.values()), now)
-        return max(self._last_trip_s, now - oldest) > SLOW_S
+        return max(self._last_trip_s, now - oldest) > SLOW_BEAT_S
 
     def rouse(self, now: float) -> bool:
         """An output is about to be sent: beats are wanted at the fast rate from now on.
@@ -344,7 +332,7 @@ class RelaySession:
             self._late_since = None
         elif self._late_since is None:
             self._late_since = now
-        elif now - self._late_since >= LATE_S:
+        elif now - self._late_since >= LATE_BEATS_S:
             raise LinkLate(f"what the hub says comes {late_s:.1f} s late")
         return replace(beat, leases=leases)
 
@@ -360,7 +348,7 @@ class RelaySession:
         """When `tick` must be called."""
         if self.state is not LinkState.OPEN:
             return self._greeting_ends
-        return self._heard_at + (ACTIVE_PATIENCE_S if self._active else SILENCE_S)
+        return self._heard_at + (ACTIVE_PATIENCE_S if self._active else LINK_SILENCE_S)
 
     def tick(self, now: float) -> None:
         """Raises LinkSilent if the hub has been silent for too long."""

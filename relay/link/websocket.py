@@ -18,37 +18,27 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from relay.link.bounds import (
+    CHANNEL_FRAME_BYTES,
+    CLOSE_S,
+    CONTROL_BURST,
+    CONTROL_HZ,
+    HEARTBEAT_S,
+    MOST_UNREAD_BYTES,
+    OPEN_S,
+    SEND_S,
+    TURN_FRAMES,
+)
 from relay.link.channel import Frame
+from relay.link.close_codes import NO_CLOSE, NO_CODE
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
 from relay.link.signal import WakeFlag
 
-# From the first packet to the upgrade; 10 s is what browsers and websocket libraries allow, and
-# covers one lost SYN (1 s), a TLS handshake and a phone whose Wi-Fi has to wake up.
-OPEN_S = 10.0
-# A peer that takes nothing off a full socket for this long is stuck, not slow.
-SEND_S = 10.0
-# For the peer's closing frame. Programs must end within 2 s of a signal, and close last.
-CLOSE_S = 1.0
-# Address translators forget silent TCP connections, some home routers after 60 s.
-HEARTBEAT_S = 20.0
-# A DeviceList of 100 devices with 10 features each has about 200 KiB.
-MAX_FRAME_BYTES = 1 << 20
 _CONTROL = (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG)
-# What a peer may have sent that nobody has read, to be owed a goodbye; seven hundred pings, which
-# are read in a millisecond.
-MOST_UNREAD_BYTES = 4 << 10
 # RFC 6455, 5.2: of a masked frame; longer ones have more, of which nothing depends here.
 _HEAD_BYTES = 6
-# Pings and pongs of one peer; an honest one sends one every few seconds.
-CONTROL_HZ = 20.0
-CONTROL_BURST = 64
-# Frames of one peer before everybody else has a turn.
-TURN_FRAMES = 16
 # RFC 6455, 5.5: a control frame holds 125 bytes, two of them are the code.
 _MAX_REASON_BYTES = 123
-# RFC 6455, 7.4.1: set aside for programs to say "no code" and "no closing frame".
-_NO_CODE = 1005
-_NO_CLOSE = 1006
 # What a send says of a connection that is no more: aiohttp, the system, and uvloop's transports,
 # which know no error of their own for it.
 _LOST = (aiohttp.ClientError, OSError, RuntimeError)
@@ -173,7 +163,7 @@ class WebSocketChannel:
             case aiohttp.WSMsgType.BINARY:
                 return bytes(message.data)
             case aiohttp.WSMsgType.CLOSE:
-                end = ChannelClosed(message.data or _NO_CODE, str(message.extra or ""))
+                end = ChannelClosed(message.data or NO_CODE, str(message.extra or ""))
             case aiohttp.WSMsgType.ERROR if isinstance(message.data, aiohttp.WebSocketError):
                 end = ChannelClosed(message.data.code, f"bad websocket data: {message.data}")
             case _ if self._end is None:
@@ -259,7 +249,7 @@ class WebSocketChannel:
     def _lost(self, reason: str) -> ChannelClosed:
         """Give the connection up: whoever waits in send or receive finds it closed."""
         self.transport.abort()
-        return self._ended(ChannelClosed(_NO_CLOSE, reason))
+        return self._ended(ChannelClosed(NO_CLOSE, reason))
 
 
 async def dial(
@@ -268,7 +258,7 @@ async def dial(
     tls: ssl.SSLContext | aiohttp.Fingerprint | bool = True,
     headers: Mapping[str, str] | None = None,
     heartbeat_s: float | None = HEARTBEAT_S,
-    max_frame_bytes: int = MAX_FRAME_BYTES,
+    max_frame_bytes: int = CHANNEL_FRAME_BYTES,
     open_s: float = OPEN_S,
 ) -> WebSocketChannel:
     """Open a websocket to `url` (ws or wss) and return it as a channel.

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from forwarder.access.relay_keys import HubTrust
+from relay.link.bounds import HANDSHAKE_S
 from relay.link.channel import Channel
 from relay.link.errors import LinkError
 from relay.link.messages import VERSION, Hello
 from relay.link.security.noise import KeyPair
-from relay.link.security.secure import HANDSHAKE_S, secure_as_relay
+from relay.link.security.secure import secure_as_relay
 from relay.link.session import RelaySession
 from relay.link.websocket import dial
 from tests.system.processes import Program, free_ports, hub_program, until

@@ -7,7 +7,8 @@ import sys
 from tests.fuzz.engine import fuzz, instrumented
 
 with instrumented("relay"):
-    from relay.link.security.pairing import MAX_PLACES, PairingLink, PairingLinkError
+    from relay.link.bounds import MAX_PLACES
+    from relay.link.security.pairing import PairingLink, PairingLinkError
 
 
 def pairing_links(data: bytes) -> None:

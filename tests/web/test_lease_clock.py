@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from relay.link.bounds import LATE_BEATS_S
 from relay.link.lease_clock import LeaseClock, left
-from relay.link.session import LATE_S
 from tests.doubles.chromium import Page
 
 pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
@@ -38,7 +38,7 @@ def expected(script: list[tuple[float, int, dict[int, int]]]) -> list[Any]:
             late_since = None
         elif late_since is None:
             late_since = arrived
-        useless = late_since is not None and arrived - late_since >= LATE_S
+        useless = late_since is not None and arrived - late_since >= LATE_BEATS_S
         active = any(ms <= ACTIVE_MS for ms in leases.values())
         told.append([active, None if useless else sorted([p, ms] for p, ms in rest.items())])
     return told

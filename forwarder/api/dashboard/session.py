@@ -26,6 +26,7 @@ from forwarder.devices.driver import Outcome
 from forwarder.errors import DeviceError, ForwarderError
 from forwarder.hub.hub import Hub
 from relay.link.channel import Channel
+from relay.link.close_codes import POLICY_VIOLATION, TRY_AGAIN, UNKNOWN_TOKEN
 from relay.link.errors import ChannelClosed
 from relay.link.misfit import misfit
 
@@ -39,9 +40,6 @@ SILENCE_S = 3.0
 # Test-drive values under way: a hand on a slider, not a flood.
 UNDER_WAY = 64
 
-POLICY, TRY_AGAIN = 1008, 1013
-# Our own (RFC 6455, 7.4.2): the token is not known; load the page again, or ask for another.
-UNKNOWN_TOKEN = 4401
 
 _decoder: msgspec.json.Decoder[CallerMessage] = msgspec.json.Decoder(CallerMessage)
 
@@ -101,9 +99,9 @@ class DashboardSession:
             async with asyncio.timeout(HELLO_S):
                 said = self._read(await self._channel.receive())
         except TimeoutError:
-            raise _LeaveDashboard(POLICY, "no hello came") from None
+            raise _LeaveDashboard(POLICY_VIOLATION, "no hello came") from None
         if not isinstance(said, CallerHello):
-            raise _LeaveDashboard(POLICY, "the first message is a hello")
+            raise _LeaveDashboard(POLICY_VIOLATION, "the first message is a hello")
         caller = self._known(said)
         if not self._settle(caller.grant or caller.token or None):
             raise _LeaveDashboard(TRY_AGAIN, "too many dashboards are open")
@@ -142,7 +140,7 @@ class DashboardSession:
             return _decoder.decode(frame)
         except msgspec.MsgspecError as error:
             raise _LeaveDashboard(
-                POLICY, f"not understood: {misfit(error, CallerMessage)}"[:120]
+                POLICY_VIOLATION, f"not understood: {misfit(error, CallerMessage)}"[:120]
             ) from error
 
     def _hear(self, said: CallerMessage) -> None:
@@ -156,7 +154,7 @@ class DashboardSession:
                     driver.leave()
             case Drive():
                 if driver is None:
-                    raise _LeaveDashboard(POLICY, "this caller may only look")
+                    raise _LeaveDashboard(POLICY_VIOLATION, "this caller may only look")
                 self._drive(driver, said)
 
     def _drive(self, driver: Controller, said: Drive) -> None:

@@ -17,7 +17,9 @@ from forwarder.errors import HardwareError
 from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
 from relay.context import RelayContext
+from relay.link.bounds import BEAT_ACTIVE_S, BEAT_IDLE_S
 from relay.link.channel import Channel
+from relay.link.close_codes import NORMAL_CLOSURE
 from relay.link.errors import ChannelClosed
 from relay.link.messages import (
     Arm,
@@ -41,7 +43,6 @@ from relay.link.messages import (
     Value,
     Write,
 )
-from relay.link.session import BEAT_ACTIVE_S, BEAT_IDLE_S
 from relay.peripheral.driver import Peripheral
 from relay.peripheral.gate import Lockout
 from relay.peripheral.limits import ACTIVE_S, IDLE_S
@@ -119,7 +120,7 @@ class WebsocketHardware(RelayHardware):
     async def disconnect(self) -> None:
         """Close. Whoever ended `write_on` before has had the device stopped."""
         self.gone("this hub let it go")
-        await self._channel.close(1000, "stopped and let go")
+        await self._channel.close(NORMAL_CLOSURE, "stopped and let go")
 
     def _reachable(self) -> _Here:
         if self._gone is not None:
@@ -300,4 +301,4 @@ class _Socket:
         self.listeners.pop(handle, None)
 
     async def disconnect(self) -> None:
-        await self._channel.close(1000, "stopped and let go")
+        await self._channel.close(NORMAL_CLOSURE, "stopped and let go")

@@ -25,6 +25,7 @@ from forwarder.hub.device import Identity
 from forwarder.sources.base import DeviceSink, HeldBack
 from forwarder.sources.websocket_devices.hardware import WebsocketHardware
 from relay.link.channel import Channel
+from relay.link.close_codes import NORMAL_CLOSURE
 from relay.link.errors import ChannelClosed
 from relay.link.messages import Advertisement, StopCause
 from relay.link.misfit import misfit
@@ -151,7 +152,7 @@ class WebsocketDeviceSource:
         reason, failure = "it closed the connection", None
         try:
             if old is not None:
-                await old.channel.close(1000, "the device dialed in again")
+                await old.channel.close(NORMAL_CLOSURE, "the device dialed in again")
             await self._serve(visit)
         except* ChannelClosed:
             pass  # the usual end

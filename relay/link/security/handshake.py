@@ -18,6 +18,7 @@ from typing import Final, Protocol
 import msgpack
 import msgspec
 
+from relay.link.bounds import HANDSHAKE_FRAME_BYTES, HANDSHAKE_TEXT_CHARS
 from relay.link.errors import LinkRefused, LinkViolation
 from relay.link.messages import Bye, Name
 from relay.link.names import neutralise
@@ -29,11 +30,7 @@ LABEL: Final = b"bpforward link 1"
 ANSWER: Final = 0x00  # the hub's first byte before a Noise message; anything else is a Refusal
 CODE_ID_BYTES: Final = 8
 SECRET_BYTES: Final = 32
-# What a peer may send before it is authenticated. The longest legal frame is about 700 bytes.
-MAX_FRAME_BYTES: Final = 4096
 
-# Characters of a text. A greeting and a Bye are a text and three entries.
-_TEXT_MOST: Final = 512
 _PAYLOAD_MOST: Final = {"max_str_len": 2048, "max_map_len": 16, "max_array_len": 16}
 
 PAIR_PATTERN: Final = "XXpsk0"
@@ -352,7 +349,7 @@ class HubHandshake:
 def _bounded(frame: bytes | str) -> bytes:
     if isinstance(frame, str):
         raise LinkViolation("a text frame came over the link, which carries binary frames only")
-    if not 0 < len(frame) <= MAX_FRAME_BYTES:
+    if not 0 < len(frame) <= HANDSHAKE_FRAME_BYTES:
         raise LinkViolation(f"a frame of {len(frame)} bytes came during the handshake")
     return frame
 
@@ -393,7 +390,7 @@ def _greeting(payload: bytes) -> str:
 
 def _bye(payload: bytes) -> HandshakeRefused:
     try:
-        text = neutralise(msgspec.convert(_plain(payload), Bye).text, _TEXT_MOST)
+        text = neutralise(msgspec.convert(_plain(payload), Bye).text, HANDSHAKE_TEXT_CHARS)
     except ValueError as error:
         raise LinkViolation("a handshake payload is not a Bye") from error
     known = next((r for r in RefusalCode if _TEXTS[r] == text), None)

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from relay.link.bounds import REGISTRATION_FRAME_BYTES
 from relay.link.errors import LinkError, LinkViolation
 from relay.link.security.noise import HandshakeState, KeyPair, NoiseError
 from relay.link.security.transport import Transport
@@ -33,15 +34,9 @@ _ID_BYTES: Final = 16
 # As many: nobody who has an id finds the key's other ones.
 SEED_BYTES: Final = 16
 _ID: Final = re.compile(r"[a-z2-7]{26}")
-# Frames of a registration; the longest is a visitor's, with an address.
-MAX_FRAME_BYTES: Final = 1024
 VISIT_PATH: Final = "/at/"
 HUB_PATH: Final = "/hub"
 JOIN_PATH: Final = "/join/"
-# What a meeting point closes a visitor's websocket with; the reason says it in words.
-NOT_HERE: Final = 4404
-NO_ANSWER: Final = 4408
-FULL: Final = 4429
 _PORTS: Final = {"http": 80, "https": 443}
 _SCHEMES: Final = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
@@ -285,6 +280,6 @@ class Proving:
 def _bounded(frame: str | bytes) -> bytes:
     if isinstance(frame, str):
         raise LinkViolation("a text frame came where only binary ones do")
-    if len(frame) > MAX_FRAME_BYTES:
+    if len(frame) > REGISTRATION_FRAME_BYTES:
         raise LinkViolation(f"a frame of {len(frame)} bytes came while a hub registered")
     return frame

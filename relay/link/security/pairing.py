@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
+from relay.link.bounds import MAX_LINK_CHARACTERS, MAX_PLACES
 from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_state, write_state
@@ -28,9 +29,6 @@ from relay.link.security.noise import KEY_BYTES
 SCHEME: Final = "bpforward"
 LINK_PORT: Final = 12346
 LINK_PATH: Final = "/link"
-MAX_PLACES: Final = 8
-# Eight host names of ordinary length and the rest; a QR code of this size can still be scanned.
-MAX_LINK_CHARACTERS: Final = 1024
 _HTTPS_PORT: Final = 443
 _HTTP_PORT: Final = 80
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
+from relay.link.bounds import HANDSHAKE_S, REFUSAL_S, SECURE_CLOSE_S
 from relay.link.channel import Channel, Frame
+from relay.link.close_codes import POLICY_VIOLATION
 from relay.link.errors import ChannelClosed, LinkViolation
 from relay.link.security.handshake import (
     FinishedHandshake,
@@ -25,16 +27,6 @@ from relay.link.security.handshake import (
 )
 from relay.link.security.noise import KeyPair
 from relay.link.security.transport import MAX_PLAINTEXT_BYTES, Transport
-
-# Two round trips over the worst mobile network. With the second below these are the 5 s that a
-# stranger may cost a hub.
-HANDSHAKE_S: Final = 4.0
-# An unauthenticated refusal goes out this long after the frame it answers, whatever the reason,
-# so that its timing says nothing; it also slows down whoever tries codes.
-REFUSAL_S: Final = 0.25
-# A close waits for the peer's; nothing is owed to one that broke the rules.
-_CLOSE_S: Final = 1.0
-_POLICY: Final = 1008  # websocket close code: policy violation
 
 
 class Door(Protocol):
@@ -99,14 +91,14 @@ class SecureChannel:
     async def receive(self) -> Frame:
         frame = await self._channel.receive()
         if self._violated:
-            raise ChannelClosed(_POLICY, "the other end broke the rules of the link")
+            raise ChannelClosed(POLICY_VIOLATION, "the other end broke the rules of the link")
         try:
             if isinstance(frame, str):
                 raise LinkViolation("a text frame came over an encrypted link")
             return self._transport.open(frame)
         except LinkViolation:
             self._violated = True
-            self._break(_POLICY, "the other end broke the rules of the link")
+            self._break(POLICY_VIOLATION, "the other end broke the rules of the link")
             await _end(self._channel)
             raise
 
@@ -198,7 +190,7 @@ async def _greet(
     except TimeoutError as error:
         text = f"{who} did not finish the handshake within {HANDSHAKE_S:g} s"
         await _end(channel)
-        raise ChannelClosed(_POLICY, text) from error
+        raise ChannelClosed(POLICY_VIOLATION, text) from error
     except BaseException:
         await _end(channel)
         raise
@@ -213,7 +205,7 @@ def _outcome(step: HandshakeStep) -> FinishedHandshake | None:
 async def _end(channel: Channel) -> None:
     # No reason is given: a close frame is outside the encryption.
     try:
-        async with asyncio.timeout(_CLOSE_S):
-            await channel.close(_POLICY)
+        async with asyncio.timeout(SECURE_CLOSE_S):
+            await channel.close(POLICY_VIOLATION)
     except TimeoutError:
         pass  # the peer does not answer the close; its connector drops the socket

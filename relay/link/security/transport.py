@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from relay.link.bounds import REKEY_AFTER
 from relay.link.security.noise import MAX_MESSAGE_BYTES, TAG_BYTES, CipherState, NoiseError
 
-# Messages per key and direction (README, Transport). Far below the 2^32 that AES-GCM bears; a key
-# that leaks opens at most this many.
-REKEY_AFTER: Final = 65_536
 MAX_PLAINTEXT_BYTES: Final = MAX_MESSAGE_BYTES - TAG_BYTES
 
 

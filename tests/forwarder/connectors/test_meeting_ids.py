@@ -13,8 +13,9 @@ from forwarder.errors import ConfigError
 from forwarder.meet.bounds import DEFAULT, Bounds
 from forwarder.meet.table import RegisteredHub, Visit
 from relay.link.channel import Channel
+from relay.link.close_codes import NOT_HERE
 from relay.link.errors import ChannelClosed, LinkError
-from relay.link.security.meeting import NOT_HERE, derived_id, visit_url
+from relay.link.security.meeting import derived_id, visit_url
 from relay.link.websocket import WebSocketChannel, dial
 from tests.forwarder.meet.points import House, house, meeting_server, running
 from tests.forwarder.meet.test_server import closed

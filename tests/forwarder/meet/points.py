@@ -12,9 +12,10 @@ from forwarder.connectors.meeting_ids import MeetingIds
 from forwarder.connectors.websocket_client import Backoff
 from forwarder.meet.bounds import DEFAULT, Bounds
 from forwarder.meet.server import MeetingServer
+from relay.link.bounds import CHANNEL_FRAME_BYTES
 from relay.link.channel import Channel
 from relay.link.security.noise import KeyPair
-from relay.link.websocket import MAX_FRAME_BYTES, dial
+from relay.link.websocket import dial
 from tests.system.processes import free_ports, until
 
 QUICK = Backoff(0.02, 0.05)
@@ -57,7 +58,7 @@ class House:
         self.ids = MeetingIds(self.key.public)
         self.point = MeetingPoint(
             server.origin, self.key, self.doors, ids=self.ids, backoff=QUICK,
-            frame_bytes=MAX_FRAME_BYTES,
+            frame_bytes=CHANNEL_FRAME_BYTES,
         )  # fmt: skip
         self.came: asyncio.Queue[Channel] = asyncio.Queue()
         self.over = asyncio.Event()

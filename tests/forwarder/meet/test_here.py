@@ -11,9 +11,10 @@ from forwarder.app import App
 from forwarder.config import Clients, Config, Link
 from forwarder.errors import ConfigError
 from forwarder.meet.here import meeting_here
+from relay.link.close_codes import NOT_HERE
 from relay.link.errors import ChannelClosed
 from relay.link.reach import connect, pair
-from relay.link.security.meeting import NOT_HERE, hub_id, visit_url
+from relay.link.security.meeting import hub_id, visit_url
 from relay.link.security.noise import KeyPair
 from relay.link.security.pairing import PairingLink, known_hub
 from relay.link.websocket import dial

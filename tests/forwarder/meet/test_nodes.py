@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from forwarder.errors import ConfigError
-from forwarder.meet.bounds import DEFAULT, Bounds
-from forwarder.meet.nodes import WINDOW_BYTES
+from forwarder.meet.bounds import DEFAULT, WINDOW_BYTES, Bounds
 from forwarder.meet.server import MeetingServer
 from relay.link.channel import Channel
+from relay.link.close_codes import NOT_HERE, POINT_FULL
 from relay.link.errors import ChannelClosed
-from relay.link.security.meeting import FULL, NOT_HERE, visit_url
+from relay.link.security.meeting import visit_url
 from relay.link.websocket import WebSocketChannel, dial
 from tests.forwarder.meet.points import House, running
 from tests.forwarder.meet.test_server import closed
@@ -143,7 +143,7 @@ async def test_a_hub_that_is_nowhere_is_told_at_once_and_bounds_hold_over_nodes(
         visitor = await visit(far, hub)
         await hub.came.get()
         refused = await closed(visit_url(url, hub.point.url.rpartition("/")[2]))
-        assert (refused.code, "too often" in refused.reason) == (FULL, True)
+        assert (refused.code, "too often" in refused.reason) == (POINT_FULL, True)
         await visitor.close()
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from forwarder.meet.bounds import Bounds
 from forwarder.meet.server import MeetingServer
+from relay.link.close_codes import NOT_HERE, POINT_FULL
 from relay.link.errors import ChannelClosed
-from relay.link.security.meeting import FULL, NOT_HERE, hub_id, visit_url
+from relay.link.security.meeting import hub_id, visit_url
 from relay.link.security.noise import KeyPair
 from relay.link.websocket import WebSocketChannel, dial
 from tests.forwarder.meet.points import House, house, meeting_server, running
@@ -167,7 +168,7 @@ async def test_it_serves_the_phones_page_and_says_who_serves_it() -> None:
 
 async def test_full_is_said_before_anything_is_joined() -> None:
     async with meeting_server(bounds=Bounds(visitors_each=0)) as server, house(server) as hub:
-        assert (await closed(hub.point.url)).code == FULL
+        assert (await closed(hub.point.url)).code == POINT_FULL
 
 
 async def test_a_pair_has_so_many_bytes_a_second() -> None:

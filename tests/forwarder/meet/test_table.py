@@ -7,7 +7,8 @@ import pytest
 
 from forwarder.meet.bounds import DEFAULT, IDLE_S, JOIN_S, PROOF_S, SILENT_S, Bounds
 from forwarder.meet.table import MeetingState, MeetingTable, NoRoom, RegisteredHub, Visit
-from relay.link.security.meeting import FULL, NOT_HERE, derived_id, hub_id
+from relay.link.close_codes import NOT_HERE, POINT_FULL
+from relay.link.security.meeting import derived_id, hub_id
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 SEED = bytes(16)
@@ -112,7 +113,7 @@ def test_hubs_are_bounded(bounds: Bounds, words: str) -> None:
         point.hub(bytes([number]) * 32)
     with pytest.raises(NoRoom, match=words) as refused:
         point.hub()
-    assert refused.value.code == FULL
+    assert refused.value.code == POINT_FULL
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from relay.hub_link.driver import SEND_S, LinkDriver
 from relay.hub_link.outbox import FULL, NOTIFICATIONS
+from relay.link.bounds import GREETING_S, LINK_SILENCE_S
 from relay.link.channel import channel_pair
 from relay.link.codec import decode_from_relay
 from relay.link.errors import ChannelClosed, LinkRefused, LinkViolation
@@ -30,7 +31,7 @@ from relay.link.messages import (
     Stats,
     Welcome,
 )
-from relay.link.session import GREETING_S, SILENCE_S, HubSession, LinkSilent
+from relay.link.session import HubSession, LinkSilent
 from tests.doubles.clock import run_virtual
 
 
@@ -108,7 +109,9 @@ def test_every_other_end_is_an_error_of_its_own() -> None:
         started = asyncio.get_running_loop().time()
         with pytest.raises(LinkSilent):
             await quiet.task
-        assert asyncio.get_running_loop().time() - started == pytest.approx(SILENCE_S, abs=0.01)
+        assert asyncio.get_running_loop().time() - started == pytest.approx(
+            LINK_SILENCE_S, abs=0.01
+        )
 
         closed = Ends()
         await closed.greet()

@@ -9,11 +9,12 @@ from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.hub_link.hubs import HubTarget
 from relay.hub_link.uplink import GOOD_S, PAUSE_LEAST_S, PAUSE_MOST_S, REFUSED_S, Uplink
+from relay.link.bounds import ACTIVE_PATIENCE_S, LINK_SILENCE_S
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
 from relay.link.messages import Bye, Wearer
 from relay.link.security.handshake import HandshakeRefused, RefusalCode
-from relay.link.session import ACTIVE_PATIENCE_S, SILENCE_S, LinkSilent
+from relay.link.session import LinkSilent
 from tests.doubles.clock import run_virtual
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.radio import RecordingRadio
@@ -60,7 +61,7 @@ class Hub:
             await asyncio.sleep(self.holds_s)
             if self.silent:
                 hub.beating = False
-                await asyncio.sleep(SILENCE_S + 1)
+                await asyncio.sleep(LINK_SILENCE_S + 1)
             await hub.channel.close()
 
 
@@ -108,7 +109,7 @@ def test_a_refusal_is_asked_again_slowly() -> None:
 
 def test_a_link_that_fell_silent_is_dialed_anew_at_once() -> None:
     hub = Hub(None, None, holds_s=6, silent=True)
-    assert dials(hub, 18)[0] == pytest.approx(6 + SILENCE_S, abs=0.3)
+    assert dials(hub, 18)[0] == pytest.approx(6 + LINK_SILENCE_S, abs=0.3)
 
 
 def test_while_something_runs_silence_is_noticed_after_two_seconds() -> None:

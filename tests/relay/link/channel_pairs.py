@@ -8,11 +8,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from aiohttp import web
 
+from relay.link.bounds import CHANNEL_FRAME_BYTES
 from relay.link.channel import Channel, channel_pair
 from relay.link.security.handshake import RefusalCode
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import secure_as_hub, secure_as_relay
-from relay.link.websocket import MAX_FRAME_BYTES, WebSocketChannel, dial
+from relay.link.websocket import WebSocketChannel, dial
 
 Ends = tuple[Channel, Channel]
 Maker = Callable[[], AbstractAsyncContextManager[Ends]]
@@ -28,7 +29,7 @@ async def websocket(
     *,
     send_s: float = 10.0,
     heartbeat_s: float | None = None,
-    max_frame_bytes: int = MAX_FRAME_BYTES,
+    max_frame_bytes: int = CHANNEL_FRAME_BYTES,
 ) -> AsyncIterator[tuple[WebSocketChannel, WebSocketChannel]]:
     """The listening end and the dialing end of a websocket on loopback."""
     accepted: asyncio.Queue[WebSocketChannel] = asyncio.Queue()

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.link import messages as m
-from relay.link.codec import MAX_FRAME_BYTES, decode_from_hub, decode_from_relay, encode
+from relay.link.bounds import PLAIN_FRAME_BYTES
+from relay.link.codec import decode_from_hub, decode_from_relay, encode
 from relay.link.errors import LinkViolation
 
 ADVERTISEMENT = m.Advertisement("AA:BB:CC:DD:EE:FF", "LVS-Z001", -50, (), {93: b"\x00\x27"})
@@ -100,7 +101,7 @@ def test_the_wire_form_is_a_map_with_the_name_and_without_defaults() -> None:
         msgpack.packb({"t": "Value", "id": 3, "d": b"x" * 513}),
         msgpack.packb({"t": "Hello", "version": 1, "name": "x" * 129}),
         msgpack.packb({"t": "Connect", "id": 1, "p": 2, "address": "A"}),
-        bytes(MAX_FRAME_BYTES + 1),
+        bytes(PLAIN_FRAME_BYTES + 1),
     ],
 )
 def test_what_is_no_message_of_a_relay_is_refused(frame: bytes | str) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.link.security.handshake import MAX_FRAME_BYTES, HubHandshake, RelayHandshake
+from relay.link.bounds import HANDSHAKE_FRAME_BYTES
+from relay.link.security.handshake import HubHandshake, RelayHandshake
 from relay.link.security.noise import KeyPair
 from tests.relay.link.security.test_handshake import Hub
 
@@ -52,7 +53,7 @@ def _known(hub: Hub) -> HubHandshake:
 
 def _refused(hub: Hub) -> HubHandshake:
     end = HubHandshake(hub)
-    end.receive(b"\x01\x02" + bytes(MAX_FRAME_BYTES - 2), 0.0)
+    end.receive(b"\x01\x02" + bytes(HANDSHAKE_FRAME_BYTES - 2), 0.0)
     return end
 
 
@@ -80,7 +81,7 @@ def test_a_half_open_peer_costs_four_kibibytes_at_most(
 def test_the_cost_does_not_grow_with_what_the_peer_sends() -> None:
     hub = _hub()
     end = HubHandshake(hub)
-    frame = b"\x01\x02" + bytes(MAX_FRAME_BYTES - 2)
+    frame = b"\x01\x02" + bytes(HANDSHAKE_FRAME_BYTES - 2)
     end.receive(frame, 0.0)
     gc.collect()
     tracemalloc.start()

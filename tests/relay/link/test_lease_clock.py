@@ -9,18 +9,16 @@ from random import Random
 import pytest
 
 from relay.link import messages as m
-from relay.link.lease_clock import GROWTH, LeaseClock, left
-from relay.link.session import (
+from relay.link.bounds import (
     ACTIVE_PATIENCE_S,
     BEAT_ACTIVE_S,
     BEAT_IDLE_S,
-    LATE_S,
-    SLOW_S,
-    HubSession,
-    LinkLate,
-    LinkSilent,
-    RelaySession,
+    DELAY_GROWTH,
+    LATE_BEATS_S,
+    SLOW_BEAT_S,
 )
+from relay.link.lease_clock import LeaseClock, left
+from relay.link.session import HubSession, LinkLate, LinkSilent, RelaySession
 
 DAY_S = 24 * 3600.0
 LEASE_S = 0.9
@@ -50,7 +48,7 @@ def test_the_best_beat_of_a_link_is_the_measure_and_grows_old() -> None:
     clock = LeaseClock()
     assert clock.lateness(0, 10.5) == 0
     assert clock.lateness(1_000_000, 11.4) == 0
-    assert clock.lateness(2_000_000, 13.4) == pytest.approx(1.0 - 2 * GROWTH)
+    assert clock.lateness(2_000_000, 13.4) == pytest.approx(1.0 - 2 * DELAY_GROWTH)
     assert clock.lateness(2_000_000 + 2_000 * 1_000_000, 2013.4) == pytest.approx(0, abs=1e-6)
 
 
@@ -149,7 +147,7 @@ def test_after_two_seconds_of_late_beats_the_relay_ends_the_link() -> None:
     net = Net(steady(0.0), lambda now: 0.02 if now < 5 else 1.1)
     net.run(30)
     assert isinstance(net.ended, LinkLate)
-    assert 5 + LATE_S < net.now < 5 + 1.1 + LATE_S + 2 * BEAT_ACTIVE_S
+    assert 5 + LATE_BEATS_S < net.now < 5 + 1.1 + LATE_BEATS_S + 2 * BEAT_ACTIVE_S
     assert "1.1 s late" in str(net.ended)
 
 
@@ -169,7 +167,7 @@ def test_a_hub_whose_machine_slept_looks_late_until_the_link_is_made_anew() -> N
     net.run(30)
     assert len(net.over) == before, "no lease is renewed on the word of a clock that stood still"
     assert isinstance(net.ended, LinkLate)
-    assert net.now < 5 + 1.5 + LATE_S + 1
+    assert net.now < 5 + 1.5 + LATE_BEATS_S + 1
     again = Net(steady(0.02), steady(0.02))
     again.hub_clock = net.hub_clock
     again.run(10)
@@ -200,8 +198,8 @@ def test_over_a_link_that_was_congested_from_the_start_nothing_that_runs_is_leas
     net.run(60)
     assert net.ended is None
     # A beat or two are out before the first answer is missed.
-    assert len(net.over) <= SLOW_S / BEAT_ACTIVE_S + 1
-    assert max(net.over) < LEASE_S + SLOW_S
+    assert len(net.over) <= SLOW_BEAT_S / BEAT_ACTIVE_S + 1
+    assert max(net.over) < LEASE_S + SLOW_BEAT_S
 
 
 def test_when_congestion_ends_leases_are_given_again_and_count_from_the_better_measure() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.link.names import MAX_NAME, neutralise, quoted
+from relay.link.bounds import MAX_NAME
+from relay.link.names import neutralise, quoted
 
 
 @pytest.mark.parametrize(

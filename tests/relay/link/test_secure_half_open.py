@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from relay.link.bounds import HANDSHAKE_S
 from relay.link.errors import LinkError
 from relay.link.security.handshake import HandshakeRefused, RefusalCode
-from relay.link.security.secure import HANDSHAKE_S, Door, secure_as_hub
+from relay.link.security.secure import Door, secure_as_hub
 from relay.link.websocket import WebSocketChannel
 from tests.relay.link.half_open_peers import SECRET
 from tests.relay.link.security.test_handshake import Hub

@@ -5,20 +5,17 @@ from __future__ import annotations
 import pytest
 
 from relay.link import messages as m
-from relay.link.codec import encode
-from relay.link.errors import LinkRefused, LinkViolation
-from relay.link.session import (
+from relay.link.bounds import (
     ACTIVE_PATIENCE_S,
     BEAT_ACTIVE_S,
     BEAT_IDLE_S,
     ECHO_IDLE_S,
     GREETING_S,
-    SILENCE_S,
-    HubSession,
-    LinkSilent,
-    LinkState,
-    RelaySession,
+    LINK_SILENCE_S,
 )
+from relay.link.codec import encode
+from relay.link.errors import LinkRefused, LinkViolation
+from relay.link.session import HubSession, LinkSilent, LinkState, RelaySession
 
 HELLO = m.Hello(m.VERSION, "attic")
 
@@ -177,12 +174,12 @@ def test_a_relay_that_stops_answering_is_given_up(active: bool, limit_s: float) 
 
 def test_a_hub_that_falls_silent_is_given_up() -> None:
     pair = Pair().greet()
-    pair.now += SILENCE_S - 0.01
+    pair.now += LINK_SILENCE_S - 0.01
     pair.relay.tick(pair.now)
     pair.beat(lease_ms=10_000)
-    pair.relay.tick(pair.now + SILENCE_S - 0.01)
+    pair.relay.tick(pair.now + LINK_SILENCE_S - 0.01)
     with pytest.raises(LinkSilent, match="the hub has been silent for 10"):
-        pair.relay.tick(pair.now + SILENCE_S)
+        pair.relay.tick(pair.now + LINK_SILENCE_S)
 
 
 def test_a_hub_that_falls_silent_while_something_runs_is_given_up_sooner() -> None:

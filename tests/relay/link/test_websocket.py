@@ -9,8 +9,9 @@ from typing import cast
 import aiohttp
 import pytest
 
+from relay.link.bounds import CONTROL_BURST, CONTROL_HZ, TURN_FRAMES
 from relay.link.errors import ChannelClosed
-from relay.link.websocket import CONTROL_BURST, CONTROL_HZ, TURN_FRAMES, WebSocketChannel, shown_url
+from relay.link.websocket import WebSocketChannel, shown_url
 from tests.relay.link.channel_pairs import websocket
 
 SOON_S = 5.0

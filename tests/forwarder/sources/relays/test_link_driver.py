@@ -16,6 +16,7 @@ from forwarder.connectors.bounds import (
 )
 from forwarder.errors import HardwareError
 from forwarder.sources.relays.link_driver import OUTBOX_FRAMES, REQUEST_S, SEND_S, RelayLink
+from relay.link.bounds import GREETING_S
 from relay.link.channel import MemoryChannel, channel_pair
 from relay.link.codec import decode_from_hub, encode
 from relay.link.errors import LinkError, LinkViolation
@@ -44,7 +45,7 @@ from relay.link.messages import (
     StopAll,
     Welcome,
 )
-from relay.link.session import GREETING_S, LinkSilent
+from relay.link.session import LinkSilent
 from tests.doubles.clock import run_virtual
 
 PACKETS = (Packet(1, b"x"),)

@@ -6,9 +6,9 @@ import msgpack
 import msgspec
 import pytest
 
+from relay.link.bounds import HANDSHAKE_FRAME_BYTES
 from relay.link.errors import LinkViolation
 from relay.link.security.handshake import (
-    MAX_FRAME_BYTES,
     FinishedHandshake,
     HandshakeMode,
     HandshakeRefused,
@@ -256,7 +256,7 @@ def test_a_proof_that_says_something_is_a_violation() -> None:
         end.receive(sending.encrypt(b"", b"x"), 0.0)
 
 
-@pytest.mark.parametrize("frame", ["text", b"", bytes(MAX_FRAME_BYTES + 1)])
+@pytest.mark.parametrize("frame", ["text", b"", bytes(HANDSHAKE_FRAME_BYTES + 1)])
 def test_frames_that_no_handshake_has_are_violations(frame: str | bytes) -> None:
     with pytest.raises(LinkViolation):
         HubHandshake(Hub()).receive(frame, 0.0)
@@ -265,7 +265,7 @@ def test_frames_that_no_handshake_has_are_violations(frame: str | bytes) -> None
 
 
 def test_the_longest_frame_and_the_shortest_head_are_looked_at() -> None:
-    longest = HubHandshake(Hub()).receive(b"\x09" * MAX_FRAME_BYTES, 0.0)
+    longest = HubHandshake(Hub()).receive(b"\x09" * HANDSHAKE_FRAME_BYTES, 0.0)
     assert _refusal(longest).refusal is RefusalCode.VERSION
     shortest = HubHandshake(Hub()).receive(bytes([1, HandshakeMode.KNOWN]), 0.0)
     assert _refusal(shortest).refusal is RefusalCode.WRONG_HUB

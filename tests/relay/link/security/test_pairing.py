@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from relay.link.bounds import MAX_PLACES
 from relay.link.files.keys import PrivateFileError, write_private
 from relay.link.security.pairing import (
-    MAX_PLACES,
     HubPlace,
     KnownHub,
     PairingLink,

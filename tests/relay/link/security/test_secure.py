@@ -8,13 +8,12 @@ from typing import TypeVar
 
 import pytest
 
+from relay.link.bounds import HANDSHAKE_S, REFUSAL_S
 from relay.link.channel import Channel, Frame, MemoryChannel, channel_pair
 from relay.link.errors import ChannelClosed, LinkError, LinkViolation
 from relay.link.security.handshake import HandshakeRefused, RefusalCode, RelayHandshake
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import (
-    HANDSHAKE_S,
-    REFUSAL_S,
     HubIdentity,
     RelayIdentity,
     SecureChannel,

@@ -3,8 +3,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from relay.link.bounds import REKEY_AFTER
 from relay.link.security.noise import CipherState, NoiseError
-from relay.link.security.transport import MAX_PLAINTEXT_BYTES, REKEY_AFTER, Transport
+from relay.link.security.transport import MAX_PLAINTEXT_BYTES, Transport
 from tests.relay.link.make_vectors import FOLDER, TransportVector
 
 _KEYS = bytes(32), b"\x01" * 32
