@@ -21,7 +21,7 @@ _TOY = re.compile(r"[0-9A-Fa-f]{12}")
 _REST = re.compile(rb"([A-Za-z]+\d*(:\d+)?:0+;|Mply(:0+)+;)+")
 
 
-class Said(IntEnum):
+class DongleMessage(IntEnum):
     """Results and states."""
 
     READY = 100
@@ -37,7 +37,7 @@ class Said(IntEnum):
     INTERRUPTED = 501
 
 
-class ToyData(msgspec.Struct):
+class DongleToyData(msgspec.Struct):
     id: str = ""
     data: str = ""
     status: int = 0
@@ -48,7 +48,7 @@ class FromDongle(msgspec.Struct):
 
     func: str = ""
     result: int = 0
-    data: ToyData | None = None
+    data: DongleToyData | None = None
 
     @property
     def toy(self) -> str:

@@ -16,7 +16,7 @@ from relay.link.messages import Advertisement, ErrorCode, RadioInfo
 from relay.radio.base import OnAdvertisement, OnGone, RadioError
 from relay.radio.dongle import messages
 from relay.radio.dongle.connection import SERVICE, DongleConnection
-from relay.radio.dongle.messages import FromDongle, Said
+from relay.radio.dongle.messages import DongleMessage, FromDongle
 from relay.radio.gatt import canonical_address
 from relay.radio.wired.line import Line
 from relay.radio.wired.radio import WiredAccess
@@ -158,15 +158,22 @@ class DongleRadio:
     def _heard(self, message: FromDongle) -> None:
         self._spoke.set()
         toy, said = message.toy, message.result
-        if message.func == "search" and said == Said.SEARCHING:
+        if message.func == "search" and said == DongleMessage.SEARCHING:
             self._search_begun = True
-        elif message.func == "search" and said in (Said.SEARCH_ENDED, Said.INTERRUPTED):
+        elif message.func == "search" and said in (
+            DongleMessage.SEARCH_ENDED,
+            DongleMessage.INTERRUPTED,
+        ):
             self._ended()
         if not toy or message.data is None:
             return
         self._answered.set()
         status = message.data.status or said
-        if status in (Said.CONNECT_FAILED, Said.DISCONNECTED, Said.NOT_FOUND):
+        if status in (
+            DongleMessage.CONNECT_FAILED,
+            DongleMessage.DISCONNECTED,
+            DongleMessage.NOT_FOUND,
+        ):
             self._found.pop(toy, None)
             self._fail_connecting(toy, "it does not answer the dongle")
             if (connection := self._connections.get(toy)) is not None:

@@ -11,6 +11,7 @@ import pytest
 
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.clients.driver import (
+    HANDSHAKE_S,
     OUTPUTS_UNDER_WAY,
     READINGS_AT_ONCE,
     STOPS_UNDER_WAY,
@@ -31,7 +32,6 @@ from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
 from forwarder.stop.person import Person
-from relay.link.bounds import HANDSHAKE_S
 from relay.link.channel import Channel, Frame, channel_pair
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode
