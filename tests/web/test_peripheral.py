@@ -511,3 +511,33 @@ async def test_whatever_happens_each_request_is_answered_once_and_nothing_runs_u
         """,
     )
     assert found == []
+
+
+async def test_a_recorded_stop_keeps_its_pauses_and_which_of_two_characteristics(
+    modules: Page,
+) -> None:
+    """As it comes out of the browser's database after a reload, paid over a new connection."""
+    log = await play(
+        modules,
+        """
+        const { settle } = await import('/relay/settle.js');
+        const s = stage({ leaseMs: 0, arm: { gap_ms: 200, stop: [] } });
+        s.connection.services = [{ uuid: 's', characteristics: [
+            { h: 1, uuid: 'c', properties: [] }, { h: 2, uuid: 'c', properties: [] }] }];
+        s.connection.has = () => true;
+        s.ask({ t: 'Arm', seen: 0, gap_ms: 200, stop: [
+            s.packet('one', { r: true }), { ...s.packet('two', { after_ms: 300 }), h: 2 }] });
+        const record = structuredClone(s.peripheral.armedStop);
+        const log = [], begun = now();
+        const services = structuredClone(s.connection.services);
+        services[0].characteristics[0].h = 11;
+        services[0].characteristics[1].h = 12;
+        const write = async (h, d) => { log.push([h, text(d), now() - begun]); };
+        await settle({ services, write }, record);
+        return log;
+        """,
+    )
+    assert [entry[:2] for entry in log] == [[11, "one"], [12, "two"], [12, "two"]]
+    first, second, third = (entry[2] for entry in log)
+    assert second - first >= 0.29
+    assert third - second >= 0.19

@@ -2,7 +2,7 @@
 // times and rules as relay/debts/debts.py, where the reasons stand.
 //
 // A record says how to stop a toy that has to be connected again for it: { address, id, name, shown,
-// stop: [{ service, uuid, d, r }], since: Date.now() when it was last heard, removed }.
+// stop: [{ service, uuid, nth, d, r, afterMs }], gapMs, since: Date.now() when it was last heard, removed }.
 
 const FULL_S = 120;
 const LOOK_S = 20;

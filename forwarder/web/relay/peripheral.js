@@ -56,17 +56,22 @@ export class Peripheral {
   // Whether the radio has refused a stop that is still to be written.
   get stopFailing() { return this.gate.state === STOPPING && (this.#machine.complained || Boolean(this.#machine.run?.failing)); }
 
-  // The armed stop as [{ uuid, service, d, r }], which holds beyond this connection, with the running
-  // numbers that come next; null: letting it go is its stop.
+  // The armed stop as { stop: [{ uuid, service, nth, d, r, afterMs }], gapMs }, which holds beyond this
+  // connection, with the running numbers that come next; null: letting it go is its stop. `nth`: of
+  // the characteristics of that service that are named alike.
   get armedStop() {
-    const { stop } = this.#machine.armed;
+    const { stop, gap_ms: gapMs = 0 } = this.#machine.armed;
     if (stop === null) return null;
-    const found = new Map();
-    for (const service of this.connection.services) {
-      for (const { h, uuid } of service.characteristics) found.set(h, { uuid, service: service.uuid });
+    const found = new Map(), seen = new Map();
+    for (const { uuid: service, characteristics } of this.connection.services) {
+      for (const { h, uuid } of characteristics) {
+        const nth = seen.get(`${service} ${uuid}`) ?? 0;
+        seen.set(`${service} ${uuid}`, nth + 1);
+        found.set(h, { uuid, service, nth });
+      }
     }
     const data = this.#machine.preview();
-    return stop.map(({ h, r = false }, at) => ({ ...found.get(h), d: data[at], r }));
+    return { gapMs, stop: stop.map(({ h, r = false, after_ms: afterMs = 0 }, at) => ({ ...found.get(h), d: data[at], r, afterMs })) };
   }
 
   // --- who it belongs to -------------------------------------------------------------------------

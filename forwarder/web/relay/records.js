@@ -39,4 +39,4 @@ export class Records {
   }
 }
 
-const text = ({ stop, shown, removed }) => JSON.stringify([shown, removed ?? false, stop.map(packet => ({ ...packet, d: [...packet.d] }))]);
+const text = ({ stop, gapMs, shown, removed }) => JSON.stringify([shown, removed ?? false, gapMs ?? 0, stop.map(packet => ({ ...packet, d: [...packet.d] }))]);

@@ -39,4 +39,4 @@ export class Toy {
 }
 
 // How to stop it, to be written down (debts.js).
-export const recordOf = ({ address, id, name, shown, removed }, stop) => ({ address, id, name, shown, removed, stop, since: Date.now() });
+export const recordOf = ({ address, id, name, shown, removed }, { stop, gapMs }) => ({ address, id, name, shown, removed, stop, gapMs, since: Date.now() });

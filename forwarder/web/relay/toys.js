@@ -239,9 +239,9 @@ export class Toys {
     if (this.#byNumber.get(peripheral.p) === peripheral) this.#byNumber.delete(peripheral.p);
     toy.clear('hold');
     Object.assign(toy, { peripheral: null, text: asked ? '' : text });
-    const stop = peripheral.armedStop;
+    const armed = peripheral.armedStop;
     // Without packets, the end of its connection was all that stops it.
-    if (owes && stop?.length) this.#owes(toy, stop);
+    if (owes && armed?.stop.length) this.#owes(toy, armed);
     else this.records.set(toy.address, null);
     if (asked && !toy.owed && !toy.removed) this.changed();
     else this.#idle(toy, !asked);
@@ -316,8 +316,8 @@ export class Toys {
 
   debts() { return this.owed.map(toy => toy.owed.debt(now())); }
 
-  #owes(toy, stop) {
-    const record = recordOf(toy, stop);
+  #owes(toy, armed) {
+    const record = recordOf(toy, armed);
     toy.owed = new Owed(record, now(), now());
     this.records.set(toy.address, record);
     this.debtsChanged();
@@ -358,9 +358,10 @@ export class Toys {
   #note(toy) {
     const { peripheral } = toy;
     if (!peripheral) return undefined; // it has gone, see #gone
-    const stop = peripheral.mayRun ? peripheral.armedStop : null;
-    if (stop?.length) this.#watch.by(now() + RECORD_S);
-    return this.records.set(toy.address, stop?.length ? recordOf(toy, stop) : null);
+    const armed = peripheral.mayRun ? peripheral.armedStop : null;
+    if (!armed?.stop.length) return this.records.set(toy.address, null);
+    this.#watch.by(now() + RECORD_S);
+    return this.records.set(toy.address, recordOf(toy, armed));
   }
 
   #refresh() { for (const toy of this.all.values()) if (toy.peripheral?.mayRun) this.#note(toy); }
