@@ -104,6 +104,7 @@ class Link(_Table, frozen=True):
     meet           meeting points where relays from elsewhere find this hub
     meet_here      the public address of a meeting point in this hub itself, which a tunnel or proxy
                    of this machine leads to `meet_port`
+    meet_port      where that meeting point listens, on this machine only
     """
 
     port: Port = LINK_PORT
@@ -137,6 +138,7 @@ class RadioSection(NamedRadios, frozen=True, forbid_unknown_fields=True, kw_only
 class Upstream(_Table, frozen=True):
     """Another Buttplug server whose devices appear here.
 
+    name           what it is called; indexes of its devices hang on it
     dial           its address, if the hub calls it
     listen         a port where it calls us, instead; on this machine only
     fingerprint    SHA-256 of its certificate, if it is not a public one
@@ -161,6 +163,7 @@ class WebsocketDevices(_Table, frozen=True):
     """Devices that dial in by themselves (Buttplug's device websocket server).
 
     enabled        off unless wanted: these devices cannot prove who they are
+    port           where they dial in
     hosts          addresses to listen on
     """
 
@@ -172,6 +175,7 @@ class WebsocketDevices(_Table, frozen=True):
 class PinSection(_Table, frozen=True):
     """Which relay may have the device at this address.
 
+    address        the device's, as `forwarder seen` shows it
     relay          its name
     how            only: no other may; prefer: it comes first where it can; never: it may not
     """
@@ -297,6 +301,7 @@ class BridgesSection(_Table, frozen=True):
 class GroupSection(_Table, frozen=True):
     """Several toys that apps see as one more device.
 
+    name           what that device is called
     devices        indexes, or names with * and ?; empty: all
     """
 
@@ -323,6 +328,8 @@ class Config(_Table, frozen=True):
     """Everything.
 
     name           what relays and people call this hub; without it the machine's own name
+    state          where keys, tokens and indexes live; the system's usual place if nothing is said
+    trace          a file that each radio operation is written to, as a JSON line
     mdns           announce it
     """
 
