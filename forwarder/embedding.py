@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from forwarder.connectors.websocket_client import STABLE_S, Backoff
-from relay.link.cancellation import apart
 from relay.link.channel import Channel, channel_pair
 from relay.link.close_codes import GOING_AWAY
 from relay.link.errors import LinkError, LinkRefused
+from relay.link.tasks.cancellation import apart
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from forwarder.buttplug.messages import InputType
 from forwarder.buttplug.server import ServerSession
 from forwarder.connectors.bounds import ANSWER_BYTES, ANSWERS
-from relay.link.signal import WakeFlag
+from relay.link.tasks.signal import WakeFlag
 
 
 class ClientOutbox:

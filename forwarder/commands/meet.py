@@ -17,9 +17,9 @@ from forwarder.errors import ConfigError
 from forwarder.meet.bounds import DEFAULT, with_descriptors
 from forwarder.meet.proxies import Proxies
 from forwarder.meet.server import MeetingServer
-from relay.link.event_loop import new_event_loop
 from relay.link.names import neutralise
 from relay.link.security.meeting import MeetingAddressError, is_id, meeting_origin, websocket_of
+from relay.link.tasks.event_loop import new_event_loop
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

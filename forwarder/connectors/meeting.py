@@ -36,7 +36,6 @@ from forwarder.connectors.meeting_ids import MOST, MeetingIds, OnMeetingVisit
 from forwarder.connectors.websocket_client import STABLE_S, Backoff, TlsTrust
 from forwarder.errors import ConfigError
 from relay.link.bounds import HEARTBEAT_S, REGISTRATION_FRAME_BYTES
-from relay.link.cancellation import apart
 from relay.link.channel import Channel
 from relay.link.close_codes import POINT_FULL
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused, LinkViolation
@@ -56,6 +55,7 @@ from relay.link.security.meeting import (
     visit_url,
 )
 from relay.link.security.noise import KeyPair
+from relay.link.tasks.cancellation import apart
 from relay.link.websocket import WebSocketChannel, dial
 
 log = logging.getLogger(__name__)

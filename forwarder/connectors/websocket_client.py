@@ -16,10 +16,10 @@ from forwarder.access.admission import is_loopback_name
 from forwarder.connectors.base import Handler, serve
 from forwarder.errors import ConfigError
 from relay.link.bounds import CHANNEL_FRAME_BYTES, HEARTBEAT_S, OPEN_S
-from relay.link.cancellation import apart
 from relay.link.channel import Channel
 from relay.link.errors import LinkError, LinkRefused
 from relay.link.names import neutralise, quoted
+from relay.link.tasks.cancellation import apart
 from relay.link.websocket import dial, shown_url
 
 log = logging.getLogger(__name__)

@@ -27,12 +27,12 @@ from forwarder.connectors.websocket_client import STABLE_S, Backoff
 from forwarder.errors import ConfigError
 from forwarder.shares.dialer import SharedChannel, join
 from forwarder.sources.upstream.source import UpstreamSource
-from relay.link.cancellation import apart
 from relay.link.errors import LinkError, LinkRefused
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_state, write_state
 from relay.link.names import neutralise, quoted
 from relay.link.security.noise import KeyPair
+from relay.link.tasks.cancellation import apart
 
 log = logging.getLogger(__name__)
 

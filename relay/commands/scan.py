@@ -10,9 +10,9 @@ from relay.command_line import Subcommand
 from relay.commands.base import add_radio, wanted_radios
 from relay.config import FileConfig
 from relay.errors import RelayError
-from relay.link.event_loop import new_event_loop
 from relay.link.messages import Advertisement, ErrorCode
 from relay.link.names import neutralise
+from relay.link.tasks.event_loop import new_event_loop
 from relay.radio.base import Radio, RadioError, watch
 from relay.radio.choice import open_radio
 from relay.radio.simulated.catalogue import model_of

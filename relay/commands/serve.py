@@ -16,7 +16,7 @@ from relay.commands.base import RelayStart, start_of
 from relay.config import agent_config
 from relay.hub_link.uplink import Uplink
 from relay.json_log import JsonLines
-from relay.link.event_loop import new_event_loop
+from relay.link.tasks.event_loop import new_event_loop
 from relay.radio.base import Radio, toys_run_on
 from relay.radio.choice import RadioChoice, open_radio
 from relay.radio.trace import Trace

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from relay.agent import Agent
 from relay.hub_link.advice import advised
 from relay.hub_link.hubs import HubTarget
-from relay.link.cancellation import apart
 from relay.link.errors import LinkError, LinkRefused
 from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.session import LinkSilent
+from relay.link.tasks.cancellation import apart
 
 log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from relay.link.bounds import (
 from relay.link.channel import Frame
 from relay.link.close_codes import NO_CLOSE, NO_CODE
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
-from relay.link.signal import WakeFlag
+from relay.link.tasks.signal import WakeFlag
 
 _CONTROL = (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG)
 # RFC 6455, 5.2: of a masked frame; longer ones have more, of which nothing depends here.

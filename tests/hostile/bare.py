@@ -18,7 +18,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from forwarder.access.tls import own_certificate
-from relay.link.event_loop import new_event_loop
+from relay.link.tasks.event_loop import new_event_loop
 
 _OK = json.dumps([{"Ok": {"Id": 1}}])
 

@@ -19,7 +19,7 @@ from forwarder.commands.collector import keep
 from forwarder.config import Clients, Config, Link, RadioSection, Upstream, WebsocketDevices
 from forwarder.log import set_up
 from forwarder.stalls import Stalls
-from relay.link.event_loop import new_event_loop
+from relay.link.tasks.event_loop import new_event_loop
 
 # Far below what may delay a beat, so that the figure is the stall's and not the timer's.
 EVERY_S = 0.005

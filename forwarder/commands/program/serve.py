@@ -17,7 +17,7 @@ from forwarder.console import HubConsole
 from forwarder.errors import ConfigError
 from forwarder.switches import HubStart, Switches
 from relay.checks.findings import Finding, Mark, run_checks
-from relay.link.event_loop import new_event_loop
+from relay.link.tasks.event_loop import new_event_loop
 from relay.service_manager import READY, STOPPING, notify, sign_of_life
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from forwarder.meet.endings import ended, ending, sendable
+from relay.link.close_codes import NO_ANSWER
 from relay.link.errors import ChannelClosed
-from relay.link.security.meeting import NO_ANSWER
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from relay.link.event_loop import new_event_loop
+from relay.link.tasks.event_loop import new_event_loop
 
 
 def test_its_clock_goes_on_while_a_callback_stands_still() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from relay.link.signal import WakeFlag
+from relay.link.tasks.signal import WakeFlag
 
 
 async def test_whoever_waits_goes_on_once_it_is_set_also_for_a_moment() -> None:

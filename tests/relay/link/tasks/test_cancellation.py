@@ -13,9 +13,9 @@ from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.hub_link.hubs import HubTarget
 from relay.hub_link.uplink import Uplink
-from relay.link.cancellation import apart
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import LinkError
+from relay.link.tasks.cancellation import apart
 from relay.radio.simulated.radio import SimulatedRadio
 from tests.doubles.clock import run_virtual
 
