@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "relay/link/README.md"])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "relay/link/README.md"])
 PATHS = tuple((ROOT / "tests").rglob("test_*.py"))
 FILES = {path.name for path in PATHS}
 TESTS = {
