@@ -45,6 +45,7 @@ faults: $(BIN)/.ready
 
 hostile: $(BIN)/.ready
 	$(BIN)/python -m tests.hostile
+	$(BIN)/python -m tests.hostile.visitors
 
 model: $(BIN)/.ready
 	GATE_STEPS=$(STEPS) $(BIN)/python -m pytest tests/faults/test_machine_model.py -q -s

@@ -153,8 +153,11 @@ class _Route:
             compress=False,
             max_msg_size=aiohttp_limit(self._max_frame_bytes),
         )
-        async with asyncio.timeout(REQUEST_S):
-            await ws.prepare(request)
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                await ws.prepare(request)
+        except (ConnectionError, TimeoutError):
+            return ws  # it has gone again, or takes nothing
         if request.transport is None:
             return ws  # it has gone again
         channel = WebSocketChannel(ws, request.transport, peer=visitor.address, send_s=self._send_s)

@@ -341,8 +341,11 @@ class MeetingServer:
         ws = web.WebSocketResponse(
             timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=aiohttp_limit(most_bytes)
         )
-        async with asyncio.timeout(REQUEST_S):
-            await ws.prepare(request)
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                await ws.prepare(request)
+        except (ConnectionError, TimeoutError):
+            raise web.HTTPServiceUnavailable from None  # it has gone again, or takes nothing
         ws.headers.clear()  # they have left; ten thousand hubs keep none
         if request.transport is None:
             raise web.HTTPServiceUnavailable  # it has gone again

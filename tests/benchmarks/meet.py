@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import secrets
 import statistics
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -18,8 +19,10 @@ from pathlib import Path
 
 from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 
+from forwarder.connectors.bounds import SETTLED, Bound, Purpose
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.meeting import MeetingPoint
+from forwarder.connectors.meeting_ids import MeetingIds, SettleVisit
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 from relay.link.security.meeting import (
@@ -36,6 +39,8 @@ from tests.benchmarks.row import Row
 from tests.system.processes import Program, free_ports, until
 
 FRAME = b"x" * 120
+# What strangers say here (bytes), so that the hub knows them.
+STRANGERS = 96
 IDLE = 10_000
 PAIRS, PAIR_HZ = 1_000, 20
 # Of the pairs of one hub.
@@ -169,8 +174,8 @@ async def by_meeting_point(seconds: float, folder: Path) -> list[float]:
             await hub.end()
 
 
-async def _echo_hub(port: int) -> None:
-    """A hub that sends back what its visitors say."""
+async def _echo_hub(port: int, *, share: bool) -> None:
+    """A hub that sends back what its visitors say; with `share`, those of one share too."""
 
     async def echo(channel: Channel) -> None:
         try:
@@ -179,9 +184,22 @@ async def _echo_hub(port: int) -> None:
         except ChannelClosed:
             return
 
-    point = MeetingPoint(f"http://localhost:{port}", KeyPair(bytes(range(32))), Doors())
+    async def visited(channel: Channel, settle: SettleVisit) -> None:
+        first = await channel.receive()
+        if len(first) == STRANGERS:
+            await channel.receive()  # who proves nothing is sent away in its time
+        settle(secrets.token_bytes(8))
+        await channel.send(first)
+        await echo(channel)
+
+    key = KeyPair(bytes(range(32)))
+    ids = MeetingIds(key.public)
+    if share:
+        ids.add(bytes(16), lambda channel, _: echo(channel))
+    doors = Doors(settled={**SETTLED, Purpose.MEETING: Bound(64, 64)})
+    point = MeetingPoint(f"http://localhost:{port}", key, doors, ids=ids)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(point.run(echo))
+        tasks.create_task(point.run_visits(visited))
         await until(lambda: point.registered, "a registration")
         print("registered", flush=True)
 
@@ -314,4 +332,4 @@ async def rows(seconds: float, folder: Path) -> list[Row]:
 if __name__ == "__main__":
     import sys
 
-    asyncio.run(_echo_hub(int(sys.argv[1])))
+    asyncio.run(_echo_hub(int(sys.argv[1]), share=sys.argv[2:] == ["share"]))
