@@ -42,7 +42,13 @@ from forwarder.config import Config, DialSection, TlsSection, Upstream
 from forwarder.connectors.base import Connector
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, SERVER_FRAME_BYTES, Purpose
 from forwarder.connectors.descriptors import descriptors, doors_within
-from forwarder.connectors.host_addresses import addresses, host_names, places, whereabouts
+from forwarder.connectors.host_addresses import (
+    addresses,
+    host_names,
+    own_loopback,
+    places,
+    whereabouts,
+)
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.mdns import announce, buttplug_server, relay_port
@@ -84,6 +90,7 @@ from forwarder.stop.hold import Hold
 from forwarder.stop.hold_file import HoldFile, load_hold
 from forwarder.stop.person import Person
 from forwarder.switches import Switches
+from forwarder.web.headers import HOME
 from forwarder.web.pages import relay_page_build
 from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel
@@ -239,14 +246,16 @@ class App:
             restart=self._restart,
         )
         self._places = services.places
+        self._places.home = own_loopback(self.trust.key.private_bytes())
         self.api = Api(services)
         self.web = web.Application()
         self._routes()
         self.api.mount(self.web)
+        own = () if services.places.home is None else (services.places.home,)
         self._link = Listener(
             self.web,
             port=config.link.port,
-            hosts=EVERYWHERE if config.link.lan else LOOPBACK,
+            hosts=EVERYWHERE if config.link.lan else (*LOOPBACK, *own),
             option="--link-port",
             doors=self.doors,
         )
@@ -493,6 +502,8 @@ class App:
         self.bridges.bind()
         places = self._places
         places.client_port, places.link_port = self._clients.bind(), self._link.bind()
+        if places.home is not None and not self.web.frozen:
+            self.web[HOME] = places.dashboard_url
         if self._https is not None and places.https_port is None:
             try:
                 places.https_port = self._https.bind()
@@ -529,6 +540,11 @@ class App:
     def link_url(self) -> str:
         """Where relays and browsers on this machine connect."""
         return f"http://127.0.0.1:{self._link.port}"
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where browsers on this machine find the dashboard, and are its owner."""
+        return self._places.dashboard_url
 
     @property
     def https_port(self) -> int | None:

@@ -136,10 +136,14 @@ def renewed_admin_token(folder: Path) -> str:
 class Access:
     """Knows the admin token, the pages that asked for one, and how to check a client's token."""
 
-    def __init__(self, admin: str, hosts: HostNames, check: CheckToken) -> None:
+    def __init__(
+        self, admin: str, hosts: HostNames, check: CheckToken, home: str | None = None
+    ) -> None:
+        """`home`: the only address at which a dashboard becomes its owner's, if there is one."""
         self._admin = admin
         self._hosts = hosts
         self._check = check
+        self.home = home
         self._pages = PageTokens()
 
     def refuse(self, visitor: HttpVisitor, fetch_site: str | None = None) -> AccessRefused | None:
@@ -223,13 +227,18 @@ class Access:
 
         Only this machine's own browser can have loaded the page from this machine, and only by a
         name that no network gives out: a name of this machine in DNS or mDNS may be somebody
-        else's a moment before, and then the script is theirs.
+        else's a moment before, and then the script is theirs. At 127.0.0.1 and localhost there may
+        be what another program left, a service worker that is the page, or reads what it is told:
+        so it has to be `home`, where there is one.
         """
         if not visitor.loopback or visitor.origin is None:
             return AccessRefused(
                 403, "Only the dashboard, on the hub's own machine, gets this token."
             )
-        if not is_fixed_name(host_name(visitor.host)):
+        name = host_name(visitor.host)
+        if self.home is not None and name != self.home:
+            return AccessRefused(403, "Only at the hub's own address is the dashboard its owner's.")
+        if not is_fixed_name(name):
             return AccessRefused(
                 403, "Open the dashboard at http://localhost or http://127.0.0.1 to be its owner."
             )

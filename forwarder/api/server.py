@@ -22,7 +22,15 @@ from forwarder.access.admission import (
 )
 from forwarder.access.allowed_origins import Origins
 from forwarder.access.credentials import given
-from forwarder.api.access import OWNER, Access, AccessRefused, Call, Caller, Right, admin_token
+from forwarder.api.access import (
+    OWNER,
+    Access,
+    AccessRefused,
+    Call,
+    Caller,
+    Right,
+    admin_token,
+)
 from forwarder.api.actions import Actions
 from forwarder.api.controllers import Scripts
 from forwarder.api.dashboard.batteries import Batteries
@@ -57,7 +65,7 @@ from forwarder.hub.device import Device
 from forwarder.metrics.page import PATH as METRICS_PATH
 from forwarder.metrics.page import MetricsPage
 from forwarder.web.headers import guard_headers
-from forwarder.web.pages import Pages
+from forwarder.web.pages import Pages, here
 from relay.link.channel import Channel
 from relay.link.messages import ErrorCode
 from relay.link.misfit import misfit
@@ -122,7 +130,10 @@ class Api:
         self._services = services
         hosts = HostNames((*config.link.names, *host_names()))
         self.access = Access(
-            admin_token(state), hosts, lambda token: services.tokens.check(token, time.time())
+            admin_token(state),
+            hosts,
+            lambda token: services.tokens.check(token, time.time()),
+            services.places.home,
         )
         shares = ShareActions(services)
         self._batteries = Batteries(services.hub, lambda: self._watch.watched(time.monotonic()))
@@ -148,6 +159,7 @@ class Api:
         app.on_response_prepare.append(guard_headers)
         self._add_routes(app, self._caller)
         app.router.add_post(f"{PREFIX}/page", self._page)
+        app.router.add_get(f"{PREFIX}/here", here)
         app.router.add_get(f"{PREFIX}/openapi.json", self._describe)
         app.router.add_get(f"{PREFIX}/events/stream", self._stream)
         add_websocket_route(
@@ -216,7 +228,10 @@ class Api:
             token = AccessRefused(403, "Who has a token needs none of a page.")
         made = token or self.access.new_page(visitor)
         if isinstance(made, AccessRefused):
-            return _refused(made)
+            refused = _refused(made)
+            if visitor.loopback and self.access.home is not None:
+                refused.headers["Location"] = self._services.places.dashboard_url + "/"
+            return refused
         return _json(PageToken(token=made), HTTPStatus.CREATED)
 
     def _handler(self, route: Route, who: Who) -> RequestHandler:

@@ -34,7 +34,9 @@ from forwarder.switches import Switches
 class ApiPlaces:
     """Where the hub listens, once it does. `https_port` is None if that one could not be had.
 
-    `fingerprint`: of the certificate there; `own`: the hub made it, so browsers warn about it.
+    `home`: an address of this machine that only this hub has, where there is one: no browser has
+    ever met another program at it. `fingerprint`: of the certificate at the https port; `own`: the
+    hub made it, so browsers warn about it.
     """
 
     client_port: int = 0
@@ -42,6 +44,11 @@ class ApiPlaces:
     https_port: int | None = None
     fingerprint: str | None = None
     own: bool = True
+    home: str | None = None
+
+    @property
+    def dashboard_url(self) -> str:
+        return f"http://{self.home or '127.0.0.1'}:{self.link_port}"
 
 
 @dataclass(slots=True, kw_only=True)

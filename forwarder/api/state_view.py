@@ -110,7 +110,7 @@ class StateView:
             name=neutralise(config.name),
             version=self._version,
             client_url=f"{config.clients.scheme}://127.0.0.1:{places.client_port}",
-            dashboard_url=f"http://127.0.0.1:{places.link_port}",
+            dashboard_url=places.dashboard_url,
             page_url=page,
             fingerprint=places.fingerprint,
             lan=config.link.lan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,22 @@ def host_names() -> tuple[str, ...]:
         return ()
     short = name.split(".")[0]
     return tuple(dict.fromkeys((name, f"{short}.local")))
+
+
+def own_loopback(secret: bytes) -> str | None:
+    """A loopback address that is nobody's but this installation's: made of `secret`, so that nobody
+    guesses it; None where the system has no other than 127.0.0.1 (macOS).
+
+    To a browser it is an origin of its own, at which no other program has ever been.
+    """
+    digest = hashlib.sha256(b"own loopback address" + secret).digest()
+    address = f"127.{64 + digest[0] % 192}.{digest[1]}.{1 + digest[2] % 254}"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return None
+    return address
 
 
 def addresses() -> tuple[HostAddress, ...]:

@@ -25,11 +25,18 @@ RELAY_POLICY: Final = (
 )
 
 
+# The hub's own address. At another one of this machine the dashboard asks whether it is there.
+HOME: web.AppKey[str] = web.AppKey("home", str)
+
+
 async def guard_headers(request: web.Request, response: web.StreamResponse) -> None:
     """For `Application.on_response_prepare`."""
     relay = request.path.startswith((RELAY_PATH, REMOTE_PATH))
     headers = response.headers
-    headers["Content-Security-Policy"] = RELAY_POLICY if relay else DASHBOARD_POLICY
+    policy = RELAY_POLICY if relay else DASHBOARD_POLICY
+    if request.path == "/" and HOME in request.app:
+        policy = policy.replace("connect-src 'self'", f"connect-src 'self' {request.app[HOME]}")
+    headers["Content-Security-Policy"] = policy
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"
     headers["Referrer-Policy"] = "no-referrer"

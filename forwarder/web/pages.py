@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from forwarder.access.admission import HttpVisitor
+from forwarder.access.admission import HttpVisitor, is_fixed_name
 from forwarder.access.share_link import REMOTE_PATH as REMOTE_PAGE
 from forwarder.connectors.websocket_server import visitor_of
 
@@ -119,6 +120,19 @@ def _kind(name: str) -> str | None:
 
 # Where a page that comes from elsewhere than the person's own hub says who serves it.
 _NO_SERVER: Final = b'<meta name="served-by" content="">'
+
+
+async def here(request: web.Request) -> web.StreamResponse:
+    """For a dashboard at another address of this machine: whether its browser finds this one. It
+    may sit elsewhere, at the end of a tunnel."""
+    origin = request.headers.get("Origin", "")
+    try:
+        ours = is_fixed_name(urlsplit(origin).hostname or "")
+    except ValueError:
+        ours = False
+    if not ours:
+        return web.Response(status=403, text="Other web pages may not use this API.\n")
+    return web.Response(status=204, headers={"Access-Control-Allow-Origin": origin})
 
 
 class RelayPages:

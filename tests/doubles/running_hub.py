@@ -27,7 +27,7 @@ class RunningHub:
 
     @property
     def url(self) -> str:
-        return self.app.link_url
+        return self.app.dashboard_url
 
     @property
     def admin(self) -> str:

@@ -93,6 +93,8 @@ async def owner(session: aiohttp.ClientSession, port: int, good: Good) -> None:
     """A dashboard that stays open, and whose token has to work."""
     url = f"http://127.0.0.1:{port}"
     async with session.post(f"{url}/api/v1/page", headers={"Origin": url}) as answer:
+        url = answer.headers.get("Location", url).rstrip("/")  # the hub's own address
+    async with session.post(f"{url}/api/v1/page", headers={"Origin": url}) as answer:
         token = (await answer.json())["token"]
     headers = {"Authorization": f"Bearer {token}"}
     try:

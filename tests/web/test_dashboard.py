@@ -21,6 +21,7 @@ from relay.link.messages import Debt
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import RunningHub, config_for, running_hub
 from tests.system.processes import free_ports, house, until
+from tests.web.test_service_workers import shows_the_board
 
 pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
 
@@ -310,6 +311,7 @@ async def test_a_hub_that_hangs_is_said_and_a_stop_that_does_not_arrive_too(
     async with house(tmp_path, "Lovense Edge", embedded=True) as home:
         page = await browser.page(f"http://127.0.0.1:{home.link_port}/")
         try:
+            await shows_the_board(page)
             await page.until("!document.getElementById('no-devices').hidden")
             await page.click("#scan-here")
             await page.until("Boolean(document.querySelector('.device .stop-one'))", 20)
@@ -435,7 +437,7 @@ async def test_a_phone_is_paired_by_its_qr_code(desk: Desk) -> None:
     await page.click("input[value=localhost]")
     await page.until("Boolean(document.querySelector('#qr svg path'))")
     link = await page.evaluate("document.getElementById('pairing-link').value")
-    assert link.startswith(f"{desk.hub.url.replace('127.0.0.1', 'localhost')}/relay/#")
+    assert link.startswith(f"{desk.hub.app.link_url.replace('127.0.0.1', 'localhost')}/relay/#")
     code = next(iter(desk.hub.app.trust.desk._codes))
     now = asyncio.get_running_loop().time()
     desk.hub.app.trust.file(code, b"k" * 32, "Phone", now)

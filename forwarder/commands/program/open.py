@@ -28,7 +28,7 @@ def _open(options: argparse.Namespace) -> int:
         from forwarder.commands.program.serve import serve
 
         options = parser().parse_args(["run", *_said(options)])
-        return serve(started(options), lambda app: show(app.link_url))
+        return serve(started(options), lambda app: show(app.dashboard_url))
     print(f"The hub {status.hub.name} runs already.")
     show(status.hub.dashboard_url)
     return FINE

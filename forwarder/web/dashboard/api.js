@@ -11,9 +11,11 @@ let own = '';
 let asking = null;
 
 export class Refused extends Error {
-  constructor(status, words) {
+  // `home`: where else this page should be.
+  constructor(status, words, home = null) {
     super(words);
     this.status = status;
+    this.home = home;
   }
 }
 
@@ -35,7 +37,7 @@ export function enter() {
   asking ??= alone()
     .then(yes => { if (!yes) throw new Refused(UNAUTHORISED, OVERHEARD); })
     .then(() => send('POST', '/page', undefined, {}, ''))
-    .then(made => { own = made.token; return ''; }, error => (error.status ? error.message : ''))
+    .then(made => { own = made.token; return ''; }, error => (error.home ? goHome(error.home) : error.status ? error.message : ''))
     .finally(() => { asking = null; });
   return asking;
 }
@@ -65,6 +67,22 @@ async function removed(workers) {
     location.reload();
   }
   return false;
+}
+
+const HOME_MS = 1000;
+
+// The hub has an address of its own, at which no other program was before. Go there, if it is this
+// machine's hub: at the end of a tunnel only its other name leads to it. Resolves to words for people
+// if it stays.
+async function goHome(home) {
+  try {
+    const there = await fetch(`${home}api/v1/here`, { cache: 'no-store', signal: AbortSignal.timeout(HOME_MS) });
+    if (there.ok) {
+      location.replace(home + location.search + location.hash);
+      return await new Promise(() => {});
+    }
+  } catch { /* not here */ }
+  return `The hub's own address, ${home}, cannot be reached from this browser. A token signs you in here: \`forwarder token admin\`.`;
 }
 
 // Call the API; resolves to the decoded answer, or null. Throws Refused with words for people.
@@ -106,6 +124,6 @@ async function send(method, path, body, more, as) {
     throw new Refused(0, 'The hub cannot be reached.');
   }
   const data = answer.status === 204 ? null : await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, data?.error ?? `The hub refused (${answer.status}).`);
+  if (!answer.ok) throw new Refused(answer.status, data?.error ?? `The hub refused (${answer.status}).`, answer.headers.get('Location'));
   return data;
 }

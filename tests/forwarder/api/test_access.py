@@ -145,6 +145,15 @@ def test_a_page_of_this_machine_gets_a_token_that_is_an_owners(host: str) -> Non
     assert isinstance(away, AccessRefused)
 
 
+def test_where_the_hub_has_an_address_of_its_own_only_a_page_there_gets_a_token() -> None:
+    door = Access(ADMIN, HostNames(), lambda _: None, home="127.83.1.2")
+    assert isinstance(door.new_page(page("127.83.1.2:12346")), str)
+    for host in ("localhost:12346", "127.0.0.1:12346", "[::1]:12346", "127.83.1.3:12346"):
+        refused = door.new_page(page(host))
+        assert isinstance(refused, AccessRefused)
+        assert refused.status == 403
+
+
 @pytest.mark.parametrize(
     "asking",
     [

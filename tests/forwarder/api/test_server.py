@@ -134,6 +134,24 @@ async def test_an_open_dashboard_asks_for_its_token(hub: RunningHub) -> None:
     assert (await page_token(hub, **{"Sec-Fetch-Site": "none"}))[0] == 201
 
 
+async def test_at_another_address_of_this_machine_it_is_told_where_to_ask(hub: RunningHub) -> None:
+    url = hub.app.link_url
+    asking = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
+    async with hub.http.post(f"{url}/api/v1/page", headers=asking) as response:
+        assert response.status == 403
+        home = response.headers["Location"]
+        assert home == f"{hub.url}/" != f"{url}/"
+    async with hub.http.get(f"{url}/") as response:
+        assert f"connect-src 'self' {hub.url};" in response.headers["Content-Security-Policy"]
+    async with hub.http.get(f"{home}api/v1/here", headers={"Origin": url}) as response:
+        assert response.status == 204
+        assert response.headers["Access-Control-Allow-Origin"] == url
+    for evil in ("https://evil.example", "null", "", "http://127.0.0.1%25.evil.example"):
+        async with hub.http.get(f"{home}api/v1/here", headers={"Origin": evil}) as response:
+            assert response.status == 403
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -715,7 +733,7 @@ async def test_beyond_this_machine_a_token_is_needed_for_everything(tmp_path: Pa
     (https_port,) = free_ports(1)
     link = Link(port=0, https_port=https_port, lan=True)
     async with running_hub(tmp_path, (), config_for(tmp_path, (), link)) as hub:
-        url = hub.url.replace("127.0.0.1", here)
+        url = hub.app.link_url.replace("127.0.0.1", here)
         async with hub.http.post(f"{url}/api/v1/page", headers={"Origin": url}) as response:
             assert response.status == 403
         for path in ("/status", "/devices", "/log", "/events/stream"):

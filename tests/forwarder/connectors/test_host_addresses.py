@@ -5,7 +5,7 @@ import ipaddress
 import ifaddr
 import pytest
 
-from forwarder.connectors.host_addresses import _of_interfaces, reachable, whereabouts
+from forwarder.connectors.host_addresses import _of_interfaces, own_loopback, reachable, whereabouts
 from relay.link.messages import Places
 
 
@@ -48,3 +48,15 @@ def test_so_many_places_and_no_more() -> None:
     hosts = [f"192.168.1.{number}" for number in range(20)]
     told = whereabouts(hosts, 1, 2, ["wss://m"] * 20)
     assert (len(told.own), len(told.meetings)) == (16, 8)
+
+
+def test_a_hubs_own_address_is_this_machines_and_nobody_guesses_it() -> None:
+    found = {own_loopback(bytes([n]) * 32) for n in range(50)}
+    if found == {None}:
+        return  # a system with one loopback address
+    assert len(found) == 50
+    assert own_loopback(b"a" * 32) == own_loopback(b"a" * 32)
+    for address in found:
+        assert address is not None
+        assert ipaddress.ip_address(address).is_loopback
+        assert not address.startswith(("127.0.", "127.1."))
