@@ -96,3 +96,21 @@ async def test_eight_toys_are_lines_that_open(board: Board) -> None:
     assert await page.evaluate(shown) == "none"
     await page.click(".device .more")
     assert await page.evaluate(shown) != "none"
+
+
+async def test_the_log_is_filtered_and_what_is_left_is_passed_on(board: Board) -> None:
+    page = board.page
+    lines = "[...document.querySelectorAll('#log li')].filter(row => !row.hidden).length"
+    assert await page.evaluate(lines) > 5
+    await page.evaluate(
+        """(field => {
+            field.value = 'lovense max';
+            field.dispatchEvent(new Event('input'));
+        })(document.getElementById('log-filter'))"""
+    )
+    shown = await page.evaluate(lines)
+    assert 1 <= shown <= 5
+    saved = "new Promise(done => { URL.createObjectURL = b => (b.text().then(done), '#'); "
+    text = await page.evaluate(saved + "document.getElementById('log-save').click(); })")
+    assert len(text.splitlines()) == shown
+    assert all("lovense max" in line.lower() for line in text.splitlines())

@@ -6,6 +6,7 @@ import { Devices } from './devices.js';
 import { $, attribute, klass, say, show, text, warn } from './dom.js';
 import { Feed, UNKNOWN_TOKEN } from './feed.js';
 import { Hold } from './hold.js';
+import { LogTools } from './logtools.js';
 import { Pairing } from './pairing.js';
 import { Seen } from './seen.js';
 import { Setup } from './setup.js';
@@ -36,6 +37,7 @@ const together = new Together(feed);
 const toasts = new Toasts();
 new Seen();
 new Setup();
+const logTools = new LogTools();
 
 // Changes come ten times a second at most; drawing waits for the browser to be ready for it.
 function changed(state, change) {
@@ -63,6 +65,7 @@ function draw(state, change) {
   if (change.hold && state.hold?.mode) together.rest();
   toasts.draw(state, change);
   around.draw(state, change);
+  if (change.log) logTools.filter();
   shares.draw(state, change);
 }
 
