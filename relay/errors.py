@@ -15,9 +15,5 @@ class UsageError(RelayError):
     exit_code = 2
 
 
-class GateShut(RelayError):
-    """The gate does not let this through; says in which state it is, and what opens it."""
-
-
 class ControlError(RelayError):
     """The control socket of a running relay cannot be reached, or it answered with an error."""

@@ -114,11 +114,6 @@ def client_tls(fingerprint: str | None = None) -> aiohttp.Fingerprint | bool:
         ) from error
 
 
-def shown_fingerprint(certificate: bytes) -> str:
-    """The SHA-256 fingerprint of a certificate (DER) as people compare it: AB:CD:…"""
-    return _fingerprint(x509.load_der_x509_certificate(certificate))
-
-
 def _fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 

@@ -56,14 +56,6 @@ class Line(Protocol):
         ...
 
 
-class LineOpener(Protocol):
-    """Knows how to open one line. `on_lost` is called once if it breaks after `open` returned."""
-
-    async def open(self, on_bytes: OnBytes, on_lost: OnLost) -> Line:
-        """Raises RadioError, in words for a person."""
-        ...
-
-
 class StreamLine(asyncio.Protocol):
     """A line over a transport of asyncio: a serial port or a TCP connection.
 

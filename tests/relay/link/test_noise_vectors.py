@@ -7,7 +7,8 @@ from typing import TypedDict
 import msgspec
 import pytest
 
-from relay.link.security.noise import CipherState, HandshakeState, KeyPair, pattern
+from relay.link.security.noise import PATTERNS, CipherState, HandshakeState, KeyPair, pattern
+from tests.relay.link.noise_patterns import ALL
 from tests.shared import shared
 
 
@@ -63,6 +64,7 @@ def _ends(vector: Vector) -> tuple[HandshakeState, HandshakeState]:
             e=_key(vector.init_ephemeral),
             rs=_public(vector.init_remote_static),
             psks=[bytes.fromhex(psk) for psk in vector.init_psks],
+            table=ALL,
         ),
         HandshakeState(
             vector.name,
@@ -72,6 +74,7 @@ def _ends(vector: Vector) -> tuple[HandshakeState, HandshakeState]:
             e=_key(vector.resp_ephemeral),
             rs=_public(vector.resp_remote_static),
             psks=[bytes.fromhex(psk) for psk in vector.resp_psks],
+            table=ALL,
         ),
     )
 
@@ -88,7 +91,7 @@ def _run(vector: Vector) -> None:
         writer, reader = reader, writer
     assert initiator.handshake_hash == responder.handshake_hash
     assert initiator.handshake_hash == bytes.fromhex(vector.handshake_hash)
-    one_way = len(pattern(vector.name).messages) == 1
+    one_way = len(pattern(vector.name, ALL).messages) == 1
     ciphers: dict[HandshakeState, tuple[CipherState, CipherState]] = {
         end: end.split() for end in (initiator, responder)
     }
@@ -121,3 +124,7 @@ def test_a_vector_fails_when_a_byte_of_it_is_changed(index: int) -> None:
     vector.messages[index] = Message(first.payload, first.ciphertext[:-2] + "00")
     with pytest.raises(AssertionError):
         _run(vector)
+
+
+def test_the_three_that_the_link_uses_are_as_the_specification_has_them() -> None:
+    assert {name: ALL[name] for name in PATTERNS} == PATTERNS
