@@ -22,7 +22,8 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     hid            HID devices of Linux: joycon-left, joycon-right, pro-controller, cyclone-x10, or
                    vendor and product as "057e:2006"
     dongle         Lovense's USB dongles: the serial port of one, or "hid" for the second generation
-    esphome        Bluetooth proxies of ESPHome, as "proxy.local" or "192.168.1.7:6053"
+    esphome        Bluetooth proxies of ESPHome, as "proxy.local" or "192.168.1.7:6053"; "found":
+                   all that announce themselves in this network
     esphome_key    their encryption keys, each a file (or the key itself) for all of them, or for
                    one: "proxy.local=proxy.key"
     """
@@ -92,7 +93,10 @@ OPTIONS = (
     RadioOption(
         "dongle", "PORT", "a Lovense dongle: its serial port, or hid for the second generation"
     ),
-    RadioOption("esphome", "HOST[:PORT]", "a Bluetooth proxy of ESPHome, such as proxy.local"),
+    RadioOption(
+        "esphome", "HOST[:PORT]", "a Bluetooth proxy of ESPHome, such as proxy.local; or all that"
+        " announce themselves: found",
+    ),
     RadioOption(
         "esphome_key", "[HOST=]KEY", "the encryption key of proxies, or of that one; better a file"
         " that holds it, as other users see the command line",

@@ -69,7 +69,11 @@ SOLE_IMPORTERS = {
     "evdev": ("relay.radio.gamepad.linux",),
     "serialx": ("relay.radio.wired.serial_port",),
     "prometheus_client": ("forwarder.metrics.exposition",),
-    "zeroconf": ("forwarder.connectors.mdns", "relay.hub_link.looking"),
+    "zeroconf": (
+        "forwarder.connectors.mdns",
+        "relay.hub_link.looking",
+        "relay.radio.esphome.found",
+    ),
 }
 # What the hub may use of the relay: the link, and the machine of a peripheral with its seam to a
 # radio, for devices that dial in to the hub by themselves.

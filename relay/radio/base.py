@@ -6,8 +6,8 @@ of a radio's library are translated into `RadioError` in the file that imports t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable
+from typing import Never, Protocol, runtime_checkable
 
 from relay.link.messages import Advertisement, ErrorCode, RadioInfo, Service
 
@@ -133,6 +133,22 @@ async def watch(radio: Radio) -> None:
     """Look after `radio`, if it wants that."""
     if isinstance(radio, Watched):
         await radio.watch()
+
+
+class ChangingRadios(Protocol):
+    """Radios that come and go. `trouble`: why there are none, where that is known."""
+
+    trouble: str
+
+    def add(self, radio: Radio) -> None: ...
+
+    async def remove(self, radio: Radio) -> None:
+        """It is gone; what it had connected is lost, which it tells by itself."""
+        ...
+
+
+# Brings radios and takes them away, until cancelled.
+RadioSource = Callable[[ChangingRadios], Awaitable[Never]]
 
 
 # Simulated toys are in this program; the system ends what a game pad does after its time.

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from relay.errors import UsageError
-from relay.radio.base import Radio
+from relay.radio.base import Radio, RadioSource
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.bluetooth.adapters import AdapterRadio, every_adapter
 from relay.radio.dongle.named import dongle_radio
-from relay.radio.esphome.named import esphome_radios
+from relay.radio.esphome.named import esphome_radios, proxies_of_the_network
 from relay.radio.gamepad.named import gamepad_radio
 from relay.radio.several import MOST_RADIOS, Radios
 from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
@@ -36,14 +36,13 @@ class RadioChoice:
 
 def open_radio(wanted: RadioChoice, trace: Trace | None = None) -> Radio:
     """Return the radios of `wanted` as one. Raises UsageError for what cannot be."""
-    every = EVERY in wanted.radios.bluetooth and sys.platform == "linux"
-    radios = list(_radios(wanted))
-    if not radios and not every:
+    radios, sources = list(_radios(wanted)), dict(_sources(wanted.radios))
+    if not radios and not sources:
         radios = [_adapter("")]
     if len(radios) > MOST_RADIOS:
         raise UsageError(f"one relay has {MOST_RADIOS} radios at most, not {len(radios)}")
-    if every or len(radios) > 1:
-        radio: Radio = Radios(radios, every_adapter() if every else None)
+    if sources or len(radios) > 1:
+        radio: Radio = Radios(radios, sources)
     else:
         (radio,) = radios
     return radio if trace is None else TracedRadio(radio, trace)
@@ -75,6 +74,14 @@ def _radios(wanted: RadioChoice) -> Iterator[Radio]:
     yield from esphome_radios(named.esphome, named.esphome_key)
     if named.gamepads:
         yield gamepad_radio()
+
+
+def _sources(named: NamedRadios) -> Iterator[tuple[str, RadioSource]]:
+    """What brings radios while the relay runs, by their kind."""
+    if EVERY in named.bluetooth and sys.platform == "linux":
+        yield "bleak", every_adapter()
+    if (found := proxies_of_the_network(named.esphome, named.esphome_key)) is not None:
+        yield "esphome", found
 
 
 def _adapter(name: str) -> Radio:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Never, Protocol
+from typing import Never
 
 from msgspec.structs import replace
 
 from relay.link.messages import Advertisement, ErrorCode, RadioInfo, RadioPart
 from relay.radio.base import (
+    ChangingRadios,
     Connection,
     OnAdvertisement,
     OnGone,
     Radio,
     RadioError,
+    RadioSource,
     TellsWhatToysDo,
     watch,
 )
@@ -112,29 +114,17 @@ class _RadioPart:
             heard.failed_at = now
 
 
-class ChangingRadios(Protocol):
-    """Radios that come and go. `trouble`: why there are none, where that is known."""
-
-    trouble: str
-
-    def add(self, radio: Radio) -> None: ...
-
-    async def remove(self, radio: Radio) -> None:
-        """It is gone; what it had connected is lost, which it tells by itself."""
-        ...
-
-
-# Brings radios and takes them away, until cancelled.
-RadioSource = Callable[[ChangingRadios], Awaitable[Never]]
-
-
 class Radios:
-    """Owns `radios`, two at least and MOST_RADIOS at most, and those that `source` brings."""
+    """Owns `radios`, MOST_RADIOS at most, and those that `sources` bring, each named by the kind of
+    its radios."""
 
-    def __init__(self, radios: Sequence[Radio], source: RadioSource | None = None) -> None:
-        assert (0 if source else 1) < len(radios) + bool(source) <= MOST_RADIOS + bool(source)
+    def __init__(
+        self, radios: Sequence[Radio], sources: Mapping[str, RadioSource] | None = None
+    ) -> None:
+        assert sources or len(radios) > 1
+        assert len(radios) <= MOST_RADIOS
         self._parts = tuple(_RadioPart(radio) for radio in radios)
-        self._source = source
+        self._sources = dict(sources or {})
         self.trouble = ""
         self._scanning: tuple[asyncio.TaskGroup, OnAdvertisement] | None = None
         self._watching: asyncio.TaskGroup | None = None
@@ -162,7 +152,7 @@ class Radios:
         return RadioInfo("several", many, on, free, "; ".join(wrong)[:512], parts)
 
     def to_come(self) -> frozenset[str]:
-        return frozenset({"bleak"}) if self._source is not None else frozenset()
+        return frozenset(self._sources)
 
     def words(self, address: str) -> str:
         asked = [part.radio for part in self._parts if isinstance(part.radio, TellsWhatToysDo)]
@@ -188,7 +178,9 @@ class Radios:
             try:
                 for part in self._parts:
                     self._begin_watch(part)
-                await (self._source(self) if self._source else asyncio.Event().wait())
+                for kind, source in self._sources.items():
+                    group.create_task(_brought(source, self), name=f"radios of kind {kind}")
+                await asyncio.Event().wait()
             finally:
                 self._watching = None
 
@@ -346,6 +338,10 @@ class Radios:
             scores = "; ".join(f"{part.info.name} {told}" for _, _, part, told in hearing)
             log.info("%s: the radios' scores in dB: %s", address, scores)
         return [part for _, _, part, _ in hearing] or list(self._parts)
+
+
+async def _brought(source: RadioSource, roster: ChangingRadios) -> None:
+    await source(roster)
 
 
 def _usable(part: _RadioPart) -> bool:

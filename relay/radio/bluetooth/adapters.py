@@ -10,10 +10,17 @@ from typing import Never
 from msgspec.structs import replace
 
 from relay.link.messages import ErrorCode, RadioInfo
-from relay.radio.base import Connection, OnAdvertisement, OnGone, Radio, RadioError
+from relay.radio.base import (
+    ChangingRadios,
+    Connection,
+    OnAdvertisement,
+    OnGone,
+    Radio,
+    RadioError,
+    RadioSource,
+)
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.gatt import canonical_address
-from relay.radio.several import ChangingRadios, RadioSource
 from relay.supervision.adapters import Adapter, KnownAdapters, watch_adapters
 
 Make = Callable[[str | None], Radio]

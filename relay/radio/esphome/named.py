@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from relay.errors import UsageError
-from relay.radio.base import Radio
+from relay.radio.base import Radio, RadioSource
 
 try:
+    from relay.radio.esphome.found import found_proxies
     from relay.radio.esphome.radio import PORT, EsphomeRadio
 except ImportError:  # an extra
     MISSING = True
 else:
     MISSING = False
 
+# Instead of a host: those that announce themselves in this network.
+FOUND = "found"
 # 32 bytes in base64.
 _KEY = re.compile(r"[A-Za-z0-9+/]{43}=")
-_HOW = "a Bluetooth proxy is said as HOST or HOST:PORT, such as proxy.local"
+_HOW = "a Bluetooth proxy is said as HOST or HOST:PORT, such as proxy.local, or found"
 _KEY_HOW = (
     "an encryption key is said as KEY or HOST=KEY: its base64 text, or a file that holds it, as"
     " api: encryption: key: in the proxy's configuration"
@@ -35,7 +39,15 @@ def esphome_radios(proxies: Sequence[str], keys: Sequence[str]) -> list[Radio]:
     if MISSING:
         raise UsageError("--esphome needs a package: pip install 'buttplug-forwarder[esphome]'")
     known = dict(map(_key, keys))
-    return [_radio(text, known) for text in proxies]
+    return [_radio(text, known) for text in proxies if text != FOUND]
+
+
+def proxies_of_the_network(proxies: Sequence[str], keys: Sequence[str]) -> RadioSource | None:
+    """A source of those that announce themselves, if these are wanted (FOUND)."""
+    if FOUND not in proxies:
+        return None
+    known = dict(map(_key, keys))
+    return partial(found_proxies, key_of=lambda host: known.get(host, known.get("")))
 
 
 def _radio(text: str, keys: dict[str, str]) -> Radio:

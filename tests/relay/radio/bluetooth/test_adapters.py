@@ -125,7 +125,8 @@ async def test_an_adapter_is_the_same_by_its_address_whatever_its_number(bluez: 
 async def test_every_adapter_that_is_plugged_in_becomes_a_radio_by_itself(bluez: FakeBluez) -> None:
     toys = {name: toys_by_name(f"Lovense {toy}") for name, toy in
             {"hci0": "Hush", "hci1": "Edge"}.items()}  # fmt: skip
-    radios = Radios([], every_adapter(lambda name: SimulatedRadio(toys[name or ""])))
+    source = every_adapter(lambda name: SimulatedRadio(toys[name or ""]))
+    radios = Radios([], {"bleak": source})
     heard: asyncio.Queue[Advertisement] = asyncio.Queue()
     assert outlives_its_relay(radios), "there is a supervisor before there is an adapter"
     async with looked_after(radios):
