@@ -92,7 +92,8 @@ class Pattern:
 
 
 # Of a registration at a meeting point, of pairing (with psk0), and of the link. What is known
-# beforehand : first message / second message / … (section 7.5); i and r: the initiator's, the responder's static key.
+# beforehand : first message / second message / … (section 7.5); i and r: the initiator's, the
+# responder's static key.
 PATTERNS: Final[Mapping[str, str]] = {
     "XN": ": e / e ee / s se",
     "XX": ": e / e ee s es / s se",

@@ -1,5 +1,5 @@
-"""All patterns of the Noise specification: psk0, which the link uses, has public vectors with others
-alone."""
+"""All patterns of the Noise specification: psk0, which the link uses, has public vectors with
+others alone."""
 
 from __future__ import annotations
 
