@@ -81,7 +81,7 @@ It joins hubs with the relays that they have paired with, and sees ciphertext on
 from which address, when and how much. It stores nothing.
 {who}
 
-{hubs} hubs, {pairs} connections now.
+Hubs here now: {hubs}. Connections: {pairs}.
 """
 
 

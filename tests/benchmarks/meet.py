@@ -250,7 +250,7 @@ async def idle_hubs(folder: Path, count: int = IDLE) -> float:
             await asyncio.sleep(1)
             async with session.get(f"http://127.0.0.1:{port}/") as answer:
                 text = await answer.text()
-                assert f"{count:d} hubs" in text, text
+                assert f"Hubs here now: {count}." in text, text
             return (resident_kib(program.process.pid) - before) / (count - 1)
         finally:
             pinging.cancel()
