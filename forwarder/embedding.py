@@ -16,6 +16,7 @@ from relay.link.channel import Channel, channel_pair
 from relay.link.close_codes import GOING_AWAY
 from relay.link.errors import LinkError, LinkRefused
 from relay.link.tasks.cancellation import apart
+from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,9 @@ async def keep_linked(
             await apart(_linked(agent, drive))
         except* LinkRefused as group:
             failures += 4  # somebody decided so: no haste
-            log.info("the relay in this hub is linked no more: %s", _first(group))
+            log.info("the relay in this hub is linked no more: %s", first_error(group))
         except* LinkError as group:
-            log.debug("the link of the relay in this hub ended: %s", _first(group))
+            log.debug("the link of the relay in this hub ended: %s", first_error(group))
         except* Exception:
             log.exception("a bug ended the link of the relay in this hub; it is linked again")
         failures = 0 if loop.time() - started >= STABLE_S else failures + 1
@@ -81,10 +82,3 @@ async def _closing(work: Awaitable[None], channel: Channel) -> None:
         await work
     finally:
         await channel.close(GOING_AWAY, "this end of the link is gone")
-
-
-def _first(group: BaseExceptionGroup[LinkError]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

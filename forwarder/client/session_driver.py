@@ -29,6 +29,7 @@ from forwarder.connectors.bounds import SERVER_BURST, SERVER_MESSAGES_S, TURN_ME
 from forwarder.errors import Code, ForwarderError
 from relay.link.channel import Channel, Frame
 from relay.link.errors import ChannelClosed
+from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class SessionDriver:
                 while True:
                     await self._take(await self._channel.receive())
         except* (ChannelClosed, ServerGone) as group:
-            reason = str(_first(group))
+            reason = str(first_error(group))
         finally:
             self.hang_up(reason)
             await self._channel.close()
@@ -237,9 +238,3 @@ class SessionDriver:
 def _fail(reply: asyncio.Future[ServerMessage], error: ForwarderError) -> None:
     reply.set_exception(error)
     reply.exception()  # nobody has to look
-
-
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group

@@ -49,6 +49,7 @@ from relay.link.channel import Channel
 from relay.link.close_codes import NORMAL_CLOSURE, POLICY_VIOLATION, TRY_AGAIN
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode
+from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
 
@@ -168,11 +169,11 @@ class ClientDriver:
                 finally:
                     self._silence.close()
         except* _LeaveSession as group:
-            leave = _first(group)
+            leave = first_error(group)
         except* PeerSilent as group:
-            leave = _LeaveSession(TRY_AGAIN, str(_first(group)))
+            leave = _LeaveSession(TRY_AGAIN, str(first_error(group)))
         except* ChannelClosed as group:
-            log.debug("%s: %s", self.name, _first(group))
+            log.debug("%s: %s", self.name, first_error(group))
         finally:
             self._tasks = None
             # Synchronous, and before anything that could take long: the stops are on their way
@@ -366,12 +367,6 @@ class ClientDriver:
 
     def fail(self, request: ClientRequest, error: ForwarderError) -> None:
         self._outbox.reply((self.session.fail(request, error),))
-
-
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group
 
 
 async def serve(

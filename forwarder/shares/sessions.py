@@ -24,6 +24,7 @@ from forwarder.shares.lease import LEASE_S, GuestLease
 from forwarder.shares.words import GuestLeaseWord, GuestRest, Said, ShareEnd, ShareNews, ShareWord
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, LinkViolation
+from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +196,7 @@ class _GuestSession:
             except* ChannelClosed:
                 pass  # the usual end: the page was closed
             except* LinkError as group:
-                log.warning("%s: %s", self.channel.peer, _first(group))
+                log.warning("%s: %s", self.channel.peer, first_error(group))
 
     async def _drive(self) -> None:
         # While somebody is asked there is nothing to hear but leases.
@@ -257,12 +258,6 @@ class _GuestSession:
                 await self.channel.close()
         except (TimeoutError, LinkError):
             pass  # it is gone, or does not read; what it drove is stopped
-
-
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group
 
 
 class SharedSessions:

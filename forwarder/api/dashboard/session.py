@@ -29,6 +29,7 @@ from relay.link.channel import Channel
 from relay.link.close_codes import POLICY_VIOLATION, TRY_AGAIN, UNKNOWN_TOKEN
 from relay.link.errors import ChannelClosed
 from relay.link.misfit import misfit
+from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class DashboardSession:
                     self._channel, caller.grant, lambda: self._session(caller)
                 )
         except* _LeaveDashboard as group:
-            leave = _first(group)
+            leave = first_error(group)
             assert isinstance(leave, _LeaveDashboard)
             await self._channel.close(leave.code, leave.reason)
         except* ChannelClosed:
@@ -211,9 +212,3 @@ class DashboardSession:
                 driver.troubles.append(
                     "What you drove was stopped: this page was not heard for 3 seconds."
                 )
-
-
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group

@@ -48,6 +48,7 @@ from relay.link.messages import (
     Write,
 )
 from relay.link.session import HubSession, LinkSilent
+from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
 
@@ -132,10 +133,7 @@ class RelayLink:
                 await self._read(on_message)
         except* LinkError as group:
             # One fault ends the link; the others are its echo.
-            first = group.exceptions[0]
-            while isinstance(first, BaseExceptionGroup):
-                first = first.exceptions[0]
-            raise first from None
+            raise first_error(group) from None
         finally:
             self.fail_all("the link to the relay ended")
 

@@ -30,6 +30,7 @@ from relay.link.errors import ChannelClosed
 from relay.link.messages import Advertisement, StopCause
 from relay.link.misfit import misfit
 from relay.link.names import neutralise, quoted
+from relay.link.tasks.groups import first_error
 
 # From the connection to the first frame; the reference waits for ever.
 HANDSHAKE_S = 5.0
@@ -157,7 +158,7 @@ class WebsocketDeviceSource:
         except* ChannelClosed:
             pass  # the usual end
         except* ForwarderError as group:
-            failure = _first(group)
+            failure = first_error(group)
             reason = str(failure)
         finally:
             if self._visits.get(address) is visit:
@@ -242,9 +243,3 @@ async def _greeting(channel: Channel) -> _Handshake:
             f"{channel.peer} said what no device says: {misfit(error, _Handshake)}."
         ) from error
     raise ForwarderError(f"{channel.peer} said what no device says: its first frame was binary.")
-
-
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group

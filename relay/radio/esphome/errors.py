@@ -23,7 +23,7 @@ ERRORS = (APIConnectionError, TimeoutError, OSError, ValueError)
 _ATT_MOST = 0xFF
 
 
-def proxy_trouble(where: str, error: Exception) -> str:
+def proxy_trouble(where: str, error: BaseException) -> str:
     """What is wrong with this proxy and what to do, in a line."""
     match error:
         case RequiresEncryptionAPIError():

@@ -18,6 +18,7 @@ from aioesphomeapi.client import APIClient
 from aioesphomeapi.model import BluetoothProxyFeature, DeviceInfo
 
 from relay.link.messages import ErrorCode, RadioInfo
+from relay.link.tasks.groups import first_error
 from relay.radio.base import OnAdvertisement, OnGone, RadioError
 from relay.radio.esphome.adverts import HeardPeripheral, address_number, address_text
 from relay.radio.esphome.connection import DISCONNECT_S, EsphomeConnection, ProxyLink
@@ -112,9 +113,9 @@ class EsphomeRadio:
                     trouble, lasted = await self._session(client, group)
                     self._end(f"{self._name}: {trouble}")
             except* ERRORS as errors:
-                trouble, lasted = proxy_trouble(self._name, _first(errors)), False
+                trouble, lasted = proxy_trouble(self._name, first_error(errors)), False
             except* _Unfit as errors:
-                trouble, lasted = str(_first(errors)), False
+                trouble, lasted = str(first_error(errors)), False
             finally:
                 self._end("the proxy was given back")
                 with suppress(*ERRORS):
@@ -273,14 +274,6 @@ def _flags(name: str, info: DeviceInfo, client: APIClient) -> BluetoothProxyFeat
     if flags & _NEEDED != _NEEDED:
         raise _Unfit(f"{name} has an old ESPHome: update it.")
     return flags
-
-
-def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, Exception)
-    return error
 
 
 async def _let_go(connection: EsphomeConnection) -> None:
