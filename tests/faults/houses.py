@@ -26,7 +26,8 @@ MAX_PING_MS = 750
 # Outputs have been on for so long (s) when the fault comes.
 WARM_S = 1.0
 OFF_S = 5.0
-START_S = 12.0
+# Several programs are started, on a machine that others use as well: no promise, only patience.
+START_S = 60.0
 # A toy whose relay and supervisor are dead runs on for so long (s) before the next start.
 ALONE_S = 0.5
 # From the start of a program to the stop of what it finds running: interpreter, imports, D-Bus.

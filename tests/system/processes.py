@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -48,6 +48,29 @@ async def until(holds: Callable[[], bool], what: str, timeout_s: float = START_S
     while not holds():
         if time.monotonic() > deadline:
             raise AssertionError(f"after {timeout_s:g} s still not: {what}")
+        await asyncio.sleep(POLL_S)
+
+
+def kept_waiting_s(pid: int) -> float:
+    """For how long this process was ready to run and waited for a processor; 0 where nobody says.
+
+    Source: Linux, Documentation/scheduler/sched-stats.rst.
+    """
+    waited = 0.0
+    with suppress(OSError, IndexError, ValueError):
+        for thread in Path("/proc", str(pid), "task").iterdir():
+            waited += int((thread / "schedstat").read_text().split()[1]) / 1e9
+    return waited
+
+
+async def until_within(holds: Callable[[], bool], what: str, limit_s: float, *pids: int) -> None:
+    """As `until`, for what is promised within `limit_s`. What the processes `pids`, just started,
+    were kept waiting for a processor meanwhile is not theirs, and comes on top."""
+    begun, worst = time.monotonic(), 0.0
+    while not holds():
+        worst = max(worst, sum(map(kept_waiting_s, pids)))
+        if time.monotonic() > begun + limit_s + worst:
+            raise AssertionError(f"after {limit_s:g} s, and {worst:.1f} more, still not: {what}")
         await asyncio.sleep(POLL_S)
 
 
