@@ -113,6 +113,7 @@ class Client:
 
     @property
     def server_name(self) -> str:
+        """As the server calls itself, safe to show."""
         return neutralise(self._session.session.server_name)
 
     @property
@@ -134,9 +135,12 @@ class Client:
         return reader
 
     async def start_scanning(self) -> None:
+        """Have the server look for devices until `stop_scanning`; events tell what it finds. Raises
+        ServerRefused, ServerGone. Cancelled, it may have been asked all the same."""
         await self.ask(StartScanning(id=1))
 
     async def stop_scanning(self) -> None:
+        """Raises ServerRefused, ServerGone."""
         await self.ask(StopScanning(id=1))
 
     async def scan(self, seconds: float = 5.0) -> tuple[RemoteDevice, ...]:

@@ -60,6 +60,7 @@ class RemoteDevice:
 
     @property
     def features(self) -> tuple[DeviceFeature, ...]:
+        """In the order of their indexes; with ranges in the device's own steps."""
         return tuple(feature for _, feature in sorted(self.info.device_features.items()))
 
     @property
@@ -113,6 +114,7 @@ class RemoteDevice:
         await self._send(kind, [(index, steps) for index, _ in found], duration_ms)
 
     async def vibrate(self, level: float) -> None:
+        """0 to 1, all its vibrators. Errors of this and the next ones: as of `output`."""
         await self.output(OutputType.VIBRATE, level)
 
     async def rotate(self, level: float) -> None:
@@ -120,9 +122,11 @@ class RemoteDevice:
         await self.output(OutputType.ROTATE, level)
 
     async def oscillate(self, level: float) -> None:
+        """0 to 1: how fast it goes to and fro."""
         await self.output(OutputType.OSCILLATE, level)
 
     async def constrict(self, level: float) -> None:
+        """0 to 1: how tight."""
         await self.output(OutputType.CONSTRICT, level)
 
     async def move(self, place: float, duration_ms: int | None = None) -> None:
@@ -220,6 +224,7 @@ class RemoteDevice:
         await self._session.ask(self._input(index, kind, InputCommand.SUBSCRIBE)).reply
 
     async def unsubscribe(self, kind: InputType, *, feature: int | None = None) -> None:
+        """No event comes of this input any more. Raises Unsupported, ServerRefused, ServerGone."""
         index = self._with_input(kind, feature, InputCommand.SUBSCRIBE)
         await self._session.ask(self._input(index, kind, InputCommand.UNSUBSCRIBE)).reply
 

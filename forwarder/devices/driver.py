@@ -54,7 +54,11 @@ class Driver(Protocol):
     the order of the calls. One driver, one device.
     """
 
-    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome: ...
+    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
+        """Bring this output to `value`, which was checked against its range. `duration_ms`: of a
+        move that has one, else 0. The future fails with HardwareError if the radio did not take it;
+        to cancel it changes nothing of what is on its way."""
+        ...
 
     def stop(self, features: Collection[int] | None) -> Outcome:
         """Bring these features, or all, to rest; overtakes everything."""
@@ -73,7 +77,10 @@ class Driver(Protocol):
         """
         ...
 
-    async def read(self, feature: int, kind: InputType) -> int: ...
+    async def read(self, feature: int, kind: InputType) -> int:
+        """Return the value of an input, in its own unit. Raises HardwareError, also when there is
+        no answer in time. Cancelling it leaves the device as it is."""
+        ...
 
     def subscribe(self, feature: int, kind: InputType, on_reading: OnReading) -> Outcome:
         """Like `output`: on its way when it returns, and in order with `unsubscribe`."""

@@ -23,14 +23,18 @@ class Hardware(Protocol):
     """
 
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """As its radio names it, in canonical form; what is kept about a toy is kept by it."""
+        ...
 
     def bind(self, endpoints_of: EndpointsOf) -> None:
         """Give the characteristics the role names that this definition uses."""
         ...
 
     @property
-    def endpoints(self) -> frozenset[str]: ...
+    def endpoints(self) -> frozenset[str]:
+        """The role names of what was found here; empty before `bind`."""
+        ...
 
     @property
     def gap_ms(self) -> int:
@@ -61,9 +65,14 @@ class Hardware(Protocol):
         """Have whoever holds the armed stop run it, whatever it is."""
         ...
 
-    async def write(self, endpoint: str, data: bytes, response: bool) -> None: ...
+    async def write(self, endpoint: str, data: bytes, response: bool) -> None:
+        """One write in order, for handshakes; return when the radio has taken it. It passes the
+        gate as an output does. Raises HardwareError; when cancelled it may have been written."""
+        ...
 
-    async def read(self, endpoint: str) -> bytes: ...
+    async def read(self, endpoint: str) -> bytes:
+        """Return what the characteristic holds. Raises HardwareError."""
+        ...
 
     def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
         """Like `output`: on its way when it returns, and in order with `unsubscribe`."""
@@ -84,4 +93,6 @@ class Hardware(Protocol):
         """From now on this knows whether the device may be running; until then it may."""
         ...
 
-    async def disconnect(self) -> None: ...
+    async def disconnect(self) -> None:
+        """Stop it and let it go. Where whoever has it cannot be reached, its lease stops it."""
+        ...

@@ -11,11 +11,18 @@ from relay.link import messages as wire
 
 
 class PeripheralRoute(Protocol):
-    """The way to whoever has the peripheral, as `RelayLink` is the one to a relay."""
+    """The way to whoever has the peripheral, as `RelayLink` is the one to a relay.
+
+    What is asked is on its way, in the order of the calls, when a call returns. `ended`: why there
+    is no way any more, in words; None while there is.
+    """
 
     ended: str | None
 
-    def request(self, make: Callable[[int], wire.Request], *, deadline_s: float = ...) -> Asked: ...
+    def request(self, make: Callable[[int], wire.Request], *, deadline_s: float = ...) -> Asked:
+        """Ask what `make` builds for an id. The future brings the reply, or fails with
+        HardwareError: refused, timed out after `deadline_s`, no way, too much at a time."""
+        ...
 
     def carry(
         self,
@@ -23,10 +30,19 @@ class PeripheralRoute(Protocol):
         *,
         deadline_s: float = ...,
         orphaned: Callable[[Outcome], None] | None = ...,
-    ) -> Outcome: ...
+    ) -> Outcome:
+        """The same for a command of which only its fate counts. `orphaned` is given the outcome if
+        the way ends before there was an answer: whoever drove it decides then."""
+        ...
 
-    def silent_at(self, p: int) -> float: ...
+    def silent_at(self, p: int) -> float:
+        """When (loop time) the peripheral `p` is stopped by itself if nothing more is heard."""
+        ...
 
-    def renew(self) -> None: ...
+    def renew(self) -> None:
+        """Give the leases anew now: what runs changed, and they must not wait for the next beat."""
+        ...
 
-    def rouse(self) -> None: ...
+    def rouse(self) -> None:
+        """A value is about to be sent: lease first, and at the fast rate from now on."""
+        ...

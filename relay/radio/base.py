@@ -32,7 +32,8 @@ class RadioError(Exception):
 class Connection(Protocol):
     """A connected peripheral. One operation at a time; the caller (Peripheral) sees to that.
 
-    Every operation raises RadioError, and leaves the connection usable unless the code is GONE.
+    Every operation raises RadioError, and leaves the connection usable unless the code is GONE. One
+    that is cancelled may have reached the peripheral all the same, and may still be under way.
     """
 
     @property
@@ -41,17 +42,26 @@ class Connection(Protocol):
         ...
 
     @property
-    def mtu(self) -> int: ...
+    def mtu(self) -> int:
+        """Of ATT, in bytes: 23 at least; a write without response carries 3 less."""
+        ...
 
     async def write(self, handle: int, data: bytes, response: bool) -> None:
         """Return once the radio (or, with `response`, the peripheral) has taken the bytes."""
         ...
 
-    async def read(self, handle: int) -> bytes: ...
+    async def read(self, handle: int) -> bytes:
+        """Return the value of the characteristic, 512 bytes at most."""
+        ...
 
-    async def subscribe(self, handle: int, on_value: OnValue) -> None: ...
+    async def subscribe(self, handle: int, on_value: OnValue) -> None:
+        """Return once the peripheral sends notifications. `on_value` is called from the event loop,
+        in the order of arrival, and must not wait."""
+        ...
 
-    async def unsubscribe(self, handle: int) -> None: ...
+    async def unsubscribe(self, handle: int) -> None:
+        """`on_value` is not called any more when this returns."""
+        ...
 
     async def disconnect(self) -> None:
         """Let the peripheral go. Idempotent; `on_gone` is not called for it."""
@@ -82,7 +92,9 @@ class Radio(Protocol):
     """One radio of this machine."""
 
     @property
-    def info(self) -> RadioInfo: ...
+    def info(self) -> RadioInfo:
+        """Its state now, for people: read at each change of it, so it must not wait."""
+        ...
 
     async def scan(self, on_advertisement: OnAdvertisement) -> None:
         """Report every advertisement until cancelled. Raises RadioError if scanning fails."""
