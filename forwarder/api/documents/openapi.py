@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import msgspec
@@ -87,7 +88,12 @@ def _json(kind: object) -> OpenApiTree:
 
 
 def _schemas(kinds: list[object]) -> tuple[tuple[OpenApiTree, ...], OpenApiTree]:
-    return msgspec.json.schema_components(kinds, ref_template=_REF)
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    for component in components.values():
+        # Python 3.13 takes the indentation off docstrings, earlier ones leave it.
+        if description := component.get("description"):
+            component["description"] = inspect.cleandoc(description)
+    return schemas, components
 
 
 def _problem() -> OpenApiTree:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,12 @@ KINDS = (
 )
 HERE = "user_configs.devices[0].config"
 TRY = "Correct it or take it out."
+TRAILING_COMMA = (
+    "{} is not JSON at line 2, column 24: Illegal trailing comma before end of object. Mend it there."
+    if sys.version_info >= (3, 13)
+    else "{} is not JSON at line 3, column 1: Expecting property name enclosed in double quotes."
+    " Mend it there."
+)
 Data = bytes | str | dict[str, Any]
 
 
@@ -64,7 +71,7 @@ USERS: list[tuple[str, Data, str]] = [
     ("zeros", b'{"version"' + bytes(40), "{} is damaged: it holds zero bytes. Put a copy in its place."),
     ("latin", b'{\n"n": "\xe4"}', "{}:2 is not UTF-8. Save the file as UTF-8."),
     ("cut", json.dumps(user())[:60], "{} is not JSON at line 1, column 56: Unterminated string starting at. Mend it there."),
-    ("comma", '{\n"version": {"major": 5},\n}', "{} is not JSON at line 3, column 1: Expecting property name enclosed in double quotes. Mend it there."),
+    ("comma", '{\n"version": {"major": 5},\n}', TRAILING_COMMA),
     ("comment", "// mine\n{}", "{} is not JSON at line 1, column 1: Expecting value. Mend it there."),
     ("twice", '{"version": {"major": 5, "major": 4}}', "{}: major stands twice in one table. Keep one of them."),
     ("key of two lines", tree({"de\nvices": []}), "{}: user_configs.de\\nvices is unknown (known: devices, protocols, simulated_devices). Did you mean devices?"),
