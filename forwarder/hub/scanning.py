@@ -42,7 +42,7 @@ class Scanning:
     def ended(self, source: Source) -> None:
         """The source's scan ended by itself."""
         self._going_on.discard(source.name)
-        if self._clients and not self._going_on:
+        if not self._going_on:
             for client in self._clients:
                 client.scanning_finished()
             self._clients.clear()

@@ -730,3 +730,9 @@ async def test_failures_that_nobody_waits_for_are_not_said_twice() -> None:
     await asyncio.sleep(0.01)
     gc.collect()
     assert contexts == []
+
+
+async def test_a_feature_that_is_not_there_cannot_be_halted() -> None:
+    house = House()
+    with pytest.raises(UnknownFeature):
+        house.hub.halt(house.toys[0], {9})

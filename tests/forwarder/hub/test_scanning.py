@@ -108,3 +108,16 @@ def test_another_hub_whose_scan_ended_is_told_no_second_time() -> None:
         assert it.scanning
 
     play(scene)
+
+
+def test_another_hub_that_stopped_and_starts_again_has_its_whole_minute() -> None:
+    async def scene(it: Scene) -> None:
+        it.scanning.start(it.hub)
+        await asyncio.sleep(HUB_SCAN_S / 2)
+        it.scanning.end(it.hub)
+        it.scanning.start(it.hub)
+        await asyncio.sleep(HUB_SCAN_S - 1)
+        assert it.hub.told == []
+        assert it.scanning
+
+    play(scene)

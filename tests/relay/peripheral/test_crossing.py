@@ -237,14 +237,14 @@ def test_a_stop_that_is_armed_anew_under_other_slots_and_numbers_still_settles()
 
 @pytest.mark.parametrize("silence", [True, False])
 def test_arming_the_same_again_takes_no_repetition_away(silence: bool) -> None:
-    alive = KeepAlive(40)
+    alive = KeepAlive(90)
     it = Bench()
     it.open(silence=silence, none=not silence, gap_ms=100, keepalive=alive)
     it.output(on(), moves_ms=100)
-    it.wait(0.06)
+    it.wait(0.095)
     assert it.wrote == [b"on"]
     it.arm(silence=silence, none=not silence, gap_ms=100, keepalive=alive)
-    it.wait(0.05)
+    it.wait(0.01)
     assert it.wrote == [b"on", b"on"]
     assert it.did[1][0] == pytest.approx(100.1)
 
@@ -672,8 +672,41 @@ def test_the_second_round_counts_among_the_pauses_if_any_packet_needs_it(gap_ms:
 
 
 def test_a_repeated_stop_that_a_newer_value_took_from_does_not_call_it_off() -> None:
-    it = straggling()
+    off_2 = Packet(1, b"off 2", response=True, keys=(2,))
+    it = Bench()
+    it.open(OFF, off_2)
+    it.takes_s = None
+    it.output(on(b"late"))
+    it.stop(OFF, off_2)
+    it.takes_s = 0.0
+    it.wait(PATIENCE_S + 0.01)
     it.output(on(b"newer"))
     it.wait(STRAGGLER_S + 0.1)
-    assert it.wrote[-1] == b"newer"
+    assert it.wrote == [b"late", b"off", b"off 2", b"newer", b"off 2"]
     assert it.machine.may_run
+
+
+def test_what_makes_sure_and_is_armed_no_more_makes_no_lease_shorter() -> None:
+    it = running()
+    it.output(ZERO, rest=True)
+    it.keep(BREAK_S - 0.1)
+    it.by_hand = True
+    it.do(it.machine.request(it.now, Read(80, 7, 2)))
+    it.keep(0.2)
+    it.arm(Packet(1, b"another", response=True))
+    it.end()
+    assert it.wrote[-1] == b"off"
+    assert not it.machine.gate.active
+
+
+def test_while_it_is_being_stopped_only_that_stop_settles_it() -> None:
+    it = Bench(owes=True)
+    it.by_hand = True
+    it.open()
+    assert it.wrote == [b"off"]
+    it.trigger_stop(StopCause.PAUSE)
+    it.end()
+    assert it.machine.may_run
+    it.end()
+    assert it.wrote == [b"off", b"off"]
+    assert not it.machine.may_run

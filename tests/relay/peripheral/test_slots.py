@@ -368,3 +368,45 @@ def test_a_value_that_empties_several_steps_into_the_place_of_the_first() -> Non
         output(slots, id, [packet(10 * id, key)], 0, merge=False)
     assert output(slots, 4, [packet(41, 1), packet(42, 2)], 0, merge=False) == [1, 3]
     assert drain(slots) == [41, 42, 20]
+
+
+def test_nothing_waits_to_be_merged_behind_a_request_or_for_a_gap() -> None:
+    slots = Slots()
+    slots.request(Read(1, 1, 1))
+    assert slots.take(0) is not None
+    output(slots, 2, [packet(10, 1)], 0, merge=True)
+    assert slots.due == 0
+    slots = Slots(gap_s=1.0)
+    slots.wrote(0)
+    output(slots, 1, [packet(10, 1)], 1.0 - MERGE_S / 2, merge=True)
+    assert slots.due == 1.0
+
+
+def test_nothing_of_a_value_is_left_behind_the_one_that_is_being_written() -> None:
+    slots = Slots()
+    output(slots, 1, [packet(10, 1), packet(11, 2)], 0, merge=False)
+    assert slots.take(0) is not None
+    slots.drop_outputs()
+    assert slots.finished(0)
+    assert drain(slots) == []
+
+
+def test_what_a_keep_alive_has_queued_is_dropped_and_values_are_not() -> None:
+    slots = Slots()
+    repeat(slots, [packet(30, 3), packet(31, 4)], 0)
+    taken = slots.take(0)
+    assert isinstance(taken, tuple)
+    output(slots, 1, [packet(10, 1)], 0, merge=False)
+    repeat(slots, [packet(32, 5)], 0)
+    slots.drop_repeats()
+    assert not taken[0].armed
+    assert len(slots) == 1
+    assert slots.finished(0)
+    assert drain(slots) == [10]
+
+
+def test_what_is_left_of_a_value_keeps_its_delay_if_it_was_the_first() -> None:
+    slots = Slots()
+    output(slots, 1, [packet(10, 1, after_ms=1000), packet(11, 2)], 0, merge=False)
+    slots.drop_keys({2}, 0.5)
+    assert slots.due == 1.0
