@@ -57,10 +57,13 @@ class HoldFile:
     `trouble`: why the file is not what the state is, in words; None if it is, or will be soon.
     """
 
-    def __init__(self, path: Path, hold: Hold, *, again_s: float = AGAIN_S) -> None:
+    def __init__(
+        self, path: Path, hold: Hold, *, again_s: float = AGAIN_S, write_s: float = SAVE_S
+    ) -> None:
         self._path = path
         self._hold = hold
         self._again_s = again_s
+        self._write_s = write_s
         self._written = hold.state
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
@@ -102,7 +105,7 @@ class HoldFile:
                 self._write()
 
     def _write(self) -> None:
-        if not self._writing.acquire(timeout=SAVE_S):
+        if not self._writing.acquire(timeout=self._write_s):
             self._failed("the disk does not answer")
             return
         try:

@@ -6,6 +6,7 @@ from forwarder.buttplug.messages import InputType
 from forwarder.buttplug.server import ServerSession
 from forwarder.clients.outbox import ClientOutbox
 from forwarder.connectors.bounds import ANSWER_BYTES, ANSWERS
+from tests.doubles.driver import device
 
 
 @pytest.fixture
@@ -44,3 +45,45 @@ def test_there_is_no_room_while_answers_do_not_leave(
     assert not outbox.room.is_set()
     outbox.due()
     assert outbox.room.is_set()
+
+
+def test_a_fresh_one_has_room_and_nothing_to_send(outbox: ClientOutbox) -> None:
+    assert outbox.room.is_set()
+    assert not outbox.filled.is_set()
+    assert not outbox
+    assert outbox.due() == []
+
+
+@pytest.mark.parametrize("what", ["reply", "list", "reading"])
+def test_whatever_is_to_be_sent_is_told(outbox: ClientOutbox, what: str) -> None:
+    if what == "reply":
+        outbox.reply(["a"])
+    elif what == "list":
+        outbox.devices_changed()
+    else:
+        outbox.reading(0, 0, InputType.BATTERY, 1)
+    assert outbox.filled.is_set()
+    assert outbox
+
+
+@pytest.mark.parametrize("bytes", [ANSWER_BYTES - 1, ANSWER_BYTES])
+def test_the_bound_is_in_bytes_and_nothing_else_counts(outbox: ClientOutbox, bytes: int) -> None:
+    outbox.reply(["x" * bytes])
+    assert outbox.room.is_set() == (bytes < ANSWER_BYTES)
+
+
+def test_a_changed_list_is_sent_once() -> None:
+    found = {0: device().info()}
+    session = ServerSession("hub", max_ping_ms=0, devices=lambda: dict(found))
+    session.receive(
+        '[{"RequestServerInfo": {"Id": 1, "ClientName": "a", "ProtocolVersionMajor": 4,'
+        ' "ProtocolVersionMinor": 0}}]',
+        0.0,
+    )
+    session.receive('[{"RequestDeviceList": {"Id": 2}}]', 0.0)
+    outbox = ClientOutbox(session)
+    found.clear()
+    outbox.devices_changed()
+    (frame,) = outbox.due()
+    assert "DeviceList" in frame
+    assert outbox.due() == []

@@ -219,6 +219,7 @@ def test_what_cannot_be_written_while_nothing_holds_is_said_with_its_reason_once
     hold.mute("Game", "Dashboard", NOON)
     with full_disk():
         file._write()
+        assert caplog.messages == [file.trouble]
         file._write()
     assert file.trouble is not None
     assert file.trouble.endswith(f"cannot be written: {os.strerror(errno.EFBIG)}.")
@@ -319,3 +320,13 @@ def test_a_damaged_file_counts_as_stopped(tmp_path: Path, damage: bytes) -> None
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_hold(tmp_path)
+
+
+def test_a_write_that_waits_for_another_one_says_that_the_disk_does_not_answer(
+    tmp_path: Path,
+) -> None:
+    file = HoldFile(tmp_path / "hold.json", Hold(), write_s=0.01)
+    with file._writing:
+        file._write()
+    assert file.trouble is not None
+    assert "the disk does not answer" in file.trouble

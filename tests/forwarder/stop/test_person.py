@@ -232,5 +232,6 @@ async def test_sources_hear_of_each_change_between_held_and_free_once() -> None:
     room.person.stop("Dashboard")
     assert heard == [True]
     room.person.resume("Dashboard")
+    assert heard == [True, False]
     room.person.resume("Dashboard")
     assert heard == [True, False]

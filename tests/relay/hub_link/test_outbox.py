@@ -59,7 +59,7 @@ def test_what_comes_again_anyway_is_left_out_while_it_is_full() -> None:
 def test_of_one_subscription_the_newest_wait_and_the_others_are_counted() -> None:
     tally: Tally[str] = Tally()
     outbox = LinkOutbox(tally)
-    others = [told(0, handle=2), told(0, peripheral=8)]
+    others: list[FromRelay] = [Done(1), told(0, handle=2), told(0, peripheral=8)]
     for message in others:
         outbox.put(message)
     for number in range(NOTIFICATIONS):
