@@ -6,6 +6,7 @@ A further try goes on behind the packets that the radio has taken. Sans-I/O.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import eq
 
 from relay.link.messages import Arm, Packet
 from relay.peripheral.limits import (
@@ -55,6 +56,8 @@ def same_stop(some: Sequence[Packet] | None, other: Sequence[Packet] | None) -> 
     """Whether these are the packets of that armed stop, running numbers and slots aside."""
     if not some or other is None:
         return False
+    if all(map(eq, some, other)):
+        return True  # mostly; and quicker than to take them apart
     return [_compared(packet) for packet in some] == [_compared(packet) for packet in other]
 
 
