@@ -11,8 +11,10 @@ import asyncio
 import os
 import resource
 import secrets
+import shutil
 import statistics
 import time
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -65,6 +67,7 @@ class Bare(asyncio.Protocol):
     def __init__(self, head: bytes) -> None:
         self._head = head
         self._answer = b""
+        self._bytes = 0
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.arrived: list[int] = []
         self.transport: asyncio.Transport
@@ -76,8 +79,9 @@ class Bare(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.opened.done():
-            # Frames of one size come one by one at this rate.
-            self.arrived.append(time.monotonic_ns())
+            self._bytes += len(data)
+            while len(self.arrived) < self._bytes // (len(FRAME) + 2):
+                self.arrived.append(time.monotonic_ns())
             return
         self._answer += data
         if b"\r\n\r\n" in self._answer:
@@ -111,9 +115,9 @@ def address(number: int) -> str:
 
 
 @asynccontextmanager
-async def meeting_point(folder: Path) -> AsyncIterator[tuple[Program, int]]:
+async def meeting_point(folder: Path, *more: str) -> AsyncIterator[tuple[Program, int]]:
     (port,) = free_ports(1)
-    words = ["meet", "--host", "127.0.0.1", "--port", str(port)]
+    words = ["meet", "--host", "127.0.0.1", "--port", str(port), *more]
     program = Program("forwarder", words, folder, f"meet-{port}")
     await program.start()
     try:
@@ -172,6 +176,36 @@ async def by_meeting_point(seconds: float, folder: Path) -> list[float]:
             return await round_trips(f"ws://127.0.0.1:{port}{VISIT_PATH}{id}", seconds)
         finally:
             await hub.end()
+
+
+async def by_two_nodes(seconds: float, folder: Path) -> list[float] | None:
+    """The hub at one node and the visitor at another; None where there is no nats-server."""
+    server = shutil.which("nats-server", path="/usr/sbin:/usr/bin:/usr/local/bin")
+    if server is None:
+        return None
+    (nats,) = free_ports(1)
+    process = await asyncio.create_subprocess_exec(
+        server, "-a", "127.0.0.1", "-p", str(nats), stdout=DEVNULL, stderr=DEVNULL
+    )
+    joined = ("--nats", f"nats://127.0.0.1:{nats}")
+    try:
+        await until(lambda: _listens(nats), "NATS listens")
+        async with (
+            meeting_point(folder, *joined) as (_, near),
+            meeting_point(folder, *joined) as (_, far),
+        ):
+            hub = Program("tests.benchmarks.meet", [str(near)], folder, "echo-far")
+            await hub.start()
+            try:
+                await hub.until_said("registered")
+                await asyncio.sleep(0.5)  # until the other node can ask for it
+                id = hub_id(KeyPair(bytes(range(32))).public)
+                return await round_trips(f"ws://127.0.0.1:{far}{VISIT_PATH}{id}", seconds)
+            finally:
+                await hub.end()
+    finally:
+        process.kill()
+        await process.wait()
 
 
 async def _echo_hub(port: int, *, share: bool) -> None:
@@ -266,8 +300,12 @@ def resident_kib(process: int) -> int:
 # --- many pairs ----------------------------------------------------------------------------------
 
 
-async def pairs(folder: Path, seconds: float, count: int = PAIRS) -> tuple[list[float], float]:
-    """Milliseconds of the watched pairs' frames, one way; and what share of a core it took."""
+async def pairs(
+    folder: Path, seconds: float, count: int = PAIRS
+) -> tuple[list[float], float, float]:
+    """Milliseconds of the watched pairs' frames, one way; what share of a core the meeting point
+    took; and how many frames a second each pair said, which is less where this machine has no core
+    for those who say them."""
     async with (
         meeting_point(folder) as (program, port),
         ClientSession(connector=TCPConnector(limit=0)) as session,
@@ -290,19 +328,23 @@ async def pairs(folder: Path, seconds: float, count: int = PAIRS) -> tuple[list[
         for turn in range(int(seconds * PAIR_HZ)):
             for number, one in enumerate(visitors):
                 due = begun + (turn + number / count) / PAIR_HZ
-                if number % 10 == 0 and (wait := due - loop.time()) > 0:
-                    await asyncio.sleep(wait)
+                if number % 10 == 0:
+                    await asyncio.sleep(max(0.0, due - loop.time()))
                 if number < WATCHED:
                     sent[number].append(time.monotonic_ns())
                 one.say()
         took = loop.time() - begun
         used = (cpu_s(program.process.pid) - before) / took
         await asyncio.sleep(2)
-        return [
-            (there - here) / 1e6
-            for here_each, end in zip(sent[:WATCHED], ends, strict=False)
-            for here, there in zip(here_each, end.arrived, strict=False)
-        ], used
+        return (
+            [
+                (there - here) / 1e6
+                for here_each, end in zip(sent[:WATCHED], ends, strict=False)
+                for here, there in zip(here_each, end.arrived, strict=False)
+            ],
+            used,
+            int(seconds * PAIR_HZ) / took,
+        )
 
 
 def cpu_s(process: int) -> float:
@@ -316,13 +358,15 @@ async def rows(seconds: float, folder: Path) -> list[Row]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _DESCRIPTORS), hard))
     floor = await bare_hops(seconds, folder)
     met = await by_meeting_point(seconds, folder)
+    far = await by_two_nodes(seconds, folder)
     ratio = statistics.median(met) / statistics.median(floor)
-    times, used = await pairs(folder, seconds)
-    what = f"  {PAIRS:,} pairs at {PAIR_HZ} frames/s, one way"
+    times, used, rate = await pairs(folder, seconds)
+    what = f"  {PAIRS:,} pairs at {rate:.0f} frames/s (of {PAIR_HZ}), one way"
     return [
         Row("meeting point: bare two-hop echo, there and back", spread(floor)),
         Row("  the same by a meeting point", spread(met)),
         Row("  as a multiple of that (p50)", f"{ratio:.2f}", "1.5"),
+        *([] if far is None else [Row("  by two nodes and NATS", spread(far))]),
         Row(what, spread(times)),
         Row("  of a core, meanwhile", f"{used:.0%}", "100%"),
         Row(f"  memory per idle hub, of {IDLE:,}", f"{await idle_hubs(folder):.1f} KiB", "25 KiB"),
