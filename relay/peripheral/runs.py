@@ -54,7 +54,7 @@ def pauses_s(arm: Arm) -> float:
 
 def same_stop(some: Sequence[Packet] | None, other: Sequence[Packet] | None) -> bool:
     """Whether these are the packets of that armed stop, running numbers and slots aside."""
-    if not some or other is None:
+    if not some or other is None or len(some) != len(other):
         return False
     if all(map(eq, some, other)):
         return True  # mostly; and quicker than to take them apart
