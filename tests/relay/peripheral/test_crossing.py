@@ -710,3 +710,13 @@ def test_while_it_is_being_stopped_only_that_stop_settles_it() -> None:
     it.end()
     assert it.wrote == [b"off", b"off"]
     assert not it.machine.may_run
+
+
+def test_a_stop_that_a_hub_asked_for_and_was_said_to_have_failed_is_said_to_be_taken_too() -> None:
+    it = running()
+    it.by_hand = True
+    it.stop(seen=None)
+    it.wait(FAILING_S + LET_GO_S)
+    assert [m.ok for m in it.said if isinstance(m, Stopped)] == [False]
+    it.end()
+    assert [m.ok for m in it.said if isinstance(m, Stopped)] == [False, True]
