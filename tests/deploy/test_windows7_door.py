@@ -75,6 +75,7 @@ class DoorProgram(Program):
             self.process = await asyncio.create_subprocess_exec(
                 *self._line, *self._arguments, stdout=output, stderr=output
             )
+        self._started = True
 
 
 def forwarder(*words: str) -> subprocess.CompletedProcess[str]:
@@ -399,6 +400,7 @@ class Elsewhere(Program):
                 "ip", "netns", "exec", self._where, sys.executable, "-m", self._module,
                 *self._arguments, stdout=output, stderr=output,
             )  # fmt: skip
+        self._started = True
 
 
 @pytest.mark.timeout(120)

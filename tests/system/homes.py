@@ -56,6 +56,7 @@ class Elsewhere(Program):
                     **os.environ, "PYTHONUNBUFFERED": "1", "SSL_CERT_FILE": str(self._trusted),
                 },
             )  # fmt: skip
+        self._started = True
 
 
 @dataclass(frozen=True, slots=True)
