@@ -123,7 +123,6 @@ class Program:
         self._arguments = arguments
         self.output = folder / f"{name}.log"
         self.process: asyncio.subprocess.Process
-        self._started = False
 
     async def start(self) -> None:
         with self.output.open("wb") as output:
@@ -132,7 +131,6 @@ class Program:
                 stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
-        self._started = True
 
     @property
     def text(self) -> str:
@@ -160,7 +158,8 @@ class Program:
             return await self.process.wait()
 
     async def end(self) -> None:
-        if self._started and self.process.returncode is None:
+        # Whoever starts it in a way of its own says so by `process`, too.
+        if hasattr(self, "process") and self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
 
