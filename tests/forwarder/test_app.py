@@ -97,8 +97,8 @@ async def test_a_frame_of_any_readable_size_is_answered_and_one_beyond_it_stops_
         await client.send(json.dumps(pings))
         answers = [json.loads(await client.receive())[0] for _ in pings]
         assert answers == [{"Ok": {"Id": id}} for id in range(10, 23_010)]
-        # A second of a busy machine may have stopped it meanwhile, as it must (tests/hostile looks at
-        # that); it goes on as it is told.
+        # A second of a busy machine may have stopped it meanwhile, as it must (tests/hostile looks
+        # at that); it goes on as it is told.
         await ask(client, 5, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
         assert writes(tmp_path)[-1] == b"Vibrate:20;"
         await client.send(json.dumps([{"Ping": {"Id": 3}}, "a" * CLIENT_FRAME_BYTES]))
