@@ -230,6 +230,8 @@ def value_of(config: Config, switch: Switch) -> SettingValue:
 
 
 def _read(path: Path) -> dict[str, SettingValue]:
+    if not path.exists():  # also if the state folder is none, which the start says
+        return {}
     try:
         kept = read_state(path, _Kept, _FORMAT, _REMEDY)
     except PrivateFileError as error:
