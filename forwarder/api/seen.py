@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from forwarder.access.relay_keys import HubTrust
 from forwarder.api.access import Call
@@ -32,6 +32,8 @@ from relay.radio.score import UNKNOWN_DBM
 LATELY_S = 120
 # More than one screen; a crowded flat has some hundred, and the strongest are the nearest.
 MOST_SEEN = 256
+# More devices than a hub has; those of before are made anew.
+MOST_CHOSEN = 4096
 # A cause is a line on a screen; longer texts are cut.
 _MAX_TEXT = 160
 
@@ -62,6 +64,24 @@ def _choice(verdict: RelayVerdict, now: float | None) -> ChoiceView:
         else round(max(0.0, verdict.until - now), 1),
         text=neutralise(str(verdict), _MAX_TEXT),
     )
+
+
+class ChosenViews:
+    """What was decided about a device when it was opened, made into documents once: dashboards ask
+    ten times a second, of each device."""
+
+    def __init__(self, chosen: Callable[[str], tuple[RelayVerdict, ...]]) -> None:
+        self._chosen = chosen
+        self._made: dict[str, tuple[tuple[RelayVerdict, ...], tuple[ChoiceView, ...]]] = {}
+
+    def of(self, address: str) -> tuple[ChoiceView, ...]:
+        verdicts = self._chosen(address)
+        made = self._made.get(address)
+        if made is None or made[0] is not verdicts:
+            if len(self._made) >= MOST_CHOSEN:
+                self._made.clear()
+            made = self._made[address] = verdicts, choices(verdicts)
+        return made[1]
 
 
 def pins_of(

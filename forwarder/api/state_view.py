@@ -33,7 +33,7 @@ from forwarder.api.documents.model import (
 )
 from forwarder.api.documents.stop import HoldView, KeptView, MutedView
 from forwarder.api.missing import Missing
-from forwarder.api.seen import choices, pins_of
+from forwarder.api.seen import ChosenViews, pins_of
 from forwarder.api.services import ApiServices
 from forwarder.buttplug.messages import DeviceFeature, OutputType
 from forwarder.definitions.limits import effective_limits
@@ -65,6 +65,7 @@ class StateView:
         self._services = services
         self._batteries = batteries
         self.missing = Missing(services)
+        self._chosen = ChosenViews(services.relays.chosen)
         self._version = version()
 
     def status(self) -> StatusView:
@@ -190,9 +191,8 @@ class StateView:
             relay, opened = found
             rssi = relays.rssi(relay, opened.hardware.address)
             link_ms = None if relay.link is None else relay.link.session.round_trip_ms
-        radio_ms = None
-        if device.took_ms is not None:
-            radio_ms = _rounded(max(0.0, device.took_ms - (link_ms or 0.0)))
+        took_ms = device.took_ms
+        radio_ms = took_ms if took_ms is None else _rounded(max(0.0, took_ms - (link_ms or 0.0)))
         owners = self._services.hub.owners(device)
         levels = {}
         for index, (kind, value, _) in sorted(device.levels.items()):
@@ -215,7 +215,7 @@ class StateView:
             link_ms=_rounded(link_ms),
             radio_ms=radio_ms,
             commands=device.commands,
-            choice=choices(relays.chosen(device.identity.address)),
+            choice=self._chosen.of(device.identity.address),
         )
 
     def known(self) -> tuple[Known, ...]:

@@ -84,7 +84,8 @@ async def test_between_two_writes_pass_the_gap_and_the_newest_value_wins(modules
         """,
     )
     assert data == ["a", "d"]
-    assert gap >= 0.059
+    # Counted from when the first was handed over; the browser may begin to write some ms later.
+    assert gap >= 0.04
     assert [[one["t"] for one in each] for each in answers] == [["Done"]] * 4
     assert [each[0].get("superseded", False) for each in answers] == [False, True, True, False]
 
