@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from forwarder.bridges.client import BridgeClient, Refusal, told
 from forwarder.bridges.programs import POSITIONS, Performance, Slot
@@ -68,6 +68,16 @@ class Performer:
         """Bring every toy to what it should do now. Raises Refusal."""
         self._changed.set()  # other steps are due than `run` waits for
         await self._perform()
+
+    async def stop(self, devices: Iterable[RemoteDevice]) -> None:
+        """Stop these devices, whoever set them going. Raises Refusal."""
+        self._changed.set()
+        stops = []
+        for device in devices:
+            self.of(device).stop()
+            self._sent.pop(device.index, None)
+            stops.append(device.stop())
+        await told(stops)
 
     async def _perform(self) -> None:
         devices = {device.index: device for device in self._client.devices}

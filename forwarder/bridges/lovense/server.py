@@ -183,9 +183,7 @@ class LovenseServer:
             case SyncTime():
                 pass
             case Halt(toys):
-                for device in self._named(toys):
-                    self._performer.of(device).stop()
-                await self._performer.perform()
+                await self._performer.stop(self._named(toys))
             case _:
                 await self._perform(request, peer)
         return {"code": OK, "type": "ok"}

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from forwarder.bridges.client import BridgeClient, OpenChannel, Refusal, told
+from forwarder.bridges.client import BridgeClient, OpenChannel, Refusal
 from forwarder.bridges.mqtt.topics import (
     OFFLINE,
     ONLINE,
@@ -184,10 +184,8 @@ class MqttBridge:
                         performer.of(device).stop()
                     await self._client.stop_all()
                 case Press(index):
-                    for device in self._client.devices:
-                        if device.index == index:
-                            performer.of(device).stop()
-                            await told([device.stop()])
+                    named = [each for each in self._client.devices if each.index == index]
+                    await performer.stop(named)
                 case None:
                     log.info("not understood by MQTT: %s = %r", topic, payload[:40])
         except Refusal as error:

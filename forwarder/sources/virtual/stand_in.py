@@ -160,7 +160,10 @@ class StandInDriver:
     def _over(self) -> None:
         self._timer = None
         if self._is_mine():
-            self._watch(self._tell(0.0))
+            try:
+                self._watch(self._tell(0.0))
+            except DeviceError as error:
+                self._failed(str(error))
 
     # --- as a vibrator --------------------------------------------------------------------------
 
@@ -226,7 +229,11 @@ class StandInDriver:
         outcome.add_done_callback(ended)
 
     def _failed(self, reason: str) -> None:
+        """Nobody knows what it does now, and no app says 0 any more: it is stopped, which is tried
+        until the radio takes it."""
         self.rest()
+        if self.member is not None and self._is_mine():
+            stop_all(self._hub, self._client, [(self.member, None)])
         self.on_ended(reason)
 
     def rest(self) -> None:

@@ -93,6 +93,15 @@ def test_what_was_refused_ends_and_does_not_begin_again() -> None:
     played(scene())
 
 
+def test_a_stop_stops_what_somebody_else_set_going_too() -> None:
+    async def scene() -> None:
+        stage = Stage(OutputType.VIBRATE)
+        await stage.performer.stop(stage.devices)
+        assert stage.dialogue.said == ["stop"]
+
+    played(scene())
+
+
 def test_a_toy_that_went_is_at_rest_when_it_comes_back() -> None:
     async def scene() -> None:
         stage = Stage(OutputType.VIBRATE)

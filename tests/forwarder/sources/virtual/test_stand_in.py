@@ -49,6 +49,21 @@ def test_a_movement_vibrates_as_strongly_as_it_is_fast_and_no_longer_than_it_tak
     lived(scene())
 
 
+def test_an_end_that_the_radio_did_not_take_becomes_a_stop() -> None:
+    async def scene() -> None:
+        house = VirtualHouse(stand_ins=AS_STROKER)
+        await house.come(house.noras[0])
+        house.say(house.named("Lovense Nora as a stroker"), MOVE, 100, 500)
+        house.drivers[0].broken = True
+        await asyncio.sleep(0.5 + LINGER_S + 0.1)
+        calls = house.calls(0)
+        assert ("output", 0, "Vibrate", 0, 0) in calls
+        assert calls[-1] == ("stop", None)
+        assert house.noras[0].running  # nobody may believe otherwise
+
+    lived(scene())
+
+
 def test_a_script_whose_movements_follow_each_other_does_not_rest_between_them() -> None:
     async def scene() -> None:
         house = VirtualHouse(stand_ins=AS_STROKER)
