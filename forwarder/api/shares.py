@@ -106,9 +106,17 @@ class ShareActions:
 
     def _ended(self, names: list[str]) -> ShareEnded:
         before = sum(1 for _ in self._services.shared.staying())
-        ended = tuple(self._book.end(name).name for name in names)
+        ended = []
+        unkept: OSError | None = None
+        for name in names:
+            try:
+                ended.append(self._book.end(name).name)
+            except OSError as error:  # it is over all the same, and so are the others to be
+                unkept = error
+        if unkept is not None:
+            raise unkept
         left = sum(1 for _ in self._services.shared.staying())
-        return ShareEnded(names=ended, guests=before - left)
+        return ShareEnded(names=tuple(ended), guests=before - left)
 
     # --- those of other hubs --------------------------------------------------------------------
 

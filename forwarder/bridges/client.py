@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from forwarder.client.client import Client, ServerGone, ServerRefused
 from forwarder.client.device import RemoteDevice
-from forwarder.errors import ForwarderError, OutOfRange, Unsupported
+from forwarder.errors import ForwarderError
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed
 
@@ -73,17 +73,17 @@ class BridgeClient:
             await told([self._client.start_scanning()])
 
 
-async def told(commands: Iterable[Awaitable[object]]) -> None:
+async def told(commands: Iterable[Awaitable[object]], within_s: float | None = ANSWER_S) -> None:
     """Carry out commands side by side. Raises Refusal for the first that failed, when all are done.
 
-    Every one is waited for, at most ANSWER_S: a stop among them is not given up for another's
+    Every one is waited for, at most `within_s`: a stop among them is not given up for another's
     failure.
     """
     tasks = [asyncio.ensure_future(each) for each in commands]
     if not tasks:
         return
     try:
-        _, late = await asyncio.wait(tasks, timeout=ANSWER_S)
+        _, late = await asyncio.wait(tasks, timeout=within_s)
     finally:
         for task in tasks:
             task.cancel()
@@ -92,7 +92,7 @@ async def told(commands: Iterable[Awaitable[object]]) -> None:
         raise Refusal("the radio did not confirm it in time")
     for task in tasks:
         error = task.exception()
-        if isinstance(error, (ServerRefused, ServerGone, Unsupported, OutOfRange)):
+        if isinstance(error, ForwarderError):
             raise Refusal(str(error)) from error
         if error is not None:
             raise error

@@ -30,6 +30,8 @@ class Performer:
         self._clock = clock or asyncio.get_running_loop().time
         self._toys: dict[int, Performance] = {}
         self._sent: dict[int, dict[Slot, float]] = {}
+        # When to look next, by what was decided last: what ended meanwhile is due at once.
+        self._again: dict[int, float | None] = {}
         self._changed = asyncio.Event()
 
     @property
@@ -48,7 +50,7 @@ class Performer:
     async def run(self) -> None:
         """Carry out each step when it is due. Until cancelled."""
         while True:
-            due = [at for at in map(self._due, tuple(self._toys)) if at is not None]
+            due = [at for at in self._again.values() if at is not None]
             wait = None if not due else max(0.0, min(due) - self.now)
             try:
                 async with asyncio.timeout(wait):
@@ -60,9 +62,6 @@ class Performer:
                 await self._perform()
             except Refusal as error:
                 log.info("%s: a step was not carried out: %s", self._client.name, error)
-
-    def _due(self, index: int) -> float | None:
-        return self._toys[index].moment(self.now).again
 
     async def perform(self) -> None:
         """Bring every toy to what it should do now. Raises Refusal."""
@@ -76,6 +75,7 @@ class Performer:
         for device in devices:
             self.of(device).stop()
             self._sent.pop(device.index, None)
+            self._again.pop(device.index, None)
             stops.append(device.stop())
         await told(stops)
 
@@ -85,8 +85,9 @@ class Performer:
             if index not in devices:  # it went, and was stopped; when it comes back it is at rest
                 del self._toys[index]
                 self._sent.pop(index, None)
+                self._again.pop(index, None)
         acts = [self._act(devices[index], toy) for index, toy in self._toys.items()]
-        await told(acts)
+        await told(acts, None)  # each has deadlines of its own
 
     async def _act(self, device: RemoteDevice, toy: Performance) -> None:
         # Decided before anything is awaited: commands leave in the order of what was decided.
@@ -99,11 +100,13 @@ class Performer:
             # Whoever said no, a person or a radio, this does not begin again by itself.
             toy.stop()
             self._sent.pop(device.index, None)
+            self._again.pop(device.index, None)
             await told([device.stop()])
             raise
 
     def _commands(self, device: RemoteDevice, toy: Performance) -> list[Awaitable[object]]:
         moment = toy.moment(self.now)
+        self._again[device.index] = moment.again
         sent = self._sent.setdefault(device.index, {})
         wanted: dict[Slot, float] = {
             slot: 0.0 for slot, level in sent.items() if level and slot[1] not in POSITIONS

@@ -281,7 +281,13 @@ class Device:
             if left:
                 return
             self._answered(newest, carried)
-            if all(map(_worked, behind)):
+            last, worked = behind[-1], all(map(_worked, behind))
+            later = [each for at, each in self._under_way.items() if at > given.number]
+            still = [index for index in newest if self.truth.newest(given, index)]
+            if worked and last.result() is Fate.SUPERSEDED and later and still:
+                self._carried(given, still, later)  # its packet was replaced in turn
+                carried.set_result(Fate.SUPERSEDED)
+            elif worked and last.result() is not Fate.SUPERSEDED:
                 self.truth.took(given)
                 carried.set_result(Fate.TAKEN)
             else:

@@ -174,6 +174,7 @@ class _GuestSession:
             if self.end is None:
                 raise
         finally:
+            self._until = None  # over: an end from now on has nothing to cut short
             if self._timer is not None:
                 self._timer.cancel()
             self._lease.rest()

@@ -30,10 +30,15 @@ class RecordedDialogue:
     def __init__(self) -> None:
         self.said: list[tuple[int, OutputType, int] | str] = []
         self.refuse = ""
+        self.answer_s = 0.0
 
     def ask(self, message: object, *, urgent: bool = False) -> Any:
-        reply: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        reply.set_result(None)
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[object] = loop.create_future()
+        if self.answer_s:
+            loop.call_later(self.answer_s, reply.set_result, None)
+        else:
+            reply.set_result(None)
         match message:
             case OutputCmd(feature_index=feature, command=command):
                 if self.refuse:

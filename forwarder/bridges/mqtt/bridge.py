@@ -34,9 +34,8 @@ from forwarder.bridges.mqtt.topics import (
 from forwarder.bridges.performer import Performer
 from forwarder.bridges.programs import OutputProgram, ProgramStep, Slot
 from forwarder.buttplug.messages import InputType
-from forwarder.client.client import ServerGone, ServerRefused
 from forwarder.client.device import RemoteDevice
-from forwarder.errors import ConfigError, Unsupported
+from forwarder.errors import ConfigError, ForwarderError
 
 try:
     from aiomqtt import Client as Broker
@@ -113,8 +112,8 @@ class MqttBridge:
                         await self._serve(broker, performer)
                 except MqttError as error:
                     log.warning("the MQTT broker %s: %s", self._place.host, error)
-                except OSError as error:
-                    log.warning("the MQTT broker %s: %s", self._place.host, error.strerror)
+                except (OSError, ValueError) as error:  # ValueError: no host can have such a name
+                    log.warning("the MQTT broker %s: %s", self._place.host, error)
                 await self._rest(performer)
                 await asyncio.sleep(again_s)
                 again_s = min(again_s * 2, AGAIN_MOST_S)
@@ -149,7 +148,7 @@ class MqttBridge:
                 tasks.create_task(self._listen(broker, performer), name=f"{NAME} commands")
                 tasks.create_task(self._tell(broker), name=f"{NAME} states")
                 tasks.create_task(self._batteries(broker), name=f"{NAME} batteries")
-        except* MqttError as group:
+        except* (MqttError, ValueError) as group:
             raise MqttError(str(group.exceptions[0])) from group
         finally:
             # A hub that ends well says so itself: its will is for the other case.
@@ -263,7 +262,7 @@ class MqttBridge:
                     continue
                 try:
                     share = await device.battery()
-                except (ServerRefused, ServerGone, Unsupported) as error:
+                except ForwarderError as error:
                     log.debug("no battery of %s: %s", device.shown_name, error)
                     continue
                 topic = f"{self._topics.toy(device)}/battery"

@@ -137,7 +137,7 @@ class OscServer(asyncio.DatagramProtocol):
             return
         try:
             messages = OscPacket(data).messages
-        except (ParseError, ValueError, IndexError, UnicodeDecodeError) as error:
+        except (ParseError, ValueError, IndexError, RecursionError) as error:
             log.debug("something that is no OSC came: %s", error)
             return
         for timed in messages:

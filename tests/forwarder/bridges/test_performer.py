@@ -93,6 +93,20 @@ def test_what_was_refused_ends_and_does_not_begin_again() -> None:
     played(scene())
 
 
+def test_a_program_that_ends_while_a_slow_radio_answers_is_stopped() -> None:
+    async def scene() -> None:
+        stage = Stage(OutputType.VIBRATE)
+        stage.dialogue.answer_s = 0.08
+        running = asyncio.create_task(stage.performer.run())
+        stage.start(ProgramStep(0.1, {V: 0.5}), ProgramStep(0.1, {V: 1.0}), seconds=0.25)
+        await stage.performer.perform()
+        await asyncio.sleep(2)
+        assert stage.dialogue.said[-1] == "stop"
+        running.cancel()
+
+    played(scene())
+
+
 def test_a_stop_stops_what_somebody_else_set_going_too() -> None:
     async def scene() -> None:
         stage = Stage(OutputType.VIBRATE)

@@ -83,6 +83,29 @@ async def test_it_is_taken_when_all_behind_it_were_for_nobody_knows_which_carrie
     assert taken.steps == 10
 
 
+async def test_a_chain_of_packets_proves_nothing_before_its_last_was_taken() -> None:
+    for fate, running in ((None, True), (Fate.TAKEN, False)):
+        toy, driver = both()
+        toy.output(0, VIBRATE, 10)
+        driver.waiting.pop().set_result(Fate.TAKEN)
+        await _let_go()
+        toy.output(0, VIBRATE, 0)
+        toy.output(1, ROTATE, 5)
+        first, second = driver.waiting
+        first.set_result(Fate.SUPERSEDED)
+        await _let_go()
+        toy.output(1, ROTATE, 0)
+        second.set_result(Fate.SUPERSEDED)
+        await _let_go()
+        assert toy.truth.may_run(0)
+        if fate is None:
+            driver.waiting[-1].set_exception(HardwareError(ErrorCode.TIMEOUT, "no answer"))
+        else:
+            driver.waiting[-1].set_result(fate)
+        await _let_go()
+        assert toy.truth.may_run(0) is running
+
+
 async def test_a_stop_behind_it_has_the_last_word() -> None:
     toy, driver = both()
     toy.output(0, VIBRATE, 10)
