@@ -91,7 +91,7 @@ export class Guest {
 
   // Bring an output to `value` (whole steps); of values that come faster than answers, the newest.
   output(control, value, duration = null) {
-    if (this.state.phase !== 'open' || !this.#seen) return;
+    if (this.state.phase !== 'open' || !this.#transport || !this.#seen) return;
     const slot = this.#outputs.get(control.key) ?? { next: null, under: null, last: null };
     this.#outputs.set(control.key, slot);
     slot.next = { control, value, duration };

@@ -187,8 +187,11 @@ function news(words) {
 
 // The hub, or a loss, has stopped what this page drove: nothing goes on by itself.
 function stopped(words) {
-  const was = player.playing || [...player.settings.values()].some(setting => setting.control.kind !== 'position' && setting.part !== 0);
+  const on = [...player.settings.values()].filter(({ control, playing, part }) => control.kind !== 'position' && (playing || part !== 0));
+  const was = player.playing || on.length > 0;
   player.rest();
+  // What the hub did not stop itself, or what began behind its stop, must not go on under an "off".
+  for (const setting of on) player.tell(setting, now());
   controls.tick();
   if (words) news(words);
   else if (was) news(STOPPED);
