@@ -13,7 +13,7 @@ dead, or has ended in order if nothing is held any more.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # How often (s) the relay says that it turns. A fifth of the silence below: four may be late.
 BEAT_S = 0.15
@@ -64,6 +64,17 @@ class LoopTurns:
 
 
 RelayReport = StopOrder | StopWithdrawn | LoopTurns
+
+
+def fitting(said: StopOrder) -> bytes:
+    """The order in a packet of MOST_BYTES. A stop that does not fit, which no model has, goes
+    without the copies that a lossy way wants, else as an order to cut the peripheral off."""
+    packet = encode(said)
+    if len(packet) > MOST_BYTES:
+        packet = encode(replace(said, writes=tuple(dict.fromkeys(said.writes))))
+    if len(packet) > MOST_BYTES:
+        packet = encode(replace(said, writes=(), cut=True))
+    return packet
 
 
 def encode(said: RelayReport) -> bytes:

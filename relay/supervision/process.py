@@ -65,7 +65,16 @@ async def supervise(channel: socket.socket, bus: Bus) -> None:
             silent = False
             say("the relay is back")
             await stop_all(reach, holds, dead=False)
-        match decode(packet):
+        try:
+            said = decode(packet)
+        except (ValueError, KeyError, TypeError) as error:
+            # What cannot be read is one peripheral's; the others are held all the same.
+            say(f"the relay said something that is not understood: {error}")
+            if line is not None:
+                os.close(line)
+            heard = loop.time()
+            continue
+        match said:
             case StopOrder() as hold:
                 new = hold.address not in holds
                 holds[hold.address] = hold

@@ -18,7 +18,15 @@ from typing import Protocol
 
 from relay.radio.base import Connection, Outlasting, Radio, kinds
 from relay.radio.passing import outlasting
-from relay.supervision.holds import BEAT_S, SILENCE_S, LoopTurns, StopOrder, StopWithdrawn, encode
+from relay.supervision.holds import (
+    BEAT_S,
+    SILENCE_S,
+    LoopTurns,
+    StopOrder,
+    StopWithdrawn,
+    encode,
+    fitting,
+)
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +182,7 @@ class Supervisor:
         holds = {}
         for device in self._devices:
             line = outlasting(device.connection)
-            address, packet = device.address, encode(self._hold(device, line))
+            address, packet = device.address, fitting(self._hold(device, line))
             holds[address] = packet
             handed = None if line is None else line.descriptor()
             if self._told.get(address) != packet and self._send(packet, handed):
