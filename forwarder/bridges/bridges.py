@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import logging
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 
@@ -36,8 +38,25 @@ from forwarder.errors import ConfigError
 from forwarder.hub.hub import Hub
 from relay.link.channel import Channel
 from relay.link.files.keys import PrivateFileError, read_private
+from relay.link.tasks.cancellation import apart
 
 Work = tuple[str, Coroutine[None, None, None]]
+
+log = logging.getLogger(__name__)
+
+# After a bug in a bridge.
+AGAIN_S = 5.0
+
+
+async def _kept(name: str, run: Callable[[], Coroutine[object, object, None]]) -> None:
+    """Run a bridge until cancelled. When it fails its client leaves, so what it drove is stopped."""
+    while True:
+        try:
+            await apart(run())
+        except Exception:
+            # A fault boundary: a bridge is one client of many, and ends nothing but itself.
+            log.exception("the bridge %s failed; it starts again in %g s", name, AGAIN_S)
+            await asyncio.sleep(AGAIN_S)
 
 
 class HubBridges:
@@ -80,11 +99,11 @@ class HubBridges:
         for connector, grant in self._channels:
             yield f"{grant.name} in this process", connector.run(self._serving(grant))
         if self._lovense is not None:
-            yield lovense.NAME, self._lovense.run()
+            yield lovense.NAME, _kept(lovense.NAME, self._lovense.run)
         if self._osc is not None:
-            yield osc.NAME, self._osc.run()
+            yield osc.NAME, _kept(osc.NAME, self._osc.run)
         if self._mqtt is not None:
-            yield mqtt.NAME, self._mqtt.run()
+            yield mqtt.NAME, _kept(mqtt.NAME, self._mqtt.run)
 
     def bind(self) -> None:
         """Take the ports. Idempotent. Raises ConfigError."""

@@ -63,6 +63,10 @@ class Performer:
             except Refusal as error:
                 log.info("%s: a step was not carried out: %s", self._client.name, error)
 
+    def soon(self) -> None:
+        """The same as `perform`, by `run`: whoever calls does not wait."""
+        self._changed.set()
+
     async def perform(self) -> None:
         """Bring every toy to what it should do now. Raises Refusal."""
         self._changed.set()  # other steps are due than `run` waits for

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 
 from forwarder.buttplug.messages import InputType, OutputCmd, OutputType, OutputValue, StopCmd
+from forwarder.definitions.model import Definition, FeatureSpec, OutputSpec
 from forwarder.devices.driver import Outcome
 from forwarder.errors import DeviceError
 from forwarder.hub.client import ClientGrant
@@ -15,6 +16,13 @@ from forwarder.hub.store import Store
 from forwarder.sources.virtual.source import GroupRule, StandInRule, VirtualSource
 from tests.doubles.clock import run_virtual
 from tests.doubles.driver import STROKER, RecordingDriver, device
+
+TWO = Definition(
+    "lovense",
+    "T",
+    "Two",
+    tuple(FeatureSpec(n, outputs={OutputType.VIBRATE: OutputSpec(0, 20)}) for n in range(2)),
+)
 
 
 class AnApp:
@@ -49,6 +57,7 @@ class VirtualHouse:
         self.hub = Hub(Store(None))
         self.drivers = [RecordingDriver() for _ in range(3)]
         self.noras = [device(driver, address=f"A{n}") for n, driver in enumerate(self.drivers[:2])]
+        self.two = device(self.drivers[0], TWO, "T")
         self.stroker = device(self.drivers[2], STROKER, "S")
         self.source = VirtualSource(self.hub, self.hub, groups, stand_ins)
         self.hub.sources.append(self.source)

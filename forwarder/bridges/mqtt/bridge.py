@@ -202,9 +202,11 @@ class MqttBridge:
         if any(levels.values()):
             toy.start(OutputProgram(steps, performer.now, None, NAME), alone=True)
             performer.heard(NAME)
+            # Levels hold up nothing that comes behind them, a stop least of all.
+            performer.soon()
         else:
             toy.stop()
-        await performer.perform()
+            await performer.perform()
 
     async def _rest(self, performer: Performer) -> None:
         """Stop what came from here."""

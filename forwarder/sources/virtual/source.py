@@ -25,6 +25,7 @@ from forwarder.sources.virtual.members import (
     PassedOn,
     chosen,
     is_real,
+    stop_all,
 )
 from forwarder.sources.virtual.stand_in import Role, StandInDriver
 
@@ -120,11 +121,16 @@ class _Group:
 
     def __init__(self, rule: GroupRule, hub: DrivingHub, client: HubClient) -> None:
         self._rule = rule
+        self._hub = hub
+        self._client = client
         self._driver = GroupDriver(hub, client)
         self._device: Device | None = None
 
     def look(self, real: Sequence[Device], sink: DeviceSink) -> None:
         members = tuple(chosen(real, self._rule.devices))
+        # Still here, and not named any more: a person has given it another name.
+        left = [one for one in self._driver.members if one in real and one not in members]
+        _stop_own(self._hub, self._client, left)
         self._driver.members = members
         features = build_features(self._driver.definition(self._rule.name))
         if not features:
@@ -160,6 +166,8 @@ class _StandIns:
         for member in [each for each in self._made if each not in wanted]:
             device, driver = self._made.pop(member)
             driver.gone()
+            if member in real:
+                _stop_own(self._hub, self._client, [member])
             sink.remove(device, f"{member.shown_name} is gone")
         for member in wanted:
             if member not in self._made:
@@ -188,3 +196,11 @@ class _StandIns:
     def rest(self) -> None:
         for _, driver in self._made.values():
             driver.rest()
+
+
+def _stop_own(hub: DrivingHub, client: HubClient, devices: Sequence[Device]) -> None:
+    """Stop what virtual devices drive of these."""
+    for device in devices:
+        features = [index for index, owner in hub.owners(device).items() if owner is client]
+        if features:
+            stop_all(hub, client, [(device, features)])

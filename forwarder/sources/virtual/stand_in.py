@@ -159,9 +159,9 @@ class StandInDriver:
 
     def _over(self) -> None:
         self._timer = None
-        if self._is_mine():
+        if mine := self._mine():
             try:
-                self._watch(self._tell(0.0))
+                self._watch(give_all(self._hub, self._client, dict.fromkeys(mine, 0.0)))
             except DeviceError as error:
                 self._failed(str(error))
 
@@ -210,13 +210,15 @@ class StandInDriver:
         shares = dict.fromkeys(self._places(self.member), share)
         return give_all(self._hub, self._client, shares, round(seconds * 1000))
 
-    def _is_mine(self) -> bool:
+    def _mine(self) -> list[MemberOutput]:
+        """The outputs that nobody else has taken or stopped."""
         if self.member is None:
-            return False
+            return []
         owners = self._hub.owners(self.member)
-        return all(
-            owners.get(feature) is self._client for _, feature, _ in self._places(self.member)
-        )
+        return [each for each in self._places(self.member) if owners.get(each[1]) is self._client]
+
+    def _is_mine(self) -> bool:
+        return self.member is not None and self._mine() == self._places(self.member)
 
     def _watch(self, outcome: Outcome) -> None:
         """What nobody waits for must not fail unheard."""
@@ -232,8 +234,10 @@ class StandInDriver:
         """Nobody knows what it does now, and no app says 0 any more: it is stopped, which is tried
         until the radio takes it."""
         self.rest()
-        if self.member is not None and self._is_mine():
-            stop_all(self._hub, self._client, [(self.member, None)])
+        if self.member is not None and (mine := self._mine()):
+            whole = len(mine) == len(self._places(self.member))
+            features = None if whole else [feature for _, feature, _ in mine]
+            stop_all(self._hub, self._client, [(self.member, features)])
         self.on_ended(reason)
 
     def rest(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forwarder.buttplug.messages import OutputType
+from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue
 from forwarder.sources.virtual.source import StandInRule
 from forwarder.sources.virtual.stand_in import FASTEST_S, LINGER_S, SLOWEST_S, Role
 from forwarder.stop.hold import Wish
@@ -167,6 +167,40 @@ def test_a_toy_that_leaves_takes_its_stand_in_with_it_and_brings_it_back_at_rest
         assert house.names() == ["Stroker", "Stroker as a vibrator"]
         await asyncio.sleep(3)
         assert strokes(house) == []
+
+    lived(scene())
+
+
+def test_a_motor_that_somebody_else_took_leaves_the_other_one_to_its_end() -> None:
+    async def scene() -> None:
+        house = VirtualHouse(stand_ins=(StandInRule("Two", Role.STROKER),))
+        await house.come(house.two)
+        toy = house.named("Two as a stroker")
+        house.say(toy, MOVE, 100, 500)
+        await asyncio.sleep(0.1)
+        house.drivers[0].calls.clear()
+        command = OutputCmd(
+            id=1, device_index=house.two.index, feature_index=1,
+            command={VIBRATE: OutputValue(value=3)},
+        )  # fmt: skip
+        house.hub.output(house.app, command)
+        await asyncio.sleep(2)
+        outputs = [call[1:4] for call in house.calls(0) if call[0] == "output"]
+        assert outputs == [(1, "Vibrate", 3), (0, "Vibrate", 0)]
+
+    lived(scene())
+
+
+def test_a_toy_that_gets_another_name_is_stopped_where_it_is_not_meant_any_more() -> None:
+    async def scene() -> None:
+        house = VirtualHouse(stand_ins=(StandInRule("Stroker", Role.VIBRATOR),))
+        await house.come(house.stroker)
+        house.say(house.named("Stroker as a vibrator"), VIBRATE, 100)
+        house.stroker.display_name = house.stroker.name = "Another"
+        house.hub.changed(house.stroker)
+        await asyncio.sleep(3)
+        assert strokes(house)[-1] == "stop"
+        assert house.names() == ["Another"]
 
     lived(scene())
 
