@@ -49,7 +49,7 @@ AGAIN_S = 5.0
 
 
 async def _kept(name: str, run: Callable[[], Coroutine[object, object, None]]) -> None:
-    """Run a bridge until cancelled. When it fails its client leaves, so what it drove is stopped."""
+    """Run a bridge until cancelled. If it fails its client leaves, and what it drove is stopped."""
     while True:
         try:
             await apart(run())

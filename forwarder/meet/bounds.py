@@ -33,6 +33,8 @@ SEND_S: Final = 5.0
 
 # The largest message of the Noise protocol (revision 34, section 3): one frame.
 FRAME_BYTES: Final = 65_535
+# What a frame counts beside its bytes: an empty one is read, kept and passed on, too.
+FRAME_COST: Final = 32
 
 # --- several nodes --------------------------------------------------------------------------------
 

@@ -32,7 +32,14 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from forwarder.errors import ConfigError
-from forwarder.meet.bounds import ASK_S, NODE_MESSAGES, NODE_PING_S, SEND_S, WINDOW_BYTES
+from forwarder.meet.bounds import (
+    ASK_S,
+    FRAME_COST,
+    NODE_MESSAGES,
+    NODE_PING_S,
+    SEND_S,
+    WINDOW_BYTES,
+)
 from forwarder.meet.table import NOBODY, MeetingTable, NoRoom, Visit
 from relay.link.channel import Frame
 from relay.link.close_codes import GOING_AWAY, NOT_HERE
@@ -101,7 +108,7 @@ class RemoteEnd:
             self.over(ChannelClosed(GOING_AWAY, "the other node takes nothing"))
         data = frame.encode() if isinstance(frame, str) else frame
         await self._say(_TEXT if isinstance(frame, str) else _FRAME, data)
-        self._on_its_way += len(data)
+        self._on_its_way += len(data) + FRAME_COST
         if self._on_its_way >= WINDOW_BYTES:
             self._room.clear()
 
@@ -112,7 +119,8 @@ class RemoteEnd:
             self._arrived.clear()
             await self._arrived.wait()
         frame = self._frames.popleft()
-        self._taken += len(frame)
+        size = len(frame.encode()) if isinstance(frame, str) else len(frame)
+        self._taken += size + FRAME_COST
         if self._taken >= _ACK_BYTES:
             taken, self._taken = self._taken, 0
             await self._say(_ACK, taken.to_bytes(4, "big"))

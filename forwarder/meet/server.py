@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from forwarder.errors import ConfigError
 from forwarder.meet.bounds import (
     DEFAULT,
     FRAME_BYTES,
+    FRAME_COST,
     KNOCKING,
     SEND_S,
     SWEEP_S,
@@ -65,6 +67,9 @@ if TYPE_CHECKING:
     from forwarder.meet.nodes import Nodes, RemoteEnd
 
 log = logging.getLogger(__name__)
+
+# As tables make them; anything else means nobody, and is no part of a subject between nodes.
+_TICKET = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
 class PairEnd(Channel, Protocol):
@@ -280,7 +285,8 @@ class MeetingServer:
     async def _join(self, request: web.Request) -> web.StreamResponse:
         async with self._opened(request, FRAME_BYTES) as (ws, channel):
             ticket = request.match_info["ticket"]
-            if self._nodes is not None and not self.table.waits(ticket):
+            far = self._nodes is not None and _TICKET.fullmatch(ticket)
+            if far and not self.table.waits(ticket):
                 closed = await self._far_visitor(ticket, channel)
             else:
                 visit = self.table.join(ticket, _now())
@@ -315,7 +321,8 @@ class MeetingServer:
             while True:
                 frame = await source.receive()
                 now = visit.heard = _now()
-                if wait := flow.take(len(frame), now):
+                # An empty frame is work, too.
+                if wait := flow.take(len(frame) + FRAME_COST, now):
                     await asyncio.sleep(wait)
                 if not sink.congested:
                     await sink.send(frame)

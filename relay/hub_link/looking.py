@@ -49,7 +49,7 @@ async def look(
         browser = AsyncServiceBrowser(zeroconf.zeroconf, KIND, handlers=[changed])
         await asyncio.sleep(look_s)
         await browser.async_cancel()
-        found = [AsyncServiceInfo(KIND, name) for name in names]
+        found = [info for name in names for info in _infos(name)]
         for info in found:
             # What came with the answers; nothing more is asked.
             info.load_from_cache(zeroconf.zeroconf)
@@ -59,6 +59,14 @@ async def look(
         return ()
     finally:
         await zeroconf.async_close()
+
+
+def _infos(name: str) -> tuple[AsyncServiceInfo, ...]:
+    """Empty for a name that is none: whoever announces that hides nobody else."""
+    try:
+        return (AsyncServiceInfo(KIND, name),)
+    except ZeroconfError:
+        return ()
 
 
 def _urls(info: AsyncServiceInfo, key: bytes) -> list[str]:

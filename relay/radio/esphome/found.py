@@ -54,7 +54,11 @@ async def browse(
         browser = AsyncServiceBrowser(zeroconf.zeroconf, KIND, handlers=[changed])
         try:
             while True:
-                info = AsyncServiceInfo(KIND, await names.get())
+                name = await names.get()
+                try:
+                    info = AsyncServiceInfo(KIND, name)
+                except ZeroconfError:
+                    continue  # a name that is none hides nobody else
                 if await info.async_request(zeroconf.zeroconf, RESOLVE_MS) and info.port:
                     for host in info.parsed_addresses()[:1]:
                         yield host, info.port

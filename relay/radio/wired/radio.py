@@ -31,6 +31,8 @@ ASK_S = 0.25
 # Its axes come in one burst at 115,200 baud, 20 ms for all of them; this long (s) after the last
 # line they are complete.
 QUIET_S = 0.2
+# Ten lines at 115,200 baud take 30 ms; the rest is for a machine that is busy.
+AXES_S = 1.0
 
 
 class WiredAccess(Protocol):
@@ -232,8 +234,11 @@ class _Talk:
 
 async def _axes(line: Line, talk: _Talk) -> set[str]:
     await line.send(tcode.AXES)
-    while talk.reason is None and await talk.wait(QUIET_S):
-        pass
+    # One that goes on talking, a log say, has told them by then.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(AXES_S):
+            while talk.reason is None and await talk.wait(QUIET_S):
+                pass
     return talk.axes
 
 
