@@ -27,7 +27,7 @@ from forwarder.connectors.websocket_client import STABLE_S, Backoff
 from forwarder.errors import ConfigError
 from forwarder.shares.dialer import SharedChannel, join
 from forwarder.sources.upstream.source import UpstreamSource
-from relay.link.errors import LinkError, LinkRefused
+from relay.link.errors import LinkError, LinkRefused, LinkViolation
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_state, write_state
 from relay.link.names import neutralise, quoted
@@ -212,7 +212,8 @@ class AcceptedShares:
             saying.cancel()
             await asyncio.wait([hearing, saying])
             await channel.close()
-        assert channel.share is not None
+        if channel.share is None:
+            raise LinkViolation("the other hub did not say what it shares")
         return channel.hub_key, neutralise(channel.share.owner, _NAME_CHARS) or "a share"
 
     def _check(self, link: ShareLink, name: str | None) -> None:

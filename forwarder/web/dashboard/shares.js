@@ -68,7 +68,7 @@ export class Shares {
       this.#made = await call('POST', '/shares', {
         name: $('share-name').value,
         // All of them means those that come later, too.
-        devices: chosen.length === boxes.length ? [] : chosen.map(box => this.#devices[box.value].name),
+        devices: chosen.length === boxes.length ? [] : chosen.map(box => this.#named(box.value)),
         percent: Number($('share-level').value),
         for_s: seconds || null,
         uses: Number($('share-uses').value),
@@ -164,6 +164,15 @@ export class Shares {
       show(one.querySelector('.end'), guest.state !== 'refused');
       attribute(one.querySelector('.end'), 'aria-label', `End ${guest.browser} of ${share.name}`);
     });
+  }
+
+  // What means this device and no other: its name, unless another has it too, or it would be read as
+  // a number or as a beginning of names.
+  #named(index) {
+    const { name } = this.#devices[index];
+    const alike = Object.values(this.#devices).filter(each =>
+      [each.name, each.shown_name].some(other => other?.toLowerCase() === name.toLowerCase()));
+    return alike.length > 1 || /\*$|^\d+$/.test(name) ? `${index}` : name;
   }
 
   // Guests that wait: one question each.

@@ -66,6 +66,9 @@ export class Keep {
   // again. Throws CannotKeep.
   async take(share) {
     try {
+      // Taken in another tab meanwhile: that key is the one that is bound.
+      const old = await this.find(share.id);
+      if (old) return { ...old, places: share.places };
       await this.put({ ...share, key: await Keep.able() });
       const kept = await this.find(share.id);
       if (kept) return kept;

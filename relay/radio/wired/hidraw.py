@@ -9,10 +9,12 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
+from relay.radio.blocking import Blocking
 from relay.radio.wired.line import OnBytes, OnLost, next_number
 
 SYSFS = Path("/sys/class/hidraw")
@@ -78,6 +80,7 @@ class HidrawLine:
         self._on_lost = on_lost
         self._lost: str | None = None
         self._closing = False
+        self._thread = Blocking("hid")
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(file, self._readable)
 
@@ -88,8 +91,9 @@ class HidrawLine:
     async def send(self, data: bytes) -> None:
         if self._lost is None:
             for report in self._pack(data):
-                # USB takes each within a frame; a device that hangs holds no other up.
-                await asyncio.to_thread(self._write, report)
+                # USB takes each within a frame. In a thread of its own: neither a device that hangs
+                # nor a name that is looked up holds it up. What was given up is not written.
+                await asyncio.wrap_future(self._thread.submit(partial(self._write, report)))
         if self._lost is not None:
             raise RadioError(ErrorCode.GONE, self._lost)
 
@@ -106,7 +110,9 @@ class HidrawLine:
         if self._lost is None:
             self._lost = reason
             self._loop.remove_reader(self._file)
-            os.close(self._file)
+            # Behind the write that is under way: the number may be another device's then.
+            self._thread.submit(partial(os.close, self._file))
+            self._thread.close()
             if not self._closing:
                 self._on_lost(reason)
 
