@@ -281,17 +281,19 @@ class Device:
             if left:
                 return
             self._answered(newest, carried)
-            last, worked = behind[-1], all(map(_worked, behind))
+            fate = behind[-1].result() if all(map(_worked, behind)) else None
             later = [each for at, each in self._under_way.items() if at > given.number]
             still = [index for index in newest if self.truth.newest(given, index)]
-            if worked and last.result() is Fate.SUPERSEDED and later and still:
-                self._carried(given, still, later)  # its packet was replaced in turn
-                carried.set_result(Fate.SUPERSEDED)
-            elif worked and last.result() is not Fate.SUPERSEDED:
+            if fate is Fate.TAKEN:
                 self.truth.took(given)
-                carried.set_result(Fate.TAKEN)
+            elif fate is Fate.SUPERSEDED and later and still:
+                self._carried(given, still, later)  # its packet was replaced in turn
             else:
                 self.truth.failed(given)
+                fate = None if still else Fate.SUPERSEDED
+            if fate is not None:
+                carried.set_result(fate)
+            else:
                 carried.set_exception(HardwareError(ErrorCode.REFUSED, "the packet was not taken"))
                 carried.exception()  # nobody has to look
 

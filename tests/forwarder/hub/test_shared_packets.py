@@ -106,6 +106,26 @@ async def test_a_chain_of_packets_proves_nothing_before_its_last_was_taken() -> 
         assert toy.truth.may_run(0) is running
 
 
+async def test_who_shared_what_a_newer_command_replaced_is_not_told_of_a_failure() -> None:
+    toy, driver = both()
+    toy.output(0, VIBRATE, 10)
+    toy.output(1, ROTATE, 5)
+    first, second = driver.waiting
+    first.set_result(Fate.SUPERSEDED)
+    await _let_go()
+    shared = toy.output(0, VIBRATE, 10)
+    assert shared is not None
+    toy.output(0, VIBRATE, 3)
+    second.set_result(Fate.SUPERSEDED)
+    await _let_go()
+    assert shared.result() is Fate.SUPERSEDED
+    driver.waiting[-1].set_result(Fate.TAKEN)
+    await _let_go()
+    taken = toy.truth.taken(0)
+    assert taken is not None
+    assert taken.steps == 3
+
+
 async def test_a_stop_behind_it_has_the_last_word() -> None:
     toy, driver = both()
     toy.output(0, VIBRATE, 10)
