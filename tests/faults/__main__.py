@@ -24,7 +24,9 @@ a process each, or a relay and its toy behind a port or socket (the toy's column
 time on this machine. Each virtual row stands for three toys: without response
 and one motor, with response and two motors, two kinds of output; the slowest is shown.
 After each stop the toys are watched, for 6 s virtual or 3 s real, while late frames arrive and the
-client drives on: no write may set one going again unless it was armed anew.
+client drives on: no write may set one going again unless it was armed anew. One thing is let
+through: the handshake of a relay that takes the toy, where it is the same as the first time and the
+next write, 0.1 s later at most, has the toy at rest (a We-Vibe's sets both motors going for 50 ms).
 
 Limits other than 1,000 ms:
   kill -9 of a relay  2,000 ms: nobody but its supervisor is left.

@@ -21,13 +21,8 @@ from tests.faults.world import World
 TWO_MOTORS = "WeVibe Sync"  # both in one packet
 TWO_KINDS = "Lovense Nora"  # vibrates and rotates, a packet each
 FED = "MysteryVibe Crescendo"  # six motors in one packet, again every 93 ms
-# Those of the matrix that need no stop behind them, and are not about disks. Where another relay
-# takes the toy, its handshake is carried out, and that of a We-Vibe moves it.
-ROWS = [
-    row
-    for row in matrix.ROWS
-    if not row.then and not row.disk and row.detail != "another one takes it"
-]
+# Those of the matrix that need no stop behind them, and are not about disks.
+ROWS = [row for row in matrix.ROWS if not row.then and not row.disk]
 
 Before = Callable[[World], Awaitable[None]]
 
