@@ -29,7 +29,7 @@ from forwarder.shares.dialer import SharedChannel, join
 from forwarder.sources.upstream.source import UpstreamSource
 from relay.link.errors import LinkError, LinkRefused, LinkViolation
 from relay.link.files.keys import PrivateFileError
-from relay.link.files.statefile import read_state, write_state
+from relay.link.files.statefile import Versioned, read_state, write_state
 from relay.link.names import neutralise, quoted
 from relay.link.security.noise import KeyPair
 from relay.link.tasks.cancellation import apart
@@ -63,9 +63,17 @@ class AcceptedShare(msgspec.Struct, frozen=True):
         return ShareLink(self.urls, self.psk)
 
 
+class _Begun(msgspec.Struct, frozen=True):
+    """A share that is being taken, or was and could not be kept: by which key."""
+
+    psk: bytes
+    key: bytes
+
+
 class _AcceptedFile(msgspec.Struct, frozen=True):
     version: int
     shares: tuple[AcceptedShare, ...] = ()
+    begun: tuple[_Begun, ...] = ()
 
 
 class AcceptedVisit:
@@ -143,12 +151,14 @@ class AcceptedShares:
         shown: str,
         source: Callable[[str], UpstreamSource],
         gone: Callable[[UpstreamSource], None],
+        write: Callable[[Path, Versioned], None] = write_state,
     ) -> None:
         """Raises ConfigError for a file that cannot be used."""
         self._path = path
         self._shown = shown
         self._source = source
         self._gone = gone
+        self._write = write
         self._tasks: asyncio.TaskGroup | None = None
         try:
             file = read_state(path, _AcceptedFile, _FORMAT, _REMEDY)
@@ -156,6 +166,7 @@ class AcceptedShares:
             raise ConfigError(f"{error}.") from error
         entries = () if file is None else file.shares
         self._visits = {entry.name: AcceptedVisit(entry, source(entry.name)) for entry in entries}
+        self._begun = () if file is None else file.begun
 
     def __iter__(self) -> Iterator[AcceptedVisit]:
         return iter(tuple(self._visits.values()))
@@ -184,17 +195,39 @@ class AcceptedShares:
         except ShareLinkError as error:
             raise ConfigError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
         self._check(link, name)
-        key = KeyPair.generate()
+        key = self._key_for(link)
         async with asyncio.timeout(ACCEPT_S):
             hub, owner = await self._introduce(link, key)
         self._check(link, name)
         entry = AcceptedShare(
             name or self._free(owner), link.urls, link.psk, key.private_bytes(), hub
         )
-        self._save((*(visit.entry for visit in self), entry))
+        begun = self._begun
+        self._begun = tuple(each for each in begun if each.psk != link.psk)
+        try:
+            self._save((*(visit.entry for visit in self), entry))
+        except ConfigError:
+            self._begun = begun
+            raise
         visit = self._visits[entry.name] = AcceptedVisit(entry, self._source(entry.name))
         self._begin(visit)
         return visit
+
+    def _key_for(self, link: ShareLink) -> KeyPair:
+        """The key to take this share with, on the disk before anybody hears of it: what comes
+        later may fail, and whoever takes the same link again then is the same guest."""
+        begun = next((each for each in self._begun if each.psk == link.psk), None)
+        if begun is not None:
+            return KeyPair(begun.key)
+        key = KeyPair.generate()
+        was = self._begun
+        self._begun = (*was, _Begun(link.psk, key.private_bytes()))[-MOST:]
+        try:
+            self._save([visit.entry for visit in self])
+        except ConfigError:
+            self._begun = was
+            raise
+        return key
 
     async def _introduce(self, link: ShareLink, key: KeyPair) -> tuple[bytes, str]:
         """Bind the share to `key`; returns the hub's key, and what it is called."""
@@ -246,7 +279,7 @@ class AcceptedShares:
 
     def _save(self, entries: Iterable[AcceptedShare]) -> None:
         try:
-            write_state(self._path, _AcceptedFile(_FORMAT, tuple(entries)))
+            self._write(self._path, _AcceptedFile(_FORMAT, tuple(entries), self._begun))
         except OSError as error:
             raise ConfigError(f"{self._path} cannot be written: {error.strerror}.") from error
 

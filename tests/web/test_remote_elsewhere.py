@@ -6,8 +6,6 @@ import asyncio
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.doubles.firefox import Firefox, FirefoxPage, find_firefox
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.doubles.webkit import WebKit, find_webkit
@@ -68,8 +66,7 @@ async def test_a_guest_drives_with_webkit_comes_back_with_its_key_and_stops(
     tmp_path: Path,
 ) -> None:
     if find_webkit() is None:
-        # Not in CI: it brings half a desktop.
-        pytest.skip("webkit2gtk-driver or xvfb is not installed")
+        missing("webkit2gtk-driver or xvfb is not installed")
     async with running_hub(tmp_path, TOYS) as hub, WebKit() as page:
         await hub.with_devices(1)
         await _comes_and_comes_back(page, hub, "Safari")

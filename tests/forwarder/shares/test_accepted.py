@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from forwarder.client.client import Client
+from forwarder.errors import ConfigError
 from forwarder.hub.device import Device
+from forwarder.shares.accepted import AcceptedShares
+from relay.link.files.statefile import Versioned, write_state
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.system.processes import until
 
@@ -162,4 +165,49 @@ async def test_what_is_no_share_is_said_in_words(tmp_path: Path, link: str, word
         status, answer = await bo.ask("POST", "/accepted", {"link": link})
         assert status == 422
         assert words in str(answer)
-        assert not (tmp_path / "bo" / "accepted.json").exists()
+        assert await bo.ask("GET", "/accepted") == (200, [])
+
+
+async def test_a_key_that_cannot_be_kept_takes_no_use_of_the_link(tmp_path: Path) -> None:
+    async with couple(tmp_path) as pair:
+        link = await pair.shared()
+        file = tmp_path / "bo" / "accepted.json"
+        file.mkdir()  # nothing can be written there
+        status, answer = await pair.accept(link)
+        assert (status, "cannot be written" in str(answer)) == (422, True)
+        ((_, share),) = pair.ann.app.shares
+        assert not share.guests
+        file.rmdir()
+        assert (await pair.accept(link))[0] == 201
+        await pair.here()
+
+
+async def test_a_link_that_was_taken_and_not_kept_is_taken_again_with_the_same_key(
+    tmp_path: Path,
+) -> None:
+    """The disk fails, or the hub dies, between the sharer's word and the last write."""
+    async with couple(tmp_path) as pair:
+        link, written = await pair.shared(), 0
+
+        def write(path: Path, state: Versioned) -> None:
+            nonlocal written
+            written += 1
+            if written == 2:
+                raise OSError(28, "No space left on device")
+            write_state(path, state)
+
+        def hub(path: Path) -> AcceptedShares:
+            app = pair.bo.app
+            return AcceptedShares(
+                path, "Bo", app._upstream_source, app.hub.sources.remove, write=write
+            )
+
+        path = tmp_path / "accepted.json"
+        with pytest.raises(ConfigError, match="No space left"):
+            await hub(path).accept(link, None)
+        # The link has one use, and it is that key's.
+        visit = await hub(path).accept(link, None)
+        assert visit.entry.name == "Desk"
+        ((_, share),) = pair.ann.app.shares
+        assert len(share.guests) == 1
+        assert [each.entry.name for each in hub(path)] == ["Desk"]
