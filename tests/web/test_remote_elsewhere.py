@@ -49,7 +49,11 @@ async def _comes_and_comes_back(page: FirefoxPage | WebKit, hub: RunningHub, nam
     await asyncio.sleep(0.05)
     started = time.monotonic()
     await until(lambda: not device.running, "the stop", 5)
-    assert time.monotonic() - started <= 1.15
+    took = time.monotonic() - started
+    print(f"{name}: off {took:.2f} s after its script stood still")
+    # By the lease, 0.9 s, and not by the script, which goes on after 2.5. How exact the lease is
+    # does not depend on the browser: forwarder/shares/test_lease.py, test_sessions.py.
+    assert took < 2.0
 
 
 async def test_a_guest_drives_with_firefox_comes_back_with_its_key_and_stops(
