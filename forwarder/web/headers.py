@@ -15,7 +15,8 @@ from forwarder.web.pages import RELAY_PATH, REMOTE_PATH
 # Everything from here, nothing inline, nothing framed. The QR codes are pictures in the page.
 DASHBOARD_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    " manifest-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
 )
 # The pages of phones and of guests may have to dial a hub at another of its places.
 RELAY_POLICY: Final = (

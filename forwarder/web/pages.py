@@ -24,10 +24,11 @@ DASHBOARD = _WEB / "dashboard"
 RELAY = _WEB / "relay"
 _REMOTE = _WEB / "remote"
 _PLAY = _WEB / "play"
+# What every page has beside its own: colours, words, icons.
+SHARED = _WEB / "shared"
 # What the guest's page has of the phone's: the way to a hub, and its encryption.
 _BORROWED: Final = (
-    "clock.js", "handshake.js", "icon.svg", "msgpack.js", "noise.js", "pipe.js", "places.js",
-    "timer.js",
+    "clock.js", "handshake.js", "msgpack.js", "noise.js", "pipe.js", "places.js", "timer.js",
 )  # fmt: skip
 
 _TYPES: Final = {
@@ -83,7 +84,7 @@ _NO_BUILD: Final = b'<meta name="build" content="">'
 
 def page_files(folder: Traversable) -> dict[str, bytes]:
     """Name → content of every file of a page that is served."""
-    files = _contents(folder)
+    files = _contents(SHARED) | _contents(folder)
     if _NO_BUILD in (index := files.get("index.html", b"")):
         mark = _NO_BUILD.replace(b'""', b'"%s"' % _build(files).encode())
         files["index.html"] = index.replace(_NO_BUILD, mark)
@@ -94,12 +95,12 @@ def remote_files() -> dict[str, bytes]:
     """Name → content of every file of the guest's page, side by side as they are served."""
     relay = _contents(RELAY)
     borrowed = {name: relay[name] for name in _BORROWED}
-    return {**borrowed, **_contents(_PLAY), **_contents(_REMOTE)}
+    return {**_contents(SHARED), **borrowed, **_contents(_PLAY), **_contents(_REMOTE)}
 
 
 def relay_page_build() -> str:
     """Which relay page comes with this hub."""
-    return _build(_contents(RELAY))
+    return _build(_contents(SHARED) | _contents(RELAY))
 
 
 def _contents(folder: Traversable) -> dict[str, bytes]:
@@ -180,7 +181,7 @@ class RelayPages:
             else:
                 files = page_files({"dashboard": DASHBOARD, "relay": RELAY}[page])
                 if page == "dashboard":
-                    files |= page_files(_PLAY)
+                    files |= _contents(_PLAY)
             files["index.html"] = files["index.html"].replace(_NO_SERVER, self._served_by)
             self._read[page] = files
         return self._read[page]

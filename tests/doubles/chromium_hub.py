@@ -28,6 +28,7 @@ from relay.link.websocket import WebSocketChannel
 from tests.doubles.linkhub import LinkHub
 
 PAGE = Path(forwarder.__file__).parent / "web" / "relay"
+SHARED = PAGE.parent / "shared"
 # What the hub's own server sends with the page; the page's meta element says the same.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
@@ -79,6 +80,8 @@ class WebHub:
         if self._with_link:
             app.router.add_get("/link", self._serve_link)
         app.router.add_get("/relay/", self._index)
+        for file in SHARED.iterdir():
+            app.router.add_get(f"/relay/{file.name}", _shared)
         app.router.add_static("/relay/", PAGE)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -160,6 +163,10 @@ class WebHub:
 
     def known(self, relay_key: bytes) -> str | None:
         return self.relays.get(relay_key)
+
+
+async def _shared(request: web.Request) -> web.FileResponse:
+    return web.FileResponse(SHARED / request.path.rpartition("/")[2])
 
 
 async def _blank(request: web.Request) -> web.Response:
