@@ -7,6 +7,7 @@
 #   make hostile peers that mean harm, against a hub, with figures
 #   make model   long random walks of a relay's machine beside a toy, STEPS=1000000
 #   make radios  24 virtual hours of four relays of three radios: toys lost, radios dying
+#   make seeds   the suites of the safety core under 20 seeds: order of sets, examples, walks
 #   make mutants small wrong changes of what safety stands on, and whether tests notice
 #   make fuzz    hostile input for SECONDS=60, all targets in turn
 #   make soak    16 clients and 8 devices for 10 minutes of virtual time
@@ -20,8 +21,9 @@ BIN := $(VENV)/bin
 TOYS ?= Lovense Hush,Lovense Edge
 SECONDS ?= 60
 STEPS ?= 1000000
+SEEDS ?= 20
 
-.PHONY: run test check lint bench faults hostile radios mutants fuzz soak ble-vm pythons clean
+.PHONY: run test check lint bench faults hostile radios seeds mutants fuzz soak ble-vm pythons clean
 
 run: $(BIN)/.installed
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -49,6 +51,15 @@ hostile: $(BIN)/.ready
 
 model: $(BIN)/.ready
 	GATE_STEPS=$(STEPS) $(BIN)/python -m pytest tests/faults/test_machine_model.py -q -s
+
+# What a stop stands on, all in virtual time. The first failure ends it, with its seed.
+CORE := tests/relay/peripheral tests/relay/debts tests/relay/hub_link \
+	tests/forwarder/hub tests/forwarder/clients tests/forwarder/sources tests/forwarder/stop tests/forwarder/test_hub_walk.py \
+	tests/faults/test_machine_model.py tests/faults/test_hold.py tests/faults/test_handshakes.py tests/soak
+seeds: $(BIN)/.ready
+	@for seed in $$(seq 1 $(SEEDS)); do echo "=== seed $$seed"; \
+	  PYTHONHASHSEED=$$seed $(BIN)/python -m pytest -q --hypothesis-seed=$$seed $(CORE) || exit 1; \
+	done
 
 radios: $(BIN)/.ready
 	$(BIN)/python -m tests.radios
