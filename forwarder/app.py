@@ -10,15 +10,12 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
 
 from aiohttp import web
 
 from forwarder.access.admission import (
-    AdmissionRefused,
     Admitted,
-    Gatekeeper,
     HostNames,
     HttpVisitor,
     OriginPolicy,
@@ -26,8 +23,7 @@ from forwarder.access.admission import (
 )
 from forwarder.access.allowed_origins import allowed_origins
 from forwarder.access.relay_keys import HubTrust
-from forwarder.access.shares import ShareBook, TakenShare
-from forwarder.access.tls import Certificate, client_tls, own_certificate, users_certificate
+from forwarder.access.shares import ShareBook
 from forwarder.access.tokens import TokenBook, TokenGrant
 from forwarder.api.control import ControlSocket
 from forwarder.api.server import ORIGINS_FILE, Api
@@ -36,11 +32,24 @@ from forwarder.api.state_view import version
 from forwarder.bridges.bridges import HubBridges
 from forwarder.clients import driver as clients
 from forwarder.clients.driver import ClientOptions
-from forwarder.clients.silence import GONE_S
 from forwarder.clients.token_sessions import TokenSessions
-from forwarder.config import Config, DialSection, TlsSection, Upstream
-from forwarder.connectors.base import Connector
-from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, SERVER_FRAME_BYTES, Purpose
+from forwarder.composition.link_visitors import LinkVisitors
+from forwarder.composition.listeners import (
+    add_routes,
+    certificate,
+    client_server,
+    https_listener,
+    link_listener,
+)
+from forwarder.composition.sources import (
+    add_virtual_devices,
+    device_server,
+    dialing,
+    own_radios,
+    upstream_connector,
+    upstream_source,
+)
+from forwarder.config import Config
 from forwarder.connectors.descriptors import descriptors, doors_within
 from forwarder.connectors.host_addresses import (
     addresses,
@@ -50,14 +59,12 @@ from forwarder.connectors.host_addresses import (
     whereabouts,
 )
 from forwarder.connectors.in_process import InProcess
-from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
+from forwarder.connectors.listener import Listener
 from forwarder.connectors.mdns import announce, buttplug_server, relay_port
 from forwarder.connectors.meeting import MeetingPoint
-from forwarder.connectors.meeting_ids import MeetingIds, SettleVisit
-from forwarder.connectors.websocket_client import WebSocketClient
-from forwarder.connectors.websocket_server import WebSocketServer, add_websocket_route
+from forwarder.connectors.meeting_ids import MeetingIds
+from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.definitions.user_files.opened import open_files
-from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.driver import Outcome
 from forwarder.embedding import keep_linked, keep_running
 from forwarder.errors import ConfigError
@@ -69,7 +76,6 @@ from forwarder.meet.server import MeetingServer
 from forwarder.metrics.hub import MeteredHub
 from forwarder.metrics.meter import Meter
 from forwarder.shares.accepted import AcceptedShares
-from forwarder.shares.doorway import Doorway
 from forwarder.shares.ids import ShareIds
 from forwarder.shares.sessions import SharedSessions
 from forwarder.shares.wearers import WearerGuests
@@ -79,11 +85,6 @@ from forwarder.sources.relays.source import RelaySource
 from forwarder.sources.relays.status import RelayStatus, why_not
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
 from forwarder.sources.upstream.source import PROTOCOL as UPSTREAM
-from forwarder.sources.upstream.source import UpstreamSource
-from forwarder.sources.virtual.source import GroupRule, StandInRule, VirtualSource
-from forwarder.sources.virtual.stand_in import Role
-from forwarder.sources.websocket_devices import source as websocket_devices
-from forwarder.sources.websocket_devices.source import DeviceGate, WebsocketDeviceSource
 from forwarder.stalls import Stalls
 from forwarder.state_lock import StateLock
 from forwarder.stop.hold import Hold
@@ -92,42 +93,16 @@ from forwarder.stop.person import Person
 from forwarder.switches import Switches
 from forwarder.web.headers import HOME
 from forwarder.web.pages import relay_page_build
-from relay.embedded import Agent, RelayError, embedded_agents
 from relay.link.channel import Channel
-from relay.link.errors import LinkRefused
 from relay.link.messages import Places
 from relay.link.security.meeting import hub_id
-from relay.link.security.secure import RelayIdentity, secure_as_hub
 
 log = logging.getLogger(__name__)
 
-# The largest message of the Noise protocol (revision 34, section 3): one websocket frame.
-NOISE_MESSAGE_BYTES = 65_535
-# Where apps connect at the ports of relays and phones.
-APPS_PATH = "/buttplug"
 # Every device is told to stop, and the radios get this long to say that they did.
 STOP_S = 1.5
 # Then the relays hear a goodbye and connections close.
 GOODBYE_S = 0.2
-
-
-class LinkGate(Gatekeeper):
-    """Lets any relay knock: who it is, the handshake inside the websocket decides."""
-
-    def admit(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
-        return Admitted(visitor, proven=False)
-
-
-class SecureGate(Gatekeeper):
-    """For apps at the port of relays and phones: from another machine over https only, for their
-    token must not be read on the way."""
-
-    def admit(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
-        if not visitor.loopback and not visitor.secure:
-            return AdmissionRefused(
-                403, "apps on other machines connect by the https port, with wss"
-            )
-        return super().admit(visitor)
 
 
 class App:
@@ -196,31 +171,26 @@ class App:
             self.shares, self.hub, self.options, owner=config.name, why=self._why_not
         )
         self.guests = TokenSessions(lambda grant: self.tokens.holds(grant, time.time()), time.time)
-        self.agents = _agents(config, self.user)
+        self.agents = own_radios(config, self.user)
         beside = 0 if config.link.meet_here is None else HERE_DESCRIPTORS
         self.doors = doors_within(descriptors(beside))
         self.meeting_ids = MeetingIds(self.trust.key.public)
-        ShareIds(self.shares, self.meeting_ids, self._met_guest)
+        self._visitors = LinkVisitors(self.trust, self.shares, self.relays, self.shared)
+        ShareIds(self.shares, self.meeting_ids, self._visitors.met_guest)
         self.stalls = Stalls()
-        self._clients = WebSocketServer(
-            port=config.clients.port,
-            hosts=config.clients.hosts,
-            gatekeeper=Gatekeeper(self.origins, self._grant, trusted=config.clients.trusted),
-            tls=self._certificate(config.clients.tls).server_context()
-            if config.clients.secure
-            else None,
-            heartbeat_s=None,  # the session listens by itself: see client_silence.py
-            max_frame_bytes=CLIENT_FRAME_BYTES,
-            send_s=GONE_S,
-            purpose=Purpose.CLIENTS,
-            doors=self.doors,
-        )
+        self._clients = client_server(config, self.origins, self._grant, self.doors)
         self._in_process = InProcess("hub")
-        self._apps = [_dialing(entry) for entry in config.clients.dial]
-        self._upstreams = [self._upstream(entry) for entry in config.upstream]
-        self._devices = self._device_server()
+        self._apps = [dialing(entry) for entry in config.clients.dial]
+        upstream = partial(upstream_source, config=config, hub=self.hub, user=self.user)
+        self._upstreams = [
+            (upstream_connector(entry, config, self.doors), upstream(entry.name))
+            for entry in config.upstream
+        ]
+        self._devices = device_server(
+            config, self.catalogue, self.user, self.hub, self.store, self.doors
+        )
         self.accepted = AcceptedShares(
-            state / "accepted.json", config.name, self._upstream_source, self.hub.sources.remove
+            state / "accepted.json", config.name, upstream, self.hub.sources.remove
         )
         services = ApiServices(
             config=config,
@@ -249,31 +219,29 @@ class App:
         self._places.home = own_loopback(self.trust.key.private_bytes())
         self.api = Api(services)
         self.web = web.Application()
-        self._routes()
+        add_routes(self.web, self._visitors, self._client, self.origins, self._grant)
         self.api.mount(self.web)
-        own = () if services.places.home is None else (services.places.home,)
-        self._link = Listener(
-            self.web,
-            port=config.link.port,
-            hosts=EVERYWHERE if config.link.lan else (*LOOPBACK, *own),
-            option="--link-port",
-            doors=self.doors,
-        )
-        self._https = self._https_listener()
+        self._link = link_listener(config, self.web, services.places.home, self.doors)
+        self._https: Listener | None = None
+        if config.link.https_port != 0:
+            shown = certificate(config, config.link.tls)
+            self._places.fingerprint = shown.fingerprint
+            self._places.own = config.link.tls is None
+            self._https = https_listener(config, self.web, shown, self.doors)
         meet = dict.fromkeys(config.link.meet)
         self.meetings = [
             MeetingPoint(url, self.trust.key, self.doors, ids=self.meeting_ids) for url in meet
         ]
         self._here = self._meeting_here()
         services.meetings = self.meetings
-        self._add_virtual_devices(config)
+        add_virtual_devices(config, self.hub)
         self.bridges = HubBridges(
             config,
             self.hub,
             self.options,
             origins=self.origins,
             doors=self.doors,
-            certificate=lambda section: self._certificate(section).server_context(),
+            certificate=lambda section: certificate(config, section).server_context(),
             version=version(),
             hub_id=hashlib.sha256(self.trust.key.public).hexdigest()[:8],
         )
@@ -298,128 +266,6 @@ class App:
         self.meetings.append(point)
         return server, point
 
-    def _routes(self) -> None:
-        # Strangers may fill no larger buffer than a link frame needs.
-        cap = NOISE_MESSAGE_BYTES
-        add_websocket_route(
-            self.web,
-            "/link",
-            self._secure_link,
-            gatekeeper=LinkGate(),
-            max_frame_bytes=cap,
-            purpose=Purpose.LINKS,
-        )
-        add_websocket_route(
-            self.web,
-            "/link/plain",
-            self._plain_link,
-            max_frame_bytes=cap,
-            purpose=Purpose.LINKS,
-        )
-        # So apps elsewhere need no second port with TLS, and those of this machine keep ws.
-        add_websocket_route(
-            self.web,
-            APPS_PATH,
-            self._client,
-            gatekeeper=SecureGate(self.origins, self._grant),
-            heartbeat_s=None,  # as at the port for apps
-            max_frame_bytes=CLIENT_FRAME_BYTES,
-            send_s=GONE_S,
-            purpose=Purpose.CLIENTS,
-        )
-
-    def _certificate(self, files: TlsSection | None) -> Certificate:
-        """The user's certificate, or the hub's own."""
-        if files is not None:
-            return users_certificate(files.certificate, files.key)
-        names = [*host_names(), *map(str, addresses()), *self.config.link.names]
-        return own_certificate(self.config.state_dir, names, datetime.now(UTC))
-
-    def _https_listener(self) -> Listener | None:
-        """The same pages and the link over https, for phones: browsers give Bluetooth to no
-        page that comes by http from another machine."""
-        link = self.config.link
-        if link.https_port == 0:
-            return None
-        certificate = self._certificate(link.tls)
-        self._places.fingerprint = certificate.fingerprint
-        self._places.own = link.tls is None
-        return Listener(
-            self.web,
-            port=link.https_port,
-            hosts=EVERYWHERE if link.lan else LOOPBACK,
-            tls=certificate.server_context(),
-            option="--https-port",
-            doors=self.doors,
-        )
-
-    def _add_virtual_devices(self, config: Config) -> None:
-        if not config.groups and not config.stand_ins:
-            return
-        source = VirtualSource(
-            self.hub,
-            self.hub,
-            [GroupRule(group.name, group.devices) for group in config.groups],
-            [
-                StandInRule(
-                    each.device, Role(each.role), min(each.low, each.high), max(each.low, each.high)
-                )
-                for each in config.stand_ins
-            ],
-        )
-        self.hub.sources.append(source)
-        self.hub.join(source)
-
-    def _upstream_source(self, name: str) -> UpstreamSource:
-        source = UpstreamSource(
-            name,
-            self.hub,
-            client_name=self.config.clients.server_name,
-            hub_id=self.hub.id,
-            settings=lambda who: self.user.device(who.address, who.protocol, who.identifier),
-        )
-        self.hub.sources.append(source)
-        return source
-
-    def _upstream(self, entry: Upstream) -> tuple[Connector, UpstreamSource]:
-        """Another server, and what makes channels to it."""
-        source = self._upstream_source(entry.name)
-        if entry.dial is not None:
-            dialed = WebSocketClient(
-                entry.dial, tls=client_tls(entry.fingerprint), max_frame_bytes=SERVER_FRAME_BYTES
-            )
-            return dialed, source
-        if entry.listen is not None:
-            tls = self._certificate(entry.tls).server_context() if entry.secure else None
-            server = WebSocketServer(
-                port=entry.listen,
-                tls=tls,
-                option="upstream.listen",
-                purpose=Purpose.UPSTREAM,
-                max_frame_bytes=SERVER_FRAME_BYTES,
-                doors=self.doors,
-            )
-            return server, source
-        raise ConfigError(f"The upstream {entry.name} needs `dial` or `listen`.")
-
-    def _device_server(self) -> tuple[WebSocketServer, WebsocketDeviceSource] | None:
-        wanted = self.config.websocket_devices
-        if not wanted.enabled:
-            return None
-        source = WebsocketDeviceSource(self.catalogue, self.user, self.hub, self.store.at)
-        self.hub.sources.append(source)
-        server = WebSocketServer(
-            port=wanted.port,
-            hosts=wanted.hosts,
-            gatekeeper=DeviceGate(),
-            option="websocket_devices.port",
-            heartbeat_s=websocket_devices.HEARTBEAT_S,
-            max_frame_bytes=websocket_devices.MAX_FRAME_BYTES,
-            purpose=Purpose.DEVICES,
-            doors=self.doors,
-        )
-        return server, source
-
     def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """Everything that runs as long as the hub does."""
         yield "the person's stop", self._hold_file.run()
@@ -435,7 +281,7 @@ class App:
         if self._here is not None:
             yield "own meeting point", self._here[0].run()
         for meeting in self.meetings:
-            yield f"meeting point {meeting.origin}", meeting.run_visits(self._met_link)
+            yield f"meeting point {meeting.origin}", meeting.run_visits(self._visitors.met)
         yield "API", self.api.run()
         yield "commands", self._control.run()
         yield from self.bridges.work()
@@ -622,62 +468,7 @@ class App:
     def _grant(self, visitor: HttpVisitor) -> TokenGrant | None:
         return self.tokens.check_all(visitor.tokens, time.time())
 
-    async def _secure_link(self, channel: Channel, admitted: Admitted) -> None:
-        doorway = Doorway(self.trust, self.shares)
-        secure, relay = await secure_as_hub(channel, doorway, self.trust)
-        self.trust.proven(channel.peer)
-        await self._linked(secure, relay, doorway.guest, admitted.settle)
-
-    async def _met_link(self, channel: Channel, settle: SettleVisit) -> None:
-        """Who came by a meeting point: the same handshake, counted apart."""
-        door = self.trust.meeting_door
-        doorway = Doorway(self.trust, self.shares)
-        secure, relay = await secure_as_hub(channel, doorway, door)
-        door.proven(channel.peer)
-        await self._linked(secure, relay, doorway.guest, settle)
-
-    async def _met_guest(self, channel: Channel, settle: SettleVisit) -> None:
-        """Who came by the id of a share: a guest, or nobody."""
-        door = self.trust.meeting_door
-        doorway = Doorway(self.trust, self.shares, relays=False)
-        secure, guest = await secure_as_hub(channel, doorway, door)
-        door.proven(channel.peer)
-        await self._linked(secure, guest, doorway.guest, settle)
-
-    async def _linked(
-        self, secure: Channel, peer: RelayIdentity, guest: TakenShare | None, settle: SettleVisit
-    ) -> None:
-        if not settle(peer.key if guest is None else ("guest", peer.key)):
-            raise LinkRefused(f"there are too many connections; {peer.name} was turned away")
-        if guest is None:
-            await self.relays.drive(secure, peer.key.hex(), peer.name)
-        else:
-            await self.shared.serve(secure, guest)
-
     def _why_not(self, device: Device) -> str | None:
         """Why a device does not run now, in words for a guest."""
         found = self.relays.place(device)
         return None if found is None else why_not(found[0])
-
-    async def _plain_link(self, channel: Channel, admitted: Admitted) -> None:
-        await self.relays.drive(channel, None)
-
-
-def _dialing(entry: str | DialSection) -> WebSocketClient:
-    if isinstance(entry, str):
-        return WebSocketClient(entry)
-    return WebSocketClient(entry.url, tls=client_tls(entry.fingerprint))
-
-
-def _agents(config: Config, user: UserConfig) -> list[Agent]:
-    try:
-        return embedded_agents(
-            simulate=config.radio.simulate,
-            placed=[(toy.identifier, toy.address) for toy in user.simulated()],
-            local=config.radio.local,
-            own=config.radio.own,
-            trace=config.trace,
-            state=config.state_dir / "radio",
-        )
-    except RelayError as error:
-        raise ConfigError(str(error)) from error

@@ -91,6 +91,7 @@ USABLE = (
 )  # fmt: skip
 # And the embedded relay, where everything is put together.
 EMBEDDING = ("relay.embedded",)
+TOGETHER = ("forwarder.app", "forwarder.composition.sources")
 
 
 def _modules() -> dict[str, Path]:
@@ -147,7 +148,7 @@ def test_the_relay_imports_nothing_of_the_forwarder(module: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if _inside(name, "forwarder")])
 def test_the_forwarder_imports_only_the_link_and_the_machine_of_the_relay(module: str) -> None:
-    allowed = (*USABLE, *(EMBEDDING if module == "forwarder.app" else ()))
+    allowed = (*USABLE, *(EMBEDDING if module in TOGETHER else ()))
     foreign = [name for name in IMPORTS[module] if _inside(name, "relay")]
     assert not [name for name in foreign if not any(_inside(name, part) for part in allowed)]
 

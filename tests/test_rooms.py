@@ -22,7 +22,6 @@ LARGE = {
     "relay/link/messages.py": "one class for each message of the link, which belong side by side",
     "relay/radio/bleak_radio.py": "one class over one library; its connection is a module already",
     "forwarder/app.py": "the composition root: one line for each part of a hub",
-    "forwarder/clients/driver.py": "being split",
 }
 
 

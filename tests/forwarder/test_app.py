@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.access.admission import AdmissionRefused, Admitted, HttpVisitor
-from forwarder.app import App, SecureGate
+from forwarder.app import App
 from forwarder.config import Clients, Config, Link, RadioSection, Upstream
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES
 from forwarder.errors import ConfigError
@@ -239,13 +237,3 @@ async def test_after_the_end_there_are_no_client_channels(tmp_path: Path) -> Non
         await waiting.receive()
     with pytest.raises(ChannelClosed):
         app.open_client()
-
-
-def test_an_app_elsewhere_shows_its_token_over_https_only() -> None:
-    gate = SecureGate(authorise=lambda visitor: "grant")
-    away = HttpVisitor("192.168.1.9", tokens=("good",))
-    refused = gate.admit(away)
-    assert isinstance(refused, AdmissionRefused)
-    assert "wss" in refused.text
-    assert isinstance(gate.admit(dataclasses.replace(away, secure=True)), Admitted)
-    assert isinstance(gate.admit(HttpVisitor("127.0.0.1")), Admitted)

@@ -1,0 +1,62 @@
+"""Who came to the link: a relay, a guest of a share, or nobody. The handshake inside decides."""
+
+from __future__ import annotations
+
+from forwarder.access.admission import Admitted
+from forwarder.access.relay_keys import HubTrust
+from forwarder.access.shares import ShareBook, TakenShare
+from forwarder.connectors.meeting_ids import SettleVisit
+from forwarder.shares.doorway import Doorway
+from forwarder.shares.sessions import SharedSessions
+from forwarder.sources.relays.source import RelaySource
+from relay.link.channel import Channel
+from relay.link.errors import LinkRefused
+from relay.link.security.secure import RelayIdentity, secure_as_hub
+
+
+class LinkVisitors:
+    """Serves each channel to its end. All raise LinkError, among them LinkRefused for strangers and
+    where the places for proven ones are taken."""
+
+    def __init__(
+        self, trust: HubTrust, shares: ShareBook, relays: RelaySource, shared: SharedSessions
+    ) -> None:
+        self._trust = trust
+        self._shares = shares
+        self._relays = relays
+        self._shared = shared
+
+    async def came(self, channel: Channel, admitted: Admitted) -> None:
+        """Who dialed a port of this hub."""
+        doorway = Doorway(self._trust, self._shares)
+        secure, peer = await secure_as_hub(channel, doorway, self._trust)
+        self._trust.proven(channel.peer)
+        await self._serve(secure, peer, doorway.guest, admitted.settle)
+
+    async def met(self, channel: Channel, settle: SettleVisit) -> None:
+        """Who came by a meeting point: the same handshake, counted apart."""
+        await self._met(channel, Doorway(self._trust, self._shares), settle)
+
+    async def met_guest(self, channel: Channel, settle: SettleVisit) -> None:
+        """Who came by the id of a share: a guest, or nobody."""
+        await self._met(channel, Doorway(self._trust, self._shares, relays=False), settle)
+
+    async def plain(self, channel: Channel, _admitted: Admitted) -> None:
+        """A relay of this machine, which needs no handshake."""
+        await self._relays.drive(channel, None)
+
+    async def _met(self, channel: Channel, doorway: Doorway, settle: SettleVisit) -> None:
+        door = self._trust.meeting_door
+        secure, peer = await secure_as_hub(channel, doorway, door)
+        door.proven(channel.peer)
+        await self._serve(secure, peer, doorway.guest, settle)
+
+    async def _serve(
+        self, secure: Channel, peer: RelayIdentity, guest: TakenShare | None, settle: SettleVisit
+    ) -> None:
+        if not settle(peer.key if guest is None else ("guest", peer.key)):
+            raise LinkRefused(f"there are too many connections; {peer.name} was turned away")
+        if guest is None:
+            await self._relays.drive(secure, peer.key.hex(), peer.name)
+        else:
+            await self._shared.serve(secure, guest)
