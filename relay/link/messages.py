@@ -48,6 +48,7 @@ class ErrorCode(StrEnum):
     CONGESTED = "congested"  # a queue is full
     UNSUPPORTED = "unsupported"  # this relay cannot do that
     RADIO = "radio"  # the radio itself is in trouble
+    LATE = "late"  # its time was over when it came; the device was told nothing
 
 
 class StopCause(StrEnum):
@@ -408,7 +409,9 @@ class Output(_Message, frozen=True, tag=True):
     for their values. Done once the last packet was written, or something newer took its place.
     `rest`: every output is off once this was written, packets or not; nothing that ran before is
     repeated any more. `moves_ms`: what this starts is over after this time by itself; null: it
-    goes on until something else is said.
+    goes on until something else is said. `at_us`: when it is to begin, by the relay's own clock
+    (Echo.relay_us); null: now. `off`: what it changes is off after it, so that it is carried out
+    however late it comes. Only to relays with the capability `timed`.
     """
 
     id: U32
@@ -417,6 +420,8 @@ class Output(_Message, frozen=True, tag=True):
     merge: bool = False
     rest: bool = False
     moves_ms: Millis | None = None
+    at_us: Micros | None = None
+    off: bool = False
 
 
 class Stop(_Message, frozen=True, tag=True):

@@ -15,6 +15,13 @@ BREAK_S = 10.0
 # single-board computer shows, a quarter of the second within which outputs must be off.
 STALL_S = 0.25
 
+# --- values with a time --------------------------------------------------------------------------
+
+# What is decided further ahead than this is refused: no further than a lease lets anything run.
+AHEAD_S = 0.9
+# A value that is later than this is dropped: toys that move together are to be this close.
+LATE_S = 0.005
+
 # --- stopping ------------------------------------------------------------------------------------
 
 # What is under way when a stop comes has so long left: a write to a healthy device is over in two
@@ -59,6 +66,9 @@ MERGE_S = 0.002
 # Packets and requests that may wait, and stops: at the 20 writes a second of a typical toy that is
 # 13 s of work; who has sent more than that without an answer is not waiting for any.
 QUEUE_MOST = 256
+# Packets of values that wait for their time: one feature's value every 50 ms, as far ahead as may
+# be, is 18; the richest toy has three that move. At 512 bytes each, 32 KiB.
+TIMED_MOST = 64
 # Slots, and running numbers, that are remembered: the richest device has about a dozen. The bound
 # is for hubs that make them up; the oldest one is forgotten.
 HISTORY_MOST = 64

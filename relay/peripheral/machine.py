@@ -67,10 +67,13 @@ from relay.link.messages import (
 )
 from relay.peripheral.actions import MachineAction, Result, StopOutcome
 from relay.peripheral.gate import GateState
-from relay.peripheral.limits import PAUSES_S, QUEUE_MOST
+from relay.peripheral.limits import AHEAD_S, PAUSES_S, QUEUE_MOST
 from relay.peripheral.outcomes import Outcomes
 from relay.peripheral.runs import pauses_s, same_stop
 from relay.peripheral.slots import Congested
+from relay.peripheral.timed import is_late
+
+_NEVER = float("inf")
 
 
 class Machine(Outcomes):
@@ -124,19 +127,23 @@ class Machine(Outcomes):
         return self._go(now)
 
     def output(self, now: float, message: Output) -> list[MachineAction]:
-        if not self._admitted(now, message.id, rest=message.rest):
-            return self._go(now)
-        try:
-            if message.packets:
-                self._superseded(self._slots.output(message, now))
-            elif message.rest:
-                # It comes behind what is under way, and leaves nothing that came before it.
-                self._superseded(self._slots.drop_outputs())
-                self._slots.request(message)
+        """A new value, which waits if its time is ahead; see `timed`."""
+        if self._admitted(now, message.id, rest=message.rest):
+            at = now if message.at_us is None else message.at_us / 1e6
+            if is_late(message, at, now):
+                self._too_late(message)
+            elif at - now > AHEAD_S:
+                text = f"its time is too far ahead: {AHEAD_S:g} s at most"
+                self._fail(message.id, ErrorCode.REFUSED, text)
+            elif at > now and not self._timed.fits(message):
+                self._congested(message.id)
             else:
-                self._say(Done(message.id))
-        except Congested:
-            self._congested(message.id)
+                # What is carried out now is newer than all that waits, due or not.
+                self._superseded(self._timed.supersede(message, at if at > now else -_NEVER))
+                if at > now:
+                    self._timed.add(message, at)
+                else:
+                    self._queue(now, message)
         return self._go(now)
 
     def request(
@@ -164,13 +171,15 @@ class Machine(Outcomes):
             self._joined.append(message.id)
             self._trigger_stop(now, None)
             return self._go(now)
+        keys = {k for p in message.packets for k in p.keys}
+        timed, others = self._timed.stop(keys, everything=message.all)
         if message.all:
-            outputs, writes = self._slots.drop_writes()
-            for id in writes:
-                self._fail(id, ErrorCode.GATE, "a stop came before it")
+            outputs, others = self._slots.drop_writes()
         else:
-            outputs = self._slots.drop_keys({k for p in message.packets for k in p.keys}, now)
-        self._superseded(outputs)
+            outputs = self._slots.drop_keys(keys, now)
+        for id in others:
+            self._fail(id, ErrorCode.GATE, "a stop came before it")
+        self._superseded((*outputs, *timed))
         if not self._stops.add(message, same_stop(message.packets, self.armed.stop), now):
             # The radio takes none of them: the armed stop stands for all, and lets go in the end.
             self.tally["congested"] += 1
@@ -249,12 +258,44 @@ class Machine(Outcomes):
         """Return the bytes of the armed stop as they would be written next."""
         return self._history.preview(self.armed.stop or ())
 
+    @property
+    def deadline(self) -> float:
+        """When `tick` must be called; infinite: the clock alone changes nothing."""
+        if self.over is not None:
+            return _NEVER
+        return min(self.gate.deadline, self._timed.due, self._due)
+
     def _go(self, now: float) -> list[MachineAction]:
         """Begin what is to be done next; return all that this event brought."""
+        while (message := self._timed.ripe(now)) is not None:
+            assert message.at_us is not None
+            if not self._admitted(now, message.id, rest=message.rest):
+                continue
+            if is_late(message, message.at_us / 1e6, now):
+                self._too_late(message)
+            else:
+                self._queue(now, message)
         if self._op is None:
             self._due = self._next(now)
         out, self._out = self._out, deque()
         return list(out)
+
+    def _queue(self, now: float, message: Output) -> None:
+        try:
+            if message.packets:
+                self._superseded(self._slots.output(message, now))
+            elif message.rest:
+                # It comes behind what is under way, and leaves nothing that came before it.
+                self._superseded(self._slots.drop_outputs())
+                self._slots.request(message)
+            else:
+                self._say(Done(message.id))
+        except Congested:
+            self._congested(message.id)
+
+    def _too_late(self, message: Output) -> None:
+        self.tally["late"] += 1
+        self._fail(message.id, ErrorCode.LATE, "its time was over when it came")
 
     def _admitted(self, now: float, id: int, *, rest: bool) -> bool:
         """Whether a value may wait for the radio; its hub is told if not."""

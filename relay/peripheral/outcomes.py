@@ -210,7 +210,7 @@ class Outcomes(Worker):
         if self._op is not None:
             self._refuse(self._op, RadioRefused(ErrorCode.GONE, reason))
         self._op = None
-        for id in (*self._slots.drop_all(), *self._stops.drop()):
+        for id in (*self._slots.drop_all(), *self._timed.drop(), *self._stops.drop()):
             self._fail(id, ErrorCode.GONE, reason)
         self._part(reason, leaving=self.leaving)
         self._out.append(Over(reason, owes=may_run and bool(self.armed.stop or self._owed)))

@@ -40,6 +40,7 @@ from relay.peripheral.limits import (
 from relay.peripheral.runs import Run, armed_steps, once, same_stop
 from relay.peripheral.slots import Group, QueuedRequest, Slots
 from relay.peripheral.stops import Again, HubStop, HubStops
+from relay.peripheral.timed import TimedValues
 from relay.peripheral.voice import Voice
 
 _NEVER = float("inf")
@@ -94,6 +95,7 @@ class Worker(Voice):
         self.over: str | None = None
         self.demands_traffic = demands_traffic
         self._slots = Slots()
+        self._timed = TimedValues()
         self._history = History(now)
         self._stops = HubStops()
         self._again: Again | None = None
@@ -110,11 +112,6 @@ class Worker(Voice):
         self._ends_at: float | None = None
         self._owed = owes
         self._due = _NEVER
-
-    @property
-    def deadline(self) -> float:
-        """When `tick` must be called; infinite: the clock alone changes nothing."""
-        return _NEVER if self.over is not None else min(self.gate.deadline, self._due)
 
     def _look(self, now: float) -> None:
         """See what the clock says, before anything else that happens."""
@@ -158,7 +155,7 @@ class Worker(Voice):
         self._let_go_pause_s = RETRY_FIRST_S
         self._again = None
         outputs, writes = self._slots.drop_writes(struck=True)
-        for id in (*outputs, *writes):
+        for id in (*outputs, *writes, *self._timed.drop()):
             self._fail(id, ErrorCode.GATE, "this device was stopped")
         self._joined += self._stops.drop()
         self._shorten_deadline(now, drop=True)

@@ -319,7 +319,12 @@ class Walk:
             packets = tuple(
                 self._packet(random.randrange(256), tenths) for _ in range(random.randrange(3))
             )
-        message = Output(self._ask(), 7, packets, random.random() < 0.2, rest, moves_ms)
+        at_us = None
+        if random.random() < 0.3:
+            ahead_s = random.choice((-0.1, -0.004, 0.01, 0.05, 0.1, 0.4, 0.9, 2))
+            at_us = round((self.now + ahead_s) * 1e6)
+        merge, off = random.random() < 0.2, rest or random.random() < 0.2
+        message = Output(self._ask(), 7, packets, merge, rest, moves_ms, at_us, off)
         self.do(self.machine.output(self.now, message))
 
     def _stop(self) -> None:

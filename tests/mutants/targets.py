@@ -21,7 +21,7 @@ class Group:
         return (*self.tests, *(f"--deselect={one}" for one in self.but))
 
 
-_MACHINE = "actions driver gate history limits machine outcomes runs slots stops voice worker"
+_MACHINE = "actions driver gate history limits machine outcomes runs slots stops timed voice worker"
 _TRANSCRIPTS = "tests/relay/peripheral/test_transcripts.py"
 
 GROUPS = (

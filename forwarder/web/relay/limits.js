@@ -4,6 +4,8 @@
 export const ACTIVE_S = 0.9;
 export const IDLE_S = 10.0;
 export const BREAK_S = 10.0;
+export const AHEAD_S = 0.9;
+export const LATE_S = 0.005;
 export const STALL_S = 0.25;
 export const PATIENCE_S = 0.1;
 export const PACKET_S = 1.0;
@@ -22,5 +24,6 @@ export const LAST_LET_GO_S = 0.4;
 export const OPERATION_S = 5.0;
 export const MERGE_S = 0.002;
 export const QUEUE_MOST = 256;
+export const TIMED_MOST = 64;
 export const HISTORY_MOST = 64;
 export const TEXT_MOST = 512;

@@ -4,10 +4,11 @@
 // must come no later than `deadline`.
 
 import { SHUT, STOPPING } from './gate.js';
-import { PAUSES_S, QUEUE_MOST } from './limits.js';
+import { AHEAD_S, PAUSES_S, QUEUE_MOST } from './limits.js';
 import { Outcomes } from './outcomes.js';
 import { pausesS, sameStop } from './runs.js';
 import { Congested } from './slots.js';
+import { isLate } from './timed.js';
 
 export class Machine extends Outcomes {
   // `owes`: it ran when it was lost the last time.
@@ -63,17 +64,21 @@ export class Machine extends Outcomes {
     return this.#go(now);
   }
 
+  // A new value, which waits if its time is ahead.
   output(now, message) {
-    const { id, packets, rest = false } = message;
-    if (!this.#admitted(now, id, rest)) return this.#go(now);
-    this.#queued(id, () => {
-      if (packets.length) this.superseded(this.slots.output(message, now));
-      else if (rest) {
-        // It comes behind what is under way, and leaves nothing that came before it.
-        this.superseded(this.slots.dropOutputs());
-        this.slots.request(message);
-      } else this.done(id);
-    });
+    const { id, rest = false, at_us: atUs = null } = message;
+    if (this.#admitted(now, id, rest)) {
+      const at = atUs === null ? now : atUs / 1e6;
+      if (isLate(message, at, now)) this.#tooLate(id);
+      else if (at - now > AHEAD_S) this.fail(id, 'refused', `its time is too far ahead: ${AHEAD_S} s at most`);
+      else if (at > now && !this.timed.fits(message)) this.congested(id);
+      else {
+        // What is carried out now is newer than all that waits, due or not.
+        this.superseded(this.timed.supersede(message, at > now ? at : -Infinity));
+        if (at > now) this.timed.add(message, at);
+        else this.#value(now, message);
+      }
+    }
     return this.#go(now);
   }
 
@@ -99,11 +104,11 @@ export class Machine extends Outcomes {
       this.struck(now, null);
       return this.#go(now);
     }
-    if (all) {
-      const { outputs, writes } = this.slots.dropWrites();
-      for (const write of writes) this.fail(write, 'gate', 'a stop came before it');
-      this.superseded(outputs);
-    } else this.superseded(this.slots.dropKeys(packets.flatMap(packet => packet.k ?? []), now));
+    const keys = new Set(packets.flatMap(packet => packet.k ?? []));
+    const { superseded, others } = this.timed.stop(keys, all);
+    const { outputs, writes } = all ? this.slots.dropWrites() : { outputs: this.slots.dropKeys(keys, now), writes: others };
+    for (const each of writes) this.fail(each, 'gate', 'a stop came before it');
+    this.superseded([...outputs, ...superseded]);
     if (!this.stops.add(message, sameStop(packets, this.armed.stop), now)) {
       // The radio takes none of them: the armed stop stands for all, and lets go in the end.
       this.fail(id, 'congested', `${QUEUE_MOST} stops already wait for this device`);
@@ -182,9 +187,28 @@ export class Machine extends Outcomes {
 
   // Begin what is to be done next; returns all that this event brought.
   #go(now) {
+    for (let message = this.timed.ripe(now); message !== null; message = this.timed.ripe(now)) {
+      if (!this.#admitted(now, message.id, message.rest ?? false)) continue;
+      if (isLate(message, message.at_us / 1e6, now)) this.#tooLate(message.id);
+      else this.#value(now, message);
+    }
     if (this.op === null) this.due = this.next(now);
     return this.out.splice(0);
   }
+
+  #value(now, message) {
+    const { id, packets, rest = false } = message;
+    this.#queued(id, () => {
+      if (packets.length) this.superseded(this.slots.output(message, now));
+      else if (rest) {
+        // It comes behind what is under way, and leaves nothing that came before it.
+        this.superseded(this.slots.dropOutputs());
+        this.slots.request(message);
+      } else this.done(id);
+    });
+  }
+
+  #tooLate(id) { this.fail(id, 'late', 'its time was over when it came'); }
 
   // Whether a value may wait for the radio; its hub is told if not.
   #admitted(now, id, rest) {

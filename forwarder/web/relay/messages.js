@@ -56,7 +56,7 @@ const SHAPES = {
     'keepalive?': keepalive, 'seen?': u32,
   },
   Write: { ...request, h: u16, d: bytes, 'r?': flag },
-  Output: { ...request, packets, 'merge?': flag, 'rest?': flag, 'moves_ms?': millis },
+  Output: { ...request, packets, 'merge?': flag, 'rest?': flag, 'moves_ms?': millis, 'at_us?': micros, 'off?': flag },
   Stop: { ...request, packets, 'all?': flag, 'rest?': flag, 'seen?': u32 },
   StopAll: { id: u32 },
   Forget: { id: u32, address: text(64, 1) },

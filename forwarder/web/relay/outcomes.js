@@ -180,7 +180,7 @@ export class Outcomes extends Worker {
     const mayRun = this.gate.handedAt !== null;
     if (this.op !== null && this.op.id !== null && this.op.link === this.link) this.fail(this.op.id, 'gone', reason);
     this.op = null;
-    for (const id of [...this.slots.dropAll(), ...this.stops.drop()]) this.fail(id, 'gone', reason);
+    for (const id of [...this.slots.dropAll(), ...this.timed.drop(), ...this.stops.drop()]) this.fail(id, 'gone', reason);
     this.tell(refused('gone', reason));
     for (const id of this.farewells.splice(0)) this.done(id);
     if (!this.leaving) this.say({ t: 'Disconnected', p: this.p, text: reason.slice(0, 512) });

@@ -110,7 +110,7 @@ export class Relay {
     const held = this.table.held.map(({ address }) => ({ address }));
     return {
       t: 'Hello', version: VERSION, name: this.identity.name, software: `relay page ${this.identity.build}`.trim(), platform: this.identity.platform,
-      capabilities: ['chooser', 'status', 'places', 'guests'], radio: this.#radioInfo(), held, max_peripherals: MOST_PERIPHERALS,
+      capabilities: ['chooser', 'status', 'places', 'guests', 'timed'], radio: this.#radioInfo(), held, max_peripherals: MOST_PERIPHERALS,
       grace_ms: HOLD_S * 1000,
     };
   }

@@ -16,6 +16,7 @@ import {
 } from './limits.js';
 import { HubStops, Run, armedSteps, once, samePackets, sameStop } from './runs.js';
 import { Slots, group } from './slots.js';
+import { TimedValues } from './timed.js';
 
 // Kinds of operations.
 export const VALUE = 'value';
@@ -39,6 +40,7 @@ export class Worker {
   tokens = []; // and others who do
   farewells = [];
   slots = new Slots();
+  timed = new TimedValues();
   stops = new HubStops();
   again = null; // { run, since, armed, rest }: a stop written by ourselves without closing the gate
   op = null; // the operation under way, see #begin
@@ -60,7 +62,7 @@ export class Worker {
   }
 
   // When tick() must be called; infinite: the clock alone changes nothing.
-  get deadline() { return this.over !== null ? Infinity : Math.min(this.gate.deadline, this.due); }
+  get deadline() { return this.over !== null ? Infinity : Math.min(this.gate.deadline, this.timed.due, this.due); }
 
   // --- what it says ------------------------------------------------------------------------------
 
@@ -132,7 +134,7 @@ export class Worker {
     this.letGoFailures = 0;
     this.again = null;
     const { outputs, writes } = this.slots.dropWrites(true);
-    for (const id of [...outputs, ...writes]) this.fail(id, 'gate', 'this device was stopped');
+    for (const id of [...outputs, ...writes, ...this.timed.drop()]) this.fail(id, 'gate', 'this device was stopped');
     for (const id of this.stops.drop()) this.joined.push([this.link, id]);
     this.hurry(now, true);
   }

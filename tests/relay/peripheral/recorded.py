@@ -97,6 +97,10 @@ class Recorder:
             self.lease(0.9)
             self.wait(0.25)
 
+    def at(self, ahead_s: float, *packets: Json, **fields: object) -> None:
+        at_us = round((self.now + ahead_s) * 1e6)
+        self.say("Output", packets=list(packets), at_us=at_us, **fields)
+
     def output(self, *packets: Json, **fields: object) -> None:
         self.say("Output", packets=list(packets), **fields)
         self.wait(0.01)
@@ -429,6 +433,95 @@ def _ends_while_it_is_let_go() -> Json:
     return it.script
 
 
+def _gone_while_it_is_stopped() -> Json:
+    it = Recorder("it goes out of range while its stop is being tried")
+    it.open()
+    it.output(ON)
+    it.result = REFUSED
+    it.do("strike", "lease")
+    it.wait(0.2)
+    it.do("gone", "out of range")
+    return it.script
+
+
+def _letting_go_is_its_stop_and_fails() -> Json:
+    it = Recorder("letting it go is its stop, and does not work for a while")
+    it.open(None)
+    it.output(ON)
+    it.takes_s = None
+    it.do("strike", "lease")
+    it.wait(6)
+    it.takes_s = 0.0
+    it.wait(1)
+    return it.script
+
+
+def _with_times(name: str) -> Recorder:
+    """A toy whose values for two slots wait: 0.1 and 0.3 s from now."""
+    it = Recorder(name)
+    it.open()
+    it.at(0.1, ON)
+    it.at(0.3, {"h": 1, "d": "08", "k": [1]})
+    it.at(0.3, OTHER)
+    return it
+
+
+def _values_with_a_time() -> Json:
+    it = _with_times("values wait for their time; newer ones of their slot take their place")
+    it.at(0.2, {"h": 1, "d": "06", "k": [1]})
+    it.wait(0.15)
+    it.output({"h": 1, "d": "07", "k": [1]})
+    it.at(0.05, ON)
+    it.at(0.1)
+    it.at(0.07, rest=True)
+    it.keep(0.5)
+    return it.script
+
+
+def _values_too_late_or_too_early() -> Json:
+    it = Recorder("a value too late is dropped, an off is not; nor may one be too far ahead")
+    it.open()
+    it.output(ON)
+    it.at(-0.006, OTHER)
+    it.at(-0.004, OTHER)
+    it.at(-0.5, ZERO, off=True)
+    it.at(0.95, OTHER)
+    for n in range(65):
+        it.at(0.1, {"h": 1, "d": "01", "k": [n]})
+    it.now += 0.11
+    it.do("tick")
+    it.at(0.1, ZERO, off=True)
+    it.now += 0.11
+    it.do("tick")
+    it.keep(0.25)
+    return it.script
+
+
+def _a_stop_while_values_wait(*, whole: bool) -> Json:
+    it = _with_times(f"a stop of {'everything' if whole else 'one slot'} while values wait")
+    it.say("Stop", packets=[OFF if whole else ZERO], all=whole, seen=0)
+    it.keep(0.5)
+    return it.script
+
+
+def _a_strike_while_values_wait(*strike: object) -> Json:
+    it = _with_times(f"{strike[0]} while values wait")
+    it.do(*strike)
+    it.wait(0.5)
+    return it.script
+
+
+def _found_late() -> Json:
+    it = _with_times("the wearer's switch moves, then it is too late for what waits")
+    it.do("switch", "pause")
+    it.wait(0.2)
+    it.do("switch", None)
+    it.lease()
+    it.now += 0.2
+    it.do("tick")
+    return it.script
+
+
 RECORDED: list[Json] = [
     _a_stop_crosses_an_emergency(),
     _an_off_fails(),
@@ -461,4 +554,15 @@ RECORDED: list[Json] = [
     _gone_while_it_is_let_go(),
     _floods(),
     _fed(),
+    _values_with_a_time(),
+    _values_too_late_or_too_early(),
+    _a_stop_while_values_wait(whole=True),
+    _a_stop_while_values_wait(whole=False),
+    _a_strike_while_values_wait("strike", "lease"),
+    _a_strike_while_values_wait("block", "pause"),
+    _a_strike_while_values_wait("unbind"),
+    _a_strike_while_values_wait("gone", "out of range"),
+    _found_late(),
+    _gone_while_it_is_stopped(),
+    _letting_go_is_its_stop_and_fails(),
 ]

@@ -334,6 +334,9 @@ class _Writer:
                 output |= {"rest": rest or rng.random() < 0.05, "merge": rng.random() < 0.2}
                 if rng.random() < 0.5:
                     output["moves_ms"] = rng.choice((0, 200, 900, 1500))
+                if rng.random() < 0.3:
+                    ahead_s = rng.choice((-0.1, -0.004, 0.01, 0.05, 0.1, 0.1, 0.4, 0.9, 1.5))
+                    output |= {"at_us": round((now + ahead_s) * 1e6), "off": rng.random() < 0.2}
                 return [now, "say", output]
             case "write":
                 write = {"t": "Write", "id": self._id(), "p": 7, "h": 1, "d": "77", "r": True}

@@ -12,11 +12,22 @@ from typing import Any
 
 import pytest
 
-from relay.peripheral import gate, history, machine, outcomes, runs, slots, stops, voice, worker
+from relay.peripheral import (
+    gate,
+    history,
+    machine,
+    outcomes,
+    runs,
+    slots,
+    stops,
+    timed,
+    voice,
+    worker,
+)
 from tests.relay.peripheral.make_transcripts import VECTORS, lines
 from tests.relay.peripheral.scripts import play, random_script
 
-PARTS = (gate, history, machine, outcomes, runs, slots, stops, voice, worker)
+PARTS = (gate, history, machine, outcomes, runs, slots, stops, timed, voice, worker)
 TraceFunction = Callable[[FrameType, str, Any], Any]
 
 

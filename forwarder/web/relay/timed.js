@@ -1,0 +1,61 @@
+// Values that wait for their time, in front of the slots. Knows no browser. The same as
+// relay/peripheral/timed.py, where the table of it stands: what waits here was handed to nobody, makes
+// nothing "on" or "off", and every stop and strike drops it.
+
+import { LATE_S, TIMED_MOST } from './limits.js';
+
+const keysOf = ({ packets }) => new Set(packets.flatMap(packet => packet.k ?? []));
+const sizeOf = ({ packets }) => Math.max(1, packets.length);
+const meet = (some, others) => [...some].some(key => others.has(key));
+
+export class TimedValues {
+  due = Infinity; // when ripe() has something
+  #waiting = []; // { at, message, keys }, the earliest first
+  #size = 0;
+
+  // Whether there is a place for it, beside all that waits.
+  fits(message) { return this.#size + sizeOf(message) <= TIMED_MOST; }
+
+  // Let it wait until `at`, behind what is due by then.
+  add(message, at) {
+    const behind = this.#waiting.findIndex(each => each.at > at);
+    this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, { at, message, keys: keysOf(message) });
+    this.#size += sizeOf(message);
+    this.due = this.#waiting[0].at;
+  }
+
+  // A newer value counts from `at` on: the ids of those whose place it takes.
+  supersede(message, at) {
+    const everything = message.rest && !message.packets.length;
+    const keys = keysOf(message);
+    return this.#take(each => each.at >= at && (everything || meet(each.keys, keys)));
+  }
+
+  // Nothing waits any more: the ids of what the Stop takes the place of, and all others.
+  stop(keys, everything) {
+    return { superseded: this.#take(each => everything || meet(each.keys, keys)), others: this.drop() };
+  }
+
+  // Nothing waits any more; returns whom it belonged to.
+  drop() { return this.#take(() => true); }
+
+  // The next one whose time has come, or null.
+  ripe(now) {
+    if (now < this.due) return null;
+    const [first] = this.#waiting;
+    this.#take(each => each === first);
+    return first.message;
+  }
+
+  #take(goes) {
+    const gone = this.#waiting.filter(goes);
+    if (!gone.length) return [];
+    this.#waiting = this.#waiting.filter(each => !gone.includes(each));
+    for (const { message } of gone) this.#size -= sizeOf(message);
+    this.due = this.#waiting[0]?.at ?? Infinity;
+    return gone.map(({ message }) => message.id);
+  }
+}
+
+// Whether it is not carried out any more. Off is never late.
+export const isLate = (message, at, now) => now - at > LATE_S && !message.off;

@@ -1,0 +1,275 @@
+"""Values that wait for their time: each row of the table in `timed`, and what they leave alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relay.link.messages import Done, ErrorCode, Failed, Output, Packet, Stop, StopCause
+from relay.peripheral import timed
+from relay.peripheral.gate import GateState
+from relay.peripheral.limits import ACTIVE_S, AHEAD_S, BREAK_S, IDLE_S, LATE_S, TIMED_MOST
+from tests.relay.peripheral.bench import OFF, Bench, on
+
+README = Path(__file__).resolve().parents[3] / "relay" / "link" / "README.md"
+
+
+class Timing(Bench):
+    """A toy at rest whose gate is open, leased as one at rest."""
+
+    def __init__(self, max_run_s: float = 0) -> None:
+        super().__init__(max_run_s=max_run_s)
+        self.open()
+        self.said.clear()
+
+    def at(self, ahead_s: float, *packets: Packet, rest: bool = False, off: bool = False) -> int:
+        id = self.id()
+        at_us = round((self.now + ahead_s) * 1e6)
+        message = Output(id, 7, packets, rest=rest, at_us=at_us, off=off)
+        self.do(self.machine.output(self.now, message))
+        self.wait(0)
+        return id
+
+    def halt(self, *packets: Packet, everything: bool) -> int:
+        id = self.id()
+        message = Stop(id, 7, packets, all=everything, seen=self.machine.gate.n)
+        self.do(self.machine.stop(self.now, message))
+        self.wait(0)
+        return id
+
+    def fate(self, id: int) -> str | None:
+        """How the hub was answered: a code, `done`, `superseded`; None: not yet."""
+        for message in self.said:
+            if isinstance(message, Failed) and message.id == id:
+                return message.code.value
+            if isinstance(message, Done) and message.id == id:
+                return "superseded" if message.superseded else "done"
+        return None
+
+    @property
+    def times(self) -> list[tuple[float, bytes]]:
+        """When what was handed to the radio, from the beginning."""
+        return [(round(at - 100.0, 6), operation.d) for at, operation in self.did]
+
+
+def test_the_table_stands_in_the_text_for_other_languages() -> None:
+    rows = [line for line in (timed.__doc__ or "").splitlines() if line.startswith("|")]
+    assert len(rows) == 15
+    text = README.read_text(encoding="utf-8")
+    assert "\n".join(rows) in text
+    assert (
+        f"AHEAD_S is {AHEAD_S:g} s, LATE_S {LATE_S * 1000:g} ms, TIMED_MOST {TIMED_MOST} " in text
+    )
+
+
+# --- the times -----------------------------------------------------------------------------------
+
+
+def test_a_value_is_handed_over_at_its_time_whenever_it_came() -> None:
+    it = Timing()
+    first = it.at(0.3, on(b"b"))
+    second = it.at(0.1, on(b"a", 2))
+    assert it.fate(first) is it.fate(second) is None
+    it.wait(0.5)
+    assert it.times == [(0.1, b"a"), (0.3, b"b")]
+    assert (it.fate(first), it.fate(second)) == ("done", "done")
+
+
+def test_a_value_whose_time_is_over_by_little_is_carried_out_at_once() -> None:
+    it = Timing()
+    assert it.fate(it.at(-0.004, on())) == "done"
+    assert it.fate(it.at(0.0, on(b"x"))) == "done"
+    assert it.times == [(0.0, b"on"), (0.0, b"x")]
+
+
+def test_a_late_value_is_dropped_and_a_late_off_is_carried_out_at_once() -> None:
+    it = Timing()
+    it.output(on())
+    late = it.at(-0.006, on(b"late"))
+    off = it.at(-0.006, on(b"zero"), off=True)
+    assert (it.fate(late), it.fate(off)) == ("late", "done")
+    assert it.wrote == [b"on", b"zero"]
+
+
+def test_what_is_found_late_is_dropped_too_but_for_an_off() -> None:
+    it = Timing()
+    value, off = it.at(0.1, on()), it.at(0.1, on(b"zero", 2), off=True)
+    it.now += 0.1 + 2 * LATE_S  # the loop stood still
+    it.do(it.machine.tick(it.now))
+    it.wait(0)
+    assert (it.fate(value), it.fate(off)) == ("late", "done")
+    assert it.wrote == [b"zero"]
+
+
+def test_nothing_is_decided_further_ahead_than_a_lease_lets_it_run() -> None:
+    it = Timing()
+    assert AHEAD_S == ACTIVE_S
+    assert it.fate(it.at(AHEAD_S + 0.001, on())) == "refused"
+    assert it.fate(it.at(AHEAD_S - 0.001, on())) is None
+
+
+def test_what_waits_is_bounded_in_packets() -> None:
+    it = Timing()
+    ids = [it.at(0.1, on(b"x", n)) for n in range(TIMED_MOST)]
+    assert it.fate(it.at(0.1, on(b"y", 99))) == "congested"
+    assert it.fate(it.at(0.1, rest=True)) == "congested"
+    it.wait(0.2)
+    assert [it.fate(id) for id in ids] == ["done"] * TIMED_MOST
+    assert it.fate(it.at(0.1, on(b"y", 99))) is None
+
+
+# --- newer values --------------------------------------------------------------------------------
+
+
+def test_a_newer_value_of_its_slot_takes_its_place_unless_it_is_due_later() -> None:
+    it = Timing()
+    a, b = it.at(0.1, on(b"a")), it.at(0.3, on(b"b"))
+    other = it.at(0.3, on(b"o", 2))
+    it.at(0.2, on(b"c"))
+    assert (it.fate(a), it.fate(b), it.fate(other)) == (None, "superseded", None)
+    it.output(on(b"now"))
+    assert it.fate(a) == "superseded"
+    it.wait(0.5)
+    assert it.times == [(0.0, b"now"), (0.3, b"o")]
+
+
+def test_a_newer_value_takes_the_place_of_one_that_was_due_and_not_looked_at_yet() -> None:
+    it = Timing()
+    old = it.at(0.1, on(b"old"))
+    it.now += 0.101
+    it.output(on(b"new"))
+    it.wait(0.1)
+    assert it.fate(old) == "superseded"
+    assert it.wrote == [b"new"]
+
+
+def test_everything_at_rest_leaves_nothing_that_is_due_later() -> None:
+    it = Timing()
+    first, second = it.at(0.1, on(b"a")), it.at(0.3, on(b"b", 2))
+    it.at(0.2, rest=True)
+    assert (it.fate(first), it.fate(second)) == (None, "superseded")
+    it.wait(0.25)
+    assert it.times == [(0.1, b"a")]
+    assert not it.machine.gate.active
+
+
+# --- stops ---------------------------------------------------------------------------------------
+
+
+def test_every_stop_drops_what_waits() -> None:
+    for everything in (True, False):
+        it = Timing()
+        same, other = it.at(0.1, on(b"a")), it.at(0.1, on(b"b", 2))
+        it.halt(on(b"zero"), everything=everything)
+        assert it.fate(same) == "superseded"
+        # The stop is not in its place: a hub that believed so would take it for carried out.
+        assert it.fate(other) == ("superseded" if everything else "gate")
+        it.wait(0.3)
+        assert it.wrote == [b"zero"]
+
+
+@pytest.mark.parametrize("cause", StopCause)
+def test_every_strike_drops_what_waits(cause: StopCause) -> None:
+    it = Timing()
+    ids = [it.at(0.1, on(b"a")), it.at(0.2, on(b"b", 2), off=True)]
+    it.trigger_stop(cause)
+    assert [it.fate(id) for id in ids] == ["gate", "gate"]
+    it.wait(0.5)
+    assert set(it.wrote) == {OFF.data}
+
+
+def test_a_stop_that_its_hub_cannot_know_of_drops_it_as_well() -> None:
+    it = Timing()
+    waiting = it.at(0.1, on())
+    it.do(it.machine.stop(it.now, Stop(it.id(), 7, (on(b"zero"),), seen=None)))
+    assert it.fate(waiting) == "gate"
+    it.wait(0.5)
+    assert set(it.wrote) == {OFF.data}
+
+
+def test_a_link_that_ends_leaves_nothing_behind() -> None:
+    it = Timing()
+    it.at(0.1, on())
+    it.do(it.machine.unbind(it.now))
+    it.wait(0.01)
+    it.do(it.machine.bind(it.now, 8, 0.9, 10.0))
+    it.open()
+    it.wait(0.5)
+    assert set(it.wrote) == {OFF.data}
+
+
+def test_one_that_goes_away_answers_what_waits() -> None:
+    it = Timing()
+    waiting = it.at(0.1, on())
+    it.do(it.machine.gone(it.now, "out of range"))
+    assert it.fate(waiting) == "gone"
+    assert it.machine.deadline == float("inf")
+
+
+def test_behind_a_gate_that_was_shut_meanwhile_nothing_is_carried_out() -> None:
+    it = Timing()
+    waiting = it.at(0.1, on())
+    it.block.cause = StopCause.PAUSE  # the strike that comes with it is still to come
+    it.wait(0.2)
+    assert it.fate(waiting) == "gate"
+    assert it.wrote == []
+
+
+def test_a_value_is_let_in_by_the_gate_before_it_waits() -> None:
+    it = Bench()
+    it.arm()
+    message = Output(it.id(), 7, (on(),), at_us=round((it.now + 0.1) * 1e6))
+    it.do(it.machine.output(it.now, message))
+    assert it.said[-1] == Failed(
+        message.id, ErrorCode.GATE, "this device is armed, but nobody leases it"
+    )
+    it.lease()
+    it.wait(0.5)
+    assert it.wrote == []
+
+
+# --- what waits is neither on nor off ------------------------------------------------------------
+
+
+def test_what_waits_makes_nothing_run() -> None:
+    it = Timing(max_run_s=1)
+    it.at(0.5, on())
+    gate = it.machine.gate
+    it.wait(0.4)
+    assert not it.machine.may_run
+    assert not gate.active
+    it.wait(0.1)
+    assert it.machine.may_run
+    assert gate.handed_at == pytest.approx(it.now)
+    # The longest run counts from there.
+    for _ in range(9):
+        it.lease(0.9)
+        it.wait(0.1)
+    assert gate.state is GateState.OPEN
+    for _ in range(2):
+        it.lease(0.9)
+        it.wait(0.1)
+    assert gate.state is GateState.SHUT
+
+
+def test_an_off_that_waits_makes_nothing_rest() -> None:
+    it = Timing()
+    it.output(on())
+    it.at(0.5, on(b"zero"), rest=True, off=True)
+    it.wait(0.4)
+    assert it.machine.gate.active
+    assert it.machine.gate.rested_at is None
+    it.wait(0.2)
+    assert not it.machine.gate.active
+    assert it.machine.gate.deadline <= it.now + min(BREAK_S, IDLE_S)
+
+
+def test_a_hub_that_falls_silent_while_a_value_waits_lets_nothing_run_for_longer() -> None:
+    """Its lease counts from when it came, as of any value."""
+    it = Timing()
+    it.at(0.8, on())
+    it.wait(0.85)
+    assert it.wrote == [b"on"]
+    it.wait(0.1)
+    assert set(it.wrote[1:]) == {OFF.data}
