@@ -12,6 +12,7 @@ from forwarder.access.allowed_origins import Origins
 from forwarder.api.access import Call
 from forwarder.api.controllers import Controller, Scripts
 from forwarder.api.dashboard.batteries import Batteries
+from forwarder.api.dashboard.checks import CheckActions
 from forwarder.api.dashboard.log import KEPT
 from forwarder.api.dashboard.switches import SwitchActions
 from forwarder.api.documents.model import (
@@ -56,6 +57,7 @@ from forwarder.api.settings import DeviceSettings
 from forwarder.api.shares import ShareActions
 from forwarder.api.state_view import StateView
 from forwarder.buttplug.messages import InputCmd, InputCommand, InputType
+from forwarder.checks.running import HubReport
 from forwarder.definitions.catalogue import CatalogueEntry
 from forwarder.errors import ConfigError, Denied, HardwareError, MessageError, UnknownDevice
 from forwarder.hub.device import Device as HubDevice
@@ -74,7 +76,7 @@ SAVE_AFTER_S = 0.2
 
 class Actions:
     """Every public method is one route's; those of shares are in `shares`, of what is heard in
-    `heard`, of switches in `switches`."""
+    `heard`, of switches in `switches`, of what is in the way in `looks`."""
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class Actions:
         self.shares = shares
         self.heard = SeenActions(services)
         self.switches = switches
+        self.looks = CheckActions(services.config, self._report)
         self._services = services
         self._hub = services.hub
         self._person = services.person
@@ -114,6 +117,9 @@ class Actions:
 
     async def status(self, call: Call) -> StatusView:
         return self._view.status()
+
+    async def _report(self, call: Call) -> HubReport:
+        return HubReport(self._view.status(), await self.heard.seen(call), self._view.origins())
 
     async def stop(self, call: Call) -> StoppedView:
         body = call.sent(StopBody)

@@ -7,10 +7,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeVar
 
 from forwarder.api.access import Call, Right
 from forwarder.api.actions import Actions
+from forwarder.api.dashboard.checks import CheckActions
 from forwarder.api.dashboard.switches import SwitchActions
+from forwarder.api.documents import checks as check_model
 from forwarder.api.documents import model
 from forwarder.api.documents import seen as seen_model
 from forwarder.api.documents import shares as share_model
@@ -37,17 +40,29 @@ class Route:
     status: HTTPStatus = HTTPStatus.OK
 
 
-def _shares(act: Callable[[ShareActions, Call], Awaitable[object]]) -> Act:
-    return lambda actions, call: act(actions.shares, call)
+P = TypeVar("P")
 
 
-def _heard(act: Callable[[SeenActions, Call], Awaitable[object]]) -> Act:
-    return lambda actions, call: act(actions.heard, call)
+def _of(part: Callable[[Actions], P]) -> Callable[[Callable[[P, Call], Awaitable[object]]], Act]:
+    """Makes routes of the methods of one part of the actions."""
+
+    def made(method: Callable[[P, Call], Awaitable[object]]) -> Act:
+        def act(actions: Actions, call: Call) -> Awaitable[object]:
+            return method(part(actions), call)
+
+        # What programs that are made from the description call it: SeenActions.listen, seen_listen.
+        owner, _, name = method.__qualname__.rpartition(".")
+        about = owner.removesuffix("Actions").lower()
+        act.__name__ = name if name.startswith(about) else f"{about}_{name}"
+        return act
+
+    return made
 
 
-def _switches(act: Callable[[SwitchActions, Call], Awaitable[object]]) -> Act:
-    return lambda actions, call: act(actions.switches, call)
-
+_shares = _of(lambda actions: actions.shares)
+_heard = _of(lambda actions: actions.heard)
+_switches = _of(lambda actions: actions.switches)
+_looks = _of(lambda actions: actions.looks)
 
 _NONE = HTTPStatus.NO_CONTENT
 _MADE = HTTPStatus.CREATED
@@ -154,6 +169,9 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/switches", _switches(SwitchActions.change), Right.ADMIN,
           "Switch something: the hub starts anew, devices are stopped, apps connect again",
           switch_model.SwitchesSaved, switch_model.SwitchesBody),
+    Route("GET", "/checks", _looks(CheckActions.checks), Right.READ,
+          "What is in the way, and what to do about it: looks at it all, for some seconds at most",
+          check_model.ChecksView),
     Route("POST", "/admin-token", Actions.renew_admin, Right.ADMIN,
           "Replace the admin token; whoever is here with the old one has to leave",
           model.AdminToken, status=_MADE),

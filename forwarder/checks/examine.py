@@ -1,5 +1,5 @@
-"""The one list of what is looked at: by `forwarder doctor`, at the start of `forwarder run`, and by
-the dashboard of a running hub."""
+"""The one list of what is looked at: by `forwarder doctor`, and at the start of `forwarder run`.
+What a running hub looks at for its dashboard is a part of it (`running`)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from functools import partial
 from importlib import metadata
 
-from forwarder.api.documents.model import StatusView
+from forwarder.api.documents.model import OriginsView, StatusView
+from forwarder.api.documents.seen import SeenList
 from forwarder.checks.making import making
 from forwarder.checks.ports import ports
+from forwarder.checks.running import HubReport, hub_checks, network, standing_checks
 from forwarder.checks.settings import settings
 from forwarder.commands.api_client import ApiClient, HubRefused, NoHub
 from forwarder.config import Config
-from forwarder.connectors.host_addresses import addresses
 from relay.checks import machine
 from relay.checks.findings import Check, Finding, bad, good, note
 
@@ -27,27 +28,17 @@ def doctor_checks(config: Config) -> Iterator[tuple[str, Check]]:
     yield "state folder", partial(machine.state_folder, config.state_dir)
     yield "parts of the hub", partial(making, config)
     try:
-        status = ApiClient(config.state_dir).get("/status", StatusView)
+        report = _report(ApiClient(config.state_dir))
     except (NoHub, HubRefused) as error:
         text = str(error)
         yield "hub", lambda: [note(text)]
         yield "ports", partial(ports, config)
         lan = config.link.lan
     else:
-        yield "hub", partial(_hub, config, status)
-        lan = status.hub.lan
+        yield from hub_checks(config, report)
+        lan = report.status.hub.lan
     yield from standing_checks(config)
-    yield "network", partial(_network, lan=lan)
-
-
-def standing_checks(config: Config) -> Iterator[tuple[str, Check]]:
-    """What can go wrong around a hub, whether it runs or not: asked at the start, and by the
-    dashboard."""
-    radio = config.radio
-    named = [*radio.bluetooth, *([] if radio.adapter is None else [radio.adapter])]
-    wanted = radio.local or bool(radio.bluetooth)
-    yield "clock", machine.clock
-    yield "Bluetooth", partial(machine.bluetooth, named, wanted=wanted)
+    yield "network", partial(network, lan=lan)
 
 
 def start_checks(config: Config) -> Iterator[tuple[str, Check]]:
@@ -56,7 +47,15 @@ def start_checks(config: Config) -> Iterator[tuple[str, Check]]:
     if config.radio.local or config.radio.bluetooth:
         yield from standing_checks(config)
     else:
-        yield "clock", machine.clock
+        yield "clock", partial(machine.clock, folder=config.state_dir)
+
+
+def _report(hub: ApiClient) -> HubReport:
+    return HubReport(
+        hub.get("/status", StatusView),
+        hub.get("/seen", SeenList),
+        hub.get("/origins", OriginsView),
+    )
 
 
 def _versions() -> Iterator[Finding]:
@@ -72,45 +71,3 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "is not installed"
-
-
-def _hub(config: Config, status: StatusView) -> Iterator[Finding]:
-    yield good(
-        f"A hub runs; apps connect to {status.hub.client_url}, the dashboard is at"
-        f" {status.hub.dashboard_url}."
-    )
-    away = [relay.name for relay in status.relays if not relay.connected]
-    here = len(status.relays) - len(away)
-    counted = f"{here} relay{'' if here == 1 else 's'} connected."
-    yield good(counted) if here else note(counted)
-    for relay in status.relays:
-        if relay.blocked is not None:
-            yield note(relay.blocked)
-        if relay.radio is not None and not relay.radio.on:
-            yield bad(f"The radio of {relay.name} is off: {relay.radio.text}")
-        elif relay.radio is not None:
-            for part in relay.radio.parts:
-                if not part.on:
-                    yield bad(f"The radio {part.name} of {relay.name} is off: {part.text}")
-    for name in away:
-        yield note(f"The relay {name} is paired, and away: start it with `relay run` there.")
-    if status.hub.page_url is None and config.link.https_port:
-        port = config.link.https_port
-        yield bad(
-            f"Phones cannot get their page over https: port {port} was taken when the hub started."
-            " End the program that has it, or choose another with --https-port, and start the hub"
-            " again."
-        )
-
-
-def _network(*, lan: bool) -> Iterator[Finding]:
-    found = [str(address) for address in addresses()]
-    if not found:
-        yield note("This machine is in no network: phones cannot reach it.")
-    elif lan:
-        yield good(f"Others reach this machine at {', '.join(found)}.")
-    else:
-        yield note(
-            "The hub listens on this machine only, unless started with --lan; it would be at"
-            f" {', '.join(found)}."
-        )

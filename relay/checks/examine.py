@@ -33,7 +33,7 @@ def doctor_checks(
     yield "state folder", partial(machine.state_folder, state, "relay")
     yield "switches", partial(_switches, file, state)
     yield from radio_checks(wanted)
-    yield "clock", machine.clock
+    yield "clock", partial(machine.clock, folder=state)
     yield "hub", partial(_hub, hub or file.hub, state)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from relay.link.names import neutralise
@@ -23,10 +23,11 @@ class Mark(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence; a bad one ends with what to do."""
+    """One sentence; a bad one ends with what to do. `about`: the name of the check."""
 
     mark: Mark
     text: str
+    about: str = field(default="", compare=False)
 
 
 Check = Callable[[], Iterable[Finding]]
@@ -56,7 +57,7 @@ def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
         for finding in found:
             if finding.text not in said:
                 said.add(finding.text)
-                yield replace(finding, text=neutralise(finding.text, _MOST_CHARS))
+                yield replace(finding, text=neutralise(finding.text, _MOST_CHARS), about=name)
 
 
 def lines(findings: Sequence[Finding]) -> Iterator[str]:

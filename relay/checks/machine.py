@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from relay.checks.findings import Finding, bad, good, note
@@ -24,6 +24,10 @@ _OTHERS = 0o077
 _LOW_SPACE = 16 << 20
 # This program is younger: a clock before that has not been set since the power came.
 _RELEASED = datetime(2026, 1, 1, tzinfo=UTC)
+# A folder that was copied from a machine in another zone, or by a clock that was corrected.
+_CLOCK_SLACK = timedelta(days=1)
+# The end of the year 9999, the last that Python has.
+_LAST_TIME = 253_402_300_799.0
 # BlueZ 5.55 (2020) is the oldest of the distributions that have Python 3.11 packages.
 _OLD_BLUEZ = (5, 50)
 _ASK_S = 3.0
@@ -83,15 +87,29 @@ def _open_to_others(folder: Path) -> Iterator[Finding]:
         yield good(f"State in {folder} is for its owner only.")
 
 
-def clock(now: datetime | None = None) -> Iterator[Finding]:
+def clock(now: datetime | None = None, folder: Path | None = None) -> Iterator[Finding]:
+    """`folder`: whose files cannot be of a time that has not come."""
     now = now or datetime.now(UTC)
-    if now < _RELEASED:
+    latest = max(_RELEASED, _written(folder))
+    if now < latest - _CLOCK_SLACK:
         yield bad(
-            f"This machine's clock says {now:%Y-%m-%d}: set it, or certificates and tokens do not"
-            " count. On Linux: `sudo timedatectl set-ntp true`."
+            f"This machine's clock says {now:%Y-%m-%d}, and it is {latest:%Y-%m-%d} at least: set"
+            " it, or certificates and tokens do not count. On Linux: `sudo timedatectl set-ntp"
+            " true`."
         )
     else:
         yield good(f"The clock says {now:%Y-%m-%d %H:%M} UTC.")
+
+
+def _written(folder: Path | None) -> datetime:
+    """When the newest file of `folder` was written."""
+    newest = 0.0
+    try:
+        files = [] if folder is None else list(folder.iterdir())
+        newest = max((path.lstat().st_mtime for path in files), default=0.0)
+    except OSError:
+        pass  # another check says that it cannot be read
+    return datetime.fromtimestamp(min(newest, _LAST_TIME), UTC)
 
 
 def bluetooth(

@@ -3,6 +3,7 @@
 import { atHome, call, forgetToken, keepToken, token } from './api.js';
 import { Around } from './around.js';
 import { Devices } from './devices.js';
+import { Doctor } from './doctor.js';
 import { $, attribute, klass, say, show, text, warn } from './dom.js';
 import { Feed, UNKNOWN_TOKEN } from './feed.js';
 import { Hold } from './hold.js';
@@ -37,6 +38,7 @@ const together = new Together(feed);
 const toasts = new Toasts();
 new Seen();
 new Setup();
+new Doctor();
 const logTools = new LogTools();
 
 // Changes come ten times a second at most; drawing waits for the browser to be ready for it.

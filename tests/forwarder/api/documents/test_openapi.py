@@ -32,6 +32,13 @@ def test_every_route_is_described_and_every_reference_leads_somewhere() -> None:
         Draft202012Validator.check_schema(schema)
 
 
+def test_each_operation_has_a_name_of_its_own() -> None:
+    operations = [one for path in openapi.describe()["paths"].values() for one in path.values()]  # type: ignore[attr-defined]
+    names = [operation["operationId"] for operation in operations]
+    assert all(name.isidentifier() for name in names)
+    assert len(set(names)) == len(names)
+
+
 def test_the_human_text_names_every_path() -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     for route in ROUTES:

@@ -1,0 +1,66 @@
+// What is in the way, as `forwarder doctor` finds it: looked for when the dialog opens, and again.
+
+import { call } from './api.js';
+import { $, show, stamp, text } from './dom.js';
+
+// What is in the way comes first.
+const ORDER = ['bad', 'note', 'good'];
+const MARKS = { bad: 'In the way', note: 'Worth knowing', good: 'Fine' };
+// BlueZ may be slow, and a program is asked for its version.
+const PATIENCE_MS = 20_000;
+
+export class Doctor {
+  constructor() {
+    for (const id of ['doctor-open', 'doctor-here']) $(id).onclick = () => this.open();
+    $('doctor-close').onclick = () => $('doctor').close();
+    $('doctor-again').onclick = () => this.look();
+  }
+
+  open() {
+    $('doctor').showModal();
+    this.look();
+  }
+
+  async look() {
+    const again = $('doctor-again');
+    if (again.disabled) return;
+    again.disabled = true;
+    text($('doctor-state'), 'Looking…');
+    try {
+      const { findings } = await call('GET', '/checks', undefined, { signal: AbortSignal.timeout(PATIENCE_MS) });
+      this.draw(findings);
+    } catch (error) {
+      $('doctor-list').replaceChildren();
+      text($('doctor-state'), error.message);
+    } finally {
+      again.disabled = false;
+    }
+  }
+
+  draw(findings) {
+    const bad = findings.filter(one => one.mark === 'bad').length;
+    text($('doctor-state'), bad === 0 ? 'Nothing is wrong.' : bad === 1 ? '1 problem found.' : `${bad} problems found.`);
+    const sorted = ORDER.flatMap(mark => findings.filter(one => one.mark === mark));
+    $('doctor-list').replaceChildren(...sorted.map(row));
+    show($('doctor-list'), sorted.length > 0);
+  }
+}
+
+function row(finding) {
+  const node = stamp('finding');
+  node.classList.add(finding.mark);
+  text(node.querySelector('.about'), finding.about);
+  text(node.querySelector('.value'), MARKS[finding.mark]);
+  node.querySelector('.text').replaceChildren(...withCommands(finding.text));
+  return node;
+}
+
+// What stands between backticks is to be typed.
+function withCommands(words) {
+  return words.split('`').map((part, index) => {
+    if (index % 2 === 0) return part;
+    const code = document.createElement('code');
+    code.textContent = part;
+    return code;
+  });
+}
