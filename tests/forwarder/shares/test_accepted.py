@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from forwarder.client.client import Client
+from forwarder.composition.sources import upstream_source
 from forwarder.errors import ConfigError
 from forwarder.hub.device import Device
 from forwarder.shares.accepted import AcceptedShares
@@ -198,9 +200,8 @@ async def test_a_link_that_was_taken_and_not_kept_is_taken_again_with_the_same_k
 
         def hub(path: Path) -> AcceptedShares:
             app = pair.bo.app
-            return AcceptedShares(
-                path, "Bo", app._upstream_source, app.hub.sources.remove, write=write
-            )
+            made = partial(upstream_source, config=app.config, hub=app.hub, user=app.user)
+            return AcceptedShares(path, "Bo", made, app.hub.sources.remove, write=write)
 
         path = tmp_path / "accepted.json"
         with pytest.raises(ConfigError, match="No space left"):
