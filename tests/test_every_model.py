@@ -24,7 +24,7 @@ from forwarder.hub.store import Store
 from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import AgentConfig
-from relay.link.channel import Channel, channel_pair
+from relay.link.channel import Channel, Frame, channel_pair
 from relay.link.errors import LinkError
 from relay.radio.simulated.catalogue import catalogue
 from relay.radio.simulated.faults import WRITES
@@ -65,6 +65,13 @@ class Faltering:
         self.peer = channel.peer
         self.steady = asyncio.Event()
         self.steady.set()
+
+    @property
+    def ready(self) -> bool:
+        return False
+
+    def send_now(self, frame: Frame) -> bool:
+        return False
 
     async def send(self, frame: str | bytes) -> None:
         await self.steady.wait()

@@ -112,6 +112,8 @@ class ClientDriver:
         self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
         self._tasks: asyncio.TaskGroup | None = None
         self._ending: _LeaveSession | None = None
+        # Whether the writer waits for something to do.
+        self._idle = False
         self.under_way = 0
 
     def __repr__(self) -> str:
@@ -142,13 +144,13 @@ class ClientDriver:
         self._outbox.devices_changed()
 
     def scanning_finished(self) -> None:
-        self._outbox.reply(self.session.scanning_finished())
+        self._say(self.session.scanning_finished())
 
     def reading(self, device: Device, feature: int, kind: InputType, value: int) -> None:
         self._outbox.reading(device.index, feature, kind, value)
 
     def trouble(self, error: DeviceError) -> None:
-        self._outbox.reply(self.session.error(error))
+        self._say(self.session.error(error))
 
     def dismiss(self, reason: str) -> None:
         self._hub.leave(self)
@@ -202,7 +204,7 @@ class ClientDriver:
 
     async def act(self, action: ServerAction) -> None:
         if isinstance(action, str):
-            self._outbox.reply((action,))
+            self._say((action,))
         elif isinstance(action, Closing):
             # The devices first: what is queued for a client may take long to leave.
             self._hub.leave(self)
@@ -257,7 +259,16 @@ class ClientDriver:
             if self._ending is not None:
                 raise self._ending
             self._outbox.filled.clear()
+            self._idle = True
             await self._outbox.filled.wait()
+            self._idle = False
+
+    def _say(self, frames: Sequence[str]) -> None:
+        """Send these at once if nothing waits before them, else in their turn."""
+        for frame in frames:
+            if not (self._idle and self._channel.send_now(frame)):
+                self._idle = False
+                self._outbox.reply((frame,))
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -363,10 +374,10 @@ class ClientDriver:
             self.under_way -= 1
 
     def answer(self, request: ClientRequest, outcome: ServerMessage | None) -> None:
-        self._outbox.reply((self.session.reply(request, outcome),))
+        self._say((self.session.reply(request, outcome),))
 
     def fail(self, request: ClientRequest, error: ForwarderError) -> None:
-        self._outbox.reply((self.session.fail(request, error),))
+        self._say((self.session.fail(request, error),))
 
 
 async def serve(

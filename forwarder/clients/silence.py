@@ -72,7 +72,10 @@ class Silence:
             await self._channel.ping()
 
     async def send(self, frame: str) -> None:
-        """Send `frame`; a client that takes none is busy, then gone. Raises Gone, ChannelClosed."""
+        """Send `frame`; a client that takes none is busy, then gone. Raises PeerSilent,
+        ChannelClosed."""
+        if self._channel.send_now(frame):
+            return
         for limit_s in (BUSY_S, GONE_S - BUSY_S):
             try:
                 async with asyncio.timeout(limit_s) as limit:

@@ -43,6 +43,16 @@ class GuestChannel:
         assert isinstance(frame, str)  # Buttplug sessions say text
         await self.say(frame)
 
+    @property
+    def ready(self) -> bool:
+        return not self._turn.locked() and self._secure.ready
+
+    def send_now(self, frame: Frame) -> bool:
+        if not self.ready:
+            return False
+        parts = tuple(packed(frame if isinstance(frame, str) else frame.decode()))
+        return len(parts) == 1 and self._secure.send_now(parts[0])
+
     async def say(self, frame: str | Told) -> None:
         """Send a Buttplug frame or a word. Raises ChannelClosed."""
         async with self._turn:

@@ -80,6 +80,16 @@ class SharedChannel:
         """Send a Buttplug frame, once `allowed` has returned."""
         await self._say(frame if isinstance(frame, str) else frame.decode())
 
+    @property
+    def ready(self) -> bool:
+        return not self._turn.locked() and self._secure.ready
+
+    def send_now(self, frame: Frame) -> bool:
+        if not self.ready:
+            return False
+        parts = tuple(packed(frame if isinstance(frame, str) else frame.decode()))
+        return len(parts) == 1 and self._secure.send_now(parts[0])
+
     async def receive(self) -> Frame:
         """The next Buttplug frame. Raises ShareIsOver when the hub says that it is over, and what
         channels raise."""

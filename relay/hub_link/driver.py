@@ -50,6 +50,8 @@ class LinkDriver:
         self._room = asyncio.Event()
         self._room.set()
         self._last: Bye | None = None
+        # Whether the writer waits for something to do.
+        self._idle = False
 
     def put(self, message: FromRelay) -> None:
         """Queue `message`; nothing goes out after a Bye."""
@@ -57,10 +59,20 @@ class LinkDriver:
             return
         if isinstance(message, Bye):
             self._last = message
+        elif self._idle and self._said(message):
+            return
+        self._idle = False
         self._outbox.put(message)
         if self._outbox.full:
             self._room.clear()
         self._changed.set()
+
+    def _said(self, message: FromRelay) -> bool:
+        """Whether `message` has left at once."""
+        try:
+            return self._channel.ready and self._channel.send_now(self._session.send(message))
+        except TooLarge:
+            return False  # the writer knows what to say instead
 
     async def run(self, hello: Hello) -> None:
         """Talk to the hub until the link ends, and close the channel.
@@ -87,27 +99,49 @@ class LinkDriver:
 
     async def _read(self) -> None:
         while True:
-            # Requests bring answers: while the hub does not read those, it is not read either.
-            await self._room.wait()
             try:
-                async with asyncio.timeout_at(self._session.deadline):
-                    frame = await self._channel.receive()
+                # One timer for the frames of seconds; the deadline mostly moves away from it.
+                async with asyncio.timeout_at(self._session.deadline) as patience:
+                    while await self._take(patience):
+                        pass
+                    return
             except TimeoutError:
+                if not patience.expired():
+                    raise
                 self._session.tick(self._loop.time())
-                continue
-            message, echo = self._session.receive(frame, self._loop.time())
-            if echo is not None:
-                self.late_s = self._session.late_s
+
+    async def _take(self, patience: asyncio.Timeout) -> bool:
+        """Act on the next frame; whether there will be more."""
+        if not self._room.is_set():
+            # Requests bring answers: while the hub does not read those, it is not read either.
+            patience.reschedule(None)
+            await self._room.wait()
+            patience.reschedule(self._session.deadline)
+        frame = await self._channel.receive()
+        message, echo = self._session.receive(frame, self._loop.time())
+        if echo is not None:
+            self.late_s = self._session.late_s
+            if not (self._idle and self._channel.send_now(echo)):
+                self._idle = False
                 self._echoes.append(echo)
                 self._changed.set()
-            if isinstance(message, Welcome):
-                self._desk.opened(self, message)
-            elif not isinstance(message, Bye):
-                self._desk.heard(self, message)
-            elif message.retry:
-                return
-            else:
-                raise LinkRefused(message.text or "the hub asked us not to come back")
+            # Beats alone say how long the next one may take.
+            self._hurry(patience)
+        if isinstance(message, Welcome):
+            self._hurry(patience)
+            self._desk.opened(self, message)
+        elif not isinstance(message, Bye):
+            self._desk.heard(self, message)
+        elif message.retry:
+            return False
+        else:
+            raise LinkRefused(message.text or "the hub asked us not to come back")
+        return True
+
+    def _hurry(self, patience: asyncio.Timeout) -> None:
+        nearest, deadline = patience.when(), self._session.deadline
+        if not patience.expired() and (nearest is None or deadline < nearest):
+            patience.reschedule(deadline)
 
     async def _write(self) -> None:
         while True:
@@ -116,7 +150,11 @@ class LinkDriver:
                 if self._last is not None:
                     raise _LinkEnded
                 self._changed.clear()
+                self._idle = True
                 await self._changed.wait()
+                self._idle = False
+                continue
+            if self._channel.send_now(frame):
                 continue
             try:
                 async with asyncio.timeout(SEND_S):

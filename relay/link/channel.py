@@ -27,6 +27,18 @@ class Channel(Protocol):
         """Queue `frame`; waits while the peer is slow. Raises ChannelClosed once closed."""
         ...
 
+    @property
+    def ready(self) -> bool:
+        """Whether `send_now` would take a frame: the channel is open, and the peer keeps up."""
+        ...
+
+    def send_now(self, frame: Frame) -> bool:
+        """Send `frame` if that needs no waiting, ahead of whoever waits in `send`.
+
+        False: nothing was sent; `send` waits for room, or raises what is wrong.
+        """
+        ...
+
     async def receive(self) -> Frame:
         """Return the next frame; frames that arrived before a close are still delivered.
 
@@ -76,6 +88,18 @@ class MemoryChannel:
             raise ChannelClosed(lane.closed.code, lane.closed.reason)
         lane.frames.append(frame)
         lane.wake()
+
+    @property
+    def ready(self) -> bool:
+        lane = self._outbound
+        return lane.closed is None and len(lane.frames) < lane.bound
+
+    def send_now(self, frame: Frame) -> bool:
+        if not self.ready:
+            return False
+        self._outbound.frames.append(frame)
+        self._outbound.wake()
+        return True
 
     async def receive(self) -> Frame:
         lane = self._inbound

@@ -92,6 +92,8 @@ class RelayLink:
         self._outbox: deque[bytes | type[StateMessage]] = deque()
         self._states: dict[type[StateMessage], StateMessage] = {}
         self._outbox_filled = asyncio.Event()
+        # Whether the writer waits for something to do.
+        self._idle = False
         self._beat_wanted = asyncio.Event()
         self._waiting: dict[int, Waiting] = {}
         now = self._loop.time()
@@ -226,6 +228,7 @@ class RelayLink:
             self._queue(self.session.send(Bye(text, retry)))
             self.fail_all(text)
             self._leaving = True
+            self._outbox_filled.set()
 
     def renew(self) -> None:
         """Send a beat now: leases must not wait for the next one."""
@@ -253,6 +256,9 @@ class RelayLink:
         return len(self._outbox) < OUTBOX_FRAMES + OUTBOX_STOP_FRAMES
 
     def _queue(self, frame: bytes | type[StateMessage]) -> None:
+        if self._idle and isinstance(frame, bytes) and self._channel.send_now(frame):
+            return
+        self._idle = False
         self._outbox.append(frame)
         self._outbox_filled.set()
 
@@ -271,7 +277,7 @@ class RelayLink:
         while True:
             while self._outbox:
                 frame = self._next_frame()
-                if frame is None:
+                if frame is None or self._channel.send_now(frame):
                     continue
                 try:
                     async with asyncio.timeout(SEND_S):
@@ -281,7 +287,9 @@ class RelayLink:
             if self._leaving:
                 raise ChannelClosed(1000, self.ended or "")
             self._outbox_filled.clear()
+            self._idle = True
             await self._outbox_filled.wait()
+            self._idle = False
 
     async def _beat(self) -> None:
         while True:

@@ -74,19 +74,32 @@ class SecureChannel:
         self.peer = peer
 
     async def send(self, frame: Frame) -> None:
-        if isinstance(frame, str):
-            raise TypeError("a secure channel carries binary frames only")
-        if len(frame) > MAX_PLAINTEXT_BYTES:
-            raise ValueError(f"{len(frame)} bytes, a frame holds {MAX_PLAINTEXT_BYTES}")
+        plain = _binary(frame)
         async with self._turn:
             if self._broken is not None:
                 raise ChannelClosed(self._broken.code, self._broken.reason)
             try:
-                await self._channel.send(self._transport.seal(frame))
+                await self._channel.send(self._transport.seal(plain))
             except BaseException:
-                # The number of a sealed frame is used up: if it did not leave, none after it may.
-                self._break(1011, "an earlier frame was not sent to its end")
+                self._not_sent()
                 raise
+
+    @property
+    def ready(self) -> bool:
+        return self._broken is None and not self._turn.locked() and self._channel.ready
+
+    def send_now(self, frame: Frame) -> bool:
+        plain = _binary(frame)
+        if not self.ready:
+            return False
+        if not self._channel.send_now(self._transport.seal(plain)):
+            self._not_sent()
+            return False
+        return True
+
+    def _not_sent(self) -> None:
+        # The number of a sealed frame is used up: if it did not leave, none after it may.
+        self._break(1011, "an earlier frame was not sent to its end")
 
     async def receive(self) -> Frame:
         frame = await self._channel.receive()
@@ -109,6 +122,14 @@ class SecureChannel:
     def _break(self, code: int, reason: str) -> None:
         if self._broken is None:
             self._broken = ChannelClosed(code, reason)
+
+
+def _binary(frame: Frame) -> bytes:
+    if isinstance(frame, str):
+        raise TypeError("a secure channel carries binary frames only")
+    if len(frame) > MAX_PLAINTEXT_BYTES:
+        raise ValueError(f"{len(frame)} bytes, a frame holds {MAX_PLAINTEXT_BYTES}")
+    return frame
 
 
 async def secure_as_relay(

@@ -330,6 +330,13 @@ class Stuck:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
+    @property
+    def ready(self) -> bool:
+        return False
+
+    def send_now(self, frame: Frame) -> bool:
+        return False
+
     async def send(self, frame: str | bytes) -> None:
         await self._channel.send(frame)
 
@@ -742,6 +749,13 @@ def test_a_guest_above_its_budget_is_read_more_slowly_and_loses_nothing() -> Non
 def test_a_deadline_that_is_broken_below_is_not_taken_for_a_missing_greeting() -> None:
     class Late:
         peer = "late"
+
+        @property
+        def ready(self) -> bool:
+            return False
+
+        def send_now(self, frame: Frame) -> bool:
+            return False
 
         async def send(self, frame: Frame) -> None:
             raise AssertionError("nothing is said")

@@ -121,6 +121,13 @@ def test_a_client_that_takes_nothing_is_busy_and_then_gone() -> None:
     class Stuck:
         peer = "stuck"
 
+        @property
+        def ready(self) -> bool:
+            return False
+
+        def send_now(self, frame: Frame) -> bool:
+            return False
+
         async def send(self, frame: Frame) -> None:
             await asyncio.sleep(3600)
 

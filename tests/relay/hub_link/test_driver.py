@@ -8,7 +8,7 @@ import pytest
 from relay.hub_link.driver import SEND_S, LinkDriver
 from relay.hub_link.outbox import FULL, NOTIFICATIONS
 from relay.link.bounds import GREETING_S, LINK_SILENCE_S
-from relay.link.channel import channel_pair
+from relay.link.channel import Frame, MemoryChannel, channel_pair
 from relay.link.codec import decode_from_relay
 from relay.link.errors import ChannelClosed, LinkRefused, LinkViolation
 from relay.link.messages import (
@@ -55,9 +55,9 @@ class Ends:
     """A line, its task, and the hub's end of the channel."""
 
     def __init__(self, bound: int = 64) -> None:
-        here, self.there = channel_pair(bound)
+        self.here, self.there = channel_pair(bound)
         self.desk, self.tally = Desk(), Counter[str]()
-        self.line = LinkDriver(here, self.desk, self.tally)
+        self.line = LinkDriver(self.here, self.desk, self.tally)
         self.session = HubSession("hub", 0.0)
         self.task = asyncio.create_task(self.line.run(HELLO))
 
@@ -160,14 +160,50 @@ def test_echoes_overtake_and_notifications_are_dropped_oldest_first() -> None:
         ends.line.put(Done(7))
         await ends.there.send(ends.session.send(Beat(1, 5)))
         await asyncio.sleep(0.01)
-        got = [await ends.next() for _ in range(NOTIFICATIONS + 3)]
+        # The first one left at once: nothing was before it.
+        got = [await ends.next() for _ in range(NOTIFICATIONS + 4)]
         kinds = [type(m).__name__ for m in got]
         assert kinds.index("Echo") <= 2
         values = [m.data[0] for m in got if isinstance(m, Notification) and m.handle == 2]
         assert values[-1] == NOTIFICATIONS + 9
         assert Done(7) in got
-        # The first ones left before there were too many.
-        assert ends.tally["dropped notifications"] in range(7, 11)
+        assert ends.tally["dropped notifications"] == 9
+        ends.task.cancel()
+
+    run_virtual(main())
+
+
+def test_what_nothing_waits_before_leaves_at_once_and_everything_in_order() -> None:
+    async def main() -> None:
+        ends = Ends(bound=2)
+        await ends.greet()
+        await asyncio.sleep(0.01)
+        frames = ends.there._inbound.frames
+        for n in range(5):
+            ends.line.put(Done(n))
+            assert len(frames) == min(n + 1, 2)
+        assert [await ends.next() for _ in range(5)] == [Done(n) for n in range(5)]
+        await asyncio.sleep(0.01)
+        ends.line.put(Done(5))
+        assert len(frames) == 1
+        ends.task.cancel()
+
+    run_virtual(main())
+
+
+def test_a_message_that_cannot_leave_at_once_leaves_in_its_turn() -> None:
+    class Busy(MemoryChannel):
+        def send_now(self, frame: Frame) -> bool:
+            return False
+
+    async def main() -> None:
+        ends = Ends()
+        await ends.greet()
+        await asyncio.sleep(0.01)
+        ends.here.__class__ = Busy
+        for n in range(3):
+            ends.line.put(Done(n))
+        assert [await ends.next() for _ in range(3)] == [Done(n) for n in range(3)]
         ends.task.cancel()
 
     run_virtual(main())
@@ -179,7 +215,8 @@ def test_while_answers_are_not_read_requests_are_not_either() -> None:
         await ends.greet()
         for _ in range(FULL * 2):
             await ends.there.send(ends.session.send(Scan(True)))
-        for n in range(FULL):
+        ends.here._outbound.bound = 1  # the hub reads nothing
+        for n in range(1 + FULL):
             ends.line.put(Done(n))
         ends.line.put(Stats({}))
         before = len(ends.desk.said)

@@ -206,3 +206,22 @@ async def test_a_full_inbox_slows_the_sender_until_it_is_read(ends: Connected) -
 async def test_each_end_says_who_the_other_is(ends: Connected) -> None:
     assert ends.one.peer
     assert ends.other.peer
+
+
+async def test_what_is_sent_at_once_comes_in_order(ends: Connected) -> None:
+    assert ends.one.ready
+    for number in range(3):
+        assert ends.one.send_now(ends.frame(f"{number}"))
+    await ends.one.send(ends.frame("3"))
+    assert [await ends.other.receive() for _ in range(4)] == [ends.frame(f"{n}") for n in range(4)]
+
+
+async def test_nothing_is_sent_at_once_to_one_that_does_not_read_nor_after_a_close(
+    ends: Connected,
+) -> None:
+    await fill(ends)
+    assert not ends.other.ready
+    assert not ends.other.send_now(ends.frame("too much"))
+    await ends.one.close()
+    assert not ends.one.ready
+    assert not ends.one.send_now(ends.frame("too late"))

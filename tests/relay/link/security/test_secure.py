@@ -53,6 +53,13 @@ class Reluctant:
         self.closed: list[tuple[int, str]] = []
         self.never = asyncio.Event()
 
+    @property
+    def ready(self) -> bool:
+        return False
+
+    def send_now(self, frame: Frame) -> bool:
+        return False
+
     async def send(self, frame: Frame) -> None:
         await self.never.wait()
 
