@@ -60,7 +60,8 @@ class Clients(_Table, frozen=True):
                    that network can pretend to be one of them
     tls            serve wss with this certificate, instead of ws
     wss            serve wss instead of ws, without `tls` with a generated certificate
-    origins        web pages that may connect, besides those of this machine
+    origins        web pages that may connect, besides those of this machine; with a token one that
+                   is named here may use the API, too
     ask_origins    other pages wait to be allowed on the dashboard instead of being refused
     max_ping_ms    0, or how often clients must ping at least
     server_name    what clients show

@@ -179,6 +179,12 @@ class OriginPolicy:
                 self._asked.popitem(last=False)
         return verdict
 
+    def names(self, origin: str) -> bool:
+        """Whether a person has allowed this very site, or its subdomains. What stands for any page
+        (`*`), or is the origin of many (`null`, files), names none."""
+        origin = normal_origin(origin)
+        return "://" in origin and origin != "file://" and self._is_named(origin)
+
     def _name(self, origin: str) -> None:
         if origin not in self._named:
             log.info("let in: the program of this machine whose page is %s", neutralise(origin))
@@ -188,7 +194,10 @@ class OriginPolicy:
             self._named.popitem(last=False)
 
     def _is_allowed(self, origin: str) -> bool:
-        if origin in self._allowed or "*" in self._allowed:
+        return "*" in self._allowed or self._is_named(origin)
+
+    def _is_named(self, origin: str) -> bool:
+        if origin in self._allowed:
             return True
         scheme, _, rest = origin.partition("://")
         # A wildcard stands for at least one label: https://*.example.com, not example.com itself.

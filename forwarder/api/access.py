@@ -2,7 +2,9 @@
 
 There is no ambient authority: no cookie, nothing that a browser sends by itself, so nothing that
 another page can ride on. Whoever changes something shows a token in a header. Three guards stand
-before that: the Host header (DNS rebinding), the Origin header, and Sec-Fetch-Site.
+before that: the Host header (DNS rebinding), the Origin header, and Sec-Fetch-Site. A page of
+another site that a person has allowed passes them; it is nobody without a token, on this machine
+too, and gets none here.
 """
 
 from __future__ import annotations
@@ -57,13 +59,14 @@ GUEST = Right.LOOK | Right.DRIVE | Right.STOP
 @dataclass(frozen=True, slots=True)
 class Caller:
     """`name` is shown to people as the one who drives. `grant`: of a guest. `token`: what it came
-    with, empty for none.
+    with, empty for none. `page`: the origin of the page of another site that it is, if it is one.
     """
 
     rights: Right
     name: str
     grant: TokenGrant | None = None
     token: str = field(default="", repr=False)
+    page: str = ""
 
     def may(self, right: Right) -> bool:
         return right in self.rights
@@ -137,13 +140,20 @@ class Access:
     """Knows the admin token, the pages that asked for one, and how to check a client's token."""
 
     def __init__(
-        self, admin: str, hosts: HostNames, check: CheckToken, home: str | None = None
+        self,
+        admin: str,
+        hosts: HostNames,
+        check: CheckToken,
+        home: str | None = None,
+        allowed: Callable[[str], bool] = lambda origin: False,
     ) -> None:
-        """`home`: the only address at which a dashboard becomes its owner's, if there is one."""
+        """`home`: the only address at which a dashboard becomes its owner's, if there is one.
+        `allowed`: whether the pages of another origin may call, with a token."""
         self._admin = admin
         self._hosts = hosts
         self._check = check
         self.home = home
+        self._allowed = allowed
         self._pages = PageTokens()
 
     def refuse(self, visitor: HttpVisitor, fetch_site: str | None = None) -> AccessRefused | None:
@@ -161,9 +171,22 @@ class Access:
             return AccessRefused(403, "Other web pages may not use this API.")
         return None
 
+    def refuse_call(
+        self, visitor: HttpVisitor, fetch_site: str | None = None
+    ) -> AccessRefused | None:
+        """As `refuse`, for what pages of other sites may call if a person has allowed them."""
+        return self.refuse(visitor, fetch_site) if self.guest_page(visitor) is None else None
+
+    def guest_page(self, visitor: HttpVisitor) -> str | None:
+        """The origin of the visitor, if it is another site's and may call; else None."""
+        origin = visitor.origin
+        if origin is None or _same_origin(origin, visitor.host):
+            return None
+        return origin if self._hosts.accepts(visitor.host) and self._allowed(origin) else None
+
     def caller(self, visitor: HttpVisitor) -> Caller | AccessRefused:
-        """Who calls, for one that passed `refuse`. Every token that it gives has to be good; the
-        first one counts.
+        """Who calls, for one that passed `refuse_call`. Every token that it gives has to be good;
+        the first one counts.
         """
         callers = [self.by_token(token, visitor) for token in visitor.tokens]
         refused = next((caller for caller in callers if isinstance(caller, AccessRefused)), None)
@@ -173,6 +196,8 @@ class Access:
             return callers[0]
         if not visitor.loopback:
             return AccessRefused(401, "Whoever is not on this machine needs a token.")
+        if visitor.origin is not None and not _same_origin(visitor.origin, visitor.host):
+            return AccessRefused(401, "A page of another site needs a token.")
         name = host_name(visitor.host)
         if not (is_fixed_name(name) or is_address(name)):
             # A page whose name was somebody else's a moment before asks like this, with neither an
@@ -186,12 +211,14 @@ class Access:
         self, visitor: HttpVisitor, fetch_site: str | None = None
     ) -> Caller | AccessRefused:
         """Who calls to stop. Stopping needs no sign-in on this machine, and a page that an earlier
-        run of the hub has given out may; a page of somebody else may not even that."""
-        refusal = self.refuse(visitor, None if fetch_site == "same-site" else fetch_site)
+        run of the hub has given out may; a page of somebody else may not even that, unless it is
+        allowed and has a token."""
+        refusal = self.refuse_call(visitor, None if fetch_site == "same-site" else fetch_site)
         if refusal is not None:
             return refusal
         caller = self.caller(visitor)
-        if isinstance(caller, AccessRefused) and visitor.loopback:
+        own = self.guest_page(visitor) is None
+        if isinstance(caller, AccessRefused) and visitor.loopback and own:
             return Caller(LOCAL, "a page of an earlier run")
         return caller
 
@@ -199,20 +226,25 @@ class Access:
         """Who comes with `token`, by the way that `visitor` came."""
         if not token.isascii():
             return _UNKNOWN  # and what headers make of other bytes cannot be compared
+        site = self.guest_page(visitor) or ""
         if hmac.compare_digest(token.encode(), self._admin.encode()):
             if not (visitor.loopback or visitor.secure):
                 return _IN_THE_CLEAR
-            return Caller(OWNER, "API", token=token)
-        page = self._pages.name(token) if visitor.loopback else None
+            return Caller(OWNER, "API", token=token, page=site)
+        # The dashboard's own token is nothing that another page can have come by rightly.
+        page = self._pages.name(token) if visitor.loopback and not site else None
         if page is not None:
             return Caller(OWNER, page, token=token)
         grant = self._check(token)
         if grant is not None:
-            return Caller(GUEST, grant.name, grant, token)
+            return Caller(GUEST, grant.name, grant, token, site)
         return _UNKNOWN
 
     def holds(self, caller: Caller) -> bool:
-        """Whether an owner who came with a token may stay; of others, TokenSessions knows."""
+        """Whether an owner who came with a token may stay, and any page of another site; of other
+        tokens, TokenSessions knows."""
+        if caller.page and not self._allowed(caller.page):
+            return False
         if caller.grant is not None or not caller.token:
             return True
         return caller.token == self._admin or self._pages.holds(caller.token)

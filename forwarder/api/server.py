@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
@@ -14,9 +14,7 @@ import msgspec
 from aiohttp import web
 
 from forwarder.access.admission import (
-    AdmissionRefused,
     Admitted,
-    Gatekeeper,
     HostNames,
     HttpVisitor,
 )
@@ -34,7 +32,7 @@ from forwarder.api.access import (
 from forwarder.api.actions import Actions
 from forwarder.api.controllers import Scripts
 from forwarder.api.dashboard.batteries import Batteries
-from forwarder.api.dashboard.session import DashboardSession
+from forwarder.api.dashboard.session import DashboardSession, EventsGate, whose
 from forwarder.api.dashboard.stream import Feed, Watch, pace
 from forwarder.api.dashboard.switches import SwitchActions
 from forwarder.api.documents import openapi
@@ -65,6 +63,7 @@ from forwarder.hub.device import Device
 from forwarder.metrics.page import PATH as METRICS_PATH
 from forwarder.metrics.page import MetricsPage
 from forwarder.web.headers import guard_headers
+from forwarder.web.other_pages import OtherPages
 from forwarder.web.pages import Pages, here
 from relay.link.channel import Channel
 from relay.link.messages import ErrorCode
@@ -85,6 +84,9 @@ MAX_SAID_BYTES = 4 << 10
 SEND_S = 5.0
 MAX_STREAMS = 32
 
+# For the dashboard alone, whoever else is allowed.
+_OWN_PAGES = (f"{PREFIX}/page", f"{PREFIX}/here")
+
 ORIGINS_FILE = "origins.json"
 PINS_FILE = "pins.json"
 
@@ -101,25 +103,6 @@ _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
 )
 
 
-class EventsGate(Gatekeeper):
-    """Lets callers of the events open a websocket; who they are, their first message may say."""
-
-    def __init__(self, access: Access) -> None:
-        super().__init__()
-        self._access = access
-
-    def admit(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
-        refusal = self._access.refuse(visitor)
-        if refusal is not None:
-            return AdmissionRefused(refusal.status, refusal.text)
-        caller = self._access.caller(visitor)
-        if isinstance(caller, Caller):
-            return Admitted(visitor, caller, visitor.origin is None, _whose(caller))
-        if visitor.tokens:
-            return AdmissionRefused(caller.status, caller.text)
-        return Admitted(visitor, proven=False)
-
-
 class Api:
     """The API of one hub. `mount` adds it to an application; `run` does what it does by itself."""
 
@@ -134,6 +117,7 @@ class Api:
             hosts,
             lambda token: services.tokens.check(token, time.time()),
             services.places.home,
+            services.origins.names,
         )
         shares = ShareActions(services)
         self._batteries = Batteries(services.hub, lambda: self._watch.watched(time.monotonic()))
@@ -171,6 +155,8 @@ class Api:
             max_frame_bytes=MAX_SAID_BYTES,
             purpose=Purpose.EVENTS,
         )
+        methods = {route.method for route in ROUTES}
+        OtherPages(self.access.guest_page, PREFIX, _OWN_PAGES, methods).mount(app)
         app.router.add_route("*", PREFIX + "/{path:.*}", _unknown)
         parts = self._services
         metrics = MetricsPage(
@@ -211,7 +197,7 @@ class Api:
         site = request.headers.get("Sec-Fetch-Site")
         if right is Right.STOP:
             return self.access.stopper(visitor, site)
-        return self.access.refuse(visitor, site) or self.access.caller(visitor)
+        return self.access.refuse_call(visitor, site) or self.access.caller(visitor)
 
     def _unread(self, request: web.Request) -> web.StreamResponse | None:
         """The answer to who may not read everything, None to who may."""
@@ -275,7 +261,7 @@ class Api:
         now = asyncio.get_running_loop().time()
         if self._streams >= MAX_STREAMS or (
             place is not None
-            and not place.enter(Purpose.EVENTS, now, settled=True, who=_whose(caller))
+            and not place.enter(Purpose.EVENTS, now, settled=True, who=whose(caller))
         ):
             return _refused(AccessRefused(503, "There are too many readers of events."))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -303,14 +289,9 @@ class Api:
             await pace(now)
 
     def _may_stay(self, caller: Caller) -> bool:
-        if caller.grant is not None:
-            return self._services.tokens.holds(caller.grant, time.time())
+        if caller.grant is not None and not self._services.tokens.holds(caller.grant, time.time()):
+            return False
         return self.access.holds(caller)
-
-
-def _whose(caller: Caller) -> Hashable | None:
-    """What stands for the token that it came with."""
-    return caller.grant or caller.token or None
 
 
 async def _read(request: web.Request) -> bytes:

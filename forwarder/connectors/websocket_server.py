@@ -19,6 +19,7 @@ from forwarder.access.admission import (
     is_loopback,
 )
 from forwarder.access.credentials import given
+from forwarder.access.cross_origin import preflight_headers
 from forwarder.connectors.base import Handler, serve
 from forwarder.connectors.bounds import REQUEST_S, TLS_S, Purpose
 from forwarder.connectors.doors import Doors
@@ -33,20 +34,12 @@ log = logging.getLogger(__name__)
 OnVisit = Callable[[Channel, Admitted], Awaitable[None]]
 
 ANY_PATH = "/{path:.*}"
-# How long a browser may remember the answer to a preflight: an origin can be disallowed again.
-_PREFLIGHT_S = 60
 # Pages that are refused try again every second or so; the log says it once in a while.
 _SAY_AGAIN_S = 60.0
 _MAX_SAID = 64
 _MAX_SAID_CHARS = 240
 # What a proxy adds when it passes on somebody's request.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
-# A page asks with one of these, by the draft its browser follows: Private Network Access (Chrome
-# 94 and later), Local Network Access (its successor).
-_NETWORK_ACCESS = {
-    "Access-Control-Request-Private-Network": "Access-Control-Allow-Private-Network",
-    "Access-Control-Request-Local-Network": "Access-Control-Allow-Local-Network",
-}
 
 
 def visitor_of(request: web.Request) -> HttpVisitor:
@@ -190,7 +183,8 @@ class _Route:
             return self._refuse(
                 visitor, AdmissionRefused(403, f"the web page {visitor.origin} asked")
             )
-        return web.Response(status=204, headers=_preflight_headers(request.headers, visitor.origin))
+        headers = preflight_headers(request.headers, visitor.origin, "GET", "Authorization")
+        return web.Response(status=204, headers=headers)
 
     def _refuse(self, visitor: HttpVisitor, refused: AdmissionRefused) -> web.Response:
         self._say(visitor, refused)
@@ -212,21 +206,6 @@ class _Route:
         if visitor.origin is not None and visitor.loopback:
             hint = "; if it is an app of yours, add it to the allowed origins"
         log.warning("refused a connection from %s%s", text, hint)
-
-
-def _preflight_headers(asked: Mapping[str, str], origin: str) -> dict[str, str]:
-    headers = {
-        "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Methods": "GET",
-        "Access-Control-Max-Age": str(_PREFLIGHT_S),
-        "Vary": "Origin",
-    }
-    if "Access-Control-Request-Headers" in asked:
-        headers["Access-Control-Allow-Headers"] = "Authorization"
-    for question, answer in _NETWORK_ACCESS.items():
-        if asked.get(question, "").lower() == "true":
-            headers[answer] = "true"
-    return headers
 
 
 class WebSocketServer:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Hashable
 
 import msgspec
 
-from forwarder.access.admission import Admitted
+from forwarder.access.admission import AdmissionRefused, Admitted, Gatekeeper, HttpVisitor
 from forwarder.api.access import Access, AccessRefused, Caller, Right
 from forwarder.api.controllers import Controller
 from forwarder.api.dashboard.stream import (
@@ -50,6 +51,33 @@ class _LeaveDashboard(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+class EventsGate(Gatekeeper):
+    """Lets callers of the events open a websocket; who they are, their first message may say."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__()
+        self._access = access
+
+    def admit(self, visitor: HttpVisitor) -> Admitted | AdmissionRefused:
+        refusal = self._access.refuse_call(visitor)
+        if refusal is not None:
+            return AdmissionRefused(refusal.status, refusal.text)
+        caller = self._access.caller(visitor)
+        if isinstance(caller, Caller):
+            return Admitted(visitor, caller, visitor.origin is None, whose(caller))
+        if visitor.tokens:
+            return AdmissionRefused(caller.status, caller.text)
+        return Admitted(visitor, proven=False)
+
+    def admit_page(self, visitor: HttpVisitor) -> bool:
+        return self._access.guest_page(visitor) is not None
+
+
+def whose(caller: Caller) -> Hashable | None:
+    """What stands for the token that it came with."""
+    return caller.grant or caller.token or None
 
 
 class DashboardSession:
@@ -206,7 +234,9 @@ class DashboardSession:
         while True:
             await asyncio.sleep(SILENCE_S / 6)
             if not self._access.holds(caller):
-                raise _LeaveDashboard(UNKNOWN_TOKEN, "This token was replaced by a new one.")
+                raise _LeaveDashboard(
+                    UNKNOWN_TOKEN, "This token was replaced, or this page is not allowed any more."
+                )
             if driver in self._hub.clients and clock() - self._heard > SILENCE_S:
                 driver.leave()
                 driver.troubles.append(

@@ -19,7 +19,8 @@ _INTRO = """State of a Buttplug Forwarder hub, and everything that can be done w
 
 Whoever changes something sends the admin token (file admin.token in the state folder), or a token
 made by `forwarder token new`, as `Authorization: Bearer …`. Programs on the hub's machine may read
-without one. Browsers of other sites are refused."""
+without one. Pages of other sites are refused, unless a person has allowed them (POST /origins);
+then they need a token, on this machine too."""
 _WHO = {
     Right.LOOK: "Open on this machine; any token beyond.",
     Right.READ: "Open on this machine; the admin token beyond.",
