@@ -2,7 +2,20 @@
 for the book's file. `now` is monotonic seconds; no wall clock decides anything.
 
 `HubTrust` puts the three together as relay.link.security.handshake.Trust and
-relay.link.security.secure.Door.
+relay.link.security.secure.Door. They answer three questions, each at its own cost:
+
+1. May this address begin a handshake? (`Doorkeeper`.) Asked before any cryptography, so it knows
+   nothing but numbers: how many are greeting, in all and from there, and how many came this minute.
+   Addresses that have proven themselves before have room of their own, for a crowd of strangers may
+   be behind the same router as the relay that it would keep out.
+2. Which secret does this code id stand for? (`PairingDesk`.) A code is ISSUED, OFFERED to at most
+   MAX_TRIES handshakes, and over once the first that finishes has SPENT it, or it EXPIRED.
+   To look it up spends nothing but a try, for whoever has only seen the id could otherwise end it;
+   to spend it is the last step, after the relay has shown its key, so that one of two racing relays
+   is told that it was too late instead of being paired halfway.
+3. Is this key known? (`RelayBook`.) The book is written before a new key counts: a pairing that a
+   crash forgets would lock the relay out, which believes it. A revocation counts before it is
+   written: a disk that is full must not keep a door open.
 """
 
 from __future__ import annotations

@@ -1,4 +1,20 @@
-"""Stops of the hub that wait for the radio, and a stop that is written once more. Sans-I/O."""
+"""Stops of the hub that wait for the radio, and a stop that is written once more. Sans-I/O.
+
+Only in OPEN a hub says by packets how something is stopped, for only there it has seen each of our
+own stops (`Gate.knows`); any other Stop is a wish that the relay fulfils with its armed stop. Those
+of OPEN wait here:
+
+* They overtake all outputs, and one another never: the last one said is the last one written.
+* The same stop again, before the first one has begun, costs no write and is answered with it. One
+  that has begun is not joined, for what was driven since then may stand behind its first packet.
+* A stop of our own drops them all (`drop`), and answers them with its own outcome: it stops more
+  than they do, and must not be followed by packets of one motor that hold a value of another's.
+* They are bounded: a peer that says more stops than a radio can take gets an Error for the
+  rest, and its toy is stopped by those before.
+
+`Again` is a stop behind a write that was cut short, or behind ten seconds of rest: the cut one may
+still arrive, so what counts as stopped is said once more behind it, with the gate open.
+"""
 
 from __future__ import annotations
 

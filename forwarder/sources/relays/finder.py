@@ -1,7 +1,8 @@
 """Looks for toys with all relays together, and has each opened by the one that does it best.
 
 Which that is, and why the others are not, is `choosing.choice`. One task per toy that is being
-opened or resumed; they all end with `run`.
+opened or resumed; they all end with `run`. The states of an address: docs/architecture.md, "From an
+advertisement to a device".
 """
 
 from __future__ import annotations
