@@ -37,11 +37,17 @@ def never_sent(done: Outcome) -> bool:
     if done.cancelled():
         return False
     error = done.exception()
-    # Full queues and shut gates turn back what has not been handed to a radio.
+    # Full queues, shut gates and times that are over turn back what was handed to no radio.
     return isinstance(error, HardwareError) and error.reason in (
         ErrorCode.CONGESTED,
         ErrorCode.GATE,
+        ErrorCode.LATE,
     )
+
+
+def worked(done: Outcome) -> bool:
+    """Whether it has ended, and did not fail."""
+    return done.done() and not done.cancelled() and done.exception() is None
 
 
 OnReading = Callable[[int], None]
@@ -54,10 +60,19 @@ class Driver(Protocol):
     the order of the calls. One driver, one device.
     """
 
-    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int, at: float | None = None
+    ) -> Outcome:
         """Bring this output to `value`, which was checked against its range. `duration_ms`: of a
-        move that has one, else 0. The future fails with HardwareError if the radio did not take it;
-        to cancel it changes nothing of what is on its way."""
+        move that has one, else 0. `at`: when (loop time), as far as the way to it takes times, see
+        `lead`; None: now. The future fails with HardwareError if the radio did not take it, with
+        `late` if it came too late for its time; to cancel it changes nothing of what is on its
+        way."""
+        ...
+
+    def lead(self) -> float | None:
+        """How long (s) before its time a value must be given to be carried out then; None: it is
+        carried out when it comes. Whoever asks is about to give some."""
         ...
 
     def stop(self, features: Collection[int] | None) -> Outcome:

@@ -48,10 +48,17 @@ class Hardware(Protocol):
         merge: bool,
         at_rest: bool,
         moves_ms: int | None = None,
+        at: float | None = None,
+        off: bool = False,
     ) -> Outcome:
         """`merge`: other features' values may follow in the same packet; `at_rest`: all are off.
         `moves_ms`: what this starts is over by itself after so long; None: not by itself, or nobody
-        knows."""
+        knows. `at`: when it begins (loop time), where the way to it takes times; None: now. `off`:
+        what it changes is off after it, so that it is carried out however late it comes."""
+        ...
+
+    def lead(self) -> float | None:
+        """How long (s) before its time a value must be given; None: it is carried out at once."""
         ...
 
     def stop(

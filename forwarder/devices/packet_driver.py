@@ -61,7 +61,9 @@ class PacketDriver:
         for endpoint in protocol.listens:
             notifications.listen(endpoint, partial(self._heard, endpoint))
 
-    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int, at: float | None = None
+    ) -> Outcome:
         try:
             packets = self.protocol.output(feature, kind, value, duration_ms)
         except ProtocolError as error:
@@ -69,13 +71,27 @@ class PacketDriver:
         try:
             at_rest = self._truth.rests_after({feature: FeatureValue(kind, value, duration_ms)})
             moves_ms = _moves_ms(FeatureValue(kind, value, duration_ms), at_rest)
-            return self._send(packets, self.protocol.shares_packets(feature), at_rest, moves_ms)
+            merge = self.protocol.shares_packets(feature)
+            if at is not None and self._takes_times:
+                off = not value and not kind.is_position
+                return self._hardware.output(
+                    packets, merge=merge, at_rest=at_rest, moves_ms=moves_ms, at=at, off=off
+                )
+            return self._send(packets, merge, at_rest, moves_ms)
         except DeviceError:
             # It has not left and never will: a packet of another feature must not carry it.
             self._remember(feature, self._truth.taken(feature) or FeatureValue(kind, 0))
             raise
         finally:
             self._schedule_tick()
+
+    @property
+    def _takes_times(self) -> bool:
+        """A toggle counts, and what goes on by the clock has a time of its own: both go at once."""
+        return self._armed is not None and self.protocol.tick_ms is None
+
+    def lead(self) -> float | None:
+        return self._hardware.lead() if self._takes_times else None
 
     def _send(
         self,

@@ -22,7 +22,7 @@ from forwarder.buttplug.messages import (
     OutputType,
 )
 from forwarder.definitions.limits import Scale, VisibleFeature, narrower
-from forwarder.devices.driver import Driver, Fate, OnReading, Outcome, never_sent
+from forwarder.devices.driver import Driver, Fate, OnReading, Outcome, never_sent, worked
 from forwarder.errors import DeviceError, HardwareError, UnknownFeature, Unsupported
 from forwarder.hub.truth import FeatureValue, Given, Truth
 from relay.link.messages import ErrorCode
@@ -113,15 +113,12 @@ class Device:
     def levels(self) -> dict[int, OutputLevel]:
         """What each feature was asked for last, as far as that didn't fail; features never driven
         are absent. See `may_run` for what it does."""
+        asked = {index: self.truth.asked(index) for index in self.truth.told}
         return {
             index: (value.kind, scale.to_visible(value.steps), value.duration_ms)
-            for index, value in self._asked()
-            if (scale := self._scale(index, value.kind)) is not None
+            for index, value in asked.items()
+            if value is not None and (scale := self._scale(index, value.kind)) is not None
         }
-
-    def _asked(self) -> list[tuple[int, FeatureValue]]:
-        asked = ((index, self.truth.asked(index)) for index in self.truth.told)
-        return [(index, value) for index, value in asked if value is not None]
 
     def _scale(self, index: int, kind: OutputType) -> Scale | None:
         feature = self._features.get(index)
@@ -208,11 +205,18 @@ class Device:
         """Raises what `output` would raise, and does nothing."""
         self._feature(feature_index).to_device(kind, value, duration_ms)
 
-    def output(
-        self, feature_index: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> Outcome | None:
-        """Bring a feature to `value` (visible steps); None if it is known to be there.
+    def lead(self) -> float | None:
+        return self._driver.lead()
 
+    def output(
+        self,
+        feature_index: int,
+        kind: OutputType,
+        value: int,
+        duration_ms: int = 0,
+        at: float | None = None,
+    ) -> Outcome | None:
+        """Bring a feature to `value` (visible steps) `at` a time; None if it is known to be there.
         The same value while it is under way shares its outcome. Raises UnknownFeature,
         Unsupported, OutOfRange. The outcome fails with HardwareError.
         """
@@ -225,9 +229,9 @@ class Device:
             # One that has failed, but has not said so yet, is no news to share.
             if not under_way.done():
                 return under_way
-            if _worked(under_way):
+            if worked(under_way):
                 return None
-        outcome = self._driver.output(feature_index, kind, wanted.steps, wanted.duration_ms)
+        outcome = self._driver.output(feature_index, kind, wanted.steps, wanted.duration_ms, at)
         # Only now: what the driver refused at once has not been handed over.
         self._follow({feature_index: wanted}, outcome)
         return outcome
@@ -245,7 +249,7 @@ class Device:
     def _ended(self, given: Given, started: float, corrects: bool, done: Outcome) -> None:
         self._answered(given.values, done)
         self._under_way.pop(given.number, None)
-        if _worked(done) and done.result() is not Fate.SUPERSEDED:
+        if worked(done) and done.result() is not Fate.SUPERSEDED:
             self.truth.took(given)
             self.took_ms = (done.get_loop().time() - started) * 1000
             self.commands += 1
@@ -254,11 +258,11 @@ class Device:
         behind = [each for at, each in self._under_way.items() if at > given.number]
         if never_sent(done):
             self.truth.never_sent(given)
-        elif _worked(done) and newest and behind:
+        elif worked(done) and newest and behind:
             self._carried(given, newest, behind)
         else:
             self.truth.failed(given)
-        if not _worked(done):
+        if not worked(done):
             for index in newest:
                 self._recall(index, given, corrects)
 
@@ -281,7 +285,7 @@ class Device:
             if left:
                 return
             self._answered(newest, carried)
-            fate = behind[-1].result() if all(map(_worked, behind)) else None
+            fate = behind[-1].result() if all(map(worked, behind)) else None
             later = [each for at, each in self._under_way.items() if at > given.number]
             still = [index for index in newest if self.truth.newest(given, index)]
             if fate is Fate.TAKEN:
@@ -394,7 +398,3 @@ class Device:
     async def close(self) -> None:
         """Stop the device and let it go."""
         await self._driver.close()
-
-
-def _worked(done: Outcome) -> bool:
-    return done.done() and not done.cancelled() and done.exception() is None

@@ -227,8 +227,11 @@ class Hub:
 
     # --- outputs --------------------------------------------------------------------------------
 
-    def output(self, client: HubClient, command: OutputCmd) -> Outcome | None:
-        """Carry out one command; None if the device was told the same just before.
+    def output(
+        self, client: HubClient, command: OutputCmd, at: float | None = None
+    ) -> Outcome | None:
+        """Carry out one command; None if the device was told the same just before. `at`: when
+        (loop time), see Driver.
 
         Raises DeviceError that is the client's fault, and Held. The future fails with
         HardwareError.
@@ -243,7 +246,7 @@ class Hub:
         if self._held(client, kind, value.value):
             device.highest(command.feature_index, kind)  # what is no output of it is told so
             return self._rest(device)
-        outcome = device.output(command.feature_index, kind, value.value, duration_ms)
+        outcome = device.output(command.feature_index, kind, value.value, duration_ms, at)
         if (device.index, command.feature_index) not in self._owners:
             self._store.used(device.identity)
         self._owners[device.index, command.feature_index] = client

@@ -29,13 +29,15 @@ class MeteredHub(Hub):
         self.meter.stopped(reason)
         super().stopped(device, reason)
 
-    def output(self, client: HubClient, command: OutputCmd) -> Outcome | None:
+    def output(
+        self, client: HubClient, command: OutputCmd, at: float | None = None
+    ) -> Outcome | None:
         meter = self.meter
         if not meter.watched:
-            return super().output(client, command)
+            return super().output(client, command, at)
         began = meter.clock()
         try:
-            outcome = super().output(client, command)
+            outcome = super().output(client, command, at)
         except DeviceError as error:
             meter.refused(error)
             raise

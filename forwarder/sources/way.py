@@ -46,3 +46,13 @@ class PeripheralRoute(Protocol):
     def rouse(self) -> None:
         """A value is about to be sent: lease first, and at the fast rate from now on."""
         ...
+
+    def lead(self) -> float | None:
+        """How long (s) before its time a value must be sent to be carried out then; None: it would
+        be carried out at once. Whoever asks is about to send some."""
+        ...
+
+    def theirs_us(self, at: float) -> int | None:
+        """What the clock at the other end shows at `at` (loop time), for Output.at_us; None where
+        `lead` is."""
+        ...

@@ -39,6 +39,23 @@ RTT_WEIGHT: Final = 0.2
 # a network whose delay really grows does so a thousand times as fast.
 DELAY_GROWTH: Final = 0.0005
 
+# --- the relay's clock as the hub sees it ---------------------------------------------------------
+
+# How fast (s per s) two clocks drift apart at most: 200 ppm, as above.
+CLOCK_DRIFT: Final = 0.0002
+# Beats that are answered before a time is named: with 5 to 40 ms each way, the least of 32 is
+# within 5 ms of the least there is in 99 of 100 cases, and the error is half the difference of two.
+CLOCK_SAMPLES: Final = 32
+# So often (s) the hub beats until it has them: 1.3 s in all, while toys are already driven.
+BEAT_MEASURING_S: Final = 0.04
+# Nothing was timed for so long (s): it measures anew, for idle beats are too rare to follow clocks.
+MEASURE_AGAIN_S: Final = 10.0
+# Round trips of which the slowest counts (4 s of fast beats), what is added for the timers at both
+# ends, and the longest lead (s): above it a hand would feel it, and values go at once.
+LEAD_TRIPS: Final = 16
+LEAD_MARGIN_S: Final = 0.005
+LEAD_MOST_S: Final = 0.25
+
 # --- frames ---------------------------------------------------------------------------------------
 
 # A Noise message is 65,535 bytes at most, 16 of them the tag (Noise rev 34, section 3).

@@ -24,17 +24,22 @@ from relay.link.bounds import (
     ACTIVE_PATIENCE_S,
     BEAT_ACTIVE_S,
     BEAT_IDLE_S,
+    BEAT_MEASURING_S,
+    CLOCK_SAMPLES,
     ECHO_IDLE_S,
     GREETING_S,
     LATE_BEATS_S,
     LINK_SILENCE_S,
+    MEASURE_AGAIN_S,
     RTT_WEIGHT,
     SLOW_BEAT_S,
 )
+from relay.link.clock_offset import ClockOffset
 from relay.link.codec import decode_from_hub, decode_from_relay, encode
 from relay.link.errors import LinkError, LinkRefused, LinkViolation
 from relay.link.lease_clock import LeaseClock, left
 from relay.link.messages import (
+    MICROS_MOST,
     VERSION,
     Advertisements,
     Arm,
@@ -144,7 +149,7 @@ class HubSession:
         self.state = LinkState.GREETING
         self.hello: Hello | None = None
         self.round_trip_ms: float | None = None
-        self.clock_offset_us: int | None = None
+        self.clock = ClockOffset()
         self.active_ms = active_ms
         self.idle_ms = idle_ms
         self._hub = hub
@@ -153,6 +158,9 @@ class HubSession:
         self._beats = 0
         self._unanswered: dict[int, float] = {}
         self._last_trip_s = 0.0
+        # Beats that are still to come fast, and when a value was timed last.
+        self._measuring = 0
+        self._timed_at = float("-inf")
         self._active = False
         self._stops: dict[int, int] = {}
         self._beat_due = now
@@ -195,7 +203,7 @@ class HubSession:
             self.round_trip_ms = trip_ms
         else:
             self.round_trip_ms += (trip_ms - self.round_trip_ms) * RTT_WEIGHT
-        self.clock_offset_us = echo.relay_us - int((sent + now) / 2 * 1e6)
+        self.clock.answered(sent, echo.relay_us / 1e6, now)
 
     def request_id(self) -> int:
         """A number that no request still under way has."""
@@ -255,6 +263,9 @@ class HubSession:
         self._beats = self._beats % 0xFFFFFFFF + 1
         self._unanswered[self._beats] = now
         self._beat_due = now + (BEAT_ACTIVE_S if self._active else BEAT_IDLE_S)
+        if self._measuring:
+            self._measuring -= 1
+            self._beat_due = min(self._beat_due, now + BEAT_MEASURING_S)
         return self.send(Beat(self._beats, int(now * 1e6), dict(leases)))
 
     def granted(self, leases: Mapping[int, int], now: float) -> Mapping[int, int]:
@@ -266,6 +277,28 @@ class HubSession:
     def _slow(self, now: float) -> bool:
         oldest = next(iter(self._unanswered.values()), now)
         return max(self._last_trip_s, now - oldest) > SLOW_BEAT_S
+
+    # --- values with a time --------------------------------------------------------------------
+
+    def lead(self, now: float) -> float | None:
+        """How long (s) before its time a value must be sent; None: it takes no times, or not yet.
+
+        Whoever asks is about to send some: the relay's clock is measured while they do.
+        """
+        if self.hello is None or "timed" not in self.hello.capabilities:
+            return None
+        if now - self._timed_at > MEASURE_AGAIN_S:
+            self._measuring = CLOCK_SAMPLES
+            self._beat_due = min(self._beat_due, now)
+        self._timed_at = now
+        return self.clock.lead_s
+
+    def theirs_us(self, at: float) -> int | None:
+        """What the relay's clock shows at `at` of ours; None: it takes no times, or not yet."""
+        if self.clock.lead_s is None:
+            return None
+        theirs_us = round(self.clock.theirs(at) * 1e6)
+        return theirs_us if 0 <= theirs_us <= MICROS_MOST else None
 
     def rouse(self, now: float) -> bool:
         """An output is about to be sent: beats are wanted at the fast rate from now on.

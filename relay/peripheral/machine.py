@@ -129,21 +129,13 @@ class Machine(Outcomes):
     def output(self, now: float, message: Output) -> list[MachineAction]:
         """A new value, which waits if its time is ahead; see `timed`."""
         if self._admitted(now, message.id, rest=message.rest):
-            at = now if message.at_us is None else message.at_us / 1e6
-            if is_late(message, at, now):
-                self._too_late(message)
-            elif at - now > AHEAD_S:
-                text = f"its time is too far ahead: {AHEAD_S:g} s at most"
-                self._fail(message.id, ErrorCode.REFUSED, text)
-            elif at > now and not self._timed.fits(message):
-                self._congested(message.id)
+            if message.at_us is not None:
+                self._output_at(now, message, message.at_us / 1e6)
             else:
-                # What is carried out now is newer than all that waits, due or not.
-                self._superseded(self._timed.supersede(message, at if at > now else -_NEVER))
-                if at > now:
-                    self._timed.add(message, at)
-                else:
-                    self._queue(now, message)
+                if self._timed.due < _NEVER:
+                    # It is newer than all that waits, due or not.
+                    self._superseded(self._timed.supersede(message, -_NEVER))
+                self._queue(now, message)
         return self._go(now)
 
     def request(
@@ -171,15 +163,19 @@ class Machine(Outcomes):
             self._joined.append(message.id)
             self._trigger_stop(now, None)
             return self._go(now)
-        keys = {k for p in message.packets for k in p.keys}
-        timed, others = self._timed.stop(keys, everything=message.all)
+        others: list[int] = []
         if message.all:
             outputs, others = self._slots.drop_writes()
+            outputs += self._timed.drop()
         else:
+            keys = {k for p in message.packets for k in p.keys}
             outputs = self._slots.drop_keys(keys, now)
+            if self._timed.due < _NEVER:
+                timed, others = self._timed.stop(keys)
+                outputs += timed
         for id in others:
             self._fail(id, ErrorCode.GATE, "a stop came before it")
-        self._superseded((*outputs, *timed))
+        self._superseded(outputs)
         if not self._stops.add(message, same_stop(message.packets, self.armed.stop), now):
             # The radio takes none of them: the armed stop stands for all, and lets go in the end.
             self.tally["congested"] += 1
@@ -267,18 +263,38 @@ class Machine(Outcomes):
 
     def _go(self, now: float) -> list[MachineAction]:
         """Begin what is to be done next; return all that this event brought."""
-        while (message := self._timed.ripe(now)) is not None:
-            assert message.at_us is not None
-            if not self._admitted(now, message.id, rest=message.rest):
-                continue
-            if is_late(message, message.at_us / 1e6, now):
-                self._too_late(message)
-            else:
-                self._queue(now, message)
+        while self._timed.due <= now:
+            self._release(now)
         if self._op is None:
             self._due = self._next(now)
         out, self._out = self._out, deque()
         return list(out)
+
+    def _output_at(self, now: float, message: Output, at: float) -> None:
+        if is_late(message, at, now):
+            self._too_late(message)
+        elif at <= now:
+            self._superseded(self._timed.supersede(message, -_NEVER))
+            self._queue(now, message)
+        elif at - now > AHEAD_S:
+            text = f"its time is too far ahead: {AHEAD_S:g} s at most"
+            self._fail(message.id, ErrorCode.REFUSED, text)
+        elif not self._timed.fits(message):
+            self._congested(message.id)
+        else:
+            self._superseded(self._timed.supersede(message, at))
+            self._timed.add(message, at)
+
+    def _release(self, now: float) -> None:
+        """The time of what waited longest has come; see whether it may go on."""
+        message = self._timed.take()
+        assert message.at_us is not None
+        if not self._admitted(now, message.id, rest=message.rest):
+            return
+        if is_late(message, message.at_us / 1e6, now):
+            self._too_late(message)
+        else:
+            self._queue(now, message)
 
     def _queue(self, now: float, message: Output) -> None:
         try:
@@ -300,8 +316,8 @@ class Machine(Outcomes):
     def _admitted(self, now: float, id: int, *, rest: bool) -> bool:
         """Whether a value may wait for the radio; its hub is told if not."""
         self._look(now)
-        if self._is_over(id):
-            return False
+        if self.over is not None:
+            return not self._is_over(id)
         refusal = self.gate.refuses()
         if refusal is not None:
             self._fail(id, ErrorCode.GATE, refusal)

@@ -46,7 +46,7 @@ class _Due:
 
 @dataclass(slots=True)
 class TimedValues:
-    """`due`: when `ripe` has something; infinite: nothing waits."""
+    """`due`: when the first one's time comes; infinite: nothing waits."""
 
     due: float = _NEVER
     _waiting: list[_Due] = field(default_factory=list)
@@ -74,20 +74,18 @@ class TimedValues:
         ]
         return self._take(gone)
 
-    def stop(self, keys: Collection[int], *, everything: bool) -> tuple[list[int], list[int]]:
-        """Nothing waits any more. Return the ids of what the Stop takes the place of, and all
-        others."""
-        superseded = [e for e in self._waiting if everything or not e.keys.isdisjoint(keys)]
+    def stop(self, keys: Collection[int]) -> tuple[list[int], list[int]]:
+        """Nothing waits any more. Return the ids of what a Stop of these slots takes the place of,
+        and all others."""
+        superseded = [each for each in self._waiting if not each.keys.isdisjoint(keys)]
         return self._take(superseded), self.drop()
 
     def drop(self) -> list[int]:
         """Nothing waits any more; return whom it belonged to."""
-        return self._take(list(self._waiting))
+        return self._take(list(self._waiting)) if self._waiting else []
 
-    def ripe(self, now: float) -> Output | None:
-        """Return the next one whose time has come."""
-        if now < self.due:
-            return None
+    def take(self) -> Output:
+        """Return the one that is due first; only while one waits."""
         message = self._waiting[0].message
         self._take(self._waiting[:1])
         return message

@@ -19,10 +19,12 @@ Call = tuple[object, ...]
 
 class RecordingDriver:
     """`calls` is everything in order. `slow`: outcomes wait for `finish`; `hold`: subscriptions
-    do. `broken`: all fails."""
+    do. `broken`: all fails. `times`: when each output is to begin; `lead_s`: how long before."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.times: list[float | None] = []
+        self.lead_s: float | None = None
         self.slow = False
         self.hold = False
         self.broken = False
@@ -46,9 +48,15 @@ class RecordingDriver:
         for outcome in waiting:
             outcome.set_result(Fate.TAKEN)
 
-    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int, at: float | None = None
+    ) -> Outcome:
         self.calls.append(("output", feature, kind.value, value, duration_ms))
+        self.times.append(at)
         return self._outcome()
+
+    def lead(self) -> float | None:
+        return self.lead_s
 
     def stop(self, features: Collection[int] | None) -> Outcome:
         self.calls.append(("stop", None if features is None else tuple(sorted(features))))

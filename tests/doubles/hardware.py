@@ -28,6 +28,8 @@ class RecordingHardware:
     def __init__(self, *endpoints: str) -> None:
         self.calls: list[Call] = []
         self.moves: list[int | None] = []
+        self.times: list[tuple[float | None, bool]] = []
+        self.lead_s: float | None = None
         self.reads: deque[bytes] = deque()
         self.broken: set[str] = set()
         self.away = False
@@ -53,8 +55,11 @@ class RecordingHardware:
         merge: bool,
         at_rest: bool,
         moves_ms: int | None = None,
+        at: float | None = None,
+        off: bool = False,
     ) -> Outcome:
         self.moves.append(moves_ms)
+        self.times.append((at, off))
         if self.away:
             raise HardwareError(ErrorCode.GONE, "the relay is away")
         self.calls.append(("output", tuple(p.data for p in packets), merge, at_rest))
@@ -63,6 +68,9 @@ class RecordingHardware:
             outcome = asyncio.get_running_loop().create_future()
             outcome.set_exception(HardwareError(ErrorCode.RADIO, "the radio said no"))
         return outcome
+
+    def lead(self) -> float | None:
+        return self.lead_s
 
     def stop(
         self, packets: Sequence[EndpointWrite], *, everything: bool, at_rest: bool = False

@@ -42,11 +42,13 @@ class ToyDriver(RecordingDriver):
         self.mood = "fine"
         self.waits: list[tuple[int, int, Outcome]] = []
 
-    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int, at: float | None = None
+    ) -> Outcome:
         if self.mood == "away":
             raise HardwareError(ErrorCode.GONE, "away")
         self.broken, self.slow = self.mood in ("failing", "deaf"), self.mood == "slow"
-        outcome = super().output(feature, kind, value, duration_ms)
+        outcome = super().output(feature, kind, value, duration_ms, at)
         self.broken = self.slow = False
         if self.mood == "slow":
             self.waits.append((feature, value, outcome))

@@ -197,6 +197,8 @@ class RelayHardware:
         merge: bool,
         at_rest: bool,
         moves_ms: int | None = None,
+        at: float | None = None,
+        off: bool = False,
     ) -> Outcome:
         if self.blocked is not None:
             raise Denied(self.blocked)
@@ -206,13 +208,18 @@ class RelayHardware:
             self.rearm()
         if not at_rest:
             link.rouse()
+        at_us = None if at is None else link.theirs_us(at)
+        off = off and at_us is not None
         outcome = link.carry(
-            lambda id: wire.Output(id, self.p, frames, merge, rest=at_rest, moves_ms=moves_ms)
+            lambda id: wire.Output(id, self.p, frames, merge, at_rest, moves_ms, at_us, off)
         )
         outcome.add_done_callback(self._passed)
         if at_rest:
             self._off_when(outcome)
         return outcome
+
+    def lead(self) -> float | None:
+        return None if self.link is None else self.link.lead()
 
     def _passed(self, outcome: Outcome) -> None:
         """A gate that was shut without a word of it is armed again with the next output."""

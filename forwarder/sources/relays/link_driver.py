@@ -248,6 +248,18 @@ class RelayLink:
             self.renew()
             self._beat_wanted.set()
 
+    def lead(self) -> float | None:
+        """How long (s) before its time a value must be sent; None: this relay takes no times, or
+        not yet. Whoever asks is about to send some."""
+        if self.ended is not None:
+            return None
+        lead_s = self.session.lead(self._loop.time())
+        self._beat_wanted.set()
+        return lead_s
+
+    def theirs_us(self, at: float) -> int | None:
+        return self.session.theirs_us(at)
+
     def _room_for(self, request: Request) -> bool:
         if isinstance(request, Output):
             return len(self._outbox) < OUTBOX_FRAMES

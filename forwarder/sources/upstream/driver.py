@@ -92,7 +92,9 @@ class UpstreamDriver:
 
     # --- outputs --------------------------------------------------------------------------------
 
-    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int, at: float | None = None
+    ) -> Outcome:
         if self._gone is not None:
             raise HardwareError(ErrorCode.GONE, self._gone)
         command = self._command(feature, kind, value, duration_ms)
@@ -104,6 +106,9 @@ class UpstreamDriver:
             self._drop_waiting(slot)
             slot.waiting = command, outcome
         return outcome
+
+    def lead(self) -> None:
+        """The protocol between servers has no times."""
 
     def recall(self, feature: int, value: FeatureValue, *, again: bool) -> None:
         """Nothing else carries what a feature was told."""

@@ -2,11 +2,17 @@
 
 One feature for each kind of output. A value is a share of each member's own visible range; a member
 without that output is left alone. A stop reaches every member, whatever it is believed to do.
+
+Where two members or more take times, a value has one: all begin at once, as late as the slowest way
+asks for. A member whose value came too late gets it once more without one, if it is still the
+newest that the group was told and nobody else has stopped or driven it meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import UNSET
 
@@ -41,6 +47,9 @@ class GroupDriver:
         self._hub = hub
         self._client = client
         self.members: tuple[Device, ...] = ()
+        # How often each kind was told something, or stopped.
+        self._told: Counter[OutputType] = Counter()
+        self._loop = asyncio.get_running_loop()
 
     @property
     def running(self) -> bool:
@@ -56,13 +65,29 @@ class GroupDriver:
                 specs.append(FeatureSpec(index, "", {kind: spec}))
         return Definition(PROTOCOL, name, name, tuple(specs), gap_ms=0)
 
-    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int, at: float | None = None
+    ) -> Outcome:
         shares = {place: value / STEPS for device in self.members for place in places(device, kind)}
         if not shares:
             raise HardwareError(ErrorCode.GONE, "none of the group's toys that can do it is here")
-        return give_all(self._hub, self._client, shares, duration_ms)
+        if at is None:
+            leads = _leads({device for device, _, _ in shares})
+            at = self._loop.time() + max(leads) if len(leads) > 1 else None
+        self._told[kind] += 1
+        number = self._told[kind]
+
+        def late(place: MemberOutput) -> bool:
+            owner = self._hub.owners(place[0]).get(place[1])
+            return self._told[kind] == number and owner is self._client
+
+        return give_all(self._hub, self._client, shares, duration_ms, at, late)
+
+    def lead(self) -> float | None:
+        return max(_leads(self.members), default=None)
 
     def stop(self, features: Collection[int] | None) -> Outcome:
+        self._told.update(KINDS if features is None else [KINDS[index] for index in features])
         if features is None:
             return stop_all(self._hub, self._client, [(device, None) for device in self.members])
         kinds = [KINDS[index] for index in features]
@@ -89,6 +114,10 @@ class GroupDriver:
 
     async def close(self) -> None:
         await self.stop(None)
+
+
+def _leads(devices: Iterable[Device]) -> list[float]:
+    return [lead for device in devices if (lead := device.lead()) is not None]
 
 
 def _spec(kind: OutputType, found: Sequence[MemberOutput]) -> OutputSpec:

@@ -10,6 +10,8 @@ import asyncio
 import fnmatch
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Final, Protocol
 
 from msgspec import UNSET
@@ -36,7 +38,9 @@ class DrivingHub(Protocol):
 
     devices: dict[int, Device]
 
-    def output(self, client: HubClient, command: OutputCmd) -> Outcome | None: ...
+    def output(
+        self, client: HubClient, command: OutputCmd, at: float | None = None
+    ) -> Outcome | None: ...
 
     def stop(self, client: HubClient | None, command: StopCmd) -> list[Outcome]: ...
 
@@ -97,10 +101,15 @@ def places(device: Device, kind: OutputType) -> Iterator[MemberOutput]:
 
 
 def give(
-    hub: DrivingHub, client: HubClient, place: MemberOutput, share: float, duration_ms: int = 0
+    hub: DrivingHub,
+    client: HubClient,
+    place: MemberOutput,
+    share: float,
+    duration_ms: int = 0,
+    at: float | None = None,
 ) -> Outcome | None:
     """Bring an output to `share` of its visible range, -1 to 1; what is above 0 moves at least a
-    step. Raises DeviceError."""
+    step. `at`: when, see Driver. Raises DeviceError."""
     device, feature, kind = place
     offered = next(each for each in device.features if each.feature_index == feature)
     assert offered.output is not UNSET
@@ -124,26 +133,69 @@ def give(
                 )
             },
         ),
+        at,
     )
 
 
 def give_all(
-    hub: DrivingHub, client: HubClient, shares: Mapping[MemberOutput, float], duration_ms: int = 0
+    hub: DrivingHub,
+    client: HubClient,
+    shares: Mapping[MemberOutput, float],
+    duration_ms: int = 0,
+    at: float | None = None,
+    still: Callable[[MemberOutput], bool] = lambda place: False,
 ) -> Outcome:
-    """The same for several. Raises DeviceError if none of them could be told."""
+    """The same for several. One that was too late for its time gets its value now, if `still` says
+    that it is the newest. Raises DeviceError if none of them could be told."""
     under_way: list[tuple[str, Outcome]] = []
     refused: list[DeviceError] = []
     for place, share in shares.items():
         name = place[0].shown_name
         try:
-            outcome = give(hub, client, place, share, duration_ms)
+            outcome = give(hub, client, place, share, duration_ms, at) or settled()
         except DeviceError as error:
             refused.append(error)
             continue
-        under_way.append((name, outcome or settled()))
+        if at is not None:
+            now = partial(give, hub, client, place, share, duration_ms)
+            outcome = _or_late(outcome, partial(still, place), now)
+        under_way.append((name, outcome))
     if refused and not under_way:
         raise refused[0]
     return together(under_way, refused)
+
+
+def _or_late(
+    outcome: Outcome, still: Callable[[], bool], now: Callable[[], Outcome | None]
+) -> Outcome:
+    """`outcome`, or if that was too late for its time and is `still` wanted, that of `now`."""
+    whole: Outcome = outcome.get_loop().create_future()
+
+    def ended(done: Outcome) -> None:
+        error = None if done.cancelled() else done.exception()
+        if whole.done():
+            return  # whoever waited has given up
+        if done.cancelled():
+            whole.cancel()
+        elif error is None:
+            whole.set_result(done.result())
+        else:
+            whole.set_exception(error)
+            whole.exception()  # nobody has to look
+
+    def first(done: Outcome) -> None:
+        error = None if done.cancelled() else done.exception()
+        again = done
+        if isinstance(error, HardwareError) and error.reason is ErrorCode.LATE and still():
+            with suppress(DeviceError):
+                again = now() or settled()
+        if again is done:
+            ended(done)
+        else:
+            again.add_done_callback(ended)
+
+    outcome.add_done_callback(first)
+    return whole
 
 
 def stop_all(

@@ -107,7 +107,12 @@ class StandInDriver:
             }
         return Definition(PROTOCOL, name, name, (FeatureSpec(0, "", outputs),), gap_ms=0)
 
-    def output(self, feature: int, kind: OutputType, value: int, duration_ms: int) -> Outcome:
+    def lead(self) -> None:
+        """What it does goes on in time by itself, and begins when it is told."""
+
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int, at: float | None = None
+    ) -> Outcome:
         if self.member is None:
             raise HardwareError(ErrorCode.GONE, "the toy that stands in is not here")
         share = value / STEPS

@@ -199,6 +199,13 @@ class _Here:
         """It is here: nothing goes on without this process."""
         return self._loop.time()
 
+    def lead(self) -> float:
+        """Its machine has the clock of this process."""
+        return 0.0
+
+    def theirs_us(self, at: float) -> int:
+        return round(at * 1e6)
+
     def _ask(
         self,
         make: Callable[[int], Request],

@@ -416,3 +416,29 @@ def test_how_long_a_command_moves_something_goes_with_it() -> None:
         assert bench.hardware.moves == [700, None, 0, None, None]
 
     play(scene)
+
+
+def test_a_value_with_a_time_says_whether_it_is_an_off() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.hardware.lead_s = 0.05
+        assert bench.driver.lead() == 0.05
+        for kind, value in ((VIBRATE, 5), (VIBRATE, 0), (POSITION, 0)):
+            bench.driver.output(0, kind, value, 0, 7.5)
+        bench.driver.output(0, VIBRATE, 6, 0)
+
+    times = play(scene).hardware.times
+    assert times == [(7.5, False), (7.5, True), (7.5, False), (None, False)]
+
+
+def test_a_toggle_and_what_goes_on_by_the_clock_take_no_times() -> None:
+    async def scene(bench: Bench) -> None:
+        bench.hardware.lead_s = 0.05
+        bench.protocol.ticking = 3
+        assert bench.driver.lead() is None
+        bench.driver.output(0, VIBRATE, 5, 0, 7.5)
+        bench.driver.stop(None)
+        bench.driver._armed = None
+        assert bench.driver.lead() is None
+        bench.driver.output(0, VIBRATE, 5, 0, 7.5)
+
+    assert {at for at, _ in play(scene).hardware.times} == {None}

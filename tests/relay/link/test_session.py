@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from relay.link import messages as m
 from relay.link.bounds import (
     ACTIVE_PATIENCE_S,
     BEAT_ACTIVE_S,
     BEAT_IDLE_S,
+    BEAT_MEASURING_S,
+    CLOCK_SAMPLES,
     ECHO_IDLE_S,
     GREETING_S,
+    LEAD_MARGIN_S,
     LINK_SILENCE_S,
+    MEASURE_AGAIN_S,
 )
 from relay.link.codec import encode
 from relay.link.errors import LinkRefused, LinkViolation
@@ -23,14 +28,15 @@ HELLO = m.Hello(m.VERSION, "attic")
 class Pair:
     """A hub's and a relay's session with a wire between them, on one clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, capabilities: tuple[str, ...] = ()) -> None:
         self.now = 100.0
+        self.hello = replace(HELLO, capabilities=capabilities)
         self.hub = HubSession("hub", self.now)
         self.relay = RelaySession(self.now)
 
     def greet(self) -> Pair:
-        message, welcome = self.hub.receive(self.relay.send(HELLO), self.now)
-        assert message == HELLO
+        message, welcome = self.hub.receive(self.relay.send(self.hello), self.now)
+        assert message == self.hello
         assert welcome is not None
         self.relay.receive(welcome, self.now)
         return self
@@ -156,7 +162,49 @@ def test_round_trip_and_clock_offset_are_measured() -> None:
         pair.beat(0.030)
         pair.now = pair.hub.deadline
     assert pair.hub.round_trip_ms == pytest.approx(30)
-    assert pair.hub.clock_offset_us == pytest.approx(0, abs=1)
+    assert pair.hub.clock.theirs(pair.now) == pytest.approx(pair.now, abs=1e-5)
+
+
+def test_a_relays_clock_is_measured_while_somebody_is_about_to_name_times() -> None:
+    pair = Pair(capabilities=("timed",)).greet()
+    pair.beat(0.02)
+    assert pair.hub.deadline == pytest.approx(pair.now + BEAT_IDLE_S, abs=0.1)
+    assert pair.hub.lead(pair.now) is None
+    began = pair.now
+    for _ in range(CLOCK_SAMPLES - 1):
+        pair.now = max(pair.now, pair.hub.deadline)
+        pair.beat(0.02, active=True)
+    assert pair.now - began < 2
+    assert pair.hub.lead(pair.now) == pytest.approx(0.02 + LEAD_MARGIN_S)
+    assert pair.hub.theirs_us(pair.now) == pytest.approx(pair.now * 1e6, abs=2)
+    # Beats come as always then; after a while without a time it is measured once more.
+    for _ in range(2):
+        pair.now = pair.hub.deadline
+        pair.beat(active=True)
+    assert pair.hub.deadline == pytest.approx(pair.now + BEAT_ACTIVE_S)
+    pair.now += MEASURE_AGAIN_S + 1
+    assert pair.hub.lead(pair.now) is not None
+    pair.beat(active=True)
+    assert pair.hub.deadline == pytest.approx(pair.now + BEAT_MEASURING_S)
+
+
+def test_a_relay_that_takes_no_times_is_named_none() -> None:
+    pair = Pair().greet()
+    for _ in range(CLOCK_SAMPLES):
+        pair.beat(0.02)
+        pair.now = pair.hub.deadline
+    assert pair.hub.lead(pair.now) is None
+
+
+def test_a_relay_whose_clock_cannot_be_is_named_no_time() -> None:
+    pair = Pair(capabilities=("timed",)).greet()
+    for _ in range(CLOCK_SAMPLES):
+        frame = pair.hub.beat(pair.now, {})
+        beat, _ = pair.relay.receive(frame, pair.now)
+        assert isinstance(beat, m.Beat)
+        pair.hub.receive(encode(m.Echo(beat.number, beat.time_us, 0)), pair.now)
+    assert pair.hub.lead(pair.now) is not None
+    assert pair.hub.theirs_us(50.0) is None
 
 
 @pytest.mark.parametrize(("active", "limit_s"), [(True, ACTIVE_PATIENCE_S), (False, ECHO_IDLE_S)])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forwarder.access.tokens import TokenGrant
 from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue
-from forwarder.devices.driver import Fate
+from forwarder.devices.driver import Fate, Outcome
 from forwarder.errors import HardwareError, UnknownDevice
 from forwarder.sources.virtual.source import GroupRule
+from forwarder.stop.hold import Wish
+from relay.link.messages import ErrorCode
 from tests.doubles.virtual_house import VirtualHouse, lived
 
 VIBRATE, ROTATE = OutputType.VIBRATE, OutputType.ROTATE
@@ -174,5 +178,79 @@ def test_a_guest_who_may_not_see_the_group_does_not_drive_it() -> None:
         with pytest.raises(UnknownDevice):
             house.hub.output(house.app, command)
         assert house.calls(0) == []
+
+    lived(scene())
+
+
+# --- values with a time ---------------------------------------------------------------------------
+
+
+async def timed(house: VirtualHouse) -> None:
+    await house.come(*house.noras, house.stroker)
+    for driver, lead_s in zip(house.drivers, (0.02, 0.07, None), strict=True):
+        driver.lead_s = lead_s
+
+
+def test_members_begin_at_once_as_late_as_the_slowest_way_asks_for() -> None:
+    async def scene() -> None:
+        house = VirtualHouse(ALL)
+        await timed(house)
+        house.say(house.named("All toys"), VIBRATE, 50)
+        at = asyncio.get_running_loop().time() + 0.07
+        assert [driver.times for driver in house.drivers] == [[at], [at], []]
+        # One that takes times, alone: there is nothing to wait for.
+        house.drivers[0].lead_s = None
+        house.say(house.named("All toys"), VIBRATE, 60)
+        assert house.drivers[1].times[-1] is None
+
+    lived(scene())
+
+
+def _late(outcome: Outcome) -> None:
+    outcome.set_exception(HardwareError(ErrorCode.LATE, "its time was over when it came"))
+
+
+def test_a_member_that_was_told_too_late_is_told_once_more_without_a_time() -> None:
+    async def scene() -> None:
+        house = VirtualHouse(ALL)
+        await timed(house)
+        house.drivers[1].slow = True
+        outcome = house.say(house.named("All toys"), VIBRATE, 50)
+        assert outcome is not None
+        _late(house.drivers[1].waiting.pop())
+        await asyncio.sleep(0.001)
+        assert house.drivers[1].times[-1] is None
+        told = [call for call in house.calls(1) if call[0] == "output"]
+        assert told == [("output", 0, "Vibrate", 10, 0)] * 2
+        house.drivers[1].finish()
+        assert await outcome is Fate.TAKEN
+
+    lived(scene())
+
+
+@pytest.mark.parametrize("meanwhile", ["stop", "another's stop", "newer", "hold"])
+def test_not_if_anything_came_in_between(meanwhile: str) -> None:
+    async def scene() -> None:
+        house = VirtualHouse(ALL)
+        await timed(house)
+        group = house.named("All toys")
+        house.drivers[1].slow = True
+        outcome = house.say(group, VIBRATE, 50)
+        assert outcome is not None
+        late = house.drivers[1].waiting.pop()
+        match meanwhile:
+            case "stop":
+                house.stop(group)
+            case "another's stop":
+                house.stop(house.noras[1])
+            case "newer":
+                house.say(group, VIBRATE, 0)
+            case "hold":
+                house.hub.hold.wish(Wish.STOP, "person", 0.0)
+        house.calls(1)
+        _late(late)
+        with pytest.raises(HardwareError, match="its time was over"):
+            await outcome
+        assert "output" not in {call[0] for call in house.calls(1)}
 
     lived(scene())
