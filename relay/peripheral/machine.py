@@ -163,16 +163,16 @@ class Machine(Outcomes):
             self._joined.append(message.id)
             self._trigger_stop(now, None)
             return self._go(now)
-        others: list[int] = []
+        keys, others = set[int](), list[int]()
         if message.all:
             outputs, others = self._slots.drop_writes()
-            outputs += self._timed.drop()
         else:
             keys = {k for p in message.packets for k in p.keys}
             outputs = self._slots.drop_keys(keys, now)
-            if self._timed.due < _NEVER:
-                timed, others = self._timed.stop(keys)
-                outputs += timed
+        if self._timed.due < _NEVER:
+            timed, unlike = self._timed.stop(keys, everything=message.all)
+            outputs += timed
+            others += unlike
         for id in others:
             self._fail(id, ErrorCode.GATE, "a stop came before it")
         self._superseded(outputs)

@@ -74,10 +74,10 @@ class TimedValues:
         ]
         return self._take(gone)
 
-    def stop(self, keys: Collection[int]) -> tuple[list[int], list[int]]:
-        """Nothing waits any more. Return the ids of what a Stop of these slots takes the place of,
-        and all others."""
-        superseded = [each for each in self._waiting if not each.keys.isdisjoint(keys)]
+    def stop(self, keys: Collection[int], *, everything: bool) -> tuple[list[int], list[int]]:
+        """Nothing waits any more. Return the ids of what the Stop takes the place of, and all
+        others."""
+        superseded = [e for e in self._waiting if everything or not e.keys.isdisjoint(keys)]
         return self._take(superseded), self.drop()
 
     def drop(self) -> list[int]:

@@ -25,6 +25,7 @@ class DelayedChannel:
         self._delay = delay
         self._sent = self._got = 0
         self._last = 0.0
+        self._next: Frame | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -32,16 +33,33 @@ class DelayedChannel:
         return self._inner.peer
 
     async def send(self, frame: Frame) -> None:
+        self._stamp()
+        await self._inner.send(frame)
+
+    @property
+    def ready(self) -> bool:
+        return self._inner.ready
+
+    def send_now(self, frame: Frame) -> bool:
+        if not self._inner.send_now(frame):
+            return False
+        self._stamp()
+        return True
+
+    def _stamp(self) -> None:
         self._last = max(self._last, self._loop.time() + self._delay())
         self._outbox[self._sent] = self._last
         self._sent += 1
-        await self._inner.send(frame)
 
     async def receive(self) -> Frame:
-        frame = await self._inner.receive()
-        due = self._inbox.pop(self._got)
-        self._got += 1
+        if self._next is None:
+            self._next = await self._inner.receive()
+        due = self._inbox[self._got]
         await asyncio.sleep(max(0.0, due - self._loop.time()))
+        # Whoever was cancelled meanwhile has lost nothing.
+        frame, self._next = self._next, None
+        del self._inbox[self._got]
+        self._got += 1
         return frame
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
