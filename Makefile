@@ -13,6 +13,7 @@
 #   make soak    16 clients and 8 devices for 10 minutes of virtual time
 #   make ble-vm  the relay on a genuine Bluetooth stack, in a virtual machine of its own
 #   make bench   speed and memory, beside a floor measured in the same run
+#   make workarounds whether the quirks that we work round are still there
 #   make pythons the unit suites on every Python >= 3.11 that is found
 
 PYTHON ?= python3
@@ -23,7 +24,7 @@ SECONDS ?= 60
 STEPS ?= 1000000
 SEEDS ?= 20
 
-.PHONY: run test check lint bench faults hostile radios seeds mutants fuzz soak ble-vm pythons clean
+.PHONY: run test check lint bench faults hostile radios seeds mutants fuzz soak ble-vm workarounds pythons clean
 
 run: $(BIN)/.installed
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -75,6 +76,9 @@ soak: $(BIN)/.ready
 
 ble-vm: $(BIN)/.ready
 	$(BIN)/python -m tests.ble_vm
+
+workarounds: $(BIN)/.ready
+	$(BIN)/python -m pytest -q tests/workarounds
 
 # Each in an environment of its own below build/; what a version has no wheel for is left out by name.
 pythons:

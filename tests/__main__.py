@@ -32,6 +32,8 @@ REAL_TIME = (
 )
 # Of these and besides these.
 ALONE = ("benchmarks", "faults/test_strangers.py", "hostile")
+# No part of it: whether libraries still have the quirks that we work round (`make workarounds`).
+APART = ("workarounds",)
 INTERRUPTED = 2  # pytest's code for Ctrl-C
 
 
@@ -79,8 +81,10 @@ class Go:
 
 def goes() -> tuple[Go, ...]:
     """All there are, in order."""
-    real, alone = ([os.path.relpath(HERE / path, TREE) for path in of] for of in (REAL_TIME, ALONE))
-    but_real = [f"--ignore={path}" for path in (*real, *alone)]
+    real, alone, apart = (
+        [os.path.relpath(HERE / path, TREE) for path in of] for of in (REAL_TIME, ALONE, APART)
+    )
+    but_real = [f"--ignore={path}" for path in (*real, *alone, *apart)]
     but_alone = [f"--ignore={path}" for path in alone]
     return (
         Go("virtual time", ["-n", "auto", "--dist", "worksteal", *but_real]),

@@ -386,8 +386,8 @@ class _Arrival:
         if self._counted.transport is not None:
             self._counted.transport.abort()
             return
-        # TLS is under way. Cancelling that would leave the socket open in uvloop (0.23), which
-        # keeps it to itself; the end of the stream ends it in every loop.
+        # TLS is under way, and its transport is the loop's own yet: the end of the stream ends it
+        # in every loop, at once.
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
