@@ -6,10 +6,9 @@ client leaves, what it drove last is stopped and nothing else. While the person 
 or has muted a client, nothing is driven: `output` is the only way to a device, see
 forwarder.stop.hold.
 
-Whoever gave the newest command of a feature owns it (`_owners`), and ownership has one use: to know
-what must be stopped when an owner leaves, is muted, or loses its grant. It gives no priority; two
-people at one toy see each other's commands win in turn, as with two hands on one dial. A stop takes
-ownership away without giving it to anybody: who said it may have driven nothing.
+Whoever gave the newest command of a feature owns it (`_owners`), which has one use: to know what to
+stop when an owner leaves, is muted, or loses its grant. It gives no priority: two people at one toy
+are two hands on one dial. A stop takes ownership away and gives it to nobody.
 """
 
 from __future__ import annotations
