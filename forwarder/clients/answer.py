@@ -47,7 +47,7 @@ class PendingAnswer:
         if not outcomes:
             self._answer()
         for outcome in outcomes:
-            outcome.add_done_callback(self._settled)
+            outcome.then(self._settled)
 
     def also(self, request: ClientRequest) -> bool:
         """Answer `request` too; False if too many wait for this one."""

@@ -21,13 +21,45 @@ class Fate(Enum):
     BY_ITSELF = "its relay, which is away, has stopped the device by itself"
 
 
-Outcome = asyncio.Future[Fate]
-"""One command on its way, from the radio's answer to whoever asked. Fails with HardwareError."""
+class Outcome(asyncio.Future[Fate]):
+    """One command on its way, from the radio's answer to whoever asked: the same object at every
+    step. Fails with HardwareError.
+
+    Whoever only has to note how it ends says so with `then`: that is called in the call that
+    settles it, in the order in which it was asked for, and not in a later turn of the event loop.
+    """
+
+    _then: tuple[Callable[[Outcome], object], ...] = ()
+
+    def then(self, call: Callable[[Outcome], object]) -> None:
+        """Have `call` called once this is settled, at once if it is. It must not raise."""
+        if self.done():
+            call(self)
+        else:
+            self._then += (call,)
+
+    def set_result(self, fate: Fate) -> None:
+        super().set_result(fate)
+        for call in self._then:
+            call(self)
+
+    def set_exception(self, error: type | BaseException) -> None:
+        super().set_exception(error)
+        for call in self._then:
+            call(self)
+
+    def cancel(self, msg: object = None) -> bool:
+        """As of any future: whoever waited was cancelled. It ends nothing of what is on its way."""
+        cancelled = super().cancel(msg)
+        if cancelled:
+            for call in self._then:
+                call(self)
+        return cancelled
 
 
 def settled(fate: Fate = Fate.TAKEN) -> Outcome:
     """An outcome that is there already."""
-    outcome: Outcome = asyncio.get_running_loop().create_future()
+    outcome = Outcome()
     outcome.set_result(fate)
     return outcome
 

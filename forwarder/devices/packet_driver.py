@@ -109,7 +109,7 @@ class PacketDriver:
         except DeviceError:
             self._hardware.own_stop()
             raise
-        outcome.add_done_callback(self._counted)
+        outcome.then(self._counted)
         return outcome
 
     def _counted(self, outcome: Outcome) -> None:
@@ -121,10 +121,10 @@ class PacketDriver:
         """What stops a device whose off is a toggle: behind what was sent, never in its place."""
         if not packets:
             return self._hardware.output((), merge=False, at_rest=True)
-        final: Outcome = asyncio.get_running_loop().create_future()
+        final = Outcome()
 
         def give_up() -> None:
-            self._hardware.own_stop().add_done_callback(let_go)
+            self._hardware.own_stop().then(let_go)
 
         def pressed(outcome: Outcome) -> None:
             if _arrived(outcome):
@@ -145,7 +145,7 @@ class PacketDriver:
         except DeviceError:
             give_up()
         else:
-            outcome.add_done_callback(pressed)
+            outcome.then(pressed)
         return final
 
     def recall(self, feature: int, value: FeatureValue, *, again: bool) -> Outcome | None:
@@ -215,8 +215,8 @@ class PacketDriver:
         except DeviceError as error:
             self._on_failed(error)
             return
-        outcome.add_done_callback(self._tick_written)
         self._schedule_tick()
+        outcome.then(self._tick_written)
 
     def _tick_written(self, outcome: Outcome) -> None:
         error = None if outcome.cancelled() else outcome.exception()

@@ -223,14 +223,7 @@ class Device:
         feature = self._feature(feature_index)
         wanted = FeatureValue(kind, *feature.to_device(kind, value, duration_ms))
         if self.truth.asked(feature_index) == wanted and self.truth.certain(feature_index):
-            under_way = self._outcomes.get(feature_index)
-            if under_way is None:
-                return None
-            # One that has failed, but has not said so yet, is no news to share.
-            if not under_way.done():
-                return under_way
-            if worked(under_way):
-                return None
+            return self._outcomes.get(feature_index)
         outcome = self._driver.output(feature_index, kind, wanted.steps, wanted.duration_ms, at)
         # Only now: what the driver refused at once has not been handed over.
         self._follow({feature_index: wanted}, outcome)
@@ -244,7 +237,7 @@ class Device:
             self._outcomes[index] = outcome
         self._under_way[given.number] = outcome
         started = outcome.get_loop().time()
-        outcome.add_done_callback(partial(self._ended, given, started, corrects))
+        outcome.then(partial(self._ended, given, started, corrects))
 
     def _ended(self, given: Given, started: float, corrects: bool, done: Outcome) -> None:
         self._answered(given.values, done)
@@ -274,7 +267,7 @@ class Device:
     def _carried(self, given: Given, newest: Sequence[int], behind: Sequence[Outcome]) -> None:
         """Another feature's packet took its place, and carries `newest`, too. Which one of those
         `behind` it was, only the relay knows: taken when all were, in doubt if one was not."""
-        carried: Outcome = behind[0].get_loop().create_future()
+        carried = Outcome()
         for index in newest:
             self._outcomes[index] = carried
         left = len(behind)
@@ -302,7 +295,7 @@ class Device:
                 carried.exception()  # nobody has to look
 
         for outcome in behind:
-            outcome.add_done_callback(one_ended)
+            outcome.then(one_ended)
 
     def _recall(self, index: int, given: Given, corrects: bool) -> None:
         """Its newest command failed, and must not be carried out by what comes later."""

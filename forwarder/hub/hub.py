@@ -13,7 +13,6 @@ are two hands on one dial. A stop takes ownership away and gives it to nobody.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 
@@ -356,7 +355,7 @@ class Hub:
             # A fault boundary: what goes wrong with one device must not keep the others running.
             log.exception("%s could not be told to stop", device.shown_name)
             return HardwareError(ErrorCode.REFUSED, "an error in the hub, see its log.")
-        outcome.add_done_callback(lambda done: _report_stop(device, done))
+        outcome.then(lambda done: _report_stop(device, done))
         return outcome
 
     # --- inputs ---------------------------------------------------------------------------------
@@ -387,7 +386,7 @@ class Hub:
 
 
 def _failed(error: HardwareError) -> Outcome:
-    failed: Outcome = asyncio.get_running_loop().create_future()
+    failed = Outcome()
     failed.set_exception(error)
     failed.exception()  # nobody has to look
     return failed

@@ -54,7 +54,7 @@ class Subscriptions:
         key = (device.index, feature, kind)
         one = self._inputs.setdefault(key, _SharedInput(device, feature, kind))
         begun = one.heard_by.take(client)
-        outcome: Outcome = begun.get_loop().create_future()
+        outcome = Outcome()
 
         def told(begun: Outcome) -> None:
             error = None if begun.cancelled() else begun.exception()

@@ -64,7 +64,7 @@ class Meter:
         if outcome is None:
             self.outputs["coalesced"] += 1
         else:
-            outcome.add_done_callback(partial(self._ended, index, began))
+            outcome.then(partial(self._ended, index, began))
 
     def refused(self, error: DeviceError) -> None:
         """An output was refused at once."""

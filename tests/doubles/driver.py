@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import InputCommand, InputType, OutputType
@@ -32,7 +31,7 @@ class RecordingDriver:
         self.waiting: list[Outcome] = []
 
     def _outcome(self) -> Outcome:
-        outcome: Outcome = asyncio.get_running_loop().create_future()
+        outcome = Outcome()
         if self.broken:
             outcome.set_exception(HardwareError(ErrorCode.REFUSED, "the radio said no"))
             outcome.exception()
@@ -77,7 +76,7 @@ class RecordingDriver:
         self.calls.append(("subscribe", feature, kind.value))
         outcome = self._outcome()
         if self.hold:
-            outcome = asyncio.get_running_loop().create_future()
+            outcome = Outcome()
             self.waiting.append(outcome)
         self.listeners[feature, kind] = on_reading
         return outcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Sequence
 
@@ -44,7 +43,7 @@ class RecordingHardware:
         return ()
 
     def _outcome(self) -> Outcome:
-        outcome: Outcome = asyncio.get_running_loop().create_future()
+        outcome = Outcome()
         outcome.set_result(Fate.TAKEN)
         return outcome
 
@@ -65,7 +64,7 @@ class RecordingHardware:
         self.calls.append(("output", tuple(p.data for p in packets), merge, at_rest))
         outcome = self._outcome()
         if self.failing:
-            outcome = asyncio.get_running_loop().create_future()
+            outcome = Outcome()
             outcome.set_exception(HardwareError(ErrorCode.RADIO, "the radio said no"))
         return outcome
 
@@ -120,6 +119,6 @@ class RecordingHardware:
 
 
 def _done() -> Outcome:
-    done: Outcome = asyncio.get_running_loop().create_future()
+    done = Outcome()
     done.set_result(Fate.TAKEN)
     return done

@@ -213,7 +213,7 @@ class RelayHardware:
         outcome = link.carry(
             lambda id: wire.Output(id, self.p, frames, merge, at_rest, moves_ms, at_us, off)
         )
-        outcome.add_done_callback(self._passed)
+        outcome.then(self._passed)
         if at_rest:
             self._off_when(outcome)
         return outcome
@@ -236,7 +236,7 @@ class RelayHardware:
                 self._wrote = False
 
         if self._wrote:
-            outcome.add_done_callback(settled)
+            outcome.then(settled)
 
     def stop(
         self, packets: Sequence[EndpointWrite], *, everything: bool, at_rest: bool = False
@@ -296,7 +296,7 @@ class RelayHardware:
             if _failed(done) and self._listeners.get(h) is on_value:
                 del self._listeners[h]
 
-        outcome.add_done_callback(begun)
+        outcome.then(begun)
         return outcome
 
     def unsubscribe(self, endpoint: str) -> Outcome:
@@ -316,7 +316,7 @@ class RelayHardware:
             if not _failed(done) and self._unsure.get(h) is done:
                 del self._unsure[h]
 
-        outcome.add_done_callback(settled)
+        outcome.then(settled)
         return outcome
 
     def _settle_notifications(self) -> None:

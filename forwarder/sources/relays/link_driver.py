@@ -20,7 +20,7 @@ from forwarder.connectors.bounds import (
     NOTIFICATIONS_S,
     WEIGHT_BYTES,
 )
-from forwarder.devices.driver import Outcome as Carried
+from forwarder.devices.driver import Outcome
 from forwarder.sources.relays.waiting import Asking, Carrying, Orphaned, ReplyFuture, Waiting
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, TooLarge
@@ -149,7 +149,9 @@ class RelayLink:
     def fail_peripheral(self, p: int, why: str) -> None:
         """End every wait on one peripheral: it is gone."""
         for number in [n for n, entry in self._waiting.items() if entry.peripheral == p]:
-            self._waiting.pop(number).fail(ErrorCode.GONE, why)
+            # Whoever hears of the first may have ended the others.
+            if (entry := self._waiting.pop(number, None)) is not None:
+                entry.fail(ErrorCode.GONE, why)
 
     # --- out ------------------------------------------------------------------------------------
 
@@ -160,9 +162,9 @@ class RelayLink:
 
         The future fails with HardwareError: refused by the relay, timed out, link gone, congested.
         """
-        outcome: ReplyFuture = self._loop.create_future()
-        self._ask(make, lambda until, p: Asking(outcome, until, p), deadline_s)
-        return outcome
+        asking = Asking()
+        self._ask(make, asking, deadline_s)
+        return asking
 
     def carry(
         self,
@@ -170,25 +172,21 @@ class RelayLink:
         *,
         deadline_s: float = REQUEST_S,
         orphaned: Orphaned | None = None,
-    ) -> Carried:
+    ) -> Outcome:
         """The same for a command whose sender only wants to know whether it was carried out.
 
         `orphaned` is given the outcome if the link ends before the relay answered.
         """
-        outcome: Carried = self._loop.create_future()
-        self._ask(make, lambda until, p: Carrying(outcome, until, p, orphaned), deadline_s)
-        return outcome
+        carrying = Carrying()
+        carrying.orphaned = orphaned
+        self._ask(make, carrying, deadline_s)
+        return carrying
 
-    def _ask(
-        self,
-        make: Callable[[int], Request],
-        waiting: Callable[[float, int | None], Waiting],
-        deadline_s: float,
-    ) -> None:
+    def _ask(self, make: Callable[[int], Request], entry: Waiting, deadline_s: float) -> None:
         now = self._loop.time()
         request = make(self.session.request_id())
         peripheral = None if isinstance(request, StopAll | Forget) else request.peripheral
-        entry = waiting(now + deadline_s, peripheral)
+        entry.until, entry.peripheral = now + deadline_s, peripheral
         if self.ended is not None:
             entry.link_ended(self.ended)
             return
@@ -322,8 +320,8 @@ class RelayLink:
 
     def _expire(self, now: float) -> None:
         for number in [n for n, entry in self._waiting.items() if entry.until <= now]:
-            entry = self._waiting.pop(number)
-            entry.fail(ErrorCode.TIMEOUT, "the relay did not answer in time")
+            if (entry := self._waiting.pop(number, None)) is not None:
+                entry.fail(ErrorCode.TIMEOUT, "the relay did not answer in time")
 
     # --- in -------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ class OpenStops:
 
     def new(self) -> Outcome:
         """One that is asked for while the link is gone."""
-        outcome: Outcome = asyncio.get_running_loop().create_future()
+        outcome = Outcome()
         if self._timer is None:
             self._answer(outcome)
         else:

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from forwarder.devices.driver import Fate
-from forwarder.devices.driver import Outcome as Carried
+from forwarder.devices.driver import Fate, Outcome
 from forwarder.errors import HardwareError, NoPlace
 from relay.link.messages import Done, ErrorCode, Failed, Reply
 
 ReplyFuture = asyncio.Future[Reply]
-Orphaned = Callable[[Carried], None]
+Orphaned = Callable[[Outcome], None]
 """Takes an outcome that the end of the link leaves open, and sees to it that it is settled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """Somebody waits for a reply as such. `until`: the deadline."""
+class Asking(asyncio.Future[Reply]):
+    """A request whose reply as such is waited for. `until`: the deadline."""
 
-    outcome: ReplyFuture
-    until: float
-    peripheral: int | None
+    until = float("inf")
+    peripheral: int | None = None
 
     def fail(self, code: ErrorCode, text: str) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(HardwareError(code, text))
+        if not self.done():
+            self.set_exception(HardwareError(code, text))
             # Whoever needs the outcome awaits it; nobody has to.
-            self.outcome.exception()
+            self.exception()
 
     def link_ended(self, why: str) -> None:
         self.fail(ErrorCode.GONE, why)
@@ -36,40 +32,39 @@ class Asking:
     def settle(self, reply: Reply) -> None:
         if isinstance(reply, Failed):
             text = reply.text or f"the relay says: {reply.code.value}"
-            if reply.full and not self.outcome.done():
-                self.outcome.set_exception(NoPlace(reply.code, text))
-                self.outcome.exception()
+            if reply.full and not self.done():
+                self.set_exception(NoPlace(reply.code, text))
+                self.exception()
             self.fail(reply.code, text)
-        elif not self.outcome.done():  # else whoever waited was cancelled
-            self.outcome.set_result(reply)
+        elif not self.done():  # else whoever waited was cancelled
+            self.set_result(reply)
 
 
-@dataclass(frozen=True, slots=True)
-class Carrying:
-    """Somebody waits for what becomes of a command."""
+class Carrying(Outcome):
+    """A command of which only its fate counts: its outcome waits for the reply itself. `orphaned`
+    is given it if the link ends before."""
 
-    outcome: Carried
-    until: float
-    peripheral: int | None
-    orphaned: Orphaned | None
+    until = float("inf")
+    peripheral: int | None = None
+    orphaned: Orphaned | None = None
 
     def fail(self, code: ErrorCode, text: str) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(HardwareError(code, text))
-            self.outcome.exception()
+        if not self.done():
+            self.set_exception(HardwareError(code, text))
+            self.exception()
 
     def link_ended(self, why: str) -> None:
         if self.orphaned is None:
             self.fail(ErrorCode.GONE, why)
         else:
-            self.orphaned(self.outcome)
+            self.orphaned(self)
 
     def settle(self, reply: Reply) -> None:
         if isinstance(reply, Failed):
             self.fail(reply.code, reply.text or f"the relay says: {reply.code.value}")
-        elif not self.outcome.done():
+        elif not self.done():
             superseded = isinstance(reply, Done) and reply.superseded
-            self.outcome.set_result(Fate.SUPERSEDED if superseded else Fate.TAKEN)
+            self.set_result(Fate.SUPERSEDED if superseded else Fate.TAKEN)
 
 
 Waiting = Asking | Carrying

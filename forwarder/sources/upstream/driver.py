@@ -98,7 +98,7 @@ class UpstreamDriver:
         if self._gone is not None:
             raise HardwareError(ErrorCode.GONE, self._gone)
         command = self._command(feature, kind, value, duration_ms)
-        outcome: Outcome = asyncio.get_running_loop().create_future()
+        outcome = Outcome()
         slot = self._slots.setdefault(feature, _Slot())
         if slot.asked is None:
             self._send(slot, command, outcome)
@@ -186,7 +186,7 @@ class UpstreamDriver:
                 if slot.asked is not None:
                     # Not sent yet: it must not come behind the stop.
                     self._session.withdraw(slot.asked.id)
-        outcome: Outcome = asyncio.get_running_loop().create_future()
+        outcome = Outcome()
         scope = None if features is None else frozenset(features)
         under_way = self._stopping.get(scope)
         if under_way is not None and under_way.sent == self._sent:
@@ -271,7 +271,7 @@ class UpstreamDriver:
             reply = self._ask_input(feature, kind, command)
         except ForwarderError as error:
             raise _hardware_error(error) from error
-        outcome: Outcome = asyncio.get_running_loop().create_future()
+        outcome = Outcome()
         late = asyncio.get_running_loop().call_later(READ_S, _settle, outcome, self._no_answer())
 
         def answered(reply: asyncio.Future[ServerMessage]) -> None:

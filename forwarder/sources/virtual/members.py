@@ -6,7 +6,6 @@ Every answer is exact: what a member did not take, the virtual device did not ta
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -169,7 +168,7 @@ def _or_late(
     outcome: Outcome, still: Callable[[], bool], now: Callable[[], Outcome | None]
 ) -> Outcome:
     """`outcome`, or if that was too late for its time and is `still` wanted, that of `now`."""
-    whole: Outcome = outcome.get_loop().create_future()
+    whole = Outcome()
 
     def ended(done: Outcome) -> None:
         error = None if done.cancelled() else done.exception()
@@ -192,9 +191,9 @@ def _or_late(
         if again is done:
             ended(done)
         else:
-            again.add_done_callback(ended)
+            again.then(ended)
 
-    outcome.add_done_callback(first)
+    outcome.then(first)
     return whole
 
 
@@ -225,7 +224,7 @@ def together(
     outcomes: Sequence[tuple[str, Outcome]], refused: Sequence[DeviceError] = ()
 ) -> Outcome:
     """One outcome for all: taken when each is, failed with the words of the first that failed."""
-    whole: Outcome = asyncio.get_running_loop().create_future()
+    whole = Outcome()
     left = len(outcomes)
 
     def ended() -> None:
@@ -256,5 +255,5 @@ def together(
     if not outcomes:
         ended()
     for _, outcome in outcomes:
-        outcome.add_done_callback(one_ended)
+        outcome.then(one_ended)
     return whole

@@ -233,7 +233,7 @@ class StandInDriver:
             if error is not None:
                 self._failed(str(error))
 
-        outcome.add_done_callback(ended)
+        outcome.then(ended)
 
     def _failed(self, reason: str) -> None:
         """Nobody knows what it does now, and no app says 0 any more: it is stopped, which is tried

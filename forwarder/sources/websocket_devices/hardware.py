@@ -186,7 +186,7 @@ class _Here:
         deadline_s: float = 0.0,
         orphaned: Callable[[Outcome], None] | None = None,
     ) -> Outcome:
-        outcome: Outcome = self._loop.create_future()
+        outcome = Outcome()
 
         def replied(reply: Reply) -> None:
             late = isinstance(reply, Done) and reply.superseded

@@ -59,7 +59,7 @@ class Peripheral(RecordingHardware):
     def subscribe(self, endpoint: str, on_value: OnNotification) -> Outcome:
         super().subscribe(endpoint, on_value)
         loop = asyncio.get_running_loop()
-        outcome: Outcome = loop.create_future()
+        outcome = Outcome()
 
         def turn(left: int) -> None:
             if left:
@@ -160,7 +160,7 @@ def test_a_toy_that_does_not_take_its_stop_is_no_device() -> None:
     class Stubborn(Peripheral):
         def stop(self, packets: Any, *, everything: bool, at_rest: bool = False) -> Outcome:
             outcome = super().stop(packets, everything=everything, at_rest=at_rest)
-            outcome = outcome.get_loop().create_future()
+            outcome = Outcome()
             outcome.set_exception(HardwareError(ErrorCode.RADIO, "the radio said no"))
             return outcome
 

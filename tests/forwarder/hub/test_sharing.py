@@ -33,7 +33,7 @@ class Far:
         if self.away:
             raise GONE
         self.calls += what
-        outcome: Outcome = asyncio.get_running_loop().create_future()
+        outcome = Outcome()
         self.waiting.append(outcome)
         if not self.slow:
             self.finish()

@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 async def ended(meter: Meter, clock: Clock, with_: Fate | Exception | None) -> None:
     """One output that ends so, 30 ms after it was handed on; None: it is cancelled."""
-    outcome: Outcome = asyncio.get_running_loop().create_future()
+    outcome = Outcome()
     meter.handed(0, outcome, clock.now)
     clock.now += 0.03
     if isinstance(with_, Fate):
