@@ -1,6 +1,8 @@
 // The hub's HTTP API, and this page's right to use it. A page that is open on the hub's own machine
 // asks for a token of its own; elsewhere the person brings one, kept until the tab is closed.
 
+import { heard, t } from './words.js';
+
 const KEPT = 'forwarder-token';
 const UNAUTHORISED = 401;
 // Names that no network gives a meaning to: under any other the hub gives out no token.
@@ -35,15 +37,13 @@ export function forgetToken() {
 export function enter() {
   if (!atHome || token()) return Promise.resolve('');
   asking ??= alone()
-    .then(yes => { if (!yes) throw new Refused(UNAUTHORISED, OVERHEARD); })
+    .then(yes => { if (!yes) throw new Refused(UNAUTHORISED, t('overheard')); })
     .then(() => send('POST', '/page', undefined, {}, ''))
     .then(made => { own = made.token; return ''; }, error => (error.home ? goHome(error.home) : error.status ? error.message : ''))
     .finally(() => { asking = null; });
   return asking;
 }
 
-const OVERHEARD = 'Another program that had this address before still listens in this browser: close all'
-  + ' tabs of this address, and open it again.';
 const ALONE_MS = 1000;
 const AGAIN = 'forwarder-alone';
 
@@ -82,7 +82,7 @@ async function goHome(home) {
       return await new Promise(() => {});
     }
   } catch { /* not here */ }
-  return `The hub's own address, ${home}, cannot be reached from this browser. A token signs you in here: \`forwarder token admin\`.`;
+  return t('home.unreachable', { home });
 }
 
 // Call the API; resolves to the decoded answer, or null. Throws Refused with words for people.
@@ -121,9 +121,9 @@ async function send(method, path, body, more, as) {
       ...more,
     });
   } catch {
-    throw new Refused(0, 'The hub cannot be reached.');
+    throw new Refused(0, t('hub.unreachable'));
   }
   const data = answer.status === 204 ? null : await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, data?.error ?? `The hub refused (${answer.status}).`, answer.headers.get('Location'));
+  if (!answer.ok) throw new Refused(answer.status, data?.error ? heard(data.error) : t('hub.refused', { status: answer.status }), answer.headers.get('Location'));
   return data;
 }

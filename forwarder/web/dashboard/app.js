@@ -14,6 +14,7 @@ import { Setup } from './setup.js';
 import { Shares } from './shares.js';
 import { Toasts } from './toasts.js';
 import { Together } from './together.js';
+import { heard, language, start, t } from './words.js';
 
 const SCAN_S = 30;
 // A page that loads itself again because its token was not known does so once in a while only.
@@ -23,6 +24,8 @@ const RELOAD_MS = 10_000;
 let waiting = false;
 let lost = false;
 let changes = {};
+
+start($('language'), () => location.reload());
 
 const feed = new Feed(changed, link, silent);
 const devices = new Devices(feed);
@@ -44,7 +47,7 @@ const logTools = new LogTools();
 // Changes come ten times a second at most; drawing waits for the browser to be ready for it.
 function changed(state, change) {
   Object.assign(changes, change);
-  for (const trouble of change.trouble ?? []) warn(trouble);
+  for (const trouble of change.trouble ?? []) warn(heard(trouble));
   if (waiting) return;
   waiting = true;
   // A hidden page is not drawn; it catches up when it is seen.
@@ -71,21 +74,20 @@ function draw(state, change) {
   shares.draw(state, change);
 }
 
-const met = point => (point.registered ? `relays elsewhere come by ${point.url}`
-  : `meeting point ${point.url}: ${point.trouble}`);
+const met = point => t(point.registered ? 'met.here' : 'met.trouble', { url: point.url, trouble: heard(point.trouble) });
 
 function hub(hub) {
   if (!hub) return;
   text($('hub'), hub.name === 'hub' ? 'Buttplug Forwarder' : hub.name);
   document.title = `${hub.name} – Buttplug Forwarder`;
   text($('client-url'), hub.client_url);
-  text($('link-text'), `Apps connect to ${hub.client_url}`);
-  text($('about'), [`Version ${hub.version}`, ...hub.meetings.map(met)].join(' · '));
+  text($('link-text'), t('apps.connect', { url: hub.client_url }));
+  text($('about'), [t('version', { version: hub.version }), ...hub.meetings.map(met)].join(' · '));
   pairing.meetings(hub.meetings);
   attribute($('scan'), 'aria-pressed', `${hub.scanning}`);
-  text($('scan'), hub.scanning ? 'Scanning…' : 'Scan');
+  text($('scan'), t(hub.scanning ? 'scanning' : 'scan'));
   $('scan-here').disabled = hub.scanning;
-  text($('scan-here'), hub.scanning ? 'Scanning…' : 'Scan for devices');
+  text($('scan-here'), t(hub.scanning ? 'scanning' : 'scan.devices'));
 }
 
 function link(up, code, reason) {
@@ -96,7 +98,7 @@ function link(up, code, reason) {
   show($('board'), up || !$('board').hidden);
   show($('sign-in'), false);
   if (up) {
-    if (lost) say('The hub is back.');
+    if (lost) say(t('hub.back'));
     lost = false;
     hold.heard();
     return;
@@ -105,7 +107,7 @@ function link(up, code, reason) {
     unknown(reason);
     return;
   }
-  text($('link-text'), 'The hub cannot be reached. What this page drove is stopped.');
+  text($('link-text'), t('hub.lost'));
   lost = true;
 }
 
@@ -117,12 +119,12 @@ function silent(ms) {
   $('board').inert = hangs;
   if (!hangs) {
     hub(feed.state.hub);
-    say('The hub is heard again.');
+    say(t('hub.heard'));
     hold.heard();
     return;
   }
-  const since = new Date(Date.now() - ms).toLocaleTimeString([], { hour12: false });
-  text($('link-text'), `The hub is silent since ${since}. What you see may be old, and Stop may not arrive: switch off by hand what must stop.`);
+  const since = new Date(Date.now() - ms).toLocaleTimeString(language, { hour12: false });
+  text($('link-text'), t('hub.silent', { since }));
 }
 
 function unknown(reason) {
@@ -135,11 +137,11 @@ function unknown(reason) {
     else feed.open();
     return;
   }
-  if (had || atHome) $('sign-in-error').textContent = reason;
+  if (had || atHome) $('sign-in-error').textContent = heard(reason);
   show($('board'), false);
   show($('sign-in'), true);
   show($('sign-in-plain'), !isSecureContext);
-  text($('link-text'), 'Not signed in');
+  text($('link-text'), t('signin.not'));
   $('token').focus();
 }
 
@@ -148,7 +150,7 @@ $('sign-in-form').onsubmit = event => {
   keepToken($('token').value.trim());
   $('token').value = '';
   $('sign-in-error').textContent = '';
-  text($('link-text'), 'Connecting…');
+  text($('link-text'), t('connecting'));
   feed.open();
 };
 

@@ -1,15 +1,16 @@
 // What is around the devices: relays, apps, web pages that ask, and the log.
 
 import { call } from './api.js';
-import { $, attribute, keyed, klass, show, stamp, sure, text, warn } from './dom.js';
+import { $, attribute, byHand, keyed, klass, show, stamp, sure, text, warn } from './dom.js';
 import { Spark } from './spark.js';
-import * as words from './words.js';
+import * as figures from './figures.js';
+import { heard, language, put, t } from './words.js';
 
 // Origins that say little to people.
 const ASKS = {
-  'file://': ['A page that was opened from a file'],
-  '(empty)': ['A page that does not say where it is from'],
-  null: ['A page that hides where it is from, which any site can,'],
+  'file://': 'asks.file',
+  '(empty)': 'asks.silent',
+  null: 'asks.hidden',
 };
 
 export class Around {
@@ -39,9 +40,9 @@ export class Around {
     }, (row, relay) => {
       row.relay = relay;
       text(row.querySelector('h3'), relay.name);
-      text(row.querySelector('.value'), relay.connected ? words.ms(relay.round_trip_ms) : 'away');
+      text(row.querySelector('.value'), relay.connected ? figures.ms(relay.round_trip_ms) : t('away'));
       const line = row.querySelector('.text');
-      text(line, relay.blocked ?? about(relay));
+      text(line, heard(relay.blocked) ?? about(relay));
       klass(line, 'blocked', relay.blocked !== null || relay.radio?.on === false);
       show(row.querySelector('.row'), relay.paired);
       show(row.querySelector('.spark'), relay.connected);
@@ -51,7 +52,7 @@ export class Around {
   }
 
   async revoke(relay) {
-    if (!await sure(`${relay.name} loses its link at once, its devices stop, and it has to be paired again.`, 'Revoke')) return;
+    if (!await sure(t('revoke.sure', { name: relay.name }), t('revoke'))) return;
     try {
       await call('DELETE', `/relays/${encodeURIComponent(relay.name)}`);
     } catch (error) {
@@ -94,16 +95,16 @@ export class Around {
       const name = client?.name ?? mute.name;
       const app = ['app', 'hub', 'guest'].includes(client?.kind);
       text(row.querySelector('h3'), name);
-      text(row.querySelector('.value'), client ? (client.version === null ? client.kind : `${client.kind}, v${client.version}`) : 'away');
+      text(row.querySelector('.value'), client ? kindOf(client) : t('away'));
       const line = row.querySelector('.text');
-      text(line, mute ? `Muted${mute.by ? ` by ${mute.by}` : ''} since ${words.since(mute.since)}.` : drives(client, state.live));
+      text(line, mute ? t(mute.by ? 'muted.by' : 'muted', { by: mute.by, since: figures.since(mute.since) }) : drives(client, state.live));
       klass(line, 'muted', Boolean(mute));
       show(row.querySelector('.mute'), app && !mute);
       show(row.querySelector('.unmute'), Boolean(mute));
       show(row.querySelector('.end'), app);
       show(row.querySelector('.row'), app || Boolean(mute));
-      for (const [button, what] of [['mute', 'Mute'], ['unmute', 'Unmute'], ['end', 'Disconnect']]) {
-        attribute(row.querySelector(`.${button}`), 'aria-label', `${what} ${name}`);
+      for (const [button, what] of [['mute', 'mute.of'], ['unmute', 'unmute.of'], ['end', 'disconnect.of']]) {
+        attribute(row.querySelector(`.${button}`), 'aria-label', t(what, { name }));
       }
     });
     show($('client-list'), entries.length > 0);
@@ -113,14 +114,14 @@ export class Around {
   async app(path, name) {
     try {
       const done = await call('POST', path, { name, by: 'Dashboard' });
-      if (done.failed?.length) warn(`${done.failed.join(' ')} Switch it off by hand.`);
+      if (done.failed?.length) warn(byHand(done.failed));
     } catch (error) {
       warn(error.message);
     }
   }
 
   async disconnect(name) {
-    if (!await sure(`What ${name} drives is stopped, and its connection ends. It may come back by itself; Mute keeps it from driving.`, 'Disconnect')) return;
+    if (!await sure(t('disconnect.sure', { name }), t('disconnect'))) return;
     await this.app('/apps/disconnect', name);
   }
 
@@ -130,8 +131,8 @@ export class Around {
     keyed($('asked'), Object.entries(asked), origin => this.question(origin), () => {});
     keyed($('origin-list'), allowed.map(origin => [origin, origin]), origin => {
       const row = document.createElement('li');
-      const forget = button('Forget', () => this.answer('DELETE', origin));
-      forget.setAttribute('aria-label', `Forget ${origin}`);
+      const forget = button(t('forget'), () => this.answer('DELETE', origin));
+      forget.setAttribute('aria-label', t('forget.of', { name: origin }));
       row.append(span(origin), forget);
       return row;
     }, () => {});
@@ -141,17 +142,17 @@ export class Around {
   question(origin) {
     const row = document.createElement('li');
     row.className = 'notice ask';
-    const words = document.createElement('p');
-    words.append(...ASKS[origin] ?? ['The web page ', strong(origin)], ' wants to connect to your devices.');
-    const yes = button('Allow', () => this.answer('POST', origin));
+    const line = document.createElement('p');
+    put(line, t(ASKS[origin] ?? 'asks.page', { origin }));
+    const yes = button(t('allow'), () => this.answer('POST', origin));
     yes.className = 'main';
     const choice = document.createElement('div');
     choice.className = 'row';
-    const no = button('Refuse', () => this.answer('DELETE', origin));
-    yes.setAttribute('aria-label', `Allow ${origin}`);
-    no.setAttribute('aria-label', `Refuse ${origin}`);
+    const no = button(t('refuse'), () => this.answer('DELETE', origin));
+    yes.setAttribute('aria-label', t('allow.of', { name: origin }));
+    no.setAttribute('aria-label', t('refuse.of', { name: origin }));
     choice.append(yes, no);
-    row.append(words, choice);
+    row.append(line, choice);
     return row;
   }
 
@@ -176,7 +177,7 @@ export class Around {
       const time = document.createElement('time');
       const when = new Date(line.time * 1000);
       time.dateTime = when.toISOString();
-      time.textContent = when.toLocaleTimeString([], { hour12: false });
+      time.textContent = when.toLocaleTimeString(language, { hour12: false });
       row.append(time, span(line.text, line.level));
       list.append(row);
     }
@@ -186,6 +187,8 @@ export class Around {
   }
 }
 
+const kindOf = ({ kind, version }) => `${t(`client.${kind}`)}${version === null ? '' : `, v${version}`}`;
+
 // A guest is muted by its token: it can call itself anything.
 function muteOf(client, muted) {
   const names = [client.name, client.token].filter(Boolean).map(name => name.toLowerCase());
@@ -193,33 +196,33 @@ function muteOf(client, muted) {
 }
 
 function about(relay) {
-  if (!relay.connected) return 'Paired; its devices are stopped.';
-  const parts = [words.times(relay.devices.length, 'device')];
+  if (!relay.connected) return t('relay.away');
+  const parts = [figures.devices(relay.devices.length)];
   for (const one of relay.radio?.parts.length ? relay.radio.parts : [relay.radio]) {
     if (one) parts.push(one.on ? radio(one) : offline(one, relay.radio));
   }
   if (relay.platform) parts.push(relay.platform);
-  for (const limit of relay.ceilings) parts.push(`wearer's limit ${limit.output ?? ''} ${limit.percent} %`);
+  for (const limit of relay.ceilings) parts.push(t('relay.limit', { output: limit.output ? figures.kindWithin(limit.output) : '', percent: limit.percent }));
   return parts.join(' · ');
 }
 
 function radio({ kind, name }) {
-  if (kind === 'simulated') return 'simulated';
-  return kind === 'web' ? 'phone or browser' : name || 'Bluetooth';
+  if (kind === 'simulated') return t('radio.simulated');
+  return kind === 'web' ? t('radio.web') : name || 'Bluetooth';
 }
 
 // Of several radios each is named, also the one that is off.
 function offline(one, all) {
-  return all.parts.length ? `${radio(one)} off: ${one.text}` : `radio off: ${one.text}`;
+  return t('radio.off', { radio: all.parts.length ? radio(one) : t('radio'), why: heard(one.text) });
 }
 
 function drives(client, live) {
-  const token = client.token && client.kind !== 'guest' ? `Token ${client.token}. ` : '';
-  if (!client.drives.length) return `${token}Drives nothing now.`;
+  const token = client.token && client.kind !== 'guest' ? `${t('client.token', { token: client.token })} ` : '';
+  if (!client.drives.length) return `${token}${t('client.idle')}`;
   const devices = new Map();
   for (const one of client.drives) {
     const percent = live[one.device]?.levels[one.feature]?.percent ?? 0;
-    const now = `${words.kind(one.type).toLowerCase()} ${one.steps ? `${Math.round(percent)} %` : 'off'}`;
+    const now = `${figures.kindWithin(one.type)} ${one.steps ? `${Math.round(percent)} %` : t('off')}`;
     const all = devices.get(one.device) ?? { name: one.device_name, now: [] };
     all.now.push(now);
     devices.set(one.device, all);
@@ -231,12 +234,6 @@ function span(words, name) {
   const node = document.createElement('span');
   node.textContent = words;
   if (name) node.className = name;
-  return node;
-}
-
-function strong(words) {
-  const node = document.createElement('b');
-  node.textContent = words;
   return node;
 }
 

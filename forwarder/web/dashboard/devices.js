@@ -4,7 +4,8 @@ import { call, callStop } from './api.js';
 import { $, attribute, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
 import { draw, hue } from './pictures.js';
 import { Spark } from './spark.js';
-import * as words from './words.js';
+import * as figures from './figures.js';
+import { heard, t } from './words.js';
 
 // A hand on a slider makes up to a hundred events a second; the hub wants the newest of some.
 const DRIVE_EVERY_MS = 50;
@@ -27,9 +28,7 @@ export class Devices {
     show($('no-devices'), entries.length === 0);
     const radios = Object.values(state.relays).some(relay => relay.connected);
     show($('scan-here'), radios);
-    text($('no-devices-text'), radios
-      ? 'Switch one on and hold it near the radio, then scan. Apps scan, too.'
-      : 'There is no radio yet: pair a phone or another computer first.');
+    text($('no-devices-text'), t(radios ? 'devices.scan' : 'devices.pair'));
   }
 
   // What runs comes first. Not while somebody is at the list: a button must not move away under a
@@ -72,18 +71,18 @@ export class Devices {
     text(card.querySelector('.summary'), summary(card.device, live));
     const notice = card.querySelector('.notice');
     show(notice, live.notice !== null);
-    text(notice, live.notice ?? '');
+    text(notice, heard(live.notice ?? ''));
     const battery = card.querySelector('.battery');
     show(battery, live.battery !== null);
-    text(battery, `Battery ${live.battery} %`);
+    text(battery, t('battery', { percent: live.battery }));
     klass(battery, 'low', live.battery !== null && live.battery <= 15);
     const signal = card.querySelector('.signal');
     show(signal, live.rssi_dbm !== null);
-    if (live.rssi_dbm !== null) text(signal, words.signal(live.rssi_dbm));
+    if (live.rssi_dbm !== null) text(signal, figures.signal(live.rssi_dbm));
     show(card.querySelector('.hops'), live.link_ms !== null);
     // Why it is there: the relays as they were judged, for whoever points at it.
-    attribute(card.querySelector('.source'), 'title', live.choice.map(one => one.text).join('\n'));
-    text(card.querySelector('.hops-text'), `link ${words.ms(live.link_ms)}, radio ${words.ms(live.radio_ms)}`);
+    attribute(card.querySelector('.source'), 'title', live.choice.map(one => heard(one.text)).join('\n'));
+    text(card.querySelector('.hops-text'), t('hops', { link: figures.ms(live.link_ms), radio: figures.ms(live.radio_ms) }));
     for (const row of card.querySelector('.outputs').children) this.level(row, live.levels[row.feature]);
   }
 
@@ -94,14 +93,14 @@ export class Devices {
     text(card.querySelector('h3'), device.shown_name);
     draw(card.querySelector('.picture'), device);
     card.style.setProperty('--hue', hue(device.index));
-    attribute(card.querySelector('.more'), 'aria-label', `More of ${device.shown_name}`);
-    text(card.querySelector('.source'), `at ${device.source}${pinned(device)}`);
-    for (const [name, what] of [['stop-one', 'Stop'], ['drive', 'Test drive'], ['settings', 'Settings of']]) {
-      attribute(card.querySelector(`.${name}`), 'aria-label', `${what} ${device.shown_name}`);
+    attribute(card.querySelector('.more'), 'aria-label', t('more.of', { name: device.shown_name }));
+    text(card.querySelector('.source'), `${t('device.at', { source: device.source })}${pinned(device)}`);
+    for (const name of ['stop-one', 'drive', 'settings']) {
+      attribute(card.querySelector(`.${name}`), 'aria-label', t(`${name}.of`, { name: device.shown_name }));
     }
     const outputs = device.features.flatMap(feature =>
       Object.entries(feature.outputs).map(([type, output]) => ({ feature, type, output })));
-    const labels = words.labels(outputs.map(one => one.type));
+    const labels = figures.labels(outputs.map(one => one.type));
     const entries = outputs.map((one, i) =>
       [`${one.feature.index} ${one.type} ${one.output.range}`, { ...one, label: labels[i] }]);
     keyed(card.querySelector('.outputs'), entries, (_, one) => this.output(card, one), () => {});
@@ -119,7 +118,7 @@ export class Devices {
     const slider = row.querySelector('input');
     [slider.min, slider.max] = output.range;
     slider.value = 0;
-    attribute(slider, 'aria-label', `${label}, test drive`);
+    attribute(slider, 'aria-label', t('drive.label', { label }));
     slider.hidden = !card.driving;
     slider.oninput = () => this.drive(row, slider, card.device.index);
     return row;
@@ -129,9 +128,9 @@ export class Devices {
     // A feature has one level at a time, of one of its outputs.
     const one = level?.type === row.type ? level : undefined;
     const on = Boolean(one?.steps);
-    const by = on && one.driven_by ? ` by ${one.driven_by}` : '';
+    const by = on && one.driven_by ? ` ${t('by', { who: one.driven_by })}` : '';
     klass(row, 'on', on);
-    text(row.querySelector('.value'), `${words.level(one)}${by}`);
+    text(row.querySelector('.value'), `${figures.level(one)}${by}`);
     const meter = row.querySelector('meter');
     const share = Math.abs(one?.steps ?? 0) / row.range[1];
     if (meter.value !== share) meter.value = share;
@@ -162,7 +161,7 @@ export class Devices {
       row.timer = null;
       if (steps === row.sent) return;
       row.sent = steps;
-      if (!this.feed.drive(device, row.feature, row.type, steps)) warn('The hub cannot be reached.');
+      if (!this.feed.drive(device, row.feature, row.type, steps)) warn(t('hub.unreachable'));
       row.timer = setTimeout(send, DRIVE_EVERY_MS);
     };
     row.sent = null;
@@ -173,10 +172,10 @@ export class Devices {
     for (const slider of card.querySelectorAll('.output input')) slider.value = 0;
     try {
       const stopped = await callStop('/stop', { device: card.device.index });
-      if (stopped.failed.length) warn(stopped.failed.join(' '));
-      else say(`${card.device.shown_name} stopped`);
+      if (stopped.failed.length) warn(stopped.failed.map(heard).join(' '));
+      else say(t('device.stopped', { name: card.device.shown_name }));
     } catch (error) {
-      warn(`${card.device.shown_name} could not be told to stop: ${error.message} Switch it off by hand.`);
+      warn(t('device.unstopped', { name: card.device.shown_name, why: error.message }));
     }
   }
 
@@ -199,13 +198,13 @@ export class Devices {
     name.placeholder = device.name;
     const pin = panel.querySelector('.pin');
     const relays = Object.values(this.feed.state.relays).map(relay => relay.name);
-    pin.replaceChildren(new Option('Any', ''), ...relays.map(relay => new Option(relay)));
+    pin.replaceChildren(new Option(t('any'), ''), ...relays.map(relay => new Option(relay)));
     const pinned = device.pins[0] ?? { relay: '', how: 'only' };
     pin.value = pinned.relay;
     panel.querySelector('.pin-how').value = pinned.how;
     const outputs = device.features.flatMap(feature =>
       [...new Set([...Object.keys(feature.outputs), ...Object.keys(feature.limits)])].map(type => ({ feature, type })));
-    const labels = words.labels(outputs.map(one => one.type));
+    const labels = figures.labels(outputs.map(one => one.type));
     panel.querySelector('.limits').replaceChildren(
       ...outputs.map((one, i) => this.limit(one.feature, one.type, labels[i])));
     name.focus();
@@ -252,7 +251,7 @@ export class Devices {
     const changed = limits.filter(limit => limit.changed);
     if (changed.length) body.limits = changed.map(({ changed: _, ...limit }) => limit);
     try {
-      if (Object.keys(body).length) say((await call('PUT', `/devices/${device.index}`, body)).text);
+      if (Object.keys(body).length) say(heard((await call('PUT', `/devices/${device.index}`, body)).text));
       this.settings(card, card.querySelector('.settings'));
       card.querySelector('.settings').focus();
     } catch (error) {
@@ -262,9 +261,9 @@ export class Devices {
 
   async deny(card) {
     const { device } = card;
-    if (!await sure(`${device.shown_name} is stopped, disconnected, and never connected again until you allow it.`, 'Never connect it')) return;
+    if (!await sure(t('deny.sure', { name: device.shown_name }), t('deny'))) return;
     try {
-      say((await call('PUT', `/devices/${device.index}`, { deny: true })).text);
+      say(heard((await call('PUT', `/devices/${device.index}`, { deny: true })).text));
       this.known();
     } catch (error) {
       warn(error.message);
@@ -278,10 +277,10 @@ export class Devices {
       const row = document.createElement('li');
       row.append(document.createElement('span'), document.createElement('button'));
       row.lastChild.type = 'button';
-      row.lastChild.textContent = 'Allow again';
+      row.lastChild.textContent = t('allow.again');
       return row;
     }, (row, device) => {
-      text(row.firstChild, `${device.name}${device.denied ? ' (denied)' : ''}`);
+      text(row.firstChild, device.denied ? t('denied', { name: device.name }) : device.name);
       show(row.lastChild, device.denied && device.index !== null);
       row.lastChild.onclick = async () => {
         await call('PUT', `/devices/${device.index}`, { deny: false }).catch(error => warn(error.message));
@@ -290,7 +289,7 @@ export class Devices {
     });
     if (!known.length) {
       const none = document.createElement('li');
-      none.textContent = 'None.';
+      none.textContent = t('none');
       $('known-list').replaceChildren(none);
     }
   }
@@ -310,16 +309,16 @@ export class Devices {
 }
 
 function pinned(device) {
-  if (device.pinned) return ' (pinned)';
-  return device.pins.some(pin => pin.how === 'prefer' && pin.relay === device.source) ? ' (preferred)' : '';
+  if (device.pinned) return ` (${t('pinned')})`;
+  return device.pins.some(pin => pin.how === 'prefer' && pin.relay === device.source) ? ` (${t('preferred')})` : '';
 }
 
 const strongest = live => Math.max(0, ...Object.values(live.levels).map(level => Math.abs(level.percent ?? 0) / 100));
 
 function summary(device, live) {
-  if (live.notice) return live.notice;
+  if (live.notice) return heard(live.notice);
   const on = Object.values(live.levels).filter(level => level.steps);
   const by = [...new Set(on.map(level => level.driven_by).filter(Boolean))].join(', ');
-  const levels = on.map(level => `${words.kind(level.type)} ${words.level(level)}`).join(', ');
-  return levels ? `${levels}${by ? ` by ${by}` : ''}` : 'off';
+  const levels = on.map(level => `${figures.kind(level.type)} ${figures.level(level)}`).join(', ');
+  return levels ? `${levels}${by ? ` ${t('by', { who: by })}` : ''}` : t('off');
 }

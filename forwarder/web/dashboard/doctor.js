@@ -2,10 +2,10 @@
 
 import { call } from './api.js';
 import { $, show, stamp, text } from './dom.js';
+import { heard, put, t } from './words.js';
 
 // What is in the way comes first.
 const ORDER = ['bad', 'note', 'good'];
-const MARKS = { bad: 'In the way', note: 'Worth knowing', good: 'Fine' };
 // BlueZ may be slow, and a program is asked for its version.
 const PATIENCE_MS = 20_000;
 
@@ -25,7 +25,7 @@ export class Doctor {
     const again = $('doctor-again');
     if (again.disabled) return;
     again.disabled = true;
-    text($('doctor-state'), 'Looking…');
+    text($('doctor-state'), t('doctor.looking'));
     try {
       const { findings } = await call('GET', '/checks', undefined, { signal: AbortSignal.timeout(PATIENCE_MS) });
       this.draw(findings);
@@ -39,7 +39,7 @@ export class Doctor {
 
   draw(findings) {
     const bad = findings.filter(one => one.mark === 'bad').length;
-    text($('doctor-state'), bad === 0 ? 'Nothing is wrong.' : bad === 1 ? '1 problem found.' : `${bad} problems found.`);
+    text($('doctor-state'), bad === 0 ? t('doctor.fine') : t('doctor.found', { n: bad }));
     const sorted = ORDER.flatMap(mark => findings.filter(one => one.mark === mark));
     $('doctor-list').replaceChildren(...sorted.map(row));
     show($('doctor-list'), sorted.length > 0);
@@ -49,18 +49,9 @@ export class Doctor {
 function row(finding) {
   const node = stamp('finding');
   node.classList.add(finding.mark);
-  text(node.querySelector('.about'), finding.about);
-  text(node.querySelector('.value'), MARKS[finding.mark]);
-  node.querySelector('.text').replaceChildren(...withCommands(finding.text));
+  text(node.querySelector('.about'), heard(finding.about));
+  text(node.querySelector('.value'), t(`doctor.${finding.mark}`));
+  // What stands between backticks is to be typed.
+  put(node.querySelector('.text'), heard(finding.text));
   return node;
-}
-
-// What stands between backticks is to be typed.
-function withCommands(words) {
-  return words.split('`').map((part, index) => {
-    if (index % 2 === 0) return part;
-    const code = document.createElement('code');
-    code.textContent = part;
-    return code;
-  });
 }

@@ -1,6 +1,8 @@
 // Small helpers: nothing is written to the page that is there already, so that a page with twenty
 // busy devices costs little and screen readers hear of changes only.
 
+import { heard, t } from './words.js';
+
 export const $ = id => document.getElementById(id);
 
 export function text(node, value) {
@@ -68,6 +70,9 @@ export function say(words) {
   $('said').textContent = '';
   requestAnimationFrame(() => { $('said').textContent = words; });
 }
+
+// What did not take its stop, with what to do.
+export const byHand = failed => `${failed.map(heard).join(' ')} ${t('by.hand')}`;
 
 // Something went wrong that a person has to know.
 export function warn(words) {

@@ -1,13 +1,12 @@
 // The person's stop: Stop, Pause, Resume, and what holds now. A stop that does not arrive says so.
 
 import { call, callStop } from './api.js';
-import { $, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
-import * as words from './words.js';
+import { $, byHand, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
+import * as figures from './figures.js';
+import { heard, t } from './words.js';
 
 const STOPPED_MS = 1500;
 const WHO = { by: 'Dashboard' };
-const NOT_ARRIVED = 'Relays stop by themselves what they do not hear of within a second. If a toy still moves, stop it'
-  + ' at its relay, or switch it off by hand.';
 
 export class Hold {
   // `before()` is called with every stop: what this page drives ends first.
@@ -29,10 +28,10 @@ export class Hold {
     show($('resume'), held && !guest);
     show($('pause'), !guest);
     $('pause').disabled = held;
-    text($('hold-what'), held ? `Everything is ${hold.mode}.` : '');
+    text($('hold-what'), held ? t(`hold.${hold.mode}`) : '');
     const parts = [];
-    if (held) parts.push(`${hold.by ? `By ${hold.by} since` : 'Since'} ${words.since(hold.since)}, until you resume.`);
-    if (hold.unsaved !== null) parts.push(hold.unsaved);
+    if (held) parts.push(t(hold.by ? 'hold.by' : 'hold.since', { by: hold.by, since: figures.since(hold.since) }));
+    if (hold.unsaved !== null) parts.push(heard(hold.unsaved));
     text($('hold-who'), parts.join(' '));
     const missing = hold.missing.map(toy => [`${toy.relay} ${toy.name}`, toy]);
     const kept = hold.kept.map(toy => [`kept ${toy.name}`, toy]);
@@ -40,16 +39,16 @@ export class Hold {
     keyed($('missing'), [...missing, ...kept, ...back], (_, toy) => {
       const row = stamp('lost');
       if (typeof toy === 'string') {
-        text(row.querySelector('p'), `${toy} is not connected: stopped by a person. It connects when you resume.`);
+        text(row.querySelector('p'), t('hold.back', { toy }));
         show(row.querySelector('button'), false);
         return row;
       }
       if (toy.why) {
-        text(row.querySelector('p'), `${toy.name} is kept from all other relays until its wearer resumes. ${toy.why}`);
+        text(row.querySelector('p'), t('hold.kept', { name: toy.name, why: heard(toy.why) }));
         show(row.querySelector('button'), false);
         return row;
       }
-      text(row.querySelector('p'), `${toy.name} is not connected and may be running: ${toy.relay} looks for it, and stops it. Switch it off by hand if you can.`);
+      text(row.querySelector('p'), t('hold.missing', toy));
       row.querySelector('button').onclick = () => this.forget(toy);
       return row;
     }, () => {});
@@ -58,29 +57,28 @@ export class Hold {
   async stop(path = '/stop') {
     const button = $('stop');
     this.before();
-    text(button, path === '/stop' ? 'Stopping…' : 'Pausing…');
+    const stops = path === '/stop';
+    text(button, t(stops ? 'stopping' : 'pausing'));
     try {
       const stopped = await callStop(path, WHO);
       this.owed = false;
-      if (stopped.missing.length) say('Not everything could be reached, see the notices.');
+      if (stopped.missing.length) say(t('stop.partly'));
       if (stopped.failed.length) {
-        warn(`${stopped.failed.join(' ')} Switch it off by hand.`);
+        warn(byHand(stopped.failed));
       } else if (!stopped.missing.length) {
         klass(button, 'done', true);
-        text(button, path === '/stop' ? 'Stopped' : 'Paused');
-        const what = path === '/stop' ? 'stopped' : 'paused';
-        const until = stopped.held ? ' until you resume' : ' for the moment';
-        say(`Everything is ${what}${until}: ${words.times(stopped.confirmed, 'device')}.`);
+        text(button, t(stops ? 'stopped' : 'paused'));
+        const what = `${stops ? 'stopped' : 'paused'}.${stopped.held ? 'held' : 'now'}`;
+        say(t(`all.${what}`, { devices: figures.devices(stopped.confirmed) }));
       }
     } catch (error) {
       // Refused is an answer; sending it again would not change it.
       this.owed = error.status === 0 || error.status >= 500;
-      const again = this.owed ? ' It is sent again as soon as the hub is heard.' : '';
-      warn(`The stop did not reach the hub: ${error.message} ${NOT_ARRIVED}${again}`);
+      warn(`${t('stop.lost', { why: error.message })}${this.owed ? ` ${t('stop.again')}` : ''}`);
     }
     setTimeout(() => {
       klass(button, 'done', false);
-      text(button, 'Stop everything');
+      text(button, t('stop.all'));
     }, STOPPED_MS);
   }
 
@@ -90,7 +88,7 @@ export class Hold {
   }
 
   async forget({ name, index }) {
-    if (!await sure(`You have seen that ${name} is off. It is not looked for any more.`, 'It is off: forget')) return;
+    if (!await sure(t('forget.sure', { name }), t('forget.off'))) return;
     try {
       await call('POST', '/missing/forget', { name: `${index ?? name}` });
     } catch (error) {
@@ -102,9 +100,9 @@ export class Hold {
     this.owed = false;
     try {
       await call('POST', '/resume', WHO);
-      say('Apps may drive again.');
+      say(t('resumed'));
     } catch (error) {
-      warn(`It could not be resumed: ${error.message}`);
+      warn(t('resume.failed', { why: error.message }));
     }
   }
 }

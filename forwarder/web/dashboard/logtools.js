@@ -1,6 +1,7 @@
 // What a person does with the log: look for something, pass it on.
 
 import { $, say, show, warn } from './dom.js';
+import { t } from './words.js';
 
 export class LogTools {
   constructor() {
@@ -23,9 +24,9 @@ export class LogTools {
   async copy() {
     try {
       await navigator.clipboard.writeText(this.text);
-      say('The log is copied.');
+      say(t('log.copied'));
     } catch {
-      warn('The browser does not let this page copy: use Save.');
+      warn(t('log.uncopied'));
     }
   }
 

@@ -2,16 +2,9 @@
 
 import { call } from './api.js';
 import { $, klass, qr, show, text } from './dom.js';
+import { heard, t } from './words.js';
 
 const ASK_EVERY_MS = 1000;
-
-const DO = {
-  meet: 'Scan this with the phone and open it in Chrome, wherever it is.',
-  https: 'Scan this with the phone and open it in Chrome.',
-  localhost: 'Open this in the phone’s Chrome.',
-  site: 'Scan this with the phone and open it in Chrome.',
-  computer: 'Run this on the other computer.',
-};
 
 export class Pairing {
   constructor() {
@@ -38,7 +31,7 @@ export class Pairing {
   meetings(points) {
     this.points = points;
     show($('away-line'), points.length > 0);
-    text($('away-point'), (points.find(point => point.registered) ?? points[0])?.url ?? '');
+    text($('away-text'), t('pair.away', { point: (points.find(point => point.registered) ?? points[0])?.url ?? '' }));
   }
 
   get away() {
@@ -59,7 +52,7 @@ export class Pairing {
     if (way === 'site' && !$('site').value) {
       this.problems([]);
       show($('pairing-code'), false);
-      this.state('Say where the page is; `forwarder relay-page` makes one.');
+      this.state(t('pair.where'));
       return;
     }
     try {
@@ -93,9 +86,9 @@ export class Pairing {
     this.code = code;
     qr($('qr'), computer ? code.link_qr : code.page_qr);
     show($('qr'), !computer);
-    text($('pairing-do'), DO[way]);
+    text($('pairing-do'), t(`pair.do.${way}`));
     $('pairing-link').value = link;
-    text($('pairing-hint'), computer ? 'Who has this can move your devices: show it to nobody else.' : code.hints.join(' '));
+    text($('pairing-hint'), computer ? t('pair.secret') : code.hints.map(heard).join(' '));
     this.certificate(computer ? null : code.certificate);
     this.until = performance.now() + code.valid_s * 1000;
     this.tick();
@@ -106,15 +99,15 @@ export class Pairing {
     const { code } = this;
     if (!code) return;
     const left = Math.max(0, Math.round((this.until - performance.now()) / 1000));
-    this.state(`Waiting. The code works once, for ${left} s.`);
+    this.state(t('pair.waiting', { left }));
     const found = await call('GET', `/pairing/${code.id}`).catch(() => null);
     if (!found || this.code !== code || found.state === 'open') return;
     this.end();
     show($('pairing-code'), false);
     if (found.state === 'joined') {
-      this.state(`${found.relay} has joined.`, true);
+      this.state(t('pair.joined', { name: found.relay }), true);
     } else {
-      this.state('The code has expired.');
+      this.state(t('pair.expired'));
       show($('pairing-again'), true);
     }
   }
@@ -144,17 +137,17 @@ export class Pairing {
     $('pairing-link').select();
     try {
       await navigator.clipboard.writeText($('pairing-link').value);
-      text($('pairing-copy'), 'Copied');
+      text($('pairing-copy'), t('copied'));
     } catch {
-      text($('pairing-copy'), 'Press Ctrl C');
+      text($('pairing-copy'), t('copy.keys'));
     }
-    setTimeout(() => text($('pairing-copy'), 'Copy'), 2000);
+    setTimeout(() => text($('pairing-copy'), t('copy')), 2000);
   }
 
   problems(words) {
     $('pairing-problems').replaceChildren(...words.map(one => {
       const line = document.createElement('p');
-      line.textContent = one;
+      line.textContent = heard(one);
       return line;
     }));
     show($('pairing-problems'), words.length > 0);

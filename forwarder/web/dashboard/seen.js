@@ -2,7 +2,8 @@
 
 import { call } from './api.js';
 import { $, keyed, klass, show, stamp, text, warn } from './dom.js';
-import * as words from './words.js';
+import * as figures from './figures.js';
+import { heard as translated, t } from './words.js';
 
 // Long enough for every toy that advertises; nothing is connected for that.
 const LISTEN_S = 10;
@@ -42,7 +43,7 @@ export class Seen {
     }
     this.draw(seen.toys);
     const listening = Date.now() < this.until;
-    text($('seen-state'), listening ? 'Listening…' : `Heard in the last ${seen.lately_s / 60} minutes.`);
+    text($('seen-state'), listening ? t('seen.listening') : t('seen.lately', { minutes: seen.lately_s / 60 }));
     show($('seen-again'), !listening);
     if (listening) this.timer = setTimeout(() => this.look(), LOOK_MS);
   }
@@ -52,9 +53,9 @@ export class Seen {
     const shown = [...toys.filter(toy => toy.reason !== 'unknown'), ...unknown.slice(0, UNKNOWN_SHOWN)];
     keyed($('seen-list'), shown.map(toy => [toy.address, toy]), () => stamp('heard'), (row, toy) => {
       text(row.querySelector('h3'), toy.name);
-      text(row.querySelector('.value'), toy.model ?? 'unknown model');
+      text(row.querySelector('.value'), toy.model ?? t('seen.unknown'));
       const line = row.querySelector('.why');
-      text(line, toy.again_s === null ? toy.text : `${toy.text} Next try in ${Math.round(toy.again_s)} s.`);
+      text(line, toy.again_s === null ? translated(toy.text) : `${translated(toy.text)} ${t('seen.next', { seconds: Math.round(toy.again_s) })}`);
       klass(line, 'blocked', !['connected', 'opening', 'soon', 'unknown'].includes(toy.reason));
       text(row.querySelector('.by'), toy.heard.map(by).join(', '));
     });
@@ -64,5 +65,5 @@ export class Seen {
 
 function by(heard) {
   const where = heard.radio === null ? heard.relay : `${heard.relay}, ${heard.radio}`;
-  return heard.signal_dbm === null ? where : `${where}: ${words.signal(heard.signal_dbm)}`;
+  return heard.signal_dbm === null ? where : `${where}: ${figures.signal(heard.signal_dbm)}`;
 }

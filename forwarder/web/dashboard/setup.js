@@ -2,6 +2,7 @@
 
 import { call } from './api.js';
 import { $, show, sure, text, warn } from './dom.js';
+import { heard, t } from './words.js';
 
 export class Setup {
   constructor() {
@@ -24,7 +25,7 @@ export class Setup {
     }
     this.fields.clear();
     $('setup-list').replaceChildren(...known.switches.map(each => this.row(each, known.can_change)));
-    text($('setup-trouble'), known.trouble ? `The hub started without what was switched here: ${known.trouble}` : '');
+    text($('setup-trouble'), known.trouble ? t('setup.trouble', { why: heard(known.trouble) }) : '');
     show($('setup-trouble'), known.trouble !== null);
     show($('setup-elsewhere'), !known.can_change);
     show($('setup-save'), known.can_change);
@@ -50,13 +51,13 @@ export class Setup {
     hint.id = `${id}-hint`;
     hint.className = 'hint';
     field.setAttribute('aria-describedby', hint.id);
-    hint.textContent = known.fixed === null ? known.hint : `Fixed by ${known.fixed}.`;
+    hint.textContent = known.fixed === null ? heard(known.hint) : t('setup.fixed', { by: known.fixed });
     if (known.kind === 'bool') {
       label.className = 'check';
-      label.append(field, known.label);
+      label.append(field, heard(known.label));
     } else {
       label.className = 'field';
-      label.append(known.label, field);
+      label.append(heard(known.label), field);
     }
     row.append(label, hint);
     this.fields.set(known.name, { known, field });
@@ -80,7 +81,7 @@ export class Setup {
       $('setup').close();
       return;
     }
-    if (!await sure('The hub starts anew: every toy stops, and apps have to connect again. It takes a few seconds.', 'Save and start anew')) return;
+    if (!await sure(t('setup.sure'), t('setup.save'))) return;
     try {
       await call('PUT', '/switches', { values });
     } catch (error) {

@@ -2,7 +2,8 @@
 
 import { call } from './api.js';
 import { $, attribute, keyed, klass, qr, say, show, stamp, sure, text, warn } from './dom.js';
-import * as words from './words.js';
+import * as figures from './figures.js';
+import { heard, language, t } from './words.js';
 
 const NAMES = 3;
 
@@ -60,7 +61,7 @@ export class Shares {
     const boxes = [...$('share-devices').querySelectorAll('input')];
     const chosen = boxes.filter(box => box.checked);
     if (boxes.length && !chosen.length) {
-      text($('share-error'), 'Choose at least one device.');
+      text($('share-error'), t('share.choose'));
       return;
     }
     const seconds = Number($('share-for').value);
@@ -89,11 +90,11 @@ export class Shares {
     const lines = [...problems, ...hints];
     $('sharing-hints').replaceChildren(...lines.map((line, at) => {
       const row = document.createElement('p');
-      row.textContent = line;
+      row.textContent = heard(line);
       row.className = at < problems.length ? 'error' : 'hint';
       return row;
     }));
-    text($('sharing-do'), `Send this to ${share.name}, or have them scan it. It is shown only now.`);
+    text($('sharing-do'), t('share.do', { name: share.name }));
     this.state();
   }
 
@@ -103,8 +104,8 @@ export class Shares {
     const share = this.#shares.find(({ name }) => name === this.#made.share.name);
     const guest = share?.guests[0];
     const waits = guest?.state === 'asked';
-    text($('sharing-state'), !share ? 'It has ended.' : !guest ? 'Nobody has opened it yet.' : waits
-      ? `${guest.browser} has opened it and waits: allow it behind this dialog.` : `${guest.browser} has opened it.`);
+    text($('sharing-state'), !share ? t('share.ended') : !guest ? t('share.unopened')
+      : t(waits ? 'share.waits' : 'share.opened', { browser: guest.browser }));
     klass($('sharing-state'), 'good', Boolean(guest) && !waits);
   }
 
@@ -112,11 +113,11 @@ export class Shares {
     $('sharing-link').select();
     try {
       await navigator.clipboard.writeText($('sharing-link').value);
-      text($('sharing-copy'), 'Copied');
+      text($('sharing-copy'), t('copied'));
     } catch {
-      text($('sharing-copy'), 'Press Ctrl C');
+      text($('sharing-copy'), t('copy.keys'));
     }
-    setTimeout(() => text($('sharing-copy'), 'Copy'), 2000);
+    setTimeout(() => text($('sharing-copy'), t('copy')), 2000);
   }
 
   // --- who is here ----------------------------------------------------------------------------
@@ -144,15 +145,15 @@ export class Shares {
     row.share = share;
     text(row.querySelector('h3'), share.name);
     const here = share.guests.filter(guest => guest.here);
-    text(row.querySelector('.value'), share.over ? 'over' : here.some(guest => guest.drives.length) ? 'drives' : here.length ? 'here' : share.guests.length ? 'away' : 'not opened');
+    text(row.querySelector('.value'), t(share.over ? 'share.over' : here.some(guest => guest.drives.length) ? 'share.drives' : here.length ? 'share.here' : share.guests.length ? 'away' : 'share.new'));
     klass(row.querySelector('.value'), 'good', here.length > 0);
     text(row.querySelector('.text'), about(share));
     const top = row.querySelector('.top');
     if (document.activeElement !== top) top.value = share.percent;
-    attribute(top, 'aria-label', `Never stronger than, for ${share.name}`);
+    attribute(top, 'aria-label', t('top.of', { name: share.name }));
     text(row.querySelector('.top-text'), `${Math.round(share.percent)} %`);
-    for (const [button, what] of [['renew', 'New link for'], ['end', 'End the share of']]) {
-      attribute(row.querySelector(`.${button}`), 'aria-label', `${what} ${share.name}`);
+    for (const [button, what] of [['renew', 'share.renew.of'], ['end', 'share.end.of']]) {
+      attribute(row.querySelector(`.${button}`), 'aria-label', t(what, { name: share.name }));
     }
     keyed(row.querySelector('.guests'), share.guests.map(guest => [guest.number, guest]), () => {
       const one = stamp('guest-row');
@@ -162,7 +163,7 @@ export class Shares {
       one.guest = guest;
       text(one.querySelector('.who'), says(guest));
       show(one.querySelector('.end'), guest.state !== 'refused');
-      attribute(one.querySelector('.end'), 'aria-label', `End ${guest.browser} of ${share.name}`);
+      attribute(one.querySelector('.end'), 'aria-label', t('guest.end.of', { browser: guest.browser, name: share.name }));
     });
   }
 
@@ -188,15 +189,15 @@ export class Shares {
     }, (row, { share, guest }) => {
       Object.assign(row, { share, guest });
       text(row.querySelector('b'), share.name);
-      text(row.querySelector('.rest'), ` wants to drive (${guest.browser}): ${about(share)}`);
-      attribute(row.querySelector('.yes'), 'aria-label', `Allow ${share.name}`);
-      attribute(row.querySelector('.no'), 'aria-label', `Refuse ${share.name}`);
+      text(row.querySelector('.rest'), ` ${t('guest.asks', { browser: guest.browser, what: about(share) })}`);
+      attribute(row.querySelector('.yes'), 'aria-label', t('allow.of', { name: share.name }));
+      attribute(row.querySelector('.no'), 'aria-label', t('refuse.of', { name: share.name }));
     });
-    if (waiting.length > before) say(`${waiting.at(-1)[1].share.name} wants to drive.`);
+    if (waiting.length > before) say(t('guest.wants', { name: waiting.at(-1)[1].share.name }));
   }
 
   async renew(share) {
-    if (!await sure(`${share.name} gets another link. The old one is dead, and whoever came with it is stopped.`, 'New link')) return;
+    if (!await sure(t('share.renew.sure', { name: share.name }), t('share.renew'))) return;
     try {
       this.#made = await call('POST', '/shares/renew', { name: share.name });
       this.dialog.showModal();
@@ -221,22 +222,22 @@ export class Shares {
 }
 
 function about(share) {
-  const devices = share.devices.length > NAMES ? `${share.devices.length} devices` : share.devices.join(', ') || 'all devices';
-  const outputs = share.outputs.map(kind => words.kind(kind).toLowerCase()).join(', ');
-  return [devices, outputs, `up to ${Math.round(share.percent)} %`, until(share)].filter(Boolean).join(' · ');
+  const devices = share.devices.length > NAMES ? figures.devices(share.devices.length) : share.devices.join(', ') || t('share.all');
+  const outputs = share.outputs.map(kind => figures.kindWithin(kind)).join(', ');
+  return [devices, outputs, t('share.top', { percent: Math.round(share.percent) }), until(share)].filter(Boolean).join(' · ');
 }
 
 function until(share) {
-  if (share.expires === null) return 'until you end it';
+  if (share.expires === null) return t('share.until.end');
   const when = new Date(share.expires * 1000);
   const today = when.toDateString() === new Date().toDateString();
-  const shown = when.toLocaleString([], { ...(today ? {} : { dateStyle: 'short' }), timeStyle: 'short', hour12: false });
-  return share.over ? 'its time is over' : `until ${shown}`;
+  const shown = when.toLocaleString(language, { ...(today ? {} : { dateStyle: 'short' }), timeStyle: 'short', hour12: false });
+  return share.over ? t('share.time') : t('share.until', { when: shown });
 }
 
 function says(guest) {
-  if (guest.state === 'asked') return `${guest.browser}: not allowed yet`;
-  if (guest.state === 'refused') return `${guest.browser}: refused`;
-  if (guest.drives.length) return `${guest.browser} drives ${guest.drives.join(', ')}`;
-  return `${guest.browser}: ${guest.here ? 'here, drives nothing' : 'away'}`;
+  if (guest.state === 'asked') return t('guest.asked', guest);
+  if (guest.state === 'refused') return t('guest.refused', guest);
+  if (guest.drives.length) return t('guest.drives', { browser: guest.browser, what: guest.drives.join(', ') });
+  return t(guest.here ? 'guest.here' : 'guest.away', guest);
 }

@@ -1,6 +1,7 @@
 // What happens while one looks elsewhere: a toy that goes, a battery that runs low.
 
 import { $ } from './dom.js';
+import { t } from './words.js';
 
 const SHOWN_MS = 8000;
 const MOST = 4;
@@ -21,14 +22,14 @@ export class Toasts {
     }
     if (change.devices) {
       const now = names(state);
-      for (const [index, name] of this.names) if (!now.has(index)) this.show(`${name} is gone.`);
-      for (const [index, name] of now) if (!this.names.has(index)) this.show(`${name} is here.`);
+      for (const [index, name] of this.names) if (!now.has(index)) this.show(t('toast.gone', { name }));
+      for (const [index, name] of now) if (!this.names.has(index)) this.show(t('toast.here', { name }));
       this.names = now;
     }
     if (change.live) {
       const now = low(state);
       for (const index of now) {
-        if (!this.low.has(index)) this.show(`${this.names.get(index)}: battery ${state.live[index].battery} %.`);
+        if (!this.low.has(index)) this.show(t('toast.battery', { name: this.names.get(index), percent: state.live[index].battery }));
       }
       this.low = now;
     }

@@ -3,6 +3,7 @@
 
 import { PATTERNS, level, rescaled, steps } from './patterns.js';
 import { $, attribute, show, text } from './dom.js';
+import { t } from './words.js';
 
 const TICK_MS = 100;
 const LEVELS = new Set(['Vibrate', 'Rotate', 'Oscillate', 'Constrict']);
@@ -17,7 +18,7 @@ export class Together {
     this.speed = 1;
     this.strength = 0;
     this.sent = new Map();
-    for (const [id, { name }] of Object.entries(PATTERNS)) $('all-pattern').append(new Option(name, id));
+    for (const id of Object.keys(PATTERNS)) $('all-pattern').append(new Option(t(`pattern.${id}`), id));
     $('all-level').oninput = () => this.set(Number($('all-level').value) / 100);
     $('all-pattern').onchange = () => this.play($('all-pattern').value);
     $('all-speed').oninput = () => this.hurry(2 ** Number($('all-speed').value));
@@ -35,13 +36,13 @@ export class Together {
         .map(([type, { range }]) => ({ device: device.index, feature: feature.index, type, range }))));
     const toys = new Set(this.outputs.map(one => one.device)).size;
     show($('together'), toys >= FROM);
-    text($('all-count'), `${toys} toys`);
+    text($('all-count'), t('count.toys', { n: toys }));
     if (toys < FROM) this.rest();
   }
 
   set(strength) {
     this.strength = strength;
-    text($('all-value'), strength ? `${Math.round(strength * 100)} %` : 'off');
+    text($('all-value'), strength ? `${Math.round(strength * 100)} %` : t('off'));
     if (strength) this.tick();
     else this.rest();
   }
@@ -64,7 +65,7 @@ export class Together {
     this.strength = 0;
     this.sent.clear();
     if ($('all-level').value !== '0') $('all-level').value = 0;
-    text($('all-value'), 'off');
+    text($('all-value'), t('off'));
     if (moved) this.feed.release();
   }
 

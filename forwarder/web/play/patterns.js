@@ -5,12 +5,12 @@
 const wrapped = phase => phase - Math.floor(phase);
 const bump = (phase, at, width) => Math.max(0, 1 - Math.abs(phase - at) / width);
 
-// id → { name, period: seconds of one turn at speed 1, at(phase): level }.
+// id → { period: seconds of one turn at speed 1, at(phase): level }.
 export const PATTERNS = {
-  pulse: { name: 'Pulse', period: 1, at: phase => (phase < 0.5 ? 1 : 0) },
-  wave: { name: 'Wave', period: 3, at: phase => (1 - Math.cos(2 * Math.PI * phase)) / 2 },
-  ramp: { name: 'Ramp', period: 4, at: phase => phase },
-  heartbeat: { name: 'Heartbeat', period: 1.2, at: phase => Math.max(bump(phase, 0.12, 0.12), 0.7 * bump(phase, 0.4, 0.14)) },
+  pulse: { period: 1, at: phase => (phase < 0.5 ? 1 : 0) },
+  wave: { period: 3, at: phase => (1 - Math.cos(2 * Math.PI * phase)) / 2 },
+  ramp: { period: 4, at: phase => phase },
+  heartbeat: { period: 1.2, at: phase => Math.max(bump(phase, 0.12, 0.12), 0.7 * bump(phase, 0.4, 0.14)) },
 };
 
 export const LEAST_SPEED = 0.25;
@@ -30,7 +30,7 @@ export function loop(points, period = LOOP_S) {
     const to = (from + 1) % levels.length;
     return levels[from] + (levels[to] - levels[from]) * (place - Math.floor(place));
   };
-  return { name: 'My loop', period, at };
+  return { period, at };
 }
 
 // The points of a loop after a stroke from one place to another, { x, y } each 0 to 1: whatever the

@@ -1,14 +1,15 @@
 // Who is here by a link to what this phone drives: the wearer sees them, allows each once, and ends
 // any of them at any time.
 
+import { t } from './words.js';
+
 const $ = id => document.getElementById(id);
 const say = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 const show = (element, visible) => { if (element.hidden === visible) element.hidden = !visible; };
 
 export function guestLine({ share, browser, waits, drives }) {
   const who = browser ? `${share} (${browser})` : share;
-  if (waits) return `${who} asks to drive your toys.`;
-  return drives ? `${who} is in control.` : `${who} is here, and drives nothing.`;
+  return t(waits ? 'phone.guest.asks' : drives ? 'phone.guest.drives' : 'phone.guest.here', { who });
 }
 
 export class GuestList {
@@ -42,8 +43,8 @@ export class GuestList {
       node.setAttribute('role', guest.waits ? 'alert' : 'listitem');
       node.classList.toggle('running', Boolean(guest.drives));
       show(node.querySelector('.guest-yes'), Boolean(guest.waits));
-      say(node.querySelector('.guest-no'), guest.waits ? 'Refuse' : 'End');
-      node.querySelector('.guest-no').setAttribute('aria-label', `${guest.waits ? 'Refuse' : 'End'} ${guest.share}`);
+      say(node.querySelector('.guest-no'), t(guest.waits ? 'refuse' : 'end'));
+      node.querySelector('.guest-no').setAttribute('aria-label', t(guest.waits ? 'refuse.of' : 'end.of', { name: guest.share }));
     }
   }
 }

@@ -6,8 +6,9 @@ import { BadLink, takeLink } from './places.js';
 import { WebRadio } from './radio.js';
 import { Relay } from './relay.js';
 import { Store, StoreError } from './store.js';
-import { BAD_LINK, RELOADED, SERVED_BY, TAKING } from './texts.js';
+import { reloaded } from './texts.js';
 import { Ui } from './ui.js';
+import { start as startWords, t } from './words.js';
 
 const TAB_LOCK = 'forwarder-relay';
 // Held by the same tab until it has let every toy go, also after another one took the first lock.
@@ -61,7 +62,7 @@ function sayWhoServes() {
   const who = document.querySelector('meta[name=served-by]').content;
   const line = document.getElementById('served-by');
   line.hidden = !who;
-  if (who) line.textContent = SERVED_BY(location.host, who);
+  if (who) line.textContent = t('served.by', { host: location.host, who });
 }
 
 function readAddress(ui) {
@@ -69,7 +70,7 @@ function readAddress(ui) {
     return takeLink();
   } catch (error) {
     if (!(error instanceof BadLink)) throw error;
-    ui.complain(BAD_LINK);
+    ui.complain(t('bad.link'));
     return null;
   }
 }
@@ -79,6 +80,7 @@ async function main() {
     sessionStorage.setItem(TAKE_MARK, '1');
     location.reload();
   });
+  startWords(document.getElementById('language'), () => { sayWhoServes(); ui.spoken(); });
   sayWhoServes();
   const pairing = readAddress(ui);
   const reason = unsupportedReason();
@@ -112,7 +114,7 @@ async function main() {
     ui.elsewhere();
     return;
   }
-  ui.say(TAKING);
+  ui.say(t('phone.taking'));
   release = await toysOfLastTab();
   const radio = new WebRadio(navigator.bluetooth, () => {
     sessionStorage.setItem(RELOAD_MARK, '1');
@@ -126,7 +128,7 @@ async function main() {
   ui.start(relay, awake);
   if (sessionStorage.getItem(RELOAD_MARK)) {
     sessionStorage.removeItem(RELOAD_MARK);
-    ui.tell(RELOADED);
+    ui.tell(reloaded());
   }
   watchPage(relay);
   await relay.start(pairing);

@@ -5,19 +5,14 @@ import { now } from './clock.js';
 import { GuestList } from './guests.js';
 import { BadLink, localNetwork, placeName, readLink } from './places.js';
 import {
-  ADD_HINT, BAD_LINK, ELSEWHERE, FIND_HINT, FORGETFUL, GOING, NEWER, NOT_IT, RADIO_OFF, chooserProblem, linkLine, linkNotice,
-  owedNotice, toyLine, unsupported, wearerNotice,
+  chooserProblem, elsewhere, forgetful, linkLine, linkNotice, newer, owedNotice, radioOff, toyLine, unsupported, wearerNotice,
 } from './texts.js';
+import { fill, t } from './words.js';
 
 const $ = id => document.getElementById(id);
 
 function say(element, text) { if (element.textContent !== text) element.textContent = text; }
 function show(element, visible) { if (element.hidden === visible) element.hidden = !visible; }
-
-const ACTIONS = {
-  retry: 'Try now', reload: 'Load again', takeover: 'Use this tab', back: 'Back to my hub', dismiss: 'OK', seen: 'It is off',
-  find: 'Find it', forget: 'Forget this hub', another: 'Use another link',
-};
 
 export class Ui {
   #relay = null;
@@ -71,14 +66,20 @@ export class Ui {
   // --- states without a relay --------------------------------------------------------------------
 
   unsupported(reason) { this.#fix(unsupported(reason)); }
-  elsewhere() { this.#fix(ELSEWHERE); }
+  elsewhere() { this.#fix(elsewhere()); }
 
   #fix(notice) {
     this.#fixed = notice;
     for (const id of ['pairing', 'guests', 'toys', 'front', 'settings', 'hub-details', 'cannot', 'bar']) show($(id), false);
-    say($('link-text'), 'Not running');
+    say($('link-text'), t('phone.off'));
     $('dot').className = '';
     this.#notice(notice);
+  }
+
+  // Another language is spoken from now on.
+  spoken() {
+    for (const { element } of this.#cards.values()) fill(element);
+    this.changed();
   }
 
   // A message that stays until it is tapped away.
@@ -112,9 +113,9 @@ export class Ui {
     const seconds = state.retryAt === null ? 0 : Math.max(0, Math.ceil(state.retryAt - now()));
 
     const pairing = known && state.phase === 'dialing';
-    say($('hub'), paired ? hub.name : pairing ? 'Pairing…' : 'Relay');
-    document.title = paired ? `${hub.name} · Relay` : 'Relay';
-    say($('link-text'), relay.going ? GOING : linkLine(state, seconds, this.#failing ? {} : wearer, link.silentS));
+    say($('hub'), paired ? hub.name : t(pairing ? 'pairing' : 'relay'));
+    document.title = paired ? `${hub.name} · ${t('relay')}` : t('relay');
+    say($('link-text'), relay.going ? t('phone.going') : linkLine(state, seconds, this.#failing ? {} : wearer, link.silentS));
     const tone = relay.going ? 'wait' : link.open ? (wearer.stopped ? 'bad' : wearer.paused || wearer.away ? 'wait' : 'good') : state.phase === 'refused' ? 'bad' : 'wait';
     if ($('dot').className !== tone) $('dot').className = tone;
 
@@ -132,10 +133,10 @@ export class Ui {
     this.#awake.check();
 
     const held = wearer.paused || wearer.stopped;
-    say($('pause'), held ? 'Resume' : 'Pause');
+    say($('pause'), t(held ? 'resume' : 'pause'));
     const stopped = wearer.stopped && !this.#failing;
     $('stop').setAttribute('aria-pressed', String(stopped));
-    say($('stop'), stopped ? 'Stopped' : 'Stop');
+    say($('stop'), t(stopped ? 'stopped' : 'stop'));
     document.body.classList.toggle('stopped', stopped);
   }
 
@@ -148,16 +149,16 @@ export class Ui {
     if (this.#failing) return wearer;
     const { place } = link.state;
     const view = {
-      hub: hub?.name ?? 'The hub', pairing: !paired && relay.known.length > 0,
+      hub: hub?.name ?? t('the.hub'), pairing: !paired && relay.known.length > 0,
       online: navigator.onLine, localNetwork: this.#localNetwork,
       // The page came from this hub, so that the browser's word about its certificate was for both.
       ownHub: relay.idle && Boolean(place) && new URL(place).protocol === 'wss:' && new URL(place).host === location.host,
     };
     // A single failed attempt is no news; the line under the name says it.
     const settled = link.failures > 1 || !['unreachable', 'silent', 'busy'].includes(link.state.problem);
-    return owedNotice(relay.owed, relay.radioOn) ?? (store.forgetful ? FORGETFUL : null)
+    return owedNotice(relay.owed, relay.radioOn) ?? (store.forgetful ? forgetful() : null)
       ?? (hub && settled ? this.#stuck(linkNotice(link.state, view)) : null)
-      ?? (relay.radioOn ? null : RADIO_OFF) ?? wearer ?? this.#told ?? (relay.newerPage && relay.idle ? NEWER : null);
+      ?? (relay.radioOn ? null : radioOff()) ?? wearer ?? this.#told ?? (relay.newerPage && relay.idle ? newer() : null);
   }
 
   // A link notice with the way out of a hub or a pairing that does not work.
@@ -178,7 +179,7 @@ export class Ui {
     say($('notice-text'), notice.text);
     for (const [button, action] of [[$('notice-action'), notice.action], [$('notice-other'), notice.other]]) {
       show(button, Boolean(action));
-      if (action && !this.#asked.has(button)) say(button, ACTIONS[action]);
+      if (action && !this.#asked.has(button)) say(button, t(`action.${action}`));
       button.dataset.action = action ?? '';
     }
     if (notice.action !== 'find') say($('notice-hint'), '');
@@ -215,17 +216,15 @@ export class Ui {
   #drawFront() {
     const { link, choices } = this.#relay;
     show($('front'), link.open);
-    const leaving = choices.leaveStops ?? true ? ' Toys pause when you leave it.' : '';
-    say($('front-text'), this.#awake.held
-      ? `Keep this page in front; the screen stays on.${leaving}`
-      : `Keep this page in front. This phone may switch its screen off: set a longer screen timeout.${leaving}`);
+    const leaving = choices.leaveStops ?? true ? ` ${t('front.leaving')}` : '';
+    say($('front-text'), t(this.#awake.held ? 'front.on' : 'front.off') + leaving);
   }
 
   #drawFacts() {
     const { hub, identity, link } = this.#relay;
     const places = (hub?.places ?? []).map(placeName).join(', ');
-    const trip = link.open && link.state.roundTripMs !== null ? `${Math.max(1, Math.round(link.state.roundTripMs))} ms there and back` : 'not connected';
-    const facts = [['Hub', hub?.name ?? ''], ['Looked for at', places], ['Delay', trip], ['This phone', identity.name]];
+    const trip = link.open && link.state.roundTripMs !== null ? t('facts.trip', { ms: Math.max(1, Math.round(link.state.roundTripMs)) }) : t('facts.unconnected');
+    const facts = [[t('facts.hub'), hub?.name ?? ''], [t('facts.places'), places], [t('facts.delay'), trip], [t('facts.phone'), identity.name]];
     const text = facts.flat().join('\n');
     if ($('facts').dataset.text === text) return;
     $('facts').dataset.text = text;
@@ -254,7 +253,7 @@ export class Ui {
       this.changed();
     } catch (error) {
       if (!(error instanceof BadLink)) throw error;
-      this.complain(BAD_LINK);
+      this.complain(t('bad.link'));
     }
   }
 
@@ -264,7 +263,7 @@ export class Ui {
     try {
       const toy = await this.#relay.choose(all);
       show($('add-any'), !toy && !all);
-      if (!toy) this.#hint(ADD_HINT);
+      if (!toy) this.#hint(t('add.hint'));
     } catch (error) {
       this.#hint(chooserProblem(error));
     }
@@ -275,8 +274,8 @@ export class Ui {
     say($('notice-hint'), '');
     try {
       const found = await this.#relay.seek(toy);
-      if (!found) say($('notice-hint'), FIND_HINT);
-      else if (found !== toy) say($('notice-hint'), NOT_IT);
+      if (!found) say($('notice-hint'), t('find.hint'));
+      else if (found !== toy) say($('notice-hint'), t('not.it'));
     } catch (error) {
       say($('notice-hint'), chooserProblem(error));
     }
@@ -318,13 +317,13 @@ export class Ui {
   }
 
   async #forgetHub(button) {
-    if (this.#relay.hub?.key && !this.#sure(button, 'Tap again to forget')) return;
+    if (this.#relay.hub?.key && !this.#sure(button, t('again.forget'))) return;
     await this.#relay.forgetHub();
     this.changed();
   }
 
   async #forgetAll() {
-    if (!this.#sure($('forget-all'), 'Tap again: everything')) return;
+    if (!this.#sure($('forget-all'), t('again.everything'))) return;
     await this.#relay.forgetAll();
     location.reload();
   }
@@ -352,26 +351,26 @@ class Card {
     this.name.id = `name-${toy.address}`;
     for (const button of [this.again, this.remove]) button.setAttribute('aria-describedby', this.name.id);
     this.again.addEventListener('click', () => relay.retry(toy));
-    this.remove.addEventListener('click', () => { if (sure(this.remove, 'Tap again to remove')) relay.remove(toy); });
+    this.remove.addEventListener('click', () => { if (sure(this.remove, t('again.remove'))) relay.remove(toy); });
   }
 
   draw(relay) {
     const { toy } = this;
     const driven = relay.driven(toy);
-    const name = toy.shown || 'Toy without a name';
+    const name = toy.shown || t('toy.nameless');
     show(this.element, !toy.removed || Boolean(toy.peripheral));
     show(this.remove, !toy.removed);
     say(this.name, name);
     say(this.text, toyLine(toy, driven, { open: relay.link.open, wearer: relay.wearer }));
     const battery = driven?.battery ?? null;
-    say(this.battery, battery === null ? '' : `Battery ${battery} %`);
+    say(this.battery, battery === null ? '' : t('battery', { percent: battery }));
     this.battery.classList.toggle('low', battery !== null && battery <= 15);
     const moving = toy.phase === 'ready' && (toy.peripheral.gate.state === 'open' || toy.peripheral.stopFailing);
     const level = moving ? driven?.level ?? 0 : 0;
     const running = moving && Boolean(level || toy.peripheral.running);
     show(this.level, toy.phase === 'ready' && driven !== null);
     if (this.level.value !== level) this.level.value = level;
-    this.level.setAttribute('aria-label', `Level of ${name}`);
+    this.level.setAttribute('aria-label', t('level.of', { name }));
     show(this.again, toy.phase === 'lost' && (relay.link.open || Boolean(toy.owed)));
     this.element.className = `toy ${toy.phase}${running ? ' running' : ''}${toy.peripheral?.stopFailing || (toy.owed && !toy.peripheral) ? ' failing' : ''}`;
   }

@@ -2,9 +2,9 @@
 
 import { Curve } from './curve.js';
 import { PATTERNS } from './patterns.js';
-import { KINDS } from './texts.js';
+import { t } from './words.js';
 
-const MODES = [['hand', 'By hand'], ...Object.entries(PATTERNS).map(([id, { name }]) => [id, name]), ['loop', 'My loop']];
+const MODES = ['hand', ...Object.keys(PATTERNS), 'loop'];
 // Around off, so that a thumb finds it.
 const DETENT = 0.06;
 
@@ -68,10 +68,10 @@ export class Controls {
     node.dataset.key = control.key;
     const [slide, pad] = [node.querySelector('.slide'), node.querySelector('.pad')];
     const several = device.controls.filter(other => other.type === control.type).length > 1;
-    const kind = KINDS[control.type];
+    const kind = t(`kind.${control.type}`);
     const title = several ? `${kind} ${device.controls.filter(other => other.type === control.type).indexOf(control) + 1}` : kind;
     text(node.querySelector('h3'), control.title && !control.title.toLowerCase().includes(kind.toLowerCase()) && control.title.length < 30 ? `${title}: ${control.title}` : title);
-    const named = `${title} of ${device.name}`;
+    const named = t('of', { what: title, name: device.name });
     const tell = () => { this.#player.tell(setting, this.#now()); this.tick(); };
     const byHand = part => {
       if (setting.playing) this.#mode(setting, 'hand');
@@ -101,12 +101,12 @@ export class Controls {
       };
     }
     const modes = node.querySelector('.modes');
-    modes.setAttribute('aria-label', `How ${named} moves`);
-    for (const [id, name] of MODES) {
+    modes.setAttribute('aria-label', t('how.of', { what: named }));
+    for (const id of MODES) {
       const button = document.createElement('button');
       button.type = 'button';
       button.dataset.mode = id;
-      text(button, name);
+      text(button, t(`pattern.${id}`));
       button.onclick = () => {
         this.#mode(setting, id);
         tell();
@@ -114,8 +114,8 @@ export class Controls {
       modes.append(button);
     }
     const [speed, strength, backwards] = ['.speed', '.strength', '.backwards'].map(name => node.querySelector(name));
-    speed.setAttribute('aria-label', `Speed of ${named}`);
-    strength.setAttribute('aria-label', `Strength of ${named}`);
+    speed.setAttribute('aria-label', t('speed.of', { what: named }));
+    strength.setAttribute('aria-label', t('strength.of', { what: named }));
     speed.oninput = () => { setting.hurry(2 ** Number(speed.value), this.#now()); this.tick(); };
     strength.oninput = () => { setting.strength = Number(strength.value) / 100; this.tick(); };
     backwards.onchange = () => { setting.backwards = backwards.checked; tell(); };
@@ -152,10 +152,10 @@ export class Controls {
     for (const { node, setting, curve } of this.#rows.values()) {
       const { control } = setting;
       const part = setting.partAt(now);
-      text(node.querySelector('.value'), control.kind === 'position' ? percent(part) : part ? percent(part) : 'off');
+      text(node.querySelector('.value'), control.kind === 'position' ? percent(part) : part ? percent(part) : t('off'));
       const slide = node.querySelector('.slide');
       if (!slide.hidden && document.activeElement !== slide || setting.playing || part === 0) slide.value = `${part}`;
-      slide.setAttribute('aria-valuetext', part ? percent(part) : 'off');
+      slide.setAttribute('aria-valuetext', part ? percent(part) : t('off'));
       const pad = node.querySelector('.pad');
       if (!pad.hidden) {
         pad.setAttribute('aria-valuenow', `${Math.round(part * 100)}`);

@@ -1,6 +1,7 @@
 // Drawing one's own loop: with a finger, or point by point with the keyboard.
 
 import { drawn } from './patterns.js';
+import { t } from './words.js';
 
 export class Curve {
   #canvas;
@@ -67,6 +68,6 @@ export class Curve {
       ink.fill();
     }
     canvas.setAttribute('aria-valuenow', `${Math.round(points[this.#point] * 100)}`);
-    canvas.setAttribute('aria-valuetext', `Point ${this.#point + 1} of ${points.length}: ${Math.round(points[this.#point] * 100)} %`);
+    canvas.setAttribute('aria-valuetext', t('draw.at', { point: this.#point + 1, points: points.length, percent: Math.round(points[this.#point] * 100) }));
   }
 }

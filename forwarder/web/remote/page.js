@@ -6,7 +6,8 @@ import { CannotKeep, Keep } from './keep.js';
 import { BadLink, takeLink, readLink } from './places.js';
 import { Dials } from './pipe.js';
 import { Player, TICK_MS } from './player.js';
-import { CARDS, HIDDEN, OVERS, PROBLEMS, SILENT, STOPPED, gone, left } from './texts.js';
+import { card as words, left, over as overWords, problem } from './texts.js';
+import { heard, start as startWords, t } from './words.js';
 import { browserName, elsewhere, insideApp } from './visitor.js';
 import { concat, sha256 } from './noise.js';
 
@@ -31,12 +32,12 @@ const controls = new Controls($('devices'), player, now);
 
 // One card: what is said, and which buttons there are.
 function card(name, buttons, more = []) {
-  const [title, words] = Array.isArray(name) ? name : CARDS[name];
+  const [title, said] = Array.isArray(name) ? name : words(name);
   text($('card-title'), title);
-  const shown = [...words, ...more].join('\n');
+  const shown = [...said, ...more].join('\n');
   if ($('card-text').dataset.shown !== shown) {
     $('card-text').dataset.shown = shown;
-    $('card-text').replaceChildren(...[...words, ...more].map(line => {
+    $('card-text').replaceChildren(...[...said, ...more].map(line => {
       const paragraph = document.createElement('p');
       paragraph.textContent = line;
       return paragraph;
@@ -51,7 +52,7 @@ function card(name, buttons, more = []) {
 
 function ready() {
   if (chosen) {
-    card(chosen.hubKey ? 'again' : 'start', ['start'], chosen.owner ? [`It is of ${chosen.owner}.`] : []);
+    card(chosen.hubKey ? 'again' : 'start', ['start'], chosen.owner ? [t('remote.of', { owner: chosen.owner })] : []);
     return;
   }
   card('none', []);
@@ -71,7 +72,7 @@ async function choose() {
       const button = document.createElement('button');
       button.type = 'button';
       button.className = 'main big';
-      button.textContent = share.owner || 'A share';
+      button.textContent = share.owner || t('remote.share');
       button.onclick = () => { chosen = share; start(); };
       row.append(button);
       return row;
@@ -86,7 +87,7 @@ async function choose() {
 
 async function load() {
   const owner = document.querySelector('meta[name=served-by]').content;
-  text($('host'), `This page comes from ${location.host || 'a file'}${owner ? `, served by ${owner}` : ''}: who serves it could change it.`);
+  text($('host'), t(owner ? 'remote.served' : 'remote.from', { host: location.host || t('remote.file'), owner }));
   try {
     const link = takeLinkOnce();
     if (link) pending = link;
@@ -99,7 +100,7 @@ async function load() {
   if (app !== null && pending) {
     const outside = elsewhere(navigator.userAgent, pending.link);
     if (outside) $('outside').href = outside;
-    card('inside', [...(outside ? ['outside'] : []), 'copy', 'anyway'], app ? [`The app is ${app}.`] : []);
+    card('inside', [...(outside ? ['outside'] : []), 'copy', 'anyway'], app ? [t('remote.app', { app })] : []);
     return;
   }
   await go();
@@ -150,7 +151,7 @@ async function start() {
       const timer = setTimeout(action, ms);
       return () => clearTimeout(timer);
     },
-  }, { changed: draw, bound, gone: names => news(gone(names)), stopped });
+  }, { changed: draw, bound, gone: names => news(t('remote.gone', { names: names.join(', ') })), stopped });
   guest.seen(!document.hidden);
   guest.start();
 }
@@ -193,8 +194,8 @@ function stopped(words) {
   // What the hub did not stop itself, or what began behind its stop, must not go on under an "off".
   for (const setting of on) player.tell(setting, now());
   controls.tick();
-  if (words) news(words);
-  else if (was) news(STOPPED);
+  if (words) news(heard(words));
+  else if (was) news(t('remote.stopped'));
 }
 
 const DOTS = { open: 'good', asked: 'wait', dialing: 'wait', waiting: 'bad' };
@@ -203,30 +204,29 @@ function draw() {
   const { state } = guest;
   const { phase, share } = state;
   if (share?.owner) {
-    text($('owner'), `${share.owner}’s toys`);
-    document.title = `${share.owner} – Remote`;
+    text($('owner'), t('remote.toys', { owner: share.owner }));
+    document.title = `${share.owner} – ${t('remote')}`;
   }
   const bad = phase === 'waiting' || state.silent;
   show($('link'), phase in DOTS);
   $('dot').className = state.silent ? 'bad' : DOTS[phase] ?? '';
   $('link').className = bad ? 'bad' : '';
-  text($('link-text'), state.silent ? SILENT : phase === 'open' ? (share ? `Shared with ${share.name}` : 'Connected') : phase === 'waiting' ? PROBLEMS[state.problem] : phase === 'asked' ? 'Asking…' : 'Connecting…');
+  text($('link-text'), state.silent ? t('remote.silent') : phase === 'open' ? (share ? t('remote.with', { name: share.name }) : t('connected')) : phase === 'waiting' ? problem(state.problem) : t(phase === 'asked' ? 'remote.asking' : 'connecting'));
   player.follow(state.devices);
   switch (phase) {
     case 'open': board(); return;
     case 'asked': card('asked', []); return;
     case 'dialing': card('dialing', []); return;
-    case 'waiting': card('waiting', ['again'], [PROBLEMS[state.problem]]); return;
+    case 'waiting': card('waiting', ['again'], [problem(state.problem)]); return;
     case 'over': over(); return;
     default: ready();
   }
 }
 
 function over() {
-  const { problem, text: words } = guest.state;
-  const [title, what] = OVERS[problem] ?? OVERS.refused;
-  const again = problem === 'elsewhere' || problem === 'version';
-  card([title, [OVERS[problem] ? what : words || what]], again ? ['again'] : ['forget']);
+  const { problem: why, text: said } = guest.state;
+  const again = why === 'elsewhere' || why === 'version';
+  card(overWords(why, said), again ? ['again'] : ['forget']);
   $('card-title').tabIndex = -1;
   $('card-title').focus();
 }
@@ -236,10 +236,10 @@ function board() {
   show($('card'), false);
   show($('board'), true);
   show($('bar'), true);
-  text($('level'), share && share.percent < 100 ? `Up to ${share.percent} % of what they can do.` : 'All they can do.');
+  text($('level'), share && share.percent < 100 ? t('remote.upto', { percent: share.percent }) : t('remote.all'));
   time();
   show($('note'), held !== null);
-  text($('note-text'), held ?? '');
+  text($('note-text'), heard(held ?? ''));
   show($('empty'), devices.size === 0);
   controls.draw(devices, notes);
   $('devices').inert = held !== null || guest.state.silent;
@@ -276,7 +276,7 @@ function seen() {
     const drove = player.playing || [...player.settings.values()].some(setting => setting.part !== 0 && setting.control.kind !== 'position');
     player.rest();
     controls.tick();
-    if (drove) news(HIDDEN);
+    if (drove) news(t('remote.hidden'));
   }
   guest?.seen(yes);
 }
@@ -293,15 +293,15 @@ $('forget').onclick = async () => {
   await keep.forget(chosen.id);
   chosen = pending = guest = null;
   sessionStorage.removeItem(PENDING);
-  text($('owner'), 'Remote');
+  text($('owner'), t('remote'));
   await choose();
 };
 $('copy').onclick = async () => {
   try {
     await navigator.clipboard.writeText(pending.link);
-    text($('copy'), 'Copied: paste it in your browser');
+    text($('copy'), t('remote.copied'));
   } catch {
-    text($('copy'), 'Hold this page’s link to copy it');
+    text($('copy'), t('remote.uncopied'));
   }
 };
 
@@ -312,4 +312,5 @@ setInterval(() => {
 }, TICK_MS);
 setInterval(() => { if (!document.hidden) time(); }, 1000);
 
+startWords($('language'), () => location.reload());
 load();
