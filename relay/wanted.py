@@ -26,6 +26,9 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
                    all that announce themselves in this network
     esphome_key    their encryption keys, each a file (or the key itself) for all of them, or for
                    one: "proxy.local=proxy.key"
+    advertised_toys  toys that listen to advertisements only (Love Spouse, MuSe; Linux): lovespouse,
+                   or lovespouse-2 for two motors apart. EVERY such toy in range does what is said,
+                   a neighbour's too. Another address or adapter: "lovespouse:77624b9665@hci1"
     """
 
     bluetooth: tuple[str, ...] = ()
@@ -36,6 +39,7 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     dongle: tuple[str, ...] = ()
     esphome: tuple[str, ...] = ()
     esphome_key: tuple[str, ...] = ()
+    advertised_toys: tuple[str, ...] = ()
 
     @property
     def named(self) -> bool:
@@ -100,6 +104,11 @@ OPTIONS = (
     RadioOption(
         "esphome_key", "[HOST=]KEY", "the encryption key of proxies, or of that one; better a file"
         " that holds it, as other users see the command line",
+    ),
+    RadioOption(
+        "advertised_toys", "KIND[:ADDRESS][@ADAPTER]", "toys that listen to advertisements only:"
+        " lovespouse, or lovespouse-2 for two motors; EVERY such toy in range does what is said, a"
+        " neighbour's too", alone="lovespouse",
     ),
 )  # fmt: skip
 

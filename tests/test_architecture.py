@@ -59,12 +59,14 @@ SANS_IO = (
     "relay.link.security.transport",
     "relay.debts.record",
     "relay.wanted",
+    "relay.radio.advertised.frames",
+    "relay.radio.advertised.on_air",
     "relay.radio.score",
 )
 # The only modules that may import a library, because they translate its errors.
 SOLE_IMPORTERS = {
     "bleak": ("relay.radio.",),
-    "dbus_fast": ("relay.supervision.",),
+    "dbus_fast": ("relay.supervision.", "relay.radio.advertised.bluez"),
     "aioesphomeapi": ("relay.radio.esphome.",),
     "evdev": ("relay.radio.gamepad.linux",),
     "serialx": ("relay.radio.wired.serial_port",),

@@ -17,9 +17,9 @@ from forwarder.definitions.model import INPUT_NAMES, NAME_OF, Definition
 # Makers whose names have more than one word; every other name begins with its maker.
 _BRANDS = (
     "Adrien Lastic", "Adult Festa", "Amorelie Joy", "Dream Lover", "Fantasy Cup", "G Vibe",
-    "Honey Play Box", "Hot Octopuss", "Je Joue", "Love Distance", "Love Nut", "Magic Motion",
-    "Tracy's Dog", "The Cowgirl", "The Handy", "The Oh!", "Pink Punch", "Next Level Racing",
-    "Nobra's Silicone Dreams", "Master Series", "Pretty Love", "Secret Lover",
+    "Honey Play Box", "Hot Octopuss", "Je Joue", "Love Distance", "Love Nut", "Love Spouse",
+    "Magic Motion", "Tracy's Dog", "The Cowgirl", "The Handy", "The Oh!", "Pink Punch",
+    "Next Level Racing", "Nobra's Silicone Dreams", "Master Series", "Pretty Love", "Secret Lover",
 )  # fmt: skip
 
 _HEAD = """\
@@ -59,7 +59,9 @@ Nothing that recognises their protocol leads to these models, here as in Intifac
 """
 # As seen from the page.
 _DATA = "../forwarder/definitions/data"
-_NOTES = frozenset({"cueme", "kiiroo-powerblow", "kiiroo-v1", "muse", "sayberx", "vorze-cyclone-x"})
+_NOTES = frozenset(
+    ("cueme", "kiiroo-powerblow", "kiiroo-v1", "lovespouse", "muse", "sayberx", "vorze-cyclone-x")
+)
 
 _STOPS = """\
 ## How they stop
@@ -239,6 +241,7 @@ def _way(loaded: LoadedProtocol) -> str:
             ("USB", match.usb),
             ("XInput", match.xinput),
             ("gamepad", match.gamepad),
+            ("advertisement", match.advertised),
             ("simulation", match.simulated),
             ("HTTP", match.http),
         )

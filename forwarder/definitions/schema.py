@@ -93,6 +93,7 @@ class Match(_Strict, frozen=True):
     usb: tuple[tuple[U16, U16], ...] = ()
     xinput: bool = False
     gamepad: bool = False
+    advertised: bool = False
     simulated: bool = False
     http: bool = False
     websocket: EntryName | None = None

@@ -10,6 +10,7 @@ its UUID says by which way, and which device:
     usb/VVVV:PPPP
     xinput              any game pad that speaks XInput
     gamepad             any game pad, by whatever its system offers for rumble
+    advertised/PROTOCOL toys that listen to advertisements of this protocol, all in range as one
     simulated           a toy that is not there, by its archetype
 
 relay/link/stand_ins.py makes the UUIDs of the service and of its characteristics `tx` and `rx`. One
@@ -36,6 +37,8 @@ def _ways(protocol: str, match: Match) -> Iterator[str]:
         yield f"serial/{protocol}"
     if match.http:
         yield f"http/{protocol}"
+    if match.advertised:
+        yield f"advertised/{protocol}"
     for vendor, product in match.hid:
         yield f"hid/{vendor:04x}:{product:04x}"
     for vendor, product in match.usb:

@@ -177,9 +177,9 @@ class RadioPart(Struct, frozen=True, omit_defaults=True):
 
 
 class RadioInfo(Struct, frozen=True, omit_defaults=True):
-    """`kind`: bleak, esphome, dongle, serial, tcode, hid, gamepad, xinput, simulated, web.
-    `slots`: connections it can still take, None if unknown. `parts`: each radio of a relay that has
-    several (`kind` several); `on` if one is."""
+    """`kind`: bleak, esphome, dongle, serial, tcode, hid, gamepad, xinput, advertised, simulated,
+    web. `slots`: connections it can still take, None if unknown. `parts`: each radio of a relay
+    that has several (`kind` several); `on` if one is."""
 
     kind: Name
     name: Name = ""

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from relay.errors import UsageError
+from relay.radio.advertised.kinds import kind_of
+from relay.radio.advertised.radio import AdvertisedRadio
 from relay.radio.base import Radio, RadioSource
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.bluetooth.adapters import AdapterRadio, every_adapter
@@ -74,6 +76,13 @@ def _radios(wanted: RadioChoice) -> Iterator[Radio]:
     yield from esphome_radios(named.esphome, named.esphome_key)
     if named.gamepads:
         yield gamepad_radio()
+    kinds = list(map(kind_of, named.advertised_toys))
+    if len({kind.adapter for kind in kinds}) < len(kinds):
+        raise UsageError(
+            "--advertised-toys: two kinds at one adapter would take turns on the air, and stops"
+            " come late; give each an adapter of its own: lovespouse@hci1"
+        )
+    yield from map(AdvertisedRadio, kinds)
 
 
 def _sources(named: NamedRadios) -> Iterator[tuple[str, RadioSource]]:

@@ -14,6 +14,7 @@ except ImportError:  # only Linux has it
     pass
 
 _ADAPTER = "org.bluez.Adapter1"
+_MANAGER = "org.bluez.LEAdvertisingManager1"
 _DENIED = ("AccessDenied", "NotAuthorized")
 
 
@@ -23,12 +24,13 @@ class NoBluez(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """`central`: it can talk to toys at all."""
+    """`central`: it can talk to toys at all. `advertises`: it can, through BlueZ."""
 
     name: str
     powered: bool
     central: bool = True
     address: str = ""
+    advertises: bool = False
 
 
 KnownAdapters = Sequence[Adapter] | NoBluez
@@ -160,5 +162,6 @@ def _adapters(objects: dict[str, dict[str, dict[str, Any]]]) -> list[Adapter]:
             roles = about["Roles"].value if "Roles" in about else ["central"]
             address = about["Address"].value if "Address" in about else ""
             name, powered = path.rsplit("/", 1)[-1], bool(about["Powered"].value)
-            found.append(Adapter(name, powered, "central" in roles, address))
+            able = _MANAGER in interfaces
+            found.append(Adapter(name, powered, "central" in roles, address, able))
     return found

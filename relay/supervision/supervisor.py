@@ -43,7 +43,8 @@ END_S = 0.5
 
 
 # Kinds of radios for which it can do something.
-_SUPERVISED = frozenset({"bleak", "serial", "tcode", "esphome", "dongle", "hid"})
+# What is advertised is stopped by a process of its own, which needs to hear that we stood still.
+_SUPERVISED = frozenset({"bleak", "serial", "tcode", "esphome", "dongle", "hid", "advertised"})
 # And those whose toys go on, where there is none.
 _WITHOUT = frozenset({"serial", "tcode", "esphome", "dongle", "hid", "xinput"})
 

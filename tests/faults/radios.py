@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import time
 from asyncio.subprocess import Process
@@ -16,13 +17,16 @@ from pathlib import Path
 from typing import Protocol
 
 from relay.link.messages import Advertisements, Connected, Disconnected, Packet, Scan, Wearer
+from relay.radio.advertised.radio import TX as AIR_TX
 from relay.radio.dongle.connection import TX as DONGLE_TX
 from relay.radio.gamepad.radio import LEVELS
 from relay.radio.gamepad.radio import TX as PAD_TX
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.toy import ToyOperation
 from relay.radio.wired.place import TX
+from tests.doubles.advertising_bluez import AdvertisingBluez
 from tests.doubles.esphome_proxy import EsphomeProxy
+from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.lovense_dongle import TOYS as AT_DONGLE
 from tests.doubles.lovense_dongle import DongleFirmware, PtyDongle
@@ -190,6 +194,45 @@ async def gamepad(folder: Path) -> AsyncIterator[Behind]:
     yield RumblePad(UinputPad())
 
 
+class Advertised:
+    """A toy that hears advertisements. Pulled is the adapter, whose end it takes no notice of; hung
+    is BlueZ, which goes on with what is on the air; `fail`: five packets in a row are not heard."""
+
+    stop: tuple[Packet, ...] = (Packet(AIR_TX, b"\x00", keys=(1,)),)
+    go = Packet(AIR_TX, b"\x03", keys=(1,))
+    options: tuple[str, ...] = ("--advertised-toys",)
+
+    def __init__(self, bluez: AdvertisingBluez) -> None:
+        self._bluez = bluez
+        (self._toy,) = bluez.toys
+        self.hang, self.heal, self.running = bluez.hang, bluez.heal, self._toy.running
+
+    async def plug(self) -> None:
+        self._bluez.plug()
+
+    async def pull(self) -> None:
+        self._bluez.pull()
+
+    def fail(self) -> None:
+        self._bluez.lost = 5
+
+    def stopped_at(self, since: float) -> float | None:
+        return next((at for at, told in self._toy.record if at >= since and told == 0), None)
+
+
+@asynccontextmanager
+async def advertised(folder: Path) -> AsyncIterator[Behind]:
+    before = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS")
+    async with private_bus() as address, AdvertisingBluez.on(address) as bluez:
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = address
+        try:
+            yield Advertised(bluez)
+        finally:
+            del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
+            if before is not None:
+                os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = before
+
+
 class BehindProxy:
     """A toy that stops when its proxy hangs up, which it does when its program is gone."""
 
@@ -281,6 +324,8 @@ TOYS: dict[str, Make] = {
     "ESPHome": esphome,
     "dongle": dongle,
 }
+if shutil.which("dbus-daemon"):
+    TOYS["advertised"] = advertised
 # Needs a kernel that lets us play devices to it, and root: the machine of `make ble-vm`.
 if os.access(UINPUT, os.W_OK):
     TOYS["gamepad"] = gamepad

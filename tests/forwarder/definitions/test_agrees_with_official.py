@@ -25,7 +25,7 @@ SERIAL = ("baud_rate", "data_bits", "parity", "stop_bits", "port")
 # Protocols of the official file that no server drives, and of which no packet is published.
 NOT_DRIVEN = {"libo-karen", "realtouch", "rez-trancevibrator", "twerkingbutt"}
 # Not in that file: what the reference does not drive, and Joy-Cons, which it reaches as game pads.
-OURS = {"kiiroo-powerblow", "nintendo-joycon"}
+OURS = {"kiiroo-powerblow", "lovespouse", "nintendo-joycon"}
 # What we say differently: protocol → (how the differing facts begin, why).
 DEVIATIONS = {
     "foreo": (

@@ -1,0 +1,1 @@
+"""Toys that listen to Bluetooth advertisements only; `holder` is a process of its own."""
