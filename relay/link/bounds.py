@@ -133,6 +133,8 @@ CHANNEL_FRAME_BYTES: Final = 1 << 20
 # What a peer may have sent that nobody has read, to be owed a goodbye; seven hundred pings, which
 # are read in a millisecond.
 MOST_UNREAD_BYTES: Final = 4 << 10
+# Microseconds of a time: what a double holds exactly, 285 years.
+MICROS_MOST: Final = 2**53
 # Pings and pongs of one peer; an honest one sends one every few seconds.
 CONTROL_HZ: Final = 20.0
 CONTROL_BURST: Final = 64

@@ -14,13 +14,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
+from relay.link.bounds import MICROS_MOST
+
 VERSION = 2
 
 U8 = Annotated[int, Meta(ge=0, le=255)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
-# What a double holds exactly: 285 years.
-MICROS_MOST = 2**53
 Micros = Annotated[int, Meta(ge=0, le=MICROS_MOST)]
 Millis = Annotated[int, Meta(ge=0, le=3_600_000)]
 # Names and texts come from a peer: bounded here, neutralised where they are shown.

@@ -31,6 +31,7 @@ from relay.link.bounds import (
     LATE_BEATS_S,
     LINK_SILENCE_S,
     MEASURE_AGAIN_S,
+    MICROS_MOST,
     RTT_WEIGHT,
     SLOW_BEAT_S,
 )
@@ -39,7 +40,6 @@ from relay.link.codec import decode_from_hub, decode_from_relay, encode
 from relay.link.errors import LinkError, LinkRefused, LinkViolation
 from relay.link.lease_clock import LeaseClock, left
 from relay.link.messages import (
-    MICROS_MOST,
     VERSION,
     Advertisements,
     Arm,
