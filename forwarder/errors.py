@@ -61,6 +61,11 @@ class UnknownDevice(DeviceError):
         self.device_index = device_index
 
 
+class UnknownPlay(ForwarderError):
+    def __init__(self) -> None:
+        super().__init__("That pattern plays no more.")
+
+
 class UnknownFeature(DeviceError):
     def __init__(self, device: str, feature_index: int) -> None:
         super().__init__(f"{device} has no feature with index {feature_index}.")

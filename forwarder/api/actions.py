@@ -14,6 +14,7 @@ from forwarder.api.controllers import Controller, Scripts
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.checks import CheckActions
 from forwarder.api.dashboard.log import KEPT
+from forwarder.api.dashboard.plays import PlayActions
 from forwarder.api.dashboard.switches import SwitchActions
 from forwarder.api.documents.model import (
     AdminToken,
@@ -76,7 +77,7 @@ SAVE_AFTER_S = 0.2
 
 class Actions:
     """Every public method is one route's; those of shares are in `shares`, of what is heard in
-    `heard`, of switches in `switches`, of what is in the way in `looks`."""
+    `heard`, of switches in `switches`, of what is in the way in `looks`, of patterns in `plays`."""
 
     def __init__(
         self,
@@ -89,11 +90,13 @@ class Actions:
         scripts: Scripts,
         shares: ShareActions,
         switches: SwitchActions,
+        plays: PlayActions,
         renew_admin: Callable[[], str],
     ) -> None:
         self.shares = shares
         self.heard = SeenActions(services)
         self.switches = switches
+        self.plays = plays
         self.looks = CheckActions(services.config, self._report)
         self._services = services
         self._hub = services.hub
@@ -112,6 +115,7 @@ class Actions:
         """The hub ends: no timer may act on it any more."""
         self._end_scan()
         self._scripts.end()
+        self.plays.close()
 
     # --- hub ------------------------------------------------------------------------------------
 

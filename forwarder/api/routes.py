@@ -12,9 +12,11 @@ from typing import TypeVar
 from forwarder.api.access import Call, Right
 from forwarder.api.actions import Actions
 from forwarder.api.dashboard.checks import CheckActions
+from forwarder.api.dashboard.plays import PlayActions
 from forwarder.api.dashboard.switches import SwitchActions
 from forwarder.api.documents import checks as check_model
 from forwarder.api.documents import model
+from forwarder.api.documents import plays as play_model
 from forwarder.api.documents import seen as seen_model
 from forwarder.api.documents import shares as share_model
 from forwarder.api.documents import stop as stop_model
@@ -63,6 +65,7 @@ _shares = _of(lambda actions: actions.shares)
 _heard = _of(lambda actions: actions.heard)
 _switches = _of(lambda actions: actions.switches)
 _looks = _of(lambda actions: actions.looks)
+_plays = _of(lambda actions: actions.plays)
 
 _NONE = HTTPStatus.NO_CONTENT
 _MADE = HTTPStatus.CREATED
@@ -105,6 +108,16 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/devices/{index}/outputs", Actions.output, Right.DRIVE,
           "Set an output for a while; it is stopped after for_ms unless the value is repeated",
           model.Sent, model.OutputBody),
+    Route("GET", "/plays", _plays(PlayActions.plays), Right.READ,
+          "Patterns that run in the hub", list[play_model.PlayView]),
+    Route("POST", "/plays", _plays(PlayActions.start), Right.ADMIN,
+          "Play a pattern, as long as it is renewed each 0.9 s, or for a time",
+          play_model.PlayView, play_model.PlayBody, status=_MADE),
+    Route("PUT", "/plays/{id}", _plays(PlayActions.change), Right.ADMIN,
+          "Change a pattern that runs, and say that its page is still there",
+          play_model.PlayView, play_model.PlayChange),
+    Route("DELETE", "/plays/{id}", _plays(PlayActions.end), Right.ADMIN,
+          "End a pattern, and stop what it drives", status=_NONE),
     Route("GET", "/devices/{index}/features/{feature}/inputs/{type}", Actions.read, Right.LOOK,
           "Ask the device for a reading, such as its battery", model.ReadingView),
     Route("GET", "/known", Actions.known, Right.READ,

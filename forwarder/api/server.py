@@ -32,6 +32,7 @@ from forwarder.api.access import (
 from forwarder.api.actions import Actions
 from forwarder.api.controllers import Scripts
 from forwarder.api.dashboard.batteries import Batteries
+from forwarder.api.dashboard.plays import PlayActions
 from forwarder.api.dashboard.session import DashboardSession, EventsGate, whose
 from forwarder.api.dashboard.stream import Feed, Watch, pace
 from forwarder.api.dashboard.switches import SwitchActions
@@ -58,10 +59,12 @@ from forwarder.errors import (
     MessageError,
     UnknownDevice,
     UnknownFeature,
+    UnknownPlay,
 )
 from forwarder.hub.device import Device
 from forwarder.metrics.page import PATH as METRICS_PATH
 from forwarder.metrics.page import MetricsPage
+from forwarder.play.plays import Plays
 from forwarder.web.headers import guard_headers
 from forwarder.web.other_pages import OtherPages
 from forwarder.web.pages import Pages, here
@@ -93,6 +96,7 @@ PINS_FILE = "pins.json"
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownDevice, HTTPStatus.NOT_FOUND),
     (UnknownFeature, HTTPStatus.NOT_FOUND),
+    (UnknownPlay, HTTPStatus.NOT_FOUND),
     (Denied, HTTPStatus.FORBIDDEN),
     (HeldByPerson, HTTPStatus.CONFLICT),
     (HardwareError, HTTPStatus.BAD_GATEWAY),
@@ -135,6 +139,7 @@ class Api:
             Scripts(services.hub),
             shares,
             SwitchActions(services),
+            PlayActions(Plays(services.hub)),
             lambda: self.access.renew(state),
         )
 

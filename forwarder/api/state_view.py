@@ -7,6 +7,7 @@ import time
 from importlib import metadata
 
 from msgspec import UNSET
+from msgspec.structs import asdict
 
 from forwarder.api.controllers import Controller
 from forwarder.api.dashboard.batteries import Batteries
@@ -41,6 +42,7 @@ from forwarder.definitions.model import OutputLimit
 from forwarder.devices.device_setup import OpenedDevice
 from forwarder.hub.device import Device as HubDevice
 from forwarder.hub.hub import ClientGrant, Hub, HubClient
+from forwarder.play.driver import PlayDriver
 from forwarder.shares.sessions import GuestDriver
 from forwarder.sources.relays.choosing.pins import How
 from forwarder.sources.relays.relay import Relay
@@ -147,9 +149,7 @@ class StateView:
         return tuple(shown)
 
     def device(self, device: HubDevice, grant: ClientGrant | None = None) -> LiveDeviceView:
-        view = self.view(device, grant)
-        fields = {name: getattr(view, name) for name in view.__struct_fields__}
-        return LiveDeviceView(**fields, live=self.live(device))
+        return LiveDeviceView(**asdict(self.view(device, grant)), live=self.live(device))
 
     def view(self, device: HubDevice, grant: ClientGrant | None = None) -> DeviceView:
         found = self._services.relays.place(device)
@@ -296,7 +296,7 @@ def _notice(device: HubDevice, relay: Relay | None) -> str | None:
 
 def _client(client: HubClient, drives: list[Drives], hub: Hub) -> ClientView:
     kind = "hub" if client.hub_id is not None else "app"
-    if isinstance(client, Controller | GuestDriver):
+    if isinstance(client, Controller | GuestDriver | PlayDriver):
         kind = client.kind
     token = None if client.grant is None else client.grant.name
     return ClientView(

@@ -38,6 +38,19 @@ test('every pattern moves, comes to rest or near it, and repeats', () => {
   }
 });
 
+test('the hub plays the same, by the vectors that both are held to', async () => {
+  const { readFile } = await import('node:fs/promises');
+  const vectors = JSON.parse(await readFile(process.env.PLAY_VECTORS, 'utf8'));
+  const near = (one, other) => assert.ok(Math.abs(one - other) < 1e-9, `${one} is not ${other}`);
+  for (const { pattern, points, turn_s, seconds, speed, strength, level: wanted } of vectors.levels) {
+    near(level(pattern === 'loop' ? loop(points, turn_s) : PATTERNS[pattern], seconds, speed, strength), wanted);
+  }
+  for (const [part, low, high, wanted] of vectors.steps) assert.equal(steps(part, low, high), wanted + 0);
+  for (const [part, low, high, wanted] of vectors.places) assert.equal(place(part, low, high), wanted);
+  for (const [at, before, after, wanted] of vectors.rescaled) near(rescaled(at, before, after), wanted);
+  assert.equal(vectors.levels.length, 200);
+});
+
 test('another speed goes on where it is', () => {
   for (const pattern of Object.values(all)) {
     for (const [before, after] of [[1, 2], [0.5, 4], [4, 0.25]]) {

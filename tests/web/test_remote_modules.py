@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from forwarder.web.pages import remote_files
+from tests.forwarder.play.make_vectors import VECTORS
 from tests.needs import needs
 
 SCRIPT = Path(__file__).with_name("remote_modules.test.mjs")
@@ -19,10 +20,10 @@ def test_the_modules_of_the_guests_page_in_node(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"type": "module"}')
     done = subprocess.run(
         [node, "--test", "--test-reporter=spec", str(SCRIPT)],
-        env={**os.environ, "REMOTE_PAGE": str(tmp_path)},
+        env={**os.environ, "REMOTE_PAGE": str(tmp_path), "PLAY_VECTORS": str(VECTORS)},
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "pass 12" in done.stdout
+    assert "pass 13" in done.stdout

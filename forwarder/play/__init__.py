@@ -1,0 +1,1 @@
+"""Patterns that run in the hub, as long as somebody who watches says so."""

@@ -1,0 +1,93 @@
+// A pattern that runs in the hub, as this page sees it: begins it, changes it, and says again and
+// again that the page is still there. The hub ends it when it hears nothing for 0.9 s.
+
+import { call } from './api.js';
+
+// Three of these may be lost.
+const RENEW_MS = 250;
+// The hub has ended it by then.
+const LOST_MS = 900;
+const GONE = 404;
+
+export class HubPlay {
+  // Begin `what` (the body of POST /plays). Resolves to the play; throws Refused with words for people.
+  // `ended(words)`: it is over, and this page did not end it; words may be empty.
+  static async start(what, ended = () => {}) {
+    const play = new HubPlay(await call('POST', '/plays', what), ended);
+    // The page went out of sight while the hub answered.
+    if (document.hidden && !play.view.stays) await play.end();
+    return play;
+  }
+
+  // view: as the hub described it last.
+  constructor(view, ended) {
+    this.view = view;
+    this.ended = ended;
+    this.changes = {};
+    this.busy = false;
+    this.over = false;
+    this.heard = performance.now();
+    this.timer = setInterval(() => this.pump(), RENEW_MS);
+    // Nobody sees any more what it does.
+    this.hidden = () => { if (document.hidden && !this.view.stays) this.end(); };
+    document.addEventListener('visibilitychange', this.hidden);
+    addEventListener('pagehide', this.hidden);
+  }
+
+  // Play it otherwise (the body of PUT /plays/{id}); of several changes at once the newest of each
+  // kind is sent. With { for_s, stays: true } it goes on without this page.
+  change(changes) {
+    Object.assign(this.changes, changes);
+    this.pump();
+  }
+
+  // Stop it. Resolves once the hub has been told; a hub that cannot be reached ends it by itself.
+  async end() {
+    if (this.over) return;
+    this.close();
+    try {
+      await call('DELETE', `/plays/${this.view.id}`, undefined, { keepalive: true });
+    } catch (error) {
+      if (error.status !== GONE && error.status !== 0) throw error;
+    }
+  }
+
+  close() {
+    this.over = true;
+    clearInterval(this.timer);
+    document.removeEventListener('visibilitychange', this.hidden);
+    removeEventListener('pagehide', this.hidden);
+  }
+
+  // One request at a time: what changes meanwhile goes with the next.
+  async pump() {
+    if (this.busy || this.over) return;
+    this.busy = true;
+    const changes = this.changes;
+    this.changes = {};
+    try {
+      this.view = await call('PUT', `/plays/${this.view.id}`, changes);
+      this.heard = performance.now();
+    } catch (error) {
+      this.failed(error, changes);
+    } finally {
+      this.busy = false;
+    }
+    if (Object.keys(this.changes).length) this.pump();
+  }
+
+  failed(error, changes) {
+    if (this.over) return;
+    const lost = error.status === 0 && !this.view.stays && performance.now() - this.heard > LOST_MS;
+    if (error.status === 0 && !lost) {
+      // Not heard: said again with the next.
+      this.changes = { ...changes, ...this.changes };
+    } else {
+      this.close();
+      this.ended(error.status === GONE ? '' : error.message);
+    }
+  }
+}
+
+// All patterns that run in the hub now, also those that went on without their page.
+export const plays = () => call('GET', '/plays');

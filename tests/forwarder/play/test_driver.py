@@ -1,0 +1,179 @@
+"""Who ends a pattern, or takes an output from it: rows of the table in `play`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from forwarder.errors import (
+    HardwareError,
+    HeldByPerson,
+    MessageError,
+)
+from forwarder.play.outputs import OutputChoice
+from forwarder.play.plays import MOST_PLAYS
+from forwarder.stop.hold import Wish
+from relay.link.messages import ErrorCode
+from tests.forwarder.play.house import RAMP, STEADY, VIBRATE, PlayHouse, live, renewed
+
+# --- who ends it ----------------------------------------------------------------------------------
+
+
+def test_somebody_else_takes_an_output_and_the_others_go_on() -> None:
+    async def scene(house: PlayHouse) -> None:
+        id = house.start(RAMP).id
+        await renewed(house, id, 0.6)
+        house.say(house.noras[0], VIBRATE, 3)
+        house.calls(0)
+        await renewed(house, id, 1.5)
+        calls = house.calls(0)
+        assert {call[1] for call in calls} == {1}
+        assert house.stops(0) == 0
+        assert (0, 0) not in house.plays.state(id).outputs
+
+    live(scene)
+
+
+@pytest.mark.parametrize("how", ["stop by an app", "its end", "dismissed", "the hub ends"])
+def test_whoever_stops_it_it_does_not_begin_again(how: str) -> None:
+    async def scene(house: PlayHouse) -> None:
+        state = house.start(RAMP)
+        await renewed(house, state.id, 0.6)
+        match how:
+            case "stop by an app":
+                for nora in house.noras:
+                    house.stop(nora)
+            case "its end":
+                house.plays.end(state.id)
+            case "dismissed":
+                for client in house.hub.clients:
+                    if client.name == state.name:
+                        client.dismiss("a person ended it")
+            case "the hub ends":
+                house.plays.close()
+        await asyncio.sleep(0.15)
+        assert house.stops(0) == house.stops(1) == 1
+        house.calls(0)
+        await asyncio.sleep(2)
+        assert house.calls(0) == []
+        assert house.plays.states == ()
+
+    live(scene)
+
+
+@pytest.mark.parametrize("how", ["held", "muted"])
+def test_the_persons_stop_and_a_mute_end_it_and_nothing_begins_at_resume(how: str) -> None:
+    async def scene(house: PlayHouse) -> None:
+        state = house.start(RAMP)
+        if how == "held":
+            house.hub.hold.wish(Wish.STOP, "person", 0.0)
+        else:
+            house.hub.hold.mute(state.name, "person", 0.0)
+        await asyncio.sleep(0.3)
+        assert house.plays.states == ()
+        with pytest.raises(HeldByPerson):
+            house.start(RAMP)
+        house.calls(0)
+        if how == "held":
+            house.hub.hold.wish(Wish.RESUME, "person", 1.0)
+        else:
+            house.hub.hold.unmute(state.name)
+        await asyncio.sleep(2)
+        assert house.calls(0) == []
+
+    live(scene)
+
+
+def test_a_device_that_goes_is_left_out_and_the_last_one_ends_it() -> None:
+    async def scene(house: PlayHouse) -> None:
+        id = house.start(RAMP).id
+        house.hub.remove(house.noras[0], "out of range")
+        await renewed(house, id, 0.3)
+        assert house.plays.state(id).outputs == ((1, 0), (1, 1))
+        house.hub.remove(house.noras[1], "out of range")
+        await asyncio.sleep(0.2)
+        assert house.plays.states == ()
+
+    live(scene)
+
+
+def test_what_its_radio_refuses_is_stopped_and_left_out() -> None:
+    async def scene(house: PlayHouse) -> None:
+        id = house.start(RAMP).id
+        house.drivers[0].broken = True
+        await renewed(house, id, 0.6)
+        assert house.stops(0) == 2  # each of its features
+        assert house.plays.state(id).outputs == ((1, 0), (1, 1))
+
+    live(scene)
+
+
+@pytest.mark.parametrize("code", [ErrorCode.LATE, ErrorCode.CONGESTED])
+def test_what_was_not_carried_out_for_want_of_time_or_room_is_said_again(code: ErrorCode) -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.drivers[0].slow = True
+        id = house.start(STEADY, OutputChoice(0, 0)).id
+        house.drivers[0].waiting.pop().set_exception(HardwareError(code, "no"))
+        house.drivers[0].slow = False
+        await renewed(house, id, 0.3)
+        assert house.values(0) == [10, 10]
+
+    live(scene)
+
+
+def test_a_bug_ends_the_play_and_stops_what_it_drove() -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.start(RAMP)
+        house.noras[1].lead = lambda: 1 / 0  # type: ignore[method-assign]
+        await asyncio.sleep(0.2)
+        assert house.plays.states == ()
+        assert house.stops(0) == house.stops(1) == 1
+
+    live(scene)
+
+
+def test_plays_are_bounded() -> None:
+    async def scene(house: PlayHouse) -> None:
+        for _ in range(MOST_PLAYS):
+            house.start(STEADY, OutputChoice(0))
+        with pytest.raises(MessageError, match="end one first"):
+            house.start(STEADY, OutputChoice(0))
+
+    live(scene)
+
+
+def test_nothing_there_to_play_on_is_said() -> None:
+    async def scene(house: PlayHouse) -> None:
+        for nora in house.noras:
+            house.hub.remove(nora, "out of range")
+        with pytest.raises(MessageError, match="No toy is here"):
+            house.start()
+
+    live(scene)
+
+
+# --- together -------------------------------------------------------------------------------------
+
+
+def test_toys_whose_ways_take_times_get_each_value_for_the_same_moment() -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.drivers[0].lead_s, house.drivers[1].lead_s = 0.03, 0.08
+        house.start(RAMP, OutputChoice(0, 0), OutputChoice(1, 0), for_s=2, stays=True)
+        await asyncio.sleep(1.05)
+        times = [driver.times for driver in house.drivers[:2]]
+        assert times[0] == times[1]
+        assert None not in times[0]
+        assert len(times[0]) > 3
+
+    live(scene)
+
+
+def test_one_toy_alone_waits_for_nobody() -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.drivers[0].lead_s = 0.03
+        house.start(RAMP, OutputChoice(0), for_s=2, stays=True)
+        await asyncio.sleep(1.05)
+        assert set(house.drivers[0].times) == {None}
+
+    live(scene)

@@ -1,0 +1,69 @@
+"""How long patterns run in the hub, and how many: rows of the table in `play`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from forwarder.errors import (
+    UnknownPlay,
+)
+from forwarder.play.play import LEASE_S
+from tests.doubles.clock import VirtualLoop
+from tests.forwarder.play.house import RAMP, STEADY, PlayHouse, live, renewed
+
+# --- how long -------------------------------------------------------------------------------------
+
+
+def test_a_play_whose_page_says_nothing_any_more_is_stopped_within_a_second() -> None:
+    async def scene(house: PlayHouse) -> None:
+        id = house.start().id
+        await renewed(house, id, 3)
+        assert house.stops(0) == 0
+        assert "Steady (pattern)" in house.names
+        await asyncio.sleep(LEASE_S + 0.001)
+        assert house.stops(0) == house.stops(1) == 1
+        assert (
+            house.names == ["app", "Groups and stand-ins"] or "Steady (pattern)" not in house.names
+        )
+        for act in (house.plays.renew, house.plays.end, house.plays.state):
+            with pytest.raises(UnknownPlay):
+                act(id)
+
+    live(scene)
+
+
+def test_one_that_stays_goes_on_by_itself_for_its_time() -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.start(STEADY, for_s=5, stays=True)
+        await asyncio.sleep(4.9)
+        assert house.stops(0) == 0
+        await asyncio.sleep(0.11)
+        assert house.stops(0) == 1
+        assert house.plays.states == ()
+
+    live(scene)
+
+
+def test_a_timer_ends_it_while_its_page_is_there() -> None:
+    async def scene(house: PlayHouse) -> None:
+        id = house.start(STEADY, for_s=1).id
+        with pytest.raises(UnknownPlay):
+            await renewed(house, id, 3)
+        assert house.stops(0) == 1
+
+    live(scene)
+
+
+def test_a_loop_that_stood_still_ends_what_was_not_renewed_before_it_tells_anything() -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.start(RAMP)
+        house.calls(0)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.stand_still(2)
+        await asyncio.sleep(0.2)
+        assert [call[0] for call in house.calls(0)] == ["stop"]
+
+    live(scene)
