@@ -25,7 +25,7 @@ import ipaddress
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -51,7 +51,7 @@ MAX_CODES: Final = 8
 MAX_TRIES: Final = 10
 # Codes that are over are remembered only to tell "expired or used" from "wrong".
 MAX_SPENT: Final = 64
-MAX_RELAYS: Final = 256
+MAX_RELAYS: Final = 1024
 _FORMAT: Final = 1
 _REMEDY: Final = "restore it from a backup, or delete it and pair the relays again"
 
@@ -187,6 +187,12 @@ class RelayBook:
         self._write(relays)
         self._relays = relays
         return relay
+
+    def add_all(self, relays: Iterable[tuple[bytes, str]]) -> None:
+        """Store many, by key and name, whose names are safe and unique, in one write."""
+        added = {key: PairedRelay(key, name) for key, name in relays}
+        self._write({**self._relays, **added})
+        self._relays |= added
 
     def revoke(self, name: str) -> PairedRelay:
         """Forget the relay called `name`; whoever calls this ends its live link.

@@ -17,8 +17,7 @@ from forwarder.buttplug import spelling
 from forwarder.buttplug.codec import BodyReader, Vocabulary
 from forwarder.buttplug.messages import (
     ClientMessage,
-    DeviceInfo,
-    DeviceList,
+    DeviceListText,
     Disconnect,
     Error,
     InputCmd,
@@ -36,9 +35,9 @@ from forwarder.buttplug.messages import (
     StartScanning,
     StopScanning,
 )
+from forwarder.buttplug.shown_devices import DeviceInfos as DeviceInfos  # part of the seam here
+from forwarder.buttplug.shown_devices import DeviceSnapshot, snapshot_of
 from forwarder.errors import ForwarderError, MessageError
-
-DeviceInfos = Mapping[int, DeviceInfo]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +110,7 @@ class V4Dialect:
         self.vocabulary: Vocabulary[msgspec.Struct] = Vocabulary(
             _READERS, refusals, "Buttplug spec v4"
         )
-        self._told: dict[int, DeviceInfo] = {}
+        self._told = DeviceSnapshot()
 
     def server_info(self, id: int, server_name: str, max_ping_ms: int) -> msgspec.Struct:
         return ServerInfo(
@@ -135,13 +134,14 @@ class V4Dialect:
         return ClientRequest(message.id, (message,))
 
     def device_list(self, id: int, devices: DeviceInfos) -> msgspec.Struct:
-        self._told = dict(devices)
-        return DeviceList(id=id, devices=self._told)
+        self._told = snapshot_of(devices)
+        return DeviceListText(id=id, devices=self._told.text)
 
     def changes(self, devices: DeviceInfos) -> list[msgspec.Struct]:
-        if devices == self._told:
+        now = snapshot_of(devices)
+        if now is self._told or now == self._told:
             return []
-        return [self.device_list(0, devices)]
+        return [self.device_list(0, now)]
 
     def reply(self, request: ClientRequest, outcome: ServerMessage | None) -> msgspec.Struct:
         return answer(request.id, outcome)

@@ -8,9 +8,9 @@ reference server's JSON schema.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 MAX_U32 = 0xFFFFFFFF
 Id = Annotated[int, Meta(ge=0, le=MAX_U32)]
@@ -202,6 +202,14 @@ class DeviceList(_Wire, frozen=True, omit_defaults=False):
 
     id: Id
     devices: dict[int, DeviceInfo]
+
+
+class DeviceListText(_Wire, frozen=True, omit_defaults=False):
+    """A DeviceList whose devices were made JSON before, for many clients."""
+
+    wire_name: ClassVar[str] = "DeviceList"
+    id: Id
+    devices: Raw
 
 
 class ScanningFinished(_Wire, frozen=True, omit_defaults=False):

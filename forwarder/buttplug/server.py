@@ -82,16 +82,25 @@ class ServerSession:
     """
 
     def __init__(
-        self, server_name: str, *, max_ping_ms: int = 0, devices: Callable[[], DeviceInfos]
+        self,
+        server_name: str,
+        *,
+        max_ping_ms: int = 0,
+        devices: Callable[[], DeviceInfos],
+        too_long: Callable[[int, int], ForwarderError | None] = lambda devices, size: None,
     ) -> None:
         """`max_ping_ms`: longest time between two Pings, 0 for no limit; `devices`: those there
-        are at the moment of the call, by index, as v4 shows them."""
+        are at the moment of the call, by index, as v4 shows them; `too_long`: what the client is
+        told instead of a list of so many devices and bytes, if it cannot read that."""
         self.state = ServerState.AWAITING_HANDSHAKE
         self.client_name = ""
         self.deadline: float | None = None
         self._server_name = server_name
         self._max_ping_ms = max_ping_ms
         self._devices = devices
+        self._too_long = too_long
+        # Of the longest list that was sent.
+        self.listed_bytes = 0
         self._dialect: Dialect | None = None
         self._closing: Closing | None = None
         self._end: ForwarderError | None = None
@@ -174,7 +183,7 @@ class ServerSession:
                 self._expect_ping(now)
                 return encode(Ok(id=id))
             case RequestDeviceList(id=id):
-                return encode(dialect.device_list(id, self._devices()))
+                return self._listed(id, dialect.device_list(id, self._devices()))
         try:
             understood = dialect.understand(message, self._devices)
         except ForwarderError as error:
@@ -242,7 +251,17 @@ class ServerSession:
     def device_list(self) -> list[str]:
         """Frames that tell how the devices differ from what this client knows; often none."""
         ready = self._ready
-        return [] if ready is None else [encode(item) for item in ready.changes(self._devices())]
+        return [] if ready is None else [self._listed(0, m) for m in ready.changes(self._devices())]
+
+    def _listed(self, id: int, message: msgspec.Struct) -> str:
+        """A list, or what is said instead; another event about devices as it is."""
+        text = encode(message)
+        if len(text) > self.listed_bytes:
+            error = self._too_long(len(self._devices()), len(text.encode()))
+            if error is not None:
+                return _failure(id, error)
+            self.listed_bytes = len(text)
+        return text
 
     def scanning_finished(self) -> list[str]:
         return [] if self._ready is None else [encode(ScanningFinished())]

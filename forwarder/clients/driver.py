@@ -99,6 +99,7 @@ class ClientDriver:
             options.server_name,
             max_ping_ms=options.max_ping_ms,
             devices=lambda: hub.visible(self),
+            too_long=lambda count, size: hub.list_limits.too_long(self, count, size),
         )
         self._outbox = ClientOutbox(self.session)
         budget = None
@@ -175,7 +176,8 @@ class ClientDriver:
         except* PeerSilent as group:
             leave = _LeaveSession(TRY_AGAIN, str(first_error(group)))
         except* ChannelClosed as group:
-            log.debug("%s: %s", self.name, first_error(group))
+            log.debug("%s: %s", self.name, ended := first_error(group))
+            self._hub.list_limits.ended(self, self.session.listed_bytes, ended)
         finally:
             self._tasks = None
             # Synchronous, and before anything that could take long: the stops are on their way

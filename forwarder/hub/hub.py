@@ -14,7 +14,7 @@ are two hands on one dial. A stop takes ownership away and gives it to nobody.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from msgspec import UNSET, UnsetType
 
@@ -25,15 +25,19 @@ from forwarder.buttplug.messages import (
     OutputType,
     StopCmd,
 )
+from forwarder.buttplug.shown_devices import ShownDevices
+from forwarder.clients.list_limits import ListLimits
 from forwarder.clients.turns import TurnQueue
 from forwarder.devices.driver import Outcome
 from forwarder.errors import DeviceError, HardwareError, HeldByPerson, UnknownDevice
 from forwarder.hub.client import ClientGrant as ClientGrant
 from forwarder.hub.client import HubClient as HubClient
 from forwarder.hub.device import Device
+from forwarder.hub.device_news import DeviceNews
 from forwarder.hub.drove import Drove
 from forwarder.hub.grants import check, reduced
 from forwarder.hub.loop_guard import MAX_HUBS, new_hub_id
+from forwarder.hub.owners import Owners
 from forwarder.hub.scanning import Scanning
 from forwarder.hub.store import Store
 from forwarder.hub.subscriptions import Subscriptions
@@ -50,14 +54,14 @@ class Hub:
     def __init__(self, store: Store, hold: Hold | None = None) -> None:
         self.id = new_hub_id()
         self.turns = TurnQueue()  # of all clients
+        self.list_limits = ListLimits()
         self.hold = hold or Hold()
         self.devices: dict[int, Device] = {}
         self.sources: list[Source] = []
         self._store = store
         self._clients: set[HubClient] = set()
         self._scans = Scanning(self.sources)
-        # Who gave the newest command, per device and feature.
-        self._owners: dict[tuple[int, int], HubClient] = {}
+        self._owners = Owners()
         self._subscriptions = Subscriptions()
         # Addresses of toys that are not connected and may be running; sources tell.
         self.missing: Callable[[], Iterable[str]] = tuple
@@ -65,6 +69,9 @@ class Hub:
         # By device: the stop that a value of 0 became while everything is held.
         self._rests: dict[int, Outcome] = {}
         self._closed = False
+        # As programs of this machine see them: all alike.
+        self._table = ShownDevices(lambda: self.devices, lambda index: _info(self.devices, index))
+        self._news = DeviceNews(lambda: self._clients, lambda: self._table.listed_bytes)
 
     # --- for sources ----------------------------------------------------------------------------
 
@@ -98,7 +105,7 @@ class Hub:
         if not self._closed:  # what is here at the end is looked for at the next start
             self._store.gone(device.identity)
         self._drove.left(device, self.owners(device).values())
-        self._forget_owners(device.index)
+        self._owners.forget(device.index)
         self._subscriptions.forget(device)
         log.info("device %d: %s is gone: %s", device.index, device.shown_name, reason)
         self._devices_changed()
@@ -111,7 +118,7 @@ class Hub:
             return  # another device has its index now, and owners of its own
         owners = set(self.owners(device).values())
         self._drove.left(device, owners)
-        self._forget_owners(device.index)
+        self._owners.forget(device.index)
         log.warning("device %d: %s was stopped: %s", device.index, device.shown_name, reason)
         for client in owners:
             client.trouble(DeviceError(f"{device.shown_name} was stopped: {reason}."))
@@ -120,13 +127,9 @@ class Hub:
         self._scans.ended(source)
 
     def _devices_changed(self) -> None:
-        for client in self._clients:
-            client.devices_changed()
-
-    def _forget_owners(self, index: int, features: Collection[int] | None = None) -> None:
-        for key in [key for key in self._owners if key[0] == index]:
-            if features is None or key[1] in features:
-                del self._owners[key]
+        self._table.changed()
+        if not self._closed:
+            self._news.changed()
 
     # --- clients come and go --------------------------------------------------------------------
 
@@ -143,6 +146,7 @@ class Hub:
         The stops are on their way when this returns; the futures tell how they went.
         """
         self._clients.discard(client)
+        self._news.forget(client)
         self._drove.forget(client)
         outcomes = self.stop_driven(client)
         # Behind the stops: a source that fails at this must not be in their way.
@@ -152,31 +156,28 @@ class Hub:
 
     def stop_driven(self, client: HubClient) -> list[Outcome]:
         """Stop what `client` alone drove last; it drives nothing then."""
-        driven: dict[int, set[int]] = {}
-        for (index, feature), owner in self._owners.items():
-            if owner is client:
-                driven.setdefault(index, set()).add(feature)
         outcomes = []
-        for index, features in driven.items():
-            for feature in features:
-                del self._owners[index, feature]
+        for index, features, others in self._owners.leave(client):
             device = self.devices[index]
             # A device that nobody else drives is stopped as a whole: exact, and one packet fewer.
             # So is one whose features changed meanwhile, for those can no longer be named.
-            others = any(key[0] == index for key in self._owners)
             exact = others and features <= set(device.feature_indexes)
             outcomes += self._stop(device, features if exact else None)
         return outcomes
 
-    def visible(self, client: HubClient) -> dict[int, DeviceInfo]:
+    def visible(self, client: HubClient) -> ShownDevices:
         """The devices as this client's DeviceList shows them."""
-        return {
-            index: self.shown(
-                device, client.grant, UNSET if client.hub_id is None else self._way(device)
-            )
-            for index, device in sorted(self.devices.items())
-            if self._sees(client, device)
-        }
+        if client.grant is None and client.hub_id is None:
+            return self._table
+
+        def show(index: int) -> DeviceInfo | None:
+            device = self.devices.get(index)
+            if device is None or not self._sees(client, device):
+                return None
+            way = UNSET if client.hub_id is None else self._way(device)
+            return self.shown(device, client.grant, way)
+
+        return ShownDevices(lambda: self.devices, show)
 
     def _sees(self, client: HubClient, device: Device) -> bool:
         """Whether `device` exists for `client`: what is not in its list is nothing to it."""
@@ -205,11 +206,7 @@ class Hub:
 
     def owners(self, device: Device) -> dict[int, HubClient]:
         """Feature → who drives it now."""
-        return {
-            feature: client
-            for (index, feature), client in self._owners.items()
-            if index == device.index
-        }
+        return self._owners.of(device.index)
 
     @property
     def scanning(self) -> bool:
@@ -245,9 +242,8 @@ class Hub:
             device.highest(command.feature_index, kind)  # what is no output of it is told so
             return self._rest(device)
         outcome = device.output(command.feature_index, kind, value.value, duration_ms, at)
-        if (device.index, command.feature_index) not in self._owners:
+        if self._owners.take(device.index, command.feature_index, client):
             self._store.used(device.identity)
-        self._owners[device.index, command.feature_index] = client
         return outcome
 
     def check_output(self, client: HubClient, command: OutputCmd) -> None:
@@ -296,7 +292,7 @@ class Hub:
         for device in devices:
             if command.outputs:
                 outcomes += self._stop(device, features)
-                self._forget_owners(device.index, features)
+                self._owners.forget(device.index, features)
         if command.outputs and client is not None and command.device_index is UNSET:
             outcomes += map(_failed, self._drove.unstopped(client))
         if command.inputs and client is not None:
@@ -314,7 +310,7 @@ class Hub:
         """Stop a device for nobody in particular, and say how that went, also when no way leads to
         it. Raises UnknownFeature."""
         outcome = self._told_to_stop(device, features)
-        self._forget_owners(device.index, features)
+        self._owners.forget(device.index, features)
         return _failed(outcome) if isinstance(outcome, HardwareError) else outcome
 
     def _rest(self, device: Device) -> Outcome | None:
@@ -330,6 +326,7 @@ class Hub:
     def close(self) -> list[Outcome]:
         """Stop every output of every device; from now on nothing starts any more."""
         self._closed = True
+        self._news.close()
         return self.stop(None, StopCmd(id=0, inputs=False))
 
     def _stop(self, device: Device, features: Collection[int] | None) -> list[Outcome]:
@@ -383,6 +380,11 @@ class Hub:
         if device is None or (client is not None and not self._sees(client, device)):
             raise UnknownDevice(index)
         return device
+
+
+def _info(devices: Mapping[int, Device], index: int) -> DeviceInfo | None:
+    device = devices.get(index)
+    return None if device is None else device.info()
 
 
 def _failed(error: HardwareError) -> Outcome:

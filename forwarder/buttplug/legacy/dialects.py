@@ -62,6 +62,7 @@ from forwarder.buttplug.messages import (
     StopCmd,
     StopScanning,
 )
+from forwarder.buttplug.shown_devices import DeviceSnapshot, snapshot_of
 from forwarder.errors import MessageError, UnknownDevice
 
 V4_ONLY: Final = ("OutputCmd", "InputCmd", "Disconnect")
@@ -227,8 +228,11 @@ class OldDialect:
     # --- devices ---------------------------------------------------------------------------------
 
     def _described(self, devices: DeviceInfos) -> dict[int, OldDevice]:
+        return snapshot_of(devices).made(self.version, self._describe)
+
+    def _describe(self, devices: DeviceSnapshot) -> dict[int, OldDevice]:
         return {
-            index: describe(device, self._table(device), self.version)
+            index: describe(device, feature_table(device), self.version)
             for index, device in devices.items()
         }
 

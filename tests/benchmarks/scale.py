@@ -1,0 +1,242 @@
+"""A house that grows: `python -m tests.benchmarks.scale [--relays N] [--toys N] [--clients N]`.
+
+1,000 relays with 5 toys each, and 200 clients. The hub is one process, `forwarder run` as anybody
+starts it. The relays are real ones, paired and encrypted, with simulated toys, in SWARMS processes;
+the clients are one compiled program (load.c). All of them, the hub too, share this machine's
+processors and speak over loopback: what the swarm takes, the hub does not get. So the figures are
+processor time (the system's accounting of the hub alone), the longest time that its loop stood
+still (without what the system took), and memory; seconds by the clock are told with the load of the
+machine, and are worth little on a busy one.
+
+What is measured, in this order:
+1. FIRST relays with their toys, then all others at once, while every client is there and hears
+   each list: processor time of the hub until all toys are devices, its longest stall, its memory.
+2. Commands to all toys, at a rate for each client, and one for each toy: Ok p50, p99, errors.
+3. `kill -9` of the hub, and a new one: when all relays are linked again, all from one address.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from forwarder.access.relay_keys import HubTrust
+from tests.benchmarks.load import NO_COMPILER, Figures, Load, compiled, run
+from tests.benchmarks.process import cpu_s, load_average, memory_kib
+from tests.benchmarks.row import Row
+from tests.benchmarks.swarm import key_of, name_of
+from tests.system.processes import Program, free_ports, hub_program
+
+FIRST = 10
+SWARMS = 2
+# A machine of two cores has the swarm to carry as well; who waits longer waits in vain.
+GROW_S = 600.0
+BACK_S = 120.0
+DRIVE_S = 10.0
+
+
+class Swarm:
+    """Processes of many relays each."""
+
+    def __init__(self, folder: Path, port: int, hub_key: bytes, toys: int) -> None:
+        self._folder, self._port, self._key, self._toys = folder, port, hub_key, toys
+        self._programs: list[Program] = []
+
+    async def add(self, first: int, count: int) -> None:
+        words = [str(self._port), self._key.hex(), str(first), str(count), str(self._toys)]
+        name = f"swarm{len(self._programs)}"
+        program = Program("tests.benchmarks.swarm", words, self._folder, name)
+        self._programs.append(program)
+        await program.start()
+
+    def said(self, what: str) -> int:
+        """The newest count of all processes: "linked" or "toys"."""
+        total = 0
+        for program in self._programs:
+            lines = program.text.splitlines()
+            if len(lines) > 1:
+                total += int(json.loads(lines[-2])[what])  # the last one may be half
+        return total
+
+    async def end(self) -> None:
+        for program in self._programs:
+            await program.end()
+
+
+class HubFigures:
+    """What the hub says of itself at /metrics, and the system of it."""
+
+    def __init__(self, hub: Program, link_port: int) -> None:
+        self._hub = hub
+        self._url = f"http://127.0.0.1:{link_port}/metrics"
+
+    async def said(self) -> dict[str, float]:
+        def read() -> str:
+            with urllib.request.urlopen(self._url, timeout=60) as answer:
+                return str(answer.read().decode())
+
+        text = await asyncio.to_thread(read)
+        found = re.findall(r"^(forwarder_[a-z_]+) ([0-9.e+-]+)$", text, re.MULTILINE)
+        return {name: float(value) for name, value in found}
+
+    @property
+    def cpu_s(self) -> float:
+        return cpu_s(self._hub.process.pid)
+
+    @property
+    def peak_mib(self) -> float:
+        return memory_kib(self._hub.process.pid, "VmHWM") / 1024
+
+
+def pair_all(folder: Path, relays: int) -> bytes:
+    """Have the hub of this folder know all relays; returns its key."""
+    (folder / "hub").mkdir(mode=0o700)
+    trust = HubTrust.open(folder / "hub", "hub")
+    trust.book.add_all((key_of(number).public, name_of(number)) for number in range(relays))
+    return trust.key.public
+
+
+@asynccontextmanager
+async def started(hub: Program) -> AsyncIterator[Program]:
+    try:
+        await hub.start()
+        await hub.until_said("Relays, dashboard")
+        yield hub
+    finally:
+        await hub.end()
+
+
+async def until_devices(figures: HubFigures, wanted: int, limit_s: float) -> float | None:
+    """Seconds until the hub had so many devices; None if it never did."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < limit_s:
+        if (await figures.said())["forwarder_devices"] >= wanted:
+            return time.monotonic() - begun
+        await asyncio.sleep(0.5)
+    return None
+
+
+async def grow(folder: Path, relays: int, toys: int, clients: int, driven_hz: float) -> list[Row]:
+    key = pair_all(folder, relays)
+    client_port, link_port = free_ports(2)
+    swarm = Swarm(folder, link_port, key, toys)
+    rows: list[Row] = []
+    devices = relays * toys
+    try:
+        async with started(hub_program(folder, client_port, link_port)) as hub:
+            figures = HubFigures(hub, link_port)
+            begun_cpu = figures.cpu_s
+            idle_mib = memory_kib(hub.process.pid) / 1024
+            load = Load(port=client_port, clients=clients, quit=0, seconds=0.1)
+            await load.start()
+            await load.line()
+            first = min(FIRST, relays)
+            await swarm.add(0, first)
+            await until_devices(figures, first * toys, 60.0)
+            each = -(-(relays - first) // SWARMS) if relays > first else 0
+            for begin in range(first, relays, each or 1):
+                await swarm.add(begin, min(each, relays - begin))
+            took = await until_devices(figures, devices, GROW_S)
+            said = await figures.said()
+            grown = f"{first} → {relays} relays, {devices} devices, {clients} clients"
+            there = int(said["forwarder_devices"])
+            rows += [
+                Row(f"{grown}: the hub's CPU until all there", f"{figures.cpu_s - begun_cpu:.1f} s"
+                    + ("" if took is not None else f" ({there} are)"), "30 s"),
+                Row("  by the clock", "never" if took is None else f"{took:.1f} s"),
+                Row("  longest stall", f"{said['forwarder_stall_longest_seconds'] * 1e3:.0f} ms",
+                    "50 ms"),
+                Row("  stalls over 50 ms", f"{said['forwarder_stalls_total']:.0f}"),
+                Row("  memory, its peak (idle)", f"{figures.peak_mib:.0f} ({idle_mib:.0f}) MiB",
+                    "400 MiB"),
+            ]  # fmt: skip
+            await load.end()
+            if took is not None:
+                rows += await driven(figures, client_port, clients, devices, driven_hz)
+        rows += await homecoming(folder, swarm, client_port, link_port, relays, devices)
+    finally:
+        await swarm.end()
+    return rows
+
+
+async def driven(
+    figures: HubFigures, port: int, clients: int, devices: int, each_hz: float
+) -> list[Row]:
+    rows = []
+    for what, rate in (
+        (f"each client {each_hz:g}/s", each_hz * clients),
+        (f"each device {each_hz:g}/s", each_hz * devices),
+    ):
+        before = figures.cpu_s
+        said: Figures = await run(
+            port=port, clients=clients, devices=devices, rate=rate, seconds=DRIVE_S, ready=120
+        )
+        ok, cpu = said["ok_us"], figures.cpu_s - before
+        text = f"p50 {ok.get('p50', 0) / 1e3:.1f} ms, p99 {ok.get('p99', 0) / 1e3:.1f} ms"
+        rows += [
+            Row(f"{what}, {rate:.0f}/s in all: Ok", text, "p99 50 ms"),
+            Row("  answered a second; errors; CPU, joining included",
+                f"{said['per_s']:.0f}; {said['errors'] + said['unanswered']}; {cpu:.1f} s"),
+        ]  # fmt: skip
+    stall = (await figures.said())["forwarder_stall_longest_seconds"] * 1e3
+    return [*rows, Row("  longest stall so far", f"{stall:.0f} ms", "50 ms")]
+
+
+async def homecoming(
+    folder: Path, swarm: Swarm, client_port: int, link_port: int, relays: int, devices: int
+) -> list[Row]:
+    """A second hub in the place of one that was killed, with the same relays."""
+    hub = hub_program(folder, client_port, link_port)
+    await asyncio.sleep(0.3)
+    begun = time.monotonic()
+    async with started(hub):
+        figures = HubFigures(hub, link_port)
+        linked = 0
+        while time.monotonic() - begun < BACK_S and linked < relays:
+            await asyncio.sleep(0.1)
+            linked = swarm.said("linked")
+        took = time.monotonic() - begun
+        there = await until_devices(figures, devices, BACK_S)
+        back = time.monotonic() - begun
+        said = await figures.said()
+    return [
+        Row(f"kill -9: {relays} relays behind one address linked again",
+            f"{took:.1f} s" if linked >= relays else f"never ({linked})", "10 s"),
+        Row("  all their devices", "never" if there is None else f"{back:.1f} s"),
+        Row("  longest stall", f"{said['forwarder_stall_longest_seconds'] * 1e3:.0f} ms"),
+    ]  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scale")
+    parser.add_argument("--relays", type=int, default=1000)
+    parser.add_argument("--toys", type=int, default=5)
+    parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--hz", type=float, default=2.0, help="how often each is driven")
+    options = parser.parse_args()
+    if compiled() is None:
+        print(NO_COMPILER)
+        return 0
+    before = load_average()
+    with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+        rows = asyncio.run(
+            grow(Path(folder), options.relays, options.toys, options.clients, options.hz)
+        )
+    rows.append(Row("load of the machine before, after", f"{before:.1f}, {load_average():.1f}"))
+    width = max(len(row.figure) for row in rows)
+    for row in rows:
+        print(f"{row.figure:{width}}   {row.value:28}   {row.budget}".rstrip())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
