@@ -142,7 +142,7 @@ class ClientDriver:
     # --- told by the hub ------------------------------------------------------------------------
 
     def devices_changed(self) -> None:
-        self._outbox.devices_changed()
+        self._hub.news.want(self._outbox.devices_changed)
 
     def scanning_finished(self) -> None:
         self._say(self.session.scanning_finished())
@@ -183,6 +183,7 @@ class ClientDriver:
             # Synchronous, and before anything that could take long: the stops are on their way
             # whatever happens to this task or to the channel.
             self._hub.leave(self)
+            self._hub.news.forget(self._outbox.devices_changed)
         if isinstance(leave, _LeaveSession):
             await self._channel.close(leave.code, leave.reason)
 

@@ -1,12 +1,10 @@
-"""`DeviceNews`: tells clients that there is another list of devices, and not too often."""
+"""`DeviceNews`: when clients are sent another list of devices: not too often, and in turns."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
-
-from forwarder.hub.client import HubClient
 
 # A box of toys that comes to life is a few lists, not one for each toy; nobody sees the difference.
 EVERY_S: Final = 0.1
@@ -19,46 +17,49 @@ AT_ONCE_BYTES: Final = 1 << 20
 
 
 class DeviceNews:
-    """`clients`: who is told; `listed_bytes`: how long a list is, about.
+    """`listed_bytes`: how long a list is, about.
 
-    The first change is told at once, what follows when its time has come: all of it with one word.
-    Owns one timer and one step, until `close`.
+    The first change is told in the next pass of the loop, what follows when its time has come: all
+    of it with one list. Owns one timer and one step, until `close`.
     """
 
-    def __init__(
-        self, clients: Callable[[], Iterable[HubClient]], listed_bytes: Callable[[], int]
-    ) -> None:
-        self._clients = clients
+    def __init__(self, listed_bytes: Callable[[], int]) -> None:
         self._listed_bytes = listed_bytes
         self._due = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._step: asyncio.Handle | None = None
-        # Who has not been told of the newest change yet.
-        self._left: dict[HubClient, None] = {}
+        self._wanting: dict[Callable[[], None], None] = {}
+        # Who is told of the round that is under way, and has not been yet.
+        self._left: dict[Callable[[], None], None] = {}
 
-    def changed(self) -> None:
-        """There is another list."""
-        if self._timer is not None or not any(True for _ in self._clients()):
-            return
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self._due and self._step is None:
-            self._tell()
-        else:
-            self._timer = loop.call_at(self._due, self._tell)
+    def want(self, tell: Callable[[], None]) -> None:
+        """There is another list: call `tell` when it may be sent."""
+        if tell in self._left:
+            return  # it will be the newest
+        self._wanting[tell] = None
+        if self._timer is None and self._step is None:
+            loop = asyncio.get_running_loop()
+            if loop.time() >= self._due:
+                self._step = loop.call_soon(self._round)
+            else:
+                self._timer = loop.call_at(self._due, self._round)
 
-    def forget(self, client: HubClient) -> None:
-        self._left.pop(client, None)
+    def forget(self, tell: Callable[[], None]) -> None:
+        """Nobody is there any more to be told."""
+        self._wanting.pop(tell, None)
+        self._left.pop(tell, None)
 
     def close(self) -> None:
         """Nobody is told any more."""
         for handle in (self._timer, self._step):
             if handle is not None:
                 handle.cancel()
-        self._timer = self._step = None
+        self._wanting.clear()
+        self._left.clear()
 
-    def _tell(self) -> None:
-        self.close()
-        self._left = dict.fromkeys(self._clients())
+    def _round(self) -> None:
+        self._timer = None
+        self._left, self._wanting = self._wanting, {}
         all_bytes = self._listed_bytes() * len(self._left)
         pause_s = min(max(EVERY_S, all_bytes / LISTED_BYTES_S), SELDOM_S)
         self._due = asyncio.get_running_loop().time() + pause_s
@@ -69,9 +70,12 @@ class DeviceNews:
         self._step = None
         for _ in range(max(1, AT_ONCE_BYTES // max(1, self._listed_bytes()))):
             if not self._left:
-                return
-            client = next(iter(self._left))
-            del self._left[client]
-            client.devices_changed()
+                break
+            tell = next(iter(self._left))
+            del self._left[tell]
+            tell()
+        loop = asyncio.get_running_loop()
         if self._left:
-            self._step = asyncio.get_running_loop().call_soon(self._tell_some)
+            self._step = loop.call_soon(self._tell_some)
+        elif self._wanting:
+            self._timer = loop.call_at(self._due, self._round)

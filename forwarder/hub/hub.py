@@ -14,7 +14,7 @@ are two hands on one dial. A stop takes ownership away and gives it to nobody.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import UNSET, UnsetType
 
@@ -70,8 +70,8 @@ class Hub:
         self._rests: dict[int, Outcome] = {}
         self._closed = False
         # As programs of this machine see them: all alike.
-        self._table = ShownDevices(lambda: self.devices, lambda index: _info(self.devices, index))
-        self._news = DeviceNews(lambda: self._clients, lambda: self._table.listed_bytes)
+        self._table = ShownDevices(lambda: self.devices, self._info)
+        self.news = DeviceNews(lambda: self._table.listed_bytes)
 
     # --- for sources ----------------------------------------------------------------------------
 
@@ -128,8 +128,8 @@ class Hub:
 
     def _devices_changed(self) -> None:
         self._table.changed()
-        if not self._closed:
-            self._news.changed()
+        for client in self._clients:
+            client.devices_changed()
 
     # --- clients come and go --------------------------------------------------------------------
 
@@ -146,7 +146,6 @@ class Hub:
         The stops are on their way when this returns; the futures tell how they went.
         """
         self._clients.discard(client)
-        self._news.forget(client)
         self._drove.forget(client)
         outcomes = self.stop_driven(client)
         # Behind the stops: a source that fails at this must not be in their way.
@@ -178,6 +177,10 @@ class Hub:
             return self.shown(device, client.grant, way)
 
         return ShownDevices(lambda: self.devices, show)
+
+    def _info(self, index: int) -> DeviceInfo | None:
+        device = self.devices.get(index)
+        return None if device is None else device.info()
 
     def _sees(self, client: HubClient, device: Device) -> bool:
         """Whether `device` exists for `client`: what is not in its list is nothing to it."""
@@ -326,7 +329,7 @@ class Hub:
     def close(self) -> list[Outcome]:
         """Stop every output of every device; from now on nothing starts any more."""
         self._closed = True
-        self._news.close()
+        self.news.close()
         return self.stop(None, StopCmd(id=0, inputs=False))
 
     def _stop(self, device: Device, features: Collection[int] | None) -> list[Outcome]:
@@ -380,11 +383,6 @@ class Hub:
         if device is None or (client is not None and not self._sees(client, device)):
             raise UnknownDevice(index)
         return device
-
-
-def _info(devices: Mapping[int, Device], index: int) -> DeviceInfo | None:
-    device = devices.get(index)
-    return None if device is None else device.info()
 
 
 def _failed(error: HardwareError) -> Outcome:

@@ -192,11 +192,11 @@ def test_names_limits_and_new_devices_follow_those_of_the_server() -> None:
         there.display_name = "Left"
         two.far.hub.changed(there)
         two.far.add_toy(STROKER)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.15)
         assert two.device().shown_name == "Left"
         assert two.near.names == {0: "Lovense Nora", 1: "Stroker"}
         two.far.hub.remove(there, "switched off")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.15)
         assert two.near.names == {1: "Stroker"}
 
     scenario(test, NORA)
