@@ -216,7 +216,11 @@ def test_only_the_hub_moves_a_device_and_it_asks_the_persons_stop_first() -> Non
     assert calls == {
         "device": {"forwarder.hub.hub"},  # the gate
         "super()": {"forwarder.metrics.hub"},  # the gate itself, counted
-        "self._hub": {"forwarder.clients.driver", "forwarder.api.controllers"},  # to the gate
+        "self._hub": {  # to the gate
+            "forwarder.clients.driver",
+            "forwarder.api.controllers",
+            "forwarder.play.driver",
+        },
         "driver": {"forwarder.api.controllers", "forwarder.api.dashboard.session"},  # of the API
         "hub": {"forwarder.sources.virtual.members"},  # as a client of it, so before the gate
         "remote": {"forwarder.bridges.performer"},  # a client like any other, so before the gate
