@@ -113,7 +113,7 @@ class ClientDriver:
         self._stops = asyncio.Semaphore(STOPS_UNDER_WAY)
         self._tasks: asyncio.TaskGroup | None = None
         self._ending: _LeaveSession | None = None
-        # Whether the writer waits for something to do.
+        # Whether there is a writer, and it waits for something to do.
         self._idle = False
         self.under_way = 0
 
@@ -263,8 +263,10 @@ class ClientDriver:
                 raise self._ending
             self._outbox.filled.clear()
             self._idle = True
-            await self._outbox.filled.wait()
-            self._idle = False
+            try:
+                await self._outbox.filled.wait()
+            finally:
+                self._idle = False
 
     def _say(self, frames: Sequence[str]) -> None:
         """Send these at once if nothing waits before them, else in their turn."""

@@ -50,7 +50,7 @@ class LinkDriver:
         self._room = asyncio.Event()
         self._room.set()
         self._last: Bye | None = None
-        # Whether the writer waits for something to do.
+        # Whether there is a writer, and it waits for something to do.
         self._idle = False
 
     def put(self, message: FromRelay) -> None:
@@ -151,8 +151,10 @@ class LinkDriver:
                     raise _LinkEnded
                 self._changed.clear()
                 self._idle = True
-                await self._changed.wait()
-                self._idle = False
+                try:
+                    await self._changed.wait()
+                finally:
+                    self._idle = False
                 continue
             if self._channel.send_now(frame):
                 continue

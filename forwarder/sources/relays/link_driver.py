@@ -92,7 +92,7 @@ class RelayLink:
         self._outbox: deque[bytes | type[StateMessage]] = deque()
         self._states: dict[type[StateMessage], StateMessage] = {}
         self._outbox_filled = asyncio.Event()
-        # Whether the writer waits for something to do.
+        # Whether there is a writer, and it waits for something to do.
         self._idle = False
         self._beat_wanted = asyncio.Event()
         self._waiting: dict[int, Waiting] = {}
@@ -298,8 +298,10 @@ class RelayLink:
                 raise ChannelClosed(1000, self.ended or "")
             self._outbox_filled.clear()
             self._idle = True
-            await self._outbox_filled.wait()
-            self._idle = False
+            try:
+                await self._outbox_filled.wait()
+            finally:
+                self._idle = False
 
     async def _beat(self) -> None:
         while True:
