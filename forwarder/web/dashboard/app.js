@@ -37,8 +37,8 @@ const hold = new Hold(() => {
 const around = new Around();
 const pairing = new Pairing();
 const shares = new Shares();
-const together = new Together(feed);
 const toasts = new Toasts();
+const together = new Together(feed, words => toasts.show(words));
 new Seen();
 new Setup();
 new Doctor();

@@ -1,8 +1,10 @@
 // All toys with one control: a level or a pattern, for everything that has a level. The page itself
-// says each value, so it ends with the page; the hub stops what nobody says any more.
+// says a level; a pattern runs in the hub, to which the page says that it is still there. So both end
+// with the page.
 
-import { PATTERNS, level, rescaled, steps } from './patterns.js';
+import { PATTERNS, steps } from './patterns.js';
 import { $, attribute, show, text } from './dom.js';
+import { HubPlay } from './plays.js';
 import { t } from './words.js';
 
 const TICK_MS = 100;
@@ -11,10 +13,13 @@ const LEVELS = new Set(['Vibrate', 'Rotate', 'Oscillate', 'Constrict']);
 const FROM = 2;
 
 export class Together {
-  constructor(feed) {
+  // `say(words)`: what went wrong, for the person.
+  constructor(feed, say) {
     this.feed = feed;
+    this.say = say;
     this.pattern = '';
-    this.began = 0;
+    this.hub = null; // the pattern that runs
+    this.starting = false;
     this.speed = 1;
     this.strength = 0;
     this.sent = new Map();
@@ -43,20 +48,59 @@ export class Together {
   set(strength) {
     this.strength = strength;
     text($('all-value'), strength ? `${Math.round(strength * 100)} %` : t('off'));
-    if (strength) this.tick();
-    else this.rest();
+    attribute($('all-level'), 'aria-valuetext', $('all-value').textContent);
+    if (!strength) this.rest();
+    else if (this.pattern) this.inHub();
+    else this.tick();
   }
 
   play(pattern) {
     this.pattern = pattern;
-    this.began = performance.now();
     show($('all-speed-line'), pattern !== '');
+    if (pattern && this.strength) this.inHub();
+    // By hand from here on: what is said first takes each toy from the pattern.
+    if (!pattern) {
+      this.tick();
+      this.leaveHub();
+    }
   }
 
   hurry(speed) {
-    const now = performance.now();
-    this.began = now - rescaled((now - this.began) / 1000, this.speed, speed) * 1000;
     this.speed = speed;
+    this.hub?.change({ speed });
+  }
+
+  get wanted() { return { pattern: this.pattern, percent: Math.round(this.strength * 100), speed: this.speed }; }
+
+  async inHub() {
+    this.sent.clear();
+    if (this.hub) this.hub.change(this.wanted);
+    if (this.hub || this.starting) return;
+    this.starting = true;
+    try {
+      const play = await HubPlay.start(this.wanted, words => {
+        this.hub = null;
+        this.rest();
+        if (words) this.say(words);
+      });
+      if (play.over) this.rest();
+      else if (!this.strength || !this.pattern) await play.end();
+      else {
+        this.hub = play;
+        play.change(this.wanted);
+      }
+    } catch (error) {
+      this.rest();
+      this.say(error.message);
+    } finally {
+      this.starting = false;
+    }
+  }
+
+  leaveHub() {
+    const { hub } = this;
+    this.hub = null;
+    hub?.end().catch(error => this.say(error.message));
   }
 
   // A person, here or elsewhere, stopped everything: the control must not say otherwise.
@@ -67,23 +111,17 @@ export class Together {
     if ($('all-level').value !== '0') $('all-level').value = 0;
     text($('all-value'), t('off'));
     if (moved) this.feed.release();
-  }
-
-  get part() {
-    if (!this.pattern) return this.strength;
-    return level(PATTERNS[this.pattern], (performance.now() - this.began) / 1000, this.speed, this.strength);
+    this.leaveHub();
   }
 
   tick() {
-    if (!this.strength || document.hidden) return;
-    const { part } = this;
+    if (!this.strength || this.pattern || document.hidden) return;
     for (const { device, feature, type, range } of this.outputs) {
-      const value = steps(part, Math.max(0, range[0]), range[1]);
+      const value = steps(this.strength, Math.max(0, range[0]), range[1]);
       const key = `${device} ${feature} ${type}`;
       if (this.sent.get(key) === value) continue;
       this.sent.set(key, value);
       this.feed.drive(device, feature, type, value);
     }
-    attribute($('all-level'), 'aria-valuetext', $('all-value').textContent);
   }
 }

@@ -1,0 +1,90 @@
+// A pattern of the hub as a page sees it, without a browser and without a hub. Run by test_plays.py,
+// with the folder of the page as it is served, in which api.js is one that is told what to answer.
+
+import assert from 'node:assert/strict';
+import { beforeEach, mock, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+
+const listeners = new Map();
+const listen = (kind, call) => listeners.set(kind, call);
+globalThis.document = { hidden: false, addEventListener: listen, removeEventListener: kind => listeners.delete(kind) };
+globalThis.addEventListener = listen;
+globalThis.removeEventListener = kind => listeners.delete(kind);
+const page = name => import(pathToFileURL(`${process.env.PAGE}/${name}`));
+const api = await page('api.js');
+const { HubPlay } = await page('plays.js');
+
+const settle = async () => { for (let turn = 0; turn < 8; turn++) await null; };
+const pass = async ms => { for (let at = 0; at < ms; at += 50) { mock.timers.tick(50); now += 50; await settle(); } };
+let now = 0;
+globalThis.performance.now = () => now;
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ['setInterval'] });
+  document.hidden = false;
+  api.asked.length = 0;
+  api.answers((method, path, body) => (method === 'DELETE' ? null : { id: 'p1', stays: body?.stays ?? false }));
+});
+
+test('it says four times a second that its page is there, and sends the newest of each change', async () => {
+  const play = await HubPlay.start({ pattern: 'wave', percent: 10 });
+  assert.deepEqual(api.asked.shift(), ['POST', '/plays', { pattern: 'wave', percent: 10 }]);
+  await pass(1000);
+  assert.deepEqual(api.asked.splice(0), Array(4).fill(['PUT', '/plays/p1', {}]));
+  play.change({ percent: 20 });
+  play.change({ percent: 30, speed: 2 });
+  play.change({ percent: 40 });
+  await settle();
+  assert.deepEqual(api.asked.splice(0), [['PUT', '/plays/p1', { percent: 20 }], ['PUT', '/plays/p1', { percent: 40, speed: 2 }]]);
+  await play.end();
+  assert.deepEqual(api.asked.splice(0), [['DELETE', '/plays/p1', undefined]]);
+  await pass(1000);
+  assert.deepEqual(api.asked, []);
+  assert.equal(listeners.size, 0);
+});
+
+test('it ends when nobody sees it any more, unless it stays', async () => {
+  const play = await HubPlay.start({});
+  const staying = await HubPlay.start({ for_s: 60, stays: true });
+  api.asked.length = 0;
+  document.hidden = true;
+  play.hidden();
+  staying.hidden();
+  await settle();
+  assert.deepEqual(api.asked, [['DELETE', '/plays/p1', undefined]]);
+  staying.close();
+});
+
+test('a page that was hidden while the hub answered ends it at once', async () => {
+  const begun = HubPlay.start({});
+  document.hidden = true;
+  assert.equal((await begun).over, true);
+  assert.deepEqual(api.asked.at(-1), ['DELETE', '/plays/p1', undefined]);
+});
+
+test('a hub that ended it says so once; one that refuses says why', async () => {
+  for (const [status, words] of [[404, ''], [409, 'You stopped everything.']]) {
+    const heard = [];
+    await HubPlay.start({}, said => heard.push(said));
+    api.answers(() => { throw new api.Refused(status, 'You stopped everything.'); });
+    await pass(2000);
+    assert.deepEqual(heard, [words]);
+    api.answers(() => ({ id: 'p1', stays: false }));
+  }
+});
+
+test('what the hub did not hear is said again, and a hub that is silent for 0.9 s has ended it', async () => {
+  const heard = [];
+  const play = await HubPlay.start({}, said => heard.push(said));
+  api.answers(() => { throw new api.Refused(0, 'The hub cannot be reached.'); });
+  play.change({ percent: 77 });
+  await pass(300);
+  api.answers(() => ({ id: 'p1', stays: false }));
+  api.asked.length = 0;
+  await pass(250);
+  assert.deepEqual(api.asked[0], ['PUT', '/plays/p1', { percent: 77 }]);
+  api.answers(() => { throw new api.Refused(0, 'The hub cannot be reached.'); });
+  await pass(1400);
+  assert.deepEqual(heard, ['The hub cannot be reached.']);
+});
