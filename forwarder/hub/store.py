@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,10 +24,10 @@ from relay.link.files.statefile import read_memory, write_state
 
 log = logging.getLogger(__name__)
 
-# Of one source, devices that were never driven; and in all. A collection has a tenth of that, and
-# all of them are gone through whenever a device is new.
+# Of one source, devices that were never driven; and in all. A collection has a hundredth of that,
+# a hall with a thousand relays a third.
 UNUSED_EACH = 128
-MOST = 4096
+MOST = 16_384
 # The index is a u32 on the wire.
 _MAX_INDEX = 0xFFFFFFFF
 _FORMAT = 1
@@ -75,7 +76,11 @@ class Store:
         """
         self._path = path
         self._known: dict[Identity, KnownDevice] = {}
+        # The same by address, in order; how many of each source may be forgotten.
+        self._at: dict[str, dict[Identity, None]] = {}
+        self._idle: Counter[str] = Counter()
         self._taken: set[int] = set()
+        self._lowest = 0  # below it every index is taken
         self._changed = asyncio.Event()
         # What was here when the hub ended.
         self.expected: tuple[Identity, ...] = ()
@@ -110,7 +115,8 @@ class Store:
             self._put(replace(known, index=index))
         self.expected = tuple(known.identity for known in self.known if known.here)
         for known in self.known:
-            self._known[known.identity] = replace(known, here=False)
+            self._put(replace(known, here=False))
+        self._changed.clear()
         for _ in range(len(self._known) - MOST):
             self._forget_one(None)
 
@@ -130,8 +136,8 @@ class Store:
 
     def at(self, address: str) -> Identity | None:
         """What was at this address the last time that something new was there."""
-        found = [identity for identity in self._known if identity.address == address]
-        return found[-1] if found else None
+        found = self._at.get(address)
+        return next(reversed(found)) if found else None
 
     def index(
         self, identity: Identity, name: str, wish: int | None = None, *, source: str = ""
@@ -142,8 +148,7 @@ class Store:
         if known is not None:
             self._put(replace(known, here=True))
             return known.index
-        others = self._known.values()
-        if sum(not (e.used or e.here) and e.source == source for e in others) >= UNUSED_EACH:
+        if self._idle[source] >= UNUSED_EACH:
             self._forget_one(source)
         elif len(self._known) >= MOST:
             self._forget_one(None)
@@ -174,12 +179,21 @@ class Store:
             self._put(replace(known, here=False))
 
     def _free(self) -> int:
-        return next(number for number in range(len(self._taken) + 1) if number not in self._taken)
+        while self._lowest in self._taken:
+            self._lowest += 1
+        return self._lowest
 
     def _put(self, known: KnownDevice) -> None:
+        self._count(self._known.get(known.identity), -1)
+        self._count(known, 1)
         self._known[known.identity] = known
+        self._at.setdefault(known.address, {})[known.identity] = None
         self._taken.add(known.index)
         self._changed.set()
+
+    def _count(self, known: KnownDevice | None, by: int) -> None:
+        if known is not None and not (known.used or known.here):
+            self._idle[known.source] += by
 
     def _forget_one(self, source: str | None) -> None:
         """Forget the oldest that nobody used, of `source` if given. What is here stays."""
@@ -191,8 +205,14 @@ class Store:
         if not away:
             return
         forgotten = min(away, key=lambda entry: entry.used)
+        self._count(forgotten, -1)
         del self._known[forgotten.identity]
+        at = self._at[forgotten.address]
+        del at[forgotten.identity]
+        if not at:
+            del self._at[forgotten.address]
         self._taken.discard(forgotten.index)
+        self._lowest = min(self._lowest, forgotten.index)
         self._changed.set()
 
     # --- the file -------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from forwarder.hub.device import Identity
 from forwarder.sources.base import HeldBack
 from forwarder.sources.gathering import Gathering
 from forwarder.sources.held_back import HeldBackToys
+from forwarder.sources.relays.choosing.candidates import candidates
 from forwarder.sources.relays.choosing.choice import (
     Obstacle,
     RelayVerdict,
@@ -35,8 +36,8 @@ from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.opening import DeviceKeeper, DeviceOpener
 from forwarder.sources.relays.relay import Relay
 from forwarder.sources.relays.reserved import Reserved
-from forwarder.sources.relays.searches import MISSING_S, Searches
-from relay.link.messages import Advertisement, ErrorCode, Scan
+from forwarder.sources.relays.searches import MISSING_S, ScanWord, Searches
+from relay.link.messages import Advertisement, ErrorCode
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,9 @@ class Finder:
         self._opener = DeviceOpener(catalogue, user, keeper, reserved, self.place_free)
         self._scanning = False
         self._listens_until = float("-inf")
-        self._missing = Searches(owing, self._again, self._tell_scan)
+        self._word = ScanWord(relays, lambda: self.scanning)
+        self.greet = self._word.greet
+        self._missing = Searches(owing, self._again, self._word.tell)
         # Addresses that are being opened, or are devices.
         self._busy: set[str] = set()
         # Whoever waits for the relay that had it last to hear it.
@@ -123,11 +126,7 @@ class Finder:
         if on and not self._scanning:
             self.sightings.forgive()  # a new scan is a new chance for what failed before
         self._scanning = on
-        self._tell_scan()
-
-    def greet(self, link: RelayLink) -> None:
-        """Tell a new link what is looked for."""
-        link.tell(Scan(self.scanning))
+        self._word.tell(anew=on)
 
     def lost(self, address: str) -> None:
         """This device is gone: from now on it may be opened again, and is looked for."""
@@ -149,11 +148,6 @@ class Finder:
     def _again(self, address: str, for_s: float) -> None:
         self.look_for(address, for_s)
 
-    def _tell_scan(self) -> None:
-        for relay in self._relays.values():
-            if relay.link is not None:
-                self.greet(relay.link)
-
     @property
     def scanning(self) -> bool:
         """Whether anything is looked for now, by whomever."""
@@ -168,9 +162,9 @@ class Finder:
         """Have all relays listen for a while, and connect nothing for that."""
         loop = asyncio.get_running_loop()
         self._listens_until = max(self._listens_until, loop.time() + for_s)
-        self._tell_scan()
+        self._word.tell()
         # A moment later, for a timer may come a hair early.
-        loop.call_later(for_s + 0.01, self._tell_scan)
+        loop.call_later(for_s + 0.01, self._word.tell)
 
     def seen(self, address: str, sighting: Sighting) -> SeenFacts:
         """What is in the way of a toy that is heard, besides its relays' verdicts."""
@@ -240,13 +234,15 @@ class Finder:
         return self._scanning or address in self._missing or address in self._owing
 
     def verdicts(self, address: str, sighting: Sighting) -> tuple[RelayVerdict, ...]:
-        """Every relay about this toy, the best first."""
+        """The relays about this toy, the best first: all, or those that matter."""
         now = asyncio.get_running_loop().time()
         hold = self.reserved.hold(address)
         held = None if hold is None else WearerKeeps(hold.relay, hold.why)
         return ranked(
             judge(sighting, relay.post(now), self.pins.of(address, key, relay.name), held, now)
-            for key, relay in self._relays.items()
+            for key, relay in candidates(
+                self._relays, sighting, self.pins, None if held is None else held.key
+            )
         )
 
     # --- while the person's stop holds ----------------------------------------------------------
@@ -261,6 +257,7 @@ class Finder:
         self.sightings.forgive()
         for address in self._back.take():
             self.look_for(address)
+        self._word.tell(anew=True)
 
     @property
     def held_back(self) -> tuple[HeldBack, ...]:
@@ -294,7 +291,7 @@ class Finder:
         now = asyncio.get_running_loop().time()
         for address in tuple(self._waiting):
             sighting = self.sightings.get(address)
-            if sighting is None or not any(sighting.fresh(key, now) for key in self._relays):
+            if sighting is None or not any(sighting.fresh(key, now) for key in sighting.seen):
                 del self._waiting[address]
             elif sighting.fresh(relay.key, now):
                 self._consider(relay, address, sighting, now)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 
+from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.relay import Relay, hardware_of
-from relay.link.messages import Forget
+from relay.link.messages import Forget, Scan
 
 # A device that was lost is looked for without any client asking: a toy that is carried out of
 # range and back, or whose battery is changed.
@@ -63,12 +64,36 @@ class Searches:
             self._again(address, OWING_LOOK_S)
 
 
+class ScanWord:
+    """Tells relays whether they are to scan, when that changes. `scanning`: whether they are."""
+
+    def __init__(self, relays: Mapping[str, Relay], scanning: Callable[[], bool]) -> None:
+        self._relays = relays
+        self._scanning = scanning
+        self._told = False
+
+    def greet(self, link: RelayLink) -> None:
+        """Tell a new link what is looked for."""
+        link.tell(Scan(self._scanning()))
+
+    def tell(self, *, anew: bool = False) -> None:
+        """Tell every relay, if it is news. `anew`: they are to tell again what they hear, also
+        where they are scanning already."""
+        scans = self._scanning()
+        if scans == self._told and not (anew and scans):
+            return
+        self._told = scans
+        for relay in self._relays.values():
+            if relay.link is not None:
+                relay.link.tell(Scan(scans))
+
+
 def end_searches(relays: Iterable[Relay], stopped: str | None = None) -> None:
     """Tell each relay what it need not look for: before a toy is listed it was stopped. `stopped`:
     the address of one that was, and is listed nowhere."""
     known = tuple(relays)
     for relay in known:
-        if relay.link is None:
+        if relay.link is None or not relay.debts:
             continue
         elsewhere = {
             hardware_of(opened).address

@@ -79,6 +79,7 @@ class RelaySource:
         pins: Pins | None = None,
     ) -> None:
         self.relays: dict[str, Relay] = {}
+        self._places: dict[Device, tuple[Relay, OpenedDevice]] = {}
         # How often each relay was linked, by the name that it is shown by.
         self.links: Counter[str] = Counter()
         # Told what the wearer at a relay says about a guest (forwarder.shares.wearers).
@@ -221,11 +222,7 @@ class RelaySource:
 
     def place(self, device: Device) -> tuple[Relay, OpenedDevice] | None:
         """Which relay has `device`, and what is known of it; None if another source has it."""
-        for relay in self.relays.values():
-            for opened in relay.devices.values():
-                if opened.device is device:
-                    return relay, opened
-        return None
+        return self._places.get(device)
 
     @property
     def pins(self) -> Pins:
@@ -371,6 +368,7 @@ class RelaySource:
 
     def found(self, relay: Relay, p: int, opened: OpenedDevice) -> None:
         relay.devices[p] = opened
+        self._places[opened.device] = relay, opened
         self.owing.settled(opened.hardware.address)
         self._keeping.has(relay, opened.hardware.address, opened.device.shown_name)
         self._sink.add(opened.device)
@@ -381,6 +379,7 @@ class RelaySource:
         hardware = hardware_of(opened)
         if relay.devices.pop(hardware.p, None) is None:
             return
+        self._places.pop(opened.device, None)
         hardware.release()
         opened.driver.stopped()
         self._sink.remove(opened.device, why)
