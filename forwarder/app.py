@@ -51,6 +51,7 @@ from forwarder.composition.sources import (
 )
 from forwarder.config import Config
 from forwarder.connectors.descriptors import descriptors, doors_within
+from forwarder.connectors.direct import direct_paths
 from forwarder.connectors.host_addresses import (
     addresses,
     host_names,
@@ -234,6 +235,7 @@ class App:
         ]
         self._here = self._meeting_here()
         services.meetings = self.meetings
+        self.direct = services.direct = direct_paths(config.link, self.trust.key, self.doors)
         add_virtual_devices(config, self.hub)
         self.bridges = HubBridges(
             config,
@@ -270,7 +272,7 @@ class App:
         """Everything that runs as long as the hub does."""
         yield "the person's stop", self._hold_file.run()
         yield "relays", self.relays.run(self._expected())
-        yield "whereabouts", self.relays.whereabouts.watch(self._whereabouts)
+        yield "whereabouts", self._tell_whereabouts()
         yield "store", self.store.run()
         yield "stalls", self.stalls.run()
         yield "clients", self._clients.run_visits(self._client)
@@ -282,6 +284,8 @@ class App:
             yield "own meeting point", self._here[0].run()
         for meeting in self.meetings:
             yield f"meeting point {meeting.origin}", meeting.run_visits(self._visitors.met)
+        if (direct := self.direct) is not None:
+            yield "direct paths", direct.run_visits(partial(self._visitors.dialed, direct.path))
         yield "API", self.api.run()
         yield "commands", self._control.run()
         yield from self.bridges.work()
@@ -315,12 +319,22 @@ class App:
             yield "embedded relay", keep_running(agent)
             yield "embedded link", keep_linked(agent, partial(self.relays.drive, key=key))
 
+    async def _tell_whereabouts(self) -> None:
+        if self.direct is not None:
+            await self.direct.ready.wait()  # a place that is not known yet is not one that is gone
+        await self.relays.whereabouts.watch(self._whereabouts)
+
     def _whereabouts(self) -> Places:
         """Where relays find this hub. Own addresses are only told if others may come by them."""
         link, ports = self.config.link, self._places
         hosts = places(addresses(), link.names, lan=True) if link.lan else ()
+        direct = None if self.direct is None else self.direct.place(away=True)
         return whereabouts(
-            hosts, ports.link_port, ports.https_port, [point.url for point in self.meetings]
+            hosts,
+            ports.link_port,
+            ports.https_port,
+            [point.url for point in self.meetings],
+            () if direct is None else (direct.url,),
         )
 
     def _expected(self) -> list[str]:

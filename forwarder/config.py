@@ -21,6 +21,7 @@ CLIENT_PORT = 12345
 LINK_PORT = 12346
 HTTPS_PORT = 12347
 MEETING_PORT = 12348
+DIRECT_PORT = 12349  # UDP
 WEBSOCKET_DEVICE_PORT = 54817
 LOVENSE_PORT = 20010
 OSC_PORT = 9001
@@ -106,6 +107,11 @@ class Link(_Table, frozen=True):
     meet_here      the public address of a meeting point in this hub itself, which a tunnel or proxy
                    of this machine leads to `meet_port`
     meet_port      where that meeting point listens, on this machine only
+    direct         direct paths to relays elsewhere, by this hub's key (the extra `p2p`)
+    direct_port    the UDP port for them; 0: any
+    direct_at      addresses, IP:PORT, from which a router leads to that port
+    iroh_relays    iroh relays by which both ends find a way, or "public" for those of iroh's
+                   makers; with one of them `direct` is on
     """
 
     port: Port = LINK_PORT
@@ -116,6 +122,10 @@ class Link(_Table, frozen=True):
     meet: Annotated[tuple[Url, ...], Meta(max_length=4)] = DEFAULT_MEET
     meet_here: Url | None = None
     meet_port: Port = MEETING_PORT
+    direct: bool = False
+    direct_port: Port = DIRECT_PORT
+    direct_at: Annotated[tuple[Url, ...], Meta(max_length=2)] = ()
+    iroh_relays: Annotated[tuple[Url, ...], Meta(max_length=4)] = ()
 
 
 class RadioSection(NamedRadios, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -50,6 +50,9 @@ class HubConsole:
         for point in app.meetings:
             state = "" if point.registered else f"   ({neutralise(point.trouble)})"
             yield f"Meeting point      {point.origin}{state}"
+        if app.direct is not None:
+            state = f"   ({neutralise(app.direct.trouble)})" if app.direct.trouble else ""
+            yield f"Direct paths       {', '.join(app.direct.relays) or 'by address'}{state}"
         hold = app.hub.hold.state
         if app.hub.hold.holds:
             # Also after a start: it may have been stopped days ago, by somebody else.

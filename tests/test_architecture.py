@@ -45,6 +45,7 @@ SANS_IO = (
     "relay.peripheral.voice",
     "relay.peripheral.worker",
     "relay.link.codec",
+    "relay.link.direct.place",
     "relay.link.errors",
     "relay.link.security.handshake",
     "relay.link.lease_clock",
@@ -69,6 +70,7 @@ SOLE_IMPORTERS = {
     "dbus_fast": ("relay.supervision.", "relay.radio.advertised.bluez"),
     "aioesphomeapi": ("relay.radio.esphome.",),
     "evdev": ("relay.radio.gamepad.linux",),
+    "iroh": ("relay.link.direct.endpoint",),
     "serialx": ("relay.radio.wired.serial_port",),
     "prometheus_client": ("forwarder.metrics.exposition",),
     "zeroconf": (
@@ -170,10 +172,10 @@ def test_a_library_is_imported_only_where_its_errors_are_translated(library: str
 
 # The command line loads what a word needs when it was said: help is there in a quarter of a second.
 LATE = ("forwarder.commands.", "relay.commands.")
-# And where an extra is needed by few: forwarder.meet.server takes NATS only when it is asked for.
+# And where an extra is needed by few: NATS by a meeting point with nodes, iroh for direct paths.
 LATE_TOO = (
     "forwarder.__main__", "forwarder.cli", "forwarder.meet.server", "relay.__main__",
-    "relay.command_line",
+    "relay.command_line", "relay.link.direct.endpoint",
 )  # fmt: skip
 
 

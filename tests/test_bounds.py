@@ -23,6 +23,9 @@ NO_BOUNDS = {
     "forwarder/meet/here.py": {"KNOCKING"},  # of a point for one house: all its numbers are there
     "forwarder/meet/nodes.py": {"_HEAD_BYTES"},
     "forwarder/meet/proxies.py": {"_MOST_HOPS"},
+    "relay/link/direct/channel.py": {
+        "_CLOSING", "_HEAD_BYTES", "_REASON_BYTES", "_TEXT",
+    },
     "relay/link/files/folder_lock.py": {"_LOCKED_BYTE"},
     "relay/link/files/keys.py": {"_MAX_FILE_BYTES", "_OTHERS"},
     "relay/link/files/proof.py": {"KEY_BYTES", "NONCE_DIGITS"},

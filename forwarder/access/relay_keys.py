@@ -341,6 +341,8 @@ class HubTrust:
         # By meeting points, which state addresses as they like: apart, so that no flood there keeps
         # anybody out who comes by himself.
         self.meeting_door = Doorkeeper(share=MEETING_SHARE)
+        # By direct paths likewise: through an iroh relay everybody seems to come from there.
+        self.direct_door = Doorkeeper(share=MEETING_SHARE)
 
     @classmethod
     def open(cls, folder: Path, hub_name: str) -> HubTrust:

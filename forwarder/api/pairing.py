@@ -66,13 +66,14 @@ class Pairing:
 
     def issue(self, body: PairingBody) -> PairingView:
         """A new code, valid once and for two minutes. Raises ConfigError for an unknown way, and
-        for `away` without a meeting point."""
+        for `away` without a meeting point or a direct path."""
         services = self._services
         points = services.meetings
         meetings = tuple(point.url for point in points)
         if body.phone not in (*WAYS, None):
             raise ConfigError(f"A phone gets its page by one of {', '.join(WAYS)}.")
-        if (body.away or body.phone == "meet") and not meetings:
+        direct = self._direct(away=body.away)
+        if not meetings and (body.phone == "meet" or (body.away and not direct)):
             raise ConfigError(
                 "This hub has no meeting point: start it with"
                 " `forwarder run --meet wss://meet.example.org` (docs/away.md)."
@@ -86,8 +87,11 @@ class Pairing:
         found = self._find()
         config = services.config.link
         hosts = () if body.away else places(found, config.names, lan=config.lan)
-        link = _link(secret, hosts, services.places.link_port, meetings)
-        if body.phone == "meet" or (body.phone is None and meetings):
+        link = _link(secret, hosts, services.places.link_port, meetings, direct)
+        if body.away and not meetings:
+            page = Page(None, ("A phone in another home needs a meeting point: browsers have no"
+                               " direct paths.",))  # fmt: skip
+        elif body.phone == "meet" or (body.phone is None and meetings):
             page = page_by_meeting(secret, hosts, found, services.places.link_port, points)
         else:
             page = phone_page(
@@ -105,6 +109,12 @@ class Pairing:
             certificate=page.certificate,
             valid_s=CODE_S,
         )
+
+    def _direct(self, *, away: bool) -> tuple[str, ...]:
+        """By which paths relays come, in a link; for elsewhere without addresses of this home."""
+        paths = self._services.direct
+        place = None if paths is None else paths.place(away=away)
+        return () if place is None else (place.url,)
 
     def state(self, id: str) -> PairingState:
         """What became of a code."""
@@ -124,9 +134,15 @@ class Pairing:
             self._services.trust.desk.withdraw(issued.secret)
 
 
-def _link(secret: bytes, hosts: Sequence[str], port: int, meetings: Sequence[str]) -> str:
+def _link(
+    secret: bytes,
+    hosts: Sequence[str],
+    port: int,
+    meetings: Sequence[str],
+    direct: Sequence[str],
+) -> str:
     try:
-        return advertised(secret, hosts, port, meetings=meetings).text()
+        return advertised(secret, hosts, port, meetings=meetings, direct=direct).text()
     except PairingLinkError as error:
         raise ConfigError(f"A name of this hub cannot stand in a link: {error}.") from error
 

@@ -14,6 +14,7 @@ from forwarder.access.tokens import TokenBook
 from forwarder.api.dashboard.log import LogTail
 from forwarder.clients.token_sessions import TokenSessions
 from forwarder.config import Config
+from forwarder.connectors.direct import DirectPaths
 from forwarder.connectors.meeting import MeetingPoint
 from forwarder.connectors.meeting_ids import MeetingIds
 from forwarder.definitions.catalogue import Catalogue
@@ -54,8 +55,8 @@ class ApiPlaces:
 @dataclass(slots=True, kw_only=True)
 class ApiServices:
     """`user_file`: where `user` is saved. `meetings`: where relays from elsewhere come by;
-    `meeting_ids`: what else this hub answers to there. `switches`: what may be changed here, if
-    whoever runs the hub starts it anew on `restart`."""
+    `meeting_ids`: what else this hub answers to there; `direct`: by which paths they come too.
+    `switches`: what may be changed here, if whoever runs the hub starts it anew on `restart`."""
 
     config: Config
     hub: Hub
@@ -79,6 +80,7 @@ class ApiServices:
     meter: Meter
     stalls: Stalls
     meetings: Sequence[MeetingPoint] = ()
+    direct: DirectPaths | None = None
     places: ApiPlaces = field(default_factory=ApiPlaces)
     log: LogTail = field(default_factory=LogTail)
     started: float = field(default_factory=time.monotonic)

@@ -11,10 +11,11 @@ from msgspec.structs import asdict
 
 from forwarder.api.controllers import Controller
 from forwarder.api.dashboard.batteries import Batteries
+from forwarder.api.dashboard.relays import absent_relay, relay_view
 from forwarder.api.documents.model import (
-    CeilingView,
     ClientView,
     DeviceView,
+    DirectView,
     Drives,
     FeatureView,
     HubView,
@@ -27,8 +28,6 @@ from forwarder.api.documents.model import (
     OriginsView,
     OutputView,
     PinView,
-    RadioPartView,
-    RadioView,
     RelayView,
     StatusView,
 )
@@ -123,16 +122,24 @@ class StateView:
                 MeetingView(url=point.origin, registered=point.registered, trouble=point.trouble)
                 for point in self._services.meetings
             ),
+            direct=self._direct(),
         )
+
+    def _direct(self) -> DirectView | None:
+        paths = self._services.direct
+        if paths is None:
+            return None
+        relays = (*paths.relays, "public") if paths.public else paths.relays
+        return DirectView(relays=relays, trouble=paths.trouble)
 
     # --- relays ---------------------------------------------------------------------------------
 
     def relays(self) -> tuple[RelayView, ...]:
         """Those that are here, and those that are paired and away."""
         here = self._services.relays.relays
-        views = [_relay(relay, self.paired(relay)) for relay in here.values()]
+        views = [relay_view(relay, self.paired(relay)) for relay in here.values()]
         away = [paired for paired in self._services.trust.book if paired.key.hex() not in here]
-        views += [_absent(neutralise(paired.name)) for paired in away]
+        views += [absent_relay(neutralise(paired.name)) for paired in away]
         return tuple(sorted(views, key=lambda view: view.name.casefold()))
 
     def paired(self, relay: Relay) -> bool:
@@ -307,56 +314,6 @@ def _client(client: HubClient, drives: list[Drives], hub: Hub) -> ClientView:
         muted=hub.hold.muted(client.name, token) is not None,
         drives=tuple(drives),
     )
-
-
-def _relay(relay: Relay, paired: bool) -> RelayView:
-    radio, link = relay.radio, relay.link
-    return RelayView(
-        name=neutralise(relay.name),
-        paired=paired,
-        connected=link is not None,
-        platform=neutralise(relay.hello.platform),
-        software=neutralise(relay.hello.software),
-        round_trip_ms=None if link is None else _rounded(link.session.round_trip_ms),
-        radio=None
-        if radio is None
-        else RadioView(
-            kind=neutralise(radio.kind),
-            name=neutralise(radio.name),
-            on=radio.on,
-            text=neutralise(radio.text, _MAX_TEXT),
-            parts=tuple(
-                RadioPartView(
-                    kind=neutralise(part.kind),
-                    name=neutralise(part.name),
-                    on=part.on,
-                    text=neutralise(part.text, _MAX_TEXT),
-                )
-                for part in radio.parts
-            ),
-        ),
-        paused=relay.wearer.paused,
-        stopped=relay.wearer.stopped,
-        blocked=None if relay.blocked is None else neutralise(relay.blocked, _MAX_TEXT),
-        ceilings=tuple(
-            CeilingView(
-                output=None if ceiling.output is None else neutralise(ceiling.output),
-                percent=round(100 * ceiling.level, 1),
-            )
-            for ceiling in relay.wearer.ceilings
-        ),
-        max_run_s=relay.wearer.max_run_s,
-        devices=tuple(sorted(opened.device.index for opened in relay.devices.values())),
-        free_slots=max(0, relay.free_slots),
-    )
-
-
-def _absent(name: str) -> RelayView:
-    return RelayView(
-        name=name, paired=True, connected=False, platform="", software="", round_trip_ms=None,
-        radio=None, paused=False, stopped=False, blocked=None, ceilings=(), max_run_s=0,
-        devices=(), free_slots=0,
-    )  # fmt: skip
 
 
 def _feature(

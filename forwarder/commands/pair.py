@@ -32,7 +32,8 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--away",
         action="store_true",
-        help="for a relay in another home: by meeting point only, without this hub's addresses",
+        help="for a relay in another home: by meeting point or direct path, without this hub's"
+        " addresses",
     )
     parser.add_argument("--no-wait", action="store_true", help="do not wait for the relay")
     add_state(parser)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from forwarder.access.admission import Admitted
 from forwarder.access.relay_keys import HubTrust
 from forwarder.access.shares import ShareBook, TakenShare
+from forwarder.connectors.base import LinkPath, PathKind, PathNow, path_from
 from forwarder.connectors.meeting_ids import SettleVisit
 from forwarder.shares.doorway import Doorway
 from forwarder.shares.sessions import SharedSessions
@@ -31,7 +34,8 @@ class LinkVisitors:
         doorway = Doorway(self._trust, self._shares)
         secure, peer = await secure_as_hub(channel, doorway, self._trust)
         self._trust.proven(channel.peer)
-        await self._serve(secure, peer, doorway.guest, admitted.settle)
+        path = path_from(channel.peer)
+        await self._serve(secure, peer, doorway.guest, admitted.settle, lambda: path)
 
     async def met(self, channel: Channel, settle: SettleVisit) -> None:
         """Who came by a meeting point: the same handshake, counted apart."""
@@ -41,6 +45,15 @@ class LinkVisitors:
         """Who came by the id of a share: a guest, or nobody."""
         await self._met(channel, Doorway(self._trust, self._shares, relays=False), settle)
 
+    async def dialed(
+        self, path: Callable[[Channel], LinkPath], channel: Channel, settle: SettleVisit
+    ) -> None:
+        """Who came by a direct path, which is now what `path` says: a relay, or nobody."""
+        door = self._trust.direct_door
+        secure, peer = await secure_as_hub(channel, self._trust, door)
+        door.proven(channel.peer)
+        await self._serve(secure, peer, None, settle, lambda: path(channel))
+
     async def plain(self, channel: Channel, _admitted: Admitted) -> None:
         """A relay of this machine, which needs no handshake."""
         await self._relays.drive(channel, None)
@@ -49,14 +62,20 @@ class LinkVisitors:
         door = self._trust.meeting_door
         secure, peer = await secure_as_hub(channel, doorway, door)
         door.proven(channel.peer)
-        await self._serve(secure, peer, doorway.guest, settle)
+        path = LinkPath(PathKind.MEETING, channel.peer.partition(" by ")[2])
+        await self._serve(secure, peer, doorway.guest, settle, lambda: path)
 
     async def _serve(
-        self, secure: Channel, peer: RelayIdentity, guest: TakenShare | None, settle: SettleVisit
+        self,
+        secure: Channel,
+        peer: RelayIdentity,
+        guest: TakenShare | None,
+        settle: SettleVisit,
+        path: PathNow,
     ) -> None:
         if not settle(peer.key if guest is None else ("guest", peer.key)):
             raise LinkRefused(f"there are too many connections; {peer.name} was turned away")
         if guest is None:
-            await self._relays.drive(secure, peer.key.hex(), peer.name)
+            await self._relays.drive(secure, peer.key.hex(), peer.name, path)
         else:
             await self._shared.serve(secure, guest)

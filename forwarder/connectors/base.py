@@ -6,8 +6,11 @@ no message, and the role knows no socket; that is why every pair of them works.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from forwarder.errors import ForwarderError
@@ -18,6 +21,44 @@ from relay.link.errors import ChannelClosed, LinkError
 Handler = Callable[[Channel], Awaitable[None]]
 
 log = logging.getLogger(__name__)
+
+
+class PathKind(StrEnum):
+    """What carries a link."""
+
+    HERE = "here"  # this machine
+    NETWORK = "network"  # a private network
+    INTERNET = "internet"  # by an address that everybody can reach
+    MEETING = "meeting"  # a meeting point
+    DIRECT = "direct"  # a direct path
+    RELAYED = "relayed"  # an iroh relay
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPath:
+    """`where`: the address at the other end, or the server between; "" if there is none to name."""
+
+    kind: PathKind
+    where: str = ""
+
+
+PathNow = Callable[[], LinkPath]
+
+
+def local_path() -> LinkPath:
+    """Of links within this machine."""
+    return LinkPath(PathKind.HERE)
+
+
+def path_from(address: str) -> LinkPath:
+    """The path of a socket whose other end is at this IP address."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return LinkPath(PathKind.NETWORK, address)
+    if ip.is_loopback:
+        return LinkPath(PathKind.HERE)
+    return LinkPath(PathKind.NETWORK if ip.is_private else PathKind.INTERNET, address)
 
 
 class Connector(Protocol):

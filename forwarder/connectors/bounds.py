@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     VISITORS = "visitors"  # relays that are web pages: any site can make a browser try
     MEETING = "meeting"  # relays that come by a meeting point
     GUESTS = "guests"  # whoever comes by the id of a share at a meeting point
+    DIRECT = "direct"  # relays that come by a direct path
     EVENTS = "events"  # dashboards, and scripts that read events
     DEVICES = "devices"  # toys that dial in by themselves
     UPSTREAM = "upstream"  # other Buttplug servers that dial in
@@ -67,6 +68,8 @@ STRANGERS: Final[Mapping[Purpose, Bound]] = {
     Purpose.MEETING: Bound(8, 4),
     # The same for guests, by the share that they come by: links to those are passed on.
     Purpose.GUESTS: Bound(4, 2),
+    # Datagrams of one port, no sockets; through an iroh relay all seem to come from that.
+    Purpose.DIRECT: Bound(8, 4),
     Purpose.EVENTS: Bound(8, 4),
     Purpose.DEVICES: Bound(8, 4),
     Purpose.CLIENTS: Bound(4, 4),
@@ -81,6 +84,7 @@ SETTLED: Final[Mapping[Purpose, Bound]] = {
     Purpose.VISITORS: Bound(24, 2),
     Purpose.MEETING: Bound(24, 2),
     Purpose.GUESTS: Bound(16, 2),
+    Purpose.DIRECT: Bound(24, 2),
     Purpose.EVENTS: Bound(16, 8),
     Purpose.DEVICES: Bound(16, 8),
     Purpose.UPSTREAM: Bound(4, 4),
@@ -94,6 +98,7 @@ SETTLED_HERE: Final[Mapping[Purpose, Bound]] = {
     Purpose.VISITORS: Bound(8, 8),
     Purpose.MEETING: Bound(0, 0),  # nobody who comes from elsewhere is of this machine
     Purpose.GUESTS: Bound(0, 0),
+    Purpose.DIRECT: Bound(0, 0),
     Purpose.EVENTS: Bound(24, 24),
     Purpose.DEVICES: Bound(16, 16),
     Purpose.UPSTREAM: Bound(8, 8),

@@ -18,6 +18,7 @@ from forwarder.connectors.bounds import (
     UNREAD_BYTES,
     Bound,
     PeerOrigin,
+    Purpose,
 )
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.host_addresses import addresses
@@ -31,10 +32,15 @@ log = logging.getLogger(__name__)
 # For everything that is no place: 30 of an idle hub, radios and D-Bus, what it dials by itself, a
 # connection that was just accepted, files that are being written.
 RESERVED: Final = 128
-# All places together, when every table is full.
+# All places together that take one, when every table is full: direct paths share one socket.
 PLACES: Final = sum(
-    bound.most for table in (KNOCKING, SETTLED, SETTLED_HERE) for bound in table.values()
-) + len(PeerOrigin) * sum(bound.most for bound in STRANGERS.values())
+    bound.most
+    for table in (KNOCKING, SETTLED, SETTLED_HERE)
+    for purpose, bound in table.items()
+    if purpose is not Purpose.DIRECT
+) + len(PeerOrigin) * sum(
+    bound.most for purpose, bound in STRANGERS.items() if purpose is not Purpose.DIRECT
+)
 
 # A burst of connections must not overflow the queue: the next try of a client comes after 1 s.
 _BACKLOG: Final = 1024

@@ -229,11 +229,12 @@ class Doors:
         now: float,
         end: Callable[[], None],
         purpose: Purpose = Purpose.MEETING,
+        by: str = "a meeting point",
     ) -> Place:
         """Somebody is to come by a meeting point, counted by `whose`: the address that it says they
         have, or the id that they asked for. That is only a word, so it makes nobody one of this
-        machine or of a network that came by itself."""
-        network = f"by a meeting point, {network_of(whose[:64])}"
+        machine or of a network that came by itself. `by`: what else they come by."""
+        network = f"by {by}, {network_of(whose[:64])}"
         origin = PeerOrigin.KNOWN if network in self._known else PeerOrigin.NEW
         place = Place(self, network, origin, now, end)
         self._stranger(place, purpose, now)

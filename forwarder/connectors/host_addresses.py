@@ -100,11 +100,16 @@ _MOST = 8
 
 
 def whereabouts(
-    hosts: Sequence[str], port: int, https_port: int | None, meetings: Sequence[str]
+    hosts: Sequence[str],
+    port: int,
+    https_port: int | None,
+    meetings: Sequence[str],
+    direct: Sequence[str] = (),
 ) -> Places:
-    """What relays are told: URLs at `hosts` (none: as they were) and at meeting points."""
+    """What relays are told: URLs at `hosts` (none: as they were), at meeting points and by direct
+    paths."""
     shown = [f"[{host}]" if ":" in host else host for host in hosts[:_MOST]]
     own = [f"ws://{host}:{port}/link" for host in shown]
     if https_port is not None:
         own += [f"wss://{host}:{https_port}/link" for host in shown]
-    return Places(tuple(own), tuple(meetings[:_MOST]))
+    return Places(tuple(own), tuple(meetings[:_MOST]), tuple(direct))

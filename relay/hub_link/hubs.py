@@ -16,6 +16,8 @@ from relay.errors import RelayError, UsageError
 from relay.hub_link.advice import advised
 from relay.hub_link.paired import PairedHub
 from relay.link.channel import Channel
+from relay.link.direct.endpoint import dial_direct
+from relay.link.direct.place import DirectPlace, is_direct_url
 from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError, load_or_create_key
 from relay.link.names import neutralise
@@ -51,6 +53,8 @@ async def dial_place(url: str) -> Channel:
     certificate of a hub on a home network is its own and proves nothing. That of a meeting point
     is looked at: it says who learns when this relay looks for its hub.
     """
+    if is_direct_url(url):
+        return await dial_direct(DirectPlace.parse(url), open_s=DIAL_S)
     return await dial(url, tls=is_visit_url(url), open_s=DIAL_S)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from relay.hub_link.looking import LookForHub, look
+from relay.link.direct.place import is_direct_url
 from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError
 from relay.link.messages import Places
@@ -51,7 +52,7 @@ class PairedHub:
             channel, self._reached = await connect(self.hub, self._key, self._dial)
         except LinkError as error:
             # It was there and said no; or it never had a place in a local network.
-            if isinstance(error, HandshakeRefused) or all(map(is_visit_url, self.hub.urls)):
+            if isinstance(error, HandshakeRefused) or not any(map(_at_home, self.hub.urls)):
                 raise
             found = [url for url in await self._look(self.hub.key) if url not in self.hub.urls]
             if not found or self._path is None:
@@ -59,7 +60,9 @@ class PairedHub:
             there = replace(self.hub, urls=tuple(found[:8]))
             channel, self._reached = await connect(there, self._key, self._dial)
             log.info("the hub has moved: it was found at %s", self._reached)
-            self._move(Places(meetings=tuple(filter(is_visit_url, self.hub.urls))))
+            urls = self.hub.urls
+            meetings, direct = filter(is_visit_url, urls), filter(is_direct_url, urls)
+            self._move(Places(meetings=tuple(meetings), direct=tuple(direct)[:2]))
         return channel
 
     def told(self, places: Places) -> None:
@@ -68,7 +71,7 @@ class PairedHub:
             self._move(places)
 
     def _move(self, places: Places) -> None:
-        moved = moved_hub(self.hub, places.own, places.meetings, self._reached)
+        moved = moved_hub(self.hub, places.own, places.meetings, self._reached, places.direct)
         if moved != self.hub:
             self.hub = moved
             self._changed.set()
@@ -83,6 +86,10 @@ class PairedHub:
                 await asyncio.to_thread(_save, self._path, self.hub)
             except (OSError, PrivateFileError) as error:
                 log.warning("where the hub is now could not be kept: %s", error)
+
+
+def _at_home(url: str) -> bool:
+    return not is_visit_url(url) and not is_direct_url(url)
 
 
 def _save(path: Path, hub: KnownHub) -> None:

@@ -112,6 +112,18 @@ MAX_PLACES: Final = 8
 # Eight host names of ordinary length and the rest; a QR code of this size can still be scanned.
 MAX_LINK_CHARACTERS: Final = 1024
 
+# --- direct paths ---------------------------------------------------------------------------------
+
+# What may have come over a direct path that nobody has read: four of the longest frames. The
+# library's own bound is 1.25 MB for each stream, too much for somebody who has proven nothing.
+DIRECT_WINDOW_BYTES: Final = 256 << 10
+# What is taken from a stream at once: a link frame of the longest kind.
+DIRECT_READ_BYTES: Final = 64 << 10
+# What waits for the write that is under way, before a sender waits: as a socket's (asyncio's mark).
+DIRECT_OUTBOX_BYTES: Final = 64 << 10
+# Of a hub in one direct place: of each family one that leads in from outside, and one at home.
+MAX_DIRECT_ADDRESSES: Final = 4
+
 # --- names ----------------------------------------------------------------------------------------
 
 # As long as a link name may be; what is shown is cut to it whatever its source.

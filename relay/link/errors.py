@@ -22,6 +22,10 @@ class LinkRefused(LinkError):
     """The other end will not talk to us; trying again soon will not help."""
 
 
+class PartMissing(LinkRefused):
+    """This program lacks a part for that, which can be installed."""
+
+
 class LinkViolation(LinkError):
     """The other end broke the rules of the link; the link is to be closed."""
 

@@ -342,11 +342,13 @@ class Places(_Message, frozen=True, tag=True):
     """Where this hub is to be found from now on, best first. Only to relays with the capability
     `places`: after Welcome, and at each change.
 
-    `own`: URLs of its link; empty: as they were. `meetings`: the same at meeting points.
+    `own`: URLs of its link; empty: as they were. `meetings`: the same at meeting points. `direct`:
+    by direct paths, as relay.link.direct.place writes them.
     """
 
     own: Annotated[tuple[PlaceUrl, ...], Meta(max_length=16)] = ()
     meetings: Annotated[tuple[PlaceUrl, ...], Meta(max_length=8)] = ()
+    direct: Annotated[tuple[PlaceUrl, ...], Meta(max_length=2)] = ()
 
 
 class Interests(_Message, frozen=True, tag=True):

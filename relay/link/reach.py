@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from relay.link.bounds import HANG_UP_S, HEAD_START_S
 from relay.link.channel import Channel
-from relay.link.errors import LinkError
+from relay.link.errors import LinkError, PartMissing
 from relay.link.security.handshake import HandshakeRefused
 from relay.link.security.noise import KeyPair
 from relay.link.security.pairing import KnownHub, PairingLink, known_hub
@@ -24,7 +24,7 @@ async def reach(urls: Sequence[str], dial: DialChannel, greet: Greet[T]) -> tupl
 
     Returns what the first `greet` that succeeded returned, and its URL; all other connections are
     closed. `dial` raises LinkError. If none succeeds, raises the most telling of their errors: a
-    refusal before silence.
+    refusal before silence, and a way for which this program lacks a part only if there is no other.
     """
     attempts = {
         asyncio.ensure_future(_attempt(url, number * HEAD_START_S, dial, greet)): url
@@ -47,7 +47,13 @@ async def reach(urls: Sequence[str], dial: DialChannel, greet: Greet[T]) -> tupl
                 errors.append(error)
     finally:
         await _hang_up([attempt for attempt in attempts if attempt is not taken])
-    raise next((error for error in errors if isinstance(error, HandshakeRefused)), errors[-1])
+    raise min(reversed(errors), key=_rank)
+
+
+def _rank(error: LinkError) -> int:
+    if isinstance(error, HandshakeRefused):
+        return 0
+    return 2 if isinstance(error, PartMissing) else 1
 
 
 _Greeted = tuple[Channel, T]

@@ -16,10 +16,12 @@ from forwarder.api.documents.base import Percent as Percent
 from forwarder.api.documents.base import RequestBody as RequestBody
 from forwarder.api.documents.base import Share as Share
 from forwarder.api.documents.base import ShownName as ShownName
+from forwarder.api.documents.pairing import DirectView as DirectView
 from forwarder.api.documents.pairing import MeetingView as MeetingView
 from forwarder.api.documents.pairing import PairingBody as PairingBody
 from forwarder.api.documents.pairing import PairingState as PairingState
 from forwarder.api.documents.pairing import PairingView as PairingView
+from forwarder.api.documents.pairing import PathView as PathView
 from forwarder.api.documents.seen import ChoiceView as ChoiceView
 from forwarder.api.documents.seen import PinView as PinView
 from forwarder.api.documents.stop import HoldView as HoldView
@@ -57,7 +59,7 @@ class HubView(Document, frozen=True):
     people there look. `page_url`: https for phones, if any.
 
     `lan`: relays elsewhere may connect. `fingerprint`: SHA-256 of the certificate for https.
-    `meetings`: where relays from elsewhere find it.
+    `meetings`: where relays from elsewhere find it; `direct`: by which paths too, if any.
     """
 
     name: str
@@ -70,6 +72,7 @@ class HubView(Document, frozen=True):
     scanning: bool
     up_s: int
     meetings: tuple[MeetingView, ...]
+    direct: DirectView | None
 
 
 class Drives(Document, frozen=True):
@@ -121,7 +124,7 @@ class RadioView(Document, frozen=True):
 class RelayView(Document, frozen=True):
     """`paired`: it may be revoked. `blocked`: why outputs are refused now, in words.
 
-    `round_trip_ms`: hub → relay → hub, running mean.
+    `path`: what carries its link. `round_trip_ms`: hub → relay → hub over it, running mean.
     """
 
     name: str
@@ -129,6 +132,7 @@ class RelayView(Document, frozen=True):
     connected: bool
     platform: str
     software: str
+    path: PathView | None
     round_trip_ms: float | None
     radio: RadioView | None
     paused: bool

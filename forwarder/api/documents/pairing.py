@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from forwarder.api.documents.base import Document, RequestBody
+from forwarder.connectors.base import PathKind
 
 # How a phone gets its page.
 WAYS = ("https", "lan", "localhost", "meet", "site")
@@ -47,6 +48,23 @@ class PairingState(Document, frozen=True):
     state: str
     relay: str | None
     valid_s: float
+
+
+class PathView(Document, frozen=True):
+    """What carries a relay's link. `kind`: here (this machine), network (a private one), internet,
+    meeting (a meeting point), direct (a direct path) or relayed (an iroh relay). `where`: the
+    address at the other end, or the server between; "" if there is none to name."""
+
+    kind: PathKind
+    where: str
+
+
+class DirectView(Document, frozen=True):
+    """Direct paths. `relays`: iroh relays that were named, "public" for those of its makers.
+    `trouble`: why nobody can come by one now, "" if they can."""
+
+    relays: tuple[str, ...]
+    trouble: str
 
 
 class MeetingView(Document, frozen=True):

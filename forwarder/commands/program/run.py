@@ -51,6 +51,25 @@ def _add(parser: argparse.ArgumentParser) -> None:
         "--meet-port", type=port_number, metavar="N", help="where that leads to (default: 12348)"
     )
     parser.add_argument(
+        "--direct", action="store_true", help="direct paths to relays elsewhere (the extra p2p)"
+    )
+    parser.add_argument(
+        "--direct-port", type=port_number, metavar="N", help="their UDP port (default: 12349)"
+    )
+    parser.add_argument(
+        "--direct-at",
+        action="append",
+        metavar="IP:PORT",
+        help="where a router leads to that port, if one does",
+    )
+    parser.add_argument(
+        "--iroh-relay",
+        action="append",
+        metavar="URL",
+        help="an iroh relay that helps both ends to find a direct path, and carries what finds"
+        " none; or public, for those of iroh's makers",
+    )
+    parser.add_argument(
         "--trace", type=Path, metavar="FILE", help="write each radio operation as a JSON line"
     )
 
@@ -81,6 +100,16 @@ def merged(options: argparse.Namespace, config: Config | None = None) -> Config:
         config = replace(config, link=replace(config.link, meet_here=options.meet_here))
     if options.meet_port is not None:
         config = replace(config, link=replace(config.link, meet_port=options.meet_port))
+    if options.direct:
+        config = replace(config, link=replace(config.link, direct=True))
+    if options.direct_port is not None:
+        config = replace(config, link=replace(config.link, direct_port=options.direct_port))
+    if options.direct_at:
+        at = tuple(dict.fromkeys((*options.direct_at, *config.link.direct_at)))
+        config = replace(config, link=replace(config.link, direct=True, direct_at=at))
+    if options.iroh_relay:
+        relays = tuple(dict.fromkeys((*options.iroh_relay, *config.link.iroh_relays)))
+        config = replace(config, link=replace(config.link, iroh_relays=relays))
     if options.simulate is not None:
         names = tuple(name.strip() for name in options.simulate.split(",") if name.strip())
         if not names:

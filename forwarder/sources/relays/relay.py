@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from forwarder.clients.budget import Budget
+from forwarder.connectors.base import PathNow, local_path
 from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S
 from forwarder.devices.device_setup import OpenedDevice
 from forwarder.sources.relays.choosing.choice import Post
@@ -60,6 +61,8 @@ class Relay:
     key: str
     name: str
     hello: Hello
+    # What carries its link now.
+    path: PathNow = local_path
     link: RelayLink | None = None
     wearer: Wearer = field(default_factory=Wearer)
     radio: RadioInfo | None = None

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from forwarder.clients.turns import TurnQueue
+from forwarder.connectors.base import PathNow, local_path
 from forwarder.connectors.whereabouts import Whereabouts
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
@@ -118,11 +119,12 @@ class RelaySource:
         are looked for at first, without any client asking."""
         await self._finder.run(expected)
 
-    async def drive(self, channel: Channel, key: str | None, name: str | None = None) -> None:
-        """Drive the hub end of one link until it ends; `key` and `name` come from pairing.
-
-        Without a key (a relay on this machine that was not paired) the relay's own name stands in
-        for it. Raises LinkError that says why it ended; the caller closes the channel.
+    async def drive(
+        self, channel: Channel, key: str | None, name: str | None = None, path: PathNow = local_path
+    ) -> None:
+        """Drive the hub end of one link until it ends; `key` and `name` come from pairing, `path`
+        says what carries it. Without a key (a relay on this machine that was not paired) the
+        relay's own name stands in. Raises LinkError that says why; the caller closes the channel.
         """
         if self._stopping:
             raise ChannelClosed(1001, "the hub is shutting down")
@@ -137,6 +139,7 @@ class RelaySource:
         hello = await link.greet()
         shown = neutralise(name or hello.name) or "unnamed"
         relay = self._welcome(key or free_key(self.relays, shown), shown, hello, link)
+        relay.path = path
         try:
             await link.run(lambda message: self._heard(relay, link, message))
         except LinkError as error:

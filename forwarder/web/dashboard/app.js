@@ -76,14 +76,17 @@ function draw(state, change) {
 
 const met = point => t(point.registered ? 'met.here' : 'met.trouble', { url: point.url, trouble: heard(point.trouble) });
 
+const direct = paths => (paths
+  ? [t(paths.trouble ? 'direct.trouble' : 'direct.here', { trouble: heard(paths.trouble), relays: paths.relays.map(relay => ` · ${relay}`).join('') })] : []);
+
 function hub(hub) {
   if (!hub) return;
   text($('hub'), hub.name === 'hub' ? 'Buttplug Forwarder' : hub.name);
   document.title = `${hub.name} – Buttplug Forwarder`;
   text($('client-url'), hub.client_url);
   text($('link-text'), t('apps.connect', { url: hub.client_url }));
-  text($('about'), [t('version', { version: hub.version }), ...hub.meetings.map(met)].join(' · '));
-  pairing.meetings(hub.meetings);
+  text($('about'), [t('version', { version: hub.version }), ...hub.meetings.map(met), ...direct(hub.direct)].join(' · '));
+  pairing.elsewhere(hub);
   attribute($('scan'), 'aria-pressed', `${hub.scanning}`);
   text($('scan'), t(hub.scanning ? 'scanning' : 'scan'));
   $('scan-here').disabled = hub.scanning;

@@ -40,7 +40,7 @@ export class Around {
     }, (row, relay) => {
       row.relay = relay;
       text(row.querySelector('h3'), relay.name);
-      text(row.querySelector('.value'), relay.connected ? figures.ms(relay.round_trip_ms) : t('away'));
+      text(row.querySelector('.value'), relay.connected ? [by(relay.path), figures.ms(relay.round_trip_ms)].filter(Boolean).join(' · ') : t('away'));
       const line = row.querySelector('.text');
       text(line, heard(relay.blocked) ?? about(relay));
       klass(line, 'blocked', relay.blocked !== null || relay.radio?.on === false);
@@ -202,8 +202,18 @@ function about(relay) {
     if (one) parts.push(one.on ? radio(one) : offline(one, relay.radio));
   }
   if (relay.platform) parts.push(relay.platform);
+  if (relay.path?.where) parts.push(t(relay.path.kind === 'meeting' || relay.path.kind === 'relayed' ? 'path.by' : 'path.from', { where: relay.path.where }));
   for (const limit of relay.ceilings) parts.push(t('relay.limit', { output: limit.output ? figures.kindWithin(limit.output) : '', percent: limit.percent }));
   return parts.join(' · ');
+}
+
+// What carries a relay's link, in a word; nothing for one of this machine.
+const BY = {
+  network: 'path.network', internet: 'path.internet', meeting: 'path.meeting', direct: 'path.direct', relayed: 'path.relayed',
+};
+
+function by(path) {
+  return BY[path?.kind] ? t(BY[path.kind]) : '';
 }
 
 function radio({ kind, name }) {

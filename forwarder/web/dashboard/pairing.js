@@ -16,6 +16,7 @@ export class Pairing {
     $('pairing-again').onclick = () => this.issue();
     $('pairing-copy').onclick = () => this.copy();
     this.points = [];
+    this.direct = false;
     $('away').onchange = () => this.issue();
     $('site').onchange = () => this.issue();
     for (const way of document.querySelectorAll('input[name=way]')) way.onchange = () => this.issue();
@@ -27,21 +28,22 @@ export class Pairing {
     this.issue();
   }
 
-  // The meeting points of this hub, as its state has them.
-  meetings(points) {
-    this.points = points;
-    show($('away-line'), points.length > 0);
-    text($('away-text'), t('pair.away', { point: (points.find(point => point.registered) ?? points[0])?.url ?? '' }));
+  // By what relays from elsewhere find this hub, as its state has it.
+  elsewhere({ meetings, direct }) {
+    this.points = meetings;
+    this.direct = Boolean(direct);
+    show($('away-line'), this.direct || meetings.length > 0);
+    text($('away-text'), t('pair.away', { point: (meetings.find(point => point.registered) ?? meetings[0])?.url ?? t('path.one') }));
   }
 
   get away() {
-    return this.points.length > 0 && $('away').checked;
+    return (this.direct || this.points.length > 0) && $('away').checked;
   }
 
   get way() {
     const way = document.querySelector('input[name=way]:checked').value;
     // From another home a page comes by the meeting point, whatever kind of phone asks for it.
-    return this.away && way !== 'computer' ? 'meet' : way;
+    return this.away && this.points.length && way !== 'computer' ? 'meet' : way;
   }
 
   async issue() {
@@ -57,7 +59,7 @@ export class Pairing {
     }
     try {
       const { away } = this;
-      const phone = way === 'computer' ? (away ? 'meet' : 'https') : way;
+      const phone = way === 'computer' ? (away && this.points.length ? 'meet' : 'https') : way;
       const site = way === 'site' ? $('site').value : null;
       const code = await call('POST', '/pairing', { phone, site, away });
       if (way !== this.way || away !== this.away || !this.dialog.open) {

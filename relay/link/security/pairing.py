@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 
 from relay.link.bounds import MAX_LINK_CHARACTERS, MAX_PLACES
+from relay.link.direct.place import DirectPlace, DirectPlaceError, is_direct_url
 from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_state, write_state
@@ -57,13 +58,14 @@ class HubPlace:
 
 @dataclass(frozen=True, slots=True)
 class PairingLink:
-    """A one-time secret of 32 bytes and up to eight places where its hub may be found: its own, and
-    those at meeting points, as URLs."""
+    """A one-time secret of 32 bytes and up to eight places where its hub may be found: its own,
+    direct paths (relay.link.direct.place), and those at meeting points, both as URLs."""
 
     places: tuple[HubPlace, ...]
     secret: bytes = field(repr=False)
     tls: bool = False
     meetings: tuple[str, ...] = ()
+    direct: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> PairingLink:
@@ -111,11 +113,12 @@ class PairingLink:
         others = (_anywhere(value, port) for key, value in query if key == "h")
         places = tuple(dict.fromkeys((*first, *others)))
         meetings = tuple(dict.fromkeys(_meeting(value) for key, value in query if key == "m"))
-        if len(places) + len(meetings) > MAX_PLACES:
+        direct = tuple(dict.fromkeys(_direct(value) for key, value in query if key == "d"))
+        if len(places) + len(meetings) + len(direct) > MAX_PLACES:
             raise PairingLinkError(f"this link names more than {MAX_PLACES} places; {_AGAIN}")
-        if not places and not meetings:
+        if not places and not meetings and not direct:
             raise _no_place()
-        return cls(places, secret, tls, meetings)
+        return cls(places, secret, tls, meetings, direct)
 
     def text(self) -> str:
         """The link for `relay pair` and for QR codes. It is a secret."""
@@ -125,22 +128,24 @@ class PairingLink:
         return f"{SCHEME}://{first}/{self._rest(others)}"
 
     def page(self, path: str = "/relay") -> str:
-        """The address of the hub's own relay page, for phones: always https. It is a secret."""
-        return f"https://{self.places[0]}{path}{self._rest(self.places[1:])}"
+        """The address of the hub's own relay page, for phones: always https, and without direct
+        paths, of which browsers have none. It is a secret."""
+        return f"https://{self.places[0]}{path}{replace(self, direct=())._rest(self.places[1:])}"
 
     def page_at(self, url: str) -> str:
         """The address of a relay page that comes from elsewhere: places and secret stand where
         browsers keep them to themselves. It is a secret."""
         secret = base64.urlsafe_b64encode(self.secret).rstrip(b"=").decode()
-        return f"{url}#{secret}&{self._query(self.places)}"
+        return f"{url}#{secret}&{replace(self, direct=())._query(self.places)}"
 
     def urls(self) -> tuple[str, ...]:
-        """Where to dial, in turn: its own places first, which are nearer. No secret in them."""
+        """Where to dial, in turn: its own places first, which are nearer, and meeting points last.
+        No secret in them."""
         own = tuple(
             f"{'wss' if self.tls or place.tls else 'ws'}://{replace(place, tls=False)}{LINK_PATH}"
             for place in self.places
         )
-        return own + self.meetings
+        return own + self.direct + self.meetings
 
     def _rest(self, places: Sequence[HubPlace]) -> str:
         query = self._query(places)
@@ -149,8 +154,9 @@ class PairingLink:
 
     def _query(self, places: Sequence[HubPlace]) -> str:
         fields = [("h", str(place)) for place in places]
+        fields += [("d", direct) for direct in self.direct]
         fields += [("m", meeting) for meeting in self.meetings]
-        return urlencode(fields, safe="[]:/")
+        return urlencode(fields, safe="[]:/,")
 
 
 def _query(text: str) -> list[tuple[str, str]]:
@@ -172,6 +178,16 @@ def _meeting(text: str) -> str:
         return normal_visit_url(text)
     except MeetingAddressError as error:
         raise _no_place() from error
+
+
+def _direct(text: str) -> str:
+    try:
+        place = DirectPlace.parse(text)
+    except DirectPlaceError as error:
+        raise _no_place() from error
+    if not place.leads_there:
+        raise _no_place()
+    return place.url
 
 
 def _is_loopback(host: str) -> bool:
@@ -243,35 +259,51 @@ class _PairingFile(msgspec.Struct, frozen=True):
 def known_hub(link: PairingLink, key: bytes, name: str, reached: str) -> KnownHub:
     """What to keep after a pairing; `reached` is the URL of `link` that led to the hub.
 
-    A meeting point is never tried first: it works everywhere, and is the longer way at home.
+    A meeting point is never tried first: it works everywhere, and is the longer way at home. Nor
+    is a direct path, which at home begins with a search.
     """
-    first = () if is_visit_url(reached) else (reached,)
+    first = () if is_visit_url(reached) or is_direct_url(reached) else (reached,)
     return KnownHub(key, name, tuple(dict.fromkeys([*first, *link.urls()])))
 
 
 def moved_hub(
-    hub: KnownHub, own: Sequence[str], meetings: Sequence[str], reached: str | None
+    hub: KnownHub,
+    own: Sequence[str],
+    meetings: Sequence[str],
+    reached: str | None,
+    direct: Sequence[str] = (),
 ) -> KnownHub:
     """`hub` as it is to be found from now on, by its own word (README.md, Places).
 
     Of its own places those are taken that are of a kind that was known, by ws or by wss: a relay
-    that was paired for elsewhere learns none. `reached`: where it was found now, which stays. What
-    is no place of a hub is left out.
+    that was paired for elsewhere learns none, in a direct place neither. `reached`: where it was
+    found now, which stays. What is no place of a hub is left out.
     """
-    kinds = {url.partition("://")[0] for url in hub.urls if not is_visit_url(url)}
+    known = [url for url in hub.urls if not is_visit_url(url) and not is_direct_url(url)]
+    kinds = {url.partition("://")[0] for url in known}
     near = [url for url in own if url.partition("://")[0] in kinds and _is_own_url(url)]
     if not own:
-        near = [url for url in hub.urls if not is_visit_url(url)]
+        near = known
+    through = _through(direct, at_home=bool(known))
     far = [url for url in meetings if is_visit_url(url)][:MAX_PLACES]
     if reached is not None and is_visit_url(reached):
         far = [reached, *far]
+    elif reached is not None and is_direct_url(reached):
+        through = through or [reached]
     elif reached is not None:
         near = [reached, *near]
-    far = list(dict.fromkeys(far))[: MAX_PLACES - bool(near)]
+    far = list(dict.fromkeys((*through, *far)))[: MAX_PLACES - bool(near)]
     near = list(dict.fromkeys(near))[: MAX_PLACES - len(far)]
     if not near and not far:
         return hub
     return KnownHub(hub.key, hub.name, (*near, *far))
+
+
+def _through(direct: Sequence[str], *, at_home: bool) -> list[str]:
+    """Those of these that are direct places; for a relay elsewhere without addresses."""
+    places = [DirectPlace.parse(url) for url in direct if is_direct_url(url)][:MAX_PLACES]
+    kept = places if at_home else [place.away() for place in places]
+    return [place.url for place in kept if place is not None]
 
 
 def _is_own_url(url: str) -> bool:
@@ -316,12 +348,13 @@ def advertised(
     *,
     tls: bool = False,
     meetings: Sequence[str] = (),
+    direct: Sequence[str] = (),
 ) -> PairingLink:
     """Return the link of a hub that can be reached at `hosts` (names, addresses), best first, and
-    at `meetings` (URLs). Its own places make room for those.
+    at `meetings` and by `direct` paths (URLs). Its own places make room for those.
 
     Raises PairingLinkError for a host that cannot stand in a link.
     """
     places = [_place(f"[{host}]" if ":" in host else host, port) for host in hosts]
-    room = MAX_PLACES - len(meetings)
-    return PairingLink(tuple(dict.fromkeys(places))[:room], secret, tls, tuple(meetings))
+    own = tuple(dict.fromkeys(places))[: MAX_PLACES - len(meetings) - len(direct)]
+    return PairingLink(own, secret, tls, tuple(meetings), tuple(direct))

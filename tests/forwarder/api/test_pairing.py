@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,11 +13,16 @@ from forwarder.api.documents.model import PairingBody, PairingView
 from forwarder.api.pairing import Page, page_by_meeting, phone_page
 from forwarder.api.services import ApiPlaces
 from forwarder.commands.pair import fingerprint_lines, instructions
+from forwarder.config import Link
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.host_addresses import places
 from forwarder.connectors.meeting import MeetingPoint
+from relay.hub_link.hubs import dial_place
+from relay.link.reach import pair
 from relay.link.security.noise import KeyPair
 from relay.link.security.pairing import PairingLink
+from tests.doubles.running_hub import config_for, running_hub
+from tests.relay.link.direct.pairs import listening
 
 SECRET = bytes(32)
 CODE = "A" * 43
@@ -124,3 +132,41 @@ def test_a_code_for_another_home_has_no_address_of_this_one() -> None:
     lines = instructions(code)
     assert lines[0] == code.link
     assert any("another computer" in line for line in lines)
+
+
+async def test_a_hub_with_direct_paths_names_them_and_a_relay_pairs_by_them(tmp_path: Path) -> None:
+    at = "203.0.113.5:12349"
+    link = Link(port=0, https_port=0, direct=True, direct_port=0, direct_at=(at,))
+    async with listening():
+        pass  # skips where the library is not there
+    async with running_hub(tmp_path / "hub", (), config_for(tmp_path / "hub", (), link)) as hub:
+        assert hub.app.direct is not None
+        await asyncio.wait_for(hub.app.direct.ready.wait(), 10)
+        _, status = await hub.ask("GET", "/status")
+        assert isinstance(status, dict)
+        assert status["hub"]["direct"] == {"relays": [], "trouble": ""}
+        _, away = await hub.ask("POST", "/pairing", {"away": True})
+        assert isinstance(away, dict)
+        assert away["page_url"] is None
+        assert "meeting point" in away["problems"][0]
+        (place,) = PairingLink.parse(away["link"]).urls()
+        assert place == f"{place.partition(',')[0]},{at}"
+
+
+async def test_a_relay_pairs_by_a_direct_path_alone(tmp_path: Path) -> None:
+    link = Link(port=0, https_port=0, direct=True, direct_port=0)
+    async with listening():
+        pass
+    async with running_hub(tmp_path / "hub", (), config_for(tmp_path / "hub", (), link)) as hub:
+        assert hub.app.direct is not None
+        await asyncio.wait_for(hub.app.direct.ready.wait(), 10)
+        # Nothing leads here from elsewhere.
+        assert (await hub.ask("POST", "/pairing", {"away": True}))[0] == 422
+        _, near = await hub.ask("POST", "/pairing", {})
+        assert isinstance(near, dict)
+        whole = PairingLink.parse(near["link"])
+        own, direct = whole.urls()
+        assert own.startswith("ws://127.0.0.1:")
+        alone = replace(whole, places=())
+        known = await pair(alone, KeyPair.generate(), "attic", dial_place)
+        assert (known.urls, known.key) == ((direct,), hub.app.trust.key.public)

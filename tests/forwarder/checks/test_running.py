@@ -25,14 +25,14 @@ from relay.checks.findings import Finding, Mark, run_checks
 HUB = HubView(
     name="Desk", version="1", client_url="ws://127.0.0.1:12345", dashboard_url="http://127.1.2.3:1",
     page_url="https://localhost:12347/relay/", fingerprint=None, lan=True, scanning=False, up_s=1,
-    meetings=(),
+    meetings=(), direct=None,
 )  # fmt: skip
 FREE = HoldView(mode="free", by=None, since=None, muted=(), unsaved=None, missing=(), kept=())
 BLUEZ = RadioView(kind="bluetooth", name="hci0", on=True, text="", parts=())
 ATTIC = RelayView(
-    name="Attic", paired=True, connected=True, platform="", software="", round_trip_ms=None,
-    radio=BLUEZ, paused=False, stopped=False, blocked=None, ceilings=(), max_run_s=0, devices=(),
-    free_slots=1,
+    name="Attic", paired=True, connected=True, platform="", software="", path=None,
+    round_trip_ms=None, radio=BLUEZ, paused=False, stopped=False, blocked=None, ceilings=(),
+    max_run_s=0, devices=(), free_slots=1,
 )  # fmt: skip
 STATUS = StatusView(hub=HUB, hold=FREE, relays=(ATTIC,), devices=(), clients=())
 

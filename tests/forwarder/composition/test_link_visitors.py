@@ -13,6 +13,7 @@ from forwarder.access.grants import GrantTable
 from forwarder.access.relay_keys import HubTrust, RelayBook
 from forwarder.access.shares import ShareBook
 from forwarder.composition.link_visitors import LinkVisitors
+from forwarder.connectors.base import LinkPath, PathKind, PathNow, local_path
 from relay.link.channel import Channel, MemoryChannel, channel_pair
 from relay.link.errors import LinkRefused
 from relay.link.security.handshake import HandshakeRefused
@@ -20,6 +21,13 @@ from relay.link.security.noise import KeyPair
 from relay.link.security.secure import secure_as_relay
 from tests.doubles.clock import run_virtual
 
+DIRECT = LinkPath(PathKind.DIRECT, "203.0.113.5:1")
+# By which each door says that a link goes; channels in memory have no address.
+PATHS = {
+    "came": LinkPath(PathKind.NETWORK, "in-process"),
+    "met": LinkPath(PathKind.MEETING),
+    "dialed": DIRECT,
+}
 ATTIC, STRANGER = KeyPair.generate(), KeyPair.generate()
 
 
@@ -28,9 +36,13 @@ class Served:
 
     def __init__(self) -> None:
         self.driven: list[tuple[str | None, str]] = []
+        self.paths: list[LinkPath] = []
 
-    async def drive(self, channel: Channel, key: str | None, name: str = "") -> None:
+    async def drive(
+        self, channel: Channel, key: str | None, name: str = "", path: PathNow = local_path
+    ) -> None:
         self.driven.append((key, name))
+        self.paths.append(path())
 
 
 class Visited:
@@ -62,6 +74,9 @@ class Visited:
     async def met_guest(self, channel: Channel) -> None:
         await self.visitors.met_guest(channel, self.settle)
 
+    async def dialed(self, channel: Channel) -> None:
+        await self.visitors.dialed(lambda _: DIRECT, channel, self.settle)
+
     async def visit(
         self, door: Callable[[MemoryChannel], Coroutine[Any, Any, None]], key: KeyPair
     ) -> BaseException | None:
@@ -80,17 +95,18 @@ def visited(scene: Callable[[Visited], Awaitable[None]]) -> None:
     run_virtual(play())
 
 
-@pytest.mark.parametrize("door", ["came", "met"])
+@pytest.mark.parametrize("door", ["came", "met", "dialed"])
 def test_a_relay_that_is_known_is_driven_under_its_key_and_name(door: str) -> None:
     async def scene(hub: Visited) -> None:
         assert await hub.visit(getattr(hub, door), ATTIC) is None
         assert hub.served.driven == [(ATTIC.public.hex(), "attic")]
         assert hub.settled == [ATTIC.public]
+        assert hub.served.paths == [PATHS[door]]
 
     visited(scene)
 
 
-@pytest.mark.parametrize("door", ["came", "met", "met_guest"])
+@pytest.mark.parametrize("door", ["came", "met", "met_guest", "dialed"])
 def test_a_stranger_is_refused_and_settles_nothing(door: str) -> None:
     async def scene(hub: Visited) -> None:
         assert isinstance(await hub.visit(getattr(hub, door), STRANGER), HandshakeRefused)

@@ -16,7 +16,7 @@ def filled(limit: int | None) -> int:
 
     def come(address: str) -> None:
         for number in range(200):
-            for purpose in Purpose:
+            for purpose in set(Purpose) - {Purpose.DIRECT}:  # which take no descriptor
                 for settled in (False, True):
                     place = doors.arrive(address.format(number), 0.0, lambda: None)
                     if settled:

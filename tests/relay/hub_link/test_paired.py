@@ -54,6 +54,30 @@ def test_where_a_hub_is_from_now_on(
     assert moved_hub(KnownHub(bytes(32), "hub", known), own, meetings, reached).urls == urls
 
 
+KEY = "4807" * 16
+DIRECT, FAR_DIRECT = f"iroh://{KEY},192.168.1.2:12349", f"iroh://{KEY},https://r.example"
+# Known, direct, reached, and what comes of it; the page of a phone has no direct paths.
+DIRECT_MOVES = [
+    ((OLD,), (DIRECT,), OLD, (OLD, DIRECT)),
+    ((OLD, DIRECT, FAR), (FAR_DIRECT,), OLD, (OLD, FAR_DIRECT)),
+    # The hub has none any more.
+    ((OLD, DIRECT), (), OLD, (OLD,)),
+    ((OLD, DIRECT), (), DIRECT, (OLD, DIRECT)),
+    # Paired for elsewhere: no address of a home.
+    ((FAR_DIRECT,), (FAR_DIRECT + ",192.168.1.2:12349",), FAR_DIRECT, (FAR_DIRECT,)),
+    ((FAR_DIRECT,), (DIRECT,), None, (FAR_DIRECT,)),
+    # What is no place.
+    ((OLD,), (f"iroh://{KEY}", "iroh://x", NEW), OLD, (OLD,)),
+]
+
+
+@pytest.mark.parametrize(("known", "direct", "reached", "urls"), DIRECT_MOVES)
+def test_by_which_direct_paths_a_hub_is_found_from_now_on(
+    known: tuple[str, ...], direct: tuple[str, ...], reached: str | None, urls: tuple[str, ...]
+) -> None:
+    assert moved_hub(KnownHub(bytes(32), "hub", known), (), (), reached, direct).urls == urls
+
+
 def test_places_are_eight_at_most_and_meeting_points_are_among_them() -> None:
     own = [f"ws://192.0.2.{number}:1/link" for number in range(16)]
     meetings = [f"wss://m{number}.example.org/at/{'a' * 26}" for number in range(8)]

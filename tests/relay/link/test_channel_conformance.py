@@ -17,6 +17,7 @@ from relay.link.errors import ChannelClosed
 from relay.link.security.transport import MAX_PLAINTEXT_BYTES
 from tests.forwarder.meet.points import by_meeting_point
 from tests.relay.link.channel_pairs import Maker, memory, reversed_ends, secured, websocket
+from tests.relay.link.direct.pairs import by_direct_path
 
 # Nothing here takes longer than the second a close may wait for a stuck peer.
 SOON_S = 5.0
@@ -41,6 +42,9 @@ KINDS: dict[str, Kind] = {
     "by a meeting point, hub's end first": Kind(by_meeting_point, text=False),
     "by a meeting point, visitor's end first": Kind(reversed_ends(by_meeting_point), text=False),
     "encrypted, by a meeting point": Kind(secured(by_meeting_point), text=False),
+    "by a direct path, hub's end first": Kind(by_direct_path),
+    "by a direct path, relay's end first": Kind(reversed_ends(by_direct_path)),
+    "encrypted, by a direct path": Kind(secured(reversed_ends(by_direct_path)), text=False),
     "encrypted websocket": Kind(secured(websocket), text=False),
 }
 

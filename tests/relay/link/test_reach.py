@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from relay.link.channel import Channel, Frame, MemoryChannel, channel_pair
-from relay.link.errors import ChannelClosed, LinkError
+from relay.link.errors import ChannelClosed, LinkError, PartMissing
 from relay.link.reach import connect, pair, reach
 from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.security.noise import KeyPair
@@ -228,3 +228,21 @@ def test_cancelled_it_leaves_nothing_open() -> None:
 
 async def _never(channel: Channel) -> None:
     raise AssertionError(channel)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_part_that_is_missing_is_said_only_where_there_is_no_other_way(first: bool) -> None:
+    missing, away = PartMissing("install it"), LinkError("nothing listens there")
+
+    async def main(places: dict[str, Hub | LinkError | None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            net = Net(tasks, places)
+            with pytest.raises(LinkError) as caught:
+                await connect(KnownHub(bytes(32), "hub", tuple(places)), _RELAY, net.dial)
+        errors.append(caught.value)
+
+    errors: list[LinkError] = []
+    both: dict[str, Hub | LinkError | None] = {"a": missing, "b": away}
+    run_virtual(main(both if first else dict(reversed(both.items()))))
+    run_virtual(main({"a": missing}))
+    assert errors == [away, missing]

@@ -76,6 +76,21 @@ def test_places_of_its_own_make_room_for_meeting_points_and_come_first() -> None
     assert known_hub(link, b"k" * 32, "desk", meetings[0]).urls == link.urls()
 
 
+def test_direct_paths_stand_in_links_for_programs_and_in_none_for_pages() -> None:
+    direct = "iroh://" + "4807" * 16 + ",https://relay.example.org,203.0.113.5:12349"
+    link = advertised(bytes(32), ["192.168.1.2"], 12346, direct=[direct])
+    assert f"?d={direct}#" in link.text()
+    assert PairingLink.parse(link.text()) == link
+    assert link.urls() == ("ws://192.168.1.2:12346/link", direct)
+    for page in (link.page(), link.page_at("https://example.org/relay/")):
+        assert "iroh" not in page
+    alone = PairingLink.parse(f"bpforward:///?d={direct}#{'A' * 43}")
+    assert alone.urls() == (direct,)
+    for wrong in ("iroh://x", "iroh://" + "4807" * 16, "https://relay.example.org"):
+        with pytest.raises(PairingLinkError, match="does not say where the hub is"):
+            PairingLink.parse(f"bpforward:///?d={wrong}#{'A' * 43}")
+
+
 def test_a_link_wrapped_by_a_terminal_is_read() -> None:
     text = f"  bpforward://desk.local/\n   #{_TEXT[:20]}\r\n{_TEXT[20:]} \n"
     assert PairingLink.parse(text).secret == _SECRET

@@ -1,0 +1,77 @@
+"""Relays as documents."""
+
+from __future__ import annotations
+
+from forwarder.api.documents.model import (
+    CeilingView,
+    PathView,
+    RadioPartView,
+    RadioView,
+    RelayView,
+)
+from forwarder.connectors.base import LinkPath
+from forwarder.sources.relays.relay import Relay
+from relay.link.names import neutralise
+
+_MAX_TEXT = 160
+
+
+def relay_view(relay: Relay, paired: bool) -> RelayView:
+    """One that was here since the start."""
+    radio, link = relay.radio, relay.link
+    return RelayView(
+        name=neutralise(relay.name),
+        paired=paired,
+        connected=link is not None,
+        platform=neutralise(relay.hello.platform),
+        software=neutralise(relay.hello.software),
+        path=None if link is None else _path(relay.path()),
+        round_trip_ms=None if link is None else _rounded(link.session.round_trip_ms),
+        radio=None
+        if radio is None
+        else RadioView(
+            kind=neutralise(radio.kind),
+            name=neutralise(radio.name),
+            on=radio.on,
+            text=neutralise(radio.text, _MAX_TEXT),
+            parts=tuple(
+                RadioPartView(
+                    kind=neutralise(part.kind),
+                    name=neutralise(part.name),
+                    on=part.on,
+                    text=neutralise(part.text, _MAX_TEXT),
+                )
+                for part in radio.parts
+            ),
+        ),
+        paused=relay.wearer.paused,
+        stopped=relay.wearer.stopped,
+        blocked=None if relay.blocked is None else neutralise(relay.blocked, _MAX_TEXT),
+        ceilings=tuple(
+            CeilingView(
+                output=None if ceiling.output is None else neutralise(ceiling.output),
+                percent=round(100 * ceiling.level, 1),
+            )
+            for ceiling in relay.wearer.ceilings
+        ),
+        max_run_s=relay.wearer.max_run_s,
+        devices=tuple(sorted(opened.device.index for opened in relay.devices.values())),
+        free_slots=max(0, relay.free_slots),
+    )
+
+
+def absent_relay(name: str) -> RelayView:
+    """One that is paired, and has not been here."""
+    return RelayView(
+        name=name, paired=True, connected=False, platform="", software="", path=None,
+        round_trip_ms=None, radio=None, paused=False, stopped=False, blocked=None, ceilings=(),
+        max_run_s=0, devices=(), free_slots=0,
+    )  # fmt: skip
+
+
+def _path(path: LinkPath) -> PathView:
+    return PathView(kind=path.kind, where=neutralise(path.where))
+
+
+def _rounded(ms: float | None) -> float | None:
+    return None if ms is None else round(ms, 1)

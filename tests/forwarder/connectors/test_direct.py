@@ -1,0 +1,149 @@
+"""Relays that come by the hub's key: let in, counted, sent away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from forwarder.connectors.base import LinkPath, PathKind
+from forwarder.connectors.bounds import MEETING_BURST, PROOF_S, STRANGERS, Purpose
+from forwarder.connectors.direct import JOIN_S, PUBLIC, DirectPaths
+from forwarder.connectors.doors import Doors
+from forwarder.connectors.meeting_ids import SettleVisit
+from forwarder.errors import ConfigError
+from relay.link.channel import Channel, channel_pair
+from relay.link.direct.endpoint import dial_direct
+from relay.link.direct.place import DirectPlace
+from relay.link.security.noise import KeyPair
+from tests.doubles.clock import run_virtual
+from tests.relay.link.direct.pairs import listening
+from tests.system.processes import until
+
+KEY = KeyPair.generate()
+
+
+class Stranger:
+    """Somebody who dials, and says something after a while."""
+
+    def __init__(self, address: str, after_s: float = 0.0) -> None:
+        self.address = address
+        self.after_s = after_s
+        self.refused = False
+
+    async def join(self) -> Channel:
+        await asyncio.sleep(self.after_s)
+        return channel_pair()[0]
+
+    async def refuse(self) -> None:
+        self.refused = True
+
+
+@contextlib.asynccontextmanager
+async def running(
+    paths: DirectPaths, handler: Callable[[Channel, SettleVisit], Awaitable[None]]
+) -> AsyncIterator[None]:
+    async with listening():
+        pass  # skips where the library is not there
+    task = asyncio.ensure_future(paths.run_visits(handler))
+    try:
+        await asyncio.wait_for(paths.ready.wait(), 10)
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_a_relay_comes_by_the_key_alone_and_says_by_which_path() -> None:
+    doors, met = Doors(), asyncio.Queue[LinkPath]()
+    paths = DirectPaths(KEY, doors, host="127.0.0.1")
+
+    async def handle(channel: Channel, settle: SettleVisit) -> None:
+        assert await channel.receive() == b"hello"
+        assert settle(b"key")
+        met.put_nowait(paths.path(channel))
+        await channel.send(b"welcome")
+        await channel.receive()
+
+    assert paths.place(away=False) is None
+    async with running(paths, handle):
+        assert paths.place(away=True) is None
+        place = paths.place(away=False)
+        assert place is not None
+        channel = await dial_direct(place)
+        await channel.send(b"hello")
+        assert await channel.receive() == b"welcome"
+        path = await met.get()
+        assert path.kind is PathKind.DIRECT
+        assert path.where.startswith("127.0.0.1:")
+        assert doors.count == 1
+        await channel.close()
+        await until(lambda: doors.count == 0, "its place is free")
+    assert paths.place(away=False) is None
+
+
+async def test_with_an_iroh_relay_no_address_of_this_network_is_told() -> None:
+    paths = DirectPaths(
+        KEY, Doors(), relays=["http://127.0.0.1:9/"], at=["203.0.113.5:12349"], host="127.0.0.1"
+    )
+
+    async def handle(channel: Channel, settle: SettleVisit) -> None:
+        raise AssertionError
+
+    async with running(paths, handle):
+        place = paths.place(away=False)
+        assert place is not None
+        assert place == DirectPlace(place.key, "http://127.0.0.1:9", ("203.0.113.5:12349",))
+
+
+@pytest.mark.parametrize(("relays", "at"), [(["relay.example.org"], []), ([], ["home.example:5"])])
+def test_what_is_no_relay_and_no_address_is_said(relays: list[str], at: list[str]) -> None:
+    with pytest.raises(ConfigError, match="is no address"):
+        DirectPaths(KEY, Doors(), relays=relays, at=at)
+    assert DirectPaths(KEY, Doors(), relays=[PUBLIC]).public
+
+
+def test_who_does_not_come_or_does_not_prove_itself_is_sent_away_in_time() -> None:
+    async def main() -> None:
+        doors = Doors()
+        paths = DirectPaths(KEY, doors)
+        served: list[str] = []
+
+        async def handle(channel: Channel, settle: SettleVisit) -> None:
+            served.append(channel.peer)
+            await channel.receive()
+
+        async with asyncio.TaskGroup() as visits:
+            await paths._came(Stranger("192.0.2.1:5", 60.0), handle, visits)
+            await paths._came(Stranger("192.0.2.2:5"), handle, visits)
+            await asyncio.sleep(JOIN_S + 0.1)
+            assert doors.count == len(served) == 1
+            await asyncio.sleep(PROOF_S - JOIN_S)
+            assert doors.count == 0
+
+    run_virtual(main())
+
+
+def test_a_crowd_has_a_bounded_number_of_places_and_dialings() -> None:
+    async def main() -> None:
+        doors = Doors()
+        paths = DirectPaths(KEY, doors)
+
+        async def handle(channel: Channel, settle: SettleVisit) -> None:
+            await channel.receive()
+
+        strangers = [Stranger(f"192.0.2.{number % 250}:{number}") for number in range(200)]
+        async with asyncio.TaskGroup() as visits:
+            for stranger in strangers:
+                await paths._came(stranger, handle, visits)
+            assert doors.count <= STRANGERS[Purpose.DIRECT].most
+            assert sum(not stranger.refused for stranger in strangers) == MEETING_BURST
+            # All who come by an iroh relay are counted as one.
+            for _ in range(8):
+                await asyncio.sleep(1)
+                await paths._came(Stranger("relay https://r.example:443"), handle, visits)
+            assert doors.count <= STRANGERS[Purpose.DIRECT].most
+
+    run_virtual(main())
