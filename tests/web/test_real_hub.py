@@ -20,6 +20,7 @@ from buttplug import (
 from forwarder.api.documents.model import PairingBody, PairingView
 from forwarder.api.documents.stop import ForgetBody, Forgotten
 from forwarder.app import App
+from forwarder.buttplug.messages import OutputType as ButtplugOutput
 from forwarder.commands.api_client import ApiClient
 from forwarder.config import Clients, Config, Link
 from forwarder.web.pages import relay_page_build
@@ -230,4 +231,32 @@ async def test_the_hub_names_what_the_page_looks_for_and_forgets_it_there(tmp_pa
         await asyncio.to_thread(admin.send, "POST", "/missing/forget", Forgotten, body)
         await rig.page.until("document.getElementById('notice').hidden")
         await until(lambda: not list(app.relays.owing), "forgotten")
+        await client.disconnect()
+
+
+async def test_a_value_with_a_time_waits_in_the_page_and_a_stop_drops_what_waits(
+    tmp_path: Path,
+) -> None:
+    async with phone_rig() as rig, hub(tmp_path) as app:
+        client, device = await chosen(rig, app)
+        await device.run_output(DeviceOutputCommand(OutputType.VIBRATE, 0.2))
+        [here] = app.hub.devices.values()
+        await until(lambda: here.lead() is not None, "the phone's clock")
+        now = asyncio.get_running_loop().time
+
+        waited = here.output(0, ButtplugOutput.VIBRATE, 15, at=now() + 0.5)
+        assert waited is not None
+        at = now() + 0.5
+        await asyncio.wait_for(waited, 5)
+        orders = [op for op in rig.toy.record if op.op in WRITES and op.data == b"Vibrate:15;"]
+        assert len(orders) == 1
+        assert orders[0].t_ns / 1e9 > at - 0.05
+
+        dropped = here.output(0, ButtplugOutput.VIBRATE, 18, at=now() + 0.5)
+        assert dropped is not None
+        await asyncio.wait_for(here.stop(), 5)
+        await asyncio.wait_for(asyncio.wait([dropped]), 5)
+        await asyncio.sleep(0.6)
+        assert b"Vibrate:18;" not in [op.data for op in rig.toy.record if op.op in WRITES]
+        assert rig.toy.at_rest
         await client.disconnect()
