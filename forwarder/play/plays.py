@@ -28,7 +28,6 @@ _VIRTUAL: Final = "virtual"
 class Plays:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._loop = asyncio.get_running_loop()
         self._players: dict[str, PlayDriver] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -46,7 +45,7 @@ class Plays:
         """
         if len(self._players) >= MOST_PLAYS:
             raise MessageError(f"{MOST_PLAYS} patterns play already: end one first.")
-        now = self._loop.time()
+        now = _now()
         real = [d for d in self._hub.devices.values() if d.identity.protocol != _VIRTUAL]
         outputs = chosen_outputs(self._hub.devices, choices, real)
         play = PatternPlay(setting, now, for_s=for_s, stays=stays)
@@ -60,7 +59,7 @@ class Plays:
 
     def change(self, id: str, setting: PlaySetting) -> None:
         """Play this from now on, which its page says, so it is there. Raises UnknownPlay."""
-        now = self._loop.time()
+        now = _now()
         player = self._player(id)
         player.play.change(setting, now)
         player.play.renew(now)
@@ -68,15 +67,15 @@ class Plays:
 
     def give(self, id: str, *, for_s: float, stays: bool) -> None:
         """Another time to go on, from now. Raises UnknownPlay."""
-        self._player(id).play.give(self._loop.time(), for_s=for_s, stays=stays)
-        self._schedule(self._loop.time())
+        self._player(id).play.give(_now(), for_s=for_s, stays=stays)
+        self._schedule(_now())
 
     def renew(self, id: str) -> None:
         """Its page is still there. Raises UnknownPlay."""
-        self._player(id).play.renew(self._loop.time())
+        self._player(id).play.renew(_now())
 
     def state(self, id: str) -> PlayState:
-        return self._player(id).state(self._loop.time())
+        return self._player(id).state(_now())
 
     def end(self, id: str) -> list[Outcome]:
         """Stop what it drives; the futures tell how that went. Raises UnknownPlay."""
@@ -84,7 +83,7 @@ class Plays:
 
     @property
     def states(self) -> tuple[PlayState, ...]:
-        now = self._loop.time()
+        now = _now()
         return tuple(player.state(now) for player in self._players.values())
 
     def close(self) -> None:
@@ -106,7 +105,7 @@ class Plays:
 
     def _tick(self) -> None:
         self._timer = None
-        now = self._loop.time()
+        now = _now()
         try:
             for player in tuple(self._players.values()):
                 player.tick(now)
@@ -121,4 +120,8 @@ class Plays:
         if self._players:
             beat = (math.floor(now / TICK_S + 1e-6) + 1) * TICK_S
             due = min(beat, *(player.play.ends_at for player in self._players.values()))
-            self._timer = self._loop.call_at(due, self._tick)
+            self._timer = asyncio.get_running_loop().call_at(due, self._tick)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -67,3 +67,8 @@ def test_a_loop_that_stood_still_ends_what_was_not_renewed_before_it_tells_anyth
         assert [call[0] for call in house.calls(0)] == ["stop"]
 
     live(scene)
+
+
+def test_plays_are_made_before_there_is_a_loop() -> None:
+    """As the program makes all its parts."""
+    assert Plays(Hub(Store(None)))._players == {}
