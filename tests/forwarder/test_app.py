@@ -237,3 +237,8 @@ async def test_after_the_end_there_are_no_client_channels(tmp_path: Path) -> Non
         await waiting.receive()
     with pytest.raises(ChannelClosed):
         app.open_client()
+
+
+def test_a_hub_is_made_before_there_is_a_loop(tmp_path: Path) -> None:
+    """As programs do: what keeps it from starting is said before anything runs."""
+    App(config(tmp_path)).close()
