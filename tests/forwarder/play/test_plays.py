@@ -9,7 +9,10 @@ import pytest
 from forwarder.errors import (
     UnknownPlay,
 )
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
 from forwarder.play.play import LEASE_S
+from forwarder.play.plays import Plays
 from tests.doubles.clock import VirtualLoop
 from tests.forwarder.play.house import RAMP, STEADY, PlayHouse, live, renewed
 
