@@ -49,7 +49,6 @@ class GroupDriver:
         self.members: tuple[Device, ...] = ()
         # How often each kind was told something, or stopped.
         self._told: Counter[OutputType] = Counter()
-        self._loop = asyncio.get_running_loop()
 
     @property
     def running(self) -> bool:
@@ -73,7 +72,8 @@ class GroupDriver:
             raise HardwareError(ErrorCode.GONE, "none of the group's toys that can do it is here")
         if at is None:
             leads = _leads({device for device, _, _ in shares})
-            at = self._loop.time() + max(leads) if len(leads) > 1 else None
+            now = asyncio.get_running_loop().time()
+            at = now + max(leads) if len(leads) > 1 else None
         self._told[kind] += 1
         number = self._told[kind]
 

@@ -12,7 +12,9 @@ from forwarder.access.tokens import TokenGrant
 from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue
 from forwarder.devices.driver import Fate, Outcome
 from forwarder.errors import HardwareError, UnknownDevice
-from forwarder.sources.virtual.source import GroupRule
+from forwarder.hub.hub import Hub
+from forwarder.hub.store import Store
+from forwarder.sources.virtual.source import GroupRule, VirtualSource
 from forwarder.stop.hold import Wish
 from relay.link.messages import ErrorCode
 from tests.doubles.virtual_house import VirtualHouse, lived
@@ -254,3 +256,9 @@ def test_not_if_anything_came_in_between(meanwhile: str) -> None:
         assert "output" not in {call[0] for call in house.calls(1)}
 
     lived(scene())
+
+
+def test_groups_are_made_before_there_is_a_loop() -> None:
+    """As the program makes all its parts."""
+    hub = Hub(Store(None))
+    assert VirtualSource(hub, hub, ALL, ()).name == "Groups and stand-ins"
