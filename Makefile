@@ -14,6 +14,7 @@
 #   make ble-vm  the relay on a genuine Bluetooth stack, in a virtual machine of its own
 #   make bench   speed and memory, beside a floor measured in the same run
 #   make workarounds whether the quirks that we work round are still there
+#   make first   what each way costs to begin: installs anew, carries out the pages, makes the table
 #   make pythons the unit suites on every Python >= 3.11 that is found
 
 PYTHON ?= python3
@@ -24,7 +25,7 @@ SECONDS ?= 60
 STEPS ?= 1000000
 SEEDS ?= 20
 
-.PHONY: run test check lint bench faults hostile radios seeds mutants fuzz soak ble-vm workarounds pythons clean
+.PHONY: run test check lint bench faults hostile radios seeds mutants fuzz soak ble-vm workarounds first pythons clean
 
 run: $(BIN)/.installed
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -79,6 +80,9 @@ ble-vm: $(BIN)/.ready
 
 workarounds: $(BIN)/.ready
 	$(BIN)/python -m pytest -q tests/workarounds
+
+first: $(BIN)/.ready
+	$(BIN)/python -m tests.pages --write
 
 # Each in an environment of its own below build/; what a version has no wheel for is left out by name.
 pythons:

@@ -337,16 +337,36 @@ def _dial_error(url: str, error: BaseException, open_s: float) -> LinkError | No
             return DialFailed(f"{where} is no websocket server (HTTP {status})")
         case aiohttp.ServerFingerprintMismatch():
             return LinkRefused(f"{where} has another certificate than the one that was pinned")
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return LinkRefused(f"{where}: its certificate cannot be trusted: {error}")
+        case aiohttp.ClientConnectorCertificateError():
+            why = _distrust(error.certificate_error)
+            return LinkRefused(f"{where}: its certificate cannot be trusted: {why}")
+        case aiohttp.ClientConnectorSSLError():
+            return LinkRefused(f"{where} does not speak TLS there: look at the port, or say ws://")
         case aiohttp.InvalidURL() | ValueError():
             return LinkRefused(f"{where} is not an address of the form ws://HOST:PORT")
         case aiohttp.ClientConnectorError():
             return DialFailed(f"{where} cannot be reached: {_why(error.os_error)}")
-        case aiohttp.ClientError() | OSError():
-            return DialFailed(f"{where} cannot be reached: {error}")
+        case OSError():
+            return DialFailed(f"{where} cannot be reached: {_why(error)}")
+        case aiohttp.ClientError():
+            return DialFailed(f"{where} hung up: what listens there may be no hub")
         case _:
             return None
+
+
+# Words of OpenSSL's verdict (man X509_verify_cert_error_string) → ours.
+_DISTRUST = {
+    "mismatch": "it is for another name; correct the address",
+    "expired": "it has expired, or this machine's clock is wrong",
+    "not yet valid": "it is not valid yet; set this machine's clock",
+    "self-signed": "nobody whom this machine trusts has signed it; give its fingerprint",
+    "issuer": "nobody whom this machine trusts has signed it; give its fingerprint",
+}
+
+
+def _distrust(error: Exception) -> str:
+    said = getattr(error, "verify_message", "")
+    return next((ours for words, ours in _DISTRUST.items() if words in said), "it is damaged")
 
 
 def _why(error: OSError) -> str:

@@ -174,8 +174,9 @@ async def test_a_certificate_must_be_trusted_or_pinned(tmp_path: Path) -> None:
     other = own_certificate(tmp_path / "other", [], datetime.now(UTC))
     server = WebSocketServer(port=0, tls=own.server_context())
     async with serving(server) as address:
-        with pytest.raises(LinkRefused, match="cannot be trusted"):
+        with pytest.raises(LinkRefused, match=r"cannot be trusted: nobody .* has signed it") as no:
             await dial(f"wss://{address}")
+        assert "SSL" not in str(no.value)
         with pytest.raises(LinkRefused, match="another certificate"):
             await dial(f"wss://{address}", tls=client_tls(other.fingerprint))
         channel = await dial(f"wss://{address}", tls=client_tls(own.fingerprint))
@@ -185,6 +186,21 @@ async def test_a_certificate_must_be_trusted_or_pinned(tmp_path: Path) -> None:
         trusting = ssl.create_default_context(cafile=own.certificate)
         channel = await dial(f"wss://{address}", tls=trusting)
         await channel.close()
+
+
+async def test_a_certificate_for_another_name_and_a_port_without_tls_are_told_as_such(
+    tmp_path: Path,
+) -> None:
+    own = own_certificate(tmp_path, [], datetime.now(UTC))
+    trusting = ssl.create_default_context(cafile=own.certificate)
+    elsewhere = WebSocketServer(port=0, hosts=("127.0.0.2",), tls=own.server_context())
+    port = elsewhere.bind()
+    async with serving(elsewhere):
+        with pytest.raises(LinkRefused, match="it is for another name; correct the address"):
+            await dial(f"wss://127.0.0.2:{port}", tls=trusting)
+    async with serving(WebSocketServer(port=0)) as address:
+        with pytest.raises(LinkRefused, match="does not speak TLS there"):
+            await dial(f"wss://{address}", tls=trusting)
 
 
 async def test_what_cannot_be_reached_says_where_and_why_without_the_token() -> None:

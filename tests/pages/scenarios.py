@@ -1,0 +1,40 @@
+"""The pages that are carried out, and on which machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.pages.places import Places, far_apart, one_house
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`places`: as the page calls the machines."""
+
+    name: str
+    page: str
+    places: tuple[str, ...]
+    world: Callable[[Path, Sequence[str]], AbstractContextManager[Places]] = one_house
+
+    @property
+    def way(self) -> str:
+        """As the table calls it: by its page."""
+        return f"{self.name}: {self.page}"
+
+    @property
+    def path(self) -> Path:
+        return ROOT / self.page
+
+
+SCENARIOS = (
+    Scenario("try it", "README.md", ("desk",)),
+    Scenario("the phone is the radio", "docs/phone.md", ("desk",)),
+    Scenario("the next room", "docs/next-room.md", ("desk", "room")),
+    Scenario("away", "docs/away.md", ("ann", "bo", "host"), far_apart),
+    Scenario("Windows 7", "docs/windows7.md", ("hub", "win7")),
+)

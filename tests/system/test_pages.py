@@ -1,0 +1,51 @@
+"""Each page of a scenario, carried out: its commands are typed on machines of its own, and what it
+says is seen then.
+
+`make first` does the same with programs that it installs, and makes the table of
+docs/first-minute.md.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.test_windows7_door import DOOR, python38
+from tests.pages.page import Carry, Command, steps
+from tests.pages.run import Reader, count, installed
+from tests.pages.scenarios import SCENARIOS, Scenario
+from tests.pages.table import PAGE, rows
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=[each.name for each in SCENARIOS])
+def test_what_a_page_says_happens(scenario: Scenario, tmp_path: Path) -> None:
+    more = {"py": python38()} if scenario.name == "Windows 7" else None
+    programs = installed(tmp_path / "bin", more)
+    found = steps(scenario.path.read_text(encoding="utf-8"))
+    with scenario.world(tmp_path, scenario.places) as places:
+        if scenario.name == "Windows 7":
+            shutil.copy(DOOR, places["hub"].home)
+        told = Reader(places, programs, tmp_path).carry_out(found)
+    print(scenario.name, told)
+    assert told.steps >= 2
+
+
+def test_the_table_in_the_docs_counts_what_the_pages_say() -> None:
+    known = rows(PAGE.read_text(encoding="utf-8"))
+    for scenario in SCENARIOS:
+        told = count(steps(scenario.path.read_text(encoding="utf-8")))
+        assert known[scenario.way] == (told.steps, told.typed), "make first"
+
+
+def test_every_page_has_commands_on_its_own_machines() -> None:
+    for scenario in SCENARIOS:
+        found = steps(scenario.path.read_text(encoding="utf-8"))
+        for step in found:
+            places = {step.place} if isinstance(step, Command) else set()
+            if isinstance(step, Carry):
+                places = {step.source, step.target}
+            assert places <= set(scenario.places), f"{scenario.page}, line {step.line}"
+        assert count(found).typed > 0, scenario.page
