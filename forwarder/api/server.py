@@ -306,6 +306,9 @@ async def _read(request: web.Request) -> bytes:
         raise MessageError("A body has to be sent as it is, without a Content-Encoding.")
     if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
         raise MessageError(f"A body has {MAX_BODY_BYTES} bytes at most.")
+    if request.content.at_eof():
+        # There is none, or its proof was looked at (forwarder.api.control): then aiohttp keeps it.
+        return await request.read()
     chunks = bytearray()
     try:
         async with asyncio.timeout(BODY_S):

@@ -16,11 +16,12 @@ import pytest
 from aiohttp import web
 
 from forwarder.api.control import ControlSocket
-from forwarder.api.documents.model import Problem
+from forwarder.api.documents.model import Problem, TokenBody, TokenMade, TokenView
 from forwarder.api.places import PLACE_FILE, PROOF_HEADER, SOCKET_FILE, ControlPort
 from forwarder.commands.api_client import ApiClient, HubRefused, NoHub
 from relay.link.files import proof
 from relay.link.files.keys import write_private
+from tests.doubles.running_hub import running_hub
 
 
 def without_socket(folder: Path) -> Path:
@@ -70,6 +71,15 @@ async def test_commands_ask_and_are_answered(folder: Path) -> None:
     assert not files(folder)
     with pytest.raises(NoHub, match="start one"):
         ApiClient(folder).tell("GET", "/status")
+
+
+async def test_what_a_command_says_reaches_the_hub_either_way(folder: Path) -> None:
+    async with running_hub(folder, ()):
+        body = TokenBody(name="guest", percent=40)
+        made = await asyncio.to_thread(ApiClient(folder).send, "POST", "/tokens", TokenMade, body)
+        assert made.name == "guest"
+        (token,) = await asyncio.to_thread(ApiClient(folder).get, "/tokens", list[TokenView])
+        assert token.percent == 40
 
 
 async def test_what_a_killed_hub_left_is_no_hub_and_no_obstacle(tmp_path: Path) -> None:
