@@ -32,6 +32,8 @@ from forwarder.sources.virtual.stand_in import Role, StandInDriver
 log = logging.getLogger(__name__)
 
 NAME = "Groups and stand-ins"
+# A group that comes back as more is away for so long: each app has its list without it by then.
+AWAY_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class VirtualSource:
         self._groups = [_Group(rule, hub, self) for rule in groups]
         self._stand_ins = [_StandIns(rule, hub, self) for rule in stand_ins]
         self._due: asyncio.Handle | None = None
+        self._later: asyncio.TimerHandle | None = None
 
     # --- HubClient ------------------------------------------------------------------------------
 
@@ -110,10 +113,16 @@ class VirtualSource:
     def _look(self) -> None:
         self._due = None
         real = [device for device in self._hub.devices.values() if is_real(device)]
-        for group in self._groups:
-            group.look(real, self._sink)
+        again = [group.look(real, self._sink) for group in self._groups]
         for stand_in in self._stand_ins:
             stand_in.look(real, self._sink)
+        due = min((at for at in again if at is not None), default=None)
+        if due is not None and self._later is None:
+            self._later = asyncio.get_running_loop().call_at(due, self._look_again)
+
+    def _look_again(self) -> None:
+        self._later = None
+        self._look()
 
 
 class _Group:
@@ -125,8 +134,12 @@ class _Group:
         self._client = client
         self._driver = GroupDriver(hub, client)
         self._device: Device | None = None
+        # It has left to come back as more, no sooner than this (loop time).
+        self._away_until = float("-inf")
 
-    def look(self, real: Sequence[Device], sink: DeviceSink) -> None:
+    def look(self, real: Sequence[Device], sink: DeviceSink) -> float | None:
+        """See who is here; returns when (loop time) to look again, whoever comes."""
+        now = asyncio.get_running_loop().time()
         members = tuple(chosen(real, self._rule.devices))
         # Still here, and not named any more: a person has given it another name.
         left = [one for one in self._driver.members if one in real and one not in members]
@@ -138,6 +151,8 @@ class _Group:
                 device, self._device = self._device, None
                 sink.remove(device, "none of its toys is here")
         elif self._device is None:
+            if now < self._away_until:
+                return self._away_until
             self._device = Device(
                 Identity(f"group/{self._rule.name}", PROTOCOL),
                 self._rule.name,
@@ -148,8 +163,16 @@ class _Group:
             )
             sink.add(self._device)
         elif [each.info for each in features] != list(self._device.features):
+            kinds = {each.info.feature_index for each in features}
+            if kinds > set(self._device.feature_indexes) and not self._driver.running:
+                # Apps look at what a device offers when it comes, and never again.
+                device, self._device = self._device, None
+                self._away_until = now + AWAY_S
+                sink.remove(device, "it has more to offer now, and comes back")
+                return self._away_until
             self._device.replace_features(features)
             sink.changed(self._device)
+        return None
 
 
 class _StandIns:

@@ -14,7 +14,7 @@ from forwarder.devices.driver import Fate, Outcome
 from forwarder.errors import HardwareError, UnknownDevice
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.sources.virtual.source import GroupRule, VirtualSource
+from forwarder.sources.virtual.source import AWAY_S, GroupRule, VirtualSource
 from forwarder.stop.hold import Wish
 from relay.link.messages import ErrorCode
 from tests.doubles.virtual_house import VirtualHouse, lived
@@ -33,6 +33,8 @@ def test_a_group_has_what_any_member_has_and_comes_and_goes_with_them() -> None:
         assert [list(f.output or ()) for f in group.features] == [[VIBRATE], [ROTATE]]
         index = {next(iter(f.output or ())): f.feature_index for f in group.features}
         await house.come(house.stroker)
+        await asyncio.sleep(AWAY_S)
+        group = house.named("All toys")
         kinds = {next(iter(f.output or ())): f.feature_index for f in group.features}
         assert set(kinds) == {VIBRATE, ROTATE, MOVE}
         assert {kind: kinds[kind] for kind in index} == index  # those that were there stay
@@ -42,6 +44,40 @@ def test_a_group_has_what_any_member_has_and_comes_and_goes_with_them() -> None:
         house.hub.remove(house.stroker, "out of range")
         await house.come()
         assert house.names() == []
+
+    lived(scene())
+
+
+def test_a_group_that_has_more_to_offer_comes_anew_for_apps_look_only_once() -> None:
+    async def scene() -> None:
+        house = VirtualHouse(ALL)
+        await house.come(house.stroker)
+        index = house.named("All toys").index
+        await house.come(house.noras[0])
+        assert "All toys" not in house.names()  # each app hears that it has gone
+        await house.come(house.noras[1])
+        assert "All toys" not in house.names()
+        await asyncio.sleep(AWAY_S)
+        group = house.named("All toys")
+        assert group.index == index
+        assert len(group.features) == 3
+        # What it had before, or less, is no reason to go.
+        house.hub.remove(house.stroker, "out of range")
+        await house.come()
+        assert house.named("All toys") is group
+
+    lived(scene())
+
+
+def test_a_group_that_is_driven_stays_as_it_is() -> None:
+    async def scene() -> None:
+        house = VirtualHouse(ALL)
+        await house.come(house.noras[0])
+        group = house.named("All toys")
+        house.say(group, VIBRATE, 50)
+        await house.come(house.stroker)
+        assert house.named("All toys") is group
+        assert len(group.features) == 3
 
     lived(scene())
 
