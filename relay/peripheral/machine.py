@@ -299,7 +299,8 @@ class Machine(Outcomes):
     def _queue(self, now: float, message: Output) -> None:
         try:
             if message.packets:
-                self._superseded(self._slots.output(message, now))
+                if superseded := self._slots.output(message, now):
+                    self._superseded(superseded)
             elif message.rest:
                 # It comes behind what is under way, and leaves nothing that came before it.
                 self._superseded(self._slots.drop_outputs())
