@@ -5,6 +5,7 @@
 #   make check   what must be clean: style, types, tests of the import rules
 #   make faults  everything that can break, broken while outputs are on: a table of times
 #   make hostile peers that mean harm, against a hub, with figures
+#   make away    direct paths between two homes, by an iroh relay too, broken everywhere
 #   make model   long random walks of a relay's machine beside a toy, STEPS=1000000
 #   make radios  24 virtual hours of four relays of three radios: toys lost, radios dying
 #   make seeds   the suites of the safety core under 20 seeds: order of sets, examples, walks
@@ -25,7 +26,7 @@ SECONDS ?= 60
 STEPS ?= 1000000
 SEEDS ?= 20
 
-.PHONY: run test check lint bench faults hostile radios seeds mutants fuzz soak ble-vm workarounds first pythons clean
+.PHONY: run test check lint bench away faults hostile radios seeds mutants fuzz soak ble-vm workarounds first pythons clean
 
 run: $(BIN)/.installed
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -50,6 +51,9 @@ faults: $(BIN)/.ready
 hostile: $(BIN)/.ready
 	$(BIN)/python -m tests.hostile
 	$(BIN)/python -m tests.hostile.visitors
+
+away: $(BIN)/.ready
+	$(BIN)/python -m tests.away
 
 model: $(BIN)/.ready
 	GATE_STEPS=$(STEPS) $(BIN)/python -m pytest tests/faults/test_machine_model.py -q -s

@@ -109,6 +109,19 @@ class Homes:
         _run("ip", "-n", home, "addr", "add", f"{new}/24", "dev", "eth0")
         _run("ip", "-n", home, "route", "replace", "default", "via", "192.168.1.1")
 
+    def lets_in(self, port: int) -> None:
+        """The hub's router leads this UDP port to it."""
+        rules = (
+            f"table ip open {{ chain pre {{ type nat hook prerouting priority dstnat;"
+            f' iifname "wan" udp dport {port} dnat to 192.168.1.2; }}; }}'
+        )
+        router = self.hub.replace("ha-", "ra-")
+        _run("ip", "netns", "exec", router, "nft", "-f", "-", text=rules)
+        _run(
+            "ip", "netns", "exec", router, "nft", "insert", "rule", "ip", "home", "through",
+            "udp", "dport", str(port), "accept",
+        )  # fmt: skip
+
     def cut(self, router: str, way: str) -> None:
         """Pull ("down") or plug ("up") the cable between a router and the outside."""
         _run("ip", "-n", router, "link", "set", "wan", way)

@@ -1,0 +1,1 @@
+"""Direct paths in network namespaces, with an iroh relay of one's own: `make away`."""

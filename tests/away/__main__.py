@@ -1,0 +1,214 @@
+"""`python -m tests.away`: direct paths, with everything on the way broken, and a table of figures.
+
+Two homes behind masquerading routers, by whole programs, as in tests/system. The iroh relay is the
+program of that name (`cargo install iroh-relay --features server`), on the path or in IROH_RELAY;
+without it only the rows that need none are run, and that is said. By plain http: the library
+believes public certificates only, so no certificate of our own making can be tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import _pytest.outcomes
+
+from tests.system.homes import MEETING, Elsewhere, Homes, two_homes
+from tests.system.processes import Trace
+from tests.system.test_away import OFF_MS, ON, TOY, Couple, paired
+
+PORT, RELAY_PORT = 12349, 3340
+AT = f"203.0.113.11:{PORT}"
+# What a frozen iroh relay kept, it delivers within this (4.8 s were seen).
+LATE_S = 8.0
+
+Row = tuple[str, bool, str]
+Scene = Callable[[Couple], Awaitable[list[Row]]]
+
+
+class IrohRelay(Elsewhere):
+    """A program that is not ours, outside."""
+
+    def __init__(self, homes: Homes, program: str) -> None:
+        super().__init__(homes.outside, "", [], homes.folder, "iroh-relay", homes.certificate)
+        self._program = program
+
+    async def start(self) -> None:
+        with self.output.open("ab") as output:
+            self.process = await asyncio.create_subprocess_exec(
+                "ip", "netns", "exec", self._where, self._program, "--dev",
+                stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        self._started = True
+        await asyncio.sleep(0.5)
+
+
+@asynccontextmanager
+async def couple(homes: Homes, relay: IrohRelay | None, *options: str) -> AsyncIterator[Couple]:
+    """A hub and a relay that were paired for elsewhere, and an app that drives the toy."""
+    folder = homes.folder
+    hub = homes.at(
+        homes.hub, "hub", "forwarder", "--log", "info", "run", *options,
+        "--state", str(folder / "hub"),
+    )  # fmt: skip
+    agent = homes.at(
+        homes.relay, "relay", "relay", "run", "--simulate", TOY,
+        "--state", str(folder / "relay"), "--trace", str(folder / "trace.jsonl"),
+    )  # fmt: skip
+    app = homes.at(homes.hub, "app", "tests.system.away_app", "ws://127.0.0.1:12345")
+    trace = Trace(folder / "trace.jsonl")
+    try:
+        if relay is not None:
+            await relay.start()
+        await hub.start()
+        await hub.until_said("relays may come by this hub's key")
+        await paired(homes, "--away")
+        await agent.start()
+        await hub.until_said(" connected (")
+        await app.start()
+        await app.until_said("driven")
+        pair = Couple(homes, relay or hub, hub, agent, app, trace)
+        await pair.on()
+        await asyncio.sleep(0.6)  # so that the lease has been renewed
+        yield pair
+    finally:
+        for program in (app, agent, hub, *([] if relay is None else [relay])):
+            if hasattr(program, "process"):
+                await program.end()
+
+
+async def path_of(pair: Couple) -> tuple[str, str, float]:
+    """What the hub says carries the relay: kind, where, and the round trip (ms)."""
+    homes = pair.homes
+    asking = homes.at(
+        homes.hub, f"status-{time.monotonic_ns()}", "forwarder", "status", "--json",
+        "--state", str(homes.folder / "hub"),
+    )  # fmt: skip
+    await asking.start()
+    assert await asking.wait(20) == 0, asking.text
+    (relay,) = json.loads(asking.text)["relays"]
+    return relay["path"]["kind"], relay["path"]["where"], relay["round_trip_ms"]
+
+
+async def becomes(pair: Couple, kind: str) -> Row:
+    found, where, trip = "", "", 0.0
+    for _ in range(10):
+        await asyncio.sleep(2)  # the round trip is a running mean
+        found, where, trip = await path_of(pair)
+        if found == kind:
+            break
+    return f"carried: {kind}", found == kind, f"{found} by {where}, round trip {trip:.1f} ms"
+
+
+async def off_row(pair: Couple, what: str, since: int) -> Row:
+    took = await pair.off_ms(since)
+    return what, took <= OFF_MS, f"off after {took:.0f} ms"
+
+
+async def back_row(pair: Couple, since: int) -> Row:
+    await pair.on_again(since)
+    return "  mended", True, f"driven again after {(time.monotonic_ns() - since) / 1e9:.1f} s"
+
+
+async def cable(pair: Couple) -> list[Row]:
+    router = pair.homes.relay.replace("hb-", "rb-")
+    since = time.monotonic_ns()
+    pair.homes.cut(router, "down")
+    rows = [await off_row(pair, "cable of the relay's home cut", since)]
+    await asyncio.sleep(1)
+    since = time.monotonic_ns()
+    pair.homes.cut(router, "up")
+    return [*rows, await back_row(pair, since)]
+
+
+async def directly(pair: Couple) -> list[Row]:
+    return [await becomes(pair, "direct"), *await cable(pair)]
+
+
+async def relayed(pair: Couple) -> list[Row]:
+    rows = [await becomes(pair, "relayed"), *await cable(pair)]
+    since = pair.meet.send(signal.SIGKILL)
+    rows.append(await off_row(pair, "iroh relay killed", since))
+    await pair.meet.wait()
+    since = time.monotonic_ns()
+    await pair.meet.start()
+    rows.append(await back_row(pair, since))
+    since = pair.meet.send(signal.SIGSTOP)
+    rows.append(await off_row(pair, "iroh relay frozen", since))
+    # Nobody drives any more; whatever it kept comes now.
+    pair.app.send(signal.SIGTERM)
+    await pair.app.wait(10)
+    thawed = pair.meet.send(signal.SIGCONT)
+    await asyncio.sleep(LATE_S)
+    late = [line for line in pair.trace.lines() if line.t_ns > thawed and line.data == ON]
+    rows.append(("  thawed, and nobody drives", not late, f"{len(late)} values came late"))
+    return rows
+
+
+async def upgraded(pair: Couple) -> list[Row]:
+    rows = [await becomes(pair, "direct")]
+    since = pair.meet.send(signal.SIGKILL)
+    await asyncio.sleep(6)
+    off = pair._off(since)
+    rows.append(("iroh relay killed", off is None, "goes on" if off is None else "was stopped"))
+    return rows
+
+
+async def scene(
+    folder: Path, title: str, open_: bool, program: str | None, options: list[str], play: Scene
+) -> bool:
+    print(title)
+    with two_homes(folder) as homes:
+        if open_:
+            homes.lets_in(PORT)
+        relay = None if program is None else IrohRelay(homes, program)
+        try:
+            async with couple(homes, relay, *options) as pair:
+                rows = await play(pair)
+        except (AssertionError, TimeoutError) as error:
+            rows = [("broken off", False, str(error)[:300])]
+    for what, good, text in rows:
+        print(f"  {what:34} {'' if good else 'NO  '}{text}", flush=True)
+    return all(good for _, good, _ in rows)
+
+
+async def main() -> int:
+    program = os.environ.get("IROH_RELAY") or shutil.which("iroh-relay")
+    url = f"http://{MEETING}:{RELAY_PORT}"
+    load = os.getloadavg()[0]
+    good = True
+    with tempfile.TemporaryDirectory(prefix="away") as name:
+        folder = Path(name)
+        good &= await scene(
+            folder / "a", "the hub's router leads UDP to it, no server", True, None,
+            ["--direct", "--direct-at", AT], directly,
+        )  # fmt: skip
+        if program is None:
+            print("no iroh relay: cargo install iroh-relay --features server, or IROH_RELAY=PATH")
+        else:
+            good &= await scene(
+                folder / "b", "both routers closed, an iroh relay", False, program,
+                ["--iroh-relay", url], relayed,
+            )  # fmt: skip
+            good &= await scene(
+                folder / "c", "an iroh relay, and a way through", True, program,
+                ["--iroh-relay", url, "--direct-at", AT], upgraded,
+            )  # fmt: skip
+    print(f"load {load:.1f} at the start; {'PASSED' if good else 'FAILED'}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(asyncio.run(main()))
+    except _pytest.outcomes.Skipped as skipped:
+        sys.exit(f"cannot be run here: {skipped}")
