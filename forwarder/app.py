@@ -22,6 +22,7 @@ from forwarder.access.admission import (
     Verdict,
 )
 from forwarder.access.allowed_origins import allowed_origins
+from forwarder.access.comparing import ComparingDesk
 from forwarder.access.relay_keys import HubTrust
 from forwarder.access.shares import ShareBook
 from forwarder.access.tokens import TokenBook, TokenGrant
@@ -176,7 +177,8 @@ class App:
         beside = 0 if config.link.meet_here is None else HERE_DESCRIPTORS
         self.doors = doors_within(descriptors(beside))
         self.meeting_ids = MeetingIds(self.trust.key.public)
-        self._visitors = LinkVisitors(self.trust, self.shares, self.relays, self.shared)
+        comparing = ComparingDesk()
+        self._visitors = LinkVisitors(self.trust, self.shares, self.relays, self.shared, comparing)
         ShareIds(self.shares, self.meeting_ids, self._visitors.met_guest)
         self.stalls = Stalls()
         self._clients = client_server(config, self.origins, self._grant, self.doors)
@@ -201,6 +203,7 @@ class App:
             user_file=user_file,
             catalogue=self.catalogue,
             trust=self.trust,
+            comparing=comparing,
             tokens=self.tokens,
             store=self.store,
             origins=self.origins,

@@ -123,7 +123,7 @@ class PairingDesk:
         return found
 
     def _expire(self, now: float) -> None:
-        for code in [code for code, entry in self._codes.items() if now >= entry.expires]:
+        for code in [code for code, each in self._codes.items() if now >= each.expires]:
             self._end(code)
 
     def _end(self, code: bytes) -> None:
@@ -363,23 +363,27 @@ class HubTrust:
         return self.desk.offer(code_id, now)
 
     def file(self, code_id: bytes, relay_key: bytes, name: str, now: float) -> str:
-        if relay_key == self.key.public:
-            raise HandshakeRefused(None, "this is the hub's own key; give the relay one of its own")
         if not self.desk.spend(code_id, now):
             raise HandshakeRefused(RefusalCode.CODE_SPENT)
+        name = self.adopt(relay_key, name)
+        self.joined[code_id] = name
+        while len(self.joined) > MAX_SPENT:
+            del self.joined[next(iter(self.joined))]
+        return name
+
+    def adopt(self, relay_key: bytes, name: str) -> str:
+        """Keep a relay that people have let in; return the name it got. Raises HandshakeRefused."""
+        if relay_key == self.key.public:
+            raise HandshakeRefused(None, "this is the hub's own key; give the relay one of its own")
         try:
             relay = self.book.add(relay_key, name)
         except ForwarderError as error:
             raise HandshakeRefused(None, str(error)) from error
         except OSError as error:
             log.error("a relay could not be paired, because relays.json: %s", error)
-            raise HandshakeRefused(
-                None, "the hub cannot store the pairing; see the hub's log"
-            ) from error
+            text = "the hub cannot store the pairing; see the hub's log"
+            raise HandshakeRefused(None, text) from error
         log.info("paired with relay %s", relay.name)
-        self.joined[code_id] = relay.name
-        while len(self.joined) > MAX_SPENT:
-            del self.joined[next(iter(self.joined))]
         return relay.name
 
     def known(self, relay_key: bytes) -> str | None:

@@ -51,7 +51,7 @@ from forwarder.api.documents.stop import (
     StoppedView,
     WhoBody,
 )
-from forwarder.api.pairing import Pairing
+from forwarder.api.pairing import ComparingActions, Pairing
 from forwarder.api.seen import SeenActions
 from forwarder.api.services import ApiServices
 from forwarder.api.settings import DeviceSettings
@@ -77,7 +77,8 @@ SAVE_AFTER_S = 0.2
 
 class Actions:
     """Every public method is one route's; those of shares are in `shares`, of what is heard in
-    `heard`, of switches in `switches`, of what is in the way in `looks`, of patterns in `plays`."""
+    `heard`, of codes that are compared in `comparing`, of switches in `switches`, of what is in
+    the way in `looks`, of patterns in `plays`."""
 
     def __init__(
         self,
@@ -95,6 +96,7 @@ class Actions:
     ) -> None:
         self.shares = shares
         self.heard = SeenActions(services)
+        self.comparing = ComparingActions(services.comparing)
         self.switches = switches
         self.plays = plays
         self.looks = CheckActions(services.config, self._report)

@@ -13,13 +13,22 @@ from urllib.parse import urlencode, urlsplit
 
 import segno
 
+from forwarder.access.comparing import ComparingDesk
 from forwarder.access.relay_keys import CODE_S, MAX_CODES
-from forwarder.api.documents.model import PairingBody, PairingState, PairingView
-from forwarder.api.documents.pairing import WAYS
+from forwarder.api.access import Call
+from forwarder.api.documents.pairing import (
+    WAYS,
+    ComparedBody,
+    ComparingView,
+    PairingBody,
+    PairingState,
+    PairingView,
+)
 from forwarder.api.services import ApiPlaces, ApiServices
 from forwarder.connectors.host_addresses import HostAddress, addresses, places
 from forwarder.connectors.meeting import MeetingPoint
 from forwarder.errors import ConfigError
+from relay.link.names import neutralise
 from relay.link.security.handshake import code_id
 from relay.link.security.pairing import PairingLinkError, advertised
 
@@ -132,6 +141,48 @@ class Pairing:
         issued = self._issued.pop(id, None)
         if issued is not None:
             self._services.trust.desk.withdraw(issued.secret)
+
+
+class ComparingActions:
+    """Every public method is one route's. Who looks at the dialog keeps it open."""
+
+    def __init__(self, desk: ComparingDesk) -> None:
+        self._desk = desk
+
+    async def open(self, call: Call) -> ComparingView:
+        self._desk.open(_now())
+        return self._view()
+
+    async def look(self, call: Call) -> ComparingView:
+        self._desk.look(_now())
+        return self._view()
+
+    async def same(self, call: Call) -> ComparingView:
+        self._desk.same(call.sent(ComparedBody).attempt, _now())
+        return self._view()
+
+    async def different(self, call: Call) -> ComparingView:
+        self._desk.different(call.sent(ComparedBody).attempt, _now())
+        return self._view()
+
+    async def close(self, call: Call) -> None:
+        self._desk.close()
+
+    def _view(self) -> ComparingView:
+        desk, attempt = self._desk, self._desk.attempt
+        shown = attempt is not None and attempt.code != ""
+        return ComparingView(
+            state=desk.state,
+            code=attempt.code if attempt is not None and shown else None,
+            attempt=attempt.number if attempt is not None and shown else None,
+            relay=neutralise(attempt.name if attempt is not None else desk.joined) or None,
+            tries_left=desk.tries_left,
+            wait_s=round(desk.wait_s(_now()), 1),
+        )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _link(

@@ -21,6 +21,7 @@ from forwarder.api.documents import seen as seen_model
 from forwarder.api.documents import shares as share_model
 from forwarder.api.documents import stop as stop_model
 from forwarder.api.documents import switches as switch_model
+from forwarder.api.pairing import ComparingActions
 from forwarder.api.seen import SeenActions
 from forwarder.api.shares import ShareActions
 
@@ -62,6 +63,7 @@ def _of(part: Callable[[Actions], P]) -> Callable[[Callable[[P, Call], Awaitable
 
 
 _shares = _of(lambda actions: actions.shares)
+_comparing = _of(lambda actions: actions.comparing)
 _heard = _of(lambda actions: actions.heard)
 _switches = _of(lambda actions: actions.switches)
 _looks = _of(lambda actions: actions.looks)
@@ -142,6 +144,18 @@ ROUTES: tuple[Route, ...] = (
           "Whether the code is open, has been used, or is over", model.PairingState),
     Route("DELETE", "/pairing/{id}", Actions.withdraw, Right.ADMIN,
           "Withdraw a code", status=_NONE),
+    Route("POST", "/comparing", _comparing(ComparingActions.open), Right.ADMIN,
+          "Open the dialog for a relay that pairs by a code; it closes when nobody looks",
+          model.ComparingView),
+    Route("GET", "/comparing", _comparing(ComparingActions.look), Right.ADMIN,
+          "Look at it, which keeps it open", model.ComparingView),
+    Route("POST", "/comparing/same", _comparing(ComparingActions.same), Right.ADMIN,
+          "A person says that both screens show this code", model.ComparingView,
+          model.ComparedBody),
+    Route("POST", "/comparing/different", _comparing(ComparingActions.different), Right.ADMIN,
+          "A person says that they do not", model.ComparingView, model.ComparedBody),
+    Route("DELETE", "/comparing", _comparing(ComparingActions.close), Right.ADMIN,
+          "Close the dialog", status=_NONE),
     Route("GET", "/tokens", Actions.tokens, Right.READ,
           "Tokens for clients beyond this machine; no secret in them", list[model.TokenView]),
     Route("POST", "/tokens", Actions.new_token, Right.ADMIN,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forwarder.access.admission import OriginPolicy
+from forwarder.access.comparing import ComparingDesk
 from forwarder.access.relay_keys import HubTrust
 from forwarder.access.shares import ShareBook
 from forwarder.access.tokens import TokenBook
@@ -65,6 +66,7 @@ class ApiServices:
     user_file: Path
     catalogue: Catalogue
     trust: HubTrust
+    comparing: ComparingDesk
     tokens: TokenBook
     store: Store
     origins: OriginPolicy

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import argparse
 import io
+import queue
 import sys
 import textwrap
+import threading
 import time
 
 import segno
 
-from forwarder.api.documents.model import PairingBody, PairingState, PairingView
-from forwarder.api.documents.pairing import WAYS
+from forwarder.api.documents.pairing import (
+    WAYS,
+    ComparedBody,
+    ComparingView,
+    PairingBody,
+    PairingState,
+    PairingView,
+)
 from forwarder.commands.api_client import ApiClient, HubRefused, in_path
 from forwarder.commands.base import FINE, Subcommand, add_state, admin_of
 from forwarder.errors import ConfigError
 
 # Quick enough to seem at once.
 _ASK_EVERY_S = 0.5
+# The hub takes a dialog for closed that nobody has looked at for 5 s.
+_LOOK_S = 1.0
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -35,11 +45,21 @@ def _add(parser: argparse.ArgumentParser) -> None:
         help="for a relay in another home: by meeting point or direct path, without this hub's"
         " addresses",
     )
+    parser.add_argument(
+        "--code",
+        action="store_true",
+        help="for another computer in this network, where `relay pair` says the rest: compare a"
+        " code on both screens",
+    )
     parser.add_argument("--no-wait", action="store_true", help="do not wait for the relay")
     add_state(parser)
 
 
 def _pair(options: argparse.Namespace) -> int:
+    if options.code:
+        if options.phone or options.away or options.no_wait:
+            raise ConfigError("--code goes alone: it needs no link, and somebody who looks.")
+        return _compare(admin_of(options))
     way, *more = options.phone or [None]
     if way not in (*WAYS, None) or len(more) != (way == "site"):
         raise ConfigError("--phone is meet, https, lan, localhost, or site with its https address.")
@@ -113,6 +133,58 @@ def qr_terminal(text: str) -> str:
     except (UnicodeEncodeError, LookupError):
         return "  (this terminal cannot show a QR code; the dashboard does)\n"
     return picture
+
+
+def _compare(admin: ApiClient) -> int:
+    """Have a person compare the code of a relay in this network."""
+    admin.send("POST", "/comparing", ComparingView)
+    print("Say `relay pair` at the other computer, and choose this hub. Waiting…", flush=True)
+    asked = 0
+    try:
+        while True:
+            view = admin.get("/comparing", ComparingView)
+            if view.state == "joined":
+                print(f"{view.relay} has joined.")
+                return FINE
+            if view.state == "closed" or (view.state == "waiting" and view.tries_left == 0):
+                raise HubRefused("Nobody was paired; run `forwarder pair --code` again.")
+            if view.attempt is not None and view.attempt != asked:
+                asked = view.attempt
+                _ask(admin, view)
+            time.sleep(_ASK_EVERY_S)
+    finally:
+        admin.tell("DELETE", "/comparing")
+
+
+def _ask(admin: ApiClient, view: ComparingView) -> None:
+    print(f"\n  {view.code}\n\n{view.relay} wants to join. Does its screen show this code?")
+    # The dialog is open while somebody looks at it: also while they read.
+    said = Spoken("[y/n] ")
+    while (answer := said.within(_LOOK_S)) is None:
+        admin.get("/comparing", ComparingView)
+    same = answer.strip().casefold() in ("y", "yes", "j", "ja")
+    path = "/comparing/same" if same else "/comparing/different"
+    admin.send("POST", path, ComparingView, ComparedBody(attempt=view.attempt or 0))
+    print("Waiting for the other side to say the same…" if same else "Nothing is kept.", flush=True)
+
+
+class Spoken:
+    """A line of standard input, read beside other things. An end of the input is an empty line."""
+
+    def __init__(self, prompt: str) -> None:
+        print(prompt, end="", flush=True)
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def within(self, seconds: float) -> str | None:
+        """The line, or None if there is none yet."""
+        try:
+            return self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+    def _read(self) -> None:
+        self._lines.put(sys.stdin.readline())
 
 
 def _wait(admin: ApiClient, code: PairingView) -> int:

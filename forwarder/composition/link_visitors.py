@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from forwarder.access.admission import Admitted
+from forwarder.access.comparing import ComparingDesk, compared
 from forwarder.access.relay_keys import HubTrust
 from forwarder.access.shares import ShareBook, TakenShare
 from forwarder.connectors.base import LinkPath, PathKind, PathNow, path_from
@@ -22,9 +23,15 @@ class LinkVisitors:
     where the places for proven ones are taken."""
 
     def __init__(
-        self, trust: HubTrust, shares: ShareBook, relays: RelaySource, shared: SharedSessions
+        self,
+        trust: HubTrust,
+        shares: ShareBook,
+        relays: RelaySource,
+        shared: SharedSessions,
+        comparing: ComparingDesk,
     ) -> None:
         self._trust = trust
+        self._comparing = comparing
         self._shares = shares
         self._relays = relays
         self._shared = shared
@@ -32,7 +39,15 @@ class LinkVisitors:
     async def came(self, channel: Channel, admitted: Admitted) -> None:
         """Who dialed a port of this hub."""
         doorway = Doorway(self._trust, self._shares)
-        secure, peer = await secure_as_hub(channel, doorway, self._trust)
+        secure, peer = await secure_as_hub(
+            channel, doorway, self._trust, may_compare=self._comparing.may_try
+        )
+        if peer.code:
+            # Nobody yet. There is one at a time, while a person looks at the dialog.
+            if not admitted.settle(("comparing", peer.key)):
+                raise LinkRefused("there are too many connections to compare a code")
+            await compared(secure, peer, self._comparing, self._trust)
+            return
         self._trust.proven(channel.peer)
         path = path_from(channel.peer)
         await self._serve(secure, peer, doorway.guest, admitted.settle, lambda: path)

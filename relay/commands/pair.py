@@ -8,13 +8,17 @@ import sys
 from relay.command_line import Subcommand
 from relay.commands.base import add_state
 from relay.config import AgentConfig, default_state, make_state
-from relay.errors import RelayError
+from relay.errors import RelayError, UsageError
 from relay.link.names import neutralise
 
 
 def _add_pair(parser: argparse.ArgumentParser) -> None:
-    text = "what `forwarder pair` printed, or - to read it from standard input"
-    parser.add_argument("link", metavar="LINK", help=text)
+    text = (
+        "what `forwarder pair` printed, or - to read it from standard input; without it the hubs of"
+        " this network are listed, and a code is compared on both screens"
+    )
+    parser.add_argument("link", metavar="LINK", nargs="?", help=text)
+    parser.add_argument("--at", metavar="URL", help="without LINK: the hub, as ws://HOST:12346")
     parser.add_argument("--name", help="what the hub calls this relay (default: the host's name)")
     add_state(parser)
 
@@ -24,9 +28,22 @@ def _pair(options: argparse.Namespace) -> int:
     # in which it is worth something; whoever minds uses standard input.
     from relay.hub_link.hubs import pair_with
 
+    if options.link is None:
+        return _pair_by_code(options)
+    if options.at is not None:
+        raise UsageError("--at is for pairing by a code: a link names its hub")
     link = sys.stdin.readline() if options.link == "-" else options.link
     state = make_state(options.state or default_state())
     hub = pair_with(link, state, options.name or AgentConfig().name)
+    print(f"Paired with {neutralise(hub.name)}. Start this relay with: relay run")
+    return 0
+
+
+def _pair_by_code(options: argparse.Namespace) -> int:
+    from relay.hub_link.comparing import pair_by_code
+
+    state = make_state(options.state or default_state())
+    hub = pair_by_code(options.at, state, options.name or AgentConfig().name)
     print(f"Paired with {neutralise(hub.name)}. Start this relay with: relay run")
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from zeroconf import Error as ZeroconfError
 from zeroconf import IPVersion, ServiceStateChange, Zeroconf
@@ -32,6 +33,37 @@ async def look(
 
     Never raises for what a network does. What is said there is only a word: the hub proves itself.
     """
+    found = await _heard(open_zeroconf, look_s)
+    return tuple(url for info in found if is_beacon_of(key, _text(info)) for url in _urls(info))
+
+
+@dataclass(frozen=True, slots=True)
+class HubHeard:
+    """A hub that announces itself: its machine's name, and where to dial."""
+
+    host: str
+    url: str
+
+
+async def hubs_heard(
+    *,
+    open_zeroconf: Callable[[], AsyncZeroconf] = lambda: AsyncZeroconf(ip_version=IPVersion.V4Only),
+    look_s: float = LOOK_S,
+) -> tuple[HubHeard, ...]:
+    """All hubs of this network, for a person to choose one. Never raises for what a network does;
+    what is said there is only a word."""
+    found = [
+        HubHeard((info.server or "").rstrip(".") or url, url)
+        for info in await _heard(open_zeroconf, look_s)
+        for url in _urls(info)[:1]
+    ]
+    return tuple(sorted(found, key=lambda hub: (hub.host, hub.url)))
+
+
+async def _heard(
+    open_zeroconf: Callable[[], AsyncZeroconf], look_s: float
+) -> tuple[AsyncServiceInfo, ...]:
+    """Every announcement of a hub, MOST at most; takes `look_s`."""
     try:
         zeroconf = open_zeroconf()
     except OSError as error:
@@ -53,7 +85,7 @@ async def look(
         for info in found:
             # What came with the answers; nothing more is asked.
             info.load_from_cache(zeroconf.zeroconf)
-        return tuple(url for info in found for url in _urls(info, key))
+        return tuple(found)
     except (ZeroconfError, OSError) as error:
         log.debug("looking by mDNS failed: %s", error)
         return ()
@@ -69,8 +101,8 @@ def _infos(name: str) -> tuple[AsyncServiceInfo, ...]:
         return ()
 
 
-def _urls(info: AsyncServiceInfo, key: bytes) -> list[str]:
-    if not info.port or not is_beacon_of(key, _text(info)):
+def _urls(info: AsyncServiceInfo) -> list[str]:
+    if not info.port:
         return []
     return [
         f"ws://{f'[{address}]' if ':' in address else address}:{info.port}/link"

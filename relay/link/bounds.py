@@ -124,6 +124,10 @@ DIRECT_OUTBOX_BYTES: Final = 64 << 10
 # Of a hub in one direct place: of each family one that leads in from outside, and one at home.
 MAX_DIRECT_ADDRESSES: Final = 4
 
+# Of the code that people compare: 30 bits, as two groups of three. A guess succeeds once in 2^30,
+# and a hub takes three.
+COMPARE_SYMBOLS: Final = 6
+
 # --- names ----------------------------------------------------------------------------------------
 
 # As long as a link name may be; what is shown is cut to it whatever its source.

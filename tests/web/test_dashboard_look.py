@@ -145,6 +145,7 @@ async def test_pairing(desk: Desk) -> None:
     await desk.page.until("Boolean(document.querySelector('#qr svg path'))")
     await both(desk.page, "pairing")
     await desk.page.click("input[value=computer]")
+    await desk.page.click("#pairing-by-link summary")
     await desk.page.until("document.getElementById('pairing-link').value.includes('relay pair')")
     await both(desk.page, "pairing-computer")
 

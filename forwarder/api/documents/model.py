@@ -16,6 +16,8 @@ from forwarder.api.documents.base import Percent as Percent
 from forwarder.api.documents.base import RequestBody as RequestBody
 from forwarder.api.documents.base import Share as Share
 from forwarder.api.documents.base import ShownName as ShownName
+from forwarder.api.documents.pairing import ComparedBody as ComparedBody
+from forwarder.api.documents.pairing import ComparingView as ComparingView
 from forwarder.api.documents.pairing import DirectView as DirectView
 from forwarder.api.documents.pairing import MeetingView as MeetingView
 from forwarder.api.documents.pairing import PairingBody as PairingBody

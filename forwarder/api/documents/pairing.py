@@ -67,6 +67,26 @@ class DirectView(Document, frozen=True):
     trouble: str
 
 
+class ComparingView(Document, frozen=True):
+    """The dialog for relays that pair by a code. `state`: closed, waiting, greeting, shown or
+    joined; `code`: what both screens show, of the try number `attempt` of the relay that calls
+    itself `relay`. `tries_left`: until the dialog is opened anew; `wait_s`: before the next may
+    begin."""
+
+    state: str
+    code: str | None
+    attempt: int | None
+    relay: str | None
+    tries_left: int
+    wait_s: float
+
+
+class ComparedBody(RequestBody, frozen=True):
+    """Which try the person's word is about."""
+
+    attempt: Annotated[int, Meta(ge=1)]
+
+
 class MeetingView(Document, frozen=True):
     """A meeting point. `registered`: relays find the hub there now; else `trouble` says why not."""
 

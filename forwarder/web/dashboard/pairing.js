@@ -1,6 +1,7 @@
 // Pairing a radio: a code as QR code and link, and what becomes of it.
 
 import { call } from './api.js';
+import { Comparing } from './comparing.js';
 import { $, klass, qr, show, text } from './dom.js';
 import { heard, t } from './words.js';
 
@@ -20,10 +21,16 @@ export class Pairing {
     $('away').onchange = () => this.issue();
     $('site').onchange = () => this.issue();
     for (const way of document.querySelectorAll('input[name=way]')) way.onchange = () => this.issue();
-    this.dialog.onclose = () => this.withdraw();
+    this.comparing = new Comparing();
+    $('pairing-by-link').ontoggle = () => this.issue();
+    this.dialog.onclose = () => {
+      this.comparing.stop();
+      this.withdraw();
+    };
   }
 
   open() {
+    $('pairing-by-link').open = false;
     this.dialog.showModal();
     this.issue();
   }
@@ -51,6 +58,17 @@ export class Pairing {
     await this.withdraw();
     show($('site-line'), way === 'site');
     show($('pairing-again'), false);
+    // In this network a code is compared; from elsewhere, or if one likes, a link says all.
+    const computer = way === 'computer';
+    show($('pairing-by-link'), computer && !this.away);
+    if (computer && !this.away) this.comparing.start();
+    else this.comparing.stop();
+    if (computer && !this.away && !$('pairing-by-link').open) {
+      this.problems([]);
+      show($('pairing-code'), false);
+      this.state('');
+      return;
+    }
     if (way === 'site' && !$('site').value) {
       this.problems([]);
       show($('pairing-code'), false);

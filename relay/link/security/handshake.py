@@ -15,14 +15,11 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 from typing import Final, Protocol
 
-import msgpack
-import msgspec
-
-from relay.link.bounds import HANDSHAKE_FRAME_BYTES, HANDSHAKE_TEXT_CHARS
 from relay.link.errors import LinkRefused, LinkViolation
-from relay.link.messages import Bye, Name
+from relay.link.messages import Bye
 from relay.link.names import neutralise
 from relay.link.security.noise import HandshakeState, KeyPair, NoiseError
+from relay.link.security.payloads import Greeting, bounded, bye_text, greeting, packed
 from relay.link.security.transport import Transport
 
 SUITE: Final = 0x01  # version 1: Noise 25519 AESGCM SHA256
@@ -31,7 +28,6 @@ ANSWER: Final = 0x00  # the hub's first byte before a Noise message; anything el
 CODE_ID_BYTES: Final = 8
 SECRET_BYTES: Final = 32
 
-_PAYLOAD_MOST: Final = {"max_str_len": 2048, "max_map_len": 16, "max_array_len": 16}
 
 PAIR_PATTERN: Final = "XXpsk0"
 KNOWN_PATTERN: Final = "IK"
@@ -42,6 +38,7 @@ class HandshakeMode(IntEnum):
 
     PAIR = 0x01
     KNOWN = 0x02
+    COMPARE = 0x03  # compare.py
 
 
 class RefusalCode(IntEnum):
@@ -52,6 +49,7 @@ class RefusalCode(IntEnum):
     WRONG_HUB = 0x12
     BUSY = 0x13
     VERSION = 0x14
+    NOT_COMPARING = 0x15
 
 
 REVOKED: Final = "revoked by the hub"
@@ -61,6 +59,8 @@ _TEXTS: Final = {
     RefusalCode.WRONG_HUB: "this hub is not the one you paired with; pair again if you replaced it",
     RefusalCode.BUSY: "the hub has too many connections to greet just now; try again in a minute",
     RefusalCode.VERSION: "hub and relay speak different versions of the link; update the older one",
+    RefusalCode.NOT_COMPARING: "nobody at the hub waits for a code to compare: choose Pair, Another"
+    " computer on its dashboard, or run `forwarder pair --code`; a hub takes one try a minute",
 }
 
 
@@ -80,21 +80,17 @@ class HandshakeRefused(LinkRefused):
         self.certain = certain
 
 
-class Greeting(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Payload in which each end of a pairing gives its name, as MessagePack map."""
-
-    name: Name = ""
-
-
 @dataclass(frozen=True, slots=True)
 class FinishedHandshake:
-    """A finished handshake. `name`: the other end's, neutralised. `session`: the handshake hash."""
+    """A finished handshake. `name`: the other end's, neutralised. `session`: the handshake hash.
+    `code`: mode COMPARE only; nothing is trusted before people have compared it."""
 
     transport: Transport
     remote_key: bytes
     name: str
     mode: HandshakeMode
     session: bytes
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +180,7 @@ class RelayHandshake:
     def receive(self, frame: bytes | str) -> HandshakeStep:
         """Take the hub's next frame. Raises LinkViolation for what no hub sends."""
         state, self._state = self._state, _HandshakeState.DONE
-        data = _bounded(frame)
+        data = bounded(frame)
         match state:
             case _HandshakeState.AWAIT_HUB:
                 return self._answer(data)
@@ -196,7 +192,7 @@ class RelayHandshake:
     def _answer(self, data: bytes) -> HandshakeStep:
         pairing = self._mode is HandshakeMode.PAIR
         if data[0] != ANSWER:
-            return HandshakeStep(refused=_refusal(data, certain=pairing))
+            return HandshakeStep(refused=refusal(data, certain=pairing))
         try:
             payload = self._noise.read_message(data[1:])
         except NoiseError:
@@ -208,8 +204,8 @@ class RelayHandshake:
             if payload:
                 return HandshakeStep(refused=_bye(payload))
             return HandshakeStep(self._transport.seal(b""), self._opened())
-        self._hub_name = _greeting(payload)
-        frame = self._noise.write_message(_pack(Greeting(self._name)))
+        self._hub_name = greeting(payload)
+        frame = self._noise.write_message(packed(Greeting(self._name)))
         self._transport = Transport(*self._noise.split())
         self._state = _HandshakeState.AWAIT_FILED
         return HandshakeStep(frame)
@@ -243,7 +239,7 @@ class HubHandshake:
     def receive(self, frame: bytes | str, now: float) -> HandshakeStep:
         """Take the peer's next frame. Raises LinkViolation for what no relay sends."""
         state, self._state = self._state, _HandshakeState.DONE
-        data = _bounded(frame)
+        data = bounded(frame)
         match state:
             case _HandshakeState.AWAIT_FIRST:
                 return self._first(data, now)
@@ -283,8 +279,8 @@ class HubHandshake:
         except NoiseError:
             return _refuse(RefusalCode.WRONG_CODE)
         self._state = _HandshakeState.AWAIT_KEY
-        greeting = _pack(Greeting(neutralise(self._trust.hub_name)))
-        return HandshakeStep(bytes([ANSWER]) + noise.write_message(greeting))
+        own = packed(Greeting(neutralise(self._trust.hub_name)))
+        return HandshakeStep(bytes([ANSWER]) + noise.write_message(own))
 
     def _first_of_known(self, data: bytes) -> HandshakeStep:
         head, message = data[:2], data[2:]
@@ -303,7 +299,7 @@ class HubHandshake:
         name = self._trust.known(noise.remote_static)
         if name is None:
             # Told inside the handshake, so that nobody but this hub can send a relay away.
-            bye = noise.write_message(_pack(Bye(REVOKED, retry=False)))
+            bye = noise.write_message(packed(Bye(REVOKED, retry=False)))
             return HandshakeStep(bytes([ANSWER]) + bye, None, HandshakeRefused(None, certain=True))
         self._name = name
         self._state = _HandshakeState.AWAIT_PROOF
@@ -312,7 +308,7 @@ class HubHandshake:
     def _key(self, data: bytes, now: float) -> HandshakeStep:
         noise = self._noise
         assert noise is not None
-        name = _greeting(noise.read_message(data))
+        name = greeting(noise.read_message(data))
         assert noise.remote_static is not None
         transport = Transport(*noise.split())
         try:
@@ -320,7 +316,7 @@ class HubHandshake:
         except HandshakeRefused as refused:
             refused.certain = True
             return HandshakeStep(
-                transport.seal(_pack(Bye(str(refused), retry=False))), None, refused
+                transport.seal(packed(Bye(str(refused), retry=False))), None, refused
             )
         return HandshakeStep(transport.seal(b""), self._opened(transport, HandshakeMode.PAIR))
 
@@ -333,7 +329,7 @@ class HubHandshake:
         if transport.open(data):
             raise LinkViolation("the first frame after the handshake was not empty")
         if self._trust.known(noise.remote_static) is None:  # revoked a moment ago
-            bye = transport.seal(_pack(Bye(REVOKED, retry=False)))
+            bye = transport.seal(packed(Bye(REVOKED, retry=False)))
             return HandshakeStep(bye, None, HandshakeRefused(None, certain=True))
         return HandshakeStep(opened=self._opened(transport, HandshakeMode.KNOWN))
 
@@ -346,52 +342,22 @@ class HubHandshake:
         )
 
 
-def _bounded(frame: bytes | str) -> bytes:
-    if isinstance(frame, str):
-        raise LinkViolation("a text frame came over the link, which carries binary frames only")
-    if not 0 < len(frame) <= HANDSHAKE_FRAME_BYTES:
-        raise LinkViolation(f"a frame of {len(frame)} bytes came during the handshake")
-    return frame
-
-
 def _refuse(refusal: RefusalCode) -> HandshakeStep:
     return HandshakeStep(bytes([refusal]), refused=HandshakeRefused(refusal))
 
 
-def _refusal(data: bytes, *, certain: bool) -> HandshakeRefused:
+def refusal(data: bytes, *, certain: bool) -> HandshakeRefused:
+    """The hub's refusal in place of a Noise message. Raises LinkViolation if it is none."""
     try:
-        refusal = RefusalCode(data[0])
+        code = RefusalCode(data[0])
     except ValueError as error:
         raise LinkViolation(f"the hub refused with an unknown code 0x{data[0]:02x}") from error
     if len(data) != 1:
         raise LinkViolation("the hub's refusal is longer than a refusal")
-    return HandshakeRefused(refusal, certain=certain and refusal is not RefusalCode.BUSY)
-
-
-def _pack(payload: Greeting | Bye) -> bytes:
-    packed: bytes = msgpack.packb(msgspec.to_builtins(payload))
-    return packed
-
-
-def _plain(payload: bytes) -> object:
-    try:
-        plain: object = msgpack.unpackb(payload, **_PAYLOAD_MOST)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise LinkViolation("a handshake payload is not MessagePack") from error
-    return plain
-
-
-def _greeting(payload: bytes) -> str:
-    try:
-        return neutralise(msgspec.convert(_plain(payload), Greeting).name)
-    except ValueError as error:
-        raise LinkViolation("a handshake payload is not a greeting") from error
+    return HandshakeRefused(code, certain=certain and code is not RefusalCode.BUSY)
 
 
 def _bye(payload: bytes) -> HandshakeRefused:
-    try:
-        text = neutralise(msgspec.convert(_plain(payload), Bye).text, HANDSHAKE_TEXT_CHARS)
-    except ValueError as error:
-        raise LinkViolation("a handshake payload is not a Bye") from error
+    text = bye_text(payload)
     known = next((r for r in RefusalCode if _TEXTS[r] == text), None)
     return HandshakeRefused(known, text, certain=True)

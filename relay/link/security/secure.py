@@ -15,6 +15,7 @@ from relay.link.bounds import HANDSHAKE_S, REFUSAL_S, SECURE_CLOSE_S
 from relay.link.channel import Channel, Frame
 from relay.link.close_codes import POLICY_VIOLATION
 from relay.link.errors import ChannelClosed, LinkViolation
+from relay.link.security.compare import COMPARE_HEAD, HubComparison, RelayComparison
 from relay.link.security.handshake import (
     FinishedHandshake,
     HandshakeMode,
@@ -41,19 +42,23 @@ class Door(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RelayIdentity:
-    """Who is at the other end of a link. `new`: it has just been paired."""
+    """Who is at the other end of a link. `new`: it has just been paired. `code`: it is nobody that
+    this hub knows, and wants this code compared; it may do nothing else."""
 
     key: bytes
     name: str
     new: bool
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HubIdentity:
-    """The hub as a relay keeps it after pairing. `name` is empty for one that was known."""
+    """The hub as a relay keeps it after pairing. `name` is empty for one that was known. `code`:
+    what people have to compare before it is kept."""
 
     key: bytes
     name: str
+    code: str = ""
 
 
 class SecureChannel:
@@ -146,7 +151,23 @@ async def secure_as_relay(
     the reason, LinkViolation for a peer that is no hub, ChannelClosed when it goes or is silent.
     """
     handshake = RelayHandshake(key, hub_key=hub_key, secret=secret, name=name)
+    return await _as_relay(channel, handshake)
 
+
+async def compare_as_relay(
+    channel: Channel, key: KeyPair, name: str
+) -> tuple[SecureChannel, HubIdentity]:
+    """Greet a hub that is not known yet, to have people compare the code that is returned.
+
+    Nothing may be kept of the hub before they have, and the hub has said that it keeps the relay:
+    with an empty frame, after an empty frame of the relay. Raises as `secure_as_relay`.
+    """
+    return await _as_relay(channel, RelayComparison(key, name))
+
+
+async def _as_relay(
+    channel: Channel, handshake: RelayHandshake | RelayComparison
+) -> tuple[SecureChannel, HubIdentity]:
     async def run() -> FinishedHandshake:
         await channel.send(handshake.start())
         while True:
@@ -158,24 +179,44 @@ async def secure_as_relay(
 
     opened = await _greet(channel, run, "the hub")
     secure = SecureChannel(channel, opened.transport, opened.session, channel.peer)
-    return secure, HubIdentity(opened.remote_key, opened.name)
+    return secure, HubIdentity(opened.remote_key, opened.name, opened.code)
 
 
 async def secure_as_hub(
-    channel: Channel, trust: Trust, door: Door | None = None
+    channel: Channel,
+    trust: Trust,
+    door: Door | None = None,
+    *,
+    may_compare: Callable[[float], bool] | None = None,
 ) -> tuple[SecureChannel, RelayIdentity]:
     """Let a relay prove itself. `door` counts peers by `channel.peer` until it has.
+
+    `may_compare(now)`: whether a stranger may have one try to compare codes, which counts it. Only
+    with it given may a RelayIdentity come that has a code.
 
     Raises Refused, LinkViolation or ChannelClosed; the peer has been told and the channel closed.
     """
     clock = asyncio.get_running_loop().time
     handshake = HubHandshake(trust)
+    comparison: HubComparison | None = None
+
+    def take(frame: Frame, now: float) -> HandshakeStep:
+        nonlocal comparison
+        if comparison is not None:
+            return comparison.receive(frame)
+        if may_compare is None or not _compares(frame):
+            return handshake.receive(frame, now)
+        if not may_compare(now):
+            no = RefusalCode.NOT_COMPARING
+            return HandshakeStep(bytes([no]), refused=HandshakeRefused(no))
+        comparison = HubComparison(trust.key, trust.hub_name)
+        return comparison.receive(frame)
 
     async def run() -> FinishedHandshake:
         while True:
             frame = await channel.receive()
             arrived = clock()
-            step = handshake.receive(frame, arrived)
+            step = take(frame, arrived)
             if step.frame is not None:
                 if step.refused is not None and not step.refused.certain:
                     await asyncio.sleep(arrived + REFUSAL_S - clock())
@@ -198,7 +239,12 @@ async def secure_as_hub(
                 door.leave(address)
     peer = f"{opened.name} ({address})"
     secure = SecureChannel(channel, opened.transport, opened.session, peer)
-    return secure, RelayIdentity(opened.remote_key, opened.name, opened.mode is HandshakeMode.PAIR)
+    new = opened.mode is HandshakeMode.PAIR
+    return secure, RelayIdentity(opened.remote_key, opened.name, new, opened.code)
+
+
+def _compares(frame: Frame) -> bool:
+    return not isinstance(frame, str) and frame[: len(COMPARE_HEAD)] == COMPARE_HEAD
 
 
 async def _greet(

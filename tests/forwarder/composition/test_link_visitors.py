@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from forwarder.access.admission import Admitted, HttpVisitor
+from forwarder.access.comparing import ComparingDesk
 from forwarder.access.grants import GrantTable
 from forwarder.access.relay_keys import HubTrust, RelayBook
 from forwarder.access.shares import ShareBook
@@ -57,6 +58,7 @@ class Visited:
             ShareBook(GrantTable(None)),
             self.served,  # type: ignore[arg-type]  # all that is asked of it
             self.served,  # type: ignore[arg-type]
+            ComparingDesk(),
         )
         self.settled: list[Hashable | None] = []
         self.room = True

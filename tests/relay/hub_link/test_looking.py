@@ -7,7 +7,7 @@ import ipaddress
 from zeroconf.asyncio import AsyncZeroconf
 
 from forwarder.connectors.mdns import announced, relay_port
-from relay.hub_link.looking import look
+from relay.hub_link.looking import HubHeard, hubs_heard, look
 from relay.link.security.beacon import beacon, is_beacon_of
 
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -25,11 +25,21 @@ async def test_it_finds_its_own_hub_among_others() -> None:
     assert found == ("ws://127.0.0.1:1001/link",)
 
 
+async def test_all_hubs_are_heard_by_who_has_paired_with_none() -> None:
+    services = [relay_port(1001, KEY), relay_port(1002, OTHER)]
+    async with announced(services, open_zeroconf=on_loopback, places=[HERE]):
+        found = await hubs_heard(open_zeroconf=on_loopback)
+    assert [hub.url for hub in found] == ["ws://127.0.0.1:1001/link", "ws://127.0.0.1:1002/link"]
+    assert all(hub.host.endswith(".local") for hub in found)
+    assert isinstance(found[0], HubHeard)
+
+
 async def test_a_network_that_will_not_have_it_is_nobody() -> None:
     def broken() -> AsyncZeroconf:
         raise OSError("No such device")
 
     assert await look(KEY, open_zeroconf=broken) == ()
+    assert await hubs_heard(open_zeroconf=broken) == ()
 
 
 def test_what_is_no_beacon_is_nobodys() -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from relay.link.codec import encode
 from relay.link.messages import VERSION, Beat, Echo, FromHub, FromRelay, Hello, Welcome
+from relay.link.security.compare import HubComparison, RelayComparison
 from relay.link.security.handshake import (
     LABEL,
     FinishedHandshake,
@@ -206,6 +207,50 @@ def _session(name: str, mode: HandshakeMode, trust: FixedTrust) -> Session:
     )
 
 
+class Compared(msgspec.Struct, frozen=True):
+    """A whole conversation in which both screens come to show `code`."""
+
+    name: str
+    relay_static: str
+    relay_ephemeral: str
+    relay_name: str
+    hub_static: str
+    hub_ephemeral: str
+    hub_name: str
+    frames: tuple[str, ...]
+    handshake_hash: str
+    code: str
+
+
+def comparisons() -> list[Compared]:
+    return [_compared("comparing", "attic", "desk"), _compared("without names", "", "")]
+
+
+def _compared(name: str, relay_name: str, hub_name: str) -> Compared:
+    static = {who: KeyPair(seed(f"{who} static")) for who in ("relay", "hub")}
+    fresh = {who: KeyPair(seed(f"{who} ephemeral, {name}")) for who in ("relay", "hub")}
+    relay = RelayComparison(static["relay"], relay_name, ephemeral=fresh["relay"])
+    hub = HubComparison(static["hub"], hub_name, ephemeral=fresh["hub"])
+    frames, ended = [relay.start()], None
+    while ended is None:
+        step = hub.receive(frames[-1]) if len(frames) % 2 else relay.receive(frames[-1])
+        if step.frame is not None:
+            frames.append(step.frame)
+        ended = step.opened if len(frames) == 5 and step.frame is None else None
+    return Compared(
+        name,
+        static["relay"].private_bytes().hex(),
+        fresh["relay"].private_bytes().hex(),
+        relay_name,
+        static["hub"].private_bytes().hex(),
+        fresh["hub"].private_bytes().hex(),
+        hub_name,
+        tuple(frame.hex() for frame in frames),
+        ended.session.hex(),
+        ended.code,
+    )
+
+
 def transport() -> TransportVector:
     key = seed("transport key")
     wanted = {0, 1, 65_535, 65_536, 65_537, 131_071, 131_072, 131_073}
@@ -221,7 +266,9 @@ def transport() -> TransportVector:
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for name, content in (("sessions", sessions()), ("transport", transport())):
+    for name, content in (
+        ("sessions", sessions()), ("compare", comparisons()), ("transport", transport()),
+    ):  # fmt: skip
         text = msgspec.json.format(msgspec.json.encode(content), indent=1)
         (FOLDER / f"{name}.json").write_bytes(text + b"\n")
 

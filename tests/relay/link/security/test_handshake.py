@@ -303,7 +303,7 @@ def test_a_finished_handshake_takes_no_more_frames() -> None:
         relay.receive(bytes([RefusalCode.BUSY]))
 
 
-@pytest.mark.parametrize("frame", [b"\x42", b"\x10\x10", b"\x15"])
+@pytest.mark.parametrize("frame", [b"\x42", b"\x10\x10", b"\x16"])
 def test_a_refusal_that_is_none_is_a_violation(frame: bytes) -> None:
     with pytest.raises(LinkViolation):
         RelayHandshake(_RELAY, secret=_SECRET).receive(frame)
