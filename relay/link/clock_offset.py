@@ -31,6 +31,11 @@ class ClockOffset:
         self._there = min(heard - sent, self._there + grown)
         self._back = min(now - heard, self._back + grown)
         self._at = now
+        if self._there + self._back < 0:
+            # A beat that is answered before it was sent: one machine slept, and its clock with it.
+            self.samples = 0
+            self._there, self._back = heard - sent, now - heard
+            self._trips.clear()
         self._trips.append(now - sent)
         self.samples += 1
 

@@ -290,8 +290,15 @@ class HubSession:
         if now - self._timed_at > MEASURE_AGAIN_S:
             self._measuring = CLOCK_SAMPLES
             self._beat_due = min(self._beat_due, now)
+        elif not self.clock.known and not self._measuring:
+            self._measuring = CLOCK_SAMPLES
         self._timed_at = now
         return self.clock.lead_s
+
+    @property
+    def measuring(self) -> bool:
+        """Whether beats come faster than they would, for the relay's clock."""
+        return self._measuring > 0
 
     def theirs_us(self, at: float) -> int | None:
         """What the relay's clock shows at `at` of ours; None: it takes no times, or not yet."""

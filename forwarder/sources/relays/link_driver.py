@@ -252,7 +252,8 @@ class RelayLink:
         if self.ended is not None:
             return None
         lead_s = self.session.lead(self._loop.time())
-        self._beat_wanted.set()
+        if self.session.measuring:
+            self._beat_wanted.set()
         return lead_s
 
     def theirs_us(self, at: float) -> int | None:

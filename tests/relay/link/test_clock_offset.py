@@ -78,3 +78,18 @@ def test_values_leave_as_early_as_the_slowest_of_the_last_round_trips_asks_for()
 def test_a_way_that_takes_longer_than_a_hand_would_bear_takes_no_times() -> None:
     clock, _ = measured(lambda: LEAD_MOST_S)
     assert clock.lead_s is None
+
+
+@pytest.mark.parametrize("slept_s", [-1.5, 1.5])
+def test_a_machine_that_slept_is_measured_anew(slept_s: float) -> None:
+    """Its clock stood still meanwhile; what was measured before says nothing any more."""
+    random = Random(5)
+    clock, _ = measured(jitter(random))
+    now = 10.0
+    for n in range(CLOCK_SAMPLES):
+        assert not (clock.known and n), n
+        now += 0.04
+        heard = now + random.uniform(0.005, 0.04)
+        clock.answered(now, heard + 1000.0 + slept_s, heard + random.uniform(0.005, 0.04))
+    assert clock.known
+    assert abs(clock.theirs(now) - (now + 1000.0 + slept_s)) < 0.005
