@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import count
 
-from bumble.controller import Controller
+from bumble.controller import Controller, LegacyAdvertiser
 from bumble.core import PhysicalTransport
 from bumble.hci import (
     Address,
@@ -32,6 +32,30 @@ ADVERTISEMENT_LENGTH = 31
 
 # Two connection events of a toy (s), the least that a first question to it takes.
 FIRST_ANSWER_S = 0.05
+
+
+# Of an interval between two advertisements (s).
+UNIT_S = 0.000625
+Hear = Callable[[bytes], None]
+
+
+class HeardAdvertiser(LegacyAdvertiser):
+    """What the kernel advertises, as packets of advertising channel 37: header, address, data.
+
+    Bumble's own sends nothing that cannot be connected to, and takes the interval for milliseconds.
+    """
+
+    def __init__(self, controller: Controller, hear: Hear) -> None:
+        super().__init__(controller)
+        self._hear = hear
+
+    def _on_timer_fired(self) -> None:
+        if self.enabled:
+            head = bytes((self.advertising_type, 6 + len(self.advertising_data)))
+            self._hear(head + bytes(self.address)[:6] + self.advertising_data)
+            interval_s = max(self.advertising_interval_min, 0x20) * UNIT_S
+            loop = asyncio.get_running_loop()
+            self.timer_handle = loop.call_later(interval_s, self._on_timer_fired)
 
 
 class KernelAdapter(Adapter):
@@ -95,6 +119,8 @@ class KernelAir:
         # A new adapter for each test: bluetoothd remembers what it learned with an old one.
         self._address = f"C0:FF:EE:00:01:{next(_numbers):02X}"
         self._plugged: tuple[Transport, Controller] | None = None
+        # Whoever hears what the machine advertises.
+        self.listeners: list[Hear] = []
 
     async def plug(self) -> None:
         """Plug the adapter in; returns when bluetoothd has switched it on."""
@@ -106,8 +132,13 @@ class KernelAir:
             link=self._link,
             public_address=self._address,
         )
+        controller.le_legacy_advertiser = HeardAdvertiser(controller, self._advertised)
         self._plugged = transport, controller
         await power()
+
+    def _advertised(self, packet: bytes) -> None:
+        for hear in self.listeners:
+            hear(packet)
 
     async def unplug(self) -> None:
         """Take the adapter away; returns when bluetoothd has noticed."""
@@ -115,6 +146,7 @@ class KernelAir:
         (transport, controller), self._plugged = self._plugged, None
         for toy in self.toys:
             self.drop(toy)
+        controller.le_legacy_advertiser.stop()
         self._link.remove_controller(controller)
         await transport.close()
         await no_adapter()
