@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
 import socket
 import stat
+import threading
 from typing import Protocol
 
 from relay.supervision.errors import PeripheralGone, Unreached
@@ -29,48 +31,107 @@ class Bus(Protocol):
     async def disconnect(self, address: str) -> None: ...
 
 
+class OpenPath:
+    """Owns `line`. Terminals and sockets take what there is room for; other devices, such as those
+    of HID, may keep whoever writes for seconds whatever was asked of them: a thread does it."""
+
+    def __init__(self, line: int) -> None:
+        os.set_blocking(line, False)
+        self._line = line
+        self._is_socket = stat.S_ISSOCK(os.fstat(line).st_mode)
+        self._may_block = not self._is_socket and not os.isatty(line)
+        self._busy = False
+        self._closed = False
+
+    async def write(self, data: bytes) -> None:
+        """A line that is nearly full takes a part; then all of it is to be written again. Raises
+        Unreached, PeripheralGone. One that is cancelled may be written all the same."""
+        if self._busy:
+            raise Unreached("its last write is still under way")
+        if not self._may_block:
+            self._done(_written(self._line, data), data)
+            return
+        loop = asyncio.get_running_loop()
+        taken: asyncio.Future[int | OSError] = loop.create_future()
+        self._busy = True
+        threading.Thread(target=self._write, args=(data, loop, taken), daemon=True).start()
+        self._done(await taken, data)
+
+    def shut(self) -> None:
+        """End what this line is, for everybody who has it, if that can be; and let go of it."""
+        if self._is_socket and not self._closed:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._line)) as end:
+                end.shutdown(socket.SHUT_RDWR)
+        self.close()
+
+    def close(self) -> None:
+        """Behind a write that is under way: its number may be another line's afterwards."""
+        self._closed = True
+        if not self._busy:
+            with contextlib.suppress(OSError):
+                os.close(self._line)
+
+    def _write(
+        self, data: bytes, loop: asyncio.AbstractEventLoop, taken: asyncio.Future[int | OSError]
+    ) -> None:
+        result = _written(self._line, data)
+        with contextlib.suppress(RuntimeError):  # everything is over
+            loop.call_soon_threadsafe(self._over, taken, result)
+
+    def _over(self, taken: asyncio.Future[int | OSError], result: int | OSError) -> None:
+        self._busy = False
+        if self._closed:
+            self.close()
+        if not taken.done():
+            taken.set_result(result)
+
+    def _done(self, result: int | OSError, data: bytes) -> None:
+        if isinstance(result, OSError):
+            text = result.strerror or "it is broken"
+            raise (Unreached if result.errno in _AGAIN else PeripheralGone)(text) from result
+        if result < len(data):
+            raise Unreached("its line is full")
+
+
+def _written(line: int, data: bytes) -> int | OSError:
+    try:
+        return os.write(line, data)
+    except OSError as error:
+        return error
+
+
 class OpenPaths:
     """Open ports and sockets, by the addresses of what is at their other ends."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, int | None] = {}
+        self._paths: dict[str, OpenPath | None] = {}
 
     def __contains__(self, address: str) -> bool:
-        return address in self._lines
+        return address in self._paths
 
     def take(self, address: str, line: int | None) -> None:
         """Own `line` from now on, in the place of what there was; None: it could not be had."""
         self.forget(address)
-        self._lines[address] = line
-        if line is not None:
-            os.set_blocking(line, False)
+        self._paths[address] = None if line is None else OpenPath(line)
 
     def forget(self, address: str) -> None:
-        line = self._lines.pop(address, None)
-        if line is not None:
-            with contextlib.suppress(OSError):
-                os.close(line)
+        path = self._paths.pop(address, None)
+        if path is not None:
+            path.close()
 
     def shut(self, address: str) -> None:
-        """End what this line is, for everybody who has it, if that can be; and let go of it."""
-        line = self._lines[address]
-        if line is not None and stat.S_ISSOCK(os.fstat(line).st_mode):
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(line)) as end:
-                end.shutdown(socket.SHUT_RDWR)
-        self.take(address, None)
+        """End it for everybody who has it, if that can be; nothing is written there any more."""
+        path = self._paths[address]
+        if path is not None:
+            path.shut()
+        self._paths[address] = None
 
-    def write(self, address: str, data: bytes) -> None:
-        """A line that is nearly full takes a part; then all of it is to be written again."""
-        line = self._lines[address]
-        if line is None:
+    async def write(self, address: str, data: bytes) -> None:
+        """Raises Unreached, PeripheralGone; see OpenPath."""
+        path = self._paths[address]
+        if path is None:
             raise PeripheralGone(f"{address} is not open")
-        try:
-            taken = os.write(line, data)
-        except OSError as error:
-            text = f"{address}: {error.strerror}"
-            raise (Unreached if error.errno in _AGAIN else PeripheralGone)(text) from error
-        if taken < len(data):
-            raise Unreached(f"{address}: its line is full")
+        await path.write(data)
 
 
 class Reach:
@@ -94,7 +155,7 @@ class Reach:
 
     async def write(self, address: str, write: HeldWrite) -> None:
         if address in self._lines:
-            self._lines.write(address, write.data)
+            await self._lines.write(address, write.data)
         else:
             await self._bluez.write(address, write)
 
