@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -50,10 +50,13 @@ class Hub:
 
 
 @asynccontextmanager
-async def relay(hub: Hub, state: Path, *more: str) -> AsyncIterator[Process]:
+async def relay(
+    hub: Hub, state: Path, *more: str, program: Sequence[str] = ("-m", "relay")
+) -> AsyncIterator[Process]:
+    """`program`: what is started instead of `python -m relay`."""
     arguments = ["run", "--hub", hub.url, "--state", str(state), *more]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "relay", *arguments, stderr=PIPE, stdout=PIPE
+        sys.executable, *program, *arguments, stderr=PIPE, stdout=PIPE
     )
     try:
         yield process

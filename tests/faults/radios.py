@@ -24,6 +24,7 @@ from relay.radio.gamepad.radio import TX as PAD_TX
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.toy import ToyOperation
 from relay.radio.wired.place import TX
+from tests.doubles import hid_device
 from tests.doubles.advertising_bluez import AdvertisingBluez
 from tests.doubles.esphome_proxy import EsphomeProxy
 from tests.doubles.fake_bluez_bus import private_bus
@@ -194,6 +195,40 @@ async def gamepad(folder: Path) -> AsyncIterator[Behind]:
     yield RumblePad(UinputPad())
 
 
+class HidCyclone:
+    """A Cyclone X10. `fail`: a loose contact, as on a serial port."""
+
+    stop: tuple[Packet, ...] = (Packet(TX, hid_device.STOP, keys=(1,)),)
+    go = Packet(TX, hid_device.GO, keys=(1,))
+    options: tuple[str, ...] = ("--hid", "cyclone-x10")
+
+    def __init__(self, device: hid_device.FolderHid | hid_device.KernelHid) -> None:
+        self._device = device
+        self.program = device.program
+        self.hang, self.heal = device.hang, device.heal
+        self.running, self.stopped_at = device.running, device.stopped_at
+
+    async def plug(self) -> None:
+        self._device.plug()
+
+    async def pull(self) -> None:
+        self._device.pull()
+
+    def fail(self) -> None:
+        self._device.pull()
+        asyncio.get_running_loop().call_later(0.05, self._device.plug)
+
+
+@asynccontextmanager
+async def hid(folder: Path) -> AsyncIterator[Behind]:
+    yield HidCyclone(hid_device.FolderHid(folder / "hid"))
+
+
+@asynccontextmanager
+async def hid_of_the_kernel(folder: Path) -> AsyncIterator[Behind]:
+    yield HidCyclone(hid_device.KernelHid())
+
+
 class Advertised:
     """A toy that hears advertisements. Pulled is the adapter, whose end it takes no notice of; hung
     is BlueZ, which goes on with what is on the air; `fail`: five packets in a row are not heard."""
@@ -323,12 +358,15 @@ TOYS: dict[str, Make] = {
     "websocket": _network(WebToy),
     "ESPHome": esphome,
     "dongle": dongle,
+    "HID": hid,
 }
 if shutil.which("dbus-daemon"):
     TOYS["advertised"] = advertised
 # Needs a kernel that lets us play devices to it, and root: the machine of `make ble-vm`.
 if os.access(UINPUT, os.W_OK):
     TOYS["gamepad"] = gamepad
+if os.access(hid_device.UHID, os.W_OK):
+    TOYS["HID of the kernel"] = hid_of_the_kernel
 
 
 # --- what breaks ---------------------------------------------------------------------------------
@@ -405,7 +443,8 @@ async def world(radio: str, folder: Path) -> AsyncIterator[World]:
         Hub().listen() as hub,
     ):
         await toy.plug()
-        async with relay(hub, folder / "state", *toy.options) as process:
+        program = toy.program if isinstance(toy, HidCyclone) else ("-m", "relay")
+        async with relay(hub, folder / "state", *toy.options, program=program) as process:
             link = await hub.links.get()
             await _drive(link, toy)
             await until(toy.running, "the toy")
