@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from forwarder.web.pages import RELAY_PATH, REMOTE_PATH
+from forwarder.web.pages import REFERENCE_PATH, RELAY_PATH, REMOTE_PATH
 
 # Everything from here, nothing inline, nothing framed. The QR codes are pictures in the page.
 DASHBOARD_POLICY: Final = (
@@ -35,7 +35,7 @@ async def guard_headers(request: web.Request, response: web.StreamResponse) -> N
     relay = request.path.startswith((RELAY_PATH, REMOTE_PATH))
     headers = response.headers
     policy = RELAY_POLICY if relay else DASHBOARD_POLICY
-    if request.path == "/" and HOME in request.app:
+    if request.path in ("/", REFERENCE_PATH) and HOME in request.app:
         policy = policy.replace("connect-src 'self'", f"connect-src 'self' {request.app[HOME]}")
     headers["Content-Security-Policy"] = policy
     headers["X-Content-Type-Options"] = "nosniff"

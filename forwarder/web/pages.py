@@ -18,6 +18,8 @@ from forwarder.access.share_link import REMOTE_PATH as REMOTE_PAGE
 from forwarder.connectors.websocket_server import visitor_of
 
 RELAY_PATH: Final = "/relay"
+# The API as a page; its own addresses are below it.
+REFERENCE_PATH: Final = "/api"
 REMOTE_PATH: Final = REMOTE_PAGE.rstrip("/")
 _WEB = resources.files("forwarder.web")
 DASHBOARD = _WEB / "dashboard"
@@ -203,6 +205,7 @@ class Pages(RelayPages):
     def mount(self, app: web.Application) -> None:
         super().mount(app)
         app.router.add_get("/", self._index)
+        app.router.add_get(REFERENCE_PATH, self._index)
         app.router.add_get("/dashboard/{name}", self._dashboard)
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
@@ -212,8 +215,9 @@ class Pages(RelayPages):
         refusal = self._door.refuse(visitor)
         if refusal is not None:
             return web.Response(status=refusal.status, text=refusal.text + "\n")
-        return self._file("dashboard", "index.html")
+        name = "reference.html" if request.path == REFERENCE_PATH else "index.html"
+        return self._file("dashboard", name)
 
     async def _dashboard(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        return self._file("dashboard", name if name != "index.html" else "")
+        return self._file("dashboard", name if not name.endswith(".html") else "")

@@ -29,7 +29,8 @@ SPEAKING = (
 )
 # Names of keys, of kinds in the protocol, of headers and of programs: the same in every language.
 NAMES = frozenset((
-    "Buttplug Forwarder", "Dashboard", "Bluetooth", "Browser", "Authorization", "Bearer",
+    "Buttplug Forwarder", "Authorization: Bearer TOKEN",
+    "Dashboard", "Bluetooth", "Browser", "Authorization", "Bearer",
     "Location", "Content-Type", "NotSupportedError", "Escape", "Home", "End", "PageUp", "PageDown",
     "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Vibrate", "Rotate", "Oscillate",
     "Constrict", "Temperature", "Led", "Spray", "Position", "HwPositionWithDuration",

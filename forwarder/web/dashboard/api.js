@@ -78,7 +78,7 @@ async function goHome(home) {
   try {
     const there = await fetch(`${home}api/v1/here`, { cache: 'no-store', signal: AbortSignal.timeout(HOME_MS) });
     if (there.ok) {
-      location.replace(home + location.search + location.hash);
+      location.replace(home + location.pathname.slice(1) + location.search + location.hash);
       return await new Promise(() => {});
     }
   } catch { /* not here */ }
