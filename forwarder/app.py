@@ -175,7 +175,7 @@ class App:
         self.guests = TokenSessions(lambda grant: self.tokens.holds(grant, time.time()), time.time)
         self.agents = own_radios(config, self.user)
         beside = 0 if config.link.meet_here is None else HERE_DESCRIPTORS
-        self.doors = doors_within(descriptors(beside))
+        self.doors = doors_within(descriptors(beside), self.trust.networks)
         self.meeting_ids = MeetingIds(self.trust.key.public)
         comparing = ComparingDesk()
         self._visitors = LinkVisitors(self.trust, self.shares, self.relays, self.shared, comparing)
@@ -277,6 +277,7 @@ class App:
         yield "relays", self.relays.run(self._expected())
         yield "whereabouts", self._tell_whereabouts()
         yield "store", self.store.run()
+        yield "known networks", self.trust.networks.run()
         yield "stalls", self.stalls.run()
         yield "clients", self._clients.run_visits(self._client)
         yield "in-process clients", self._in_process.run(self.serve_client)

@@ -1,5 +1,5 @@
-"""Whom the hub trusts: pairing codes, paired relays, and who may knock at the door. Sans-I/O but
-for the book's file. `now` is monotonic seconds; no wall clock decides anything.
+"""Whom the hub trusts: pairing codes and paired relays. Sans-I/O but for the book's
+file. `now` is monotonic seconds; no wall clock decides anything.
 
 `HubTrust` puts the three together as relay.link.security.handshake.Trust and
 relay.link.security.secure.Door. They answer three questions, each at its own cost:
@@ -21,7 +21,6 @@ relay.link.security.secure.Door. They answer three questions, each at its own co
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import logging
 import secrets
 from collections import deque
@@ -33,6 +32,8 @@ from typing import Final
 
 import msgspec
 
+from forwarder.access.doorkeeper import MEETING_SHARE, Doorkeeper
+from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.errors import ConfigError, ForwarderError
 from relay.link.files.keys import PrivateFileError, load_or_create_key
 from relay.link.files.statefile import read_state, write_state
@@ -223,121 +224,24 @@ def _unique(name: str, taken: set[str]) -> str:
     return next(name for name in candidates if name.casefold() not in folded)
 
 
-# Handshakes under way. Each costs a socket, about 3 KiB of handshake state and 5 s at most, so
-# strangers hold 64 sockets; a household does not have 64 relays that dial in the same 5 s.
-MAX_GREETING: Final = 64
-MAX_GREETING_EACH: Final = 8
-# Attempts per minute. A relay backs off to seconds between dials; a flood of 600 a minute costs
-# about 0.2% of a core in Diffie-Hellman.
-ATTEMPTS_PER_MINUTE: Final = 600
-ATTEMPTS_PER_MINUTE_EACH: Final = 60
-# Of both, what comes by meeting points may take, beside what comes by itself.
-MEETING_SHARE: Final = 0.25
-# Addresses remembered; beyond it the one heard longest ago is forgotten.
-MAX_ADDRESSES: Final = 1024
-
-
-class _Bucket:
-    """Allows `per_minute` at once, then as many a minute."""
-
-    __slots__ = ("_left", "_per_minute", "_then")
-
-    def __init__(self, per_minute: int, now: float) -> None:
-        self._per_minute = self._left = float(per_minute)
-        self._then = now
-
-    def take(self, now: float) -> bool:
-        refill = (now - self._then) * self._per_minute / 60
-        self._left = min(self._per_minute, self._left + refill)
-        self._then = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
-class Doorkeeper:
-    """Limits for peers that nobody knows yet, in all and per address. Bounded itself.
-
-    `share`: how much of what is allowed in all goes by this door.
-    """
-
-    def __init__(self, now: float = 0.0, share: float = 1.0) -> None:
-        self._inside: dict[str, int] = {}
-        self._most_inside = int(MAX_GREETING * share)
-        self._all = _Bucket(int(ATTEMPTS_PER_MINUTE * share), now)
-        self._each: dict[str, _Bucket] = {}
-        # Where relays have proved themselves, the newest last.
-        self._proven: dict[str, None] = {}
-
-    @property
-    def inside(self) -> int:
-        return sum(self._inside.values())
-
-    def enter(self, address: str, now: float) -> bool:
-        """Count in a peer at `address` (as Channel.peer has it); each True needs one `leave`.
-
-        Strangers from many addresses at once cannot keep out one that has been here before.
-        """
-        origin = origin_of(address)
-        bucket = self._each.pop(origin, None) or _Bucket(ATTEMPTS_PER_MINUTE_EACH, now)
-        if len(self._each) >= MAX_ADDRESSES:
-            del self._each[next(iter(self._each))]
-        self._each[origin] = bucket  # newest last
-        # One address must not use up what all share: its own limits come first.
-        if self._inside.get(origin, 0) >= MAX_GREETING_EACH or not bucket.take(now):
-            return False
-        crowded = self.inside >= self._most_inside or not self._all.take(now)
-        if crowded and origin not in self._proven:
-            return False
-        self._inside[origin] = self._inside.get(origin, 0) + 1
-        return True
-
-    def proven(self, address: str) -> None:
-        """A relay at `address` has proved itself."""
-        origin = origin_of(address)
-        self._proven.pop(origin, None)
-        if len(self._proven) >= MAX_RELAYS:
-            del self._proven[next(iter(self._proven))]
-        self._proven[origin] = None
-
-    def leave(self, address: str) -> None:
-        origin = origin_of(address)
-        left = self._inside[origin] - 1
-        if left:
-            self._inside[origin] = left
-        else:
-            del self._inside[origin]
-
-
-def origin_of(address: str) -> str:
-    """Return what limits are counted by: the host, and of IPv6 the /64 that one customer has."""
-    address = address.partition(" ")[0]  # what stands behind it says by which way
-    host = address[1:].partition("]")[0] if address.startswith("[") else address
-    if host.count(":") == 1:
-        host = host.partition(":")[0]
-    try:
-        ip = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host[:64]
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(ip) >> 64 << 64, 64)))
-    return str(ip)
-
-
 class HubTrust:
     """All of it, as handshakes ask for it. `hub_name` is what relays show."""
 
-    def __init__(self, key: KeyPair, hub_name: str, book: RelayBook) -> None:
+    def __init__(
+        self,
+        key: KeyPair,
+        hub_name: str,
+        book: RelayBook,
+        networks: ProvenNetworks | None = None,
+    ) -> None:
+        self.networks = ProvenNetworks() if networks is None else networks
         self.key = key
         self.hub_name = neutralise(hub_name)
         self.book = book
         self.desk = PairingDesk()
         # Which code brought which relay, for whoever shows the code.
         self.joined: dict[bytes, str] = {}
-        self._door = Doorkeeper()
+        self._door = Doorkeeper(known=self.networks)
         # By meeting points, which state addresses as they like: apart, so that no flood there keeps
         # anybody out who comes by himself.
         self.meeting_door = Doorkeeper(share=MEETING_SHARE)
@@ -351,9 +255,9 @@ class HubTrust:
         Raises ConfigError with what to do when a file is damaged or open to others.
         """
         try:
-            return cls(
-                load_or_create_key(folder / "hub.key"), hub_name, RelayBook(folder / "relays.json")
-            )
+            key = load_or_create_key(folder / "hub.key")
+            networks = ProvenNetworks(folder / "networks.json", key.private_bytes())
+            return cls(key, hub_name, RelayBook(folder / "relays.json"), networks)
         except PrivateFileError as error:
             raise ConfigError(f"{error}.") from error
         except OSError as error:
@@ -395,6 +299,6 @@ class HubTrust:
     def leave(self, address: str) -> None:
         self._door.leave(address)
 
-    def proven(self, address: str) -> None:
+    def proven(self, address: str, key: bytes | None = None) -> None:
         """A relay at `address` has proved itself: crowds of strangers do not keep it out."""
-        self._door.proven(address)
+        self._door.proven(address, key)

@@ -48,7 +48,7 @@ class LinkVisitors:
                 raise LinkRefused("there are too many connections to compare a code")
             await compared(secure, peer, self._comparing, self._trust)
             return
-        self._trust.proven(channel.peer)
+        self._trust.proven(channel.peer, peer.key)
         path = path_from(channel.peer)
         await self._serve(secure, peer, doorway.guest, admitted.settle, lambda: path)
 
@@ -76,7 +76,7 @@ class LinkVisitors:
     async def _met(self, channel: Channel, doorway: Doorway, settle: SettleVisit) -> None:
         door = self._trust.meeting_door
         secure, peer = await secure_as_hub(channel, doorway, door)
-        door.proven(channel.peer)
+        door.proven(channel.peer, peer.key)
         path = LinkPath(PathKind.MEETING, channel.peer.partition(" by ")[2])
         await self._serve(secure, peer, doorway.guest, settle, lambda: path)
 

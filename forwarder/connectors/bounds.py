@@ -1,8 +1,8 @@
 """Every bound of the doors in one place: connections, deadlines, messages, each with its reason.
 
-A connection costs a stranger nothing and this hub 16 KiB (70 KiB with TLS) and a file descriptor,
-of which many systems give a program 1,024. All places together are fewer than 830, so that radios,
-files and D-Bus keep theirs whoever comes; where there are fewer descriptors, see descriptors.py.
+A connection costs a stranger nothing and this hub 16 KiB (70 KiB with TLS) and a file descriptor.
+The hub asks its system for as many as all places need, and radios, files and D-Bus beside them;
+where it gets fewer, often 1,024, the large tables are cut first, see descriptors.py.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ class Bound:
 # A full table gives the place of the oldest to a newcomer: a good one needs a tenth of a second,
 # and a thousand silent ones a second leave it that. Browsers open six connections to a host, so
 # two phones behind one address fit twice. This machine's own programs, and networks that somebody
-# proved itself from, are counted apart: no crowd can push them out.
+# proved itself from, are counted apart: no crowd can push them out. A network has room beyond its
+# part for each key that has proven itself from there: for all relays of a house at once.
 KNOCKING: Final[Mapping[PeerOrigin, Bound]] = {
-    PeerOrigin.HERE: Bound(96, 96),
-    PeerOrigin.KNOWN: Bound(48, 24),
+    PeerOrigin.HERE: Bound(1024, 96),
+    PeerOrigin.KNOWN: Bound(1024, 24),
     PeerOrigin.NEW: Bound(96, 24),
 }
 
@@ -76,11 +77,14 @@ STRANGERS: Final[Mapping[Purpose, Bound]] = {
     Purpose.UPSTREAM: Bound(4, 4),
     Purpose.OTHER: Bound(4, 4),
 }
-# Proven: they stay, and a newcomer is refused. Several times what a household needs. Devices prove
+# The same for networks that somebody has proven itself from, as far as that is more.
+COMING_HOME: Final[Mapping[Purpose, Bound]] = {Purpose.LINKS: Bound(1024, 8)}
+# Proven: they stay, and a newcomer is refused. Several times what a household needs, and relays and
+# apps for a hall: 1,024 of each. Devices prove
 # nothing, so one network may have a part. A relay has one link, and for a moment its next one.
 SETTLED: Final[Mapping[Purpose, Bound]] = {
-    Purpose.CLIENTS: Bound(48, 16),
-    Purpose.LINKS: Bound(64, 2),
+    Purpose.CLIENTS: Bound(1024, 16),
+    Purpose.LINKS: Bound(1024, 2),
     Purpose.VISITORS: Bound(24, 2),
     Purpose.MEETING: Bound(24, 2),
     Purpose.GUESTS: Bound(16, 2),
@@ -93,7 +97,7 @@ SETTLED: Final[Mapping[Purpose, Bound]] = {
 # For programs of this machine that showed neither key nor token, apart: no guest can take their
 # places, and they take nobody's.
 SETTLED_HERE: Final[Mapping[Purpose, Bound]] = {
-    Purpose.CLIENTS: Bound(64, 64),
+    Purpose.CLIENTS: Bound(1024, 1024),
     Purpose.LINKS: Bound(24, 24),
     Purpose.VISITORS: Bound(8, 8),
     Purpose.MEETING: Bound(0, 0),  # nobody who comes from elsewhere is of this machine
@@ -111,8 +115,6 @@ MEETING_VISITS_S: Final = 10.0
 MEETING_BURST: Final = 64
 MEETING_VISITS_DERIVED_S: Final = 2.0
 MEETING_BURST_DERIVED: Final = 16
-# Networks that are remembered as known; the one that proved itself longest ago is forgotten.
-KNOWN_NETWORKS: Final = 256
 
 # --- deadlines ----------------------------------------------------------------------------------
 

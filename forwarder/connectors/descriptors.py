@@ -10,7 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
+from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.connectors.bounds import (
+    COMING_HOME,
     KNOCKING,
     SETTLED,
     SETTLED_HERE,
@@ -32,15 +34,24 @@ log = logging.getLogger(__name__)
 # For everything that is no place: 30 of an idle hub, radios and D-Bus, what it dials by itself, a
 # connection that was just accepted, files that are being written.
 RESERVED: Final = 128
-# All places together that take one, when every table is full: direct paths share one socket.
-PLACES: Final = sum(
-    bound.most
-    for table in (KNOCKING, SETTLED, SETTLED_HERE)
-    for purpose, bound in table.items()
-    if purpose is not Purpose.DIRECT
-) + len(PeerOrigin) * sum(
-    bound.most for purpose, bound in STRANGERS.items() if purpose is not Purpose.DIRECT
-)
+# The places of every table that take one: direct paths share one socket.
+_TABLES: Final = [
+    *(bound.most for bound in KNOCKING.values()),
+    *(
+        bound.most
+        for table in (SETTLED, SETTLED_HERE)
+        for purpose, bound in table.items()
+        if purpose is not Purpose.DIRECT
+    ),
+    *(
+        (bound if origin is PeerOrigin.NEW else COMING_HOME.get(purpose, bound)).most
+        for purpose, bound in STRANGERS.items()
+        for origin in PeerOrigin
+        if purpose is not Purpose.DIRECT
+    ),
+]
+# All places together, when every table is full.
+PLACES: Final = sum(_TABLES)
 
 # A burst of connections must not overflow the queue: the next try of a client comes after 1 s.
 _BACKLOG: Final = 1024
@@ -64,31 +75,34 @@ def descriptors(beside: int = 0) -> int | None:
     return soft - beside
 
 
-def doors_within(limit: int | None) -> Doors:
-    """Places that leave RESERVED of `limit` descriptors; with fewer than all need, each table has
-    its share, and the log says so."""
+def doors_within(limit: int | None, proven: ProvenNetworks | None = None) -> Doors:
+    """Places that leave RESERVED of `limit` descriptors; with fewer than all need, the largest
+    tables are cut, all to one size, and the log says so."""
     if limit is None or limit >= PLACES + RESERVED:
-        return Doors()
-    share = max(0, limit - RESERVED) / PLACES
+        return Doors(proven=proven)
+    # One of each kind there is in any case.
+    most = 1
+    while sum(min(table, most + 1) for table in _TABLES) <= limit - RESERVED:
+        most += 1
     doors = Doors(
-        knocking=_shared(KNOCKING, share),
-        strangers=_shared(STRANGERS, share),
-        settled=_shared(SETTLED, share),
-        settled_here=_shared(SETTLED_HERE, share),
+        knocking=_cut(KNOCKING, most),
+        strangers=_cut(STRANGERS, most),
+        coming_home=_cut(COMING_HOME, most),
+        settled=_cut(SETTLED, most),
+        settled_here=_cut(SETTLED_HERE, most),
+        proven=proven,
     )
     log.warning(
-        "this system gives the hub %d open files: there is room for %.0f %% of the usual"
-        " connections; `ulimit -n %d` (systemd: LimitNOFILE=) gives all",
-        limit, share * 100, PLACES + RESERVED,
+        "this system gives the hub %d open files: there is room for %d apps and relays of each kind"
+        " instead of %d; `ulimit -n %d` (systemd: LimitNOFILE=) gives all",
+        limit, most, max(_TABLES), PLACES + RESERVED,
     )  # fmt: skip
     return doors
 
 
-def _shared(bounds: Mapping[Key, Bound], share: float) -> dict[Key, Bound]:
-    # One of each kind there is in any case.
+def _cut(bounds: Mapping[Key, Bound], most: int) -> dict[Key, Bound]:
     return {
-        key: Bound(max(1, int(bound.most * share)), max(1, int(bound.each * share)))
-        for key, bound in bounds.items()
+        key: Bound(min(bound.most, most), min(bound.each, most)) for key, bound in bounds.items()
     }
 
 

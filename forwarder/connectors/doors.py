@@ -27,9 +27,10 @@ from collections.abc import Callable, Hashable, Mapping
 from enum import Enum, auto
 
 from forwarder.access.admission import is_loopback
+from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.connectors.bounds import (
+    COMING_HOME,
     KNOCKING,
-    KNOWN_NETWORKS,
     PAGES_S,
     PROOF_S,
     SETTLED,
@@ -125,8 +126,10 @@ def _gone() -> None:
 class PlaceTable:
     """The places that are counted together, oldest first."""
 
-    def __init__(self, bound: Bound) -> None:
+    def __init__(self, bound: Bound, more: Callable[[str], int] = lambda network: 0) -> None:
+        """`more`: what a network may have beyond what each may."""
         self._bound = bound
+        self._more = more
         self._places: dict[Place, None] = {}
         self._each: Counter[Hashable] = Counter()
 
@@ -138,13 +141,16 @@ class PlaceTable:
         return next(iter(self._places), None)
 
     def room(self, whose: Hashable) -> bool:
-        return len(self) < self._bound.most and self._each[whose] < self._bound.each
+        return len(self) < self._bound.most and self._each[whose] < self._most_of(whose)
+
+    def _most_of(self, whose: Hashable) -> int:
+        return self._bound.each + (self._more(whose) if isinstance(whose, str) else 0)
 
     def crowd_out(self, whose: Hashable) -> None:
         """Make room for one more of `whose`."""
         while not self.room(whose):
             most = whose
-            if self._each[whose] < self._bound.each:
+            if self._each[whose] < self._most_of(whose):
                 most = max(self._each, key=self._each.__getitem__)
             self._oldest_of(most).end()
 
@@ -179,15 +185,22 @@ class Doors:
         *,
         knocking: Mapping[PeerOrigin, Bound] = KNOCKING,
         strangers: Mapping[Purpose, Bound] = STRANGERS,
+        coming_home: Mapping[Purpose, Bound] = COMING_HOME,
         settled: Mapping[Purpose, Bound] = SETTLED,
         settled_here: Mapping[Purpose, Bound] = SETTLED_HERE,
         pages_s: float = PAGES_S,
         proof_s: float = PROOF_S,
+        proven: ProvenNetworks | None = None,
     ) -> None:
-        self._knocking = {origin: PlaceTable(bound) for origin, bound in knocking.items()}
+        """`coming_home`: strangers again, of networks that are known. `proven`: those."""
+        self._proven = ProvenNetworks() if proven is None else proven
+        more = self._proven.keys
+        self._knocking = {origin: PlaceTable(bound, more) for origin, bound in knocking.items()}
         # By origin as well: no crowd of strangers pushes out who has been here before.
         self._strangers = {
-            (purpose, origin): PlaceTable(bound)
+            (purpose, origin): PlaceTable(
+                bound if origin is PeerOrigin.NEW else coming_home.get(purpose, bound), more
+            )
             for purpose, bound in strangers.items()
             for origin in PeerOrigin
         }
@@ -196,7 +209,6 @@ class Doors:
             for here, bounds in ((True, settled_here), (False, settled))
             for purpose, bound in bounds.items()
         }
-        self._known: dict[str, None] = {}
         self._pages_s = pages_s
         self._proof_s = proof_s
 
@@ -212,10 +224,7 @@ class Doors:
         The caller lets it `leave` when it has ended, however it ended.
         """
         network = network_of(address)
-        if is_loopback(address):
-            origin = PeerOrigin.HERE
-        else:
-            origin = PeerOrigin.KNOWN if network in self._known else PeerOrigin.NEW
+        origin = PeerOrigin.HERE if is_loopback(address) else self._origin(network)
         place = Place(self, network, origin, now + self._pages_s, end)
         place.until = now + 2 * self._pages_s
         table = self._knocking[origin]
@@ -235,10 +244,12 @@ class Doors:
         have, or the id that they asked for. That is only a word, so it makes nobody one of this
         machine or of a network that came by itself. `by`: what else they come by."""
         network = f"by {by}, {network_of(whose[:64])}"
-        origin = PeerOrigin.KNOWN if network in self._known else PeerOrigin.NEW
-        place = Place(self, network, origin, now, end)
+        place = Place(self, network, self._origin(network), now, end)
         self._stranger(place, purpose, now)
         return place
+
+    def _origin(self, network: str) -> PeerOrigin:
+        return PeerOrigin.KNOWN if self._proven.known(network) else PeerOrigin.NEW
 
     def _stranger(self, place: Place, purpose: Purpose, now: float) -> None:
         table = self._strangers[purpose, place.origin]
@@ -285,11 +296,8 @@ class Doors:
             return False
         table.add(place, whose)
         place.state, place.until = PlaceState.SETTLED, None
-        if place.origin is not PeerOrigin.HERE:
-            self._known.pop(place.network, None)
-            self._known[place.network] = None
-            while len(self._known) > KNOWN_NETWORKS:
-                del self._known[next(iter(self._known))]
+        if not here or isinstance(who, bytes):
+            self._proven.note(place.network, who)
         return True
 
 

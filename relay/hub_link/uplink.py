@@ -23,6 +23,9 @@ PAUSE_FIRST_S = 0.5
 PAUSE_MOST_S = 10.0
 # Never less (s), however the dice fall: a hub that hangs up at once is dialed ten times a second.
 PAUSE_LEAST_S = 0.1
+# A hub that is busy greeting others (s, at most, any time up to it): it is there, and has done with
+# a thousand relays in less than ten seconds.
+BUSY_S = 3.0
 # A link that held this long (s) was a good one; the next loss starts again with short pauses.
 GOOD_S = 5.0
 # A hub that refuses us does so again until a person has done something about it.
@@ -63,10 +66,8 @@ class Uplink:
                 await apart(self._link())
             except LinkRefused as error:
                 self._report(advised(error))
-                # A hub that is busy refuses nobody for good: it is asked like one that is away.
-                if not isinstance(error, HandshakeRefused) or error.refusal is not RefusalCode.BUSY:
-                    await asyncio.sleep(_patience(error))
-                    continue
+                await asyncio.sleep(self._patience(error))
+                continue
             except LinkError as error:
                 self._report(advised(error))
                 silent = isinstance(error, LinkSilent)
@@ -91,14 +92,16 @@ class Uplink:
         self.trouble = ""
         await self._agent.serve_link(channel)
 
+    def _patience(self, error: LinkRefused) -> float:
+        """Seconds before a refused relay asks again."""
+        if not isinstance(error, HandshakeRefused):
+            return REFUSED_S
+        if error.refusal is RefusalCode.BUSY:  # which refuses nobody for good
+            return max(PAUSE_LEAST_S, self._chance(0, BUSY_S))
+        return REVOKED_S if error.certain and error.refusal is None else REFUSED_S
+
     def _report(self, trouble: str) -> None:
         """Once per kind of trouble: a hub that is off for a night is one line, not thousands."""
         if trouble != self.trouble:
             log.warning("%s: %s", self._target.where, trouble)
         self.trouble = trouble
-
-
-def _patience(error: LinkRefused) -> float:
-    """Seconds before a refused relay asks again."""
-    revoked = isinstance(error, HandshakeRefused) and error.certain and error.refusal is None
-    return REVOKED_S if revoked else REFUSED_S

@@ -21,6 +21,8 @@ const DOUBT_S = 3;
 // that the relays of a hub that restarts do not come back all at once.
 const RETRY_FIRST_S = 0.5;
 const RETRY_MOST_S = 15;
+// A hub that is busy greeting others: it is there, and has done with a thousand in ten seconds.
+const RETRY_BUSY_S = 3;
 const RETRY_LEAST_S = 0.1;
 // After a refusal, which may not be the hub's own word (README, 3.2); "busy" is none.
 const RETRY_REFUSED_S = 30;
@@ -175,7 +177,8 @@ export class Link {
       this.#later(0);
       return;
     }
-    const most = Math.min(RETRY_FIRST_S * 2 ** this.#failures++, RETRY_MOST_S);
+    const busy = error instanceof Refused;
+    const most = busy ? RETRY_BUSY_S : Math.min(RETRY_FIRST_S * 2 ** this.#failures++, RETRY_MOST_S);
     this.#later(Math.max(RETRY_LEAST_S, Math.random() * most));
   }
 

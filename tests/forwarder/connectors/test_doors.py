@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.connectors.bounds import (
-    KNOCKING,
     PAGES_S,
     PROOF_S,
     SETTLED,
@@ -13,7 +13,6 @@ from forwarder.connectors.bounds import (
     PeerOrigin,
     Purpose,
 )
-from forwarder.connectors.descriptors import RESERVED
 from forwarder.connectors.doors import Doors, Place, PlaceState, network_of
 
 HERE, NEAR, FAR = "127.0.0.1", "192.0.2.1", "198.51.100.1"
@@ -35,13 +34,7 @@ class Street:
         return place
 
 
-def test_all_places_together_leave_a_thousand_descriptors_room_for_everything_else() -> None:
-    knocking = sum(bound.most for bound in KNOCKING.values())
-    # Direct paths are datagrams of one socket.
-    sockets = [purpose for purpose in Purpose if purpose is not Purpose.DIRECT]
-    strangers = len(PeerOrigin) * sum(STRANGERS[purpose].most for purpose in sockets)
-    settled = sum(SETTLED[each].most + SETTLED_HERE[each].most for each in sockets)
-    assert knocking + strangers + settled < 830 < 1024 - RESERVED
+def test_every_purpose_has_places_of_every_kind() -> None:
     assert set(STRANGERS) == set(SETTLED) == set(SETTLED_HERE) == set(Purpose)
 
 
@@ -203,3 +196,26 @@ def test_a_flood_for_one_share_takes_no_place_of_another_or_of_a_relay() -> None
     for _ in range(1000):
         street.doors.call("flooded", 0.0, lambda: street.ended.append("flood"), Purpose.GUESTS)
     assert set(street.ended) == {"flood"}
+
+
+def test_a_known_network_has_places_for_as_many_strangers_as_it_has_keys() -> None:
+    proven = ProvenNetworks()
+    for number in range(300):
+        proven.note("10.0.0.1", number.to_bytes(32, "big"))
+    doors, ended = Doors(proven=proven), []
+    for _ in range(300):
+        place = doors.arrive("10.0.0.1", 0.0, lambda: ended.append(1))
+        assert place.enter(Purpose.LINKS, 0.0, settled=False)
+    assert ended == []
+
+
+def test_relays_of_this_machine_are_known_by_their_keys_too() -> None:
+    doors, ended = Doors(), []
+    for number in range(300):
+        place = doors.arrive("127.0.0.1", 0.0, lambda: ended.append(1))
+        assert place.enter(Purpose.LINKS, 0.0, settled=False)
+        assert place.settle(number.to_bytes(32, "big"))
+    for _ in range(300):
+        place = doors.arrive("127.0.0.1", 0.0, lambda: ended.append(1))
+        assert place.enter(Purpose.LINKS, 0.0, settled=False)
+    assert ended == []

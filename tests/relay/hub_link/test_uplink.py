@@ -8,7 +8,7 @@ import pytest
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.hub_link.hubs import HubTarget
-from relay.hub_link.uplink import GOOD_S, PAUSE_LEAST_S, PAUSE_MOST_S, REFUSED_S, Uplink
+from relay.hub_link.uplink import BUSY_S, GOOD_S, PAUSE_LEAST_S, PAUSE_MOST_S, REFUSED_S, Uplink
 from relay.link.bounds import ACTIVE_PATIENCE_S, LINK_SILENCE_S
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
@@ -124,9 +124,17 @@ def test_only_the_first_dial_after_a_silence_is_hasty() -> None:
     assert pauses[1] == pytest.approx(0.5, abs=0.01)
 
 
-def test_a_hub_that_is_busy_is_asked_again_like_one_that_is_away() -> None:
-    pauses = dials(Hub(*[HandshakeRefused(RefusalCode.BUSY)] * 4), 20)
-    assert pauses[:4] == pytest.approx([0.5, 1, 2, 4], abs=0.01)
+def test_a_hub_that_is_busy_is_asked_again_after_short_pauses() -> None:
+    busy = [HandshakeRefused(RefusalCode.BUSY)] * 4
+    assert dials(Hub(*busy), 20)[:4] == pytest.approx([BUSY_S] * 4, abs=0.01)
+    assert dials(Hub(*busy), 20, chance=0.1)[:4] == pytest.approx([BUSY_S / 10] * 4, abs=0.01)
+    assert dials(Hub(*busy), 20, chance=0.0)[:4] == pytest.approx([PAUSE_LEAST_S] * 4, abs=0.01)
+
+
+def test_a_hub_that_was_busy_and_then_went_away_is_dialed_as_if_it_had_just_gone() -> None:
+    busy = [HandshakeRefused(RefusalCode.BUSY)] * 3
+    pauses = dials(Hub(*busy, *[LinkError("no")] * 3), 30)
+    assert pauses[3:6] == pytest.approx([0.5, 1, 2], abs=0.01)
 
 
 def test_an_agent_that_is_closing_is_not_linked_again() -> None:
