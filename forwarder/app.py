@@ -34,6 +34,7 @@ from forwarder.bridges.bridges import HubBridges
 from forwarder.clients import driver as clients
 from forwarder.clients.driver import ClientOptions
 from forwarder.clients.token_sessions import TokenSessions
+from forwarder.composition.known_networks import write_behind
 from forwarder.composition.link_visitors import LinkVisitors
 from forwarder.composition.listeners import (
     add_routes,
@@ -277,7 +278,7 @@ class App:
         yield "relays", self.relays.run(self._expected())
         yield "whereabouts", self._tell_whereabouts()
         yield "store", self.store.run()
-        yield "known networks", self.trust.networks.run()
+        yield "known networks", write_behind(self.trust.networks)
         yield "stalls", self.stalls.run()
         yield "clients", self._clients.run_visits(self._client)
         yield "in-process clients", self._in_process.run(self.serve_client)

@@ -1,17 +1,16 @@
 """From which networks somebody has proven itself, and how many keys from each: what is known of a
 house before any of its relays has said a word. On the disk, so that a hub that was killed knows a
-thousand relays behind one address for what they are.
+thousand relays behind one address for what they are. Sans-I/O but for the file.
 
 The file has no addresses, only digests under the hub's own key: who reads it learns of no network.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +26,6 @@ log = logging.getLogger(__name__)
 # longest ago are forgotten.
 MOST_NETWORKS: Final = 256
 MOST_KEYS: Final = 2048
-# Changes that come within this time are one write.
-BEHIND_S: Final = 1.0
 _FORMAT: Final = 1
 _WITHOUT: Final = "many relays behind one address take longer to be back after a restart"
 _DIGEST_BYTES: Final = 8
@@ -54,7 +51,8 @@ class ProvenNetworks:
         # The one that proved something last is the last; so are its keys.
         self._networks: dict[bytes, dict[bytes, None]] = {}
         self._keys: Counter[bytes] = Counter()
-        self._changed = asyncio.Event()
+        # Called when there is something new to be written.
+        self.on_change: Callable[[], None] = lambda: None
         if path is None:
             return
         try:
@@ -91,7 +89,7 @@ class ProvenNetworks:
             self._keys[digest] = len(keys)
         if new:
             self._forget()
-            self._changed.set()
+            self.on_change()
 
     def _forget(self) -> None:
         while len(self._networks) > 1 and (
@@ -109,23 +107,15 @@ class ProvenNetworks:
     def _digest(self, of: bytes) -> bytes:
         return hashlib.blake2b(of, digest_size=_DIGEST_BYTES, key=self._secret).digest()
 
-    # --- the file -------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """Write what changes, a moment later and beside the loop, until cancelled."""
-        while True:
-            await self._changed.wait()
-            await asyncio.sleep(BEHIND_S)
-            self._changed.clear()
-            await asyncio.to_thread(self._write, self._file())
-
-    def _file(self) -> _ProvenFile:
+    def file(self) -> _ProvenFile:
+        """What is to be written."""
         networks = self._networks.items()
         return _ProvenFile(
             _FORMAT, tuple(_ProvenNetwork(digest, tuple(keys)) for digest, keys in networks)
         )
 
-    def _write(self, file: _ProvenFile) -> None:
+    def write(self, file: _ProvenFile) -> None:
+        """Write it; if the disk refuses, that is logged and nothing else."""
         if self._path is None:
             return
         try:

@@ -50,13 +50,17 @@ class Bound:
 # A full table gives the place of the oldest to a newcomer: a good one needs a tenth of a second,
 # and a thousand silent ones a second leave it that. Browsers open six connections to a host, so
 # two phones behind one address fit twice. This machine's own programs, and networks that somebody
-# proved itself from, are counted apart: no crowd can push them out. A network has room beyond its
-# part for each key that has proven itself from there: for all relays of a house at once.
+# proved itself from, are counted apart: no crowd can push them out.
 KNOCKING: Final[Mapping[PeerOrigin, Bound]] = {
-    PeerOrigin.HERE: Bound(1024, 96),
-    PeerOrigin.KNOWN: Bound(1024, 24),
+    PeerOrigin.HERE: Bound(96, 96),
+    PeerOrigin.KNOWN: Bound(48, 24),
     PeerOrigin.NEW: Bound(96, 24),
 }
+
+# Beside these and the strangers below: for each network as many as keys have proven themselves from
+# there, all of them together. A thousand relays behind one address are back at once, and whoever
+# else is behind it takes no more than this.
+OWN_PLACES: Final = 1024
 
 # --- websockets and streams ---------------------------------------------------------------------
 
@@ -77,8 +81,6 @@ STRANGERS: Final[Mapping[Purpose, Bound]] = {
     Purpose.UPSTREAM: Bound(4, 4),
     Purpose.OTHER: Bound(4, 4),
 }
-# The same for networks that somebody has proven itself from, as far as that is more.
-COMING_HOME: Final[Mapping[Purpose, Bound]] = {Purpose.LINKS: Bound(1024, 8)}
 # Proven: they stay, and a newcomer is refused. Several times what a household needs, and relays and
 # apps for a hall: 1,024 of each. Devices prove
 # nothing, so one network may have a part. A relay has one link, and for a moment its next one.

@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 
 from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.connectors.bounds import (
-    COMING_HOME,
     KNOCKING,
+    OWN_PLACES,
     SETTLED,
     SETTLED_HERE,
     STRANGERS,
@@ -44,11 +44,12 @@ _TABLES: Final = [
         if purpose is not Purpose.DIRECT
     ),
     *(
-        (bound if origin is PeerOrigin.NEW else COMING_HOME.get(purpose, bound)).most
+        bound.most
         for purpose, bound in STRANGERS.items()
-        for origin in PeerOrigin
+        for _ in PeerOrigin
         if purpose is not Purpose.DIRECT
     ),
+    OWN_PLACES,
 ]
 # All places together, when every table is full.
 PLACES: Final = sum(_TABLES)
@@ -87,7 +88,7 @@ def doors_within(limit: int | None, proven: ProvenNetworks | None = None) -> Doo
     doors = Doors(
         knocking=_cut(KNOCKING, most),
         strangers=_cut(STRANGERS, most),
-        coming_home=_cut(COMING_HOME, most),
+        own=min(OWN_PLACES, most),
         settled=_cut(SETTLED, most),
         settled_here=_cut(SETTLED_HERE, most),
         proven=proven,

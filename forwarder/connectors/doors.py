@@ -29,8 +29,8 @@ from enum import Enum, auto
 from forwarder.access.admission import is_loopback
 from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.connectors.bounds import (
-    COMING_HOME,
     KNOCKING,
+    OWN_PLACES,
     PAGES_S,
     PROOF_S,
     SETTLED,
@@ -123,15 +123,31 @@ def _gone() -> None:
     pass
 
 
-class PlaceTable:
-    """The places that are counted together, oldest first."""
+class OwnRoom:
+    """Places that known networks have beside what all share: for each as many as keys have proven
+    themselves from there. `most`: of all tables together."""
 
-    def __init__(self, bound: Bound, more: Callable[[str], int] = lambda network: 0) -> None:
-        """`more`: what a network may have beyond what each may."""
+    def __init__(self, keys: Callable[[str], int], most: int = OWN_PLACES) -> None:
+        self._keys = keys
+        self._most = most
+        self.taken = 0
+
+    def left(self, whose: Hashable, has: int) -> bool:
+        """Whether there is one for `whose`, which has so many in a table."""
+        return self.taken < self._most and isinstance(whose, str) and has < self._keys(whose)
+
+
+class PlaceTable:
+    """The places that are counted together, oldest first. With an `own` room, who has places there
+    takes none of the others'."""
+
+    def __init__(self, bound: Bound, own: OwnRoom | None = None) -> None:
         self._bound = bound
-        self._more = more
-        self._places: dict[Place, None] = {}
-        self._each: Counter[Hashable] = Counter()
+        self._own = own
+        # Whether it is one of those that all share.
+        self._places: dict[Place, bool] = {}
+        self._shared: Counter[Hashable] = Counter()
+        self._of_own: Counter[Hashable] = Counter()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -141,39 +157,48 @@ class PlaceTable:
         return next(iter(self._places), None)
 
     def room(self, whose: Hashable) -> bool:
-        return len(self) < self._bound.most and self._each[whose] < self._most_of(whose)
+        if self._owns(whose):
+            return True
+        shared = len(self) - self._of_own.total()
+        return shared < self._bound.most and self._shared[whose] < self._bound.each
 
-    def _most_of(self, whose: Hashable) -> int:
-        return self._bound.each + (self._more(whose) if isinstance(whose, str) else 0)
+    def _owns(self, whose: Hashable) -> bool:
+        return self._own is not None and self._own.left(whose, self._of_own[whose])
 
     def crowd_out(self, whose: Hashable) -> None:
         """Make room for one more of `whose`."""
         while not self.room(whose):
             most = whose
-            if self._each[whose] < self._most_of(whose):
-                most = max(self._each, key=self._each.__getitem__)
+            if self._shared[whose] < self._bound.each:
+                most = max(self._shared, key=self._shared.__getitem__)
             self._oldest_of(most).end()
 
     def renew(self, whose: Hashable) -> None:
         """If `whose` has all that it may have, its oldest goes."""
-        while self._each[whose] >= self._bound.each:
+        while self._shared[whose] >= self._bound.each:
             self._oldest_of(whose).end()
 
     def _oldest_of(self, whose: Hashable) -> Place:
-        return next(place for place in self._places if place.whose == whose)
+        return next(at for at, shared in self._places.items() if shared and at.whose == whose)
 
     def add(self, place: Place, whose: Hashable) -> None:
         if place.table is not None:
             place.table.remove(place)
-        self._places[place] = None
-        self._each[whose] += 1
+        shared = not self._owns(whose)
+        self._places[place] = shared
+        (self._shared if shared else self._of_own)[whose] += 1
+        if self._own is not None and not shared:
+            self._own.taken += 1
         place.table, place.whose = self, whose
 
     def remove(self, place: Place) -> None:
-        del self._places[place]
-        self._each[place.whose] -= 1
-        if not self._each[place.whose]:
-            del self._each[place.whose]
+        shared = self._places.pop(place)
+        counted = self._shared if shared else self._of_own
+        counted[place.whose] -= 1
+        if not counted[place.whose]:
+            del counted[place.whose]
+        if self._own is not None and not shared:
+            self._own.taken -= 1
         place.table = None
 
 
@@ -185,22 +210,20 @@ class Doors:
         *,
         knocking: Mapping[PeerOrigin, Bound] = KNOCKING,
         strangers: Mapping[Purpose, Bound] = STRANGERS,
-        coming_home: Mapping[Purpose, Bound] = COMING_HOME,
         settled: Mapping[Purpose, Bound] = SETTLED,
         settled_here: Mapping[Purpose, Bound] = SETTLED_HERE,
         pages_s: float = PAGES_S,
         proof_s: float = PROOF_S,
         proven: ProvenNetworks | None = None,
+        own: int = OWN_PLACES,
     ) -> None:
-        """`coming_home`: strangers again, of networks that are known. `proven`: those."""
+        """`proven`: known networks. `own`: how many places those have for themselves."""
         self._proven = ProvenNetworks() if proven is None else proven
-        more = self._proven.keys
-        self._knocking = {origin: PlaceTable(bound, more) for origin, bound in knocking.items()}
+        room = OwnRoom(self._proven.keys, own)
+        self._knocking = {origin: PlaceTable(bound, room) for origin, bound in knocking.items()}
         # By origin as well: no crowd of strangers pushes out who has been here before.
         self._strangers = {
-            (purpose, origin): PlaceTable(
-                bound if origin is PeerOrigin.NEW else coming_home.get(purpose, bound), more
-            )
+            (purpose, origin): PlaceTable(bound, room)
             for purpose, bound in strangers.items()
             for origin in PeerOrigin
         }

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from forwarder.access.proven_networks import BEHIND_S, MOST_KEYS, MOST_NETWORKS, ProvenNetworks
+from forwarder.access.proven_networks import MOST_KEYS, MOST_NETWORKS, ProvenNetworks
 from forwarder.errors import ConfigError
-from tests.doubles.clock import run_virtual
-
-
-def _run(networks: ProvenNetworks) -> None:
-    async def main() -> None:
-        writing = asyncio.create_task(networks.run())
-        await asyncio.sleep(2 * BEHIND_S)
-        writing.cancel()
-        with suppress(asyncio.CancelledError):
-            await writing
-
-    run_virtual(main())
 
 
 def test_keys_are_counted_once_and_by_network() -> None:
@@ -41,7 +27,7 @@ def test_they_survive_a_restart_and_the_file_tells_no_address(tmp_path: Path) ->
     first = ProvenNetworks(path, bytes(32))
     for number in range(1000):
         first.note("10.0.0.1", number.to_bytes(32, "big"))
-    _run(first)
+    first.write(first.file())
     second = ProvenNetworks(path, bytes(32))
     assert second.known("10.0.0.1")
     assert second.keys("10.0.0.1") == 1000

@@ -209,6 +209,23 @@ def test_a_known_network_has_places_for_as_many_strangers_as_it_has_keys() -> No
     assert ended == []
 
 
+def test_strangers_and_who_has_room_of_its_own_take_nothing_of_each_other() -> None:
+    proven = ProvenNetworks()
+    for number in range(100):
+        proven.note("127.0.0.1", number.to_bytes(32, "big"))
+    doors, ended = Doors(proven=proven, own=50), []
+    mine = [doors.arrive("127.0.0.1", 0.0, lambda: ended.append("mine")) for _ in range(50)]
+    for number in range(2000):
+        address = f"127.0.{number >> 8}.{number & 255}"
+        place = doors.arrive(address, 0.0, lambda: ended.append("theirs"))
+        place.enter(Purpose.LINKS, 0.0, settled=False)
+    assert "mine" not in ended
+    assert doors.count <= 50 + STRANGERS[Purpose.LINKS].most
+    for place in mine:
+        place.leave()
+    assert doors.count <= STRANGERS[Purpose.LINKS].most
+
+
 def test_relays_of_this_machine_are_known_by_their_keys_too() -> None:
     doors, ended = Doors(), []
     for number in range(300):
