@@ -9,6 +9,7 @@ speaks for a page, for only the user can have given it one.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import logging
 import re
@@ -288,6 +289,7 @@ def _plain_address(address: str) -> str:
     return str(ip)
 
 
+@functools.lru_cache(256)
 def is_loopback(address: str) -> bool:
     """Whether an IP address, in text, is of this machine only."""
     try:

@@ -47,7 +47,7 @@ from forwarder.api.shares import ShareActions
 from forwarder.api.state_view import StateView, version
 from forwarder.connectors.bounds import Purpose
 from forwarder.connectors.host_addresses import host_names
-from forwarder.connectors.listener import place_of
+from forwarder.connectors.listener import SHOWS_TOKEN, place_of
 from forwarder.connectors.websocket_server import add_websocket_route, visitor_of
 from forwarder.errors import (
     ConfigError,
@@ -128,7 +128,7 @@ class Api:
         self._view = StateView(services, self._batteries)
         self._watch = Watch(services, self._view, shares.views)
         self._streams = 0
-        self._description = ""
+        self._description: asyncio.Future[str] | None = None
         self._actions = Actions(
             services,
             self._view,
@@ -145,6 +145,7 @@ class Api:
 
     def mount(self, app: web.Application) -> None:
         """Add the routes of the API, and the dashboard and the phone page beside them."""
+        app[SHOWS_TOKEN] = self._shows_token
         app.on_response_prepare.append(guard_headers)
         self._add_routes(app, self._caller)
         app.router.add_post(f"{PREFIX}/page", self._page)
@@ -204,6 +205,12 @@ class Api:
             return self.access.stopper(visitor, site)
         return self.access.refuse_call(visitor, site) or self.access.caller(visitor)
 
+    def _shows_token(self, request: web.Request) -> bool:
+        if "Authorization" not in request.headers and "token=" not in request.query_string:
+            return False
+        visitor = _visitor(request)
+        return bool(visitor.tokens) and isinstance(self.access.caller(visitor), Caller)
+
     def _unread(self, request: web.Request) -> web.StreamResponse | None:
         """The answer to who may not read everything, None to who may."""
         caller = self._caller(request, Right.READ)
@@ -249,9 +256,12 @@ class Api:
         return answer
 
     async def _describe(self, request: web.Request) -> web.StreamResponse:
-        if not self._description:
-            self._description = openapi.text()
-        return web.Response(text=self._description, content_type="application/json")
+        if self._description is None:
+            # In a thread, and once: making it takes a fifth of a second.
+            loop = asyncio.get_running_loop()
+            self._description = loop.run_in_executor(None, openapi.text)
+        text = await asyncio.shield(self._description)
+        return web.Response(text=text, content_type="application/json")
 
     # --- events ---------------------------------------------------------------------------------
 

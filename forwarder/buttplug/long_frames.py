@@ -19,7 +19,7 @@ from forwarder.buttplug.codec import (
     open_usual,
     open_values,
 )
-from forwarder.connectors.bounds import LONG_FRAME_BYTES, MESSAGE_BYTES
+from forwarder.connectors.bounds import MESSAGE_BYTES, OPENED_BYTES
 
 # RFC 8259, 7: strings as a whole, for what is in them is no structure. A quote alone: of one that
 # does not end. Possessive, so that one without an end is looked through once.
@@ -44,7 +44,7 @@ class LongFrame:
     """`steps` opens the frame; then `items` has what is in it."""
 
     def __init__(
-        self, frame: str | bytes, *, step: int = LONG_FRAME_BYTES, most: int = MESSAGE_BYTES
+        self, frame: str | bytes, *, step: int = OPENED_BYTES, most: int = MESSAGE_BYTES
     ) -> None:
         """`step`: bytes that are looked at in one step; `most`: of one message."""
         self.items: list[Envelope | Unreadable] = []

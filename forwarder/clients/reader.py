@@ -4,10 +4,10 @@
   its messages, or by its size if that is more: what was not asked for has to be opened too.
 * A long frame is opened in steps (buttplug/long_frames.py), others have their turn in between. What
   cannot be opened ends the session, and so stops what the client drives.
-* After TURN_MESSAGES everybody else has a turn, but not between an output and the stop behind it:
-  of a frame that is longer than a turn, outputs that a stop further on undoes are not begun, and
-  answered as any value is that a newer one overtook; and a short frame with a stop in it is taken
-  before the turn ends, not after.
+* After TURN_MESSAGES, or STEP_S of who sends more, everybody else has a turn, but not between an
+  output and the stop behind it: of a frame that is longer than a turn, outputs that a stop further
+  on undoes are not begun, and answered as any value is that a newer one overtook; and a short frame
+  with a stop in it is taken before the turn ends, not after.
 * Nothing more is read while the answers do not leave.
 """
 
@@ -33,8 +33,8 @@ from forwarder.connectors.bounds import (
 )
 from relay.link.close_codes import MESSAGE_TOO_BIG
 
-# Objects of a frame that are looked through for stops at a time; 1 ms.
-_LOOK = 4 * TURN_MESSAGES
+# Objects of a frame that are looked through for stops between two looks at the clock.
+_LOOK = TURN_MESSAGES // 4
 
 
 class CommandHandler(Protocol):
@@ -72,8 +72,7 @@ class ClientReader:
 
     async def take(self, frame: str | bytes) -> None:
         """Carry out everything in `frame`."""
-        left = self._turn.left
-        if left <= 0 and not (left > -TURN_MESSAGES and _may_stop(frame)):
+        if self._turn.over and not (self._turn.left > -TURN_MESSAGES and _may_stop(frame)):
             await self._others()
         if len(frame) < 2 * TURN_MESSAGES:
             self._turn.left -= 1  # the usual one: a message or two
@@ -100,23 +99,25 @@ class ClientReader:
         opening = LongFrame(frame)
         await self._turns.next()
         for _ in opening.steps():
-            await self._turns.next()
+            if self._turns.over:
+                await self._turns.next()
         return opening.items
 
     async def _take_many(self, items: Sequence[Envelope | Unreadable]) -> None:
         undone = Undone()
         for at, item in enumerate(items):
-            if at % _LOOK == _LOOK - 1:
-                await asyncio.sleep(0)
+            if at % _LOOK == _LOOK - 1 and self._turns.over:
+                await self._turns.next()
             stop = self._session.stop_in(item)
             if stop is not None:
                 undone.note(at, stop)
-        for start in range(0, len(items), TURN_MESSAGES):
-            await self._others(queue=True)
-            for at, item in enumerate(items[start : start + TURN_MESSAGES], start):
-                self._turn.left -= 1
-                for action in self._session.take(item, self._loop.time()):
-                    await self._act_unless(undone, at, action)
+        await self._others(queue=True)
+        for at, item in enumerate(items):
+            if self._turn.over:
+                await self._others(queue=True)
+            self._turn.left -= 1
+            for action in self._session.take(item, self._loop.time()):
+                await self._act_unless(undone, at, action)
         await self._act(self._session.end_of_frame())
 
     async def _act_unless(self, undone: Undone, at: int, action: ServerAction) -> None:

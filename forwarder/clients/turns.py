@@ -1,38 +1,51 @@
 """Whose turn it is to be read: others get theirs in between, whatever one peer says.
 
 A peer that says less than a turn in TURN_S never waits for anybody. Of those that say more, one is
-read in each pass of the loop, whatever their number: a hundred that flood cost everybody else what
-one costs, and themselves the wait.
+read in each pass of the loop, whatever their number, for STEP_S of the processor's time: a hundred
+that flood cost everybody else what one costs, and themselves the wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from forwarder.clients.budget import Budget
-from forwarder.connectors.bounds import TURN_MESSAGES, TURN_S
+from forwarder.connectors.bounds import STEP_S, TURN_MESSAGES, TURN_S
 
 
 class TurnQueue:
-    """What all peers of one kind queue for."""
+    """What all peers of one kind queue for. `pause_s`: between two turns, if not only a pass of the
+    loop. `cpu`: the time that this thread had of a processor."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, pause_s: float = 0.0, *, cpu: Callable[[], float] = time.thread_time
+    ) -> None:
         self._lock = asyncio.Lock()
+        self._pause_s = pause_s
+        self._cpu = cpu
+        self._began = cpu()
 
     async def next(self) -> None:
         """Wait for a turn. Whoever comes back from here goes on at once; the next one is let in a
         pass later. Nothing is held while anything else is waited for."""
         async with self._lock:
-            await asyncio.sleep(0)
+            await asyncio.sleep(self._pause_s)
+            self._began = self._cpu()
+
+    @property
+    def over(self) -> bool:
+        """Whether whoever had the last turn has had as much of the processor as there is of one."""
+        return self._cpu() - self._began > STEP_S
 
 
 class ReadTurn:
     """How much of one peer is read before everybody else has a turn. `left` is what is left of it:
-    whoever reads takes off what the messages count, and calls `others` when there is none.
+    whoever reads takes off what the messages count, and calls `others` when it is `over`.
     """
 
-    __slots__ = ("_budget", "_clock", "_since", "_turns", "left")
+    __slots__ = ("_budget", "_clock", "_queued", "_since", "_turns", "left")
 
     def __init__(self, turns: TurnQueue, budget: Budget | None, clock: Callable[[], float]) -> None:
         """`budget`: None for a peer that may be as fast as it likes."""
@@ -40,18 +53,26 @@ class ReadTurn:
         self._budget = budget
         self._clock = clock
         self._since = clock()
+        self._queued = False  # for this turn
         self.left = TURN_MESSAGES
+
+    @property
+    def over(self) -> bool:
+        """Whether it is the others' turn before anything more is read."""
+        return self.left <= 0 or (self._queued and self._turns.over)
 
     async def others(self, cost: float | None = None, *, queue: bool = False) -> None:
         """Everybody else's turn; longer for a peer that says more than its budget. `cost`: what is
         taken from that, if not everything that was read; `queue`: wait for a turn in any case."""
         now = self._clock()
-        fast = now - self._since < TURN_S
-        spent = TURN_MESSAGES - self.left if cost is None else cost
+        read = TURN_MESSAGES - self.left
+        fast = (now - self._since) * TURN_MESSAGES < read * TURN_S
+        spent = read if cost is None else cost
         pause = 0.0 if self._budget is None else self._budget.spend(spent, now)
         if pause:
             await asyncio.sleep(pause)
-        if fast or queue:
+        self._queued = fast or queue
+        if self._queued:
             await self._turns.next()
         elif not pause:
             await asyncio.sleep(0)

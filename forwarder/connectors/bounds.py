@@ -129,15 +129,25 @@ PROOF_S: Final = 10.0
 # more opens another. One that takes no answer is cut off after twice as long.
 PAGES_S: Final = 60.0
 # What the system keeps of a connection that nobody has read, twice this; it would be six megabytes.
-# And so what is looked at in one step: the worst, empty pieces of a frame, takes 5 ms.
 UNREAD_BYTES: Final = 16 << 10
+# And what this hub itself keeps of a websocket that nobody has read: 170 pings. Each is an object,
+# and two hundred thousand of them take the collector 30 ms.
+UNREAD_HERE_BYTES: Final = 1 << 10
+# Of what came so much is looked at at a time: the worst, empty pieces of a frame, takes 0.3 ms.
+SLICE_BYTES: Final = 1 << 10
 # Looking at what came took so long, ten times what as many bytes of messages take: the connection
-# rests for a multiple of it. All such connections do so one after the other, so that together they
-# take a fifth of a processor.
+# rests for a multiple of it, with what is left. All such connections do so one after the other, so
+# that together they take a fifth of a processor.
 DEAR_READ_S: Final = 0.0002
 DEAR_REST: Final = 4.0
+# What aiohttp cannot use yet is offered again after this. Only who does not wait for an answer is
+# kept waiting by it, where RFC 6455 (4.1) says to, or who sends more than is taken of it.
+LOOK_AGAIN_S: Final = 0.01
 # A request counts as so many messages of a turn: a page has twenty files, by six connections.
 REQUEST_MESSAGES: Final = 8
+# Between two requests of connections that send more than that, all together: the dearest of them
+# takes 2 ms, so that a value meets one in a fifth of all cases.
+REQUESTS_APART_S: Final = 0.01
 # Descriptors have run out, whoever has them: before the next try to accept.
 ACCEPT_AGAIN_S: Final = 0.1
 
@@ -146,6 +156,10 @@ ACCEPT_AGAIN_S: Final = 0.1
 # Messages of one peer that are carried out before everybody else has a turn. 64 of the dearest
 # kind take 5 ms, a tenth of what may delay another peer's beat.
 TURN_MESSAGES: Final = 64
+# A turn of a peer that says more than that, of the processor's time; and so a step of whatever is
+# done in steps. A value takes two passes of the loop and half a millisecond on its way through this
+# hub: with such a step in each of them it takes twice as long.
+STEP_S: Final = 0.00025
 # Who has said less in so long is read at once. Four toys with two motors at ten values a second,
 # and ten sensors, are an eighth of it.
 TURN_S: Final = 0.1
@@ -160,10 +174,11 @@ CLIENT_FRAME_BYTES: Final = 1 << 20
 # One message in it, which is opened in one step: 10 ms for the worst of this size. The longest that
 # anybody has a reason for are raw bytes for a toy, in v1, of which a radio takes 512 at a time.
 MESSAGE_BYTES: Final = 64 << 10
-# From here on a frame is long: it is opened in steps of this size, a step of one client at a time,
-# with a turn for everybody else in between: twenty clients that send long ones together would cost
-# 100 ms at once. The worst of this size takes 10 ms.
+# From here on a frame is long: it is opened in steps, one client's at a time, with a turn for
+# everybody else in between: twenty clients that send long ones together would cost 100 ms at once.
 LONG_FRAME_BYTES: Final = 8 << 10
+# What is opened between two looks at the clock; the worst of this size takes half a millisecond.
+OPENED_BYTES: Final = 512
 # Answers that wait for a client: above the first nothing more of it is read until they leave.
 ANSWERS: Final = 512
 ANSWER_BYTES: Final = 512 << 10

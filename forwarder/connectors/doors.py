@@ -21,6 +21,7 @@ themselves at `until`. The sizes, and the reasons for them, are in bounds.py.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
@@ -94,6 +95,11 @@ class Place:
         `who`: see `settle`.
         """
         return self._doors.enter(self, purpose, now, settled=settled, who=who)
+
+    def vouch(self) -> None:
+        """Its request showed a good token: while it knocks it is counted with those of networks
+        that are known, wherever it comes from."""
+        self._doors.vouch(self)
 
     def settle(self, who: Hashable | None = None) -> bool:
         """It has proven itself, by a key or a token if there is a `who`: what stands for that.
@@ -281,6 +287,12 @@ class Doors:
         place.purpose = purpose
         place.state, place.until = PlaceState.STRANGER, now + self._proof_s
 
+    def vouch(self, place: Place) -> None:
+        table = self._knocking[PeerOrigin.KNOWN]
+        if place.state is PlaceState.KNOCKING and place.table is not table:
+            table.crowd_out(place.network)
+            table.add(place, place.network)
+
     def make_room(self) -> None:
         """Descriptors have run out: the oldest stranger that only knocks has to go."""
         for origin in (PeerOrigin.NEW, PeerOrigin.KNOWN, PeerOrigin.HERE):
@@ -324,6 +336,7 @@ class Doors:
         return True
 
 
+@functools.lru_cache(256)
 def network_of(address: str) -> str:
     """What limits are counted by: the IPv4 address, or the /64 that one IPv6 customer has."""
     try:

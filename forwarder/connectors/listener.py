@@ -10,10 +10,9 @@ import asyncio
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
@@ -21,15 +20,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from forwarder.clients.slices import DearReads, SlicedProtocol
 from forwarder.clients.turns import ReadTurn, TurnQueue
 from forwarder.connectors.bounds import (
     ACCEPT_AGAIN_S,
-    DEAR_READ_S,
-    DEAR_REST,
-    LONG_FRAME_BYTES,
     REQUEST_MESSAGES,
     REQUEST_S,
+    REQUESTS_APART_S,
     TLS_S,
+    UNREAD_HERE_BYTES,
 )
 from forwarder.connectors.descriptors import bind
 from forwarder.connectors.doors import Doors, Place
@@ -79,7 +78,12 @@ OPEN: web.AppKey[Open] = web.AppKey("open", dict)
 
 # How much of a turn each connection's requests have left.
 _TURNS: web.AppKey[dict[object, ReadTurn]] = web.AppKey("turns", dict)
-_QUEUE: web.AppKey[TurnQueue] = web.AppKey("queue", TurnQueue)
+# One for who asks now and then, and one for who floods.
+_LINES: web.AppKey[tuple[TurnQueue, TurnQueue]] = web.AppKey("lines", tuple)
+
+
+# Whether a request shows a token that is good; of an application that has tokens.
+SHOWS_TOKEN: web.AppKey[Callable[[web.Request], bool]] = web.AppKey("shows token")
 
 
 def place_of(request: web.Request) -> Place | None:
@@ -111,88 +115,25 @@ async def _last_answer(request: web.Request, response: web.StreamResponse) -> No
 
 @web.middleware
 async def _in_turns(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Of connections that send hundreds of requests, one has its turn in a pass of the loop."""
+    """One request has its turn in a pass of the loop; fewer, of connections that send hundreds. Who
+    shows a token waits for no stranger, and loses no place to one."""
+    line, floods = request.app[_LINES]
     turns = request.app[_TURNS]
     turn = turns.get(request.protocol)
     if turn is None:
         clock = asyncio.get_running_loop().time
-        turn = turns[request.protocol] = ReadTurn(request.app[_QUEUE], None, clock)
+        turn = turns[request.protocol] = ReadTurn(floods, None, clock)
     turn.left -= REQUEST_MESSAGES
-    # What came behind the request for a websocket is looked at as soon as that is opened.
-    opens = "Upgrade" in request.headers
-    if turn.left <= 0 or opens:
-        await turn.others(queue=opens)
+    if turn.left <= 0:
+        await turn.others()
+    shows_token = request.app.get(SHOWS_TOKEN)
+    if shows_token is not None and shows_token(request):
+        place = place_of(request)
+        if place is not None:
+            place.vouch()
+    else:
+        await line.next()
     return await handler(request)
-
-
-def _nothing() -> None:
-    pass
-
-
-class DearReads:
-    """Rests for connections that are dear to read: one after the other, for all of a listener."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    def rest(self, transport: asyncio.Transport, took_s: float) -> None:
-        """What came on `transport` took so long to be looked at."""
-        if transport.is_closing() or not transport.is_reading():
-            return  # aiohttp has enough of it already
-        loop = asyncio.get_running_loop()
-        self._until = max(self._until, loop.time()) + took_s * DEAR_REST
-        transport.pause_reading()
-        loop.call_at(self._until, _read_on, transport)
-
-
-def _read_on(transport: asyncio.Transport) -> None:
-    if not transport.is_closing():
-        transport.resume_reading()
-
-
-class _Counted(asyncio.Protocol):
-    """Stands between a transport and aiohttp's protocol: knows when the connection ends, and what
-    its reading costs."""
-
-    __slots__ = ("_dear", "_ended", "_inner", "transport")
-
-    def __init__(self, inner: asyncio.Protocol, ended: Callable[[], None], dear: DearReads) -> None:
-        self._inner = inner
-        self._ended = ended
-        self._dear = dear
-        self.transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's are of no such class
-        self._inner.connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        if len(data) < LONG_FRAME_BYTES:
-            self._inner.data_received(data)
-            return
-        began = time.thread_time()
-        self._inner.data_received(data)
-        took = time.thread_time() - began
-        if took > DEAR_READ_S and self.transport is not None:
-            self._dear.rest(self.transport, took)
-
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._ended()
-        self._inner.connection_lost(exc)
-
-    def forget(self) -> None:
-        """It has ended. What it leaves would otherwise wait for the collector, in a circle."""
-        self.transport = None
-        self._ended = _nothing
 
 
 class Listener:
@@ -227,10 +168,13 @@ class Listener:
         # Before the application is frozen; a second listener may serve the same one.
         if PLACES not in app:
             app[PLACES] = {}
-            app[_TURNS], app[_QUEUE] = {}, TurnQueue()
+            app[_TURNS], app[_LINES] = {}, (TurnQueue(), TurnQueue(REQUESTS_APART_S))
             app.middlewares.insert(0, _in_turns)
             app.on_response_prepare.append(_last_answer)
+        if OPEN not in app:
+            app[OPEN] = {}
         self.places: RequestPlaces = app[PLACES]
+        self.opened = app[OPEN]
         self.turns = app[_TURNS]
         self.dear = DearReads()
         # Until the connection is aiohttp's; what would be kept for longer, thousands would keep.
@@ -334,7 +278,16 @@ class Listener:
 class _Arrival:
     """One accepted connection, until it is aiohttp's; then only its place is watched."""
 
-    __slots__ = ("_connection", "_counted", "_handler", "_listener", "_loop", "_place", "_timer")
+    __slots__ = (
+        "_connection",
+        "_counted",
+        "_handler",
+        "_listener",
+        "_loop",
+        "_place",
+        "_read",
+        "_timer",
+    )
 
     def __init__(
         self,
@@ -348,8 +301,9 @@ class _Arrival:
         self._listener = listener
         self._connection = connection
         self._handler = handlers()
-        self._counted = _Counted(self._handler, self._ended, listener.dear)
+        self._counted = SlicedProtocol(self._handler, self._ended, listener.dear, self._full)
         self._timer: asyncio.TimerHandle | None = None
+        self._read = 0  # bytes, as far as it is known
         self._place = listener.doors.arrive(address, self._loop.time(), self.end)
         listener.places[self._handler] = self._place
         self._watch()
@@ -370,6 +324,17 @@ class _Arrival:
             self._ended()
         finally:
             listener.arriving.pop(self, None)
+
+    def _full(self) -> bool:
+        """Whether what comes now would only wait in aiohttp."""
+        channel = self._listener.opened.get(self._handler)
+        if channel is not None:
+            given = self._counted.given
+            if channel.caught_up:
+                self._read = given
+            return given - self._read >= UNREAD_HERE_BYTES
+        # aiohttp (3.14) keeps what comes until a websocket is open, and then reads it in one go.
+        return self._handler._upgraded and self._handler._payload_parser is None
 
     def _watch(self) -> None:
         """See to it that the place is given up when its time is over."""

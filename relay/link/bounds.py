@@ -146,9 +146,9 @@ CLOSE_S: Final = 1.0
 HEARTBEAT_S: Final = 20.0
 # A DeviceList of 100 devices with 10 features each has about 200 KiB.
 CHANNEL_FRAME_BYTES: Final = 1 << 20
-# What a peer may have sent that nobody has read, to be owed a goodbye; seven hundred pings, which
-# are read in a millisecond.
-MOST_UNREAD_BYTES: Final = 4 << 10
+# What a peer may have sent that nobody has read, to be owed a goodbye: 170 pings, which are read in
+# a quarter of a millisecond.
+MOST_UNREAD_BYTES: Final = 1 << 10
 # Microseconds of a time: what a double holds exactly, 285 years.
 MICROS_MOST: Final = 2**53
 # Pings and pongs of one peer; an honest one sends one every few seconds.

@@ -34,6 +34,8 @@ def neutralise(text: str, limit: int = MAX_NAME) -> str:
     Runs of white space become one space, forbidden characters become U+FFFD. Idempotent. May be
     empty: what an empty name shows as is for the caller to say.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return " ".join(text.split())  # nearly all that there are
     out: list[str] = []
     marks = 0
     # Four code points for each that is shown: enough for any name, a bound on the work for none.

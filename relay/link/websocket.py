@@ -123,6 +123,7 @@ class WebSocketChannel:
         self._taken = 0  # frames since everybody else had a turn
         self._control_at = -math.inf  # until when its pings have used up their budget
         self._read = 0  # bytes, as far as it matters
+        self._waits = False
 
     def __repr__(self) -> str:
         return f"<WebSocketChannel {self.peer} {'open' if self._end is None else 'closed'}>"
@@ -202,7 +203,11 @@ class WebSocketChannel:
                 self._taken = 0
                 await asyncio.sleep(0)
             before = self._flow.received
-            message = await self._ws.receive()
+            self._waits = True
+            try:
+                message = await self._ws.receive()
+            finally:
+                self._waits = False
             if self._flow.received != before:
                 self._read = before  # it was waited for: all that had come before was read
             if isinstance(message.data, str | bytes):
@@ -229,6 +234,11 @@ class WebSocketChannel:
     def congested(self) -> bool:
         """Whether `send` would wait now, because the peer reads too slowly."""
         return not self._flow.room.is_set()
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that came was received, and somebody waits for more."""
+        return self._waits
 
     async def ping(self) -> None:
         """Have the peer say something, if it can; nothing happens while it does not read."""

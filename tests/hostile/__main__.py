@@ -19,8 +19,11 @@ from tests.hostile.peers import PEERS
 
 OTHERS = ("neighbours", "two hubs", "stands still")
 LEGEND = f"""
-acts/s: what the peers did, of {{peers}} at {{rate:g}}/s each. stall: the longest time for which the
-hub's loop stood still, less what the system took; in brackets how many were over 50 ms. cpu: of
+acts/s: what the peers did, of {{peers}} at {{rate:g}}/s each. held/s: what they were ready to do
+and could not, as the hub had not read what they said before; what is missing beside both, their
+own processes did not come to. stall: the longest time the loop of the hub stood still, less what
+the system took; in brackets how many were over 50 ms. pass: what a pass of the hub's loop took of
+the processor's time, of a hundred the second longest; in brackets the longest of all. cpu: of
 the hub, of one processor; in brackets of the bare listener. p50, p99 (ms): answers of a good client
 that gives a good relay's toy {VALUES_HZ:g} values a second. bare: p99 of the same while the same
 peers are at a listener that is no hub, by turns with the hub; of several rounds, the median. own:
@@ -31,7 +34,8 @@ end: how long it took to end, attacked still. The attackers' processes are of lo
 goes on. "two hubs": second ones on the same state folder.
 """
 _HEAD = (
-    f"{'peer':<13}{'acts/s':>8}{'stall ms':>12}{'cpu':>13}{'p50':>6}{'p99':>7}{'bare':>7}{'own':>7}"
+    f"{'peer':<13}{'acts/s':>8}{'held/s':>8}{'stall ms':>12}{'pass ms':>13}{'cpu':>13}{'p50':>6}"
+    f"{'p99':>7}{'bare':>7}{'own':>7}"
     f"{'bare':>6}"
     f"{'errors':>8}{'stopped':>9}{'KiB each':>10}{'fds':>5}{'places':>8}{'indexes':>9}{'end s':>6}"
     "  fine"
@@ -42,6 +46,8 @@ def line(plan: Plan, all: list[Figures], bare: list[Figures]) -> str:
     # Of what is a bound, the worst; of what others' work disturbs, the median.
     worst = max(all, key=lambda it: it.report.stall_ms).report
     stalls = sum(it.report.stalls for it in all)
+    longest = max(it.report.longest_pass_ms for it in all)
+    passes = f"{median(it.report.pass_ms for it in all):.1f} ({longest:.0f})"
     each = max(max(0.0, it.report.peak - it.memory_before) for it in all) * 1024 / plan.peers
     cpu = f"{median(it.report.cpu for it in all):.2f}"
     beside = beside_own = ""
@@ -51,7 +57,8 @@ def line(plan: Plan, all: list[Figures], bare: list[Figures]) -> str:
         beside_own = f"{median(it.own_ms for it in bare):.1f}"
     return (
         f"{plan.name:<13}{median(it.acts_s for it in all):>8.0f}"
-        f"{f'{worst.stall_ms:.0f} ({stalls})':>12}{cpu:>13}"
+        f"{median(it.held_s for it in all):>8.0f}"
+        f"{f'{worst.stall_ms:.0f} ({stalls})':>12}{passes:>13}{cpu:>13}"
         f"{median(it.p50_ms for it in all):>6.1f}{median(it.p99_ms for it in all):>7.1f}"
         f"{beside:>7}{median(it.own_ms for it in all):>7.1f}{beside_own:>6}"
         f"{sum(it.errors for it in all):>8}{sum(it.stopped for it in all):>9}{each:>10.1f}"

@@ -65,6 +65,7 @@ class Figures:
     stopped: int
     ended: bool
     acts_s: float = 0.0
+    held_s: float = 0.0
     bare_cpu: float = 0.0
     starved_s: float = 0.0
     memory_before: float = 0.0
@@ -311,6 +312,7 @@ async def attacked(folder: Path, plan: Plan) -> Figures:
         bare_cpu=bare_cpu,
         starved_s=starved.longest_s,
         acts_s=acts / plan.seconds + attackers.acts / (plan.seconds + AFTER_S),
+        held_s=attackers.held / (plan.seconds + AFTER_S),
         end_s=running.end_s,
         memory_before=before.memory,
         may_stop=plan.name == "stands still",
@@ -366,7 +368,7 @@ class Attackers:
             aim.clients, aim.link, aim.https, aim.upstream, aim.devices, token, peers, plan.rate_hz
         )
         self._processes: list[asyncio.subprocess.Process] = []
-        self.acts = 0
+        self.acts = self.held = 0
 
     async def start(self) -> None:
         """Returns once they attack."""
@@ -387,7 +389,9 @@ class Attackers:
             assert process.stdout is not None
             with suppress(TimeoutError):
                 async with asyncio.timeout(5):
-                    self.acts += int(await process.stdout.readline() or 0)
+                    acts, held = (await process.stdout.readline() or b"0 0").split()
+                    self.acts += int(acts)
+                    self.held += int(held)
             if process.returncode is None:
                 process.kill()
             await process.wait()

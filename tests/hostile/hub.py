@@ -10,6 +10,7 @@ import asyncio
 import os
 import resource
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -26,12 +27,15 @@ EVERY_S = 0.005
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Since the last one: the longest stall and how many were over 50 ms, in ms; the processor's
-    share. The most memory there ever was (MiB). Now: memory, descriptors, connections, devices,
-    indexes."""
+    """Since the last one: the longest stall and how many were over 50 ms, in ms; what a pass of the
+    loop took of the processor's time, of a hundred passes the second longest and of all the longest
+    that were looked at, in ms; the processor's share. The most memory there ever was (MiB). Now:
+    memory, descriptors, connections, devices, indexes."""
 
     stall_ms: float
     stalls: int
+    pass_ms: float
+    longest_pass_ms: float
     cpu: float
     peak: float
     memory: float
@@ -39,6 +43,27 @@ class Report(msgspec.Struct, frozen=True):
     connections: int
     devices: int
     indexes: int
+
+
+class Passes:
+    """How much of the processor's time a pass of the loop takes: what a value waits for, whatever
+    else this machine does."""
+
+    def __init__(self) -> None:
+        self._took: list[float] = []
+
+    async def look(self) -> None:
+        """At one after each EVERY_S, until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            self._took.append((time.thread_time() - began) * 1000)
+
+    def taken(self) -> tuple[float, float]:
+        """The 99th percentile and the longest since the last call, in ms."""
+        took, self._took = sorted(self._took), []
+        return (took[int(len(took) * 0.99)], took[-1]) if took else (0.0, 0.0)
 
 
 def cpu_s() -> float:
@@ -69,16 +94,21 @@ async def main(
     keep()
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
+    passes = Passes()
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(app.run(ready.set))
+        looking = tasks.create_task(passes.look())
         await ready.wait()
         reader = asyncio.StreamReader()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         since, used = loop.time(), cpu_s()
         while await reader.readline():
+            percentile, longest = passes.taken()
             report = Report(
                 stall_ms=round(app.stalls.longest_s * 1000, 1),
                 stalls=app.stalls.count,
+                pass_ms=round(percentile, 2),
+                longest_pass_ms=round(longest, 1),
                 cpu=round((cpu_s() - used) / max(loop.time() - since, 0.001), 2),
                 peak=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
                 memory=round(memory(), 1),
@@ -91,6 +121,7 @@ async def main(
             app.stalls.reset()
             since, used = loop.time(), cpu_s()
         app.stop()
+        looking.cancel()
         await running
 
 

@@ -18,7 +18,8 @@ HOST = "127.0.0.1"
 @dataclass(slots=True)
 class Target:
     """Where the hub listens, and what an attacker may have in its hands. `peers` of this process,
-    `rate_hz` of each."""
+    `rate_hz` of each. `acts`: what they did; `held`: what they were ready to do and could not, for
+    the other end had not read what they said before."""
 
     clients: int
     link: int
@@ -29,6 +30,7 @@ class Target:
     peers: int
     rate_hz: float
     acts: int = 0
+    held: int = 0
 
 
 class Peer:

@@ -67,4 +67,4 @@ if __name__ == "__main__":
     try:
         _attack(sys.argv[1], float(sys.argv[2]), aim)
     finally:
-        print(aim.acts, flush=True)
+        print(aim.acts, aim.held, flush=True)

@@ -78,6 +78,7 @@ class _Crowd:
     def _turn(self, peer: _Peer) -> None:
         if peer.sock is not None and self._kind.then is not None:
             if peer.left or peer.shaking:
+                self._target.held += 1
                 return  # the other end reads slowly, or has not answered yet
             said = self._kind.then(self._target.acts)
             if said is not None:

@@ -5,6 +5,7 @@ A word that is not understood may be a limit or a denial, so it is an error that
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -54,6 +55,7 @@ class SimulatedDevice:
     display_name: str | None = None
 
 
+@functools.lru_cache(1024)
 def canonical_address(address: str) -> str:
     """One spelling for an address; also takes it out of the forms that Intiface writes.
 

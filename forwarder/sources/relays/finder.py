@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 
+from forwarder.clients.turns import TurnQueue
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.device_setup import OpenedDevice
@@ -97,6 +98,8 @@ class Finder:
         self._missing = Searches(owing, self._again, self._word.tell)
         # Addresses that are being opened, or are devices.
         self._busy: set[str] = set()
+        # Toys that are opened at the same moment weigh up all relays one after the other.
+        self._turns = TurnQueue()
         # Whoever waits for the relay that had it last to hear it.
         self._gathering = Gathering()
         # Toys that found no free place; in the order in which they came.
@@ -237,13 +240,15 @@ class Finder:
         """The relays about this toy, the best first: all, or those that matter."""
         now = asyncio.get_running_loop().time()
         hold = self.reserved.hold(address)
+        keeper = None if hold is None else hold.relay
+        relays = candidates(self._relays, sighting, self.pins, keeper)
+        return ranked(self._judge(relay, address, sighting, now) for _, relay in relays)
+
+    def _judge(self, relay: Relay, address: str, sighting: Sighting, now: float) -> RelayVerdict:
+        hold = self.reserved.hold(address)
         held = None if hold is None else WearerKeeps(hold.relay, hold.why)
-        return ranked(
-            judge(sighting, relay.post(now), self.pins.of(address, key, relay.name), held, now)
-            for key, relay in candidates(
-                self._relays, sighting, self.pins, None if held is None else held.key
-            )
-        )
+        pin = self.pins.of(address, relay.key, relay.name)
+        return judge(sighting, relay.post(now), pin, held, now)
 
     # --- while the person's stop holds ----------------------------------------------------------
 
@@ -289,12 +294,14 @@ class Finder:
         """`relay` may take another one, or may take one again."""
         relay.full = False
         now = asyncio.get_running_loop().time()
+        free = relay.free_slots
         for address in tuple(self._waiting):
             sighting = self.sightings.get(address)
             if sighting is None or not any(sighting.fresh(key, now) for key in sighting.seen):
                 del self._waiting[address]
-            elif sighting.fresh(relay.key, now):
+            elif free > 0 and self._judge(relay, address, sighting, now).obstacle is None:
                 self._consider(relay, address, sighting, now)
+                free -= address in self._busy
 
     def _is_full(self, relay: Relay) -> None:
         relay.full = True
@@ -319,6 +326,7 @@ class Finder:
         try:
             for_s = patience_s(sighting, self.verdicts(address, sighting))
             await self._gathering.wait(address, for_s)
+            await self._turns.next()
             # Ends: each relay that fails has a pause then, and one that is full is full.
             while opened is None and self._may_connect(address):
                 verdicts = self.verdicts(address, sighting)
@@ -376,13 +384,8 @@ class Finder:
         now = asyncio.get_running_loop().time()
         pause = sighting.failed(relay.key, now, why, elsewhere=elsewhere)
         name = sighting.advertisement.name or sighting.advertisement.address
-        log.warning(
-            "%s could not be opened at %s: %s Next try there in %.0f s.",
-            name,
-            relay.name,
-            why,
-            pause,
-        )
+        text = f"{name} could not be opened at {relay.name}: {why}"
+        log.warning("%s Next try there in %.0f s.", text, pause)
 
     def resume(self, relay: Relay, link: RelayLink, opened: OpenedDevice) -> None:
         """The relay kept it through a lost link: arm it again, so that clients notice nothing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from forwarder.clients.budget import Budget
 from forwarder.clients.turns import ReadTurn, TurnQueue
@@ -25,6 +25,8 @@ from forwarder.sources.relays.waiting import Asking, Carrying, Orphaned, ReplyFu
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, TooLarge
 from relay.link.messages import (
+    Advertisement,
+    Advertisements,
     Bye,
     Connected,
     Done,
@@ -58,6 +60,8 @@ OUTBOX_FRAMES = 256
 OUTBOX_STOP_FRAMES = 64
 # A relay gives up a write after 5 s; its answer needs the way back.
 REQUEST_S = 6.5
+# Advertisements that are looked at between two looks at the clock.
+HEARD_AT_ONCE = 8
 # How long one frame may take to leave; the lease has stopped the toys long before.
 SEND_S = 5.0
 
@@ -335,7 +339,7 @@ class RelayLink:
             weight = 1 + len(frame) // WEIGHT_BYTES
             self._turn.left -= weight
             self._unasked += weight - 1
-            if self._turn.left <= 0:
+            if self._turn.over:
                 cost, self._unasked = self._unasked, 0
                 await self._turn.others(cost, queue=len(frame) >= LONG_FRAME_BYTES)
             elif len(frame) >= LONG_FRAME_BYTES:
@@ -355,8 +359,21 @@ class RelayLink:
                 raise ChannelClosed(1000, self.ended or "")
             if isinstance(message, Notification) and self._too_many():
                 self.dropped += 1
+            elif isinstance(message, Advertisements) and len(message.items) > HEARD_AT_ONCE:
+                await self._in_steps(message.items, on_message)
             else:
                 on_message(message)
+
+    async def _in_steps(
+        self, items: Sequence[Advertisement], on_message: Callable[[FromRelay], None]
+    ) -> None:
+        """A frame may hold two thousand."""
+        for at in range(0, len(items), HEARD_AT_ONCE):
+            if self._turns.over:
+                await self._turns.next()
+            if self._leaving:
+                return
+            on_message(Advertisements(tuple(items[at : at + HEARD_AT_ONCE])))
 
     def _too_many(self) -> bool:
         now = self._loop.time()

@@ -36,13 +36,16 @@ class Owings:
     def __init__(self) -> None:
         # By address, and by the relay that had it.
         self._items: dict[tuple[str, str], Owing] = {}
+        # How many of each, for whatever is heard is looked up here.
+        self._by_address: Counter[str] = Counter()
+        self._by_relay: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Owing]:
         """One for each address: what was told of it last."""
         return iter({item.address: item for item in self._items.values()}.values())
 
     def __contains__(self, address: object) -> bool:
-        return any(item.address == address for item in self._items.values())
+        return address in self._by_address
 
     def told(self, key: str, relay: str, toys: Iterable[tuple[str, str]]) -> list[str]:
         """The relay `key` owes these: address and name, and no others; those beyond MOST_EACH are
@@ -50,13 +53,13 @@ class Owings:
         now = dict(islice(toys, MOST_EACH))
         for at, item in tuple(self._items.items()):
             if item.key == key and item.told and item.address not in now:
-                del self._items[at]
+                self._drop(at)
         known = {item.address: item for item in self._items.values()}
         for address, toy in now.items():
             old = known.get(address)
             name = toy or ("" if old is None else old.toy)
             if old is not None and not old.told:
-                del self._items[address, old.key]
+                self._drop((address, old.key))
             self._put(Owing(address, name, key, relay, told=True))
         return [address for address in now if address not in known]
 
@@ -67,10 +70,20 @@ class Owings:
 
     def _put(self, item: Owing) -> None:
         at = (item.address, item.key)
-        if at not in self._items and len(self._items) >= MOST:
-            ((most, _),) = Counter(key for _, key in self._items).most_common(1)
-            del self._items[next(other for other in self._items if other[1] == most)]
+        if at not in self._items:
+            if len(self._items) >= MOST:
+                most = max(self._by_relay, key=self._by_relay.__getitem__)
+                self._drop(next(other for other in self._items if other[1] == most))
+            self._by_address[item.address] += 1
+            self._by_relay[item.key] += 1
         self._items[at] = item
+
+    def _drop(self, at: tuple[str, str]) -> None:
+        del self._items[at]
+        for counted, name in ((self._by_address, at[0]), (self._by_relay, at[1])):
+            counted[name] -= 1
+            if not counted[name]:
+                del counted[name]
 
     def back(self, key: str) -> None:
         """This relay is back: what it tells from now on decides."""
@@ -80,5 +93,6 @@ class Owings:
 
     def settled(self, address: str) -> None:
         """It was stopped, or a person has seen that it is off."""
-        for at in [at for at in self._items if at[0] == address]:
-            del self._items[at]
+        if address in self:
+            for at in [at for at in self._items if at[0] == address]:
+                self._drop(at)

@@ -6,7 +6,7 @@ import asyncio
 
 from forwarder.clients.budget import Budget
 from forwarder.clients.turns import ReadTurn, TurnQueue
-from forwarder.connectors.bounds import TURN_MESSAGES, TURN_S
+from forwarder.connectors.bounds import STEP_S, TURN_MESSAGES, TURN_S
 from tests.doubles.clock import run_virtual
 
 
@@ -87,5 +87,37 @@ def test_above_its_budget_a_peer_waits_by_the_clock() -> None:
         began = loop.time()
         await turn.others(cost=50)  # what it was asked for is not counted
         assert 0.49 < loop.time() - began < 0.51
+
+    run_virtual(run())
+
+
+def test_who_floods_has_a_turn_of_so_much_time_of_the_processor_whatever_it_says_in_it() -> None:
+    async def run() -> None:
+        spent = [0.0]
+        turns = TurnQueue(cpu=lambda: spent[0])
+        turn = new_turn(turns)
+        spent[0] += 10 * STEP_S
+        assert not turn.over, "who says little is not looked at"
+        turn.left -= TURN_MESSAGES
+        assert turn.over
+        await turn.others()
+        turn.left -= 1
+        assert not turn.over
+        spent[0] += 1.1 * STEP_S
+        assert turn.over
+        await asyncio.sleep(TURN_S)
+        await turn.others()  # one message in that time: it floods no more
+        spent[0] += 10 * STEP_S
+        assert not turn.over
+
+    run_virtual(run())
+
+
+def test_between_two_turns_of_a_paced_queue_there_is_a_pause() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        turns, began = TurnQueue(0.01), loop.time()
+        await asyncio.gather(*(turns.next() for _ in range(5)))
+        assert loop.time() - began >= 0.0499
 
     run_virtual(run())

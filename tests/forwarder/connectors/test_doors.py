@@ -59,6 +59,21 @@ def test_a_crowd_of_strangers_pushes_out_neither_this_machine_nor_who_was_here_b
     assert set(street.ended) == {"stranger"}
 
 
+def test_who_showed_a_token_is_pushed_out_by_no_crowd_of_its_own_network() -> None:
+    street = Street()
+    places = [street.come(address, "shown") for address in (HERE, NEAR)]
+    for place in places:
+        place.vouch()
+        place.vouch()
+    for _ in range(300):
+        street.come(HERE, "crowd")
+        street.come(NEAR, "crowd")
+    assert "shown" not in street.ended
+    places[0].leave()
+    assert places[1].enter(Purpose.EVENTS, 0.0, settled=True, who="token")
+    assert places[1].state is PlaceState.SETTLED
+
+
 def test_one_ipv6_customer_is_one_network() -> None:
     assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff::9%eth0")
     assert network_of("2001:db8:1:2::1") != network_of("2001:db8:1:3::1")

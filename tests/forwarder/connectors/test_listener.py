@@ -15,12 +15,11 @@ import pytest
 from aiohttp import web
 
 from forwarder.access.tls import own_certificate
-from forwarder.connectors.bounds import DEAR_REST, KNOCKING, PeerOrigin
+from forwarder.connectors.bounds import KNOCKING, PeerOrigin
 from forwarder.connectors.doors import Place
-from forwarder.connectors.listener import DearReads, Listener
+from forwarder.connectors.listener import SHOWS_TOKEN, Listener
 from forwarder.connectors.websocket_server import WebSocketServer
 from relay.link.websocket import dial
-from tests.doubles.clock import run_virtual
 from tests.forwarder.connectors.serving import serving
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
@@ -188,35 +187,34 @@ async def test_hundreds_of_requests_in_a_packet_hold_up_nobody() -> None:
     await asyncio.wait([running])
 
 
-def test_connections_that_are_dear_to_read_rest_one_after_the_other() -> None:
-    class Transport(asyncio.Transport):
-        def __init__(self) -> None:
-            super().__init__()
-            self.reading, self.closed = True, False
+async def test_who_shows_a_token_waits_for_no_line_of_strangers_and_keeps_its_place() -> None:
+    asked: list[str] = []
 
-        def is_reading(self) -> bool:
-            return self.reading
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.headers.get("Authorization", ""))
+        return web.Response()
 
-        def is_closing(self) -> bool:
-            return self.closed
-
-        def pause_reading(self) -> None:
-            self.reading = False
-
-        def resume_reading(self) -> None:
-            assert not self.closed
-            self.reading = True
-
-    async def run() -> None:
-        rests = DearReads()
-        first, second, gone = Transport(), Transport(), Transport()
-        for transport in (first, second, gone):
-            rests.rest(transport, 0.01)
-        gone.closed = True
-        await asyncio.sleep(0.01 * DEAR_REST + 0.001)
-        assert (first.reading, second.reading) == (True, False)
-        await asyncio.sleep(0.01 * DEAR_REST)
-        assert second.reading
-        await asyncio.sleep(1)
-
-    run_virtual(run())
+    app = web.Application()
+    app.router.add_get("/", answer)
+    app[SHOWS_TOKEN] = lambda request: request.headers.get("Authorization") == "good"
+    listener = Listener(app, port=0)
+    listener.bind()
+    running = asyncio.create_task(listener.run())
+    ask = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    shown = ask[:-2] + b"Authorization: good\r\n\r\n"
+    async with AsyncExitStack() as stack:
+        stack.callback(running.cancel)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        stack.callback(writer.close)
+        for number in range(3):
+            writer.write(shown)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            while await reader.readline() != b"\r\n":
+                pass
+            # More than there are places for who only knocks.
+            for _ in range(150 if number == 0 else 20):
+                _, other = await asyncio.open_connection("127.0.0.1", listener.port)
+                stack.callback(other.close)
+                other.write(ask * 8)
+        assert asked.count("good") == 3
+    await asyncio.wait([running])

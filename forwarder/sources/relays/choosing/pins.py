@@ -57,6 +57,8 @@ class Pins:
 
     def of(self, address: str, key: str, name: str) -> Pinned:
         """What holds for this address at the relay `key` that is called `name`."""
+        if not self._by_key and not self._by_name:
+            return Pinned()
         address = canonical_address(address)
         by_key, by_name = self._by_key.get(address, {}), self._by_name.get(address, {})
         if not by_key and not by_name:

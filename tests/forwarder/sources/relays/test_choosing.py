@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace
 
 from forwarder.sources.relays.choosing.choice import Obstacle
 from forwarder.sources.relays.choosing.pins import How
@@ -166,6 +167,21 @@ def test_a_toy_that_hangs_while_connecting_delays_no_other_and_gives_its_place_u
         good.in_range = True
         took = await until(lambda: _names(world) == {good.name}, 20)
         assert took < 6
+
+    play(scene)
+
+
+def test_one_place_that_is_free_has_one_toy_opened_of_all_that_wait_for_one() -> None:
+    async def scene(world: World) -> None:
+        home = house(world, "Lovense Hush,Lovense Edge,Lovense Nora,Lovense Max")
+        home.relay("attic", max_peripherals=1)
+        world.hub.start_scanning(world.client)
+        await until(lambda: len(_names(world)) == 1, 3)
+        attic, finder = world.source.relays["attic"], world.source._finder
+        await until(lambda: len(finder._waiting) == 3, 5)
+        attic.hello = replace(attic.hello, max_peripherals=2)
+        finder.place_free(attic)
+        assert len(finder._busy) == 2
 
     play(scene)
 

@@ -15,13 +15,20 @@ from forwarder.connectors.bounds import (
     NOTIFICATIONS_S,
 )
 from forwarder.errors import HardwareError
-from forwarder.sources.relays.link_driver import OUTBOX_FRAMES, REQUEST_S, SEND_S, RelayLink
+from forwarder.sources.relays.link_driver import (
+    HEARD_AT_ONCE,
+    OUTBOX_FRAMES,
+    REQUEST_S,
+    SEND_S,
+    RelayLink,
+)
 from relay.link.bounds import GREETING_S
 from relay.link.channel import MemoryChannel, channel_pair
 from relay.link.codec import decode_from_hub, encode
 from relay.link.errors import LinkError, LinkViolation
 from relay.link.messages import (
     VERSION,
+    Advertisement,
     Advertisements,
     Arm,
     Beat,
@@ -408,3 +415,18 @@ def test_of_a_flood_of_readings_the_bound_passes_and_everything_else_does() -> N
         assert NOTIFICATIONS_BURST <= heard < NOTIFICATIONS_BURST + 5 * NOTIFICATIONS_S
 
     play(scene, bound=20_000)
+
+
+def test_a_frame_full_of_advertisements_is_looked_at_in_steps_and_in_order() -> None:
+    items = tuple(Advertisement(f"{number}", "LVS-1", -50) for number in range(1000))
+
+    async def scene(bench: Bench) -> None:
+        await bench.say(Advertisements(items), Disconnected(1))
+        await asyncio.sleep(0.1)
+
+    bench = play(scene)
+    assert bench.ended is None
+    heard = [it for it in bench.news if isinstance(it, Advertisements)]
+    assert [each for it in heard for each in it.items] == list(items)
+    assert max(len(it.items) for it in heard) == HEARD_AT_ONCE
+    assert bench.news[-1] == Disconnected(1)
