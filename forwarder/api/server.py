@@ -126,7 +126,7 @@ class Api:
         shares = ShareActions(services)
         self._batteries = Batteries(services.hub, lambda: self._watch.watched(time.monotonic()))
         self._view = StateView(services, self._batteries)
-        self._watch = Watch(services, self._view, shares.views)
+        self._watch = Watch(services, self._view, shares.views, shares.taken)
         self._streams = 0
         self._description: asyncio.Future[str] | None = None
         self._actions = Actions(

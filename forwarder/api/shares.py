@@ -121,6 +121,10 @@ class ShareActions:
     # --- those of other hubs --------------------------------------------------------------------
 
     async def accepted(self, call: Call) -> tuple[AcceptedView, ...]:
+        return self.taken()
+
+    def taken(self) -> tuple[AcceptedView, ...]:
+        """Shares of other hubs that this one has accepted."""
         return tuple(_accepted(visit) for visit in self._services.accepted)
 
     async def accept(self, call: Call) -> AcceptedView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.doubles.chromium import Chromium
+from tests.doubles.running_hub import running_hub
 from tests.system.processes import until
 from tests.web.test_dashboard import Desk, desk_with
 from tests.web.test_look import look
@@ -95,3 +97,32 @@ async def test_a_guest_is_refused(desk: Desk, browser: Chromium) -> None:
     await guest.says("not allowed in")
     await until(lambda: not list(desk.hub.app.shared.staying()), "the guest leaving", 2)
     await guest.page.close()
+
+
+async def test_a_link_of_another_hub_is_accepted_shown_and_left(desk: Desk, tmp_path: Path) -> None:
+    page = desk.page
+    before = len(desk.hub.app.hub.devices)
+    async with running_hub(tmp_path / "ann", ("Lovense Hush",)) as ann:
+        await ann.with_devices(1)
+        link = await link_of(ann)
+        await page.click("#accept")
+        await page.evaluate("document.getElementById('accept-link').value = 'nonsense'; 0")
+        await page.click("#accept-take")
+        await page.until("document.getElementById('accept-error').innerText.includes('share link')")
+        await look(page, "dashboard-accept-wrong")
+        await page.evaluate(
+            f"document.getElementById('accept-link').value = {json.dumps(link)};"
+            "document.getElementById('accept-name').value = 'Ann'; 0"
+        )
+        await look(page, "dashboard-accept")
+        await page.click("#accept-take")
+        await page.until("!document.getElementById('accepting').open")
+        await page.until("document.getElementById('accepted-list').innerText.includes('1 device')")
+        await until(lambda: len(desk.hub.app.hub.devices) == before + 1, "the shared device")
+        assert await page.evaluate("document.getElementById('accept-link').value") == ""
+        await page.evaluate("document.getElementById('accepted-title').scrollIntoView(); 0")
+        await look(page, "dashboard-accepted")
+        await page.click("#accepted-list .leave")
+        await page.click("#sure-yes")
+        await page.until("document.getElementById('accepted-list').hidden")
+        await until(lambda: len(desk.hub.app.hub.devices) == before, "it is left")

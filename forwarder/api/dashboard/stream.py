@@ -24,7 +24,7 @@ from forwarder.api.documents.model import (
     OriginsView,
     RelayView,
 )
-from forwarder.api.documents.shares import ShareView
+from forwarder.api.documents.shares import AcceptedView, ShareView
 from forwarder.api.documents.stop import HoldView
 from forwarder.api.services import ApiServices
 from forwarder.api.state_view import StateView
@@ -57,6 +57,7 @@ class Change(Document, frozen=True):
     clients: tuple[ClientView, ...] | UnsetType = UNSET
     origins: OriginsView | UnsetType = UNSET
     shares: tuple[ShareView, ...] | UnsetType = UNSET
+    accepted: tuple[AcceptedView, ...] | UnsetType = UNSET
     log: tuple[LogLine, ...] | UnsetType = UNSET
     trouble: tuple[str, ...] | UnsetType = UNSET
     up_s: int | UnsetType = UNSET
@@ -100,10 +101,12 @@ class Watch:
         services: ApiServices,
         view: StateView,
         shares: Callable[[], tuple[ShareView, ...]] = tuple,
+        accepted: Callable[[], tuple[AcceptedView, ...]] = tuple,
     ) -> None:
         self._services = services
         self._view = view
         self._shares = shares
+        self._accepted = accepted
         self._parts: Parts = {}
         self._looked = float("-inf")
         self._asked = float("-inf")
@@ -132,6 +135,7 @@ class Watch:
             ("clients", ""): encode(view.clients()),
             ("origins", ""): encode(view.origins()),
             ("shares", ""): encode(self._shares()),
+            ("accepted", ""): encode(self._accepted()),
         }
         for relay in view.relays():
             parts["relays", relay.name] = encode(relay)

@@ -11,6 +11,7 @@ import { LogTools } from './logtools.js';
 import { Pairing } from './pairing.js';
 import { Seen } from './seen.js';
 import { Setup } from './setup.js';
+import { Accepted } from './accepted.js';
 import { Shares } from './shares.js';
 import { Toasts } from './toasts.js';
 import { Together } from './together.js';
@@ -37,6 +38,7 @@ const hold = new Hold(() => {
 const around = new Around();
 const pairing = new Pairing();
 const shares = new Shares();
+const accepted = new Accepted();
 const toasts = new Toasts();
 const together = new Together(feed, words => toasts.show(words));
 new Seen();
@@ -72,6 +74,7 @@ function draw(state, change) {
   around.draw(state, change);
   if (change.log) logTools.filter();
   shares.draw(state, change);
+  accepted.draw(state, change);
 }
 
 const met = point => t(point.registered ? 'met.here' : 'met.trouble', { url: point.url, trouble: heard(point.trouble) });

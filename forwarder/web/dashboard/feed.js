@@ -3,7 +3,7 @@
 import { enter, token } from './api.js';
 
 const MAPS = ['relays', 'devices', 'live'];
-const PARTS = ['hub', 'hold', 'clients', 'origins', 'shares'];
+const PARTS = ['hub', 'hold', 'clients', 'origins', 'shares', 'accepted'];
 const MOST_LINES = 300;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5000;
@@ -17,7 +17,7 @@ export class Feed {
   // goes;
   // `silent(ms)` when it is there and has said nothing for so long, and with 0 when it speaks again.
   constructor(changed, link, silent) {
-    this.state = { hub: null, hold: null, relays: {}, devices: {}, live: {}, clients: [], origins: null, shares: [], log: [] };
+    this.state = { hub: null, hold: null, relays: {}, devices: {}, live: {}, clients: [], origins: null, shares: [], accepted: [], log: [] };
     this.driving = false;
     this.changed = changed;
     this.link = link;

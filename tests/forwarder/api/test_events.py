@@ -52,7 +52,7 @@ async def test_first_comes_everything_then_what_is_different(house: RunningHub) 
     assert whole["whole"] is True
     assert set(whole) == {
         "whole", "hub", "hold", "relays", "devices", "live", "clients", "origins", "log",
-        "up_s", "shares",
+        "up_s", "shares", "accepted",
     }  # fmt: skip
     assert set(whole["devices"]) == {"0", "1"}
     await house.ask("PUT", "/devices/0/outputs", {"type": "Vibrate", "percent": 50})
