@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 
 from forwarder.bridges.client import BridgeClient, Refusal, told
 from forwarder.bridges.programs import POSITIONS, Performance, Slot
@@ -46,6 +46,13 @@ class Performer:
         """A word of this peer."""
         for toy in self._toys.values():
             toy.heard(peer, self.now)
+
+    def gone(self, peer: Hashable) -> None:
+        """This peer has ended: what it set going does so, too."""
+        for index, toy in self._toys.items():
+            toy.gone(peer)
+            self._again[index] = self.now
+        self.soon()
 
     async def run(self) -> None:
         """Carry out each step when it is due. Until cancelled."""

@@ -7,6 +7,7 @@ programs it was given, laid over each other. Sans-I/O, and pure functions of the
 |------------|--------|------|
 | timed      | when it was given | at `until` |
 | endless    | when it was given | when nothing was heard from `peer` for as long as `silence_s` |
+| any        |        | when `peer` has ended, where that is known |
 | any        |        | by `stop`, or by another one that says so |
 
 What a program did not mention keeps off: when a program ends, its outputs go to 0, unless another
@@ -100,6 +101,11 @@ class Performance:
     def stop(self) -> None:
         self._programs = []
         self._heard.clear()
+
+    def gone(self, peer: Hashable) -> None:
+        """This peer has ended."""
+        self._programs = [each for each in self._programs if each.peer != peer]
+        self._heard.pop(peer, None)
 
     def heard(self, peer: Hashable, now: float) -> None:
         """A word of this peer: whatever it was, it is alive."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -92,6 +94,39 @@ async def test_what_has_no_end_stops_when_the_game_has_died(apps: Apps) -> None:
     # Its silence of 1 s, and no more than 1 s for the rest.
     assert loop.time() - begun >= 1.0
     assert loop.time() - told <= 2.0
+
+
+_GAME = """
+import http.client, json, sys
+hub = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+hub.request("POST", "/command", json.dumps(
+    {"command": "Function", "action": "Vibrate:10", "timeSec": int(sys.argv[2]), "apiVer": 1}))
+print(hub.getresponse().read(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+async def test_a_game_that_is_killed_takes_its_toys_to_rest_long_before_its_silence_would(
+    tmp_path: Path, seconds: int
+) -> None:
+    section = LovenseSection(enabled=True, port=0, silence_s=60)
+    config = msgspec.structs.replace(
+        config_for(tmp_path, TOYS), bridges=BridgesSection(lovense=section)
+    )
+    async with running_hub(tmp_path, TOYS, config) as hub:
+        await hub.with_devices(2)
+        apps = Apps(hub)
+        await until(lambda: len(hub.app.hub.clients) == 1, "the bridge's client")
+        game = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _GAME, str(apps.port), str(seconds), stdin=PIPE, stdout=PIPE
+        )
+        assert game.stdout is not None
+        assert b"200" in await game.stdout.readline()
+        assert not apps.chorus.at_rest
+        game.kill()
+        await until(lambda: apps.chorus.at_rest, "rest", 10)
+        await game.wait()
 
 
 async def test_a_person_sees_mutes_and_stops_it_like_any_app(apps: Apps) -> None:

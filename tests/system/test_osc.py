@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -69,6 +71,43 @@ async def test_a_game_that_dies_takes_its_toy_to_rest(game: Game) -> None:
     begun = loop.time()
     await game.rests(5)
     assert loop.time() - begun <= 2.0  # it holds 1 s, and 1 s for the rest
+
+
+_KILLED = """
+import sys
+from pythonosc.udp_client import SimpleUDPClient
+game = SimpleUDPClient("127.0.0.1", int(sys.argv[1]))
+game.send_message(sys.argv[2], 1.0)
+print("told", flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_game_that_is_killed_takes_its_toy_to_rest_long_before_its_value_is_over(
+    tmp_path: Path,
+) -> None:
+    section = OscSection(enabled=True, port=0, hold_s=60.0)
+    config = msgspec.structs.replace(
+        config_for(tmp_path, TOYS), bridges=BridgesSection(osc=section)
+    )
+    async with running_hub(tmp_path, TOYS, config) as hub:
+        await hub.with_devices(1)
+        await until(lambda: len(hub.app.hub.clients) == 1, "the bridge's client")
+        game = Game(hub)
+        game.osc._sock.close()
+        sender = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _KILLED, str(hub.app.bridges.osc_port), TOUCH,
+            stdin=PIPE, stdout=PIPE,
+        )  # fmt: skip
+        await until(lambda: not game.toy.at_rest, "a movement", 10)
+        osc = hub.app.bridges._osc
+        assert osc is not None
+        senders = osc._senders
+        assert senders is not None
+        await until(lambda: bool(senders._programs), "its program is known", 10)
+        sender.kill()
+        await game.rests(10)
+        await sender.wait()
 
 
 async def test_a_flood_and_nonsense_hurt_nobody(game: Game) -> None:

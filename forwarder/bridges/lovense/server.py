@@ -50,6 +50,7 @@ from forwarder.bridges.lovense.commands import (
 from forwarder.bridges.lovense.toys import document, model, movable, toy_id
 from forwarder.bridges.performer import Performer
 from forwarder.bridges.programs import OutputProgram, ProgramStep
+from forwarder.bridges.senders import Senders
 from forwarder.buttplug.messages import InputType
 from forwarder.client.client import ServerGone, ServerRefused
 from forwarder.client.device import RemoteDevice
@@ -97,6 +98,7 @@ class LovenseServer:
         self._hosts = hosts
         self._allowed = frozenset(map(ipaddress.ip_address, allowed))
         self._performer: Performer | None = None
+        self._senders: Senders | None = None
         self._batteries: dict[int, tuple[float, int]] = {}
         self._setups: dict[str, tuple[tuple[float, float], ...]] = {}
         app = web.Application(client_max_size=MOST_BYTES)
@@ -108,9 +110,11 @@ class LovenseServer:
     async def run(self) -> None:
         """Serve until cancelled. Raises ConfigError if the port cannot be had."""
         self._performer = Performer(self._client, self._silence_s)
+        self._senders = Senders("tcp", self._performer.gone, self._silence_s)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._client.run(), name=f"{NAME} client")
             tasks.create_task(self._performer.run(), name=f"{NAME} steps")
+            tasks.create_task(self._senders.run(), name=f"{NAME} programs")
             tasks.create_task(self.listener.run(), name=f"{NAME} port")
 
     # --- HTTP -----------------------------------------------------------------------------------
@@ -150,7 +154,10 @@ class LovenseServer:
         headers = self._demand_admitted(request)
         peer = request.remote or ""
         try:
-            answer = await self._answer(read(await request.read()), peer)
+            said = read(await request.read())
+            if isinstance(said, Performed):
+                await self._meet(request, peer)
+            answer = await self._answer(said, peer)
         except Misunderstood as error:
             answer = {"code": error.code, "type": "error", "message": str(error)}
         except Refusal as error:
@@ -158,6 +165,12 @@ class LovenseServer:
         except web.HTTPRequestEntityTooLarge:
             answer = {"code": INVALID_COMMAND, "type": "error", "message": "that is too long"}
         return _json(answer, headers)
+
+    async def _meet(self, request: web.Request, peer: str) -> None:
+        """Know the program by the port it asks from, where it is one of this machine."""
+        port = request.transport.get_extra_info("peername") if request.transport else None
+        if is_loopback(peer) and port is not None and self._senders is not None:
+            await self._senders.met(peer, port[1])
 
     async def _old_get_toys(self, request: web.Request) -> web.Response:
         """How Lovense Connect was asked."""

@@ -76,6 +76,10 @@ class Parameters:
             del self._values[next(iter(self._values))]
         return True
 
+    def forget(self) -> None:
+        """Whoever said them has ended."""
+        self._values.clear()
+
     def levels(self, now: float) -> tuple[float, ...]:
         """The level of each rule: the highest of its parameters."""
         self._values = {

@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from forwarder.access.admission import is_loopback
@@ -18,6 +18,7 @@ from forwarder.bridges.client import BridgeClient, OpenChannel, Refusal
 from forwarder.bridges.osc.parameters import Parameters, Rule
 from forwarder.bridges.performer import Performer
 from forwarder.bridges.programs import POSITIONS, OutputProgram, ProgramStep, Slot
+from forwarder.bridges.senders import Senders
 from forwarder.buttplug.messages import OutputType
 from forwarder.client.device import RemoteDevice
 from forwarder.errors import ConfigError
@@ -83,6 +84,9 @@ class OscServer(asyncio.DatagramProtocol):
         self._parameters = Parameters([link.rule for link in links], hold_s)
         self._dirty = asyncio.Event()
         self._socket: socket.socket | None = None
+        # From where the newest value came, until it is known which program that is.
+        self._port_of_game: int | None = None
+        self._senders: Senders | None = None
         self._second = 0.0
         self._count = 0
 
@@ -116,11 +120,13 @@ class OscServer(asyncio.DatagramProtocol):
         transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=self._socket)
         self._socket = None  # the transport's
         performer = Performer(self._client, self._hold_s)
+        senders = self._senders = Senders("udp", self._ended, self._hold_s)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._client.run(self._dirty.set), name=f"{NAME} client")
                 tasks.create_task(performer.run(), name=f"{NAME} steps")
-                tasks.create_task(self._follow(performer), name=f"{NAME} levels")
+                tasks.create_task(senders.run(), name=f"{NAME} programs")
+                tasks.create_task(self._follow(performer, senders), name=f"{NAME} levels")
         finally:
             transport.close()
 
@@ -143,6 +149,8 @@ class OscServer(asyncio.DatagramProtocol):
         for timed in messages:
             if self._parameters.heard(timed.message.address, list(timed.message.params), now):
                 self._dirty.set()
+                if is_loopback(str(address[0])) and isinstance(address[1], int):
+                    self._port_of_game = address[1]
 
     def error_received(self, error: Exception) -> None:
         log.debug("OSC: %s", error)  # an answer to nothing that we sent
@@ -156,7 +164,12 @@ class OscServer(asyncio.DatagramProtocol):
 
     # --- levels ---------------------------------------------------------------------------------
 
-    async def _follow(self, performer: Performer) -> None:
+    def _ended(self, sender: Hashable) -> None:
+        """The game has ended."""
+        self._parameters.forget()
+        self._dirty.set()
+
+    async def _follow(self, performer: Performer, senders: Senders) -> None:
         while True:
             until = self._parameters.until()
             wait = None if until is None else max(0.0, until - performer.now)
@@ -171,6 +184,9 @@ class OscServer(asyncio.DatagramProtocol):
                 await performer.perform()
             except Refusal as error:
                 log.info("OSC: %s", error)
+            if self._port_of_game is not None:
+                port, self._port_of_game = self._port_of_game, None
+                await senders.met(NAME, port)
             await asyncio.sleep(1 / TICKS_HZ)
 
     def _begin(self, performer: Performer) -> None:
