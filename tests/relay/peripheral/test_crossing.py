@@ -18,6 +18,7 @@ from relay.link.messages import (
     Read,
     StopCause,
     Stopped,
+    Value,
     Write,
 )
 from relay.peripheral.actions import Cut, Dropped, RadioRefused, Taken
@@ -606,6 +607,35 @@ def test_a_silent_toy_that_goes_while_it_is_being_stopped_has_stopped_for_its_hu
     it.do(it.machine.gone(it.now, "out of range"))
     assert Stopped(7, StopCause.RADIO, number=0) in it.said
     assert it.answer(stop) == Done(stop)
+
+
+def test_a_silent_toy_whose_move_was_cut_short_may_begin_it_a_while_later() -> None:
+    it = Bench()
+    it.open(silence=True)
+    it.by_hand = True
+    it.output(on(), moves_ms=300)
+    it.wait(0.1)
+    it.do(it.machine.trigger_stop(it.now, StopCause.PAUSE))
+    it.end(Cut())
+    cut = it.now
+    it.by_hand = False
+    it.wait(STRAGGLER_S + 0.3 - 0.01)
+    assert not [each for each in it.said if isinstance(each, Stopped)]
+    it.wait(0.02)
+    assert [each for each in it.said if isinstance(each, Stopped)]
+    assert it.now == pytest.approx(cut + STRAGGLER_S + 0.31)
+
+
+def test_a_cause_that_finds_nothing_to_stop_leaves_a_read_alone() -> None:
+    it = Bench()
+    it.arm()
+    it.do(it.machine.trigger_stop(it.now, StopCause.PAUSE))
+    it.wait(1)
+    it.by_hand = True
+    it.do(it.machine.request(it.now, Read(50, 7, 3)))
+    assert not it.machine.trigger_stop(it.now, StopCause.RADIO)
+    it.end(Taken(b"55"))
+    assert it.answer(50) == Value(50, b"55")
 
 
 def test_a_position_that_is_repeated_puts_off_nothing() -> None:

@@ -1407,6 +1407,27 @@ def test_the_first_value_waits_for_its_record_and_no_stop_does() -> None:
     play(body)
 
 
+def test_each_run_is_recorded_before_its_first_value() -> None:
+    async def body(it: Rig) -> None:
+        records = 0
+
+        async def recorded() -> None:
+            nonlocal records
+            records += 1
+
+        it.around.recorded = recorded
+        it.open()
+        for run in (1, 2, 3):
+            it.renew()
+            it.output(on(5))
+            await asyncio.sleep(0.01)
+            assert records == run
+            it.stop()
+            await asyncio.sleep(0.5)
+
+    play(body)
+
+
 # --- the end of the program --------------------------------------------------------------------
 
 

@@ -31,8 +31,15 @@ def test_a_stop_is_the_same_if_all_but_running_numbers_and_slots_is(
 
 @pytest.mark.parametrize("counter", [Counter(3), Counter(0, xor_at=3)])
 def test_a_running_number_outside_of_its_packet_is_none(counter: Counter) -> None:
-    packet = Packet(1, b"off", counter=counter)
-    assert same_stop([packet], [Packet(1, b"off", counter=counter)])
+    packet = Packet(1, b"off", keys=(1,), counter=counter)
+    assert same_stop([packet], [Packet(1, b"off", keys=(2,), counter=counter)])
+
+
+def test_a_stop_of_two_packets_is_the_same_only_if_both_are() -> None:
+    other = Packet(1, b"\x00on!", response=True, keys=(1,), counter=Counter(0))
+    assert not same_stop([ONE, other], [ONE, ONE])
+    assert not same_stop([other, ONE], [ONE, ONE])
+    assert same_stop([ONE, other], [ONE, other])
 
 
 def test_a_stop_without_packets_is_no_stop_that_another_could_be() -> None:

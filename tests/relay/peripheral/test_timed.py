@@ -92,6 +92,28 @@ def test_a_late_value_is_dropped_and_a_late_off_is_carried_out_at_once() -> None
     assert it.wrote == [b"on", b"zero"]
 
 
+def test_a_value_that_is_found_almost_too_late_goes_on_and_one_behind_it_is_counted() -> None:
+    it = Timing()
+    value = it.at(0.1, on())
+    it.now += 0.1 + LATE_S - 0.000_05
+    it.do(it.machine.tick(it.now))
+    it.wait(0)
+    assert it.fate(value) == "done"
+    assert "late" not in it.machine.tally
+    for count in (1, 2):
+        assert it.fate(it.at(-2 * LATE_S, on(b"late"))) == "late"
+        assert it.machine.tally["late"] == count
+
+
+def test_two_that_are_due_at_once_leave_at_once_whatever_becomes_of_the_first() -> None:
+    it = Timing()
+    late, due = it.at(0.1, on(b"a")), it.at(0.1 + 2 * LATE_S, on(b"b", 2))
+    it.now += 0.1 + 2 * LATE_S
+    it.do(it.machine.tick(it.now))
+    it.wait(0)
+    assert (it.fate(late), it.fate(due)) == ("late", "done")
+
+
 def test_what_is_found_late_is_dropped_too_but_for_an_off() -> None:
     it = Timing()
     value, off = it.at(0.1, on()), it.at(0.1, on(b"zero", 2), off=True)
@@ -114,6 +136,7 @@ def test_what_waits_is_bounded_in_packets() -> None:
     ids = [it.at(0.1, on(b"x", n)) for n in range(TIMED_MOST)]
     assert it.fate(it.at(0.1, on(b"y", 99))) == "congested"
     assert it.fate(it.at(0.1, rest=True)) == "congested"
+    assert it.fate(it.at(-0.001, on(b"z", 77))) == "done", "what is due needs no place"
     it.wait(0.2)
     assert [it.fate(id) for id in ids] == ["done"] * TIMED_MOST
     assert it.fate(it.at(0.1, on(b"y", 99))) is None
