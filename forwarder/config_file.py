@@ -35,6 +35,8 @@ class ConfigFile:
             said = line.partition("#")[0].strip()
             if said.startswith("["):
                 table = tuple(part.strip() for part in said.strip("[]").split("."))
+                if said.startswith("[[") and table == key:
+                    return number
             name, equals, _ = said.partition("=")
             whole = (*table, *(part.strip() for part in name.split(".")))
             # Also a table in one line: link = { lan = true }

@@ -27,8 +27,12 @@ FILE: Final = "switches.json"
 _FORMAT: Final = 1
 _REMEDY: Final = "delete it: what was switched on the dashboard counts no more"
 
-SwitchKind = Literal["bool", "text", "texts", "port"]
-SettingValue = bool | int | str | tuple[str, ...]
+SwitchKind = Literal["bool", "text", "texts", "port", "groups", "stand_ins"]
+# One [[table]] of hub.toml.
+SettingTable = dict[str, str | float | list[str]]
+SettingValue = bool | int | str | tuple[str, ...] | tuple[SettingTable, ...]
+# A house has a few; each is one more device for every app.
+MOST_TABLES: Final = 16
 SwitchKey = tuple[str, ...]
 
 
@@ -109,7 +113,15 @@ SWITCHES: Final = (
         ("bridges", "mqtt", "broker"), "text", "MQTT broker",
         "Its host name. User and password stand in hub.toml.",
     ),
+    Switch(
+        ("groups",), "groups", "Groups", "Several toys that apps see as one more device.",
+    ),
+    Switch(
+        ("stand_ins",), "stand_ins", "Stand-ins",
+        "A toy that apps see as one more device, of another kind.",
+    ),
 )  # fmt: skip
+_TABLES: Final = ("groups", "stand_ins")
 _BY_NAME: Final = {switch.name: switch for switch in SWITCHES}
 
 
@@ -123,7 +135,7 @@ class Fixed:
 
 class _Kept(msgspec.Struct, frozen=True):
     version: int
-    values: dict[str, bool | int | str | list[str]]
+    values: dict[str, bool | int | str | list[str | SettingTable]]
 
 
 class Switches:
@@ -225,6 +237,10 @@ def value_of(config: Config, switch: Switch) -> SettingValue:
     found: object = config
     for part in switch.key:
         found = getattr(found, part)
+    if switch.kind in _TABLES:
+        assert isinstance(found, tuple)
+        # As JSON has it: a list is a list.
+        return tuple(msgspec.json.decode(msgspec.json.encode(each)) for each in found)
     assert isinstance(found, bool | int | str | tuple)
     return found
 
@@ -273,12 +289,18 @@ def _checked(switch: Switch, value: object) -> SettingValue:
         case "port" if isinstance(value, int) and not isinstance(value, bool):
             if 0 <= value <= 65_535:
                 return value
+        case "groups" | "stand_ins" if isinstance(value, Sequence) and not isinstance(value, str):
+            # What is in them is checked as that of hub.toml is.
+            tables = tuple(dict(each) for each in value if isinstance(each, Mapping))
+            if len(tables) == len(value) <= MOST_TABLES:
+                return tables
     wanted = {
         "bool": "on or off", "text": "a text", "texts": "a list of texts",
-        "port": "a number up to 65535",
+        "port": "a number up to 65535", "groups": f"a list of {MOST_TABLES} groups at most",
+        "stand_ins": f"a list of {MOST_TABLES} stand-ins at most",
     }  # fmt: skip
     raise ConfigError(f"{switch.label} is {wanted[switch.kind]}.")
 
 
-def _plain(value: SettingValue) -> bool | int | str | list[str]:
+def _plain(value: SettingValue) -> bool | int | str | list[str | SettingTable]:
     return list(value) if isinstance(value, tuple) else value

@@ -9,7 +9,7 @@ import pytest
 
 from forwarder.cli import parser
 from forwarder.commands.program.run import started
-from forwarder.config import Config
+from forwarder.config import Config, GroupSection, StandIn
 from forwarder.config_file import read
 from forwarder.errors import ConfigError
 from forwarder.switches import FILE, SWITCHES, Fixed, Switches, value_of
@@ -24,7 +24,10 @@ def test_each_switch_is_a_key_of_the_configuration_and_an_option_that_exists() -
     help_ = parser(whole=True).format_help() + _help("run")
     for switch in SWITCHES:
         value = value_of(Config(), switch)
-        kinds = {"bool": bool, "text": str, "texts": tuple, "port": int}
+        kinds = {
+            "bool": bool, "text": str, "texts": tuple, "port": int, "groups": tuple,
+            "stand_ins": tuple,
+        }  # fmt: skip
         assert isinstance(value, kinds[switch.kind]), switch.name
         assert switch.option in help_, switch.name
         assert switch.label
@@ -51,6 +54,43 @@ def test_a_switch_is_kept_and_counts_from_the_next_start(tmp_path: Path) -> None
         assert config.link.https_port == 0
         assert again.any
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+
+def test_groups_and_stand_ins_are_kept_as_tables(tmp_path: Path) -> None:
+    switches = made(tmp_path)
+    groups = [{"name": "Both", "devices": ["0", "Lovense *"]}]
+    stand_ins = [{"device": "1", "role": "vibrator", "low": 0.2, "high": 0.8}]
+    assert switches.change({"groups": groups, "stand_ins": stand_ins})
+    for again in (switches, made(tmp_path)):
+        config = again.config()
+        assert config.groups == (GroupSection("Both", ("0", "Lovense *")),)
+        assert config.stand_ins == (StandIn("1", "vibrator", 0.2, 0.8),)
+        by_name = {switch.name: switch for switch in SWITCHES}
+        assert value_of(config, by_name["groups"]) == (groups[0],)
+    assert switches.change({"groups": []})
+    assert made(tmp_path).config().groups == ()
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        "Both", [3], [{}], [{"name": ""}], [{"name": "a", "devices": 3}], [{"name": "a", "b": 1}],
+        [{"name": "a"}] * 17,
+    ],
+)  # fmt: skip
+def test_a_group_that_makes_no_sense_changes_nothing(tmp_path: Path, groups: object) -> None:
+    switches = made(tmp_path)
+    with pytest.raises(ConfigError):
+        switches.change({"groups": groups})
+    assert not switches.any
+    assert not (tmp_path / FILE).exists()
+
+
+def test_groups_in_the_file_are_fixed_there(tmp_path: Path) -> None:
+    switches = made(tmp_path, "name = 'a'\n[[groups]]\nname = 'Both'\n")
+    assert switches.fixed["groups"] == Fixed(str(tmp_path / "hub.toml"), 2)
+    with pytest.raises(ConfigError, match="line 2"):
+        switches.change({"groups": []})
 
 
 @pytest.mark.parametrize(

@@ -65,3 +65,61 @@ async def _shows(page: Page, shown: str, wanted: str) -> None:
                 if await page.evaluate(shown) == wanted:
                     return
             await asyncio.sleep(0.05)
+
+
+async def test_a_group_and_a_stand_in_are_made_with_the_mouse_and_are_there_after_the_start(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    client, link = free_ports(2)
+    config = tmp_path / "hub.toml"
+    config.write_text(
+        f"[clients]\nport = {client}\n[link]\nport = {link}\nhttps_port = 0\n[radio]\n"
+        "simulate = ['Lovense Hush', 'Lovense Edge']\n"
+    )
+    hub = Program(
+        "forwarder",
+        ["run", "--state", str(tmp_path / "s"), "--config", str(config)],
+        tmp_path,
+        "hub",
+    )
+    await hub.start()
+    try:
+        await hub.until_said("Relays, dashboard")
+        page = await browser.page(f"http://127.0.0.1:{link}/")
+        await _shows(page, "String(document.getElementById('board')?.hidden)", "false")
+        await page.click("#scan")
+        count = "String(document.querySelectorAll('.device h3').length)"
+        await _shows(page, count, "2")
+        await page.click("#setup-open")
+        await page.until("document.getElementById('setup').open")
+        group, stand_in = "#setup-groups", "#setup-stand_ins"
+        await page.click(f"{group} summary")
+        await page.evaluate(f"document.querySelector('{group} input[type=text]').value = 'Both'")
+        for number in (1, 2):
+            await page.click(f"{group} fieldset label:nth-of-type({number}) input")
+        await page.click(f"{group} details > button")
+        await page.click(f"{stand_in} summary")
+        await page.click(f"{stand_in} details > button")
+        await page.evaluate("window.before = 'this page'; 0")
+        await page.click("#setup-save")
+        await page.until("document.getElementById('sure').open")
+        await page.click("#sure-yes")
+        await until(lambda: hub.text.count("Relays, dashboard") == 2, "the second start")
+        # The page loads itself anew, once.
+        await _shows(page, "String(window.before ?? document.readyState)", "complete")
+        await _shows(page, "String(document.getElementById('board')?.hidden)", "false")
+        await page.click("#scan")
+        await _shows(page, count, "4")
+        names = "[...document.querySelectorAll('.device h3')].map(one => one.textContent).sort()"
+        shown = await page.evaluate(names)
+        assert "Both" in shown
+        # It is named by what it is, and can be ended there.
+        await page.click("#setup-open")
+        await page.until("document.getElementById('setup').open")
+        said = await page.evaluate(f"document.querySelector('{group} .tables').innerText")
+        assert "Both: all devices" in said
+        await page.click(f"{group} .tables button")
+        assert await page.evaluate(f"document.querySelector('{group} .tables').innerText") == ""
+        await page.close()
+    finally:
+        await hub.end()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from forwarder.api.documents.base import Document, RequestBody
 
-SwitchValue = bool | int | str | list[str]
+SwitchValue = bool | int | str | list[str | dict[str, str | float | list[str]]]
 
 
 class SwitchView(Document, frozen=True):
-    """`kind`: bool, text, texts or port. `fixed`: who has decided it instead, with the line if that
+    """`kind`: bool, text, texts, port, groups or stand_ins; of the last two each entry is a table
+    as in hub.toml. `fixed`: who has decided it instead, with the line if that
     is a file; null if nobody has."""
 
     name: str

@@ -42,7 +42,7 @@ const accepted = new Accepted();
 const toasts = new Toasts();
 const together = new Together(feed, words => toasts.show(words));
 new Seen();
-new Setup();
+new Setup(() => feed.state.devices);
 new Doctor();
 const logTools = new LogTools();
 

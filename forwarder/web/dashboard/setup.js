@@ -2,10 +2,13 @@
 
 import { call } from './api.js';
 import { $, show, sure, text, warn } from './dom.js';
+import { Tables, isTables } from './virtuals.js';
 import { heard, t } from './words.js';
 
 export class Setup {
-  constructor() {
+  // `devices()`: those that are here, by index.
+  constructor(devices) {
+    this.devices = devices;
     this.fields = new Map();
     for (const id of ['setup-open', 'setup-here']) $(id).onclick = () => this.open();
     $('setup-close').onclick = () => $('setup').close();
@@ -35,6 +38,7 @@ export class Setup {
 
   row(known, canChange) {
     const row = document.createElement('li');
+    if (isTables(known.kind)) return this.tables(row, known, canChange);
     const label = document.createElement('label');
     const field = document.createElement('input');
     const hint = document.createElement('p');
@@ -60,6 +64,19 @@ export class Setup {
       label.append(heard(known.label), field);
     }
     row.append(label, hint);
+    this.fields.set(known.name, { known, field });
+    return row;
+  }
+
+  tables(row, known, canChange) {
+    const heading = document.createElement('h3');
+    const hint = document.createElement('p');
+    heading.textContent = heard(known.label);
+    hint.className = 'hint';
+    hint.textContent = known.fixed === null ? heard(known.hint) : t('setup.fixed', { by: known.fixed });
+    const field = new Tables(known, this.devices(), known.fixed !== null || !canChange);
+    row.id = `setup-${known.name}`;
+    row.append(heading, hint, field.node);
     this.fields.set(known.name, { known, field });
     return row;
   }
@@ -93,6 +110,7 @@ export class Setup {
 }
 
 function read(kind, field) {
+  if (isTables(kind)) return field.value;
   if (kind === 'bool') return field.checked;
   const written = field.value.trim();
   if (kind === 'texts') return written.split(',').map(each => each.trim()).filter(Boolean);
