@@ -24,7 +24,6 @@ from relay.link.messages import (
     Debts,
     Disconnect,
     Done,
-    Driven,
     ErrorCode,
     Failed,
     Forget,
@@ -57,6 +56,7 @@ from relay.radio.base import Radio, RadioError, TellsWhatToysDo, toys_run_on, wa
 from relay.radio.scanner import Scanner
 from relay.supervision.supervisor import Supervisor, outlives_its_relay, unsupervised
 from relay.wearer.audit import Audit
+from relay.wearer.shown import WearersView
 from relay.wearer.state import WearerState
 from relay.wearer.status import AgentStatus, PeripheralStatus
 
@@ -106,7 +106,7 @@ class Agent:
         # Where the hub is to be found: whoever dials it keeps that.
         self.on_places: Callable[[Places], None] = lambda places: None
         self._line: LinkDriver | None = None
-        self._driven: dict[int, Driven] = {}
+        self.shown = WearersView(self._tell)
         self._started = asyncio.Event()
         self._closing = asyncio.Event()
         self._unlinked = asyncio.Event()
@@ -177,7 +177,7 @@ class Agent:
             # First of all, and without waiting for anything: the stops are under way.
             self._table.abandon()
             self._scanner.want(False)
-            self._driven.clear()
+            self.shown.clear()
             self._line = None
             self._unlinked.set()
 
@@ -198,10 +198,11 @@ class Agent:
             peripherals=tuple(self._peripheral_status(each) for each in self._table),
             counters=dict(self._context.tally),
             debts=self._table.chaser.items(),
+            guests=self.shown.guests,
         )
 
     def _peripheral_status(self, each: Peripheral) -> PeripheralStatus:
-        driven = self._driven.get(each.p) if each.bound else None
+        driven = self.shown.driven.get(each.p) if each.bound else None
         gate = each.gate
         state, running = gate.state.value, gate.active
         radio = self._radio
@@ -298,10 +299,10 @@ class Agent:
                 self._scanner.want(message.on)
             case Places():
                 self.on_places(message)
-            case Status():
-                self._driven = {item.peripheral: item for item in message.items}
-            case Interests() | GuestList() | Welcome() | Bye():
-                pass  # the first two are for relays that say so; the others belong to the line
+            case Status() | GuestList():
+                self.shown.heard(message)
+            case Interests() | Welcome() | Bye():
+                pass  # the first is for relays that say so; the others belong to the line
 
     def _may_drive(self, line: LinkDriver, message: Output | Write, peripheral: Peripheral) -> bool:
         """Whether this still may set something going: a stop may have been pressed behind it that

@@ -32,6 +32,8 @@ WORDS = (
     Word("pause", "stop everything until resume", "relay.commands.wearer"),
     Word("resume", "let things run again", "relay.commands.wearer"),
     Word("stop", "emergency stop, until resume", "relay.commands.wearer"),
+    Word("allow", "a guest of a share may drive", "relay.commands.wearer"),
+    Word("end", "a guest drives no more", "relay.commands.wearer"),
     Word("forget", "a missing device is off: look no more", "relay.commands.wearer"),
     Word("autostart", "start the relay whenever you log in", "relay.commands.autostart"),
     Word("completion", "what a shell needs to complete these words", "relay.commands.words"),

@@ -70,6 +70,8 @@ class AgentConfig:
     audit: Path | None = None
     records: Path | None = None
     locks: Path | None = None
+    # Whether the person beside it has commands of its own; a hub's own radios have the hub's.
+    commands: bool = False
 
 
 def load(path: Path) -> FileConfig:
@@ -96,6 +98,7 @@ def agent_config(
     """
     ceilings = tuple(Ceiling(c.level, c.output, c.address) for c in file.ceiling)
     config = AgentConfig(
+        commands=True,
         ceilings=ceilings,
         max_run_s=file.max_run_s,
         state=None if state is None else state / "wearer.json",

@@ -22,6 +22,7 @@ def greeting(
             "scan",
             "status",
             "places",
+            *(("guests",) if config.commands else ()),
             "timed",
             *(("supervised",) if supervised else ()),
         ),

@@ -12,6 +12,7 @@ from relay.agent import Agent
 from relay.link.messages import Debt, RadioPart
 from relay.link.names import neutralise
 from relay.terminal import can_draw, time_format
+from relay.wearer.shown import guest_line
 from relay.wearer.status import AgentStatus, PeripheralStatus
 
 # How often (s) the picture is renewed: a glance takes longer.
@@ -90,6 +91,7 @@ def picture(status: AgentStatus, trouble: str) -> list[str]:
     lines = [f"{neutralise(status.name)}: {hub}; {will}{radio}"]
     lines += [f"  {_part(each)}" for each in status.radio.parts]
     lines += [f"  {_device(each)}" for each in status.peripherals]
+    lines += [f"  {guest_line(each)}" for each in status.guests]
     return lines + [f"  {_debt(each)}" for each in status.debts]
 
 

@@ -1,7 +1,9 @@
 """The local control socket of a running relay, for the wearer's commands and for buttons.
 
-JSON lines: {"do": "pause"} → {"ok": true, "status": {…}}; "do" is status, pause, resume, stop or
-forget; the last one needs the "address" of a device that may be running, or its name.
+JSON lines: {"do": "pause"} → {"ok": true, "status": {…}}; "do" is status, pause, resume, stop,
+forget, allow or end. `forget` needs the "address" of a device that may be running, or its name;
+`allow` and `end` are about guests: there it is the name of a share, "NAME NUMBER" for one of
+several, "" for all.
 A Unix socket in the state folder that only this user can open; where there are none (Windows), a
 loopback TCP port with a key, both in a file of the state folder, and proofs in both directions
 (relay.link.files.proof): whoever takes the port of a relay that was killed is told nothing.
@@ -42,7 +44,7 @@ STOPPED_S = 2.0
 # What the asking side waits (s): the above, and a busy machine.
 ANSWER_S = 5.0
 
-ControlCommand = Literal["status", "pause", "resume", "stop", "forget"]
+ControlCommand = Literal["status", "pause", "resume", "stop", "forget", "allow", "end"]
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -204,6 +206,9 @@ class Control:
                     return ControlAnswer(
                         False, f"nothing called {quoted(request.address)} is looked for"
                     )
+            case "allow" | "end":
+                if not agent.shown.answer(request.address, allow=request.do == "allow"):
+                    return ControlAnswer(False, _nobody(request))
             case "status" | "challenge":
                 pass
         return ControlAnswer(True, stopped=stopped, status=agent.status())
@@ -213,6 +218,11 @@ class Control:
         debts = self._agent.status().debts
         named = [each for each in debts if called in (each.address, each.name)]
         return len(named) == 1 and self._agent.forget(named[0].address)
+
+
+def _nobody(request: ControlRequest) -> str:
+    who = f"guest called {quoted(request.address)}" if request.address else "guest"
+    return f"no {who} is waiting" if request.do == "allow" else f"no {who} is here"
 
 
 class _Guard:

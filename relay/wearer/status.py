@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relay.link.messages import Debt, Driven, RadioInfo
+from relay.link.messages import Debt, Driven, GuestHere, RadioInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class PeripheralStatus:
 @dataclass(frozen=True, slots=True)
 class AgentStatus:
     """What a person at the relay sees. `hub`: None without a link. `debts`: what may be running,
-    is not connected, and is looked for. `unkept`: why the wearer's switch is lost at a restart."""
+    is not connected, and is looked for. `unkept`: why the wearer's switch is lost at a restart.
+    `guests`: who is here by a share of what this relay has."""
 
     name: str
     hub: str | None
@@ -38,3 +39,4 @@ class AgentStatus:
     counters: dict[str, int]
     debts: tuple[Debt, ...] = ()
     unkept: str = ""
+    guests: tuple[GuestHere, ...] = ()

@@ -27,6 +27,9 @@ from relay.link.messages import (
     Echo,
     ErrorCode,
     Failed,
+    GuestAnswer,
+    GuestHere,
+    GuestList,
     Held,
     Hello,
     Packet,
@@ -852,3 +855,23 @@ def test_a_device_is_shown_by_the_name_that_it_advertised() -> None:
         assert device.name == it.toy().advertisement.name
 
     play(body)
+
+
+def test_a_relay_with_commands_shows_guests_and_a_hubs_own_radios_leave_that_to_the_hub() -> None:
+    guest = GuestHere("Marie", 1, waits=True)
+
+    async def main() -> None:
+        async with bed(config=AgentConfig("attic", commands=True)) as it:
+            assert "guests" in (await it.hub.hear(Hello)).capabilities
+            it.hub.tell(GuestList((guest,)))
+            await asyncio.sleep(0.01)
+            assert it.agent.status().guests == (guest,)
+            assert it.agent.shown.answer("Marie", allow=True) == 1
+            assert await it.hub.hear(GuestAnswer) == GuestAnswer("Marie", 1, True)
+            await it.channel.close()
+            await asyncio.sleep(0.01)
+            assert it.agent.status().guests == ()
+        async with bed() as it:
+            assert "guests" not in (await it.hub.hear(Hello)).capabilities
+
+    run_virtual(main())

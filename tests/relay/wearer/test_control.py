@@ -17,7 +17,9 @@ from relay.debts.record import Record
 from relay.errors import ControlError, UsageError
 from relay.link.files import proof
 from relay.link.files.keys import write_private
+from relay.link.messages import FromRelay, GuestAnswer, GuestHere, GuestList
 from relay.wearer.control import MOST_CLIENTS, MOST_REQUEST_BYTES, Control, ControlCommand, ask
+from relay.wearer.shown import WearersView
 from tests.doubles.radio import RecordingRadio
 
 
@@ -48,6 +50,27 @@ def places(state: Path) -> list[Path]:
 
 async def tell(state: Path, do: ControlCommand) -> object:
     return await asyncio.to_thread(ask, state, do)
+
+
+async def test_guests_are_shown_allowed_and_ended(state: Path) -> None:
+    guest = GuestHere("Marie", 1, "Firefox", waits=True)
+    async with running(state) as agent:
+        said: list[FromRelay] = []
+        agent.shown = WearersView(said.append)
+        agent.shown.heard(GuestList((guest,)))
+        answer = await asyncio.to_thread(ask, state, "status")
+        assert answer.status is not None
+        assert answer.status.guests == (guest,)
+        await asyncio.to_thread(ask, state, "allow", "Marie")
+        await asyncio.to_thread(ask, state, "end", "Marie 1")
+        await asyncio.to_thread(ask, state, "end")
+        allows = [message.allow for message in said if isinstance(message, GuestAnswer)]
+        assert allows == [True, False, False]
+        agent.shown.clear()
+        with pytest.raises(ControlError, match="no guest called 'Marie' is waiting"):
+            await asyncio.to_thread(ask, state, "allow", "Marie")
+        with pytest.raises(ControlError, match="no guest is here"):
+            await asyncio.to_thread(ask, state, "end")
 
 
 async def test_a_missing_device_is_forgotten_by_its_address_or_its_name(state: Path) -> None:
