@@ -23,7 +23,7 @@ INDEXES = tuple(sorted(WEB.glob("*/index.html")))
 # The phone's modules below its page speak with the hub, in English.
 SPEAKING = (
     *sorted(WEB.glob("dashboard/*.js")),
-    *(WEB / "remote" / f"{name}.js" for name in ("page", "controls", "curve", "texts", "player")),
+    *(WEB / "remote" / f"{name}.js" for name in ("page", "controls", "texts", "player")),
     *(WEB / "relay" / f"{name}.js" for name in ("page", "ui", "guests", "texts")),
     *sorted(WEB.glob("play/*.js")),
 )

@@ -9,6 +9,7 @@ import { Feed, UNKNOWN_TOKEN } from './feed.js';
 import { Hold } from './hold.js';
 import { LogTools } from './logtools.js';
 import { Pairing } from './pairing.js';
+import { Playing } from './playing.js';
 import { Seen } from './seen.js';
 import { Setup } from './setup.js';
 import { Accepted } from './accepted.js';
@@ -29,11 +30,13 @@ let changes = {};
 start($('language'), () => location.reload());
 
 const feed = new Feed(changed, link, silent);
-const devices = new Devices(feed);
+const playing = new Playing(feed);
+const devices = new Devices(feed, device => playing.open(device));
 const hold = new Hold(() => {
   feed.release();
   devices.rest();
   together.rest();
+  playing.rest();
 });
 const around = new Around();
 const pairing = new Pairing();
@@ -69,7 +72,8 @@ function draw(state, change) {
   if (change.hold) hold.draw(state.hold, !state.hub);
   if (change.devices || change.live || change.relays || change.whole) devices.draw(state);
   if (change.devices || change.whole) together.draw(state);
-  if (change.hold && state.hold?.mode) together.rest();
+  if (change.hold && state.hold && state.hold.mode !== 'free') together.rest();
+  if (change.devices || change.whole) playing.draw(state);
   toasts.draw(state, change);
   around.draw(state, change);
   if (change.log) logTools.filter();

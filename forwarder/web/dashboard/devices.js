@@ -5,6 +5,7 @@ import { $, attribute, keyed, klass, say, show, stamp, sure, text, warn } from '
 import { draw, hue } from './pictures.js';
 import { Spark } from './spark.js';
 import * as figures from './figures.js';
+import { playable } from './playing.js';
 import { heard, t } from './words.js';
 
 // A hand on a slider makes up to a hundred events a second; the hub wants the newest of some.
@@ -13,8 +14,10 @@ const DRIVE_EVERY_MS = 50;
 const COMPACT = 8;
 
 export class Devices {
-  constructor(feed) {
+  // `play(device)`: the person wants patterns for it.
+  constructor(feed, play) {
     this.feed = feed;
+    this.play = play;
     this.sparks = new Map();
     this.first = new Set();
     setInterval(() => this.sample(), 1000);
@@ -50,6 +53,7 @@ export class Devices {
       attribute(event.currentTarget, 'aria-expanded', `${card.classList.contains('open')}`);
     };
     card.querySelector('.stop-one').onclick = () => this.stop(card);
+    card.querySelector('.play').onclick = () => this.play(card.device);
     card.querySelector('.drive').onclick = event => this.testDrive(card, event.currentTarget);
     card.querySelector('.settings').onclick = event => this.settings(card, event.currentTarget);
     card.querySelector('.deny').onclick = () => this.deny(card);
@@ -95,7 +99,7 @@ export class Devices {
     card.style.setProperty('--hue', hue(device.index));
     attribute(card.querySelector('.more'), 'aria-label', t('more.of', { name: device.shown_name }));
     text(card.querySelector('.source'), `${t('device.at', { source: device.source })}${pinned(device)}`);
-    for (const name of ['stop-one', 'drive', 'settings']) {
+    for (const name of ['stop-one', 'play', 'drive', 'settings']) {
       attribute(card.querySelector(`.${name}`), 'aria-label', t(`${name}.of`, { name: device.shown_name }));
     }
     const outputs = device.features.flatMap(feature =>
@@ -106,6 +110,7 @@ export class Devices {
     keyed(card.querySelector('.outputs'), entries, (_, one) => this.output(card, one), () => {});
     show(card.querySelector('.none'), entries.length === 0);
     show(card.querySelector('.drive'), entries.length > 0);
+    show(card.querySelector('.play'), playable(device).length > 0);
   }
 
   output(card, { feature, type, output, label }) {

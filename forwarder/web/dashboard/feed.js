@@ -102,8 +102,9 @@ export class Feed {
     return true;
   }
 
-  drive(device, feature, type, steps) {
-    this.driving = this.say({ t: 'drive', device, feature, type, steps, duration_ms: 500 });
+  // `ms`: how long a position takes to get there.
+  drive(device, feature, type, steps, ms = 500) {
+    this.driving = this.say({ t: 'drive', device, feature, type, steps, duration_ms: ms });
     return this.driving;
   }
 
