@@ -18,7 +18,8 @@ from relay.link.tasks.cancellation import apart
 log = logging.getLogger(__name__)
 
 # Pauses (s) between attempts: any time up to a bound that doubles ("full jitter"), so that the
-# relays of a hub that restarts do not come back all at once. A person waits 10 s at most.
+# relays of a hub that restarts do not come back all at once; and never more than twice the time that
+# it has been away, however the dice fell. A person waits 10 s at most.
 PAUSE_FIRST_S = 0.5
 PAUSE_MOST_S = 10.0
 # Never less (s), however the dice fall: a hub that hangs up at once is dialed ten times a second.
@@ -58,6 +59,7 @@ class Uplink:
         ends in another attempt."""
         loop = asyncio.get_running_loop()
         bound = PAUSE_FIRST_S
+        away = loop.time()
         hasty = False
         while not self._agent.closing:
             started = loop.time()
@@ -79,12 +81,13 @@ class Uplink:
                     self._report("the hub closed the link")
             good = loop.time() - started >= GOOD_S
             if good:
-                bound = PAUSE_FIRST_S
+                bound, away = PAUSE_FIRST_S, loop.time()
             # Twice in a row only after a good link: where everything falls silent, that is no use.
             hasty = silent and (good or not hasty)
             if hasty:
                 continue
-            await asyncio.sleep(max(PAUSE_LEAST_S, self._chance(0, bound)))
+            most = min(bound, max(PAUSE_FIRST_S, 2 * (loop.time() - away)))
+            await asyncio.sleep(max(PAUSE_LEAST_S, self._chance(0, most)))
             bound = min(bound * 2, PAUSE_MOST_S)
 
     async def _link(self) -> None:

@@ -88,6 +88,15 @@ def test_pauses_double_up_to_ten_seconds_and_it_never_gives_up() -> None:
     assert len(pauses) > 50
 
 
+def test_short_pauses_by_chance_do_not_make_the_next_ones_long() -> None:
+    pauses = dials(Hub(), 20, chance=0.25)
+    away = 0.0
+    for pause in pauses:
+        assert pause <= max(0.5, 2 * away) * 0.25 + 0.01
+        away += pause
+    assert away > 15
+
+
 def test_the_jitter_is_full_but_for_a_least_pause() -> None:
     assert min(dials(Hub(), 10, chance=0.0)) >= PAUSE_LEAST_S
 
