@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -14,6 +15,8 @@ from relay.terminal import can_draw
 
 # Often enough to look live, seldom enough to be read and to cost nothing.
 REFRESH_S = 0.5
+# Of a processor, at most.
+MOST_SHARE = 0.05
 
 
 class HubConsole:
@@ -28,16 +31,19 @@ class HubConsole:
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
+            began = time.perf_counter()
             lines = list(self._lines())
             if lines != self._shown:
                 self._show(lines)
-            await asyncio.sleep(REFRESH_S)
+            # A house of thousands is shown less often: this is for nobody's toy.
+            await asyncio.sleep(max(REFRESH_S, (time.perf_counter() - began) / MOST_SHARE))
 
     def _show(self, lines: list[str]) -> None:
         if self._live and self._shown:
             # Up to where the last block began, and clear to the end of the screen.
             self._stream.write(f"\x1b[{len(self._shown)}F\x1b[J")
-        news = lines if self._live else [line for line in lines if line not in self._shown]
+        known = set(self._shown)
+        news = lines if self._live else [line for line in lines if line not in known]
         for line in news:
             self._stream.write(line + "\n")
         self._stream.flush()

@@ -18,8 +18,8 @@ from relay.link.tasks.cancellation import apart
 log = logging.getLogger(__name__)
 
 # Pauses (s) between attempts: any time up to a bound that doubles ("full jitter"), so that the
-# relays of a hub that restarts do not come back all at once; and never more than twice the time that
-# it has been away, however the dice fell. A person waits 10 s at most.
+# relays of a hub that restarts do not come back all at once; and never more than twice the time
+# that it has been away, however the dice fell. A person waits 10 s at most.
 PAUSE_FIRST_S = 0.5
 PAUSE_MOST_S = 10.0
 # Never less (s), however the dice fall: a hub that hangs up at once is dialed ten times a second.

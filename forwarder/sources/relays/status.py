@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
@@ -14,6 +14,8 @@ from relay.link.messages import Driven, Status
 
 # Twice a second at most, says the link; a person does not read faster.
 EVERY_S = 0.5
+# Relays looked at in one pass of the loop: with five toys each, 2 ms.
+AT_ONCE = 50
 # Names on the link are at most so long.
 _MAX_NAME = 128
 
@@ -33,13 +35,22 @@ class RelayStatus:
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
-            self.tell()
+            relays = tuple(self._relays.relays.values())
+            told: dict[RelayLink, tuple[Driven, ...]] = {}
+            for first in range(0, len(relays), AT_ONCE):
+                told |= self._tell(relays[first : first + AT_ONCE])
+                await asyncio.sleep(0)  # everybody else has a turn
+            self._told = told
             await asyncio.sleep(EVERY_S)
 
     def tell(self) -> None:
         """Send what has changed since the last time."""
+        self._told = self._tell(tuple(self._relays.relays.values()))
+
+    def _tell(self, relays: Sequence[Relay]) -> dict[RelayLink, tuple[Driven, ...]]:
+        """Send what has changed since the last time; returns what they know now."""
         told: dict[RelayLink, tuple[Driven, ...]] = {}
-        for relay in self._relays.relays.values():
+        for relay in relays:
             link = relay.link
             if link is None or link.ended is not None or "status" not in relay.hello.capabilities:
                 continue
@@ -48,7 +59,7 @@ class RelayStatus:
             if self._told.get(link) != items:
                 trip_ms = link.session.round_trip_ms or 0.0
                 link.tell(Status(items, rtt_us=int(trip_ms * 1000)))
-        self._told = told
+        return told
 
     def _items(self, relay: Relay) -> list[Driven]:
         items = []

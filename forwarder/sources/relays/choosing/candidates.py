@@ -20,13 +20,15 @@ R = TypeVar("R", bound=Named)
 # As many as a sighting remembers. With a thousand relays those that never heard a toy are no news
 # about it, and judging them all for each of five thousand toys takes minutes.
 MOST: Final = RELAYS
+# Of those that never heard it, in a house of more than that: so that it is waited for others.
+OTHERS: Final = 3
 
 
 def candidates(
     relays: Mapping[str, R], sighting: Sighting, pins: Pins, keeper: str | None = None
 ) -> Iterator[tuple[str, R]]:
     """Key and relay. Where there are more than MOST: those that have heard the toy, that a person
-    has decided about or that is its `keeper`, and then others, up to MOST."""
+    has decided about or that is its `keeper`, and a few others."""
     if len(relays) <= MOST:
         yield from relays.items()
         return
@@ -37,8 +39,5 @@ def candidates(
     )
     keys = dict.fromkeys((*sighting.seen, sighting.last, keeper, *pins.by_key(address), *named))
     chosen = {key: relays[key] for key in keys if key is not None and key in relays}
-    for key, relay in islice(relays.items(), MOST):
-        if len(chosen) >= MOST:
-            break
-        chosen[key] = relay
+    chosen |= islice(relays.items(), OTHERS)
     yield from chosen.items()
