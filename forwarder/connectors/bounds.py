@@ -117,6 +117,13 @@ MEETING_VISITS_S: Final = 10.0
 MEETING_BURST: Final = 64
 MEETING_VISITS_DERIVED_S: Final = 2.0
 MEETING_BURST_DERIVED: Final = 16
+# Of those, for one network as the meeting point states it: a relay asks once and is here, and two
+# phones behind one address that lose each other's link ask a few times. It only narrows: whoever
+# states a new address for each visitor has the bounds above.
+MEETING_VISITS_EACH_S: Final = 1.0
+MEETING_BURST_EACH: Final = 16
+# Networks whose visits are counted; of more, the one that asked longest ago begins anew.
+MEETING_NETWORKS: Final = 512
 
 # --- deadlines ----------------------------------------------------------------------------------
 

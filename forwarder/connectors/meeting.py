@@ -22,17 +22,10 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from forwarder.clients.budget import Budget
 from forwarder.connectors.base import serve
-from forwarder.connectors.bounds import (
-    MEETING_BURST,
-    MEETING_BURST_DERIVED,
-    MEETING_VISITS_DERIVED_S,
-    MEETING_VISITS_S,
-    Purpose,
-)
+from forwarder.connectors.bounds import Purpose
 from forwarder.connectors.doors import Doors, Place
-from forwarder.connectors.meeting_ids import MOST, MeetingIds, OnMeetingVisit
+from forwarder.connectors.meeting_ids import MeetingCalls, MeetingIds, OnMeetingVisit
 from forwarder.connectors.websocket_client import STABLE_S, Backoff, TlsTrust
 from forwarder.errors import ConfigError
 from relay.link.bounds import HEARTBEAT_S, REGISTRATION_FRAME_BYTES
@@ -110,7 +103,7 @@ class MeetingPoint:
         self._key = key
         self._doors = doors
         self._ids = ids or MeetingIds(key.public)
-        self._visits: dict[str, Budget] = {}
+        self._calls = MeetingCalls(self._id)
         self._tls = tls
         self._backoff = backoff
         self._ping_s = ping_s
@@ -221,7 +214,7 @@ class MeetingPoint:
     ) -> None:
         """Somebody asks for this hub: a place first, then a socket."""
         loop = asyncio.get_running_loop()
-        if not self._may_call(visitor.id, loop.time()):
+        if not self._calls.may(visitor.id, visitor.address, loop.time()):
             log.debug("%s: asked for more often than this hub dials", self.origin)
             return
 
@@ -244,21 +237,6 @@ class MeetingPoint:
             place.leave()
 
         task.add_done_callback(gone)
-
-    def _may_call(self, id: str, now: float) -> bool:
-        """Count one dialing for `id`; False if there were too many lately."""
-        if len(self._visits) > 2 * MOST:
-            self._visits.clear()  # of those that have ended; nobody adds and ends as fast as that
-        budget = self._visits.get(id)
-        if budget is None:
-            own = id == self._id
-            rate = MEETING_VISITS_S if own else MEETING_VISITS_DERIVED_S
-            burst = MEETING_BURST if own else MEETING_BURST_DERIVED
-            budget = self._visits[id] = Budget(rate, burst, now)
-        if budget.left(now) < 1:
-            return False
-        budget.spend(1, now)
-        return True
 
     async def _receive(self, visitor: Visitor, place: Place, handler: OnMeetingVisit) -> None:
         try:

@@ -1,4 +1,5 @@
-"""`MeetingIds`: what a hub answers to at its meeting points beside its own id.
+"""`MeetingIds`: what a hub answers to at its meeting points beside its own id. `MeetingCalls`: how
+often it dials for those who come.
 
 Each further id is made of the hub's key and a seed, and has a handler of its own, so that whoever
 knows one knows no other, and an ended one is dead: nobody who comes by it is joined any more.
@@ -6,8 +7,20 @@ knows one knows no other, and an ended one is dead: nobody who comes by it is jo
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 
+from forwarder.clients.budget import Budget
+from forwarder.connectors.bounds import (
+    MEETING_BURST,
+    MEETING_BURST_DERIVED,
+    MEETING_BURST_EACH,
+    MEETING_NETWORKS,
+    MEETING_VISITS_DERIVED_S,
+    MEETING_VISITS_EACH_S,
+    MEETING_VISITS_S,
+)
+from forwarder.connectors.doors import network_of
 from forwarder.errors import ConfigError
 from relay.link.channel import Channel
 from relay.link.security.meeting import Answer, Ended, HubWish, derived_id
@@ -18,6 +31,47 @@ SettleVisit = Callable[[Hashable | None], bool]
 OnMeetingVisit = Callable[[Channel, SettleVisit], Awaitable[None]]
 # As many as a meeting point takes of one hub (`derived_each` in forwarder/meet/bounds.py).
 MOST = 64
+
+
+class MeetingCalls:
+    """How often a hub with the id `own` dials a meeting point for visitors: by the id that they
+    come by, and by the network that they come from. The network is the meeting point's word, and
+    only ever narrows: without it there would be as many of each id."""
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+        self._by_id: dict[str, Budget] = {}
+        self._by_network: OrderedDict[str, Budget] = OrderedDict()
+
+    def may(self, id: str, address: str, now: float) -> bool:
+        """Count one dialing; False, and nothing is counted, if there were too many lately."""
+        by_id, by_network = self._of_id(id, now), self._of_network(network_of(address[:64]), now)
+        if by_id.left(now) < 1 or by_network.left(now) < 1:
+            return False
+        by_id.spend(1, now)
+        by_network.spend(1, now)
+        return True
+
+    def _of_id(self, id: str, now: float) -> Budget:
+        if len(self._by_id) > 2 * MOST:
+            self._by_id.clear()  # of those that have ended; nobody adds and ends as fast as that
+        budget = self._by_id.get(id)
+        if budget is None:
+            own = id == self._own
+            rate = MEETING_VISITS_S if own else MEETING_VISITS_DERIVED_S
+            burst = MEETING_BURST if own else MEETING_BURST_DERIVED
+            budget = self._by_id[id] = Budget(rate, burst, now)
+        return budget
+
+    def _of_network(self, network: str, now: float) -> Budget:
+        budget = self._by_network.get(network)
+        if budget is None:
+            budget = Budget(MEETING_VISITS_EACH_S, MEETING_BURST_EACH, now)
+        self._by_network[network] = budget
+        self._by_network.move_to_end(network)
+        while len(self._by_network) > MEETING_NETWORKS:
+            self._by_network.popitem(last=False)
+        return budget
 
 
 class MeetingIds:

@@ -301,5 +301,7 @@ async def test_a_server_that_dies_takes_its_devices_along_and_returns_them_by_th
             assert trace.writes()[-1] == ON
             await far.end()
             await home.until_names(NORA)
+            # The client hears of it with the hub's next list.
+            await until(lambda: HUSH not in [each.name for each in client.devices], "it is gone")
             await far.start()
         assert indexes[0] == indexes[1]

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
+from aiohttp.web_protocol import RequestHandler
 
 uvloop = pytest.importorskip("uvloop")
 
@@ -50,6 +51,12 @@ def test_aiohttp_all_who_wait_for_room_await_one_future() -> None:
 
 def test_aiohttp_a_clients_websocket_does_not_show_its_transport() -> None:
     assert not hasattr(aiohttp.ClientWebSocketResponse, "transport")
+
+
+def test_aiohttp_what_came_before_a_websocket_was_open_is_read_in_one_go() -> None:
+    source = inspect.getsource(RequestHandler.set_parser)
+    assert "feed_data(self._message_tail)" in source
+    assert "self._upgraded" in inspect.getsource(RequestHandler.data_received)
 
 
 async def test_aiohttp_leaves_circles_behind_each_websocket() -> None:

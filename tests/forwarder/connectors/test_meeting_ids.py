@@ -7,8 +7,14 @@ import secrets
 
 import pytest
 
-from forwarder.connectors.bounds import MEETING_BURST_DERIVED
-from forwarder.connectors.meeting_ids import MOST, SettleVisit
+from forwarder.connectors.bounds import (
+    MEETING_BURST,
+    MEETING_BURST_DERIVED,
+    MEETING_BURST_EACH,
+    MEETING_NETWORKS,
+    MEETING_VISITS_EACH_S,
+)
+from forwarder.connectors.meeting_ids import MOST, MeetingCalls, SettleVisit
 from forwarder.errors import ConfigError
 from forwarder.meet.bounds import DEFAULT, Bounds
 from forwarder.meet.table import RegisteredHub, Visit
@@ -177,3 +183,38 @@ async def _knock(hub: House, id: str) -> None:
     except LinkError:
         return
     await channel.close()
+
+
+def test_one_network_has_a_small_part_of_what_a_hub_dials_and_nobody_more_than_without_it() -> None:
+    calls = MeetingCalls("own")
+    flood = sum(calls.may("own", "198.51.100.1", 0.0) for _ in range(100))
+    assert flood == MEETING_BURST_EACH
+    assert calls.may("own", "203.0.113.9", 0.0), "another network is not kept out"
+    assert not calls.may("own", "198.51.100.1", 0.5)
+    assert calls.may("own", "198.51.100.1", 1 / MEETING_VISITS_EACH_S)
+    # Who states a new one for each visitor has what there is of the id.
+    many = sum(calls.may("own", f"192.0.{n // 250}.{n % 250}", 60.0) for n in range(1000))
+    assert many == MEETING_BURST
+
+
+def test_one_ipv6_customer_is_one_network_at_a_meeting_point_too() -> None:
+    calls = MeetingCalls("own")
+    flood = sum(calls.may("own", f"2001:db8::{n:x}", 0.0) for n in range(100))
+    assert flood == MEETING_BURST_EACH
+
+
+def test_what_is_refused_to_a_network_costs_the_id_nothing() -> None:
+    calls = MeetingCalls("own")
+    for _ in range(1000):
+        calls.may("share", "198.51.100.1", 0.0)
+    for _ in range(1000):
+        calls.may("own", "198.51.100.1", 0.0)
+    others = sum(calls.may("own", f"192.0.2.{n}", 0.0) for n in range(100))
+    assert others == MEETING_BURST, "of this id nothing was taken"
+
+
+def test_the_networks_that_are_counted_are_bounded() -> None:
+    calls = MeetingCalls("own")
+    for n in range(10 * MEETING_NETWORKS):
+        calls.may("own", f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", n * 1.0)
+    assert len(calls._by_network) == MEETING_NETWORKS
