@@ -66,7 +66,10 @@ def read(path: Path | None) -> ConfigFile:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{chosen} is not UTF-8. Save the file as UTF-8.") from error
     except OSError as error:
-        raise ConfigError(f"{chosen} cannot be read: {error.strerror}.") from error
+        raise ConfigError(
+            f"{chosen} cannot be read ({error.strerror}): correct its name, or make it readable for"
+            " this user."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{chosen} is not TOML: {toml_fault(error)}.") from error
 

@@ -17,6 +17,8 @@ _WORDS = (
     (re.compile(r"invalid (?:float|int) value: (.*)$"), r"\1 is no number"),
     (re.compile(r"invalid \w+ value: (.*)$"), r"\1 is not what is wanted here"),
     (re.compile(r"invalid choice: (.*) \(choose from (.*)\)$"), r"\1 is unknown; known are \2"),
+    (re.compile(r"ignored explicit argument (.*)$"), r"it takes no value; leave \1 out"),
+    (re.compile(r"expected (one|at least one) argument$"), r"something has to follow it"),
     (re.compile(r"^unrecognized arguments: (.*)$"), r"unknown here: \1"),
     (re.compile(r"^the following arguments are required: (.*)$"), r"\1 is missing"),
 )  # fmt: skip

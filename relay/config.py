@@ -6,7 +6,7 @@ import os
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from platformdirs import user_state_path
@@ -23,6 +23,15 @@ from relay.wanted import NamedRadios
 GRACE_S = 60.0
 
 
+# The hub's words for outputs; a ceiling of another word would hold for nothing.
+OutputName = Literal[
+    "Vibrate", "Rotate", "Oscillate", "Constrict", "Temperature", "Led", "Spray", "Position",
+    "HwPositionWithDuration",
+]  # fmt: skip
+# A name is seen.
+GivenName = Annotated[Name, msgspec.Meta(min_length=1)]
+
+
 class FileConfig(NamedRadios, frozen=True, forbid_unknown_fields=True):
     """What a configuration file may say. Options of the command line win over it.
 
@@ -33,7 +42,7 @@ class FileConfig(NamedRadios, frozen=True, forbid_unknown_fields=True):
     """
 
     hub: str | None = None
-    name: Name | None = None
+    name: GivenName | None = None
     adapter: str | None = None
     max_run_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
     ceiling: tuple[CeilingConfig, ...] = ()
@@ -48,7 +57,7 @@ class CeilingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`level` 0 to 1 of an output type ("Vibrate"; all if absent) of one device (all if absent)."""
 
     level: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    output: Name | None = None
+    output: OutputName | None = None
     address: str | None = None
 
 
@@ -80,11 +89,13 @@ def load(path: Path) -> FileConfig:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return msgspec.convert(content, FileConfig)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise UsageError(
+            f"{path} cannot be read ({error.strerror}): correct its name, or leave --config out"
+        ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not UTF-8 text") from error
+        raise UsageError(f"{path} is not UTF-8: save the file as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: is not TOML: {toml_fault(error)}") from error
+        raise UsageError(f"{path} is not TOML: {toml_fault(error)}") from error
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}, {misfit(error, FileConfig, table=TABLE)}") from error
 
@@ -130,6 +141,12 @@ def make_state(path: Path) -> Path:
     """Make the state folder, for this user only. Raises UsageError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{path} is a file, not a folder: choose another one with --state"
+        ) from error
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise UsageError(
+            f"{path} cannot be made ({error.strerror}): choose another folder with --state"
+        ) from error
     return path

@@ -192,7 +192,8 @@ class HubBridges:
             except (OSError, PrivateFileError, UnicodeDecodeError) as error:
                 raise ConfigError(
                     f"hub.toml, bridges.mqtt.password_file: {section.password_file} cannot be"
-                    f" used: {getattr(error, 'strerror', None) or error}."
+                    f" used ({getattr(error, 'strerror', None) or error}): correct its name, or"
+                    " make it readable for this user alone."
                 ) from error
         place = BrokerPlace(section.broker, section.port, section.user, password, _tls(section))
         return MqttBridge(
@@ -222,7 +223,9 @@ def _tls(section: MqttSection) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=section.ca)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"hub.toml, bridges.mqtt.ca: {section.ca} cannot be used: {error}."
+            f"hub.toml, bridges.mqtt.ca: {section.ca} cannot be used"
+            f" ({error.strerror if type(error) is FileNotFoundError else 'it is no certificate'}):"
+            " correct its name, or use certificates in PEM form."
         ) from error
 
 

@@ -40,6 +40,14 @@ def wanted_ports(config: Config) -> Iterator[WantedPort]:
     if devices.enabled:
         key = "websocket_devices.port"
         yield WantedPort(devices.port, devices.hosts, "devices that dial in", key, key)
+    lovense = config.bridges.lovense
+    if lovense.enabled:
+        key = "bridges.lovense.port"
+        yield WantedPort(lovense.port, lovense.hosts, "apps of Lovense's protocol", key, key)
+    if link.meet_here is not None:
+        yield WantedPort(
+            link.meet_port, LOOPBACK, "the meeting point here", "link.meet_port", "--meet-port"
+        )
     for number, entry in enumerate(config.upstream, 1):
         if entry.dial is None and entry.listen is not None:
             key = f"upstream[{number}].listen"
@@ -56,6 +64,16 @@ def settings(config: Config) -> Iterator[Finding]:
     devices = config.websocket_devices
     if not devices.enabled and devices != WebsocketDevices():
         yield _no_effect("websocket_devices", "websocket_devices.enabled is true")
+    yield from _listening(devices.hosts, devices.enabled, "websocket_devices.hosts")
+    bridges = config.bridges
+    yield from _listening(bridges.lovense.hosts, bridges.lovense.enabled, "bridges.lovense.hosts")
+    yield from _listening((bridges.osc.host,), bridges.osc.enabled, "bridges.osc.host")
+    for number, stand_in in enumerate(config.stand_ins, 1):
+        if stand_in.low >= stand_in.high:
+            yield bad(
+                f"stand_ins[{number}]: low is {stand_in.low:g} and high {stand_in.high:g}, so it"
+                " could not move: choose a high that is above low."
+            )
     names: set[str] = set()
     for number, entry in enumerate(config.upstream, 1):
         yield from _upstream(entry, f"upstream[{number}]")
@@ -86,15 +104,19 @@ def _same_ports(config: Config) -> Iterator[Finding]:
         seen.setdefault(wanted.port, wanted.key)
 
 
+def _listening(hosts: tuple[str, ...], wanted: bool, key: str) -> Iterator[Finding]:
+    for host in hosts if wanted else ():
+        if not is_address(host):
+            yield bad(
+                f"{key}: {host} is no address of a machine; names are not enough, write its"
+                ' number, like "192.168.1.20".'
+            )
+
+
 def _clients(clients: Clients) -> Iterator[Finding]:
     if not clients.hosts:
         yield bad('clients.hosts is empty, so no app could connect: write ["127.0.0.1", "::1"].')
-    for host in clients.hosts:
-        if not is_address(host):
-            yield bad(
-                f"clients.hosts: {host} is no address of a machine; names are not enough, write"
-                ' its number, like "192.168.1.20".'
-            )
+    yield from _listening(clients.hosts, True, "clients.hosts")
     beyond = any(is_address(host) and not is_loopback(host) for host in clients.hosts)
     for one in clients.trusted:
         if not is_address(one):

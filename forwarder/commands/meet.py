@@ -63,8 +63,12 @@ def allowed(path: Path) -> frozenset[str]:
     """The ids in a file of `--only`. Raises ConfigError."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--only: {path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise ConfigError(
+            f"--only: {path} cannot be read ({error.strerror}): correct its name."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"--only: {path} is not UTF-8 text: save it as UTF-8.") from error
     ids = []
     for number, line in enumerate(lines, 1):
         id = line.partition("#")[0].strip()
@@ -78,7 +82,7 @@ def server(options: argparse.Namespace) -> MeetingServer:
     """What the options describe. Raises ConfigError."""
     tls = None
     if (options.certificate is None) != (options.key is None):
-        raise ConfigError("--certificate and --key belong together.")
+        raise ConfigError("--certificate and --key belong together: give both, or none.")
     if options.certificate is not None:
         tls = users_certificate(options.certificate, options.key).server_context()
     scheme = "http" if tls is None else "https"

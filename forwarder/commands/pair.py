@@ -62,7 +62,9 @@ def _pair(options: argparse.Namespace) -> int:
         return _compare(admin_of(options))
     way, *more = options.phone or [None]
     if way not in (*WAYS, None) or len(more) != (way == "site"):
-        raise ConfigError("--phone is meet, https, lan, localhost, or site with its https address.")
+        raise ConfigError(
+            "--phone: say meet, https, lan, localhost, or site with its https address."
+        )
     if options.away and way not in ("meet", None):
         raise ConfigError("--away leads to a meeting point, which is where the page comes from.")
     admin = admin_of(options)

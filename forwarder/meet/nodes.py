@@ -234,8 +234,11 @@ class Nodes:
                 error_cb=trouble,
             )
         except _TROUBLE as error:
-            why = neutralise(str(error) or type(error).__name__, 120)
-            raise ConfigError(f"--nats: {self._url} cannot be reached: {why}.") from error
+            log.debug("NATS: %s", error)
+            raise ConfigError(
+                f"--nats: {self._url} cannot be reached: does nats-server run there? It is written"
+                " like nats://127.0.0.1:4222."
+            ) from error
         self._nats.options["max_reconnect_attempts"] = -1
         await self._nats.subscribe("bpf.came", cb=self._came)
 

@@ -14,11 +14,11 @@ from relay.checks.findings import Check, Finding, bad, good, note
 from relay.config import AgentConfig, FileConfig, agent_config
 from relay.errors import RelayError
 from relay.hub_link.advice import advised
-from relay.hub_link.hubs import HUB_FILE, target
+from relay.hub_link.hubs import HUB_FILE, link_url, target
 from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError
 from relay.link.security.pairing import load_hub
-from relay.link.websocket import dial
+from relay.link.websocket import DialFailed, dial
 from relay.radio.choice import RadioChoice
 from relay.wearer.control import ask
 from relay.wearer.state import WearerState
@@ -75,9 +75,16 @@ def _hub(url: str | None, state: Path) -> Iterator[Finding]:
             return
     urls: Sequence[str] = (url,) if url is not None else () if hub is None else hub.urls
     for each in urls:
-        yield from asyncio.run(_place(each))
+        yield from _asked(each)
     if linked is None:
         yield from _handshake(url, state)
+
+
+def _asked(url: str) -> list[Finding]:
+    try:
+        return asyncio.run(_place(link_url(url)))
+    except RelayError:
+        return []  # it is no address: who tries to be linked there says so
 
 
 async def _place(url: str) -> list[Finding]:
@@ -111,6 +118,8 @@ def _handshake(url: str | None, state: Path) -> Iterator[Finding]:
     except TimeoutError:
         yield bad(f"{wanted.where} does not answer; does `forwarder run --lan` run there?")
     except LinkError as error:
-        yield bad(f"{wanted.where}: {advised(error)}.".replace("?.", "?"))
+        # Each place has said so by itself, without the way to it.
+        if not isinstance(error, DialFailed):
+            yield bad(f"{wanted.where}: {advised(error)}.".replace("?.", "?"))
     else:
         yield good(f"{wanted.where} takes this relay.")

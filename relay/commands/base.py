@@ -42,6 +42,8 @@ def wanted_radios(options: argparse.Namespace, file: FileConfig) -> RadioChoice:
     if options.simulate is not None:
         if said:
             raise UsageError("simulated toys and radios are two relays: leave one of them out")
+        if not options.simulate.replace(",", "").strip():
+            raise UsageError('--simulate wants names of toys, like "Lovense Hush,Lovense Edge"')
         return RadioChoice(simulate=options.simulate)
     radios: NamedRadios = msgspec.structs.replace(file.radios, **said)
     return RadioChoice(radios)

@@ -18,11 +18,24 @@ from relay.radio.choice import open_radio
 from relay.radio.simulated.catalogue import model_of
 
 SCAN_S = 10.0
+MOST_SCAN_S = 3600.0
 
 
 def _add_scan(parser: argparse.ArgumentParser) -> None:
     add_radio(parser)
-    parser.add_argument("--seconds", type=float, default=SCAN_S, help="how long (default: 10)")
+    parser.add_argument("--seconds", type=_seconds, default=SCAN_S, help="how long (default: 10)")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+    if not 0 < seconds <= MOST_SCAN_S:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is too short or too long: write up to {MOST_SCAN_S:g}"
+        )
+    return seconds
 
 
 def _scan(options: argparse.Namespace) -> int:

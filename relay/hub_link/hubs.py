@@ -139,7 +139,7 @@ def link_url(url: str) -> str:
     try:
         port = parts.port
     except ValueError:
-        raise UsageError(f"{url}: the port is no number between 1 and 65535") from None
+        raise UsageError(f"{url}: choose a port between 1 and 65535") from None
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise UsageError(f"{url}: a hub's address looks like ws://HOST:{LINK_PORT}")
     netloc = parts.netloc if port is not None else f"{parts.netloc}:{LINK_PORT}"

@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 import msgspec
 
@@ -58,6 +59,8 @@ def misfit(error: msgspec.MsgspecError, kind: object = None, *, table: str = OBJ
         return Misfit(_place(f"{path}.{_shown(found[1])}"), _unknown(found[1], _names(kind, path)))
     if found := re.fullmatch(r"Object missing required field `(.*)`", reason):
         return Misfit(_place(f"{path}.{found[1]}"), "it is missing")
+    if found := re.fullmatch(r"Invalid (?:enum )?value '?(.*?)'?", reason, re.DOTALL):
+        return Misfit(_place(path), _strange(found[1], tuple(_words(kind, path))))
     return Misfit(_place(path), _wanted(reason, table))
 
 
@@ -89,8 +92,6 @@ def _wanted(reason: str, table: str) -> str:
     if found := re.fullmatch(r"Expected `(int|float)` (<=|>=|<|>) (\S+)", reason):
         bound = {"<=": "of at most", ">=": "of at least", "<": "below", ">": "above"}[found[2]]
         return f"a number {bound} {float(found[3]):g} is wanted"
-    if found := re.fullmatch(r"Invalid (?:enum )?value '?(.*?)'?", reason, re.DOTALL):
-        return f"{_shown(found[1])} is not among the words that are known here"
     if reason.startswith("Expected `str` matching regex"):
         return "this text has another form than is wanted here"
     if found := re.fullmatch(r"Expected `array` of length (\d+), got (\d+)", reason):
@@ -113,6 +114,15 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
     return "this is unknown here"
 
 
+def _strange(word: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word, known, 1)
+    if near:
+        return f"{_shown(word)} is unknown here; did you mean {near[0]}?"
+    if 0 < len(known) <= _MOST_KNOWN:
+        return f"{_shown(word)} is unknown here; known are {', '.join(known)}"
+    return f"{_shown(word)} is not among the words that are known here"
+
+
 def _shown(text: str) -> str:
     text = "".join(one if one.isprintable() and one != "`" else "?" for one in text)
     return text if len(text) <= _NAME_CHARS else f"{text[: _NAME_CHARS - 1]}…"
@@ -125,11 +135,31 @@ def _place(path: str) -> str:
 
 def _names(kind: object, path: str) -> tuple[str, ...]:
     """The fields of the struct at `path` of `kind`; none if that cannot be said."""
-    found = list(_structs(kind))
-    for key in re.findall(r"\.([^.\[\]]+)", path):
-        fields = (one for struct in found for one in msgspec.structs.fields(struct))
-        found = [inner for one in fields if one.encode_name == key for inner in _structs(one.type)]
+    found = [struct for inner in _at(kind, path) for struct in _structs(inner)]
     return tuple(one.encode_name for struct in found for one in msgspec.structs.fields(struct))
+
+
+def _at(kind: object, path: str) -> list[object]:
+    """The types that the value at `path` of `kind` may have."""
+    found: list[object] = [kind]
+    for key in re.findall(r"\.([^.\[\]]+)", path):
+        structs = (struct for inner in found for struct in _structs(inner))
+        fields = (one for struct in structs for one in msgspec.structs.fields(struct))
+        found = [one.type for one in fields if one.encode_name == key]
+    return found
+
+
+def _words(kind: object, path: str) -> Iterator[str]:
+    """The words that may stand at `path` of `kind`."""
+    waiting = _at(kind, path)
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, type) and issubclass(one, Enum):
+            yield from (str(member.value) for member in one)
+        elif typing.get_origin(one) is typing.Literal:
+            yield from map(str, typing.get_args(one))
+        else:
+            waiting += typing.get_args(one)
 
 
 def _structs(kind: object) -> Iterator[type[msgspec.Struct]]:

@@ -43,7 +43,9 @@ class Trace:
         try:
             self._file = os.open(path, flags, 0o600)
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}") from error
+            raise UsageError(
+                f"{path} cannot be written ({error.strerror}): name another file for the trace"
+            ) from error
         self._complained = False
 
     def note(self, address: str, op: str, characteristic: str = "", data: bytes = b"") -> None:

@@ -33,7 +33,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         ([], "say what to do"),
         (["dance"], "'dance' is unknown; known are"),
         (["run", "--colour", "red"], "unknown here: --colour"),
-        (["run", "--name"], "expected one argument"),
+        (["run", "--name"], "something has to follow it"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_code_two(

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from forwarder.buttplug.messages import OutputType
 from relay.config import (
     AgentConfig,
     FileConfig,
+    OutputName,
     agent_config,
     load,
     make_state,
@@ -111,3 +114,7 @@ def test_only_what_outlives_its_program_is_remembered(
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     assert remembering(kept, tmp_path).locks == tmp_path / "locks"
     assert agent_config(file, None, None, outlived=True).records is None
+
+
+def test_ceilings_are_for_the_outputs_that_hubs_know() -> None:
+    assert set(get_args(OutputName)) == {kind.value for kind in OutputType}

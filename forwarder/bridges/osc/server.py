@@ -101,8 +101,8 @@ class OscServer(asyncio.DatagramProtocol):
         except OSError as error:
             sock.close()
             raise ConfigError(
-                f"UDP port {self.port} cannot be had: {error.strerror}. Another OSC program may"
-                " have it; say another one as [bridges.osc] port, and to your game."
+                f"UDP port {self.port} of {self._host} cannot be had ({error.strerror}). Another"
+                " OSC program may have it; say another one as [bridges.osc] port, and to your game."
             ) from error
         sock.setblocking(False)
         self.port = sock.getsockname()[1]

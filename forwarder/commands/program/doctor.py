@@ -7,11 +7,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
+from forwarder import config_file
 from forwarder.api.documents.model import StatusView
 from forwarder.commands.api_client import ApiClient, HubRefused, NoHub
 from forwarder.commands.base import FAILED, FINE, Subcommand, add_state, config_of
 from forwarder.config import Config
 from forwarder.errors import ConfigError, ForwarderError
+from forwarder.switches import Switches
 from relay.checks.bundle import Leak, write_bundle
 from relay.checks.findings import bad, failed, lines, run_checks
 
@@ -30,14 +34,18 @@ def _run(options: argparse.Namespace) -> int:
     # It makes all that a hub is made of.
     from forwarder.checks.examine import doctor_checks
 
+    findings = []
     try:
         config = config_of(options)
+        try:
+            config = _switched(options, config)
+        except ConfigError as error:
+            findings.append(bad(str(error)))
     except ConfigError as error:
         # With what is built in the rest can be looked at nevertheless.
         config = Config(state=options.state)
-        findings = [bad(str(error)), *run_checks(doctor_checks(config))]
-    else:
-        findings = list(run_checks(doctor_checks(config)))
+        findings.append(bad(str(error)))
+    findings += run_checks(doctor_checks(config))
     print("\n".join(lines(findings)))
     if options.bundle is not None:
         try:
@@ -52,6 +60,12 @@ def _run(options: argparse.Namespace) -> int:
             raise ForwarderError(f"{options.bundle} cannot be written: {error.strerror}.") from None
         print(f"{options.bundle} is written: read it before you pass it on.", file=sys.stderr)
     return FAILED if failed(findings) else FINE
+
+
+def _switched(options: argparse.Namespace, config: Config) -> Config:
+    """The configuration with what was switched on the dashboard. Raises ConfigError."""
+    switches = Switches(config.state_dir, config_file.read(options.config))
+    return msgspec.structs.replace(switches.config(), state=config.state)
 
 
 def _secrets(config: Config) -> Iterator[tuple[str, str]]:

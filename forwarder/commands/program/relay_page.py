@@ -34,7 +34,9 @@ def _run(options: argparse.Namespace) -> int:
             for name, content in files.items():
                 (page / name).write_bytes(content)
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be written: {error.strerror}.") from error
+        raise ConfigError(
+            f"{folder} cannot be written ({error.strerror}): choose another folder."
+        ) from error
     count = counted(sum(map(len, pages.values())), "file")
     print(
         f"{count} in {folder}. Put them on any https site, then run"

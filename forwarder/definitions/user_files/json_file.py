@@ -76,7 +76,9 @@ def _text(path: Path) -> str:
     except IsADirectoryError as error:
         raise ConfigError(f"{path} is a folder. Name the file in it.") from error
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror}). Make it readable for this user."
+        ) from error
     if not data.strip():
         raise ConfigError(f"{path} is empty. Put a copy of it in its place, or take it away.")
     if data.startswith(_UTF16):

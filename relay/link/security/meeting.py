@@ -131,7 +131,7 @@ def meeting_origin(text: str) -> str:
     host = _host(host, text)
     if scheme == "http" and host != "localhost":
         raise MeetingAddressError(
-            f"{_cut(text)} is not on this machine, so it has to begin with https:// or wss://"
+            f"{_cut(text)} is not on this machine: write it with https:// or wss://"
         )
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme}://{shown}" + ("" if port in (None, _PORTS[scheme]) else f":{port}")

@@ -47,7 +47,11 @@ CASES: list[tuple[object, object, str]] = [
     (FileConfig, {"ceiling": [{"level": 60}]}, "ceiling[1].level: a number of at most 1 is wanted"),
     (Config, {"state": 5}, "state: text is wanted, not a number"),
     (Config, {"devices": {"user": []}}, "devices.user: text is wanted, not a list"),
-    (Literal["a", "b"], "c", "c is not among the words that are known here"),
+    (Literal["a", "b"], "c", "c is unknown here; known are a, b"),
+    (Config, {"bridges": {"osc": {"links": [{"output": "Vibrat"}]}}},
+     "bridges.osc.links[1].output: Vibrat is unknown here; did you mean Vibrate?"),
+    (Config, {"devices": {"pins": [{"address": "a", "relay": "b", "how": "x"}]}},
+     "devices.pins[1].how: x is unknown here; known are only, prefer, never"),
     (Annotated[str, msgspec.Meta(pattern="^x$")], "y",
      "this text has another form than is wanted here"),
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 
 from forwarder.checks.making import making
 from forwarder.checks.ports import ports
+from forwarder.cli import run
 from forwarder.config import Clients, Config, DevicesSection, Link
 from relay.checks.findings import Finding, Mark, run_checks
 from relay.checks.machine import bluetooth, state_folder
@@ -103,3 +104,17 @@ def test_without_an_adapter_another_radio_is_proposed(tmp_path: Path) -> None:
     (note,) = bluetooth(adapters=tmp_path / "none", rfkill=tmp_path, bus=tmp_path)
     assert note.mark is Mark.NOTE
     assert "forwarder pair" in note.text
+
+
+def test_what_was_switched_on_the_dashboard_is_looked_at_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir(0o700)
+    switched = {"version": 1, "values": {"radio.simulate": ["Lovense Husj"]}}
+    (state / "switches.json").write_text(json.dumps(switched))
+    (state / "switches.json").chmod(0o600)
+    config = tmp_path / "hub.toml"
+    config.write_text("[clients]\nport = 0\n[link]\nport = 0\nhttps_port = 0\n")
+    assert run(["doctor", "--state", str(state), "--config", str(config)]) == 1
+    assert "Did you mean Lovense Hush" in capsys.readouterr().out
