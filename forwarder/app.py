@@ -63,7 +63,7 @@ from forwarder.connectors.host_addresses import (
 )
 from forwarder.connectors.in_process import InProcess
 from forwarder.connectors.listener import Listener
-from forwarder.connectors.mdns import announce, buttplug_server, relay_port
+from forwarder.connectors.mdns import Announcement, announce, buttplug_server, relay_port
 from forwarder.connectors.meeting import MeetingPoint
 from forwarder.connectors.meeting_ids import MeetingIds
 from forwarder.connectors.websocket_server import WebSocketServer
@@ -309,20 +309,18 @@ class App:
                     lambda channel, admitted: devices.drive(channel, lambda: admitted.settle(None))
                 ),
             )
-        if self.config.mdns:
-            yield (
-                "mDNS",
-                announce(
-                    lambda: [
-                        buttplug_server(self._clients.port, tls=self.config.clients.secure),
-                        relay_port(self._link.port, self.trust.key.public),
-                    ]
-                ),
-            )
+        if self.config.mdns or (self.config.link.lan and self.config.link.beacon):
+            yield "mDNS", announce(self._announcements)
         for number, agent in enumerate(self.agents):
             key = f"embedded:{number}"
             yield "embedded relay", keep_running(agent)
             yield "embedded link", keep_linked(agent, partial(self.relays.drive, key=key))
+
+    def _announcements(self) -> list[Announcement]:
+        """What this network is told: apps if that is wanted, and relays that have paired."""
+        apps = buttplug_server(self._clients.port, tls=self.config.clients.secure)
+        relays = relay_port(self._link.port, self.trust.key.public)
+        return [apps, relays] if self.config.mdns else [relays]
 
     async def _tell_whereabouts(self) -> None:
         if self.direct is not None:

@@ -100,6 +100,8 @@ class Link(_Table, frozen=True):
 
     port           0 takes a free one
     lan            listen on all addresses, for relays elsewhere; they must be paired
+    beacon         with `lan`: show itself by mDNS to relays that have paired, and only to them, so
+                   that they find this hub at another address
     https_port     https for the phone page, with a certificate of its own; 0: none
     tls            the certificate for it, instead of the generated one
     names          host names that this machine is called by, besides its addresses
@@ -116,6 +118,7 @@ class Link(_Table, frozen=True):
 
     port: Port = LINK_PORT
     lan: bool = False
+    beacon: bool = True
     https_port: Port = HTTPS_PORT
     tls: TlsSection | None = None
     names: tuple[str, ...] = ()
@@ -341,7 +344,7 @@ class Config(_Table, frozen=True):
     name           what relays and people call this hub; without it the machine's own name
     state          where keys, tokens and indexes live; the system's usual place if nothing is said
     trace          a file that each radio operation is written to, as a JSON line
-    mdns           announce it
+    mdns           announce it by mDNS to apps, with this machine's name
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)] = msgspec.field(

@@ -90,7 +90,7 @@ SWITCHES: Final = (
         "--meet",
     ),
     Switch(
-        ("mdns",), "bool", "Announce this hub", "Apps and relays in this network find it by mDNS.",
+        ("mdns",), "bool", "Announce this hub", "Apps in this network find it by mDNS.",
     ),
     Switch(("link", "https_port"), "port", "Port for phones (https)", "0: none.", "--https-port"),
     Switch(

@@ -1,6 +1,7 @@
 """Announces this hub by mDNS, for apps and relays that look for it on the local network.
 
-Only what the user asked for is announced, with the real port, and it is withdrawn at the end.
+With the real port, and withdrawn at the end. Apps are told only if the user asked for it; relays by
+what nobody else can read anything from, where they may come at all.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Announcement:
     port: int
     name: str
     text: Mapping[str, str] = field(default_factory=dict)
+    # Instead of the machine's own name.
+    host: str = ""
 
     def info(self, places: Sequence[HostAddress], host: str) -> AsyncServiceInfo:
         return AsyncServiceInfo(
@@ -48,7 +51,7 @@ class Announcement:
             addresses=[place.packed for place in places],
             port=self.port,
             properties=dict(self.text),
-            server=f"{host}.",
+            server=f"{self.host or host}.",
         )
 
 
@@ -60,9 +63,11 @@ def buttplug_server(port: int, *, tls: bool = False, token: bool = True) -> Anno
 
 def relay_port(port: int, key: bytes) -> Announcement:
     """The port where relays dial in, of the hub with the public key `key`. Which hub it is, only
-    those know who have paired with it; nothing is said about names, toys or people."""
+    those know who have paired with it; nothing is said about names, toys or people, nor what this
+    machine is called."""
     text = {"path": "/link", "version": "2", **beacon(key)}
-    return Announcement(RELAYS, port, f"Forwarder {secrets.token_hex(3)}", text)
+    mark = secrets.token_hex(3)
+    return Announcement(RELAYS, port, f"Forwarder {mark}", text, f"forwarder-{mark}.local")
 
 
 def _open_zeroconf() -> AsyncZeroconf:

@@ -626,7 +626,7 @@ export const hub = {
   'Meeting points': 'Treffpunkte',
   'Where relays and guests from elsewhere find this hub, such as wss://meet.example.org.': 'Wo Relays und Gäste von anderswo diesen Hub finden, etwa wss://meet.example.org.',
   'Announce this hub': 'Diesen Hub bekannt geben',
-  'Apps and relays in this network find it by mDNS.': 'Apps und Relays in diesem Netz finden ihn über mDNS.',
+  'Apps in this network find it by mDNS.': 'Apps in diesem Netz finden ihn über mDNS.',
   'Port for phones (https)': 'Port für Handys (https)',
   '0: none.': '0: keiner.',
   'Web pages ask': 'Webseiten fragen',

@@ -49,7 +49,9 @@ def test_every_run_has_another_instance_name_and_another_salt() -> None:
 
 
 def test_only_who_has_paired_knows_whose_announcement_it_is() -> None:
-    said = relay_port(12346, KEY).info([HERE], "hub.local").decoded_properties
+    info = relay_port(12346, KEY).info([HERE], "anns-desk.local")
+    said = info.decoded_properties
+    assert "anns-desk" not in f"{info.name} {info.server} {said}"
     text = {name: value or "" for name, value in said.items()}
     assert is_beacon_of(KEY, text)
     assert not is_beacon_of(bytes(32), text)
