@@ -18,8 +18,8 @@ from relay.link.tasks.cancellation import apart
 log = logging.getLogger(__name__)
 
 # Pauses (s) between attempts: any time up to a bound that doubles ("full jitter"), so that the
-# relays of a hub that restarts do not come back all at once; and never more than twice the time
-# that it has been away, however the dice fell. A person waits 10 s at most.
+# relays of a hub that restarts do not come back all at once; and never longer than it has been
+# away, however the dice fell. A person waits 10 s at most.
 PAUSE_FIRST_S = 0.5
 PAUSE_MOST_S = 10.0
 # Never less (s), however the dice fall: a hub that hangs up at once is dialed ten times a second.
@@ -86,7 +86,7 @@ class Uplink:
             hasty = silent and (good or not hasty)
             if hasty:
                 continue
-            most = min(bound, max(PAUSE_FIRST_S, 2 * (loop.time() - away)))
+            most = min(bound, max(PAUSE_FIRST_S, loop.time() - away))
             await asyncio.sleep(max(PAUSE_LEAST_S, self._chance(0, most)))
             bound = min(bound * 2, PAUSE_MOST_S)
 
