@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from forwarder.errors import DeviceError, HardwareError, HeldByPerson
 from forwarder.hub.client import ClientGrant, HubClient
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
+from forwarder.hub.moments import common_time
 from forwarder.play.outputs import PlayedOutput
-from forwarder.play.play import PatternPlay, PlaySetting
+from forwarder.play.play import TICK_S, PatternPlay, PlaySetting
 from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
@@ -116,11 +118,15 @@ class PlayDriver:
             for output in self._outputs
             if not output.driven or owners[output.device].get(output.feature) is self
         ]
-        leads = [lead for device in devices if (lead := device.lead()) is not None]
-        # One way alone has nobody to wait for.
-        at = now + max(leads) if len(leads) > 1 else None
+        at = common_time({output.device for output in self._outputs}, now)
         level = self.play.at(now if at is None else at)
+        # A radio that does not keep up gets no queue: the next tick says what it is at by then.
+        most = 1 if at is None else 1 + math.ceil((at - now) / TICK_S)
+        # All of a device wait for each other: some share packets, of which the newest holds.
+        busy = {output.device for output in self._outputs if output.under_way >= most}
         for output in tuple(self._outputs):
+            if output.device in busy:
+                continue
             command = output.command(self.play.setting, level, now)
             if command is None:
                 continue
@@ -133,6 +139,7 @@ class PlayDriver:
             # Not before: one that was refused everything drives nothing.
             self._hub.join(self)
             if outcome is not None:
+                output.under_way += 1
                 outcome.add_done_callback(partial(self._answered, output))
         self._end_if_empty()
 
@@ -142,6 +149,7 @@ class PlayDriver:
         return self._hub.owners(device) if here else {}
 
     def _answered(self, output: PlayedOutput, done: Outcome) -> None:
+        output.under_way -= 1
         if worked(done) or output not in self._outputs:
             return
         error = None if done.cancelled() else done.exception()

@@ -40,15 +40,26 @@ class OutputChoice:
 
 
 class PlayedOutput:
-    """One of them. `driven`: it was told something, so that somebody drives it."""
+    """One of them. `driven`: it was told something, so that somebody drives it. `under_way`: how
+    many of its values are not answered."""
 
-    __slots__ = ("_free_at", "_place", "_sent", "device", "driven", "feature", "kind")
+    __slots__ = (
+        "_free_at",
+        "_place",
+        "_sent",
+        "device",
+        "driven",
+        "feature",
+        "kind",
+        "under_way",
+    )
 
     def __init__(self, device: Device, feature: int, kind: OutputType) -> None:
         self.device = device
         self.feature = feature
         self.kind = kind
         self.driven = False
+        self.under_way = 0
         self._sent: int | None = None
         # Of a position: where it is by now, 0 to 1, and until when it is on its way there.
         self._place: float | None = None

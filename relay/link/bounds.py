@@ -50,10 +50,11 @@ CLOCK_SAMPLES: Final = 32
 BEAT_MEASURING_S: Final = 0.04
 # Nothing was timed for so long (s): it measures anew, for idle beats are too rare to follow clocks.
 MEASURE_AGAIN_S: Final = 10.0
-# Round trips of which the slowest counts (4 s of fast beats), what is added for the timers at both
-# ends, and the longest lead (s): above it a hand would feel it, and values go at once.
+# Round trips of which the slowest counts (4 s of fast beats), what is added for the loops at both
+# ends, which have other things to do, and the longest lead (s): above it a hand would feel it, and
+# values go at once.
 LEAD_TRIPS: Final = 16
-LEAD_MARGIN_S: Final = 0.005
+LEAD_MARGIN_S: Final = 0.02
 LEAD_MOST_S: Final = 0.25
 
 # --- frames ---------------------------------------------------------------------------------------

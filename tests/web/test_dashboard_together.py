@@ -114,3 +114,78 @@ async def test_the_log_is_filtered_and_what_is_left_is_passed_on(board: Board) -
     text = await page.evaluate(saved + "document.getElementById('log-save').click(); })")
     assert len(text.splitlines()) == shown
     assert all("lovense max" in line.lower() for line in text.splitlines())
+
+
+SELECT = """(select => {{
+    select.value = '{value}';
+    select.dispatchEvent(new Event('change'));
+}})(document.getElementById('{id}'))"""
+
+
+async def choose(board: Board, id: str, value: str) -> None:
+    await board.page.evaluate(SELECT.format(id=id, value=value))
+
+
+async def test_a_preset_plays_in_the_hub_and_a_loop_is_what_was_drawn(board: Board) -> None:
+    plays = board.hub.app.api._actions.plays._plays
+    page = board.page
+    await choose(board, "all-pattern", "storm")
+    assert await page.evaluate("document.getElementById('all-speed').value") == "2"
+    await board.set(80)
+    await until(lambda: [play.setting.pattern for play in plays.states] == ["wave"], "a play", 5)
+    assert plays.states[0].setting.speed == 4
+    await until(lambda: board.running == len(TOYS) - 1, "all but the stroker", 5)
+    await choose(board, "all-pattern", "loop")
+    await page.until("!document.getElementById('all-loop').hidden")
+    await page.evaluate(
+        """(canvas => {
+            canvas.focus();
+            for (let n = 0; n < 9; n++)
+                canvas.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowUp' }));
+        })(document.getElementById('all-loop'))"""
+    )
+    await until(
+        lambda: abs(sum(plays.states[0].setting.points[:1]) - 0.45) < 1e-6, "the loop as drawn", 5
+    )
+    await page.click("#stop")
+    await until(lambda: not plays.states and board.running == 0, "rest", 5)
+    await page.until("document.getElementById('all-level').value === '0'")
+    await page.click("#resume")
+
+
+async def test_strokers_play_where_one_says_so_and_within_their_range(board: Board) -> None:
+    plays = board.hub.app.api._actions.plays._plays
+    page = board.page
+    await choose(board, "all-pattern", "wave")
+    await board.set(100)
+    await until(lambda: len(plays.states) == 1, "a play", 5)
+    outputs = len(plays.states[0].outputs)
+    await page.click("#all-strokes")
+    await page.until("!document.getElementById('all-range').hidden")
+    await until(
+        lambda: [len(play.outputs) for play in plays.states] == [outputs + 1], "the stroker", 5
+    )
+    await page.evaluate(
+        """(low => {
+            low.value = 40;
+            low.dispatchEvent(new Event('input'));
+        })(document.getElementById('all-low'))"""
+    )
+    await until(lambda: plays.states[0].setting.low == 0.4, "its range", 5)
+    await board.set(0)
+    await until(lambda: board.running == 0 and not plays.states, "rest", 5)
+
+
+async def test_a_pattern_with_a_time_goes_on_without_its_page_and_is_found_again(
+    board: Board,
+) -> None:
+    plays = board.hub.app.api._actions.plays._plays
+    await choose(board, "all-pattern", "wave")
+    await choose(board, "all-time", "300")
+    await board.set(30)
+    await until(lambda: any(play.stays for play in plays.states), "a play that stays", 5)
+    await board.page.goto(f"{board.hub.url}/")
+    await board.page.until("document.getElementById('all-level').value === '30'")
+    assert [play.stays for play in plays.states] == [True]
+    await board.set(0)
+    await until(lambda: board.running == 0 and not plays.states, "rest", 5)

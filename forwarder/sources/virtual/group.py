@@ -3,16 +3,16 @@
 One feature for each kind of output. A value is a share of each member's own visible range; a member
 without that output is left alone. A stop reaches every member, whatever it is believed to do.
 
-Where two members or more take times, a value has one: all begin at once, as late as the slowest way
-asks for. A member whose value came too late gets it once more without one, if it is still the
-newest that the group was told and nobody else has stopped or driven it meanwhile.
+Where members at two relays or more take times, a value has one: all begin at once, as late as the
+slowest way asks for. A member whose value came too late gets it once more without one, if it is
+still the newest that the group was told and nobody else has stopped or driven it meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import UNSET
 
@@ -22,6 +22,7 @@ from forwarder.devices.driver import OnReading, Outcome
 from forwarder.errors import HardwareError, Unsupported
 from forwarder.hub.client import HubClient
 from forwarder.hub.device import Device
+from forwarder.hub.moments import common_time
 from forwarder.hub.truth import FeatureValue
 from forwarder.sources.virtual.members import (
     PROTOCOL,
@@ -71,9 +72,7 @@ class GroupDriver:
         if not shares:
             raise HardwareError(ErrorCode.GONE, "none of the group's toys that can do it is here")
         if at is None:
-            leads = _leads({device for device, _, _ in shares})
-            now = asyncio.get_running_loop().time()
-            at = now + max(leads) if len(leads) > 1 else None
+            at = common_time({device for device, _, _ in shares}, asyncio.get_running_loop().time())
         self._told[kind] += 1
         number = self._told[kind]
 
@@ -84,7 +83,8 @@ class GroupDriver:
         return give_all(self._hub, self._client, shares, duration_ms, at, late)
 
     def lead(self) -> float | None:
-        return max(_leads(self.members), default=None)
+        leads = (device.lead() for device in self.members)
+        return max((lead for lead in leads if lead is not None), default=None)
 
     def stop(self, features: Collection[int] | None) -> Outcome:
         self._told.update(KINDS if features is None else [KINDS[index] for index in features])
@@ -114,10 +114,6 @@ class GroupDriver:
 
     async def close(self) -> None:
         await self.stop(None)
-
-
-def _leads(devices: Iterable[Device]) -> list[float]:
-    return [lead for device in devices if (lead := device.lead()) is not None]
 
 
 def _spec(kind: OutputType, found: Sequence[MemberOutput]) -> OutputSpec:

@@ -13,6 +13,15 @@ export const PATTERNS = {
   heartbeat: { period: 1.2, at: phase => Math.max(bump(phase, 0.12, 0.12), 0.7 * bump(phase, 0.4, 0.14)) },
 };
 
+// Patterns with a speed of their own; how strong they are is the person's. id → { pattern, speed }.
+export const PRESETS = {
+  breeze: { pattern: 'wave', speed: 0.5 },
+  climb: { pattern: 'ramp', speed: 0.25 },
+  tease: { pattern: 'pulse', speed: 0.5 },
+  racing: { pattern: 'heartbeat', speed: 2 },
+  storm: { pattern: 'wave', speed: 4 },
+};
+
 export const LEAST_SPEED = 0.25;
 export const MOST_SPEED = 4;
 // Points of a drawn loop, and how long one turn of it takes (s) at speed 1.

@@ -159,6 +159,7 @@ def test_nothing_there_to_play_on_is_said() -> None:
 def test_toys_whose_ways_take_times_get_each_value_for_the_same_moment() -> None:
     async def scene(house: PlayHouse) -> None:
         house.drivers[0].lead_s, house.drivers[1].lead_s = 0.03, 0.08
+        house.noras[0].source = "another relay"
         house.start(RAMP, OutputChoice(0, 0), OutputChoice(1, 0), for_s=2, stays=True)
         await asyncio.sleep(1.05)
         times = [driver.times for driver in house.drivers[:2]]
@@ -175,5 +176,18 @@ def test_one_toy_alone_waits_for_nobody() -> None:
         house.start(RAMP, OutputChoice(0), for_s=2, stays=True)
         await asyncio.sleep(1.05)
         assert set(house.drivers[0].times) == {None}
+
+    live(scene)
+
+
+def test_a_radio_that_does_not_keep_up_gets_no_queue() -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.drivers[0].slow = True
+        house.start(RAMP, OutputChoice(0, 0), for_s=9, stays=True)
+        await asyncio.sleep(2.05)
+        assert house.values(0) == [0]
+        house.drivers[0].finish()
+        await asyncio.sleep(0.1)
+        assert house.values(0) in ([10], [11])  # what it is at by then
 
     live(scene)

@@ -227,6 +227,7 @@ async def timed(house: VirtualHouse) -> None:
     await house.come(*house.noras, house.stroker)
     for driver, lead_s in zip(house.drivers, (0.02, 0.07, None), strict=True):
         driver.lead_s = lead_s
+    house.noras[0].source = "another relay"
 
 
 def test_members_begin_at_once_as_late_as_the_slowest_way_asks_for() -> None:
