@@ -142,11 +142,13 @@ class Finder:
             self._back.add(address)
         self.look_for(address)
 
-    def look_for(self, address: str, for_s: float = MISSING_S, *, away: bool = False) -> None:
+    def look_for(
+        self, address: str, for_s: float = MISSING_S, *, away: bool = False, told: bool = False
+    ) -> None:
         """Look for this one although no client asks, unless it is here or being opened. `away`: its
-        relay is, so that it may be free."""
+        relay is, so that it may be free. `told`: on a relay's word alone."""
         if address not in self._busy or away:
-            self._missing.add(address, for_s)
+            self._missing.add(address, for_s, told=told)
 
     def _again(self, address: str, for_s: float) -> None:
         self.look_for(address, for_s)

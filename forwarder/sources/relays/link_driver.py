@@ -346,6 +346,7 @@ class RelayLink:
                 await self._turns.next()
             if self._leaving:
                 continue  # what was on its way when we said goodbye; the writer ends the link
+            began = self._turns.cpu()
             message, answer = self.session.receive(frame, self._loop.time())
             if answer is not None:
                 self._queue(answer)
@@ -363,6 +364,8 @@ class RelayLink:
                 await self._in_steps(message.items, on_message)
             else:
                 on_message(message)
+                if len(frame) >= LONG_FRAME_BYTES:
+                    await self._turns.rest(self._turns.cpu() - began)
 
     async def _in_steps(
         self, items: Sequence[Advertisement], on_message: Callable[[FromRelay], None]

@@ -16,6 +16,9 @@ MISSING_S = 120.0
 # minutes for so many seconds of each half minute, which costs radios little.
 OWING_LOOK_S = 5.0
 OWING_EVERY_S = 30.0
+# Of those that are looked for on a relay's word alone. What all relays owe is half of it: beyond
+# that they make it up, and the oldest is given up.
+MOST_TOLD = 512
 
 
 class Searches:
@@ -32,6 +35,7 @@ class Searches:
         self._again = again
         self._changed = changed
         self._until: dict[str, float] = {}
+        self._told: dict[str, asyncio.TimerHandle] = {}
 
     def __contains__(self, address: str) -> bool:
         return address in self._until
@@ -39,14 +43,23 @@ class Searches:
     def __len__(self) -> int:
         return len(self._until)
 
-    def add(self, address: str, for_s: float) -> None:
+    def add(self, address: str, for_s: float, *, told: bool = False) -> None:
+        """`told`: on a relay's word alone."""
         loop = asyncio.get_running_loop()
+        if told and address in self._until:
+            return
         self._until[address] = loop.time() + for_s
-        loop.call_later(for_s, self._give_up, address)
+        timer = loop.call_later(for_s, self._give_up, address)
+        if told:
+            self._told[address] = timer
+            if len(self._told) > MOST_TOLD:
+                self.end(next(iter(self._told)))
         self._changed()
 
     def end(self, address: str) -> None:
         """It is here."""
+        if (timer := self._told.pop(address, None)) is not None:
+            timer.cancel()
         if self._until.pop(address, None) is not None:
             self._changed()
 

@@ -54,6 +54,8 @@ log = logging.getLogger(__name__)
 
 # Relays whose links are counted by name; strangers of this machine may come by any.
 MOST_COUNTED = 64
+# Characters of toys in a line of the log.
+MOST_NAMED = 400
 
 
 class RelaySource:
@@ -291,12 +293,12 @@ class RelaySource:
                 relay.debts = items[:MOST_EACH]
                 named = {debt.address: neutralise(debt.name) for debt in relay.debts}
                 for address in self.owing.told(relay.key, relay.name, named.items()):
-                    self._finder.look_for(address)
-                for address, toy in named.items():
-                    log.error(
-                        "%s is not connected and may be running; %s looks for it",
-                        toy or address, relay.name,
-                    )  # fmt: skip
+                    self._finder.look_for(address, told=True)
+                if named:
+                    toys = ", ".join(toy or address for address, toy in named.items())
+                    missing = neutralise(toys, MOST_NAMED)
+                    text = "%s looks for what is not connected and may be running: %s"
+                    log.error(text, relay.name, missing)
                 end_searches(self.relays.values())
                 self._on_change()
             case GuestAnswer():

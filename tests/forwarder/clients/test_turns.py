@@ -113,6 +113,19 @@ def test_who_floods_has_a_turn_of_so_much_time_of_the_processor_whatever_it_says
     run_virtual(run())
 
 
+def test_after_a_step_that_was_long_those_that_flood_rest_for_four_times_as_long() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        turns, began = TurnQueue(), loop.time()
+        resting = asyncio.create_task(turns.rest(0.01))
+        await asyncio.sleep(0)
+        await turns.next()
+        assert 0.0399 < loop.time() - began < 0.05
+        await resting
+
+    run_virtual(run())
+
+
 def test_between_two_turns_of_a_paced_queue_there_is_a_pause() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
