@@ -33,14 +33,22 @@ export class Chosen {
   }
 
   // Let the person choose a toy; null if they chose none.
-  async choose(interests, all) {
-    return this.#picked(await this.radio.choose(interests, all));
+  async choose(interests, all, kind) {
+    return this.#picked(await this.radio.choose(interests, all, kind));
+  }
+
+  // Something is there (again): take it if it is one of ours.
+  async returned(device) {
+    if (![...this.all.values()].some(toy => toy.id === device.id)) return;
+    device.chosen = true;
+    await this.adopt(device);
   }
 
   // Let the person choose a toy that owes a stop, which the browser has forgotten. Needs no hub.
   async seek(toy, interests) {
     const services = [...new Set([...toy.owed.record.stop.map(packet => packet.service), ...interests?.services ?? []])];
-    return this.#picked(await this.radio.choose({ services, names: [toy.name] }, !toy.name), toy);
+    const kind = this.radio.kindOf(toy.owed.record.stop[0]?.service);
+    return this.#picked(await this.radio.choose({ services, names: [toy.name] }, !toy.name, kind), toy);
   }
 
   async #picked(device, wanted = null) {

@@ -3,8 +3,11 @@
 
 import { Awake } from './awake.js';
 import { BadLink, takeLink } from './places.js';
+import { PadRadio, canRumble } from './pads.js';
 import { WebRadio } from './radio.js';
+import { Radios } from './radios.js';
 import { Relay } from './relay.js';
+import { SerialRadio } from './serial.js';
 import { Store, StoreError } from './store.js';
 import { reloaded } from './texts.js';
 import { Ui } from './ui.js';
@@ -116,10 +119,14 @@ async function main() {
   }
   ui.say(t('phone.taking'));
   release = await toysOfLastTab();
-  const radio = new WebRadio(navigator.bluetooth, () => {
+  const bluetooth = new WebRadio(navigator.bluetooth, () => {
     sessionStorage.setItem(RELOAD_MARK, '1');
     relay.leavePage();
     location.reload();
+  });
+  const radio = new Radios(bluetooth, {
+    serial: navigator.serial ? new SerialRadio(navigator.serial) : null,
+    pad: canRumble(window) ? new PadRadio(navigator, window) : null,
   });
   const [choices, who] = [await store.choices(), await identity()];
   if (lost) return;

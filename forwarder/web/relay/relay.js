@@ -50,6 +50,7 @@ export class Relay {
   // Find out what there is, and stop what may still run; then go to the hub, if one is known.
   async start(pairing) {
     this.radio.watch(on => this.#radioChanged(on));
+    this.radio.watchDevices(device => this.table.chosen.returned(device));
     this.#askRadio();
     await this.table.chosen.load();
     this.known = await this.store.hubs();
@@ -93,7 +94,8 @@ export class Relay {
   // Nothing runs: the page can be loaded again.
   get idle() { return !this.owed.length && !this.table.peripherals.some(one => one.mayRun); }
 
-  choose(all) { return this.table.chosen.choose(this.interests, all); }
+  // `kind`: one of the radio's kinds; null: Bluetooth.
+  choose(all, kind = null) { return this.table.chosen.choose(this.interests, all, kind); }
 
   // Let the person choose a toy that may be running, and that the browser has forgotten.
   seek(toy) { return this.table.chosen.seek(toy, this.interests); }

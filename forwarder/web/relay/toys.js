@@ -84,7 +84,7 @@ export class Toys {
     const { peripheral } = toy;
     if (!toy.device || toy.removed || toy.owed || toy.attempt || peripheral?.bound || peripheral?.leaving) return;
     // One that was kept while the hub was away is offered too: after a restart the hub has forgotten it.
-    this.hub?.send({ t: 'Advertisements', items: [{ address: toy.address, name: toy.name || undefined }] });
+    this.hub?.send({ t: 'Advertisements', items: [{ address: toy.address, name: toy.name || undefined, services: toy.device.services }] });
   }
 
   #offerLater(toy) {

@@ -9,6 +9,8 @@ import {
 } from './texts.js';
 import { fill, t } from './words.js';
 
+const ADD_HINTS = { serial: 'add.serial', pad: 'add.pad' };
+
 const $ = id => document.getElementById(id);
 
 function say(element, text) { if (element.textContent !== text) element.textContent = text; }
@@ -37,6 +39,8 @@ export class Ui {
     $('notice-other').addEventListener('click', () => this.#act($('notice-other').dataset.action));
     $('add').addEventListener('click', () => this.#add(false));
     $('add-any').addEventListener('click', () => this.#add(true));
+    $('add-serial').addEventListener('click', () => this.#add(false, 'serial'));
+    $('add-pad').addEventListener('click', () => this.#add(false, 'pad'));
     $('stop').addEventListener('click', () => this.#relay.want({ stopped: true }));
     $('pause').addEventListener('click', () => this.#pauseOrResume());
     $('limit').addEventListener('input', () => say($('limit-text'), `${$('limit').value} %`));
@@ -199,6 +203,10 @@ export class Ui {
     show($('no-toys'), !toys.some(toy => !toy.removed));
     const possible = Boolean(interests) && link.open && radioOn;
     if ($('add').disabled === possible) $('add').disabled = !possible;
+    for (const kind of relay.radio.kinds) {
+      show($(`add-${kind}`), true);
+      $(`add-${kind}`).disabled = !(interests && link.open);
+    }
     const forgotten = toys.some(toy => toy.phase === 'forgotten');
     $('add').classList.toggle('main', !toys.some(toy => toy.device) || forgotten);
   }
@@ -257,13 +265,13 @@ export class Ui {
     }
   }
 
-  async #add(all) {
+  async #add(all, kind = null) {
     say($('add-hint'), '');
     show($('add-hint'), false);
     try {
-      const toy = await this.#relay.choose(all);
-      show($('add-any'), !toy && !all);
-      if (!toy) this.#hint(t('add.hint'));
+      const toy = await this.#relay.choose(all, kind);
+      show($('add-any'), !toy && !all && !kind);
+      if (!toy) this.#hint(t(ADD_HINTS[kind] ?? 'add.hint'));
     } catch (error) {
       this.#hint(chooserProblem(error));
     }
