@@ -44,7 +44,7 @@ async def test_from_the_qr_code_to_the_toy_and_back() -> None:
         assert hello.version == 2
         assert hello.radio is not None
         assert (hello.radio.kind, hello.radio.on) == ("web", True)
-        assert set(hello.capabilities) == {"chooser", "status", "places", "guests"}
+        assert set(hello.capabilities) == {"chooser", "status", "places", "guests", "timed"}
         assert await link.hear(Wearer) == Wearer()
         assert list(rig.hub.relays.values()) == [hello.name]
 
