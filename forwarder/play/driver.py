@@ -12,11 +12,11 @@ from typing import Final
 
 from forwarder.buttplug.messages import InputType, StopCmd
 from forwarder.devices.driver import Outcome, worked
+from forwarder.devices.moments import common_time
 from forwarder.errors import DeviceError, HardwareError, HeldByPerson
 from forwarder.hub.client import ClientGrant, HubClient
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
-from forwarder.hub.moments import common_time
 from forwarder.play.outputs import PlayedOutput
 from forwarder.play.play import TICK_S, PatternPlay, PlaySetting
 from relay.link.messages import ErrorCode

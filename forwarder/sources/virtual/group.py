@@ -19,10 +19,10 @@ from msgspec import UNSET
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.definitions.model import Definition, FeatureSpec, OutputSpec
 from forwarder.devices.driver import OnReading, Outcome
+from forwarder.devices.moments import common_time
 from forwarder.errors import HardwareError, Unsupported
 from forwarder.hub.client import HubClient
 from forwarder.hub.device import Device
-from forwarder.hub.moments import common_time
 from forwarder.hub.truth import FeatureValue
 from forwarder.sources.virtual.members import (
     PROTOCOL,

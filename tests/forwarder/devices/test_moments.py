@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from forwarder.devices.moments import common_time
 from forwarder.hub.device import Device
-from forwarder.hub.moments import common_time
 from tests.doubles.driver import RecordingDriver, device
 
 
