@@ -53,10 +53,15 @@ _SHA512 = {
     "class-transformer@0.5.1": (
         "SQa1Ws6hUbfC98vKGxZH3KFY0Y1lm5Zm0SY8XX9zbK7FJCyVEac3ATW0RIpwzW+oOfmHE5PMPufDG9hCfoEOMw=="
     ),
+    "typescript@5.9.3": (
+        "jl1vZzPDinLr9eUt3J/t7V6FgNEw9QjvBPdysz9KfQDD41fQrC2Y4vKQdiaUpFT4bXlb1RHhLpp8wtm6M5TgSw=="
+    ),
     "reflect-metadata@0.2.2": (
         "urBwgfrvVP/eAyXx4hluJivBKzuEbSQs9rKWCrCkbSxNv8mxPcUZKeuoF3Uy4mJl3Lwprp6yy5/39VWigZ4K6Q=="
     ),
 }
+# What the samples of the API are checked with.
+TYPESCRIPT = "typescript@5.9.3"
 _NODE = ("ws@8.20.1", "eventemitter3@5.0.4")
 _OLD_NODE = (*_NODE, "class-transformer@0.5.1", "reflect-metadata@0.2.2")
 
@@ -100,20 +105,31 @@ def installed(package: Package) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     home = cache / "buttplug-forwarder-tests" / f"buttplug-{package}"
     if not home.exists():
-        problem = _install(package, home, needs("npm"))
+        problem = _install((f"buttplug@{package}", *package.depends), home, needs("npm"))
         if problem is not None:
             missing(problem)
     return home / "node_modules" / "buttplug"
 
 
+def compiler() -> Path:
+    """TypeScript's `tsc`, for `node`; skips (or fails) where it cannot be had."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = cache / "buttplug-forwarder-tests" / TYPESCRIPT
+    if not home.exists():
+        problem = _install((TYPESCRIPT,), home, needs("npm"))
+        if problem is not None:
+            missing(problem)
+    return home / "node_modules" / "typescript" / "bin" / "tsc"
+
+
 @functools.cache
-def _install(package: Package, home: Path, npm: str) -> str | None:
-    """Put `package` at `home`; returns why that cannot be done. Tried once: npm takes its time to
-    find out that there is no network."""
+def _install(names: tuple[str, ...], home: Path, npm: str) -> str | None:
+    """Put these packages at `home`; returns why that cannot be done. Tried once: npm takes its
+    time to find out that there is no network."""
     home.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place, so that the folder appears there whole or not at all.
     with tempfile.TemporaryDirectory(dir=home.parent) as folder:
-        for name in (f"buttplug@{package}", *package.depends):
+        for name in names:
             try:
                 archive = _fetched(npm, name, Path(folder))
             except Unavailable as error:
