@@ -72,7 +72,10 @@ class ClientReader:
 
     async def take(self, frame: str | bytes) -> None:
         """Carry out everything in `frame`."""
-        if self._turn.over and not (self._turn.left > -TURN_MESSAGES and _may_stop(frame)):
+        turn = self._turn
+        # Mostly there is something left, and nobody waits: not even asked.
+        over = (turn.left <= 0 or turn.queued) and turn.over
+        if over and not (turn.left > -TURN_MESSAGES and _may_stop(frame)):
             await self._others()
         if len(frame) < 2 * TURN_MESSAGES:
             self._turn.left -= 1  # the usual one: a message or two
@@ -113,7 +116,7 @@ class ClientReader:
                 undone.note(at, stop)
         await self._others(queue=True)
         for at, item in enumerate(items):
-            if self._turn.over:
+            if (self._turn.left <= 0 or self._turn.queued) and self._turn.over:
                 await self._others(queue=True)
             self._turn.left -= 1
             for action in self._session.take(item, self._loop.time()):

@@ -48,10 +48,11 @@ class TurnQueue:
 
 class ReadTurn:
     """How much of one peer is read before everybody else has a turn. `left` is what is left of it:
-    whoever reads takes off what the messages count, and calls `others` when it is `over`.
+    whoever reads takes off what the messages count, and calls `others` when it is `over`, which it
+    can only be with nothing left or while it is `queued`.
     """
 
-    __slots__ = ("_budget", "_clock", "_queued", "_since", "_turns", "left")
+    __slots__ = ("_budget", "_clock", "_since", "_turns", "left", "queued")
 
     def __init__(self, turns: TurnQueue, budget: Budget | None, clock: Callable[[], float]) -> None:
         """`budget`: None for a peer that may be as fast as it likes."""
@@ -59,13 +60,13 @@ class ReadTurn:
         self._budget = budget
         self._clock = clock
         self._since = clock()
-        self._queued = False  # for this turn
+        self.queued = False  # for this turn
         self.left = TURN_MESSAGES
 
     @property
     def over(self) -> bool:
         """Whether it is the others' turn before anything more is read."""
-        return self.left <= 0 or (self._queued and self._turns.over)
+        return self.left <= 0 or (self.queued and self._turns.over)
 
     async def others(self, cost: float | None = None, *, queue: bool = False) -> None:
         """Everybody else's turn; longer for a peer that says more than its budget. `cost`: what is
@@ -77,8 +78,8 @@ class ReadTurn:
         pause = 0.0 if self._budget is None else self._budget.spend(spent, now)
         if pause:
             await asyncio.sleep(pause)
-        self._queued = fast or queue
-        if self._queued:
+        self.queued = fast or queue
+        if self.queued:
             await self._turns.next()
         elif not pause:
             await asyncio.sleep(0)

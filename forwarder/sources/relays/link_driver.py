@@ -339,7 +339,7 @@ class RelayLink:
             weight = 1 + len(frame) // WEIGHT_BYTES
             self._turn.left -= weight
             self._unasked += weight - 1
-            if self._turn.over:
+            if (self._turn.left <= 0 or self._turn.queued) and self._turn.over:
                 cost, self._unasked = self._unasked, 0
                 await self._turn.others(cost, queue=len(frame) >= LONG_FRAME_BYTES)
             elif len(frame) >= LONG_FRAME_BYTES:
