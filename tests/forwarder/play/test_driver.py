@@ -6,15 +6,19 @@ import asyncio
 
 import pytest
 
+from forwarder.buttplug.messages import OutputType
+from forwarder.devices.driver import Outcome
 from forwarder.errors import (
     HardwareError,
     HeldByPerson,
     MessageError,
 )
+from forwarder.play.driver import PlayDriver
 from forwarder.play.outputs import OutputChoice
 from forwarder.play.plays import MOST_PLAYS
 from forwarder.stop.hold import Wish
 from relay.link.messages import ErrorCode
+from tests.doubles.driver import RecordingDriver, device
 from tests.forwarder.play.house import RAMP, STEADY, VIBRATE, PlayHouse, live, renewed
 
 # --- who ends it ----------------------------------------------------------------------------------
@@ -189,5 +193,130 @@ def test_a_radio_that_does_not_keep_up_gets_no_queue() -> None:
         house.drivers[0].finish()
         await asyncio.sleep(0.1)
         assert house.values(0) in ([10], [11])  # what it is at by then
+
+    live(scene)
+
+
+class Away(RecordingDriver):
+    """The way to it is gone as soon as `away` is set: it refuses at once. `only`: that feature."""
+
+    away = False
+    only: int | None = None
+
+    def output(
+        self, feature: int, kind: OutputType, value: int, duration_ms: int, at: float | None = None
+    ) -> Outcome:
+        if self.away and self.only in (None, feature):
+            raise HardwareError(ErrorCode.GONE, "the relay is away")
+        return super().output(feature, kind, value, duration_ms, at)
+
+
+def test_an_output_that_is_refused_at_once_is_out_and_its_neighbours_play_on() -> None:
+    async def scene(house: PlayHouse) -> None:
+        driver = Away()
+        nora = device(driver, address="A9")
+        await house.come(nora)
+        id = house.start(RAMP, OutputChoice(nora.index), OutputChoice(0, 0)).id
+        await renewed(house, id, 0.3)
+        driver.away, driver.only = True, 0
+        driver.calls.clear()
+        house.calls(0)
+        await renewed(house, id, 0.9)
+        assert house.plays.state(id).outputs == ((nora.index, 1), (0, 0))
+        # It was on: it is stopped, and told nothing more.
+        assert [call for call in driver.calls if call[0] == "stop"] == [("stop", (0,))]
+        assert {call[1] for call in driver.calls if call[0] == "output"} == {1}
+        assert len(house.values(0)) > 4
+
+    live(scene)
+
+
+def test_one_that_was_refused_at_the_start_is_stopped_by_nobody() -> None:
+    async def scene(house: PlayHouse) -> None:
+        driver = Away()
+        driver.away, driver.only = True, 0
+        nora = device(driver, address="A9")
+        await house.come(nora)
+        house.start(STEADY, OutputChoice(nora.index))
+        assert [call[:2] for call in driver.calls] == [("output", 1)]
+
+    live(scene)
+
+
+def test_what_refuses_everything_says_why_and_nothing_plays() -> None:
+    async def scene(house: PlayHouse) -> None:
+        driver = Away()
+        driver.away = True
+        nora = device(driver, address="A9")
+        await house.come(nora)
+        with pytest.raises(HardwareError, match="the relay is away"):
+            house.start(STEADY, OutputChoice(nora.index))
+        assert house.plays.states == ()
+        assert "Steady (pattern)" not in house.names
+
+    live(scene)
+
+
+def test_a_failure_of_what_somebody_else_has_taken_meanwhile_stops_nothing_of_theirs() -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.drivers[0].slow = True
+        id = house.start(STEADY, OutputChoice(0, 0), OutputChoice(1, 0)).id
+        [mine] = house.drivers[0].waiting
+        house.drivers[0].slow = False
+        house.say(house.noras[0], VIBRATE, 3)
+        mine.set_exception(HardwareError(ErrorCode.RADIO, "no"))
+        await renewed(house, id, 0.3)
+        assert house.stops(0) == 0
+        assert house.plays.state(id).outputs == ((1, 0),)
+
+    live(scene)
+
+
+@pytest.mark.parametrize("how", ["failed", "given up"])
+def test_the_last_output_that_fails_ends_it(how: str) -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.drivers[0].slow = True
+        house.start(STEADY, OutputChoice(0, 0), for_s=60, stays=True)
+        [mine] = house.drivers[0].waiting
+        if how == "failed":
+            mine.set_exception(HardwareError(ErrorCode.RADIO, "no"))
+        else:
+            mine.cancel()
+        await asyncio.sleep(0.001)
+        assert house.plays.states == ()
+        assert house.stops(0) >= 1
+        assert "Steady (pattern)" not in house.names
+
+    live(scene)
+
+
+def test_an_end_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+    async def scene(house: PlayHouse) -> None:
+        house.start(STEADY, for_s=0.25, stays=True)
+        [driver] = [each for each in house.hub.clients if isinstance(each, PlayDriver)]
+        await asyncio.sleep(0.3)
+        assert driver.end("again") == []
+        assert driver.ended == "its time is over"
+        house.start(STEADY)
+        await asyncio.sleep(1)
+
+    live(scene)
+    ends = [line for line in caplog.messages if " ended: " in line]
+    assert ends == [
+        "Steady (pattern) ended: its time is over",
+        "Steady (pattern) ended: its page is gone",
+    ]
+
+
+def test_how_long_it_may_still_go_on_is_shown() -> None:
+    async def scene(house: PlayHouse) -> None:
+        assert house.start(STEADY, OutputChoice(0)).left_s is None
+        state = house.start(STEADY, OutputChoice(1), for_s=5, stays=True)
+        assert state.left_s == 5
+        await asyncio.sleep(2)
+        left = house.plays.state(state.id).left_s
+        assert left == pytest.approx(3, abs=0.01)
 
     live(scene)

@@ -66,3 +66,8 @@ def test_a_loop_that_is_being_drawn_goes_on_and_another_pattern_begins_anew() ->
     assert one.at(101) == pytest.approx(0.25)
     one.change(RAMP, 101)
     assert one.at(101) == 0
+
+
+def test_what_nobody_says_is_half_a_steady_level_over_the_whole_range() -> None:
+    assert PlaySetting() == PlaySetting("steady", (), 4.0, 1.0, 0.5, False, 0.0, 1.0)
+    assert not PatternPlay(RAMP, 100.0, for_s=60, stays=False).stays

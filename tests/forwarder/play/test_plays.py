@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,8 @@ from forwarder.errors import (
 )
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.play.play import LEASE_S
+from forwarder.play.outputs import OutputChoice
+from forwarder.play.play import LEASE_S, TICK_S
 from forwarder.play.plays import Plays
 from tests.doubles.clock import VirtualLoop
 from tests.forwarder.play.house import RAMP, STEADY, PlayHouse, live, renewed
@@ -75,3 +77,65 @@ def test_a_loop_that_stood_still_ends_what_was_not_renewed_before_it_tells_anyth
 def test_plays_are_made_before_there_is_a_loop() -> None:
     """As the program makes all its parts."""
     assert Plays(Hub(Store(None)))._players == {}
+
+
+def test_a_change_holds_from_the_next_beat_on_and_says_that_its_page_is_there() -> None:
+    async def scene(house: PlayHouse) -> None:
+        id = house.start(STEADY, OutputChoice(0, 0)).id
+        for strength in (0.6, 0.7, 0.8):
+            await asyncio.sleep(0.5)
+            house.plays.change(id, replace(STEADY, strength=strength))
+        await asyncio.sleep(TICK_S)
+        assert house.values(0) == [10, 12, 14, 16]
+        assert house.plays.state(id).setting.strength == 0.8
+        with pytest.raises(UnknownPlay):
+            house.plays.change("another", STEADY)
+
+    live(scene)
+
+
+def test_another_time_ends_it_then_to_the_millisecond() -> None:
+    async def scene(house: PlayHouse) -> None:
+        id = house.start(STEADY, for_s=60, stays=True).id
+        await asyncio.sleep(1)
+        house.plays.give(id, for_s=0.15, stays=True)
+        await asyncio.sleep(0.149)
+        assert house.stops(0) == 0
+        await asyncio.sleep(0.002)
+        assert house.stops(0) == 1
+
+    live(scene)
+
+
+def test_all_play_in_one_beat() -> None:
+    async def scene(house: PlayHouse) -> None:
+        await asyncio.sleep(0.033)
+        times: list[float] = []
+        house.start(RAMP, OutputChoice(0, 0), for_s=9, stays=True)
+        await asyncio.sleep(0.051)
+        house.start(RAMP, OutputChoice(1, 0), for_s=9, stays=True)
+        for driver in house.drivers[:2]:
+            driver.calls.clear()
+        now = asyncio.get_running_loop().time
+        for _ in range(400):
+            before = len(house.drivers[0].calls) + len(house.drivers[1].calls)
+            await asyncio.sleep(0.001)
+            if len(house.drivers[0].calls) + len(house.drivers[1].calls) > before:
+                times.append(round(now() / TICK_S, 1) % 1)
+        assert len(times) >= 3
+        assert {min(beat, 1 - beat) for beat in times} <= {0.0, 0.1}
+
+    live(scene)
+
+
+def test_nothing_ticks_when_nothing_plays() -> None:
+    async def scene(house: PlayHouse) -> None:
+        house.plays.end(house.start(STEADY).id)
+        await asyncio.sleep(0.2)
+        assert house.plays._timer is None
+        house.start(STEADY)
+        house.plays.close()
+        assert house.plays._timer is None
+        assert house.stops(0) == 2
+
+    live(scene)
