@@ -154,6 +154,6 @@ MOST_UNREAD_BYTES: Final = 1 << 10
 MICROS_MOST: Final = 2**53
 # Pings and pongs of one peer; an honest one sends one every few seconds.
 CONTROL_HZ: Final = 20.0
-CONTROL_BURST: Final = 64
+CONTROL_BURST: Final = 8
 # Frames of one peer before everybody else has a turn.
 TURN_FRAMES: Final = 16
