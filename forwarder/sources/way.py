@@ -30,9 +30,11 @@ class PeripheralRoute(Protocol):
         *,
         deadline_s: float = ...,
         orphaned: Callable[[Outcome], None] | None = ...,
+        shut: Callable[[], None] | None = ...,
     ) -> Outcome:
         """The same for a command of which only its fate counts. `orphaned` is given the outcome if
-        the way ends before there was an answer: whoever drove it decides then."""
+        the way ends before there was an answer: whoever drove it decides then. `shut` is called if
+        a gate that was shut turned it back."""
         ...
 
     def silent_at(self, p: int) -> float:

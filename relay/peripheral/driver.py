@@ -1,7 +1,9 @@
 """Performs what the machine of one peripheral decides: the only part that knows asyncio.
 
-Requests come in by plain calls that decide at once and never wait. One worker (`run`) carries out
-one radio operation at a time. Whatever ends the worker (the peripheral leaves, cancellation, a
+Requests come in by plain calls that decide at once and never wait. One radio operation at a time
+is carried out: a write that needs no waiting in the very call that asked for it, everything else by
+one worker (`run`). Actions are performed in their order, also those of a call that comes from
+inside another one. Whatever ends the worker (the peripheral leaves, cancellation, a
 bug), the armed stop is written before the peripheral is let go.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -46,10 +49,12 @@ from relay.peripheral.actions import (
 from relay.peripheral.gate import Gate, Lockout
 from relay.peripheral.limits import LAST_LET_GO_S, SECOND_ROUND_MOST_S
 from relay.peripheral.machine import Machine
-from relay.radio.base import Connection, RadioError
+from relay.radio.base import Connection, RadioError, WritesAtOnce
 from relay.supervision.holds import HeldWrite, StopOrder
 
 log = logging.getLogger(__name__)
+
+_NEVER = float("inf")
 
 OnStopped = Callable[[RadioError | None], None]
 
@@ -95,10 +100,18 @@ class Peripheral:
         self._wake = asyncio.Event()
         # With uvloop a timer that is due already is a plain handle, which does not know its time.
         self._timer: asyncio.Handle | None = None
-        self._timer_at = float("inf")
+        self._timer_at = _NEVER
+        self._actions: deque[MachineAction] = deque()
+        self._doing = False
         self._wanted: Operate | None = None
+        self._dropped = False
+        # Whether there is a worker, and it does nothing.
+        self._free = False
+        self._write_now = connection.write_now if isinstance(connection, WritesAtOnce) else None
+        # What ends the worker: a bug below a write that was made in somebody else's call.
+        self._fault: Exception | None = None
         self._scope: asyncio.Timeout | None = None
-        self._hurry_by = float("inf")
+        self._hurry_by = _NEVER
         # What a crash would need to know has changed: it is written down before the next value.
         self._unrecorded = False
 
@@ -206,37 +219,70 @@ class Peripheral:
     # --- performing ----------------------------------------------------------------------------
 
     def _do(self, actions: list[MachineAction]) -> None:
-        dropped = False
-        for action in actions:
-            match action:
-                case Say(message):
-                    if self._sink is not None:
-                        self._sink.put(message)
-                case Operate():
-                    self._wanted = action
-                    self._hurry_by = float("inf")
-                    self._wake.set()
-                case ShortenDeadline(by, drop):
-                    dropped = drop and self._wanted is not None
-                    self._shorten_deadline(by)
-                case KeepRecord(may_run, armed):
-                    self._unrecorded |= may_run or armed
-                    if armed:
-                        self._context.armed()
-                case Note():
-                    self._note(action)
-                case StopOutcome(token, code, text):
-                    assert callable(token)
-                    token(None if code is None else RadioError(code, text))
-                case Over(_, owes):
-                    self.owes = owes
-                    self._shorten_deadline(self._loop.time())
-                    self._wake.set()
-        if dropped:
-            self._wanted = None
-            self._do(self._machine.finished(self._loop.time(), Dropped()))
-            return
+        self._actions += actions
+        if self._doing:
+            return  # whoever is about it goes on with these
+        self._doing = True
+        try:
+            while True:
+                while self._actions:
+                    action = self._actions.popleft()
+                    if type(action) is Say:
+                        if self._sink is not None:
+                            self._sink.put(action.message)
+                    elif type(action) is Operate:
+                        self._wanted = action
+                        self._hurry_by = _NEVER
+                    else:
+                        self._act(action)
+                if self._wanted is None or (result := self._done_at_once(self._wanted)) is None:
+                    break
+                self._actions += self._machine.finished(self._loop.time(), result)
+        finally:
+            self._doing = False
         self._set_timer()
+
+    def _act(self, action: MachineAction) -> None:
+        match action:
+            case ShortenDeadline(by, drop):
+                self._dropped = drop and self._wanted is not None
+                self._shorten_deadline(by)
+            case KeepRecord(may_run, armed):
+                self._unrecorded |= may_run or armed
+                if armed:
+                    self._context.armed()
+            case Note():
+                self._note(action)
+            case StopOutcome(token, code, text):
+                assert callable(token)
+                token(None if code is None else RadioError(code, text))
+            case Over(_, owes):
+                self.owes = owes
+                self._shorten_deadline(self._loop.time())
+                self._wake.set()
+
+    def _done_at_once(self, wanted: Operate) -> Result | None:
+        """What came of the operation that is wanted, if it is over; else the worker does it."""
+        self._wanted = None
+        if self._dropped:
+            self._dropped = False
+            return Dropped()
+        if (
+            self._write_now is not None
+            and self._free
+            and wanted.what is What.WRITE
+            and (wanted.stops or not self._unrecorded or self._context.recorded is None)
+        ):
+            try:
+                if self._write_now(wanted.h, wanted.d, wanted.r):
+                    return Taken()
+            except RadioError as error:
+                return RadioRefused(error.code, error.text)
+            except Exception as error:  # noqa: BLE001  # the worker raises it
+                self._fault = error
+        self._wanted = wanted
+        self._wake.set()
+        return None
 
     def _shorten_deadline(self, by: float) -> None:
         self._hurry_by = min(by, self._hurry_by)
@@ -254,7 +300,7 @@ class Peripheral:
             if self._timer_at <= deadline:
                 return
             timer.cancel()
-        if deadline < float("inf"):
+        if deadline < _NEVER:
             self._timer, self._timer_at = self._loop.call_at(deadline, self._tick), deadline
 
     def _tick(self) -> None:
@@ -279,13 +325,18 @@ class Peripheral:
                 if self._machine.over is None:
                     await self._end()
             finally:
+                self._free = False
                 self._do(self._machine.gone(self._loop.time(), "the relay ended"))
                 if self._timer is not None:
                     self._timer.cancel()
                 self._sink = None
 
     async def _work(self) -> None:
+        self._free = True
         while self._machine.over is None:
+            if self._fault is not None:
+                fault, self._fault = self._fault, None
+                raise fault
             if self._wanted is None:
                 self._wake.clear()
                 await self._wake.wait()
@@ -296,6 +347,7 @@ class Peripheral:
         wanted, self._wanted = self._wanted, None
         assert wanted is not None
         result: Result
+        self._free = False
         try:
             ends_at = min(self._loop.time() + wanted.limit_s, self._hurry_by)
             async with asyncio.timeout_at(ends_at) as self._scope:
@@ -306,6 +358,7 @@ class Peripheral:
             result = RadioRefused(error.code, error.text)
         finally:
             self._scope = None
+            self._free = True
         self._do(self._machine.finished(self._loop.time(), result))
 
     async def _operate(self, wanted: Operate) -> bytes:
@@ -323,7 +376,7 @@ class Peripheral:
 
                 def notified(data: bytes) -> None:
                     if self._sink is not None:
-                        self._sink.put(Notification(self.p, handle, data))
+                        self._sink.put(Notification(self._machine.p, handle, data))
 
                 await connection.subscribe(handle, notified)
             case What.UNSUBSCRIBE:

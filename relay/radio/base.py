@@ -69,6 +69,18 @@ class Connection(Protocol):
 
 
 @runtime_checkable
+class WritesAtOnce(Protocol):
+    """A connection that takes most writes without any waiting."""
+
+    def write_now(self, handle: int, data: bytes, response: bool) -> bool:
+        """As `write`, if that needs no waiting: it was taken when this returns True.
+
+        False: nothing has happened, `write` does it. Raises RadioError as `write` does.
+        """
+        ...
+
+
+@runtime_checkable
 class Outlasting(Protocol):
     """A connection that is an open port or socket: a process that has it, too, can stop the device.
 

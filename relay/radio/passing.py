@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relay.link.messages import Service
-from relay.radio.base import Connection, OnValue, Outlasting
+from relay.radio.base import Connection, OnValue, Outlasting, WritesAtOnce
 
 
 class PassingConnection:
@@ -26,6 +26,10 @@ class PassingConnection:
 
     async def write(self, handle: int, data: bytes, response: bool) -> None:
         await self._connection.write(handle, data, response)
+
+    def write_now(self, handle: int, data: bytes, response: bool) -> bool:
+        beneath = self._connection
+        return isinstance(beneath, WritesAtOnce) and beneath.write_now(handle, data, response)
 
     async def read(self, handle: int) -> bytes:
         return await self._connection.read(handle)

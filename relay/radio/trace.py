@@ -48,9 +48,17 @@ class Trace:
             ) from error
         self._complained = False
 
-    def note(self, address: str, op: str, characteristic: str = "", data: bytes = b"") -> None:
+    def note(
+        self,
+        address: str,
+        op: str,
+        characteristic: str = "",
+        data: bytes = b"",
+        t_ns: int | None = None,
+    ) -> None:
+        """`t_ns`: when, if it was not just now."""
         line = {
-            "t_ns": time.monotonic_ns(),
+            "t_ns": time.monotonic_ns() if t_ns is None else t_ns,
             "address": address,
             "characteristic": characteristic,
             "op": op,
@@ -123,6 +131,16 @@ class TracedConnection(PassingConnection):
     async def write(self, handle: int, data: bytes, response: bool) -> None:
         self._note(handle, "write" if response else "write_no_response", data)
         await super().write(handle, data, response)
+
+    def write_now(self, handle: int, data: bytes, response: bool) -> bool:
+        handed_ns, handed = time.monotonic_ns(), True
+        try:
+            handed = super().write_now(handle, data, response)
+        finally:
+            if handed:
+                op = "write" if response else "write_no_response"
+                self._trace.note(self._address, op, self._uuids.get(handle, ""), data, handed_ns)
+        return handed
 
     async def read(self, handle: int) -> bytes:
         self._note(handle, "read")

@@ -129,3 +129,21 @@ async def _spend(seconds: float | None) -> None:
         await asyncio.Event().wait()
     else:
         await asyncio.sleep(seconds)
+
+
+class PromptConnection(RecordingConnection):
+    """Takes writes at once, unless operations take time; `bug` is raised by each such write."""
+
+    bug: Exception | None = None
+
+    def write_now(self, handle: int, data: bytes, response: bool) -> bool:
+        if self.bug is not None:
+            raise self.bug
+        if self.takes_s != 0 or self._under_way:
+            return False
+        op = "write" if response else "write_no_response"
+        self.took.append(Took(asyncio.get_running_loop().time(), op, data, 1))
+        failure = self.failures.pop(0) if self.failures else self.broken
+        if failure is not None:
+            raise failure
+        return True

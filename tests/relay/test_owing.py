@@ -217,6 +217,7 @@ def test_one_that_takes_no_stop_is_let_go_told_as_missing_and_tried_again() -> N
         answer = await it.hub.connect(2, toy.address)
         assert isinstance(answer, Failed)
         assert "may be running" in answer.text
+        await asyncio.sleep(0.01)  # whoever waits is told at once, and not once it has been let go
         assert not toy.connected
         assert it.agent.status().debts
         toy.faults.heal()

@@ -42,13 +42,16 @@ class Asking(asyncio.Future[Reply]):
 
 class Carrying(Outcome):
     """A command of which only its fate counts: its outcome waits for the reply itself. `orphaned`
-    is given it if the link ends before."""
+    is given it if the link ends before; `shut` is called if a gate turned it back."""
 
     until = float("inf")
     peripheral: int | None = None
     orphaned: Orphaned | None = None
+    shut: Callable[[], None] | None = None
 
     def fail(self, code: ErrorCode, text: str) -> None:
+        if code is ErrorCode.GATE and self.shut is not None:
+            self.shut()
         if not self.done():
             self.set_exception(HardwareError(code, text))
             self.exception()

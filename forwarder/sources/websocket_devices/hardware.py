@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
 
-from forwarder.devices.driver import Fate, Outcome
+from forwarder.devices.driver import Outcome
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError
 from forwarder.sources.relays.hardware import RelayHardware
+from forwarder.sources.relays.waiting import Asking, Carrying, Waiting
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
 from relay.context import RelayContext
 from relay.link.bounds import BEAT_ACTIVE_S, BEAT_IDLE_S
@@ -32,7 +32,6 @@ from relay.link.messages import (
     Notification,
     Output,
     Read,
-    Reply,
     Request,
     Service,
     Stop,
@@ -49,7 +48,6 @@ from relay.peripheral.limits import ACTIVE_S, IDLE_S
 from relay.radio.base import OnValue, RadioError
 
 OnDeviceStopped = Callable[[StopCause], None]
-T = TypeVar("T")
 
 # The reference has these two, whatever the definition says; neither is told to the device.
 HANDLES = {"tx": 1, "rx": 2}
@@ -135,9 +133,10 @@ class _Here:
         self.ended: str | None = None
         self.ended_by: Exception | None = None
         self._hardware = hardware
-        self._waiting: dict[int, tuple[Callable[[Reply], None], Asked | Outcome]] = {}
+        self._waiting: dict[int, Waiting] = {}
         self._last_id = 0
         self._roused = asyncio.Event()
+        self._fast = False  # leases come at the rate of something that runs
         self._loop = asyncio.get_running_loop()
         socket = _Socket(channel, repr(hardware))
         self._socket = socket
@@ -158,8 +157,9 @@ class _Here:
         while True:
             self.renew()
             self._roused.clear()
+            self._fast = self._hardware.running
             try:
-                beat_s = BEAT_ACTIVE_S if self._hardware.running else BEAT_IDLE_S
+                beat_s = BEAT_ACTIVE_S if self._fast else BEAT_IDLE_S
                 async with asyncio.timeout(beat_s):
                     await self._roused.wait()
             except TimeoutError:
@@ -171,13 +171,15 @@ class _Here:
         self._peripheral.lease((ACTIVE_S if self._hardware.running else IDLE_S) * 1000)
 
     def rouse(self) -> None:
-        self._roused.set()
+        if not self._fast:
+            self._fast = True
+            self._roused.set()
 
     def request(self, make: Callable[[int], Request], *, deadline_s: float = 0.0) -> Asked:
         """The machine has deadlines of its own for everything; `deadline_s` is for links."""
-        outcome: Asked = self._loop.create_future()
-        self._ask(make, lambda reply: _settle(outcome, reply), outcome)
-        return outcome
+        asking = Asking()
+        self._ask(make, asking)
+        return asking
 
     def carry(
         self,
@@ -185,15 +187,12 @@ class _Here:
         *,
         deadline_s: float = 0.0,
         orphaned: Callable[[Outcome], None] | None = None,
+        shut: Callable[[], None] | None = None,
     ) -> Outcome:
-        outcome = Outcome()
-
-        def replied(reply: Reply) -> None:
-            late = isinstance(reply, Done) and reply.superseded
-            _settle(outcome, Fate.SUPERSEDED if late else Fate.TAKEN)
-
-        self._ask(make, replied, outcome)
-        return outcome
+        carrying = Carrying()
+        carrying.shut = shut
+        self._ask(make, carrying)
+        return carrying
 
     def silent_at(self, p: int) -> float:
         """It is here: nothing goes on without this process."""
@@ -206,17 +205,12 @@ class _Here:
     def theirs_us(self, at: float) -> int:
         return round(at * 1e6)
 
-    def _ask(
-        self,
-        make: Callable[[int], Request],
-        replied: Callable[[Reply], None],
-        outcome: Asked | Outcome,
-    ) -> None:
+    def _ask(self, make: Callable[[int], Request], entry: Waiting) -> None:
         if self.ended is not None:
-            _fail(outcome, ErrorCode.GONE, self.ended)
+            entry.link_ended(self.ended)
             return
         self._last_id += 1
-        self._waiting[self._last_id] = replied, outcome
+        self._waiting[self._last_id] = entry
         message = make(self._last_id)
         match message:
             case Output():
@@ -236,12 +230,10 @@ class _Here:
 
     def put(self, message: FromRelay) -> None:
         match message:
-            case Done() | Value():
-                replied, _ = self._waiting.pop(message.id)
-                replied(message)
-            case Failed(id, code, text):
-                _, outcome = self._waiting.pop(id)
-                _fail(outcome, code, text)
+            case Done() | Value() | Failed():
+                # Nobody waits for what was failed when the device went.
+                if (entry := self._waiting.pop(message.id, None)) is not None:
+                    entry.settle(message)
             case Stopped():
                 self._hardware.stopped(message)
             case Disconnected():
@@ -260,19 +252,8 @@ class _Here:
             self.ended = reason
             self._peripheral.on_gone(reason)
         waiting, self._waiting = self._waiting, {}
-        for _, outcome in waiting.values():
-            _fail(outcome, ErrorCode.GONE, reason)
-
-
-def _settle(outcome: asyncio.Future[T], value: T) -> None:
-    if not outcome.done():
-        outcome.set_result(value)
-
-
-def _fail(outcome: Asked | Outcome, code: ErrorCode, text: str) -> None:
-    if not outcome.done():
-        outcome.set_exception(HardwareError(code, text))
-        outcome.exception()  # nobody has to look
+        for entry in waiting.values():
+            entry.link_ended(reason)
 
 
 class _Socket:
@@ -286,6 +267,9 @@ class _Socket:
         self._name = name
         self.listeners: dict[int, OnValue] = {}
         self.stuck: HardwareError | None = None
+
+    def write_now(self, handle: int, data: bytes, response: bool) -> bool:
+        return self._channel.send_now(data)
 
     async def write(self, handle: int, data: bytes, response: bool) -> None:
         try:

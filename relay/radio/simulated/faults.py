@@ -113,5 +113,9 @@ class Faults:
         """How long this operation takes; None: it stalls."""
         return None if op in self._stalled else self.latency_of.get(op, self.latency_s)
 
+    def calm(self, op: FaultPoint) -> bool:
+        """Whether this operation goes well, and takes no time."""
+        return not self._rules and self.duration_s(op) == 0
+
     def when_healed(self, call: Callable[[], None]) -> None:
         self._on_resume.append(call)

@@ -136,15 +136,32 @@ class SimulatedConnection:
     async def write(self, handle: int, data: bytes, response: bool) -> None:
         role = self._role(handle)
         toy = self._toy
-        response = with_response(self._properties[handle], response)
-        if not response and len(data) > self.mtu - ATT_OVERHEAD:
-            text = f"{toy.name}: {len(data)} bytes do not fit into a write without response."
-            raise RadioError(ErrorCode.REFUSED, text)
+        response = self._fits(handle, data, response)
 
         async def act() -> None:
             toy.take(role, data, response)
 
         await self._operate(FaultPoint.WRITE if response else FaultPoint.WRITE_NO_RESPONSE, act)
+
+    def write_now(self, handle: int, data: bytes, response: bool) -> bool:
+        role = self._role(handle)
+        toy = self._toy
+        response = self._fits(handle, data, response)
+        op = FaultPoint.WRITE if response else FaultPoint.WRITE_NO_RESPONSE
+        if self._current is not None or not toy.faults.calm(op):
+            return False
+        if not self._up:
+            raise self._gone()
+        toy.take(role, data, response)
+        return True
+
+    def _fits(self, handle: int, data: bytes, response: bool) -> bool:
+        """Whether this is a write with response. Raises RadioError if it is too long."""
+        response = with_response(self._properties[handle], response)
+        if not response and len(data) > self.mtu - ATT_OVERHEAD:
+            text = f"{self._toy.name}: {len(data)} bytes do not fit into a write without response."
+            raise RadioError(ErrorCode.REFUSED, text)
+        return response
 
     async def read(self, handle: int) -> bytes:
         role = self._role(handle)

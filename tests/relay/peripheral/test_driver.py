@@ -52,7 +52,7 @@ from relay.radio.base import RadioError
 from relay.supervision.holds import HeldWrite, StopOrder
 from relay.wearer.audit import Audit
 from tests.doubles.clock import VirtualLoop, run_virtual
-from tests.doubles.radio import RecordingConnection, gone, refused
+from tests.doubles.radio import PromptConnection, RecordingConnection, gone, refused
 
 OFF = Packet(1, b"\x00", response=True, keys=(1,))
 
@@ -1521,3 +1521,123 @@ def test_what_is_due_at_once_needs_no_timer_that_knows_its_time() -> None:
 
     with asyncio.Runner(loop_factory=LikeUvloop) as runner:
         runner.run(main())
+
+
+# --- writes that need no waiting -----------------------------------------------------------------
+
+
+def prompt(body: Body) -> Rig:
+    async def opened(it: Rig) -> None:
+        it.open()
+        await asyncio.sleep(0)  # the worker has its first turn
+        await body(it)
+
+    return play(opened, PromptConnection())
+
+
+def test_a_write_that_needs_no_waiting_is_made_and_answered_in_the_call() -> None:
+    async def body(it: Rig) -> None:
+        value = it.output(on(5))
+        assert it.connection.written == [b"\x05"]
+        assert it.said == [Done(value)]
+        stop = it.stop()
+        assert it.connection.written == [b"\x05", b"\x00"]
+        assert it.said == [Done(value), Done(stop)]
+
+    prompt(body)
+
+
+def test_several_at_once_are_written_in_their_order() -> None:
+    async def body(it: Rig) -> None:
+        ids = [it.output(on(level)) for level in range(1, 6)]
+        assert it.connection.written == [bytes([level]) for level in range(1, 6)]
+        assert it.said == [Done(id) for id in ids]
+
+    prompt(body)
+
+
+def test_what_has_to_wait_after_all_is_left_to_the_worker_and_not_overtaken() -> None:
+    async def body(it: Rig) -> None:
+        it.connection.takes_s = 0.01
+        first = it.output(on(1, 1))
+        second = it.output(on(2, 2))
+        assert it.said == []
+        it.connection.takes_s = 0.0
+        await asyncio.sleep(0.1)
+        assert it.connection.written == [b"\x01", b"\x02"]
+        assert it.said == [Done(first), Done(second)]
+
+    prompt(body)
+
+
+def test_a_radio_that_refuses_at_once_is_told_and_its_stop_tried_again() -> None:
+    async def body(it: Rig) -> None:
+        it.connection.failures = [refused()]
+        value = it.output(on(5))
+        assert isinstance(it.answer(value), Failed)
+        it.connection.failures = [refused()]
+        stop = it.stop()
+        await asyncio.sleep(0.1)
+        assert it.connection.written == [b"\x05", b"\x00", b"\x00"]
+        assert it.answer(stop) == Done(stop)
+
+    prompt(body)
+
+
+def test_a_peripheral_that_turns_out_to_be_gone_ends_its_worker() -> None:
+    async def body(it: Rig) -> None:
+        it.connection.failures = [gone()]
+        value = it.output(on(5))
+        assert isinstance(it.answer(value), Failed)
+        assert it.worker is not None
+        await it.worker
+        assert it.peripheral.over
+
+    prompt(body)
+
+
+def test_a_bug_below_a_write_is_the_workers_end_and_nobody_elses() -> None:
+    async def main() -> None:
+        connection = PromptConnection()
+        it = Rig(connection)
+        worker = asyncio.create_task(it.peripheral.run())
+        it.open()
+        await asyncio.sleep(0)
+        connection.bug = KeyError("a bug")
+        it.output(on(5))  # raises nothing here
+        with pytest.raises(KeyError):
+            await worker
+        assert not connection.connected
+        assert it.peripheral.owes
+
+    run_virtual(main())
+
+
+def test_what_is_asked_from_inside_an_answer_comes_behind_what_is_being_done() -> None:
+    async def main() -> None:
+        connection = PromptConnection()
+        it = Rig(connection)
+
+        class Asking:
+            """Says the next value as soon as it hears that the last one was taken."""
+
+            def __init__(self) -> None:
+                self.levels = [2, 3]
+
+            def put(self, message: FromRelay) -> None:
+                it.put(message)
+                if connection.written and self.levels:
+                    it.output(on(self.levels.pop(0)))
+
+        it.peripheral.bind(7, Asking(), active_s=0.9, idle_s=10)
+        worker = asyncio.create_task(it.peripheral.run())
+        await asyncio.sleep(0)
+        it.open()
+        it.output(on(1))
+        assert connection.written == [b"\x01", b"\x02", b"\x03"]
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+        assert connection.written[-1] == b"\x00"
+
+    run_virtual(main())

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from relay.errors import UsageError
+from relay.radio.base import RadioError
 from relay.radio.trace import Trace, TracedRadio
 from tests.doubles.clock import run_virtual
-from tests.doubles.radio import SERVICES, RecordingRadio, refused
+from tests.doubles.radio import SERVICES, PromptConnection, RecordingRadio, refused
 
 WRITE_UUID, NOTIFY_UUID = (each.uuid for each in SERVICES[0].characteristics)
 
@@ -100,3 +101,27 @@ def test_a_full_disk_costs_lines_and_no_operation(caplog: pytest.LogCaptureFixtu
 def test_a_file_that_cannot_be_written_is_said() -> None:
     with pytest.raises(UsageError, match="nowhere"):
         Trace(Path("nowhere/trace"))
+
+
+def test_a_write_that_is_taken_at_once_is_one_line_and_one_that_is_not_none(tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+
+    async def main() -> None:
+        radio = RecordingRadio(PromptConnection())
+        traced = TracedRadio(radio, Trace(path))
+        connection = await traced.connect("AA", lambda reason: None)
+        begun = time.monotonic_ns()
+        assert connection.write_now(1, b"\x01", True)
+        radio.connection.failures = [refused()]
+        with pytest.raises(RadioError):
+            connection.write_now(1, b"\x02", False)
+        radio.connection.takes_s = 0.01
+        assert not connection.write_now(1, b"\x03", False)
+        written = [line for line in lines(path) if line["op"] != "connect"]
+        assert [(line["op"], line["data"]) for line in written] == [
+            ("write", "01"),
+            ("write_no_response", "02"),
+        ]
+        assert all(begun <= line["t_ns"] <= time.monotonic_ns() for line in written)
+
+    run_virtual(main())

@@ -371,3 +371,25 @@ def test_a_model_is_told_by_what_it_advertises_and_a_chip_is_none(
     advertised: str, model: str | None
 ) -> None:
     assert model_of(advertised) == model
+
+
+def test_a_calm_toy_takes_a_write_at_once_and_one_in_trouble_does_not() -> None:
+    async def test(bench: Bench) -> None:
+        connection = await bench.connect()
+        tx = handle(bench.toy, "tx")
+        assert connection.write_now(tx, b"Vibrate1:5;", False)
+        assert bench.toy.writes == [b"Vibrate1:5;"]
+        for trouble in (bench.toy.faults.fail, bench.toy.faults.stall):
+            trouble()
+            assert not connection.write_now(tx, b"Vibrate1:0;", False)
+            bench.toy.faults.heal()
+        bench.toy.faults.latency_s = 0.01
+        assert not connection.write_now(tx, b"Vibrate1:0;", False)
+        bench.toy.faults.heal()
+        bench.toy.drop()
+        with pytest.raises(RadioError) as error:
+            connection.write_now(tx, b"Vibrate1:0;", False)
+        assert error.value.code is ErrorCode.GONE
+        assert bench.toy.writes == [b"Vibrate1:5;"]
+
+    virtually(test)
