@@ -144,7 +144,7 @@ class V4Dialect:
         return [self.device_list(0, now)]
 
     def reply(self, request: ClientRequest, outcome: ServerMessage | None) -> msgspec.Struct:
-        return answer(request.id, outcome)
+        return Ok(id=request.id) if outcome is None else answer(request.id, outcome)
 
     def reading(
         self, device_index: int, feature_index: int, kind: InputType, value: int

@@ -117,15 +117,15 @@ class ServerSession:
 
     def receive(self, frame: str | bytes, now: float) -> list[ServerAction]:
         """Take one frame; returns what to send and do, in the client's order. Never raises."""
-        actions = self._lapse(now)
+        actions = [] if self.deadline is None else self._lapse(now)
         for item in open_frame(frame):
-            actions.extend(self._receive(item, now))
-        return self._ended(actions)
+            actions.append(self._receive(item, now))
+        return actions if self._closing is None else self._ended(actions)
 
     def take(self, item: Envelope | Unreadable, now: float) -> list[ServerAction]:
         """Take one object of a frame that `open_frame` has opened, for whoever cannot take a long
         one at once. `end_of_frame` follows the last."""
-        return [*self._lapse(now), *self._receive(item, now)]
+        return [*self._lapse(now), self._receive(item, now)]
 
     def end_of_frame(self) -> list[ServerAction]:
         return self._ended([])
@@ -143,21 +143,21 @@ class ServerSession:
             actions.append(action)
         return actions
 
-    def _receive(self, item: Envelope | Unreadable, now: float) -> list[ServerAction]:
+    def _receive(self, item: Envelope | Unreadable, now: float) -> ServerAction:
         if isinstance(item, Unreadable):
-            return [_error(item.id, item.code, item.text)]
+            return _error(item.id, item.code, item.text)
         if item.name == "RequestServerInfo":
-            return [self._handshake(item, now)]
+            return self._handshake(item, now)
         if self._dialect is None or self.state is not ServerState.READY:
-            return [self._refusal(salvage_id(item.body))]
+            return self._refusal(salvage_id(item.body))
         stop = read_stop(item)
         if stop is not None:
             stop = within(stop, self._devices)
-            return [ClientRequest(stop.command.id, (stop.command,), complaint=stop.complaint)]
+            return ClientRequest(stop.command.id, (stop.command,), complaint=stop.complaint)
         message = self._dialect.vocabulary.read(item)
         if isinstance(message, Unreadable):
-            return [_error(message.id, message.code, message.text)]
-        return [self._request(message, self._dialect, now)]
+            return _error(message.id, message.code, message.text)
+        return self._request(message, self._dialect, now)
 
     def _handshake(self, item: Envelope, now: float) -> str:
         if (self.state, ServerEvent.HANDSHAKE) not in TRANSITIONS:

@@ -22,6 +22,14 @@ class Budget:
         """What is in it; below zero if it was overdrawn."""
         return min(self._burst, self._left + (now - self._when) * self._rate)
 
+    def grants(self, now: float) -> bool:
+        """Take one out of it, if there is one."""
+        left = min(self._burst, self._left + (now - self._when) * self._rate)
+        if left < 1:
+            return False
+        self._left, self._when = left - 1, now
+        return True
+
     def spend(self, cost: float, now: float) -> float:
         """Take `cost` out of it; returns the seconds to wait before the next."""
         self._left = self.left(now) - cost

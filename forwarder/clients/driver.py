@@ -190,30 +190,30 @@ class ClientDriver:
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
         try:
             async with asyncio.timeout(HANDSHAKE_S) as handshake:
-                while True:
+                while self.session.version is None:
                     await self._reader.take(await self._channel.receive())
-                    if self.session.version is not None and handshake.when() is not None:
-                        handshake.reschedule(None)
-                        self._hub.join(self)
-                        if self._options.max_ping_ms:
-                            tasks.create_task(self._watch(), name="client deadlines")
-                        self._silence.listen()
-                        log.info("%s connected, v%s", self.name, self.version)
         except TimeoutError:
             # What is below has deadlines of its own, and may break one.
             if not handshake.expired():
                 raise
             raise _LeaveSession(POLICY_VIOLATION, "no RequestServerInfo came") from None
+        self._hub.join(self)
+        if self._options.max_ping_ms:
+            tasks.create_task(self._watch(), name="client deadlines")
+        self._silence.listen()
+        log.info("%s connected, v%s", self.name, self.version)
+        while True:
+            await self._reader.take(await self._channel.receive())
 
     async def act(self, action: ServerAction) -> None:
-        if isinstance(action, str):
-            self._say((action,))
+        if isinstance(action, ClientRequest):
+            await self._carry_out(action)
         elif isinstance(action, Closing):
             # The devices first: what is queued for a client may take long to leave.
             self._hub.leave(self)
             await self._end(_LeaveSession(action.code, action.reason))
         else:
-            await self._carry_out(action)
+            self._say((action,))
 
     def without(
         self, request: ClientRequest, kept: tuple[ClientMessage, ...]
@@ -317,7 +317,8 @@ class ClientDriver:
                     if self._ending is not None:
                         # What it drove is stopped; it must not begin anew while its end waits.
                         raise HardwareError(ErrorCode.GONE, "This connection has ended.")
-                    self._check_room()
+                    if self.under_way >= OUTPUTS_UNDER_WAY:
+                        self._check_room()
                     outcome = self._hub.output(self, command)
                     if outcome is not None:
                         outcomes.append(outcome)

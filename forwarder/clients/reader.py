@@ -79,7 +79,8 @@ class ClientReader:
             await self._others()
         if len(frame) < 2 * TURN_MESSAGES:
             self._turn.left -= 1  # the usual one: a message or two
-            await self._act(self._session.receive(frame, self._loop.time()))
+            for action in self._session.receive(frame, self._loop.time()):
+                await self._desk.act(action)
             return
         try:
             items = await self._opened(frame)

@@ -89,10 +89,13 @@ class VisibleFeature:
         scale = self.scales.get(kind)
         if scale is None:
             raise Unsupported(f"{self.device}: feature {self.spec.index} has no output {kind}.")
-        lowest = -scale.steps if scale.signed else 0
-        if not lowest <= value <= scale.steps:
-            raise OutOfRange(self.device, kind, value, lowest, scale.steps)
-        return scale.to_device(value), scale.clamp_duration(duration)
+        highest = scale.high - scale.low
+        lowest = -highest if scale.signed else 0
+        if not lowest <= value <= highest:
+            raise OutOfRange(self.device, kind, value, lowest, highest)
+        if scale.duration is not None:
+            duration = scale.clamp_duration(duration)
+        return scale.to_device(value), duration
 
 
 def narrower(before: Iterable[VisibleFeature], after: Iterable[VisibleFeature]) -> bool:

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, TypeVar
 
 from forwarder.devices.driver import Outcome
@@ -56,9 +57,7 @@ class Notifications:
     def _of(self, endpoint: str) -> Shared[Hashable]:
         if endpoint not in self._held:
             self._held[endpoint] = Shared(
-                lambda: self._hardware.subscribe(
-                    endpoint, lambda data: self._heard(endpoint, data)
-                ),
+                lambda: self._hardware.subscribe(endpoint, partial(self._heard, endpoint)),
                 lambda: self._hardware.unsubscribe(endpoint),
             )
         return self._held[endpoint]

@@ -83,7 +83,8 @@ class PacketDriver:
             self._remember(feature, self._truth.taken(feature) or FeatureValue(kind, 0))
             raise
         finally:
-            self._schedule_tick()
+            if self._tick is not None or self.protocol.tick_ms is not None:
+                self._schedule_tick()
 
     @property
     def _takes_times(self) -> bool:
@@ -178,7 +179,8 @@ class PacketDriver:
                     ErrorCode.REFUSED, f"{self._name} cannot be stopped: {error}. Switch it off."
                 ) from error
             packets, features = self._armed, None
-        self._schedule_tick()
+        if self._tick is not None or self.protocol.tick_ms is not None:
+            self._schedule_tick()
         if self._armed is None:
             return self._press(packets)
         everything = features is None

@@ -220,7 +220,7 @@ class Device:
         The same value while it is under way shares its outcome. Raises UnknownFeature,
         Unsupported, OutOfRange. The outcome fails with HardwareError.
         """
-        feature = self._feature(feature_index)
+        feature = self._features.get(feature_index) or self._feature(feature_index)
         wanted = FeatureValue(kind, *feature.to_device(kind, value, duration_ms))
         if self.truth.asked(feature_index) == wanted and self.truth.certain(feature_index):
             return self._outcomes.get(feature_index)
@@ -240,7 +240,9 @@ class Device:
         outcome.then(partial(self._ended, given, started, corrects))
 
     def _ended(self, given: Given, started: float, corrects: bool, done: Outcome) -> None:
-        self._answered(given.values, done)
+        for index in given.values:
+            if self._outcomes.get(index) is done:
+                del self._outcomes[index]
         self._under_way.pop(given.number, None)
         if worked(done) and done.result() is not Fate.SUPERSEDED:
             self.truth.took(given)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 from msgspec import UNSET, UnsetType
 
@@ -241,7 +242,7 @@ class Hub:
         duration_ms = 0 if value.duration is UNSET else value.duration
         if client.grant is not None:
             check(client.grant, client.name, device, command.feature_index, kind, value.value)
-        if self._held(client, kind, value.value):
+        if self.hold.refuses_anybody and self._held(client, kind, value.value):
             device.highest(command.feature_index, kind)  # what is no output of it is told so
             return self._rest(device)
         outcome = device.output(command.feature_index, kind, value.value, duration_ms, at)
@@ -355,7 +356,7 @@ class Hub:
             # A fault boundary: what goes wrong with one device must not keep the others running.
             log.exception("%s could not be told to stop", device.shown_name)
             return HardwareError(ErrorCode.REFUSED, "an error in the hub, see its log.")
-        outcome.then(lambda done: _report_stop(device, done))
+        outcome.then(partial(_report_stop, device))
         return outcome
 
     # --- inputs ---------------------------------------------------------------------------------

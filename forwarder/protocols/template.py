@@ -171,7 +171,8 @@ class TemplateProtocol:
         for index in indexes:
             if index in self._tickers:
                 self._tickers[index][0].halt()
-        return merge(self._stops(indexes))
+        commands = self._stops(indexes)
+        return commands[0] if len(commands) == 1 else merge(commands)
 
     def _stops(self, indexes: list[int]) -> list[tuple[EndpointWrite, ...]]:
         """What stops these features. One that cannot be encoded must not keep the others running.
@@ -188,8 +189,9 @@ class TemplateProtocol:
                 except ProtocolError as error:
                     log.error("a stop cannot be encoded: %s", error)
                     failed = error
-        halts = [halt for index in indexes for halt in self._position_stops(self._features[index])]
-        commands += _alike(halts)
+        if self._behaviour.stops:
+            features = [self._features[index] for index in indexes]
+            commands += _alike(halt for each in features for halt in self._position_stops(each))
         if failed is not None and not any(commands):
             raise failed
         return commands

@@ -59,20 +59,17 @@ class LinkDriver:
             return
         if isinstance(message, Bye):
             self._last = message
-        elif self._idle and self._said(message):
-            return
+        elif self._idle and self._channel.ready:
+            try:
+                if self._channel.send_now(self._session.send(message)):
+                    return
+            except TooLarge:
+                pass  # the writer knows what to say instead
         self._idle = False
         self._outbox.put(message)
         if self._outbox.full:
             self._room.clear()
         self._changed.set()
-
-    def _said(self, message: FromRelay) -> bool:
-        """Whether `message` has left at once."""
-        try:
-            return self._channel.ready and self._channel.send_now(self._session.send(message))
-        except TooLarge:
-            return False  # the writer knows what to say instead
 
     async def run(self, hello: Hello) -> None:
         """Talk to the hub until the link ends, and close the channel.
@@ -102,41 +99,40 @@ class LinkDriver:
             try:
                 # One timer for the frames of seconds; the deadline mostly moves away from it.
                 async with asyncio.timeout_at(self._session.deadline) as patience:
-                    while await self._take(patience):
-                        pass
+                    await self._read_on(patience)
                     return
             except TimeoutError:
                 if not patience.expired():
                     raise
                 self._session.tick(self._loop.time())
 
-    async def _take(self, patience: asyncio.Timeout) -> bool:
-        """Act on the next frame; whether there will be more."""
-        if not self._room.is_set():
-            # Requests bring answers: while the hub does not read those, it is not read either.
-            patience.reschedule(None)
-            await self._room.wait()
-            patience.reschedule(self._session.deadline)
-        frame = await self._channel.receive()
-        message, echo = self._session.receive(frame, self._loop.time())
-        if echo is not None:
-            self.late_s = self._session.late_s
-            if not (self._idle and self._channel.send_now(echo)):
-                self._idle = False
-                self._echoes.append(echo)
-                self._changed.set()
-            # Beats alone say how long the next one may take.
-            self._hurry(patience)
-        if isinstance(message, Welcome):
-            self._hurry(patience)
-            self._desk.opened(self, message)
-        elif not isinstance(message, Bye):
-            self._desk.heard(self, message)
-        elif message.retry:
-            return False
-        else:
-            raise LinkRefused(message.text or "the hub asked us not to come back")
-        return True
+    async def _read_on(self, patience: asyncio.Timeout) -> None:
+        """Act on each frame, up to an orderly Bye."""
+        while True:
+            if not self._room.is_set():
+                # Requests bring answers: while the hub does not read those, it is not read either.
+                patience.reschedule(None)
+                await self._room.wait()
+                patience.reschedule(self._session.deadline)
+            frame = await self._channel.receive()
+            message, echo = self._session.receive(frame, self._loop.time())
+            if echo is not None:
+                self.late_s = self._session.late_s
+                if not (self._idle and self._channel.send_now(echo)):
+                    self._idle = False
+                    self._echoes.append(echo)
+                    self._changed.set()
+                # Beats alone say how long the next one may take.
+                self._hurry(patience)
+            if isinstance(message, Welcome):
+                self._hurry(patience)
+                self._desk.opened(self, message)
+            elif not isinstance(message, Bye):
+                self._desk.heard(self, message)
+            elif message.retry:
+                return
+            else:
+                raise LinkRefused(message.text or "the hub asked us not to come back")
 
     def _hurry(self, patience: asyncio.Timeout) -> None:
         nearest, deadline = patience.when(), self._session.deadline

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, TypeVar, get_args
 
 import msgpack
@@ -30,17 +31,7 @@ def encode(message: FromRelay | FromHub) -> bytes:
     return frame
 
 
-def decode_from_relay(frame: str | bytes) -> FromRelay:
-    """Return the message of a frame that a relay sent. Raises LinkViolation if it is none."""
-    return _decode(frame, _FROM_RELAY)
-
-
-def decode_from_hub(frame: str | bytes) -> FromHub:
-    """Return the message of a frame that the hub sent. Raises LinkViolation if it is none."""
-    return _decode(frame, _FROM_HUB)
-
-
-def _decode(frame: str | bytes, kinds: Mapping[str, type[_M]]) -> _M:
+def _decode(kinds: Mapping[str, type[_M]], frame: str | bytes) -> _M:
     if isinstance(frame, str):
         raise LinkViolation("a text frame came over the link, which carries binary frames only")
     if len(frame) > PLAIN_FRAME_BYTES:
@@ -60,3 +51,10 @@ def _decode(frame: str | bytes, kinds: Mapping[str, type[_M]]) -> _M:
         return msgspec.convert(plain, kinds[plain.get("t")], builtin_types=_BYTES)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise LinkViolation(f"a frame that is no link message came: {error!r}") from error
+
+
+decode_from_relay: Final[Callable[[str | bytes], FromRelay]] = partial(_decode, _FROM_RELAY)
+"""Return the message of a frame that a relay sent. Raises LinkViolation if it is none."""
+
+decode_from_hub: Final[Callable[[str | bytes], FromHub]] = partial(_decode, _FROM_HUB)
+"""Return the message of a frame that the hub sent. Raises LinkViolation if it is none."""

@@ -120,14 +120,8 @@ HUB_SAYS: Final[Mapping[tuple[LinkState, type], LinkState]] = {
 }
 
 
-def _next(
-    table: Mapping[tuple[LinkState, type], LinkState], state: LinkState, message: object, who: str
-) -> LinkState:
-    try:
-        return table[state, type(message)]
-    except KeyError:
-        name = type(message).__name__
-        raise LinkViolation(f"{who} sent {name} while the link was {state.value}") from None
+def _violation(who: str, message: object, state: LinkState) -> LinkViolation:
+    return LinkViolation(f"{who} sent {type(message).__name__} while the link was {state.value}")
 
 
 class HubSession:
@@ -161,7 +155,7 @@ class HubSession:
         # Beats that are still to come fast, and when a value was timed last.
         self._measuring = 0
         self._timed_at = float("-inf")
-        self._active = False
+        self.active = False
         self._stops: dict[int, int] = {}
         self._beat_due = now
         self._greeting_ends = now + GREETING_S
@@ -172,7 +166,9 @@ class HubSession:
         Raises LinkViolation, and LinkRefused if the relay speaks a version of the link we do not.
         """
         message = decode_from_relay(frame)
-        self.state = _next(RELAY_SAYS, self.state, message, "the relay")
+        if (state := RELAY_SAYS.get((self.state, type(message)))) is None:
+            raise _violation("the relay", message, self.state)
+        self.state = state
         if isinstance(message, Hello):
             if message.version != VERSION:
                 self.state = LinkState.CLOSED
@@ -212,7 +208,8 @@ class HubSession:
 
     def send(self, message: FromHub) -> bytes:
         """Return the frame of `message`. Raises LinkViolation if it may not be sent now."""
-        state = _next(HUB_SAYS, self.state, message, "this hub")
+        if (state := HUB_SAYS.get((self.state, type(message)))) is None:
+            raise _violation("this hub", message, self.state)
         if isinstance(message, Connect):
             self._stops.pop(message.peripheral, None)
         elif isinstance(message, Arm) and message.seen is None:
@@ -232,7 +229,7 @@ class HubSession:
 
     @property
     def _patience(self) -> float:
-        return ACTIVE_PATIENCE_S if self._active else ECHO_IDLE_S
+        return ACTIVE_PATIENCE_S if self.active else ECHO_IDLE_S
 
     def tick(self, now: float, leases: Mapping[int, int], *, active: bool) -> bytes | None:
         """Return a Beat frame if one is due. Raises LinkSilent if the relay has stopped answering.
@@ -243,8 +240,8 @@ class HubSession:
             if now >= self._greeting_ends:
                 raise LinkSilent(f"the relay did not greet within {GREETING_S:g} s")
             return None
-        if active != self._active:
-            self._active = active
+        if active != self.active:
+            self.active = active
             self._beat_due = min(self._beat_due, now) if active else self._beat_due
         if self._unanswered:
             oldest = next(iter(self._unanswered.values()))
@@ -262,7 +259,7 @@ class HubSession:
         leases = self.granted(leases, now)
         self._beats = self._beats % 0xFFFFFFFF + 1
         self._unanswered[self._beats] = now
-        self._beat_due = now + (BEAT_ACTIVE_S if self._active else BEAT_IDLE_S)
+        self._beat_due = now + (BEAT_ACTIVE_S if self.active else BEAT_IDLE_S)
         if self._measuring:
             self._measuring -= 1
             self._beat_due = min(self._beat_due, now + BEAT_MEASURING_S)
@@ -313,9 +310,9 @@ class HubSession:
         True: they were not before, so that one has to go first. By it the relay can tell how late
         the output is; in between, its leases are too short for a late one.
         """
-        if self._active:
+        if self.active:
             return False
-        self._active = True
+        self.active = True
         self._beat_due = min(self._beat_due, now + BEAT_ACTIVE_S)
         return True
 
@@ -345,7 +342,9 @@ class RelaySession:
         that we do not.
         """
         message = decode_from_hub(frame)
-        self.state = _next(HUB_SAYS, self.state, message, "the hub")
+        if (state := HUB_SAYS.get((self.state, type(message)))) is None:
+            raise _violation("the hub", message, self.state)
+        self.state = state
         self._heard_at = now
         if isinstance(message, Welcome):
             if message.version != VERSION:
@@ -378,7 +377,8 @@ class RelaySession:
 
     def send(self, message: FromRelay) -> bytes:
         """Return the frame of `message`. Raises LinkViolation if it may not be sent now."""
-        said = _next(RELAY_SAYS, self._said, message, "this relay")
+        if (said := RELAY_SAYS.get((self._said, type(message)))) is None:
+            raise _violation("this relay", message, self._said)
         frame = encode(message)
         self._said = said
         return frame

@@ -190,7 +190,7 @@ class Slots:
         for entry in self._entries:
             if entry.ready_at > now:
                 continue
-            if _writes(entry) and now < self._clear_at:
+            if now < self._clear_at and _writes(entry):
                 return None
             self._taken = entry
             self._size -= 1
@@ -230,7 +230,9 @@ class Slots:
     @property
     def due(self) -> float:
         """When to ask `take` again after it had nothing; infinite: when something comes in."""
-        first = min((entry.ready_at for entry in self._entries), default=float("inf"))
+        if not self._entries:
+            return float("inf")
+        first = min(entry.ready_at for entry in self._entries)
         return max(first, self._clear_at)
 
     def _groups(self) -> Iterable[Group]:

@@ -52,40 +52,37 @@ class Again:
 class HubStops:
     """First come, first written. The same stop that still waits to be written serves for both."""
 
-    __slots__ = ("_stops",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self._stops: deque[HubStop] = deque()
-
-    def __len__(self) -> int:
-        return len(self._stops)
+        self.waiting: deque[HubStop] = deque()
 
     def add(self, message: Stop, armed: bool, now: float) -> bool:
         """False: there is no place left for it."""
-        for waiting in self._stops:
-            old = waiting.message
+        for earlier in self.waiting:
+            old = earlier.message
             same = (old.packets, old.all, old.rest) == (message.packets, message.all, message.rest)
-            if same and not waiting.run.begun and len(waiting.ids) < QUEUE_MOST:
-                waiting.ids.append(message.id)
+            if same and not earlier.run.begun and len(earlier.ids) < QUEUE_MOST:
+                earlier.ids.append(message.id)
                 return True
-        if len(self._stops) >= QUEUE_MOST:
+        if len(self.waiting) >= QUEUE_MOST:
             return False
         run = Run(once(message.packets), now)
-        self._stops.append(HubStop([message.id], message, armed, run))
+        self.waiting.append(HubStop([message.id], message, armed, run))
         return True
 
     def first(self) -> HubStop:
-        return self._stops[0]
+        return self.waiting[0]
 
     def done(self) -> None:
         """The first one has been written."""
-        self._stops.popleft()
+        self.waiting.popleft()
 
     def holds(self, stop: HubStop) -> bool:
-        return stop in self._stops
+        return stop in self.waiting
 
     def drop(self) -> list[int]:
         """Forget all of them; return whom they belong to."""
-        ids = [id for stop in self._stops for id in stop.ids]
-        self._stops.clear()
+        ids = [id for stop in self.waiting for id in stop.ids]
+        self.waiting.clear()
         return ids

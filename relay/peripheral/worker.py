@@ -194,7 +194,7 @@ class Worker(Voice):
         while self.over is None:
             if self.gate.state is GateState.STOPPING:
                 due = self._next_of_strike(now)
-            elif len(self._stops):
+            elif self._stops.waiting:
                 due = self._next_of_stop(now, self._stops.first())
             elif self._again is not None and (self._again.since <= now):
                 due = self._next_of_again(now, self._again)
@@ -257,11 +257,13 @@ class Worker(Voice):
                 return later
             return self._let_go(now, "nobody wants it any more")
         alive = self.armed.keepalive
-        if alive is not None and self._feed_due() <= now:
+        feed_due = _NEVER if alive is None else self._feed_due(alive)
+        if alive is not None and feed_due <= now:
             self._feed(now, alive)
+            feed_due = self._feed_due(alive)
         taken = self._slots.take(now)
         if taken is None:
-            return min(later, self._slots.due, self._feed_due())
+            return min(later, self._slots.due, feed_due)
         if isinstance(taken, QueuedRequest):
             return self._begin_request(now, taken)
         group, packet = taken
@@ -330,9 +332,8 @@ class Worker(Voice):
 
     # --- keep-alive ----------------------------------------------------------------------------
 
-    def _feed_due(self) -> float:
-        alive = self.armed.keepalive
-        if alive is None or len(self._slots) or (alive.only_demanded and not self.demands_traffic):
+    def _feed_due(self, alive: KeepAlive) -> float:
+        if len(self._slots) or (alive.only_demanded and not self.demands_traffic):
             return _NEVER
         if not (self._passes and self._history.running) and (
             alive.only_running or not (self.armed.stop or (self._passes and self._history.any))

@@ -7,9 +7,9 @@ from tests.benchmarks import path
 
 def test_a_command_costs_no_more_than_before_the_machine_and_the_bounds_of_the_doors() -> None:
     costs = path.measure()
-    assert costs["OutputCmd"].calls <= 206
-    assert costs["StopCmd"].calls <= 227
-    assert max(cost.hand_offs for cost in costs.values()) <= 9
+    assert costs["OutputCmd"].calls <= 145
+    assert costs["StopCmd"].calls <= 166
+    assert max(cost.hand_offs for cost in costs.values()) <= 6
 
 
 def test_the_same_is_counted_each_time() -> None:

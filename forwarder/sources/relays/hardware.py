@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from forwarder.devices.driver import Fate, Outcome, settled
 from forwarder.devices.hardware import EndpointsOf, OnNotification
@@ -53,6 +54,7 @@ class RelayHardware:
         self._relay_name = relay_name
         self._handles: dict[str, int] = {}
         self._keys: dict[str, int] = {}
+        self._numbers: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._listeners: dict[int, OnNotification] = {}
         # Characteristics whose newest beginning or end is not confirmed; None: it could not leave.
         self._unsure: dict[int, Outcome | None] = {}
@@ -210,22 +212,27 @@ class RelayHardware:
             link.rouse()
         at_us = None if at is None else link.theirs_us(at)
         off = off and at_us is not None
-        outcome = link.carry(
-            lambda id: wire.Output(id, self.p, frames, merge, at_rest, moves_ms, at_us, off)
+        make = partial(
+            wire.Output,
+            peripheral=self.p,
+            packets=frames,
+            merge=merge,
+            rest=at_rest,
+            moves_ms=moves_ms,
+            at_us=at_us,
+            off=off,
         )
-        outcome.then(self._passed)
-        if at_rest:
+        outcome = link.carry(make, shut=self._gate_was_shut)
+        if at_rest and self._wrote:
             self._off_when(outcome)
         return outcome
 
     def lead(self) -> float | None:
         return None if self.link is None else self.link.lead()
 
-    def _passed(self, outcome: Outcome) -> None:
+    def _gate_was_shut(self) -> None:
         """A gate that was shut without a word of it is armed again with the next output."""
-        error = None if outcome.cancelled() else outcome.exception()
-        if isinstance(error, HardwareError) and error.reason is ErrorCode.GATE:
-            self.armed = False
+        self.armed = False
 
     def _off_when(self, outcome: Outcome) -> None:
         """`outcome` says that everything is off, unless something is written in the meantime."""
@@ -235,8 +242,7 @@ class RelayHardware:
             if not _failed(done) and self._writes == writes:
                 self._wrote = False
 
-        if self._wrote:
-            outcome.then(settled)
+        outcome.then(settled)
 
     def stop(
         self, packets: Sequence[EndpointWrite], *, everything: bool, at_rest: bool = False
@@ -246,11 +252,13 @@ class RelayHardware:
         frames, seen = tuple(map(self._packet, packets)), self._stops_seen
         rest = everything or at_rest
         outcome = self.link.carry(
-            lambda id: wire.Stop(id, self.p, frames, all=everything, rest=rest, seen=seen),
+            partial(
+                wire.Stop, peripheral=self.p, packets=frames, all=everything, rest=rest, seen=seen
+            ),
             deadline_s=STOP_S,
             orphaned=self._open_stops.add,
         )
-        if rest:
+        if rest and self._wrote:
             self._off_when(outcome)
         return outcome
 
@@ -357,18 +365,25 @@ class RelayHardware:
 
     def _packet(self, packet: EndpointWrite) -> wire.Packet:
         counter = packet.counter
+        keys = self._numbers.get(packet.keys)
+        if keys is None:
+            keys = self._number(packet.keys)
+        handle = self._handles.get(packet.endpoint)
         return wire.Packet(
-            self._handle(packet.endpoint),
+            self._handle(packet.endpoint) if handle is None else handle,
             packet.data,
-            response=packet.response,
-            keys=self._numbers_of(packet.keys),
-            after_ms=packet.after_ms,
-            counter=None if counter is None else wire.Counter(counter.at, counter.xor_at),
+            packet.response,
+            keys,
+            packet.after_ms,
+            None if counter is None else wire.Counter(counter.at, counter.xor_at),
         )
 
-    def _numbers_of(self, keys: tuple[str, ...]) -> tuple[int, ...]:
-        numbers = self._keys
-        return tuple([numbers.setdefault(key, len(numbers)) for key in keys])
+    def _number(self, keys: tuple[str, ...]) -> tuple[int, ...]:
+        """What these keys are called over the link. A protocol's file has some dozens at most."""
+        known = self._keys
+        numbers = tuple([known.setdefault(key, len(known)) for key in keys])
+        self._numbers[keys] = numbers
+        return numbers
 
 
 def _failed(done: Outcome) -> bool:

@@ -40,7 +40,6 @@ from relay.link.messages import (
     Notification,
     Output,
     Places,
-    Reply,
     Request,
     Scan,
     Status,
@@ -176,13 +175,15 @@ class RelayLink:
         *,
         deadline_s: float = REQUEST_S,
         orphaned: Orphaned | None = None,
+        shut: Callable[[], None] | None = None,
     ) -> Outcome:
         """The same for a command whose sender only wants to know whether it was carried out.
 
-        `orphaned` is given the outcome if the link ends before the relay answered.
+        `orphaned` is given the outcome if the link ends before the relay answered. `shut` is called
+        if a gate turned it back.
         """
         carrying = Carrying()
-        carrying.orphaned = orphaned
+        carrying.orphaned, carrying.shut = orphaned, shut
         self._ask(make, carrying, deadline_s)
         return carrying
 
@@ -194,7 +195,7 @@ class RelayLink:
         if self.ended is not None:
             entry.link_ended(self.ended)
             return
-        if not self._room_for(request):
+        if len(self._outbox) >= OUTBOX_FRAMES and not self._room_for(request):
             entry.fail(ErrorCode.CONGESTED, "the relay does not keep up; the value was dropped")
             return
         try:
@@ -246,7 +247,7 @@ class RelayLink:
 
     def rouse(self) -> None:
         """An output is about to be sent: beat before it, and at the fast rate from now on."""
-        if self.session.rouse(self._loop.time()):
+        if not self.session.active and self.session.rouse(self._loop.time()):
             self.renew()
             self._beat_wanted.set()
 
@@ -351,14 +352,20 @@ class RelayLink:
             if answer is not None:
                 self._queue(answer)
             if isinstance(message, Done | Connected | Value | Failed):
-                self._settle(message)
+                entry = self._waiting.pop(message.id, None)
+                if entry is None:
+                    self._unasked += 1  # it came after its deadline, and was reported as such
+                else:
+                    entry.settle(message)
                 continue
             self._unasked += 1
             if isinstance(message, Bye):
                 # At once: nothing may be sent any more, whoever tries before `run` is over.
                 self.fail_all(message.text or "the relay said goodbye")
                 raise ChannelClosed(1000, self.ended or "")
-            if isinstance(message, Notification) and self._too_many():
+            if isinstance(message, Notification) and not self._notifications.grants(
+                self._loop.time()
+            ):
                 self.dropped += 1
             elif isinstance(message, Advertisements) and len(message.items) > HEARD_AT_ONCE:
                 await self._in_steps(message.items, on_message)
@@ -377,17 +384,3 @@ class RelayLink:
             if self._leaving:
                 return
             on_message(Advertisements(tuple(items[at : at + HEARD_AT_ONCE])))
-
-    def _too_many(self) -> bool:
-        now = self._loop.time()
-        if self._notifications.left(now) < 1:
-            return True
-        self._notifications.spend(1, now)
-        return False
-
-    def _settle(self, reply: Reply) -> None:
-        entry = self._waiting.pop(reply.id, None)
-        if entry is None:
-            self._unasked += 1  # it came after its deadline, and was reported as such
-        else:
-            entry.settle(reply)

@@ -74,13 +74,13 @@ def test_the_same_stop_is_merged_until_it_is_begun_and_no_more_than_may_wait() -
     packets = (ONE, ONE)
     for id in range(QUEUE_MOST):
         assert stops.add(Stop(id, 1, packets), armed=True, now=0.0)
-    assert len(stops) == 1
+    assert len(stops.waiting) == 1
     assert stops.add(Stop(QUEUE_MOST, 1, packets), armed=True, now=0.0)
-    assert len(stops) == 2
+    assert len(stops.waiting) == 2
     stops.done()
     assert stops.first().ids == [QUEUE_MOST]
     stops.first().run.taken(0.0)
     stops.add(Stop(999, 1, packets), armed=True, now=0.0)
-    assert len(stops) == 2, "half of that one is written already"
+    assert len(stops.waiting) == 2, "half of that one is written already"
     assert stops.drop() == [QUEUE_MOST, 999]
-    assert len(stops) == 0
+    assert len(stops.waiting) == 0
