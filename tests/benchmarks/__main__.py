@@ -19,7 +19,7 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from relay.radio.simulated.catalogue import toys_by_name
-from tests.benchmarks import devices, meet, path
+from tests.benchmarks import devices, installed, meet, path
 from tests.benchmarks.floor import STAMP
 from tests.benchmarks.row import Row
 from tests.system.processes import House, Program, free_ports, house, until
@@ -288,6 +288,7 @@ def main() -> int:
         rows += asyncio.run(meet.rows(options.seconds, Path(folder)))
     rows += path.rows()
     rows += devices.rows()
+    rows += installed.rows()
     width = max(len(row.figure) for row in rows)
     for row in rows:
         print(f"{row.figure:{width}}   {row.value:28}   {row.budget}".rstrip())
