@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from relay.agent import Agent
 from relay.config import AgentConfig, remembering
 from relay.errors import RelayError
-from relay.radio.base import Radio, toys_run_on
-from relay.radio.choice import RadioChoice, open_radio
-from relay.radio.trace import Trace
 from relay.wanted import NONE, NamedRadios
 
-__all__ = ["Agent", "RelayError", "embedded_agents"]
+if TYPE_CHECKING:
+    from relay.agent import Agent as Agent
+    from relay.radio.base import Radio
+
+__all__ = ["RelayError", "embedded_agents"]
 
 
 def embedded_agents(
@@ -37,6 +38,14 @@ def embedded_agents(
     toy that nobody can simulate, a radio that cannot be or is named twice, and a trace that cannot
     be written.
     """
+    if not (simulate or placed or local or own.named):
+        return []
+    # Every kind of radio there is: what a hub without one of its own does not need.
+    from relay.agent import Agent
+    from relay.radio.base import toys_run_on
+    from relay.radio.choice import RadioChoice, open_radio
+    from relay.radio.trace import Trace
+
     radios: list[tuple[str, Radio]] = []
     written = Trace(trace) if trace is not None else None
     if simulate or placed:

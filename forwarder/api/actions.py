@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -58,13 +60,15 @@ from forwarder.api.settings import DeviceSettings
 from forwarder.api.shares import ShareActions
 from forwarder.api.state_view import StateView
 from forwarder.buttplug.messages import InputCmd, InputCommand, InputType
-from forwarder.checks.running import HubReport
 from forwarder.definitions.catalogue import CatalogueEntry
 from forwarder.errors import ConfigError, Denied, HardwareError, MessageError, UnknownDevice
 from forwarder.hub.device import Device as HubDevice
 from forwarder.stop.person import StopUnderWay
 from relay.link.messages import ErrorCode
 from relay.link.names import neutralise, quoted
+
+if TYPE_CHECKING:
+    from forwarder.checks.running import HubReport
 
 # A relay answers a write within 6.5 s or is reported; see forwarder.sources.relays.link_driver.
 OUTPUT_S = 7.0
@@ -125,7 +129,9 @@ class Actions:
         return self._view.status()
 
     async def _report(self, call: Call) -> HubReport:
-        return HubReport(self._view.status(), await self.heard.seen(call), self._view.origins())
+        running = await asyncio.to_thread(importlib.import_module, "forwarder.checks.running")
+        made: type[HubReport] = running.HubReport
+        return made(self._view.status(), await self.heard.seen(call), self._view.origins())
 
     async def stop(self, call: Call) -> StoppedView:
         body = call.sent(StopBody)

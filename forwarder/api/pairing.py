@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-import segno
-
 from forwarder.access.comparing import ComparingDesk
 from forwarder.access.relay_keys import CODE_S, MAX_CODES
 from forwarder.api.access import Call
@@ -352,6 +350,8 @@ def _out_of_reach(found: Sequence[HostAddress], *, lan: bool) -> list[str]:
 def qr_svg(text: str) -> str:
     """An SVG document, without a size of its own; black on white whatever the page's colours."""
     out = io.BytesIO()
+    import segno  # only who shows a code needs it
+
     segno.make(text, error="m", micro=False).save(
         out, kind="svg", xmldecl=False, omitsize=True, light="#fff", border=4
     )

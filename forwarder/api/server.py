@@ -36,7 +36,6 @@ from forwarder.api.dashboard.plays import PlayActions
 from forwarder.api.dashboard.session import DashboardSession, EventsGate, whose
 from forwarder.api.dashboard.stream import Feed, Watch, pace
 from forwarder.api.dashboard.switches import SwitchActions
-from forwarder.api.documents import openapi
 from forwarder.api.documents.model import PageToken, Problem
 from forwarder.api.pairing import Pairing
 from forwarder.api.places import PREFIX
@@ -259,7 +258,7 @@ class Api:
         if self._description is None:
             # In a thread, and once: making it takes a fifth of a second.
             loop = asyncio.get_running_loop()
-            self._description = loop.run_in_executor(None, openapi.text)
+            self._description = loop.run_in_executor(None, _description)
         text = await asyncio.shield(self._description)
         return web.Response(text=text, content_type="application/json")
 
@@ -393,3 +392,9 @@ def _json(result: object, status: HTTPStatus) -> web.Response:
     return web.Response(
         body=msgspec.json.encode(result), status=status, content_type="application/json"
     )
+
+
+def _description() -> str:
+    from forwarder.api.documents import openapi  # loaded by who asks, in its thread
+
+    return openapi.text()

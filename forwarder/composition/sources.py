@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from forwarder.access.tls import client_tls
 from forwarder.composition.listeners import certificate
 from forwarder.config import Config, DialSection, Upstream
@@ -20,7 +22,10 @@ from forwarder.sources.virtual.source import GroupRule, StandInRule, VirtualSour
 from forwarder.sources.virtual.stand_in import Role
 from forwarder.sources.websocket_devices import source as websocket_devices
 from forwarder.sources.websocket_devices.source import DeviceGate, WebsocketDeviceSource
-from relay.embedded import Agent, RelayError, embedded_agents
+from relay.embedded import RelayError, embedded_agents
+
+if TYPE_CHECKING:
+    from relay.embedded import Agent
 
 
 def dialing(entry: str | DialSection) -> WebSocketClient:

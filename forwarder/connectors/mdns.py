@@ -7,19 +7,21 @@ what nobody else can read anything from, where they may come at all.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-
-from zeroconf import Error as ZeroconfError
-from zeroconf import IPVersion
-from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+from typing import TYPE_CHECKING
 
 from forwarder.connectors.host_addresses import HostAddress, addresses, host_names
 from relay.link.names import neutralise
 from relay.link.security.beacon import KIND, beacon
+
+# Loaded by whoever announces something, beside the loop: most hubs do not.
+if TYPE_CHECKING:
+    from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ class Announcement:
     host: str = ""
 
     def info(self, places: Sequence[HostAddress], host: str) -> AsyncServiceInfo:
+        from zeroconf.asyncio import AsyncServiceInfo
+
         return AsyncServiceInfo(
             self.kind,
             f"{_label(self.name)}.{self.kind}",
@@ -71,6 +75,9 @@ def relay_port(port: int, key: bytes) -> Announcement:
 
 
 def _open_zeroconf() -> AsyncZeroconf:
+    from zeroconf import IPVersion
+    from zeroconf.asyncio import AsyncZeroconf
+
     return AsyncZeroconf(ip_version=IPVersion.V4Only)
 
 
@@ -113,6 +120,7 @@ async def announced(
         yield
         return
     host = next((name for name in host_names() if name.endswith(".local")), "buttplug-hub.local")
+    await asyncio.to_thread(importlib.import_module, "zeroconf.asyncio")
     try:
         zeroconf = open_zeroconf()
     except OSError as error:
@@ -129,6 +137,8 @@ async def announced(
 
 
 async def _announce(zeroconf: AsyncZeroconf, service: Announcement, info: AsyncServiceInfo) -> None:
+    from zeroconf import Error as ZeroconfError
+
     try:
         # Two hubs in one network may have the same name; the second becomes "name-2". Not strict:
         # the reference's name has an underscore, which RFC 6335 does not allow.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-from zeroconf import Error as ZeroconfError
-from zeroconf import IPVersion, ServiceStateChange, Zeroconf
-from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+from typing import TYPE_CHECKING
 
 from relay.link.security.beacon import KIND, is_beacon_of
+
+# Loaded by whoever looks, beside the loop: a relay that finds its hub does not.
+if TYPE_CHECKING:
+    from zeroconf import ServiceStateChange, Zeroconf
+    from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +23,21 @@ LOOK_S = 1.5
 # Hubs in one network that are looked at; somebody may announce thousands.
 MOST = 16
 
+
+def _open_zeroconf() -> AsyncZeroconf:
+    from zeroconf import IPVersion
+    from zeroconf.asyncio import AsyncZeroconf
+
+    return AsyncZeroconf(ip_version=IPVersion.V4Only)
+
+
 LookForHub = Callable[[bytes], Awaitable[tuple[str, ...]]]
 
 
 async def look(
     key: bytes,
     *,
-    open_zeroconf: Callable[[], AsyncZeroconf] = lambda: AsyncZeroconf(ip_version=IPVersion.V4Only),
+    open_zeroconf: Callable[[], AsyncZeroconf] = _open_zeroconf,
     look_s: float = LOOK_S,
 ) -> tuple[str, ...]:
     """URLs of the hub with the public key `key`, as far as the network says; takes `look_s`.
@@ -47,7 +58,7 @@ class HubHeard:
 
 async def hubs_heard(
     *,
-    open_zeroconf: Callable[[], AsyncZeroconf] = lambda: AsyncZeroconf(ip_version=IPVersion.V4Only),
+    open_zeroconf: Callable[[], AsyncZeroconf] = _open_zeroconf,
     look_s: float = LOOK_S,
 ) -> tuple[HubHeard, ...]:
     """All hubs of this network, for a person to choose one. Never raises for what a network does;
@@ -64,6 +75,11 @@ async def _heard(
     open_zeroconf: Callable[[], AsyncZeroconf], look_s: float
 ) -> tuple[AsyncServiceInfo, ...]:
     """Every announcement of a hub, MOST at most; takes `look_s`."""
+    await asyncio.to_thread(importlib.import_module, "zeroconf.asyncio")
+    from zeroconf import Error as ZeroconfError
+    from zeroconf import ServiceStateChange
+    from zeroconf.asyncio import AsyncServiceBrowser
+
     try:
         zeroconf = open_zeroconf()
     except OSError as error:
@@ -95,6 +111,9 @@ async def _heard(
 
 def _infos(name: str) -> tuple[AsyncServiceInfo, ...]:
     """Empty for a name that is none: whoever announces that hides nobody else."""
+    from zeroconf import Error as ZeroconfError
+    from zeroconf.asyncio import AsyncServiceInfo
+
     try:
         return (AsyncServiceInfo(KIND, name),)
     except ZeroconfError:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from forwarder.api.access import Call
 from forwarder.api.documents.checks import ChecksView, FindingView, Marked
-from forwarder.checks.running import HubReport, running_checks
 from forwarder.config import Config
 from relay.checks.findings import Finding, Mark, run_checks
+
+if TYPE_CHECKING:
+    from forwarder.checks.running import HubReport
 
 # Who asks so soon again gets what was found (s): a look starts a thread, and may wait for BlueZ.
 FRESH_S = 2.0
 _MARKS: dict[Mark, Marked] = {Mark.GOOD: "good", Mark.NOTE: "note", Mark.BAD: "bad"}
 
-LookAround = Callable[[Config, HubReport], list[Finding]]
+LookAround = Callable[[Config, "HubReport"], list[Finding]]
 
 
 def _look(config: Config, report: HubReport) -> list[Finding]:
+    from forwarder.checks.running import running_checks  # loaded by who asks, in its thread
+
     return list(run_checks(running_checks(config, report)))
 
 

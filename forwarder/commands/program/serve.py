@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Iterable
 
 from forwarder.app import App
-from forwarder.checks.examine import start_checks
 from forwarder.checks.settings import settings
 from forwarder.commands.base import FINE
 from forwarder.commands.collector import keep
@@ -37,6 +36,12 @@ def serve(start: HubStart, ready: Callable[[App], None] = lambda app: None) -> i
         log.warning("the hub starts anew, with what was switched")
         app = _made(start)
         ready = _nothing_more
+
+
+def _found(config: Config) -> list[Finding]:
+    from forwarder.checks.examine import start_checks  # not before the ports are there
+
+    return list(run_checks(start_checks(config)))
 
 
 def _nothing_more(app: App) -> None:
@@ -70,7 +75,7 @@ def _refuse(findings: Iterable[Finding]) -> None:
 
 async def _look_around(app: App) -> None:
     """Say at the start what will be in the way later: radios, clock, settings without effect."""
-    found = await asyncio.to_thread(lambda: list(run_checks(start_checks(app.config))))
+    found = await asyncio.to_thread(_found, app.config)
     for finding in found:
         if finding.mark is not Mark.GOOD:
             log.warning("%s", finding.text)

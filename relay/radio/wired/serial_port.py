@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib
 import os
 import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-import serialx
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
@@ -51,6 +50,8 @@ class SerialPort:
 
     async def open(self, on_bytes: OnBytes, on_lost: OnLost) -> StreamLine:
         """Raises RadioError."""
+        # A tenth of a second and 10 MiB, which nobody pays who has no such toy; not in the loop.
+        serialx = await asyncio.to_thread(importlib.import_module, "serialx")
         settings = self.settings
         line = StreamLine(on_bytes, on_lost, settings.prefix)
         try:
