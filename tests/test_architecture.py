@@ -172,8 +172,12 @@ def test_a_library_is_imported_only_where_its_errors_are_translated(library: str
 
 # The command line loads what a word needs when it was said: help is there in a quarter of a second.
 LATE = ("forwarder.commands.", "relay.commands.")
-# And where an extra is needed by few: NATS by a meeting point with nodes, iroh for direct paths.
+# And where an extra is needed by few: NATS by a meeting point with nodes, iroh for direct paths; or
+# what takes memory and time of every hub and is used by few, late, or beside the loop: mDNS, radios
+# of its own, QR codes, the description of the API, the checks.
 LATE_TOO = (
+    "forwarder.api.dashboard.checks", "forwarder.api.pairing", "forwarder.api.server",
+    "forwarder.connectors.mdns", "relay.embedded", "relay.hub_link.looking",
     "forwarder.__main__", "forwarder.cli", "forwarder.meet.server", "relay.__main__",
     "relay.command_line", "relay.link.direct.endpoint",
 )  # fmt: skip
