@@ -134,7 +134,11 @@ async def test_it_shows_devices_levels_batteries_relays_and_who_drives(desk: Des
         "document.getElementById('client-list').innerText.includes('Lovense Edge: vibration 40 %')"
     )
     await page.until("document.getElementById('log').innerText.includes('Lovense Edge connected')")
-    await page.until("document.querySelector('.device .spark polyline').points.length >= 2")
+    # What is behind it is one click away, with a scale.
+    await page.click(".device .hops")
+    await page.until("document.querySelector('#history polyline')?.points.length >= 2")
+    assert await page.evaluate("document.querySelectorAll('#history .grid').length") >= 3
+    await page.click("#history-close")
 
 
 async def test_nothing_here_says_what_to_do(browser: Chromium, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import running_hub
 from tests.needs import missing
 from tests.web.test_dashboard import SHOWN, Desk
+from tests.web.test_look import axe as axe_finds
 from tests.web.test_look import look
 
 pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
@@ -83,7 +84,50 @@ async def small(page: Page, path: Path) -> None:
     await asyncio.to_thread(path.write_bytes, base64.b64decode(answer["data"]))
 
 
+# What else is looked at where pictures are wanted (make look): width, height, scheme, forced
+# colours, and how much larger everything is.
+_VIEWS = (
+    (1440, 900, "light", False, 1.0),
+    (1440, 900, "dark", False, 1.0),
+    (768, 1024, "light", False, 1.0),
+    (768, 1024, "dark", False, 1.0),
+    (390, 844, "light", False, 1.0),
+    (390, 844, "dark", False, 1.0),
+    (1280, 860, "light", True, 1.0),
+    (390, 844, "dark", True, 1.0),
+    (1280, 860, "light", False, 2.0),
+)
+
+
+async def views(page: Page, name: str) -> None:
+    """Every width, scheme, forced colours and 200 %: nothing wider than the window, axe content."""
+    for width, height, scheme, forced, zoom in _VIEWS:
+        # A browser's zoom makes the window smaller, in CSS pixels.
+        await page.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=int(width / zoom), height=int(height / zoom), deviceScaleFactor=zoom,
+            mobile=width < 500,
+        )  # fmt: skip
+        await page.call(
+            "Emulation.setEmulatedMedia",
+            features=[
+                {"name": "prefers-color-scheme", "value": scheme},
+                {"name": "forced-colors", "value": "active" if forced else "none"},
+            ],
+        )
+        await page.evaluate("new Promise(done => setTimeout(done, 150))")
+        looks = f"{name}-{width}-{scheme}{'-forced' if forced else ''}{'-200' if zoom > 1 else ''}"
+        await page.screenshot(Path(os.environ["FORWARDER_SCREENSHOTS"], f"{looks}.png"))
+        wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not wide, f"{looks} is wider than the window"
+        if "AXE_CORE" in os.environ:
+            assert await axe_finds(page) == [], looks
+    await page.call("Emulation.setEmulatedMedia", features=[])
+
+
 async def both(page: Page, name: str) -> None:
+    if os.environ.get("FORWARDER_SCREENSHOTS"):
+        await views(page, name)
     await desktop(page, name)
     await look(page, f"dashboard-{name}-phone")
 
@@ -95,6 +139,18 @@ async def test_busy(desk: Desk) -> None:
     if os.environ.get("FORWARDER_SCREENSHOTS"):
         await desk.pass_time(40)  # so that the sparklines have something to show
     await both(desk.page, "busy")
+
+
+async def test_delay_signal_and_battery(desk: Desk) -> None:
+    await busy(desk)
+    await desk.page.until("Boolean(document.querySelector('.battery:not([hidden])'))")
+    await desk.pass_time(2 if not os.environ.get("FORWARDER_SCREENSHOTS") else 40)
+    await desk.page.evaluate(
+        "document.querySelector('.battery:not([hidden])').closest('.device')"
+        ".querySelector('.hops').click()"
+    )
+    await desk.page.until("document.querySelectorAll('#history .chart').length === 3")
+    await both(desk.page, "history")
 
 
 async def test_settings_and_test_drive(desk: Desk) -> None:
@@ -145,6 +201,10 @@ async def test_pairing(desk: Desk) -> None:
     await desk.page.until("Boolean(document.querySelector('#qr svg path'))")
     await both(desk.page, "pairing")
     await desk.page.click("input[value=computer]")
+    # What is above it stands still by then.
+    await desk.page.until(
+        "document.getElementById('comparing-state').innerText.includes('Waiting')"
+    )
     await desk.page.click("#pairing-by-link summary")
     await desk.page.until("document.getElementById('pairing-link').value.includes('relay pair')")
     await both(desk.page, "pairing-computer")

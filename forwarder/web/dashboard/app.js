@@ -10,6 +10,7 @@ import { Hold } from './hold.js';
 import { LogTools } from './logtools.js';
 import { Pairing } from './pairing.js';
 import { Playing } from './playing.js';
+import { Plumbing } from './plumbing.js';
 import { Seen } from './seen.js';
 import { Setup } from './setup.js';
 import { Accepted } from './accepted.js';
@@ -31,14 +32,15 @@ start($('language'), () => location.reload());
 
 const feed = new Feed(changed, link, silent);
 const playing = new Playing(feed);
-const devices = new Devices(feed, device => playing.open(device));
+const plumbing = new Plumbing();
+const devices = new Devices(feed, device => playing.open(device), plumbing);
 const hold = new Hold(() => {
   feed.release();
   devices.rest();
   together.rest();
   playing.rest();
 });
-const around = new Around();
+const around = new Around(plumbing);
 const pairing = new Pairing();
 const shares = new Shares();
 const accepted = new Accepted();
@@ -70,7 +72,7 @@ function draw(state, change) {
   if (change.hub) hub(state.hub);
   // A guest is told nothing of the hub, and may stop for the moment only.
   if (change.hold) hold.draw(state.hold, !state.hub);
-  if (change.devices || change.live || change.relays || change.whole) devices.draw(state);
+  if (change.devices || change.live || change.relays || change.hold || change.whole) devices.draw(state);
   if (change.devices || change.whole) together.draw(state);
   if (change.hold && state.hold && state.hold.mode !== 'free') together.rest();
   if (change.devices || change.whole) playing.draw(state);
@@ -187,6 +189,8 @@ addEventListener('keydown', event => {
   if (space && $('board').hidden) return;
   hold.stop();
 }, { capture: true });
+
+setInterval(() => { if (!document.hidden) plumbing.sample(feed.state); }, 1000);
 
 $('notice-close').onclick = () => show($('notice'), false);
 

@@ -2,7 +2,6 @@
 
 import { call } from './api.js';
 import { $, attribute, byHand, keyed, klass, show, stamp, sure, text, warn } from './dom.js';
-import { Spark } from './spark.js';
 import * as figures from './figures.js';
 import { heard, language, put, t } from './words.js';
 
@@ -14,10 +13,9 @@ const ASKS = {
 };
 
 export class Around {
-  constructor() {
-    this.sparks = new Map();
+  constructor(plumbing) {
+    this.plumbing = plumbing;
     this.line = 0;
-    setInterval(() => this.sample(), 1000);
   }
 
   draw(state, change) {
@@ -36,6 +34,7 @@ export class Around {
     keyed($('relay-list'), entries, () => {
       const row = stamp('relay');
       row.querySelector('.revoke').onclick = () => this.revoke(row.relay);
+      row.querySelector('.hops').onclick = () => this.plumbing.open(`relay ${row.relay.name}`, row.relay.name);
       return row;
     }, (row, relay) => {
       row.relay = relay;
@@ -45,7 +44,7 @@ export class Around {
       text(line, heard(relay.blocked) ?? about(relay));
       klass(line, 'blocked', relay.blocked !== null || relay.radio?.on === false);
       show(row.querySelector('.row'), relay.paired);
-      show(row.querySelector('.spark'), relay.connected);
+      show(row.querySelector('.hops'), relay.connected);
     });
     show($('relay-list'), entries.length > 0);
     show($('no-relays'), entries.length === 0);
@@ -57,16 +56,6 @@ export class Around {
       await call('DELETE', `/relays/${encodeURIComponent(relay.name)}`);
     } catch (error) {
       warn(error.message);
-    }
-  }
-
-  sample() {
-    if (document.hidden) return;
-    for (const row of $('relay-list').children) {
-      const spark = this.sparks.get(row.dataset.key) ?? new Spark();
-      this.sparks.set(row.dataset.key, spark);
-      spark.add({ link: row.relay.round_trip_ms });
-      spark.draw(row.querySelector('.spark'));
     }
   }
 

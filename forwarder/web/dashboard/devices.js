@@ -3,7 +3,6 @@
 import { call, callStop } from './api.js';
 import { $, attribute, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
 import { draw, hue } from './pictures.js';
-import { Spark } from './spark.js';
 import * as figures from './figures.js';
 import { playable } from './playing.js';
 import { heard, t } from './words.js';
@@ -15,12 +14,11 @@ const COMPACT = 8;
 
 export class Devices {
   // `play(device)`: the person wants patterns for it.
-  constructor(feed, play) {
+  constructor(feed, play, plumbing) {
     this.feed = feed;
+    this.plumbing = plumbing;
     this.play = play;
-    this.sparks = new Map();
     this.first = new Set();
-    setInterval(() => this.sample(), 1000);
     $('known').addEventListener('toggle', () => this.known());
   }
 
@@ -53,6 +51,7 @@ export class Devices {
       attribute(event.currentTarget, 'aria-expanded', `${card.classList.contains('open')}`);
     };
     card.querySelector('.stop-one').onclick = () => this.stop(card);
+    card.querySelector('.hops').onclick = () => this.plumbing.open(`toy ${card.device.index}`, card.device.shown_name);
     card.querySelector('.play').onclick = () => this.play(card.device);
     card.querySelector('.drive').onclick = event => this.testDrive(card, event.currentTarget);
     card.querySelector('.settings').onclick = event => this.settings(card, event.currentTarget);
@@ -67,26 +66,29 @@ export class Devices {
   update(card, device, state) {
     if (card.device !== device) this.describe(card, device);
     const live = state.live[device.index];
-    if (!live || card.live === live) return;
+    // Stopped by a person is said on each, for nothing that an app asks for moves it.
+    const held = state.hold && state.hold.mode !== 'free' ? state.hold.mode : '';
+    if (!live || (card.live === live && card.held === held)) return;
     card.live = live;
+    card.held = held;
     klass(card, 'running', live.running);
     // Quicker at a higher level; what may be running moves, too.
     card.style.setProperty('--level', live.running ? Math.max(0.15, strongest(live)).toFixed(2) : '0');
-    text(card.querySelector('.summary'), summary(card.device, live));
+    text(card.querySelector('.summary'), summary(live, held));
     const notice = card.querySelector('.notice');
-    show(notice, live.notice !== null);
-    text(notice, heard(live.notice ?? ''));
+    const said = live.notice !== null ? heard(live.notice) : held ? t(`card.${held}`) : '';
+    show(notice, said !== '');
+    klass(notice, 'bad', live.notice !== null);
+    text(notice, said);
     const battery = card.querySelector('.battery');
     show(battery, live.battery !== null);
     text(battery, t('battery', { percent: live.battery }));
     klass(battery, 'low', live.battery !== null && live.battery <= 15);
-    const signal = card.querySelector('.signal');
-    show(signal, live.rssi_dbm !== null);
-    if (live.rssi_dbm !== null) text(signal, figures.signal(live.rssi_dbm));
-    show(card.querySelector('.hops'), live.link_ms !== null);
+    const hops = card.querySelector('.hops');
+    show(hops, live.link_ms !== null || live.rssi_dbm !== null || live.battery !== null);
     // Why it is there: the relays as they were judged, for whoever points at it.
     attribute(card.querySelector('.source'), 'title', live.choice.map(one => heard(one.text)).join('\n'));
-    text(card.querySelector('.hops-text'), t('hops', { link: figures.ms(live.link_ms), radio: figures.ms(live.radio_ms) }));
+    text(hops, live.link_ms === null ? t('history.open') : t('hops', { link: figures.ms(live.link_ms), radio: figures.ms(live.radio_ms) }));
     for (const row of card.querySelector('.outputs').children) this.level(row, live.levels[row.feature]);
   }
 
@@ -298,19 +300,6 @@ export class Devices {
       $('known-list').replaceChildren(none);
     }
   }
-
-  // --- latency --------------------------------------------------------------------------------
-
-  sample() {
-    if (document.hidden) return;
-    for (const card of $('device-list').children) {
-      if (!card.live) continue;
-      const spark = this.sparks.get(card.dataset.key) ?? new Spark();
-      this.sparks.set(card.dataset.key, spark);
-      spark.add({ link: card.live.link_ms, radio: card.live.radio_ms });
-      if (!card.querySelector('.hops').hidden) spark.draw(card.querySelector('.spark'));
-    }
-  }
 }
 
 function pinned(device) {
@@ -320,8 +309,9 @@ function pinned(device) {
 
 const strongest = live => Math.max(0, ...Object.values(live.levels).map(level => Math.abs(level.percent ?? 0) / 100));
 
-function summary(device, live) {
+function summary(live, held) {
   if (live.notice) return heard(live.notice);
+  if (held) return t(`card.${held}`);
   const on = Object.values(live.levels).filter(level => level.steps);
   const by = [...new Set(on.map(level => level.driven_by).filter(Boolean))].join(', ');
   const levels = on.map(level => `${figures.kind(level.type)} ${figures.level(level)}`).join(', ');

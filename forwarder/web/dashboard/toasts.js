@@ -37,7 +37,7 @@ export class Toasts {
 
   show(words) {
     const list = $('toasts');
-    const item = document.createElement('li');
+    const item = document.createElement('p');
     item.textContent = words;
     list.append(item);
     while (list.childElementCount > MOST) list.firstElementChild.remove();

@@ -2,6 +2,7 @@
 // and what people see, and stops everything when the page is hidden, frozen or left.
 
 import { Awake } from './awake.js';
+import { isApple } from './elsewhere.js';
 import { BadLink, takeLink } from './places.js';
 import { PadRadio, canRumble } from './pads.js';
 import { WebRadio } from './radio.js';
@@ -24,7 +25,7 @@ const TAKE_MARK = 'forwarder-relay-take';
 
 function unsupportedReason() {
   if (!isSecureContext) return 'insecure';
-  if (!navigator.bluetooth) return /iPhone|iPad/.test(navigator.userAgent) ? 'ios' : 'bluetooth';
+  if (!navigator.bluetooth) return isApple(navigator.userAgent, navigator.maxTouchPoints) ? 'ios' : 'bluetooth';
   return null;
 }
 
@@ -85,10 +86,14 @@ async function main() {
   });
   startWords(document.getElementById('language'), () => { sayWhoServes(); ui.spoken(); });
   sayWhoServes();
+  const link = location.hash.length > 1 ? location.href : null;
   const pairing = readAddress(ui);
   const reason = unsupportedReason();
   if (reason) {
-    ui.unsupported(reason);
+    // The code is not spent: another browser of this phone can have it, also after this page was
+    // loaded again.
+    if (pairing) history.replaceState(null, '', link);
+    ui.unsupported(reason, pairing && link);
     return;
   }
   let store;

@@ -2,6 +2,7 @@
 // what has changed, so that focus and screen readers are left in peace.
 
 import { now } from './clock.js';
+import { inChrome } from './elsewhere.js';
 import { GuestList } from './guests.js';
 import { BadLink, localNetwork, placeName, readLink } from './places.js';
 import {
@@ -24,6 +25,7 @@ export class Ui {
   #guests = new GuestList((guest, allow) => this.#relay.answer(guest, allow));
   #told = null; // a message that stays until it is tapped away
   #fixed = null;
+  #link = { link: null, chrome: null };
   #localNetwork = null;
   #shown = null; // the notice
   #asked = new Map(); // button → time until which a second tap means yes
@@ -69,7 +71,15 @@ export class Ui {
 
   // --- states without a relay --------------------------------------------------------------------
 
-  unsupported(reason) { this.#fix(unsupported(reason)); }
+  // `link`: what pairs this phone, for a browser that can.
+  unsupported(reason, link = null) {
+    const chrome = link && inChrome(link, navigator.userAgent);
+    this.#link = { link, chrome };
+    const copy = link ? 'copy' : null;
+    const notice = unsupported(reason);
+    this.#fix(notice.action ? notice : { ...notice, action: chrome ? 'chrome' : copy, other: chrome ? copy : null });
+  }
+
   elsewhere() { this.#fix(elsewhere()); }
 
   #fix(notice) {
@@ -298,6 +308,8 @@ export class Ui {
   #act(action) {
     const relay = this.#relay; // none while another tab has it
     switch (action) {
+      case 'chrome': location.href = this.#link.chrome; break;
+      case 'copy': this.#copy(); break;
       case 'retry': relay.link.retry(); break;
       case 'seen': relay.forgive(this.#shown.toy); break;
       case 'find': this.#find(this.#shown.toy); break;
@@ -309,6 +321,15 @@ export class Ui {
       case 'dismiss': this.#told = null; break;
     }
     this.changed();
+  }
+
+  async #copy() {
+    try {
+      await navigator.clipboard.writeText(this.#link.link);
+      say($('notice-hint'), t('copied.chrome'));
+    } catch {
+      say($('notice-hint'), t('copy.address'));
+    }
   }
 
   // Destructive buttons want a second tap within five seconds.
