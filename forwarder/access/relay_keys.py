@@ -24,7 +24,7 @@ import hmac
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -188,12 +188,6 @@ class RelayBook:
         self._write(relays)
         self._relays = relays
         return relay
-
-    def add_all(self, relays: Iterable[tuple[bytes, str]]) -> None:
-        """Store many, by key and name, whose names are safe and unique, in one write."""
-        added = {key: PairedRelay(key, name) for key, name in relays}
-        self._write({**self._relays, **added})
-        self._relays |= added
 
     def revoke(self, name: str) -> PairedRelay:
         """Forget the relay called `name`; whoever calls this ends its live link.

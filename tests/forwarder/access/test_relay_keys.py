@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.access.doorkeeper import MAX_GREETING, MAX_GREETING_EACH, MEETING_SHARE
+from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.access.relay_keys import (
     CODE_S,
     MAX_CODES,
@@ -345,6 +346,15 @@ def test_the_trust_is_also_the_door() -> None:
     assert door.enter("10.0.0.2:1", 0.0)
     crowd = [trust.meeting_door.enter(f"10.2.{n}.1:1", 0.0) for n in range(MAX_GREETING)]
     assert sum(crowd) == MAX_GREETING * MEETING_SHARE
+    crowd = [trust.direct_door.enter(f"10.3.{n}.1:1", 0.0) for n in range(MAX_GREETING)]
+    assert sum(crowd) == MAX_GREETING * MEETING_SHARE, "each way has a share of its own"
+
+
+def test_who_has_proven_itself_before_a_restart_is_known_behind_it(tmp_path: Path) -> None:
+    networks = ProvenNetworks(tmp_path / "networks.json", b"secret")
+    trust = HubTrust(KeyPair.generate(), "desk", RelayBook(None), networks)
+    assert trust.networks is networks
+    assert HubTrust(KeyPair.generate(), "desk", RelayBook(None)).networks is not networks
 
 
 def test_whoever_shows_a_code_learns_whom_it_brought_of_the_last_few() -> None:

@@ -125,6 +125,37 @@ async def test_devices_get_indexes_and_clients_hear_of_it() -> None:
     assert client.told == ["devices", "devices"]
 
 
+async def test_the_list_is_made_anew_when_a_device_goes_and_only_then() -> None:
+    it = House()
+    shown = it.hub.visible(it.client())
+    first = shown.snapshot()
+    assert list(first) == [0, 1]
+    assert shown.snapshot() is first
+    it.hub.remove(it.toys[0], "its battery is empty")
+    assert list(it.hub.visible(it.client()).snapshot()) == [1]
+
+
+async def test_to_another_hub_a_device_that_is_gone_is_not_there() -> None:
+    it = House()
+    hub = it.client()
+    hub.hub_id = "another"
+    shown = it.hub.visible(hub)
+    assert list(shown) == [0, 1]
+    it.hub.remove(it.toys[1], "gone")
+    with pytest.raises(KeyError):
+        shown[1]
+
+
+async def test_after_the_end_nobody_is_sent_another_list() -> None:
+    it = House()
+    told: list[int] = []
+    it.hub.news.want(lambda: told.append(1))
+    it.hub.close()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not told
+
+
 async def test_an_output_reaches_its_device_only() -> None:
     house = House()
     house.hub.output(house.client(), output(1, 7))
