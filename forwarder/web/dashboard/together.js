@@ -3,8 +3,9 @@
 // is still there. So both end with the page, unless the pattern is told to go on for a time.
 
 import { Curve } from './curve.js';
-import { LOOP_POINTS, PATTERNS, PRESETS, steps } from './patterns.js';
+import { LOOP_POINTS, PATTERNS, PRESETS, place, steps } from './patterns.js';
 import { $, attribute, show, text } from './dom.js';
+import { Pad } from './pad.js';
 import { HubPlay, plays } from './plays.js';
 import { t } from './words.js';
 
@@ -22,8 +23,10 @@ export class Together {
   points = Array.from({ length: LOOP_POINTS }, (_, at) => Math.round(50 * (1 - Math.cos((2 * Math.PI * at) / LOOP_POINTS))) / 100);
   outputs = [];
   strokes = [];
+  axes = []; // of each toy that has places, its outputs
   hub = null; // the pattern that runs
   starting = false;
+  anew = false; // other outputs were chosen while it began
   sent = new Map();
   looked = false;
 
@@ -47,6 +50,7 @@ export class Together {
     $('all-strokes').onchange = () => { this.draw(); this.again(); };
     for (const id of ['all-low', 'all-high']) $(id).oninput = () => this.hub?.change(this.range);
     this.curve = new Curve($('all-loop'), this, () => this.hub?.change({ points: this.points }));
+    this.pad = new Pad($('all-pad'));
     // Nobody sees any more what it does.
     document.addEventListener('visibilitychange', () => { if (document.hidden && !this.hub?.view.stays) this.rest(); });
     setInterval(() => this.tick(), TICK_MS);
@@ -59,7 +63,10 @@ export class Together {
     text($('all-count'), t('count.toys', { n: toys }));
     show($('all-more'), this.pattern !== '');
     show($('all-strokes-line'), this.pattern !== '' && this.strokes.length > 0);
-    show($('all-range'), this.pattern !== '' && this.strokes.length > 0 && $('all-strokes').checked);
+    const byPad = this.pattern === '' && this.strokes.length > 0;
+    show($('all-pad'), byPad);
+    if (byPad) this.pad.draw();
+    show($('all-range'), byPad || (this.strokes.length > 0 && $('all-strokes').checked));
     show($('all-loop'), this.pattern === 'loop');
     if (this.pattern === 'loop') this.curve.draw();
     if (!toys) this.rest();
@@ -78,6 +85,10 @@ export class Together {
       .filter(([type]) => LEVELS.has(type))
       .map(([type, { range }]) => ({ device, feature, type, range })));
     this.strokes = named(STROKES);
+    // Of a toy with several the second axis, too.
+    const axes = new Map();
+    for (const stroke of this.strokes) axes.set(stroke.device, [...(axes.get(stroke.device) ?? []), stroke]);
+    this.axes = [...axes.values()];
     if (!this.looked) this.adopt();
   }
 
@@ -158,6 +169,7 @@ export class Together {
 
   // Begin anew, on other outputs.
   again() {
+    this.anew = this.starting;
     if (!this.hub) return;
     this.leaveHub();
     this.inHub();
@@ -182,6 +194,7 @@ export class Together {
     } finally {
       this.starting = false;
     }
+    if (this.anew) this.again();
   }
 
   over(words) {
@@ -208,6 +221,7 @@ export class Together {
   }
 
   tick() {
+    if (this.pad.touched && !document.hidden && !$('all-pad').hidden) this.tellPad();
     if (!this.strength || this.pattern || document.hidden) return;
     for (const { device, feature, type, range } of this.outputs) {
       const value = steps(this.strength, Math.max(0, range[0]), range[1]);
@@ -216,5 +230,19 @@ export class Together {
       this.sent.set(key, value);
       this.feed.drive(device, feature, type, value);
     }
+  }
+
+  tellPad() {
+    this.pad.touched = false;
+    const { low, high } = this.range;
+    const within = part => (low + part * (high - low)) / 100;
+    for (const [up, across] of this.axes) {
+      this.tellPlace(up, within(this.pad.y));
+      if (across) this.tellPlace(across, within(this.pad.x));
+    }
+  }
+
+  tellPlace({ device, feature, type, range }, part) {
+    this.feed.drive(device, feature, type, place(part, range[0], range[1]));
   }
 }

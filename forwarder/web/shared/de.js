@@ -38,6 +38,8 @@ export const words = {
   'play.strokes': 'Auch Stroker',
   'play.low': 'Hübe von',
   'play.high': 'Hübe bis',
+  'pad.label': 'Stellung von Strokern: auf und ab, und quer',
+  'pad.at': 'hoch {up} %, quer {across} %',
   'seen.title': 'Warum ist mein Toy nicht da?',
   'seen.again': 'Noch einmal horchen',
   'seen.none': 'Noch ist nichts zu hören. Ist ein Relay da und das Toy eingeschaltet?',

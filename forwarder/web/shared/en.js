@@ -38,6 +38,8 @@ export const words = {
   'play.strokes': 'Strokers, too',
   'play.low': 'Strokes from',
   'play.high': 'Strokes to',
+  'pad.label': 'Places of strokers: up and down, and across',
+  'pad.at': 'up {up} %, across {across} %',
   'seen.title': 'Why is my toy not there?',
   'seen.again': 'Listen again',
   'seen.none': 'Nothing is heard yet. Is a relay here, and the toy switched on?',
