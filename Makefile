@@ -49,6 +49,7 @@ faults: $(BIN)/.ready
 	$(BIN)/python -m tests.faults
 
 hostile: $(BIN)/.ready
+	$(BIN)/python -m tests.hostile.stranger
 	$(BIN)/python -m tests.hostile
 	$(BIN)/python -m tests.hostile.visitors
 

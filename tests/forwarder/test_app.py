@@ -95,10 +95,13 @@ async def test_a_frame_of_any_readable_size_is_answered_and_one_beyond_it_stops_
         await ask(client, 2, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
         pings = [{"Ping": {"Id": id}} for id in range(10, 23_010)]
         await client.send(json.dumps(pings))
-        answers = [json.loads(await client.receive())[0] for _ in pings]
+        # A second of a busy machine may stop it meanwhile, as it must, and that is said to nobody's
+        # request (tests/hostile looks at that); it goes on as it is told.
+        answers: list[dict[str, dict[str, int]]] = []
+        while len(answers) < len(pings):
+            (answer,) = json.loads(await client.receive())
+            answers += [answer] if answer.get("Error", {}).get("Id") != 0 else []
         assert answers == [{"Ok": {"Id": id}} for id in range(10, 23_010)]
-        # A second of a busy machine may have stopped it meanwhile, as it must (tests/hostile looks
-        # at that); it goes on as it is told.
         await ask(client, 5, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
         assert writes(tmp_path)[-1] == b"Vibrate:20;"
         await client.send(json.dumps([{"Ping": {"Id": 3}}, "a" * CLIENT_FRAME_BYTES]))
