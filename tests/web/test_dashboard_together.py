@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -190,30 +189,3 @@ async def test_a_pattern_with_a_time_goes_on_without_its_page_and_is_found_again
     assert [play.stays for play in plays.states] == [True]
     await board.set(0)
     await until(lambda: board.running == 0 and not plays.states, "rest", 5)
-
-
-async def test_the_pad_moves_strokers_within_their_range_by_hand(board: Board) -> None:
-    page = board.page
-    onyx = next(d for d in board.hub.app.hub.devices.values() if d.name == "Kiiroo Onyx 2")
-
-    def levels() -> list[int]:
-        return [value for _, value, _ in onyx.levels.values()]
-
-    await page.until("!document.getElementById('all-pad').hidden")
-    await page.evaluate(
-        """(low => {
-            low.value = 50;
-            low.dispatchEvent(new Event('input'));
-        })(document.getElementById('all-low'))"""
-    )
-    for key, place in (("ArrowDown", 50), ("ArrowUp", 99)):
-        await page.evaluate(
-            f"""(pad => {{
-                for (let n = 0; n < 25; n++)
-                    pad.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}' }}));
-            }})(document.getElementById('all-pad'))"""
-        )
-        reached = ([place], [place + 1])
-        await until(partial(lambda ends: levels() in ends, reached), f"{key}: {levels()}", 5)
-    await choose(board, "all-pattern", "wave")
-    await page.until("document.getElementById('all-pad').hidden")

@@ -131,6 +131,16 @@ def test_all_languages_have_the_same_keys_and_say_the_same_values() -> None:
             assert other[key], key
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_key_stands_twice(language: str) -> None:
+    """The later one would win without a word."""
+    text = (WEB / "shared" / f"{language}.js").read_text(encoding="utf-8")
+    said = text.split("export const words")[1].split("\n};")[0]
+    keys = re.findall(r"^  '([^']+)':", said, re.MULTILINE)
+    assert len(keys) > 200
+    assert sorted(keys) == sorted(set(keys))
+
+
 def test_every_key_that_a_page_names_is_there() -> None:
     english = words("en")
     for path in INDEXES:

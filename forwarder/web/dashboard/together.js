@@ -3,15 +3,16 @@
 // is still there. So both end with the page, unless the pattern is told to go on for a time.
 
 import { Curve } from './curve.js';
-import { LOOP_POINTS, PATTERNS, PRESETS, place, steps } from './patterns.js';
+import { LOOP_POINTS, PATTERNS, PRESETS, steps } from './patterns.js';
 import { $, attribute, show, text } from './dom.js';
-import { Pad } from './pad.js';
 import { HubPlay, plays } from './plays.js';
 import { t } from './words.js';
 
 const TICK_MS = 100;
 const LEVELS = new Set(['Vibrate', 'Rotate', 'Oscillate', 'Constrict']);
 const STROKES = ['HwPositionWithDuration', 'Position'];
+// From so many on: one toy has a control of its own.
+const FROM = 2;
 const MINUTES = [5, 15, 30, 60];
 // Back under the page's lease, whatever time was given before (s).
 const LONGEST_S = 3600;
@@ -23,7 +24,6 @@ export class Together {
   points = Array.from({ length: LOOP_POINTS }, (_, at) => Math.round(50 * (1 - Math.cos((2 * Math.PI * at) / LOOP_POINTS))) / 100);
   outputs = [];
   strokes = [];
-  axes = []; // of each toy that has places, its outputs
   hub = null; // the pattern that runs
   starting = false;
   anew = false; // other outputs were chosen while it began
@@ -42,7 +42,7 @@ export class Together {
     };
     group(t('patterns'), [...Object.keys(PATTERNS), 'loop'], 'pattern');
     group(t('presets'), Object.keys(PRESETS), 'preset');
-    for (const minutes of MINUTES) $('all-time').append(new Option(t('play.minutes', { n: minutes }), minutes * 60));
+    for (const minutes of MINUTES) $('all-time').append(new Option(t('all.minutes', { n: minutes }), minutes * 60));
     $('all-level').oninput = () => this.set(Number($('all-level').value) / 100);
     $('all-pattern').onchange = () => this.play($('all-pattern').value);
     $('all-speed').oninput = () => this.hurry(2 ** Number($('all-speed').value));
@@ -50,7 +50,6 @@ export class Together {
     $('all-strokes').onchange = () => { this.draw(); this.again(); };
     for (const id of ['all-low', 'all-high']) $(id).oninput = () => this.hub?.change(this.range);
     this.curve = new Curve($('all-loop'), this, () => this.hub?.change({ points: this.points }));
-    this.pad = new Pad($('all-pad'));
     // Nobody sees any more what it does.
     document.addEventListener('visibilitychange', () => { if (document.hidden && !this.hub?.view.stays) this.rest(); });
     setInterval(() => this.tick(), TICK_MS);
@@ -59,17 +58,14 @@ export class Together {
   draw(state) {
     if (state) this.follow(state);
     const toys = new Set([...this.outputs, ...this.strokes].map(one => one.device)).size;
-    show($('together'), toys > 0);
+    show($('together'), toys >= FROM);
     text($('all-count'), t('count.toys', { n: toys }));
     show($('all-more'), this.pattern !== '');
     show($('all-strokes-line'), this.pattern !== '' && this.strokes.length > 0);
-    const byPad = this.pattern === '' && this.strokes.length > 0;
-    show($('all-pad'), byPad);
-    if (byPad) this.pad.draw();
-    show($('all-range'), byPad || (this.strokes.length > 0 && $('all-strokes').checked));
+    show($('all-range'), this.pattern !== '' && this.strokes.length > 0 && $('all-strokes').checked);
     show($('all-loop'), this.pattern === 'loop');
     if (this.pattern === 'loop') this.curve.draw();
-    if (!toys) this.rest();
+    if (toys < FROM) this.rest();
   }
 
   follow(state) {
@@ -85,10 +81,6 @@ export class Together {
       .filter(([type]) => LEVELS.has(type))
       .map(([type, { range }]) => ({ device, feature, type, range })));
     this.strokes = named(STROKES);
-    // Of a toy with several the second axis, too.
-    const axes = new Map();
-    for (const stroke of this.strokes) axes.set(stroke.device, [...(axes.get(stroke.device) ?? []), stroke]);
-    this.axes = [...axes.values()];
     if (!this.looked) this.adopt();
   }
 
@@ -221,7 +213,6 @@ export class Together {
   }
 
   tick() {
-    if (this.pad.touched && !document.hidden && !$('all-pad').hidden) this.tellPad();
     if (!this.strength || this.pattern || document.hidden) return;
     for (const { device, feature, type, range } of this.outputs) {
       const value = steps(this.strength, Math.max(0, range[0]), range[1]);
@@ -230,19 +221,5 @@ export class Together {
       this.sent.set(key, value);
       this.feed.drive(device, feature, type, value);
     }
-  }
-
-  tellPad() {
-    this.pad.touched = false;
-    const { low, high } = this.range;
-    const within = part => (low + part * (high - low)) / 100;
-    for (const [up, across] of this.axes) {
-      this.tellPlace(up, within(this.pad.y));
-      if (across) this.tellPlace(across, within(this.pad.x));
-    }
-  }
-
-  tellPlace({ device, feature, type, range }, part) {
-    this.feed.drive(device, feature, type, place(part, range[0], range[1]));
   }
 }
