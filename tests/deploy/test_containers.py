@@ -1,4 +1,4 @@
-"""The container files, read: no container engine runs in the tests.
+"""The container files, read and linted: no container engine runs in the tests.
 
 What cannot be seen this way is whether the images build and run; deploy/README.md says so.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 import yaml
 
 from forwarder.commands.meet import COMMANDS
+from tests.needs import needs
 
 ROOT = Path(__file__).parents[2]
 CONTAINER = ROOT / "deploy" / "container"
@@ -94,6 +97,18 @@ def test_it_runs_as_nobody_special_and_ends_by_the_signal_that_stops_devices(nam
     command = only(final, "CMD").words
     if name in KEEPING:
         assert command[command.index("--state") + 1] == only(final, "VOLUME").text
+
+
+@pytest.mark.parametrize(
+    "file", sorted([*CONTAINER.glob("*.Dockerfile"), *ROOT.glob("deploy/*/*/Dockerfile")]),
+    ids=lambda path: f"{path.parent.name}-{path.name}",
+)  # fmt: skip
+def test_hadolint_finds_nothing(file: Path) -> None:
+    own = Path(sys.executable).parent / "hadolint"
+    program = str(own) if own.exists() else needs("hadolint")
+    done = subprocess.run([program, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert not done.stdout
 
 
 def test_a_meeting_points_command_is_one_that_the_program_takes() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,6 +32,21 @@ async def test_whoever_may_not_read_the_api_may_not_read_figures(hub: RunningHub
         f"{hub.url}/metrics", headers={"Origin": "https://evil.example"}
     ) as response:
         assert response.status == 403
+
+
+async def test_prometheus_own_checker_finds_no_fault(hub: RunningHub) -> None:
+    """Beside its parser, which test_exposition.py uses; where Debian's prometheus is installed."""
+    program = shutil.which("promtool")
+    await hub.with_devices(1)
+    async with hub.http.get(f"{hub.url}/metrics") as response:
+        text = await response.text()
+    assert "# TYPE " in text
+    if program is not None:
+        checked = await asyncio.to_thread(
+            subprocess.run, [program, "check", "metrics"], input=text, text=True,
+            capture_output=True, check=False,
+        )  # fmt: skip
+        assert checked.returncode == 0, checked.stderr
 
 
 async def test_looking_costs_the_loop_little(hub: RunningHub) -> None:
