@@ -14,8 +14,9 @@ import pytest
 
 from forwarder.stop.person import Person
 from tests.doubles.chromium import Chromium, Page
+from tests.doubles.running_hub import running_hub
 from tests.web.test_look import _FAULTS, LEAST_TARGET_PX, axe
-from tests.web.test_remote import OPEN, link_of, shared
+from tests.web.test_remote import OPEN, Guest, link_of, shared
 
 pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
 
@@ -23,12 +24,14 @@ SIZES = ((320, 640), (390, 844), (768, 1024), (1440, 900))
 TOYS = ("Lovense Edge", "Lovense Nora", "Vorze Piston")
 
 
-async def look(page: Page, name: str) -> None:
-    """Check what is shown at every width, and keep its pictures if somebody wants them."""
+async def look(page: Page, name: str, at: str = "body") -> None:
+    """Check what is shown at every width, and keep its pictures if somebody wants them; of what is
+    longer than the screen from `at` on, a selector."""
     folder = os.environ.get("FORWARDER_SCREENSHOTS")
     for width, height in SIZES if folder else (SIZES[0], SIZES[-1]):
         for dark in (False, True):
             await page.phone(width, height, dark=dark)
+            await page.evaluate(f"document.querySelector('{at}').scrollIntoView(); 0")
             await page.evaluate("new Promise(done => setTimeout(done, 150))")
             if folder:
                 shade = "dark" if dark else "light"
@@ -82,8 +85,7 @@ async def test_driving(browser: Chromium, tmp_path: Path) -> None:
             "document.querySelectorAll('.device')[2].querySelector('[data-mode=loop]').click()"
         )
         await look(page, "driving")
-        await page.evaluate("document.querySelectorAll('.device')[2].scrollIntoView()")
-        await look(page, "loop")
+        await look(page, "loop", ".device:nth-of-type(3)")
         await page.click("#stop")
         await page.evaluate("scrollTo(0, 0)")
         Person(guest.hub.app.hub).pause("Kim")
@@ -102,3 +104,45 @@ async def test_without_a_toy_and_without_the_hub(browser: Chromium, tmp_path: Pa
         await guest.page.until(OPEN)
         await guest.says("No toy is here now")
         await look(guest.page, "empty")
+
+
+async def test_when_it_comes_back_or_cannot(browser: Chromium, tmp_path: Path) -> None:
+    async with shared(browser, tmp_path, TOYS[:1], uses=2) as guest:
+        page = guest.page
+        await guest.open()
+        other = await browser.page(await link_of(guest.hub, name="Kim"), apart=True)
+        taken = Guest(guest.hub, other)
+        await taken.open()
+        await page.call("Page.reload")
+        await guest.says("Welcome back")
+        await look(page, "again")
+        await guest.open()
+        await guest.hub.ask("POST", "/shares/renew", {"name": "Kim"})
+        await taken.says("There is a new link")
+        await look(other, "renewed")
+        await other.close()
+        link = guest.hub.app._link
+        link.close()
+        for session in list(guest.hub.app.shared._here.values()):
+            await session.channel.close()
+        await guest.says("Not connected")
+        await look(page, "waiting")
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "words"),
+    [
+        ("old", "delete SubtleCrypto.prototype.generateKey", "too old"),
+        ("insecure", "Object.defineProperty(window, 'isSecureContext', { value: false })", "https"),
+    ],
+)
+async def test_a_browser_that_cannot(
+    browser: Chromium, tmp_path: Path, name: str, spoil: str, words: str
+) -> None:
+    async with running_hub(tmp_path, TOYS[:1]) as hub:
+        page = await browser.page("about:blank")
+        await page.call("Page.addScriptToEvaluateOnNewDocument", source=spoil)
+        await page.goto(await link_of(hub))
+        await page.until(f"document.body.innerText.includes({words!r})")
+        await look(page, name)
+        await page.close()
