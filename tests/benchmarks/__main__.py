@@ -19,7 +19,7 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from relay.radio.simulated.catalogue import toys_by_name
-from tests.benchmarks import devices, installed, meet, path
+from tests.benchmarks import devices, direct, installed, meet, path
 from tests.benchmarks.floor import STAMP
 from tests.benchmarks.row import Row
 from tests.system.processes import House, Program, free_ports, house, until
@@ -282,13 +282,16 @@ async def measure(seconds: float, folder: Path) -> list[Row]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each figure")
+    parser.add_argument("--away", action="store_true", help="meeting point and direct path alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        rows = asyncio.run(measure(options.seconds, Path(folder)))
+        rows = [] if options.away else asyncio.run(measure(options.seconds, Path(folder)))
         rows += asyncio.run(meet.rows(options.seconds, Path(folder)))
-    rows += path.rows()
-    rows += devices.rows()
-    rows += installed.rows()
+        rows += asyncio.run(direct.rows(options.seconds, Path(folder)))
+    if not options.away:
+        rows += path.rows()
+        rows += devices.rows()
+        rows += installed.rows()
     width = max(len(row.figure) for row in rows)
     for row in rows:
         print(f"{row.figure:{width}}   {row.value:28}   {row.budget}".rstrip())
