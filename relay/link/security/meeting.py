@@ -264,12 +264,15 @@ class Proving:
     def say(self, news: News) -> bytes:
         """The next frame for the hub."""
         assert self._transport is not None
-        return self._transport.seal(msgspec.msgpack.encode(news))
+        sealed = self._transport.seal(msgspec.msgpack.encode(news))
+        self._transport.rest()
+        return sealed
 
     def wish(self, frame: str | bytes) -> HubWish:
         """What a hub says after its proof. Raises LinkViolation."""
         assert self._transport is not None
         data = self._transport.open(_bounded(frame))
+        self._transport.rest()
         try:
             wish: HubWish = _WISHES.decode(data)
         except msgspec.MsgspecError as error:

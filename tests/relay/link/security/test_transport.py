@@ -58,3 +58,16 @@ def test_frames_are_as_long_as_noise_allows_and_no_longer() -> None:
         a.seal(bytes(MAX_PLAINTEXT_BYTES + 1))
     with pytest.raises(NoiseError, match="longer"):
         b.open(bytes(MAX_PLAINTEXT_BYTES + 17))
+
+
+def test_a_rest_changes_nothing_but_what_is_kept() -> None:
+    here, there = (
+        Transport(CipherState(_KEYS[0]), CipherState(_KEYS[1])),
+        Transport(CipherState(_KEYS[1]), CipherState(_KEYS[0])),
+    )
+    for number in range(4):
+        assert there.open(here.seal(b"%d" % number)) == b"%d" % number
+        assert here.open(there.seal(b"back")) == b"back"
+        here.rest()
+        if number % 2:
+            there.rest()
