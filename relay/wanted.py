@@ -19,7 +19,7 @@ class NamedRadios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     serial         serial ports with what is on them, as "/dev/ttyUSB0=tcode"
     tcode          T-Code machines on the network, as "udp://tcode.local:8000"
     gamepads       every game pad that rumbles
-    hid            HID devices of Linux: joycon-left, joycon-right, pro-controller, cyclone-x10, or
+    hid            HID devices: joycon-left, joycon-right, pro-controller, cyclone-x10, or
                    vendor and product as "057e:2006"
     dongle         Lovense's USB dongles: the serial port of one, or "hid" for the second generation
     esphome        Bluetooth proxies of ESPHome, as "proxy.local" or "192.168.1.7:6053"; "found":

@@ -69,6 +69,7 @@ SOLE_IMPORTERS = {
     "bleak": ("relay.radio.",),
     "dbus_fast": ("relay.supervision.", "relay.radio.advertised.bluez"),
     "aioesphomeapi": ("relay.radio.esphome.",),
+    "hid": ("relay.radio.wired.hidapi",),
     "evdev": ("relay.radio.gamepad.linux",),
     "iroh": ("relay.link.direct.endpoint",),
     "serialx": ("relay.radio.wired.serial_port",),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from relay.errors import UsageError
 from relay.radio.dongle.messages import reports
 from relay.radio.dongle.radio import DongleRadio
-from relay.radio.wired.hidraw import HidrawDevice
+from relay.radio.wired.hid import hid_device
 from relay.radio.wired.serial_port import PortSettings, SerialPort, missing
 
 HID = "hid"
@@ -21,7 +19,6 @@ def dongle_radio(text: str) -> DongleRadio:
     if not text:
         raise UsageError("--dongle: name its serial port, such as /dev/ttyUSB0, or hid")
     if text.lower() == HID:
-        if sys.platform != "linux":
-            raise UsageError("--dongle hid can be used on Linux only")
-        return DongleRadio("Lovense dongle", HidrawDevice(VENDOR, PRODUCT, reports), _NO_DONGLE)
+        way = hid_device(VENDOR, PRODUCT, reports, "--dongle hid")
+        return DongleRadio("Lovense dongle", way, _NO_DONGLE)
     return DongleRadio(text, SerialPort(text, PortSettings(prefix=b"\r\n")), missing(text))

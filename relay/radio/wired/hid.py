@@ -1,6 +1,6 @@
-"""Devices that speak in HID reports, as radios: one for each kind that was named. Linux only.
+"""Devices that speak in HID reports, as radios: one for each kind that was named.
 
-A definition's bytes are a whole report, its number first, as hidraw wants them.
+A definition's bytes are a whole report, its number first, as hidraw and hidapi want them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import sys
 from typing import Final
 
 from relay.errors import UsageError
-from relay.radio.wired.hidraw import HidrawDevice
+from relay.radio.wired.hidapi import HidapiDevice, library
+from relay.radio.wired.hidraw import HidrawDevice, Pack
 from relay.radio.wired.named import fitting
 from relay.radio.wired.place import WiredPlace
-from relay.radio.wired.radio import WiredRadio
+from relay.radio.wired.radio import WiredAccess, WiredRadio
 
 # Names for what the catalogue drives (a test compares them): vendor and product.
 HID: Final = {
@@ -28,14 +29,21 @@ _NUMBERS = re.compile(r"([0-9a-fA-F]{4}):([0-9a-fA-F]{4})")
 
 def hid_radio(text: str) -> WiredRadio:
     """Return the radio of a name, or of `VVVV:PPPP`. Raises UsageError."""
-    if sys.platform != "linux":
-        raise UsageError("--hid can be used on Linux only")
     found = _NUMBERS.fullmatch(text)
     ids = HID.get(text.lower()) if found is None else (int(found[1], 16), int(found[2], 16))
     if ids is None:
         known = ", ".join(HID)
         raise UsageError(f"{text}: a HID device is said as VVVV:PPPP, or one of {known}")
-    return WiredRadio(place_of(text, ids), HidrawDevice(*ids, whole))
+    return WiredRadio(place_of(text, ids), hid_device(*ids, whole, "--hid"))
+
+
+def hid_device(vendor: int, product: int, pack: Pack, option: str) -> WiredAccess:
+    """Return how such a device is reached on this system; `option` needs it. Raises UsageError."""
+    if sys.platform == "linux":
+        return HidrawDevice(vendor, product, pack)
+    if (found := library()) is None:
+        raise UsageError(f"{option} needs a package: pip install 'buttplug-forwarder[hid]'")
+    return HidapiDevice(vendor, product, pack, found)
 
 
 def place_of(name: str, ids: tuple[int, int]) -> WiredPlace:
