@@ -14,7 +14,8 @@ from relay.checks.findings import Check, Finding, bad, good, note
 from relay.config import AgentConfig, FileConfig, agent_config
 from relay.errors import RelayError
 from relay.hub_link.advice import advised
-from relay.hub_link.hubs import HUB_FILE, link_url, target
+from relay.hub_link.hubs import HUB_FILE, dial_place, link_url, target
+from relay.link.direct.place import is_direct_url
 from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError
 from relay.link.security.pairing import load_hub
@@ -82,17 +83,18 @@ def _hub(url: str | None, state: Path) -> Iterator[Finding]:
 
 def _asked(url: str) -> list[Finding]:
     try:
-        return asyncio.run(_place(link_url(url)))
+        return asyncio.run(_place(url if is_direct_url(url) else link_url(url)))
     except RelayError:
         return []  # it is no address: who tries to be linked there says so
 
 
 async def _place(url: str) -> list[Finding]:
     """Each place of the hub, with its own error."""
-    where = urlsplit(url).netloc
+    direct = is_direct_url(url)
+    where = "the end of its direct path" if direct else urlsplit(url).netloc
     try:
         async with asyncio.timeout(_REACH_S):
-            channel = await dial(url, tls=False)
+            channel = await (dial_place(url) if direct else dial(url, tls=False))
     except TimeoutError:
         return [bad(f"{where} does not answer; does `forwarder run --lan` run there?")]
     except LinkError as error:

@@ -118,6 +118,8 @@ MAX_LINK_CHARACTERS: Final = 1024
 # What may have come over a direct path that nobody has read: four of the longest frames. The
 # library's own bound is 1.25 MB for each stream, too much for somebody who has proven nothing.
 DIRECT_WINDOW_BYTES: Final = 256 << 10
+# Between two visitors that could not even be looked at (s): no loop without a pause.
+DIRECT_AGAIN_S: Final = 0.01
 # What is taken from a stream at once: a link frame of the longest kind.
 DIRECT_READ_BYTES: Final = 64 << 10
 # What waits for the write that is under way, before a sender waits: as a socket's (asyncio's mark).

@@ -13,13 +13,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from relay.link.bounds import CLOSE_S, DIRECT_WINDOW_BYTES, MAX_DIRECT_ADDRESSES, OPEN_S
+from relay.link.bounds import (
+    CLOSE_S,
+    DIRECT_AGAIN_S,
+    DIRECT_WINDOW_BYTES,
+    MAX_DIRECT_ADDRESSES,
+    OPEN_S,
+)
 from relay.link.close_codes import NO_CLOSE
 from relay.link.direct.channel import DirectChannel
 from relay.link.direct.place import DirectPlace
@@ -27,6 +34,8 @@ from relay.link.errors import ChannelClosed, LinkError, PartMissing
 
 if TYPE_CHECKING:
     import iroh
+
+log = logging.getLogger(__name__)
 
 ALPN: Final = b"bpforward/1"
 INSTALL: Final = "pip install 'buttplug-forwarder[p2p]'"
@@ -146,15 +155,20 @@ class DirectEndpoint:
         """Who dials next. Raises ChannelClosed once this is closed."""
         library = _library()
         while True:
-            incoming = await self._endpoint.accept_next()
-            if incoming is None:
-                raise ChannelClosed(NO_CLOSE, "the endpoint is closed")
-            where = await incoming.remote_addr()
-            if isinstance(where, library.IncomingAddr.IP):
-                return DirectVisitor(incoming, where.addr)
-            if isinstance(where, library.IncomingAddr.RELAY):
-                return DirectVisitor(incoming, f"relay {where.url.rstrip('/')}")
-            await incoming.refuse()
+            try:
+                incoming = await self._endpoint.accept_next()
+                if incoming is None:
+                    raise ChannelClosed(NO_CLOSE, "the endpoint is closed")
+                where = await incoming.remote_addr()
+                if isinstance(where, library.IncomingAddr.IP):
+                    return DirectVisitor(incoming, where.addr)
+                if isinstance(where, library.IncomingAddr.RELAY):
+                    return DirectVisitor(incoming, f"relay {where.url.rstrip('/')}")
+                await incoming.refuse()
+            except library.IrohError as error:
+                # One who has gone again ends nobody else's coming; one more turn, not at once.
+                log.debug("somebody dialed and was gone: %s", _words(error))
+                await asyncio.sleep(DIRECT_AGAIN_S)
 
     async def close(self) -> None:
         """Within a second."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from forwarder.config import Link
 from relay.checks.examine import doctor_checks, radio_checks
 from relay.checks.findings import Finding, Mark, run_checks
 from relay.checks.machine import clock, judged, state_folder
@@ -19,7 +20,8 @@ from relay.supervision.adapters import Adapter, NoBluez, adapters_of_bluez
 from relay.wanted import NamedRadios
 from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.fake_bluez_process import bluez_process, require_dbus_daemon
-from tests.doubles.running_hub import RunningHub, running_hub
+from tests.doubles.running_hub import RunningHub, config_for, running_hub
+from tests.relay.link.direct.pairs import listening
 from tests.system.processes import free_ports
 
 
@@ -57,6 +59,20 @@ async def test_each_place_of_the_hub_has_its_own_error_and_a_revocation_is_said(
         assert all("--lan" in text for text in (refused, unknown))
         await hub.ask("DELETE", "/relays/Attic")
         assert any("pair again" in text for text in bads(await examined(state)))
+
+
+async def test_a_direct_path_is_tried_like_any_place(tmp_path: Path) -> None:
+    async with listening():
+        pass  # skips where the library is not there
+    link = Link(port=0, https_port=0, direct=True, direct_port=0)
+    config = config_for(tmp_path / "hub", (), link)
+    async with running_hub(tmp_path / "hub", (), config) as hub:
+        assert hub.app.direct is not None
+        await asyncio.wait_for(hub.app.direct.ready.wait(), 10)
+        await paired(hub, tmp_path / "relay")
+        found = await examined(tmp_path / "relay")
+        assert not bads(found)
+        assert "A hub answers at the end of its direct path." in [one.text for one in found]
 
 
 async def test_a_relay_that_is_not_paired_is_told_how(tmp_path: Path) -> None:
