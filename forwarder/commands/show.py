@@ -25,6 +25,7 @@ from forwarder.commands.base import (
     counted,
     table,
 )
+from forwarder.connectors.base import PathKind
 from relay.command_line import Subcommand
 
 
@@ -84,6 +85,17 @@ def _at(since: float) -> str:
     return f"{datetime.fromtimestamp(since):%Y-%m-%d %H:%M}"
 
 
+# What carries a link, in a word; nothing for one of this machine.
+_BY = {
+    PathKind.HERE: "",
+    PathKind.NETWORK: "LAN",
+    PathKind.INTERNET: "internet",
+    PathKind.MEETING: "meeting point",
+    PathKind.DIRECT: "direct",
+    PathKind.RELAYED: "iroh relay",
+}
+
+
 def relay_row(relay: RelayView) -> tuple[str, ...]:
     if relay.blocked is not None:
         state = relay.blocked
@@ -91,7 +103,9 @@ def relay_row(relay: RelayView) -> tuple[str, ...]:
         state = "connected"
     else:
         state = "away"
+    by = "" if relay.path is None else _BY[relay.path.kind]
     trip = "" if relay.round_trip_ms is None else f"{relay.round_trip_ms:.1f} ms"
+    trip = ", ".join(filter(None, (by, trip)))
     radio = ""
     if relay.radio is not None and not relay.radio.on:
         radio = f"radio off: {relay.radio.text}"

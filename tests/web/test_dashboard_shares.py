@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from forwarder.connectors.base import LinkPath, PathKind
 from tests.doubles.chromium import Chromium
 from tests.doubles.running_hub import running_hub
 from tests.system.processes import until
@@ -126,3 +127,21 @@ async def test_a_link_of_another_hub_is_accepted_shown_and_left(desk: Desk, tmp_
         await page.click("#sure-yes")
         await page.until("document.getElementById('accepted-list').hidden")
         await until(lambda: len(desk.hub.app.hub.devices) == before, "it is left")
+
+
+@pytest.mark.parametrize(
+    ("path", "shown", "where"),
+    [
+        (LinkPath(PathKind.MEETING, "meet.example.org"), "meeting point · ", "by meet.example.org"),
+        (LinkPath(PathKind.DIRECT, "203.0.113.5:4"), "direct · ", "from 203.0.113.5:4"),
+    ],
+    ids=["meeting", "direct"],
+)
+async def test_a_relay_says_what_carries_its_link_and_its_round_trip(
+    desk: Desk, path: LinkPath, shown: str, where: str
+) -> None:
+    (relay,) = desk.hub.app.relays.relays.values()
+    relay.path = lambda: path
+    row = "document.getElementById('relay-list').innerText"
+    await desk.page.until(f"{row}.includes({shown!r}) && {row}.includes({where!r})")
+    assert " ms" in await desk.page.evaluate(row)
