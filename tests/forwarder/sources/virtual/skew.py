@@ -1,5 +1,5 @@
-"""`python -m tests.forwarder.sources.virtual.skew [seconds]`: how far apart two toys at two relays are
-at the radio, minute by minute, through links that take 5 to 40 ms each way."""
+"""`python -m tests.forwarder.sources.virtual.skew [seconds]`: how far apart two toys at two relays
+are at the radio, through links that take 5 to 40 ms each way; twelve runs."""
 
 from __future__ import annotations
 
