@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import html
 from collections.abc import Mapping
@@ -146,6 +147,7 @@ class RelayPages:
         mark = html.escape(served_by).encode()
         self._served_by = _NO_SERVER.replace(b'""', b'"%s"' % mark)
         self._read: dict[str, dict[str, bytes]] = {}
+        self._packed: dict[tuple[str, str], bytes] = {}
 
     def mount(self, app: web.Application) -> None:
         app.middlewares.append(_no_worker)
@@ -163,18 +165,25 @@ class RelayPages:
         raise _slashed(REMOTE_PATH, request)
 
     async def _remote(self, request: web.Request) -> web.StreamResponse:
-        return self._file("remote", request.match_info.get("name", "index.html"))
+        return self._file(request, "remote", request.match_info.get("name", "index.html"))
 
     async def _relay(self, request: web.Request) -> web.StreamResponse:
-        return self._file("relay", request.match_info.get("name", "index.html"))
+        return self._file(request, "relay", request.match_info.get("name", "index.html"))
 
-    def _file(self, page: str, name: str) -> web.Response:
+    def _file(self, request: web.Request, page: str, name: str) -> web.Response:
         content = self._files(page).get(name)
         kind = _kind(name)
         if content is None or kind is None:
             return web.Response(status=404, text="There is no such page.\n")
-        charset = "utf-8" if not kind.startswith("image/png") else None
-        return web.Response(body=content, content_type=kind, charset=charset)
+        if kind == "image/png":
+            return web.Response(body=content, content_type=kind)
+        headers = {"Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            # Nothing secret is in a page, and nothing that a visitor chose. Packed once.
+            if (page, name) not in self._packed:
+                self._packed[page, name] = gzip.compress(content, mtime=0)
+            content, headers["Content-Encoding"] = self._packed[page, name], "gzip"
+        return web.Response(body=content, content_type=kind, charset="utf-8", headers=headers)
 
     def _files(self, page: str) -> dict[str, bytes]:
         if page not in self._read:
@@ -216,8 +225,8 @@ class Pages(RelayPages):
         if refusal is not None:
             return web.Response(status=refusal.status, text=refusal.text + "\n")
         name = "reference.html" if request.path == REFERENCE_PATH else "index.html"
-        return self._file("dashboard", name)
+        return self._file(request, "dashboard", name)
 
     async def _dashboard(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        return self._file("dashboard", name if not name.endswith(".html") else "")
+        return self._file(request, "dashboard", name if not name.endswith(".html") else "")

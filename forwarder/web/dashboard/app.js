@@ -3,16 +3,11 @@
 import { atHome, call, forgetToken, keepToken, token } from './api.js';
 import { Around } from './around.js';
 import { Devices } from './devices.js';
-import { Doctor } from './doctor.js';
-import { $, attribute, klass, say, show, text, warn } from './dom.js';
+import { $, attribute, klass, later, say, show, text, warn } from './dom.js';
 import { Feed, UNKNOWN_TOKEN } from './feed.js';
 import { Hold } from './hold.js';
 import { LogTools } from './logtools.js';
-import { Pairing } from './pairing.js';
-import { Playing } from './playing.js';
 import { Plumbing } from './plumbing.js';
-import { Seen } from './seen.js';
-import { Setup } from './setup.js';
 import { Accepted } from './accepted.js';
 import { Shares } from './shares.js';
 import { Toasts } from './toasts.js';
@@ -31,24 +26,28 @@ let changes = {};
 start($('language'), () => location.reload());
 
 const feed = new Feed(changed, link, silent);
-const playing = new Playing(feed);
+const playing = later(() => import('./playing.js').then(({ Playing }) => new Playing(feed)));
 const plumbing = new Plumbing();
 const devices = new Devices(feed, device => playing.open(device), plumbing);
 const hold = new Hold(() => {
   feed.release();
   devices.rest();
   together.rest();
-  playing.rest();
+  playing.here?.rest();
 });
 const around = new Around(plumbing);
-const pairing = new Pairing();
+const pairing = later(() => import('./pairing.js').then(({ Pairing }) => new Pairing(feed.state.hub)));
 const shares = new Shares();
 const accepted = new Accepted();
 const toasts = new Toasts();
 const together = new Together(feed, words => toasts.show(words));
-new Seen();
-new Setup(() => feed.state.devices);
-new Doctor();
+const seen = later(() => import('./seen.js').then(({ Seen }) => new Seen()));
+const setup = later(() => import('./setup.js').then(({ Setup }) => new Setup(() => feed.state.devices)));
+const doctor = later(() => import('./doctor.js').then(({ Doctor }) => new Doctor()));
+for (const [part, ids] of [[pairing, ['pair', 'pair-here']], [setup, ['setup-open', 'setup-here']], [doctor, ['doctor-open', 'doctor-here']]]) {
+  for (const id of ids) $(id).onclick = () => part.open();
+}
+$('seen').addEventListener('toggle', () => seen.open());
 const logTools = new LogTools();
 
 // Changes come ten times a second at most; drawing waits for the browser to be ready for it.
@@ -75,7 +74,7 @@ function draw(state, change) {
   if (change.devices || change.live || change.relays || change.hold || change.whole) devices.draw(state);
   if (change.devices || change.whole) together.draw(state);
   if (change.hold && state.hold && state.hold.mode !== 'free') together.rest();
-  if (change.devices || change.whole) playing.draw(state);
+  if (change.devices || change.whole) playing.here?.draw(state);
   toasts.draw(state, change);
   around.draw(state, change);
   if (change.log) logTools.filter();
@@ -95,7 +94,7 @@ function hub(hub) {
   text($('client-url'), hub.client_url);
   text($('link-text'), t('apps.connect', { url: hub.client_url }));
   text($('about'), [t('version', { version: hub.version }), ...hub.meetings.map(met), ...direct(hub.direct)].join(' · '));
-  pairing.elsewhere(hub);
+  pairing.here?.elsewhere(hub);
   attribute($('scan'), 'aria-pressed', `${hub.scanning}`);
   text($('scan'), t(hub.scanning ? 'scanning' : 'scan'));
   $('scan-here').disabled = hub.scanning;

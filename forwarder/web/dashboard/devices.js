@@ -4,7 +4,6 @@ import { call, callStop } from './api.js';
 import { $, attribute, keyed, klass, say, show, stamp, sure, text, warn } from './dom.js';
 import { draw, hue } from './pictures.js';
 import * as figures from './figures.js';
-import { playable } from './playing.js';
 import { heard, t } from './words.js';
 
 // A hand on a slider makes up to a hundred events a second; the hub wants the newest of some.
@@ -112,7 +111,7 @@ export class Devices {
     keyed(card.querySelector('.outputs'), entries, (_, one) => this.output(card, one), () => {});
     show(card.querySelector('.none'), entries.length === 0);
     show(card.querySelector('.drive'), entries.length > 0);
-    show(card.querySelector('.play'), playable(device).length > 0);
+    show(card.querySelector('.play'), figures.playable(device).length > 0);
   }
 
   output(card, { feature, type, output, label }) {

@@ -11,7 +11,6 @@ const PATIENCE_MS = 20_000;
 
 export class Doctor {
   constructor() {
-    for (const id of ['doctor-open', 'doctor-here']) $(id).onclick = () => this.open();
     $('doctor-close').onclick = () => $('doctor').close();
     $('doctor-again').onclick = () => this.look();
   }

@@ -45,6 +45,27 @@ export function keyed(list, entries, make, update) {
   for (const node of known.values()) node.remove();
 }
 
+// A part of the page that is loaded when it is first opened. `load()` resolves to it; `here` is it,
+// or null before.
+export function later(load) {
+  let coming = null;
+  const part = {
+    here: null,
+    async open(...about) {
+      try {
+        coming ??= load();
+        part.here = await coming;
+      } catch {
+        coming = null;
+        warn(t('hub.unreachable'));
+        return;
+      }
+      part.here.open(...about);
+    },
+  };
+  return part;
+}
+
 // Show a code, which is an SVG document.
 export function qr(node, svg) {
   const picture = new DOMParser().parseFromString(svg, 'image/svg+xml');

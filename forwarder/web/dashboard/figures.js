@@ -20,6 +20,20 @@ export function labels(types) {
   });
 }
 
+const LEVELS = new Set(['Vibrate', 'Rotate', 'Oscillate', 'Constrict']);
+export const PLACES = new Set(['HwPositionWithDuration', 'Position']);
+
+// What a pattern can play on: [{ feature, type, range, label }], places before levels of one feature.
+export function playable(device) {
+  const outputs = device.features.flatMap(feature => {
+    const types = Object.keys(feature.outputs);
+    const type = types.find(one => PLACES.has(one)) ?? types.find(one => LEVELS.has(one));
+    return type ? [{ feature: feature.index, type, range: feature.outputs[type].range }] : [];
+  });
+  const named = labels(outputs.map(one => one.type));
+  return outputs.map((one, at) => ({ ...one, label: named[at] }));
+}
+
 export const ms = value => (value === null || value === undefined ? '–'
   : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
 

@@ -8,16 +8,17 @@ import { heard, t } from './words.js';
 const ASK_EVERY_MS = 1000;
 
 export class Pairing {
-  constructor() {
+  // `hub`: as its state has it; `elsewhere` tells of changes.
+  constructor(hub) {
     this.dialog = $('pairing');
     this.code = null;
     this.timer = null;
-    $('pair').onclick = $('pair-here').onclick = () => this.open();
     $('pairing-close').onclick = () => this.dialog.close();
     $('pairing-again').onclick = () => this.issue();
     $('pairing-copy').onclick = () => this.copy();
     this.points = [];
     this.direct = false;
+    if (hub) this.elsewhere(hub);
     $('away').onchange = () => this.issue();
     $('site').onchange = () => this.issue();
     for (const way of document.querySelectorAll('input[name=way]')) way.onchange = () => this.issue();

@@ -3,30 +3,17 @@
 
 import { Curve } from './curve.js';
 import { $, attribute, say, show, text, warn } from './dom.js';
-import * as figures from './figures.js';
+import { PLACES, playable } from './figures.js';
 import { LOOP_POINTS, PATTERNS, place } from './patterns.js';
 import { HubPlay } from './plays.js';
 import { t } from './words.js';
 
-const LEVELS = new Set(['Vibrate', 'Rotate', 'Oscillate', 'Constrict']);
-const PLACES = new Set(['HwPositionWithDuration', 'Position']);
 const TIMES = [0, 60, 300, 900, 1800, 3600];
 // A drag makes a hundred events a second; a stroker follows some.
 const DRAG_EVERY_MS = 50;
 // From the left edge of the pad to the right one (ms).
 const [SLOW_MS, QUICK_MS] = [1000, 100];
 const STEP = 0.05;
-
-// What a pattern can play on: [{ feature, type, range, label }], places before levels of one feature.
-export function playable(device) {
-  const outputs = device.features.flatMap(feature => {
-    const types = Object.keys(feature.outputs);
-    const type = types.find(one => PLACES.has(one)) ?? types.find(one => LEVELS.has(one));
-    return type ? [{ feature: feature.index, type, range: feature.outputs[type].range }] : [];
-  });
-  const labels = figures.labels(outputs.map(one => one.type));
-  return outputs.map((one, at) => ({ ...one, label: labels[at] }));
-}
 
 export class Playing {
   constructor(feed) {

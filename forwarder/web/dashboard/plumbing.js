@@ -1,14 +1,34 @@
 // How a toy or a relay is reached: delay of each hop, signal, battery, as charts, one click away.
 
-import { $, show, text } from './dom.js';
+import { $, later, show, text } from './dom.js';
 import * as figures from './figures.js';
-import { Measured, chart } from './spark.js';
 import { t } from './words.js';
+
+const POINTS = 600;
+
+// The last ten minutes of some figures, one point a second; null where there was none.
+class Measured {
+  constructor() {
+    this.lines = new Map();
+  }
+
+  add(figures) {
+    for (const [name, value] of Object.entries(figures)) {
+      const line = this.lines.get(name) ?? [];
+      line.push(value ?? null);
+      if (line.length > POINTS) line.shift();
+      this.lines.set(name, line);
+    }
+  }
+
+  line(name) { return this.lines.get(name) ?? []; }
+}
 
 export class Plumbing {
   constructor() {
     this.kept = new Map();
     this.shown = null; // key of what the dialog is about
+    this.charts = later(() => import('./charts.js').then(({ chart }) => ({ open: () => {}, chart })));
     $('history-close').onclick = () => $('history').close();
     $('history').onclose = () => { this.shown = null; };
   }
@@ -33,7 +53,9 @@ export class Plumbing {
     if (this.shown) this.draw();
   }
 
-  open(key, name) {
+  async open(key, name) {
+    await this.charts.open();
+    if (!this.charts.here) return;
     this.shown = key;
     text($('history-title'), name);
     this.draw();
@@ -63,7 +85,7 @@ export class Plumbing {
         words.textContent = name === 'delay' ? `${t(`history.${kind}`)}: ${value}` : value;
         return words;
       }));
-      return [heading, legend, chart({ lines: there, unit, floor, roof, label: t(`history.${name}`), ago, now: t('history.now') })];
+      return [heading, legend, this.charts.here.chart({ lines: there, unit, floor, roof, label: t(`history.${name}`), ago, now: t('history.now') })];
     }));
     show($('history-charts'), true);
   }

@@ -15,9 +15,11 @@ export class Seen {
   constructor() {
     this.timer = 0;
     this.until = 0;
-    $('seen').addEventListener('toggle', () => this.listen());
     $('seen-again').onclick = () => this.listen();
   }
+
+  // The box was opened, or closed.
+  open() { return this.listen(); }
 
   async listen() {
     clearTimeout(this.timer);

@@ -10,7 +10,6 @@ export class Setup {
   constructor(devices) {
     this.devices = devices;
     this.fields = new Map();
-    for (const id of ['setup-open', 'setup-here']) $(id).onclick = () => this.open();
     $('setup-close').onclick = () => $('setup').close();
     $('setup-form').onsubmit = event => {
       event.preventDefault();

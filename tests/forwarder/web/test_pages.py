@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Mapping
@@ -97,6 +98,44 @@ async def test_every_file_is_served_as_what_it_is() -> None:
                 )
         async with client.get("/dashboard/index.html") as answer:
             assert answer.status == 404
+
+
+# What a browser has to load before there is anything to see, in bytes as they are sent.
+FIRST_VIEW_BYTES = 60_000
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_the_first_view_of_the_dashboard_is_small(language: str) -> None:
+    app = web.Application()
+    Pages(_Open()).mount(app)
+    todo, loaded = ["/", f"/dashboard/{language}.js"], {}
+    async with TestClient(TestServer(app), auto_decompress=False) as client:
+        while todo:
+            path = todo.pop()
+            if path in loaded:
+                continue
+            async with client.get(path, headers={"Accept-Encoding": "gzip"}) as answer:
+                assert answer.headers["Content-Encoding"] == "gzip"
+                body = await answer.read()
+            loaded[path] = len(body)
+            text = gzip.decompress(body).decode()
+            if path == "/":
+                linked = r'<(?:script|link)[^>]* (?:src|href)="([\w/.-]+)"'
+                todo += [f"/{name}" for name in re.findall(linked, text) if "png" not in name]
+            elif path.endswith(".js"):
+                todo += [f"/dashboard/{name}" for name in re.findall(r"from '\./([\w.-]+)'", text)]
+    assert len(loaded) > 20
+    assert sum(loaded.values()) <= FIRST_VIEW_BYTES, loaded
+
+
+async def test_a_browser_that_unpacks_nothing_gets_a_page_as_it_is() -> None:
+    app = web.Application()
+    Pages(_Open()).mount(app)
+    async with TestClient(TestServer(app), auto_decompress=False) as client:
+        for path, name in (("/dashboard/app.js", "app.js"), ("/", "index.html")):
+            async with client.get(path, headers={"Accept-Encoding": "identity"}) as answer:
+                assert "Content-Encoding" not in answer.headers
+                assert await answer.read() == PAGES["dashboard"][name]
 
 
 async def test_a_page_that_comes_from_elsewhere_says_who_serves_it() -> None:

@@ -1,26 +1,7 @@
-// What was measured since this page is open, and charts of it that can be read: a scale, times, units.
+// Charts that can be read: a scale, times, units.
 
-const POINTS = 600;
 const [WIDTH, HEIGHT, LEFT, BOTTOM] = [440, 120, 48, 20];
 const SVG = 'http://www.w3.org/2000/svg';
-
-// The last ten minutes of some figures, one point a second; null where there was none.
-export class Measured {
-  constructor() {
-    this.lines = new Map();
-  }
-
-  add(figures) {
-    for (const [name, value] of Object.entries(figures)) {
-      const line = this.lines.get(name) ?? [];
-      line.push(value ?? null);
-      if (line.length > POINTS) line.shift();
-      this.lines.set(name, line);
-    }
-  }
-
-  line(name) { return this.lines.get(name) ?? []; }
-}
 
 // Round numbers from `low` to `high`, three or four of them.
 export function ticks(low, high) {
