@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -80,6 +81,25 @@ class FirefoxPage:
                 shown = await self.evaluate("document.body.innerText")
                 raise AssertionError(f"not within {timeout} s: {expression}\n--- page:\n{shown}")
             await asyncio.sleep(0.03)
+
+    async def click(self, selector: str) -> None:
+        """With the mouse, in the middle of the first that is there."""
+        place = await self.evaluate(
+            f"""(node => {{
+                node.scrollIntoView({{ block: 'center' }});
+                const box = node.getBoundingClientRect();
+                return JSON.stringify([box.left + box.width / 2, box.top + box.height / 2]);
+            }})(document.querySelector({json.dumps(selector)}))"""
+        )
+        x, y = (round(one) for one in json.loads(place))
+        press = [
+            {"type": "pointerMove", "x": x, "y": y},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerUp", "button": 0},
+        ]
+        mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}}
+        actions = [{**mouse, "actions": press}]
+        await self._browser.call("input.performActions", context=self._context, actions=actions)
 
     async def close(self) -> None:
         await self._browser.call("browsingContext.close", context=self._context)

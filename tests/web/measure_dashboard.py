@@ -1,11 +1,11 @@
-"""What the dashboard costs in a browser. Not a test: figures for people, from this machine as it is.
+"""What the dashboard costs in a browser. Not a test: figures for people, from this machine.
 
     python -m tests.web.measure_dashboard             50 toys, 20 values a second each, 10 s
     python -m tests.web.measure_dashboard 50 20 10    the same, said
 
-A hub, an app that drives every toy so often, and the page in a real Chromium without a graphics card.
-Counted is the processor time of the page's own process, as the browser says it, in percent of one
-core; and of its main thread what scripts took.
+A hub, an app that drives every toy so often, and the page in a real Chromium without a graphics
+card. Counted is the processor time of the page's own process, as the browser says it, in percent
+of one core; and of its main thread alone.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ async def busy(desk: Desk, rate: float, ends: float) -> int:
 
 async def used(browser: Chromium) -> float:
     """Seconds of processor time of the busiest renderer, since it began."""
-    told = await browser.call("SystemInfo.getProcessInfo")
-    return max(one["cpuTime"] for one in told["processInfo"] if one["type"] == "renderer")
+    told = await browser.call("SystemInfo.getProcessInfo", {})
+    return max(float(one["cpuTime"]) for one in told["processInfo"] if one["type"] == "renderer")
 
 
 async def scripts(page: Page) -> float:

@@ -30,6 +30,7 @@ SPEAKING = (
 # Names of keys, of kinds in the protocol, of headers and of programs: the same in every language.
 NAMES = frozenset((
     "Buttplug Forwarder", "Authorization: Bearer TOKEN",
+    "Lovense Hush", "Lovense Nora", "Lovense Max", "Kiiroo Onyx 2",
     "Dashboard", "Bluetooth", "Browser", "Authorization", "Bearer",
     "Location", "Content-Type", "NotSupportedError", "Escape", "Home", "End", "PageUp", "PageDown",
     "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Vibrate", "Rotate", "Oscillate",

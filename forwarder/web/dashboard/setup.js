@@ -5,6 +5,9 @@ import { $, show, sure, text, warn } from './dom.js';
 import { Tables, isTables } from './virtuals.js';
 import { heard, t } from './words.js';
 
+// Of what each can do: vibrate, twist, squeeze, stroke.
+const SIMULATED = ['Lovense Hush', 'Lovense Nora', 'Lovense Max', 'Kiiroo Onyx 2'];
+
 export class Setup {
   // `devices()`: those that are here, by index.
   constructor(devices) {
@@ -63,8 +66,24 @@ export class Setup {
       label.append(heard(known.label), field);
     }
     row.append(label, hint);
+    if (known.name === 'radio.simulate' && !field.disabled) row.append(this.more(id, field));
     this.fields.set(known.name, { known, field });
     return row;
+  }
+
+  // One more simulated toy, without a keyboard.
+  more(id, field) {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.id = `${id}-more`;
+    button.className = 'quiet';
+    button.textContent = t('setup.more');
+    button.onclick = () => {
+      const there = read('texts', field);
+      const next = SIMULATED.find(name => !there.includes(name)) ?? SIMULATED[0];
+      field.value = [...there, next].join(', ');
+    };
+    return button;
   }
 
   tables(row, known, canChange) {

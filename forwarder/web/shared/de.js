@@ -346,6 +346,7 @@ export const words = {
   'setup.fixed': 'Festgelegt durch {by}.',
   'setup.sure': 'Der Hub startet neu: Jedes Toy stoppt, und Apps müssen sich neu verbinden. Das dauert ein paar Sekunden.',
   'setup.save': 'Speichern und neu starten',
+  'setup.more': 'Eins hinzufügen',
   'remove.of': '{name} entfernen',
   'add': 'Hinzufügen',
   'group.new': 'Neue Gruppe',

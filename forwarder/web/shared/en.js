@@ -346,6 +346,7 @@ export const words = {
   'setup.fixed': 'Fixed by {by}.',
   'setup.sure': 'The hub starts anew: every toy stops, and apps have to connect again. It takes a few seconds.',
   'setup.save': 'Save and start anew',
+  'setup.more': 'Add one',
   'remove.of': 'Remove {name}',
   'add': 'Add',
   'group.new': 'New group',
