@@ -13,6 +13,7 @@
 #   make fuzz    hostile input for SECONDS=60, all targets in turn
 #   make soak    16 clients and 8 devices for 10 minutes of virtual time
 #   make ble-vm  the relay on a genuine Bluetooth stack, in a virtual machine of its own
+#   make look    every state of the dashboard as pictures, with axe, at all widths and colours
 #   make bench   speed and memory, beside a floor measured in the same run
 #   make workarounds whether the quirks that we work round are still there
 #   make first   what each way costs to begin: installs anew, carries out the pages, makes the table
@@ -26,7 +27,7 @@ SECONDS ?= 60
 STEPS ?= 1000000
 SEEDS ?= 20
 
-.PHONY: run test check lint bench away faults hostile radios seeds mutants fuzz soak ble-vm workarounds first pythons clean
+.PHONY: run test check lint bench look away faults hostile radios seeds mutants fuzz soak ble-vm workarounds first pythons clean
 
 run: $(BIN)/.installed
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -47,6 +48,14 @@ bench: $(BIN)/.ready
 
 faults: $(BIN)/.ready
 	$(BIN)/python -m tests.faults
+
+look: $(BIN)/.ready
+	mkdir -p build/look
+	cd build && test -e axe.min.js || { npm pack --silent axe-core@4 && tar xzf axe-core-*.tgz && mv package/axe.min.js . && rm -r package axe-core-*.tgz; }
+	AXE_CORE=$(CURDIR)/build/axe.min.js FORWARDER_SCREENSHOTS=$(CURDIR)/build/look $(BIN)/python -m pytest -q \
+	  tests/web/test_dashboard_look.py tests/web/test_dashboard_comparing.py tests/web/test_dashboard_playing.py \
+	  tests/web/test_reference.py tests/web/test_look.py tests/web/test_remote_look.py
+	$(BIN)/python -m tests.web.measure_dashboard
 
 hostile: $(BIN)/.ready
 	$(BIN)/python -m tests.hostile.stranger

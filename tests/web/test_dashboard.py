@@ -187,6 +187,7 @@ async def test_escape_stops_also_from_a_slider_and_a_dialog(desk: Desk) -> None:
     await desk.with_app()
     await until(lambda: desk.running, "the toy moving", 5)
     await desk.page.click("#pair")
+    await desk.page.until("document.getElementById('pairing').open")
     await desk.page.click("#pairing .stop-all")
     await until(lambda: not desk.running, "the stop", 2)
 
@@ -438,6 +439,7 @@ async def test_a_web_page_that_asks_is_allowed_by_a_click(desk: Desk) -> None:
 async def test_a_phone_is_paired_by_its_qr_code(desk: Desk) -> None:
     page = desk.page
     await page.click("#pair")
+    await page.until("document.getElementById('pairing').open")
     await page.until("document.getElementById('pairing-problems').innerText.includes('--lan')")
     await page.click("input[value=localhost]")
     await page.until("Boolean(document.querySelector('#qr svg path'))")
@@ -453,6 +455,7 @@ async def test_a_phone_is_paired_by_its_qr_code(desk: Desk) -> None:
     await page.click("#sure-yes")
     await page.until("!document.getElementById('relay-list').innerText.includes('Phone')")
     await page.click("#pair")
+    await page.until("document.getElementById('pairing').open")
     await page.until("Boolean(document.querySelector('#qr svg path'))")
     await page.click("#pairing-close")
     await until(lambda: not desk.hub.app.trust.desk._codes, "the code withdrawn", 5)
@@ -469,6 +472,7 @@ async def test_the_certificate_is_shown_in_full_before_it_is_scanned(
         page = await browser.page(hub.url + "/")
         await page.until(SHOWN)
         await page.click("#pair")
+        await page.until("document.getElementById('pairing').open")
         await page.until("!document.getElementById('pairing-certificate').hidden")
         parts = await page.evaluate(
             "[...document.getElementById('pairing-certificate').children].map(e => e.innerText)"

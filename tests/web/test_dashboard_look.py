@@ -195,6 +195,7 @@ _PLACES = """Object.fromEntries(['stop', 'pause', 'resume'].map(id => {
 
 async def test_pairing(desk: Desk) -> None:
     await desk.page.click("#pair")
+    await desk.page.until("document.getElementById('pairing').open")
     await desk.page.until("!document.getElementById('pairing-problems').hidden")
     await both(desk.page, "pairing-problem")
     await desk.page.click("input[value=localhost]")
@@ -230,7 +231,7 @@ async def test_a_question(desk: Desk) -> None:
 async def test_everything_can_be_reached_by_keyboard(desk: Desk) -> None:
     """Tab goes through the page in its order, and what has the focus is shown."""
     reached = []
-    for _ in range(40):
+    for _ in range(70):
         for kind in ("keyDown", "keyUp"):
             await desk.page.call(
                 "Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9
@@ -294,6 +295,7 @@ async def test_axe_finds_nothing_serious(desk: Desk, axe: str, dark: bool) -> No
     await page.click(".device:nth-child(2) .drive")
     assert await findings(page, axe) == []
     await page.click("#pair")
+    await page.until("document.getElementById('pairing').open")
     await page.click("input[value=localhost]")
     await page.until("Boolean(document.querySelector('#qr svg path'))")
     assert await findings(page, axe) == []
