@@ -84,7 +84,9 @@ SOLE_IMPORTERS = {
 # radio, for devices that dial in to the hub by themselves.
 USABLE = (
     "relay.link", "relay.peripheral", "relay.radio.base", "relay.context", "relay.command_line",
-    "relay.autostart", "relay.hub_link.hubs", "relay.service_manager", "relay.terminal",
+    "relay.autostart", "relay.hub_link.hubs",
+    # Whether a hub is found by mDNS is asked as relays ask.
+    "relay.hub_link.looking", "relay.service_manager", "relay.terminal",
     # What is looked at around both programs is one list.
     "relay.checks.bundle", "relay.checks.findings", "relay.checks.machine",
     # The words of both programs for radios.

@@ -19,6 +19,8 @@ from forwarder.commands.api_client import ApiClient, HubRefused, NoHub
 from forwarder.config import Config
 from relay.checks import machine
 from relay.checks.findings import Check, Finding, bad, good, note
+from relay.hub_link.looking import look
+from relay.link.files.keys import load_key
 
 
 def doctor_checks(config: Config) -> Iterator[tuple[str, Check]]:
@@ -37,6 +39,8 @@ def doctor_checks(config: Config) -> Iterator[tuple[str, Check]]:
     else:
         yield from hub_checks(config, report)
         lan = report.status.hub.lan
+        if config.mdns or (lan and config.link.beacon):
+            yield "mDNS", partial(_shown, config)
     yield from standing_checks(config)
     yield "network", partial(network, lan=lan)
 
@@ -56,6 +60,11 @@ def _report(hub: ApiClient) -> HubReport:
         hub.get("/seen", SeenList),
         hub.get("/origins", OriginsView),
     )
+
+
+def _shown(config: Config) -> Iterator[Finding]:
+    """As a relay that has paired with it looks for it."""
+    return machine.announced(load_key(config.state_dir / "hub.key").public, look, "this hub")
 
 
 def _versions() -> Iterator[Finding]:

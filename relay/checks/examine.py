@@ -15,9 +15,11 @@ from relay.config import AgentConfig, FileConfig, agent_config
 from relay.errors import RelayError
 from relay.hub_link.advice import advised
 from relay.hub_link.hubs import HUB_FILE, dial_place, link_url, target
+from relay.hub_link.looking import look
 from relay.link.direct.place import is_direct_url
 from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError
+from relay.link.security.meeting import is_visit_url
 from relay.link.security.pairing import load_hub
 from relay.link.websocket import DialFailed, dial
 from relay.radio.choice import RadioChoice
@@ -77,6 +79,8 @@ def _hub(url: str | None, state: Path) -> Iterator[Finding]:
     urls: Sequence[str] = (url,) if url is not None else () if hub is None else hub.urls
     for each in urls:
         yield from _asked(each)
+    if hub is not None and not all(map(is_visit_url, hub.urls)):
+        yield from machine.announced(hub.key, look, "the hub")
     if linked is None:
         yield from _handshake(url, state)
 

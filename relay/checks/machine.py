@@ -9,9 +9,11 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from relay.checks.findings import Finding, bad, good, note
 from relay.supervision.adapters import Adapter, NoBluez, adapters_of_bluez
@@ -152,6 +154,22 @@ def bluetooth(
         )
     elif bus == BUS:
         yield from bluez(named)
+
+
+def announced(
+    key: bytes, look: Callable[[bytes], Coroutine[Any, Any, tuple[str, ...]]], whose: str
+) -> Iterator[Finding]:
+    """Whether the hub with this public key shows itself by mDNS; `whose`: what it is called here.
+    `look`: relay.hub_link.looking."""
+    found = asyncio.run(look(key))
+    if found:
+        places = ", ".join(dict.fromkeys(urlsplit(url).netloc for url in found))
+        yield good(f"mDNS shows {whose} at {places}.")
+    else:
+        yield note(
+            f"mDNS does not show {whose}: at another address it would not be found. It has to run"
+            " with --lan, in the same network, and firewalls have to let UDP port 5353 through."
+        )
 
 
 def _blocked(switch: Path) -> Iterator[Finding]:

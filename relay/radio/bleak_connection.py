@@ -13,7 +13,7 @@ from bleak.uuids import normalize_uuid_str
 
 from relay.link.messages import Characteristic, ErrorCode, Service
 from relay.radio.base import OnGone, OnValue, RadioError
-from relay.radio.failures import classify, in_operation
+from relay.radio.failures import classify, in_operation, told
 from relay.radio.gatt import ATT_OVERHEAD, DEFAULT_MTU, with_response
 
 T = TypeVar("T")
@@ -154,4 +154,4 @@ class BleakConnection:
             self.lost()
             return RadioError(ErrorCode.GONE, f"{self.address} was lost meanwhile.")
         code = in_operation(classify(type(exc).__name__, str(exc)))
-        return RadioError(code, f"{self.address}: {in_one_line(exc)}")
+        return RadioError(code, told(self.address, exc, in_one_line(exc)))

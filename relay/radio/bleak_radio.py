@@ -25,7 +25,7 @@ from relay.radio.bleak_connection import (
     in_one_line,
     own_cancellations,
 )
-from relay.radio.failures import SOON_S, Failure, classify
+from relay.radio.failures import SOON_S, Failure, classify, told
 from relay.radio.gatt import canonical_address
 from relay.radio.turns import Turns
 
@@ -359,7 +359,7 @@ class BleakRadio:
             failure = classify(type(exc).__name__, str(exc))
             if failure.code is ErrorCode.RADIO and failure.again_s is None:
                 self._trouble = _help(exc)
-            raise _AttemptFailed(failure, f"{address}: {in_one_line(exc)}") from exc
+            raise _AttemptFailed(failure, told(address, exc, in_one_line(exc))) from exc
         # From here to the return nothing waits, unless what was found is no use.
         if client.is_connected and connection.begin(client):
             self._connections.add(connection)

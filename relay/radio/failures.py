@@ -76,6 +76,34 @@ def classify(*words: str) -> Failure:
     return _UNKNOWN
 
 
+# A toy that only talks over a bond. Sources: BlueZ src/error.h and btio, the ATT errors 0x05, 0x0f
+# and 0x0c of the Bluetooth core specification (vol. 3, part F, 3.4.1.1), and CoreBluetooth's words.
+_BOND = (
+    "insufficient authentication", "insufficient encryption", "insufficient authorization",
+    "authenticationfailed", "authentication failed", "authenticationrejected",
+    "authentication rejected", "authenticationtimeout", "authenticationcanceled",
+    "authentication is insufficient", "encryption is insufficient", "att error: 0x05",
+    "att error: 0x0f", "key-missing", "pin or key missing", "removed pairing",
+)  # fmt: skip
+
+
+def wants_bond(*words: str) -> bool:
+    """Whether an error that carries these words says that the toy talks to those it is paired with
+    only."""
+    said = " ".join(words).lower()
+    return any(part in said for part in _BOND)
+
+
+def told(address: str, error: Exception, one_line: str) -> str:
+    """What happened with the toy at `address`, for people; `one_line`: the error's own words."""
+    if wants_bond(type(error).__name__, one_line):
+        return (
+            f"{address} wants to be paired with this machine first: `bluetoothctl pair {address}`."
+            " If it is bonded to a phone, have that phone forget it, or reset the toy."
+        )
+    return f"{address}: {one_line}"
+
+
 def in_operation(failure: Failure) -> ErrorCode:
     """What the failure of a read, write or subscription means: its object is missing, so is it."""
     return ErrorCode.GONE if failure.code is ErrorCode.NOT_FOUND else failure.code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from forwarder.config import Link
 from relay.checks.examine import doctor_checks, radio_checks
 from relay.checks.findings import Finding, Mark, run_checks
-from relay.checks.machine import clock, judged, state_folder
+from relay.checks.machine import announced, clock, judged, state_folder
 from relay.config import FileConfig, make_state
 from relay.hub_link.hubs import HUB_FILE, pair_with
 from relay.link.security.pairing import load_hub, save_hub
@@ -39,6 +40,18 @@ async def paired(hub: RunningHub, state: Path) -> None:
 
 def bads(findings: list[Finding]) -> list[str]:
     return [one.text for one in findings if one.mark is Mark.BAD]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_whether_a_hub_shows_itself_by_mdns_is_told(*, shown: bool) -> None:
+    async def look(key: bytes) -> tuple[str, ...]:
+        assert key == b"k" * 32
+        return ("ws://192.168.1.2:12346/link", "ws://192.168.1.2:12346/link") if shown else ()
+
+    (finding,) = announced(b"k" * 32, look, "the hub")
+    assert finding.mark is (Mark.GOOD if shown else Mark.NOTE)
+    wanted = "at 192.168.1.2:12346." if shown else "UDP port 5353"
+    assert wanted in finding.text
 
 
 async def test_each_place_of_the_hub_has_its_own_error_and_a_revocation_is_said(
@@ -137,3 +150,17 @@ def test_a_state_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
 def test_a_clock_that_was_never_set_is_said() -> None:
     assert bads(list(clock(datetime(1970, 1, 1, tzinfo=UTC))))
     assert not bads(list(clock()))
+
+
+def test_a_clock_before_the_newest_file_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "hub.key").touch()
+    os.utime(tmp_path / "hub.key", (0, datetime(2027, 5, 1, tzinfo=UTC).timestamp()))
+    (bad,) = clock(datetime(2027, 4, 1, tzinfo=UTC), tmp_path)
+    assert bad.mark is Mark.BAD
+    assert "2027-04-01, and it is 2027-05-01 at least: set it" in bad.text
+    # A day is no more than what a zone or a correction makes.
+    (good,) = clock(datetime(2027, 4, 30, 12, tzinfo=UTC), tmp_path)
+    assert good.mark is Mark.GOOD
+    assert [one.mark for one in clock(datetime(2027, 4, 1, tzinfo=UTC), tmp_path / "no")] == [
+        Mark.GOOD
+    ]
