@@ -58,16 +58,6 @@ GROUPS = (
         ("tests/forwarder/stop",),
     ),
     Group(
-        "play",
-        tuple(f"forwarder/play/{name}.py" for name in ("play", "driver", "plays", "outputs")),
-        ("tests/forwarder/play",),
-    ),
-    Group(
-        "times",
-        ("relay/peripheral/timed.py", "relay/link/clock_offset.py"),
-        ("tests/relay/peripheral/test_timed.py", "tests/relay/link/test_clock_offset.py"),
-    ),
-    Group(
         "grants",
         (
             "forwarder/hub/grants.py",

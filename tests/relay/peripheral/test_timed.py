@@ -296,3 +296,26 @@ def test_a_hub_that_falls_silent_while_a_value_waits_lets_nothing_run_for_longer
     assert it.wrote == [b"on"]
     it.wait(0.1)
     assert set(it.wrote[1:]) == {OFF.data}
+
+
+def test_a_value_at_rest_that_has_packets_takes_the_place_of_its_slots_only() -> None:
+    it = Timing()
+    same, other = it.at(0.3, on(b"a")), it.at(0.3, on(b"b", 2))
+    it.at(0.2, on(b"zero"), rest=True)
+    assert (it.fate(same), it.fate(other)) == ("superseded", None)
+
+
+def test_a_value_without_packets_that_is_no_rest_takes_nobodys_place() -> None:
+    it = Timing()
+    waiting = it.at(0.3, on(b"a"))
+    it.at(0.2)
+    assert it.fate(waiting) is None
+
+
+def test_of_two_values_for_one_moment_the_newer_one_counts() -> None:
+    it = Timing()
+    older = it.at(0.2, on(b"a"))
+    it.at(0.2, on(b"b"))
+    assert it.fate(older) == "superseded"
+    it.wait(0.3)
+    assert it.times == [(0.2, b"b")]
