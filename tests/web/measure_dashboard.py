@@ -15,14 +15,18 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from forwarder.buttplug.messages import OutputType
+from tests.benchmarks.swarm import key_of
 from tests.doubles.chromium import Chromium, Page
-from tests.doubles.running_hub import running_hub
+from tests.doubles.running_hub import RunningHub, running_hub
+from tests.system.processes import until
 from tests.web.test_dashboard import Desk
 
-TOY = "Lovense Hush"
+PER_RELAY = 10
 STEPS = 20
 # Until scanning, opening and the first drawing are over.
 SETTLE_S = 3.0
@@ -57,10 +61,35 @@ async def scripts(page: Page) -> float:
     return float(next(one["value"] for one in told["metrics"] if one["name"] == "TaskDuration"))
 
 
+@asynccontextmanager
+async def relays(hub: RunningHub, toys: int) -> AsyncIterator[None]:
+    """Enough paired relays, in a process of their own, for so many toys."""
+    count = -(-toys // PER_RELAY)
+    for number in range(count):
+        hub.app.trust.book.add(key_of(number).public, f"Room {number}")
+    port = hub.url.rpartition(":")[2]
+    key = hub.app.trust.key.public.hex()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.benchmarks.swarm", port, key, "0", str(count),
+        str(PER_RELAY), stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        await hub.ask("POST", "/scan", {"for_s": 30})
+        await until(lambda: len(hub.app.hub.devices) >= toys, f"{toys} devices")
+        await hub.ask("DELETE", "/scan")
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
 async def measure(toys: int, rate: float, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with Chromium([]) as browser, running_hub(Path(folder), (TOY,) * toys) as hub:
-            await hub.with_devices(toys)
+        async with (
+            Chromium([]) as browser,
+            running_hub(Path(folder), ()) as hub,
+            relays(hub, toys),
+        ):
             page = await browser.page(hub.url + "/")
             await page.until(f"document.querySelectorAll('.device h3').length === {toys}", 30)
             desk = Desk(hub, page)
@@ -80,7 +109,7 @@ async def measure(toys: int, rate: float, seconds: float) -> None:
             wall, cpu, main = (b - a for a, b in zip(before, after, strict=True))
             print(f"toys {toys}, values sent {sent / (SETTLE_S + seconds + 1):.0f}/s")
             print(f"page's process   {100 * cpu / wall:5.1f} % of a core")
-            print(f"its main thread  {100 * main / wall:5.1f} % of a core")
+            print(f"its tasks, by the clock {100 * main / wall:5.1f} % of a core")
             print(f"load average     {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
             await page.close()
 
