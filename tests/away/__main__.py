@@ -22,6 +22,7 @@ from pathlib import Path
 
 import _pytest.outcomes
 
+from tests.doubles.chromium import find_chromium
 from tests.system.homes import MEETING, Elsewhere, Homes, two_homes
 from tests.system.processes import Trace
 from tests.system.test_away import OFF_MS, ON, TOY, Couple, paired
@@ -176,6 +177,57 @@ async def scene(
                 rows = await play(pair)
         except (AssertionError, TimeoutError) as error:
             rows = [("broken off", False, str(error)[:300])]
+    return shown(rows)
+
+
+async def guest(folder: Path) -> bool:
+    """The remote page in Chromium, by a meeting point: toy and hub in one home, guest in another."""
+    print("a guest's browser behind a closed router, a meeting point outside")
+    rows: list[Row] = []
+    with two_homes(folder) as homes:
+        trace = Trace(folder / "trace.jsonl")
+        state = ["--state", str(folder / "hub")]
+        meet = homes.meeting_point()
+        hub = homes.at(
+            homes.hub, "hub", "forwarder", "--log", "info", "run", "--meet", f"wss://{MEETING}",
+            "--simulate", TOY, "--trace", str(trace.path), *state,
+        )  # fmt: skip
+        app = homes.at(homes.hub, "app", "tests.system.away_app", "ws://127.0.0.1:12345")
+        share = homes.at(
+            homes.hub, "share", "forwarder", "share", "new", "Marie", "--no-ask", *state
+        )
+        browser: Elsewhere | None = None
+        try:
+            await meet.start()
+            await meet.until_said("Meeting point at")
+            await hub.start()
+            await hub.until_said("registered at")
+            await app.start()
+            await app.until_said("driven")  # the toy is here, and nobody drives it any more
+            await app.end()
+            await share.start()
+            assert await share.wait(20) == 0, share.text
+            browser = homes.at(homes.relay, "guest", "tests.away.guest", share.text.splitlines()[0])
+            await browser.start()
+            await browser.until_said("loaded")
+            tapped = time.monotonic_ns()
+            await browser.until_said("driven")
+            pair = Couple(homes, meet, hub, hub, browser, trace)
+            await pair.on_again(tapped)
+            first = next(x for x in trace.lines() if x.t_ns > tapped and x.data == ON)
+            took = (first.t_ns - tapped) / 1e6
+            rows.append(("remote page, in Chromium", took < 2000, f"tap to toy {took:.0f} ms"))
+            rows.append(await off_row(pair, "meeting point killed", meet.send(signal.SIGKILL)))
+        except (AssertionError, TimeoutError) as error:
+            rows.append(("broken off", False, str(error)[:300]))
+        finally:
+            for program in (browser, app, hub, meet):
+                if program is not None and hasattr(program, "process"):
+                    await program.end()
+    return shown(rows)
+
+
+def shown(rows: list[Row]) -> bool:
     for what, good, text in rows:
         print(f"  {what:34} {'' if good else 'NO  '}{text}", flush=True)
     return all(good for _, good, _ in rows)
@@ -203,6 +255,10 @@ async def main() -> int:
                 folder / "c", "an iroh relay, and a way through", True, program,
                 ["--iroh-relay", url, "--direct-at", AT], upgraded,
             )  # fmt: skip
+        if find_chromium() is None:
+            print("no guest's browser: chromium is not installed")
+        else:
+            good &= await guest(folder / "d")
     print(f"load {load:.1f} at the start; {'PASSED' if good else 'FAILED'}")
     return 0 if good else 1
 
