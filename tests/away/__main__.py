@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -181,7 +182,7 @@ async def scene(
 
 
 async def guest(folder: Path) -> bool:
-    """The remote page in Chromium, by a meeting point: toy and hub in one home, guest in another."""
+    """The remote page in Chromium by a meeting point: toy and hub in one home, guest in another."""
     print("a guest's browser behind a closed router, a meeting point outside")
     rows: list[Row] = []
     with two_homes(folder) as homes:
@@ -227,6 +228,48 @@ async def guest(folder: Path) -> bool:
     return shown(rows)
 
 
+async def phone(folder: Path) -> bool:
+    """The phone's page in Chromium by a meeting point: apps and hub in one home, toy in another."""
+    print("a phone's page behind a closed router, a meeting point outside")
+    rows: list[Row] = []
+    with two_homes(folder) as homes:
+        state = ["--state", str(folder / "hub")]
+        meet = homes.meeting_point()
+        hub = homes.at(
+            homes.hub, "hub", "forwarder", "--log", "info", "run", "--meet", f"wss://{MEETING}",
+            *state,
+        )  # fmt: skip
+        code = homes.at(homes.hub, "pair", "forwarder", "pair", "--away", "--no-wait", *state)
+        app = homes.at(homes.hub, "app", "tests.system.away_app", "ws://127.0.0.1:12345")
+        page: Elsewhere | None = None
+        try:
+            await meet.start()
+            await meet.until_said("Meeting point at")
+            await hub.start()
+            await hub.until_said("registered at")
+            await code.start()
+            assert await code.wait(20) == 0, code.text
+            (url,) = re.findall(rf"^ *(https://{MEETING}/relay/\S+)", code.text, re.MULTILINE)[:1]
+            page = homes.at(homes.relay, "phone", "tests.away.phone", url)
+            await page.start()
+            await page.until_said("lent")
+            await app.start()
+            await page.until_said("moves")
+            rows.append(("phone's page, in Chromium", True, "driven by the official client"))
+            await asyncio.sleep(1)
+            since = meet.send(signal.SIGKILL)
+            await page.until_said("rests")
+            took = (int(page.text.split("rests ")[1].split()[0]) - since) / 1e6
+            rows.append(("meeting point killed", took <= OFF_MS, f"off after {took:.0f} ms"))
+        except (AssertionError, TimeoutError) as error:
+            rows.append(("broken off", False, str(error)[:300]))
+        finally:
+            for program in (page, app, hub, meet):
+                if program is not None and hasattr(program, "process"):
+                    await program.end()
+    return shown(rows)
+
+
 def shown(rows: list[Row]) -> bool:
     for what, good, text in rows:
         print(f"  {what:34} {'' if good else 'NO  '}{text}", flush=True)
@@ -259,6 +302,7 @@ async def main() -> int:
             print("no guest's browser: chromium is not installed")
         else:
             good &= await guest(folder / "d")
+            good &= await phone(folder / "e")
     print(f"load {load:.1f} at the start; {'PASSED' if good else 'FAILED'}")
     return 0 if good else 1
 
