@@ -32,7 +32,7 @@ from relay.link.bounds import (
 from relay.link.channel import Frame
 from relay.link.close_codes import NO_CLOSE, NO_CODE
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
-from relay.link.tasks.signal import WakeFlag
+from relay.link.tasks.transport import TurnWrites, WriteFlow, framed, turn_of
 
 _CONTROL = (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG)
 # RFC 6455, 5.2: of a masked frame; longer ones have more, of which nothing depends here.
@@ -56,46 +56,6 @@ class _ClientSocket(aiohttp.ClientWebSocketResponse):
         self.transport: asyncio.Transport = writer.transport
 
 
-class _Flow(asyncio.Protocol):
-    """Stands between a transport and aiohttp's protocol, and knows whether there is room to write.
-
-    aiohttp (3.14, BaseProtocol._drain_helper) has everyone who waits for room await one future: a
-    send that is cancelled there cancels all others, and leaves every later one unable to wait. So
-    aiohttp never hears that there is no room.
-    """
-
-    __slots__ = ("_clock", "_inner", "heard_at", "received", "room")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        inner = transport.get_protocol()
-        assert isinstance(inner, asyncio.Protocol)
-        self._inner = inner
-        self.room = WakeFlag()
-        self.room.set()
-        self._clock = asyncio.get_running_loop().time
-        self.heard_at = self._clock()
-        self.received = 0  # bytes
-        transport.set_protocol(self)
-
-    def pause_writing(self) -> None:
-        self.room.clear()
-
-    def resume_writing(self) -> None:
-        self.room.set()
-
-    def data_received(self, data: bytes) -> None:
-        self.heard_at = self._clock()
-        self.received += len(data)
-        self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.room.set()
-        self._inner.connection_lost(exc)
-
-
 class WebSocketChannel:
     """A Channel over `ws`, which is open on `transport`. Whoever is given the channel closes it.
 
@@ -115,12 +75,16 @@ class WebSocketChannel:
         self.peer = peer
         self._ws = ws
         self.transport = transport
-        self._flow = _Flow(transport)
+        self._flow = WriteFlow(transport)
         self._session = session
         self._send_s = send_s
         self._end: ChannelClosed | None = None
         self._released = False
         self._taken = 0  # frames since everybody else had a turn
+        # Frames that are made here; only the dialing end has to mask them, which aiohttp does.
+        self._turn = turn_of(asyncio.get_running_loop())
+        server = isinstance(ws, web.WebSocketResponse)
+        self._out = TurnWrites(transport, self._turn) if server else None
         self._control_at = -math.inf  # until when its pings have used up their budget
         self._read = 0  # bytes, as far as it matters
         self._waits = False
@@ -134,6 +98,8 @@ class WebSocketChannel:
         Raises ChannelClosed once closed, and when the peer is stuck, which closes the channel.
         """
         self._check()
+        if self._out is not None:
+            self._out.flush()
         if not self._flow.room.is_set():
             try:
                 async with asyncio.timeout(self._send_s):
@@ -158,6 +124,8 @@ class WebSocketChannel:
     def send_now(self, frame: Frame) -> bool:
         if self._end is not None or not self._flow.room.is_set():
             return False
+        if self._out is not None:
+            return self._written(self._out, frame)
         sending = self._ws.send_str(frame) if isinstance(frame, str) else self._ws.send_bytes(frame)
         try:
             sending.send(None)
@@ -166,11 +134,21 @@ class WebSocketChannel:
         except _LOST:
             self._lost("the connection was lost")
             return False
-        # aiohttp (3.14) waits for nothing but room, of which it hears nothing, see _Flow. If it did
-        # all the same, nobody would know whether the frame has left.
+        # aiohttp (3.14) waits for nothing but room, of which it hears nothing, see WriteFlow. If it
+        # did all the same, nobody would know whether the frame has left.
         sending.close()
         self._lost("a frame was not sent to its end")
         return False
+
+    def _written(self, out: TurnWrites, frame: Frame) -> bool:
+        if self._ws.closed or self.transport.is_closing():
+            return False
+        try:
+            out.write(framed(frame))
+        except _LOST:
+            self._lost("the connection was lost")
+            return False
+        return True
 
     async def receive(self) -> Frame:
         """Return the next frame. Raises ChannelClosed at the end; cancelling it loses nothing."""
@@ -212,6 +190,7 @@ class WebSocketChannel:
                 self._read = before  # it was waited for: all that had come before was read
             if isinstance(message.data, str | bytes):
                 self._read += _HEAD_BYTES + len(message.data)
+            self._turn.more = self._flow.received - self._read > _HEAD_BYTES
             if message.type not in _CONTROL:
                 return message
             # To one that does not read no answer is owed, and none is kept for it.
@@ -252,6 +231,8 @@ class WebSocketChannel:
         if self._released:
             return
         self._released = True
+        if self._out is not None:
+            self._out.flush()
         if self._flow.received - self._read > MOST_UNREAD_BYTES:
             # aiohttp would read all of that, and leave nobody a turn, to find the peer's goodbye.
             self.transport.abort()
