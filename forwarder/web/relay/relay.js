@@ -22,6 +22,7 @@ export class Relay {
   going = false; // it lets everything go, for another hub, another tab, or for good
   #status = new Map(); // p → Driven
   #block = new Block();
+  #toldOn = null; // whether the hub was told that there is a radio
   #session = null; // where answers go; those of an old link never reach the next one
 
   // `changed()` is called often; `identity`: { name, platform } of this phone, and which `build` of the
@@ -50,7 +51,7 @@ export class Relay {
   // Find out what there is, and stop what may still run; then go to the hub, if one is known.
   async start(pairing) {
     this.radio.watch(on => this.#radioChanged(on));
-    this.radio.watchDevices(device => this.table.chosen.returned(device));
+    this.radio.watchDevices(device => this.table.chosen.returned(device).then(() => this.#tellRadio()));
     this.#askRadio();
     await this.table.chosen.load();
     this.known = await this.store.hubs();
@@ -95,7 +96,12 @@ export class Relay {
   get idle() { return !this.owed.length && !this.table.peripherals.some(one => one.mayRun); }
 
   // `kind`: one of the radio's kinds; null: Bluetooth.
-  choose(all, kind = null) { return this.table.chosen.choose(this.interests, all, kind); }
+  async choose(all, kind = null) {
+    const toy = await this.table.chosen.choose(this.interests, all, kind);
+    // What was offered before the hub knew of a radio, it may have passed over.
+    if (this.#tellRadio()) this.table.offerAll();
+    return toy;
+  }
 
   // Let the person choose a toy that may be running, and that the browser has forgotten.
   seek(toy) { return this.table.chosen.seek(toy, this.interests); }
@@ -118,7 +124,20 @@ export class Relay {
   }
 
   // No free slots: browsers do not tell.
-  #radioInfo() { return { kind: 'web', name: 'Web Bluetooth', on: this.radioOn }; }
+  #radioInfo() {
+    this.#toldOn = this.#on;
+    return { kind: 'web', name: 'Web Bluetooth', on: this.#toldOn };
+  }
+
+  // Without Bluetooth there may still be a toy on a cable, or a pad.
+  get #on() { return this.radioOn || [...this.toys.values()].some(toy => toy.device?.radio); }
+
+  // Whether there was news.
+  #tellRadio() {
+    if (this.#on === this.#toldOn) return false;
+    this.link.send({ t: 'RadioState', radio: this.#radioInfo() });
+    return true;
+  }
 
   async #paired(hub) {
     this.hub = { ...hub, used: Date.now() };
@@ -294,7 +313,7 @@ export class Relay {
   #radioChanged(on) {
     if (on === this.radioOn) return;
     this.radioOn = on;
-    this.link.send({ t: 'RadioState', radio: this.#radioInfo() });
+    this.#tellRadio();
     if (on) {
       this.table.urge();
       this.table.offerAll();

@@ -48,26 +48,28 @@ StartHolder = Callable[[AdvertisedKind], Awaitable[socket.socket]]
 async def start_holder(kind: AdvertisedKind) -> socket.socket:
     """Start a holder; return our end of its stream. Raises OSError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        command = [
-            sys.executable, "-m", "relay.radio.advertised",
-            str(theirs.fileno()), kind.address.hex(), kind.adapter,
-        ]  # fmt: skip
+    end = theirs.fileno()
+    command = [
+        sys.executable, "-m", "relay.radio.advertised",
+        str(end), kind.address.hex(), kind.adapter,
+    ]  # fmt: skip
 
-        def run() -> None:
-            # It forks, and what is waited for here ends at once.
+    def run() -> None:
+        # It forks, and what is waited for here ends at once. Closed here, also where nobody waits
+        # any more: its number must not be another file's before the process has it.
+        with theirs:
             subprocess.run(
-                command, pass_fds=(theirs.fileno(),), start_new_session=True, check=True,
+                command, pass_fds=(end,), start_new_session=True, check=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=START_S,
             )  # fmt: skip
 
-        try:
-            await asyncio.to_thread(run)
-        except BaseException as error:
-            ours.close()
-            if isinstance(error, subprocess.SubprocessError):
-                raise OSError(str(error)) from error
-            raise
+    try:
+        await asyncio.to_thread(run)
+    except BaseException as error:
+        ours.close()
+        if isinstance(error, subprocess.SubprocessError):
+            raise OSError(str(error)) from error
+        raise
     ours.setblocking(False)
     return ours
 
