@@ -31,7 +31,12 @@ REAL_TIME = (
     "web",
 )
 # Of these and besides these.
-ALONE = ("benchmarks", "faults/test_strangers.py", "hostile")
+ALONE = (
+    "benchmarks",
+    "faults/test_strangers.py",
+    "hostile",
+    "relay/link/test_secure_half_open.py",
+)
 # No part of it: whether libraries still have the quirks that we work round (`make workarounds`).
 APART = ("workarounds",)
 INTERRUPTED = 2  # pytest's code for Ctrl-C
