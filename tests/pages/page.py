@@ -10,6 +10,7 @@ Lines after a `$` are what is seen, in this order, among others; `…` stands fo
 after the place: the last command goes on running; `runs before`: it was somebody's work to have it
 there. Two more comments count as steps of a person:
 `<!-- by hand: scan the code -->`, and `<!-- carry door.ini from desk to win7 -->`, which is done.
+`<!-- answer y at desk -->` is typed into what runs there, once it asks; `, and it ends` if it does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-_COMMENT = re.compile(r"\s*<!-- (?P<what>at|by hand:|carry) (?P<rest>.+?) -->\s*$")
+_COMMENT = re.compile(r"\s*<!-- (?P<what>at|by hand:|carry|answer) (?P<rest>.+?) -->\s*$")
 _ANYTHING = "…"
 # What one command prints and a later one is given: the reader copies it.
 CARRIED = {"LINK": re.compile(r"bpforward://\S+")}
@@ -59,7 +60,17 @@ class Carry:
     target: str
 
 
-Step = Command | ByHand | Carry
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is typed into the program that runs at `place`. `ends`: it ends well then."""
+
+    line: int
+    text: str
+    place: str
+    ends: bool = False
+
+
+Step = Command | ByHand | Carry | Answer
 
 
 class BadPage(Exception):
@@ -77,6 +88,11 @@ def steps(text: str) -> list[Step]:
         rest = comment["rest"]
         if comment["what"] == "by hand:":
             found.append(ByHand(number + 1, rest))
+        elif comment["what"] == "answer":
+            said = re.fullmatch(r"(\S+) at (\w+)(, and it ends)?", rest)
+            if said is None:
+                raise BadPage(f"line {number + 1}: answer TEXT at PLACE")
+            found.append(Answer(number + 1, said[1], said[2], said[3] is not None))
         elif comment["what"] == "carry":
             words = rest.split()
             if len(words) < 5 or words[-4] != "from" or words[-2] != "to":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -15,7 +16,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.pages.page import CARRIED, ByHand, Carry, Command, Step, missing
+from tests.pages.page import CARRIED, Answer, ByHand, Carry, Command, Step, missing
 from tests.pages.places import Place, Places
 from tests.system.processes import END_S, START_S
 
@@ -51,6 +52,8 @@ def count(found: Sequence[Step]) -> Told:
         told.steps += 1
         if isinstance(step, Command):
             told.typed += step.typed
+        elif isinstance(step, Answer):
+            told.typed += len(step.text)
         else:
             told.by_hand += 1
     return told
@@ -61,6 +64,7 @@ class _Started:
     step: Command
     process: subprocess.Popen[bytes]
     output: Path
+    keyboard: int
 
     @property
     def text(self) -> str:
@@ -89,9 +93,16 @@ class Reader:
                     self._carry(step)
                     continue
                 begun = time.monotonic()
+                if isinstance(step, Answer):
+                    asked = [each for each in staying if each.step.place == step.place]
+                    self._answer(asked[-1], step)
+                    told.seconds += time.monotonic() - begun
+                    continue
                 started = self._start(step, told)
                 if step.stays:
                     staying.append(started)
+                else:
+                    running.callback(_kill, [started])
                 self._wait(started)
                 told.seconds += time.monotonic() - begun
             for each in reversed(staying):
@@ -113,13 +124,16 @@ class Reader:
                 text = text.replace(name, shlex.quote(self.caught[name]))
         place: Place = self.places[step.place]
         output = self.folder / f"{step.line}.log"
+        # A terminal to type in: some programs ask only where somebody sits.
+        keyboard, reads = pty.openpty()
         with output.open("wb") as file:
             process = subprocess.Popen(
                 place.words(f"exec {text}" if step.stays else text),
-                stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=place.home,
+                stdin=reads, stdout=file, stderr=file, cwd=place.home,
                 env=place.environment(self.programs), start_new_session=True,
             )  # fmt: skip
-        return _Started(step, process, output)
+        os.close(reads)
+        return _Started(step, process, output, keyboard)
 
     def _wait(self, started: _Started) -> None:
         step, process = started.step, started.process
@@ -134,12 +148,21 @@ class Reader:
             if code is not None:
                 break
             if time.monotonic() > deadline:
-                _kill([started])
                 raise PageFailed(self._words(started, f"did not end, or come to: {lost}"))
             time.sleep(POLL_S)
         for name, pattern in CARRIED.items():
             if found := pattern.search(started.text):
                 self.caught[name] = found[0]
+
+    def _answer(self, started: _Started, step: Answer) -> None:
+        deadline = time.monotonic() + START_S
+        while not started.text.endswith("] ") and started.process.poll() is None:
+            if time.monotonic() > deadline:
+                raise PageFailed(self._words(started, "asked nothing"))
+            time.sleep(POLL_S)
+        os.write(started.keyboard, f"{step.text}\n".encode())
+        if step.ends and started.process.wait(START_S):
+            raise PageFailed(self._words(started, "did not end well"))
 
     def _end(self, started: _Started) -> None:
         """Ctrl-C: it ends, quietly."""
@@ -163,6 +186,7 @@ def _kill(staying: Sequence[_Started]) -> None:
         with suppress(ProcessLookupError):
             os.killpg(started.process.pid, signal.SIGKILL)
         started.process.wait()
+        os.close(started.keyboard)
 
 
 def installed(folder: Path, more: dict[str, str] | None = None) -> Path:

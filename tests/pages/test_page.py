@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pages.page import BadPage, ByHand, Carry, Command, missing, steps
+from tests.pages.page import Answer, BadPage, ByHand, Carry, Command, missing, steps
 
 PAGE = """
 # A page
@@ -42,6 +42,13 @@ def test_commands_are_found_with_their_place_and_what_is_seen() -> None:
     assert three == Command(24, "room", "three")
     assert isinstance(two, Command)
     assert two.typed == len("two ")
+
+
+def test_answers_are_typed_into_what_runs() -> None:
+    found = steps("<!-- answer 1 at room -->\n<!-- answer y at desk, and it ends -->\n")
+    assert found == [Answer(1, "1", "room"), Answer(2, "y", "desk", ends=True)]
+    with pytest.raises(BadPage):
+        steps("<!-- answer -- -->\n<!-- answer y -->")
 
 
 def test_what_others_have_running_comes_first() -> None:
