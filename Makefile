@@ -12,9 +12,12 @@
 #   make mutants small wrong changes of what safety stands on, and whether tests notice
 #   make fuzz    hostile input for SECONDS=60, all targets in turn
 #   make soak    16 clients and 8 devices for 10 minutes of virtual time
+#   make soak-day  the same for 24 virtual hours, with the trend of memory
 #   make ble-vm  the relay on a genuine Bluetooth stack, in a virtual machine of its own
 #   make look    every state of the dashboard as pictures, with axe, at all widths and colours
 #   make bench   speed and memory, beside a floor measured in the same run
+#   make bench-peer ENGINE=path  the same beside an intiface-engine
+#   make bench-scale  a house that grows to 1,000 relays, 5,000 devices and 200 clients
 #   make workarounds whether the quirks that we work round are still there
 #   make first   what each way costs to begin: installs anew, carries out the pages, makes the table
 #   make pythons the unit suites on every Python >= 3.11 that is found
@@ -27,7 +30,7 @@ SECONDS ?= 60
 STEPS ?= 1000000
 SEEDS ?= 20
 
-.PHONY: run test check lint bench look away faults hostile radios seeds mutants fuzz soak ble-vm workarounds first pythons clean
+.PHONY: run test check lint bench bench-peer bench-scale soak-day look away faults hostile radios seeds mutants fuzz soak ble-vm workarounds first pythons clean
 
 run: $(BIN)/.installed
 	$(BIN)/forwarder run --simulate "$(TOYS)"
@@ -45,6 +48,12 @@ lint: $(BIN)/.ready
 
 bench: $(BIN)/.ready
 	$(BIN)/python -m tests.benchmarks --seconds 10
+
+bench-peer: $(BIN)/.ready
+	$(BIN)/python -m tests.benchmarks.peer $(if $(ENGINE),--engine "$(ENGINE)") --json build/bench/peer.json
+
+bench-scale: $(BIN)/.ready
+	$(BIN)/python -m tests.benchmarks.scale
 
 faults: $(BIN)/.ready
 	$(BIN)/python -m tests.faults
@@ -88,6 +97,9 @@ fuzz: $(BIN)/.ready
 
 soak: $(BIN)/.ready
 	$(BIN)/python -m tests.soak
+
+soak-day: $(BIN)/.ready
+	$(BIN)/python -m tests.soak 86400
 
 ble-vm: $(BIN)/.ready
 	$(BIN)/python -m tests.ble_vm

@@ -118,6 +118,8 @@ class StateView:
             lan=config.link.lan,
             scanning=self._services.hub.scanning,
             up_s=int(time.monotonic() - self._services.started),
+            stall_ms=round(self._services.stalls.longest_s * 1000, 1),
+            stall_in=self._services.stalls.longest_in,
             meetings=tuple(
                 MeetingView(url=point.origin, registered=point.registered, trouble=point.trouble)
                 for point in self._services.meetings

@@ -82,6 +82,9 @@ class _HubCollector(Collector):
         yield stood
         longest = stalls.longest_s
         yield _gauge("forwarder_stall_longest_seconds", "The longest time it stood still", longest)
+        stalled = InfoMetricFamily("forwarder_stall_longest", "Where it stood still for longest")
+        stalled.add_metric([], {"in": stalls.longest_in})
+        yield stalled
         yield from _relays(relays)
 
 

@@ -1,7 +1,7 @@
 """The floor: a frame through as many processes and websockets as a command, and nothing else.
 
 client → middle process → end process → middle → client. The end stamps each frame with the
-monotonic clock as it arrives, as the trace of a relay does.
+monotonic clock as it arrives, as the trace of a relay does; text it sends back as it is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import struct
 import sys
 import time
 
-from aiohttp import ClientSession, WSMsgType, web
+import uvloop
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMessage, WSMsgType, web
 
 STAMP = struct.Struct("<q")
 
@@ -22,7 +23,16 @@ async def _end(request: web.Request) -> web.WebSocketResponse:
     async for message in ws:
         if message.type is WSMsgType.BINARY:
             await ws.send_bytes(STAMP.pack(time.monotonic_ns()))
+        elif message.type is WSMsgType.TEXT:
+            await ws.send_str(message.data)
     return ws
+
+
+async def _pass(to: web.WebSocketResponse | ClientWebSocketResponse, message: WSMessage) -> None:
+    if message.type is WSMsgType.TEXT:
+        await to.send_str(message.data)
+    else:
+        await to.send_bytes(message.data)
 
 
 def _middle(next_port: int) -> web.Application:
@@ -37,11 +47,11 @@ def _middle(next_port: int) -> web.Application:
 
             async def back() -> None:
                 async for message in onward:
-                    await ws.send_bytes(message.data)
+                    await _pass(ws, message)
 
             returning = tasks.create_task(back())
             async for message in ws:
-                await onward.send_bytes(message.data)
+                await _pass(onward, message)
             returning.cancel()
         return ws
 
@@ -58,7 +68,8 @@ def main() -> None:
     else:
         app = web.Application()
         app.router.add_get("/", _end)
-    web.run_app(app, host="127.0.0.1", port=ports[0], print=None)
+    loop = uvloop.new_event_loop()  # as hub and relay
+    web.run_app(app, host="127.0.0.1", port=ports[0], print=None, loop=loop)
 
 
 if __name__ == "__main__":

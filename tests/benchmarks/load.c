@@ -9,8 +9,10 @@
  *   window     instead of rate: commands that each client has outstanding
  *   bare       1: frames are as long as commands; any frame that comes back is the answer
  *   stops      this many stops of device 0 by a client of its own, 50 ms apart
+ *   stopper    0: by the first client, for servers that have no more than one
  *   seconds    how long                                      first     index of the first device
- *   quit       0: clients stay, scanning and silent, until standard input is closed
+ *   quit       0: a line when all are there, and clients stay, silent, until standard input is closed
+ *   scan       1: they go on scanning
  *
  * Prints one JSON object. Latencies are in microseconds, from the moment that a command was due: a
  * server that stands still is charged for all that should have been said meanwhile.
@@ -53,13 +55,13 @@ struct conn {
     uint64_t due[RING];
 };
 
-static int ep, timer;
+static int ep, timer, leaving, open_conns;
 static struct conn **conns;
 static int n_conns;
-static long port, clients = 1, want, toys, toys_port, window, stops, first, bare, quit = 1;
+static long port, clients = 1, want, toys, toys_port, window, stops, first, bare, scan, stopper = 1, quit = 1;
 static double rate, seconds = 1;
 static const char *path = "/";
-static uint64_t begun, ends, sent, answered, errors, list_bytes, lists;
+static uint64_t begun, ends, held, sent, answered, errors, list_bytes, lists;
 static uint32_t *lat, *toy_lat, *stop_lat;
 static size_t n_lat, n_toy, n_stop;
 /* By device (toy): when the newest value was due, by value; when a stop was sent and not seen. */
@@ -98,7 +100,7 @@ static void flush(struct conn *c) {
     while (c->out_len) {
         ssize_t n = send(c->fd, c->out, (size_t)c->out_len, MSG_NOSIGNAL);
         if (n < 0) {
-            if (errno == EAGAIN) break;
+            if (errno == EAGAIN || leaving) break;
             fail("connection %d cannot be written: %s", c->number, strerror(errno));
         }
         memmove(c->out, c->out + n, (size_t)(c->out_len - n));
@@ -140,6 +142,10 @@ static void say(struct conn *c, const char *format, ...) {
 }
 
 static void command(struct conn *c, uint64_t due) {
+    if (c->out_len > OUT / 2) { /* the server does not read: a flood goes as fast as it does */
+        held++;
+        return;
+    }
     long device = want ? (long)((sent / STEPS * STEPS + sent) % (uint64_t)want) : 0;
     if (window && want >= clients) /* each drives toys of its own */
         device = c->number * (want / clients) + (long)(c->id % (uint64_t)(want / clients));
@@ -169,10 +175,11 @@ static void stop(struct conn *c) {
         id, first);
 }
 
-static int is_stopper(const struct conn *c) { return stops && c->number == clients; }
+static int is_stopper(const struct conn *c) { return stops && stopper && c->number == clients; }
 
 static void heard_client(struct conn *c) {
     if (bare) {
+        if (c->opcode != 1) return;
         uint32_t id = 0;
         const char *at = strstr(c->head, "\"Id\":");
         if (at) id = (uint32_t)strtoul(at + 5, NULL, 10);
@@ -190,7 +197,7 @@ static void heard_client(struct conn *c) {
         list_bytes += c->frame_len;
         if (c->phase == LISTING && c->listed >= (uint64_t)want) {
             c->phase = READY;
-            if (quit) say(c, "[{\"StopScanning\":{\"Id\":4}}]");
+            if (!scan) say(c, "[{\"StopScanning\":{\"Id\":4}}]");
         }
     } else if (c->phase == READY) {
         const char *at = strstr(c->head, "\"Id\":");
@@ -236,7 +243,7 @@ static void heard_toy(struct conn *c) {
 
 static void frame_ends(struct conn *c) {
     c->head[c->head_len] = 0;
-    if (c->opcode == 8) fail("connection %d was closed by the server", c->number);
+    if (c->opcode == 8 && !leaving) fail("connection %d was closed by the server", c->number);
     if (c->opcode == 9) frame(c, 10, c->head, c->head_len > 125 ? 125 : c->head_len);
     else if (c->opcode == 1 || c->opcode == 2) c->toy ? heard_toy(c) : heard_client(c);
 }
@@ -304,8 +311,13 @@ static void readable(struct conn *c) {
     for (;;) {
         ssize_t n = recv(c->fd, bytes, sizeof bytes, 0);
         if (n < 0) {
-            if (errno == EAGAIN) return;
+            if (errno == EAGAIN || leaving) return;
             fail("connection %d: %s", c->number, strerror(errno));
+        }
+        if (!n && leaving) {
+            epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, NULL);
+            open_conns--;
+            return;
         }
         if (!n) fail("connection %d was ended by the server", c->number);
         ssize_t at = 0;
@@ -337,6 +349,7 @@ static struct conn *dial(long to, int toy, int number) {
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     watch(c, 0, EPOLL_CTL_ADD);
+    open_conns++;
     char text[512];
     int n = snprintf(text, sizeof text,
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%ld\r\nConnection: Upgrade\r\n"
@@ -407,7 +420,7 @@ int main(int argc, char **argv) {
         const struct { const char *key; long *at; } longs[] = {
             {"port", &port}, {"clients", &clients}, {"devices", &want}, {"toys", &toys},
             {"toys_port", &toys_port}, {"window", &window}, {"stops", &stops}, {"first", &first},
-            {"bare", &bare}, {"quit", &quit}};
+            {"bare", &bare}, {"scan", &scan}, {"stopper", &stopper}, {"quit", &quit}};
         int found = 0;
         for (size_t k = 0; k < sizeof longs / sizeof *longs; k++)
             if (!strcmp(argv[i], longs[k].key)) *longs[k].at = atol(value), found = 1;
@@ -434,7 +447,7 @@ int main(int argc, char **argv) {
         turn(0);
     }
     int base = n_conns;
-    for (int i = 0; i < clients + (stops > 0); i++) {
+    for (int i = 0; i < clients + (stops > 0 && stopper); i++) {
         dial(port, 0, i);
         turn(0);
     }
@@ -461,7 +474,7 @@ int main(int argc, char **argv) {
         }
         if (stops && stops_sent < (uint64_t)stops) {
             if (now >= next_stop) {
-                stop(conns[base + clients]);
+                stop(conns[base + (stopper ? clients : 0)]);
                 next_stop = now + 50000000u + now % 7000000u; /* not in step with anything */
             }
             if (next_stop < wake) wake = next_stop;
@@ -469,14 +482,15 @@ int main(int argc, char **argv) {
         wake_at(wake);
         turn(-1);
         for (int i = 0; window && i < clients; i++)
-            while (conns[base + i]->outstanding < window) command(conns[base + i], now_ns());
+            for (int k = conns[base + i]->outstanding; k < window; k++) command(conns[base + i], now_ns());
     }
     uint64_t by_then = answered, patience = now_ns() + 2000000000u;
     while (now_ns() < patience && answered + errors < sent) turn(50);
     double took = (double)(ends - begun) / 1e9;
 
-    printf("{\"sent\":%llu,\"answered\":%llu,\"errors\":%llu,\"unanswered\":%llu",
-           (unsigned long long)sent, (unsigned long long)answered, (unsigned long long)errors,
+    printf("{\"held\":%llu,\"sent\":%llu,\"answered\":%llu,\"errors\":%llu,\"unanswered\":%llu",
+           (unsigned long long)held, (unsigned long long)sent, (unsigned long long)answered,
+           (unsigned long long)errors,
            (unsigned long long)(sent - answered - errors));
     printf(",\"per_s\":%.1f,\"lists\":%llu,\"list_bytes\":%llu", (double)by_then / took,
            (unsigned long long)lists, (unsigned long long)list_bytes);
@@ -504,5 +518,8 @@ int main(int argc, char **argv) {
             if (n == 0) break;
         }
     }
+    leaving = 1; /* with a goodbye: who was cut off may be waited for */
+    for (int i = n_conns; i--;) frame(conns[i], 8, "\x03\xe8", 2);
+    for (int i = 0; i < 10 && open_conns; i++) turn(20);
     return 0;
 }

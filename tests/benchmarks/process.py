@@ -22,7 +22,7 @@ def cpu_fine_s(pid: int) -> float:
     return total / 1e9
 
 
-def memory_kib(pid: int, field: str = "VmRSS") -> int:
+def memory_kib(pid: int | str = "self", field: str = "VmRSS") -> int:
     """`field` of the status of a process: VmRSS, or VmHWM, its peak."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{field}:"):

@@ -78,6 +78,7 @@ class HubFigures:
     def __init__(self, hub: Program, link_port: int) -> None:
         self._hub = hub
         self._url = f"http://127.0.0.1:{link_port}/metrics"
+        self.stalled_in = ""
 
     async def said(self) -> dict[str, float]:
         def read() -> str:
@@ -85,6 +86,9 @@ class HubFigures:
                 return str(answer.read().decode())
 
         text = await asyncio.to_thread(read)
+        self.stalled_in = "".join(
+            re.findall(r'^forwarder_stall_longest_info{in="([^"]*)"}', text, re.MULTILINE)
+        )
         found = re.findall(r"^(forwarder_[a-z_]+) ([0-9.e+-]+)$", text, re.MULTILINE)
         return {name: float(value) for name, value in found}
 
@@ -137,7 +141,7 @@ async def grow(folder: Path, relays: int, toys: int, clients: int, driven_hz: fl
             figures = HubFigures(hub, link_port)
             begun_cpu = figures.cpu_s
             idle_mib = memory_kib(hub.process.pid) / 1024
-            load = Load(port=client_port, clients=clients, quit=0, seconds=0.1)
+            load = Load(port=client_port, clients=clients, quit=0, scan=1, seconds=0.1)
             await load.start()
             await load.line()
             first = min(FIRST, relays)
@@ -156,6 +160,7 @@ async def grow(folder: Path, relays: int, toys: int, clients: int, driven_hz: fl
                 Row("  by the clock", "never" if took is None else f"{took:.1f} s"),
                 Row("  longest stall", f"{said['forwarder_stall_longest_seconds'] * 1e3:.0f} ms",
                     "50 ms"),
+                Row("  in", figures.stalled_in or "–"),
                 Row("  stalls over 50 ms", f"{said['forwarder_stalls_total']:.0f}"),
                 Row("  memory, its peak (idle)", f"{figures.peak_mib:.0f} ({idle_mib:.0f}) MiB",
                     "400 MiB"),

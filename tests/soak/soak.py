@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -111,8 +111,11 @@ class Soak:
             self.counts["motors that a death switched off"] += len(off)
 
 
-async def soak(seconds: float, seed: int = 1) -> Counter[str]:
-    """Run for so many virtual seconds; returns what was done. Raises Wrong, in a group."""
+async def soak(
+    seconds: float, seed: int = 1, looked: Callable[[float], None] = lambda now: None
+) -> Counter[str]:
+    """Run for so many virtual seconds; returns what was done. `looked` gets the time at each look.
+    Raises Wrong, in a group."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     toys = toys_by_name(TOYS)
@@ -140,6 +143,7 @@ async def soak(seconds: float, seed: int = 1) -> Counter[str]:
             await asyncio.sleep(SETTLE_S)
             assert it.busy == 0, "a client still waits for an answer"
             it.compare()
+            looked(loop.time())
             await it.kill()
             await asyncio.sleep(OFF_S)
             it.compare()

@@ -62,6 +62,7 @@ class HubView(Document, frozen=True):
 
     `lan`: relays elsewhere may connect. `fingerprint`: SHA-256 of the certificate for https.
     `meetings`: where relays from elsewhere find it; `direct`: by which paths too, if any.
+    `stall_ms`: the longest time that it stood still, and `stall_in` in which function, if seen.
     """
 
     name: str
@@ -73,6 +74,8 @@ class HubView(Document, frozen=True):
     lan: bool
     scanning: bool
     up_s: int
+    stall_ms: float
+    stall_in: str
     meetings: tuple[MeetingView, ...]
     direct: DirectView | None
 

@@ -25,6 +25,7 @@ from relay.checks.findings import Finding, Mark, run_checks
 HUB = HubView(
     name="Desk", version="1", client_url="ws://127.0.0.1:12345", dashboard_url="http://127.1.2.3:1",
     page_url="https://localhost:12347/relay/", fingerprint=None, lan=True, scanning=False, up_s=1,
+    stall_ms=0.0, stall_in="",
     meetings=(), direct=None,
 )  # fmt: skip
 FREE = HoldView(mode="free", by=None, since=None, muted=(), unsaved=None, missing=(), kept=())
