@@ -46,7 +46,7 @@ const request = { id: u32, p: u16 };
 
 const SHAPES = {
   Welcome: { version: u16, hub: name, 'capabilities?': list(name), 'active_ms?': whole(100, 10000), 'idle_ms?': whole(1000, 60000), 'page?': name },
-  Places: { 'own?': list(text(512, 1), 16), 'meetings?': list(text(512, 1), 8) },
+  Places: { 'own?': list(text(512, 1), 16), 'meetings?': list(text(512, 1), 8), 'direct?': list(text(512, 1), 2) },
   Interests: { services: list(text(36, 36)), 'names?': list(name), 'companies?': list(u16) },
   Scan: { on: flag },
   Connect: { ...request, address: text(64, 1), 'timeout_ms?': millis },

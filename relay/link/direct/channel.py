@@ -11,6 +11,7 @@ waits.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar
 
@@ -23,9 +24,11 @@ from relay.link.bounds import (
     TURN_FRAMES,
 )
 from relay.link.channel import Frame
-from relay.link.close_codes import MESSAGE_TOO_BIG, NO_CLOSE, PROTOCOL_ERROR
+from relay.link.close_codes import INTERNAL_ERROR, MESSAGE_TOO_BIG, NO_CLOSE, PROTOCOL_ERROR
 from relay.link.errors import ChannelClosed
 from relay.link.tasks.signal import WakeFlag
+
+log = logging.getLogger(__name__)
 
 _HEAD_BYTES: Final = 4
 _TEXT: Final = 1 << 31
@@ -152,6 +155,10 @@ class DirectChannel:
             self._write_on()
         elif isinstance(error, ChannelClosed):
             self._ended(error)
+        elif error is not None:
+            # A frame may be lost: nothing after it may follow, whatever went wrong.
+            log.error("%s: a bug ended this connection", self.peer, exc_info=error)
+            self._ended(ChannelClosed(INTERNAL_ERROR, "internal error"))
         self._room.set()
 
     async def receive(self) -> Frame:

@@ -133,6 +133,28 @@ def test_a_close_takes_a_second_whatever_the_peer_does() -> None:
     run_virtual(main())
 
 
+def test_a_write_that_fails_for_any_reason_ends_it() -> None:
+    class Broken(Streams):
+        async def write(self, data: bytes) -> None:
+            raise RuntimeError("a bug")
+
+        async def read(self, most: int) -> bytes:
+            await asyncio.get_running_loop().create_future()
+            return b""
+
+    async def main() -> None:
+        here = channel(Broken())
+        receiving = asyncio.ensure_future(here.receive())
+        await here.send(b"lost")
+        with pytest.raises(ChannelClosed, match="internal error"):
+            await receiving
+        with pytest.raises(ChannelClosed):
+            await here.send(b"nothing may follow")
+        await here.close()
+
+    run_virtual(main())
+
+
 def test_a_send_that_is_cancelled_while_it_waits_sends_nothing() -> None:
     async def main() -> None:
         streams = Streams(stuck=True)
