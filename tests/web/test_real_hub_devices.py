@@ -25,6 +25,8 @@ async def test_an_official_client_drives_a_stroker_and_a_pad_of_the_page(
         await tap(page, "#add-serial")
         client, stroker = await found(app)
         assert stroker.name == "TCode v0.3"
+        # Nobody who has no toy for Bluetooth is told to switch it on.
+        await page.until("document.getElementById('notice').hidden")
         await stroker.run_output(DeviceOutputCommand(OutputType.VIBRATE, 0.5))
         await page.until("machine.sent.some(text => text.startsWith('V05000'))")
         await stroker.stop()

@@ -125,16 +125,16 @@ export class Relay {
 
   // No free slots: browsers do not tell.
   #radioInfo() {
-    this.#toldOn = this.#on;
+    this.#toldOn = this.anyRadio;
     return { kind: 'web', name: 'Web Bluetooth', on: this.#toldOn };
   }
 
   // Without Bluetooth there may still be a toy on a cable, or a pad.
-  get #on() { return this.radioOn || [...this.toys.values()].some(toy => toy.device?.radio); }
+  get anyRadio() { return this.radioOn || [...this.toys.values()].some(toy => toy.device?.radio); }
 
   // Whether there was news.
   #tellRadio() {
-    if (this.#on === this.#toldOn) return false;
+    if (this.anyRadio === this.#toldOn) return false;
     this.link.send({ t: 'RadioState', radio: this.#radioInfo() });
     return true;
   }

@@ -172,7 +172,7 @@ export class Ui {
     const settled = link.failures > 1 || !['unreachable', 'silent', 'busy'].includes(link.state.problem);
     return owedNotice(relay.owed, relay.radioOn) ?? (store.forgetful ? forgetful() : null)
       ?? (hub && settled ? this.#stuck(linkNotice(link.state, view)) : null)
-      ?? (relay.radioOn ? null : radioOff()) ?? wearer ?? this.#told ?? (relay.newerPage && relay.idle ? newer() : null);
+      ?? (relay.anyRadio ? null : radioOff()) ?? wearer ?? this.#told ?? (relay.newerPage && relay.idle ? newer() : null);
   }
 
   // A link notice with the way out of a hub or a pairing that does not work.
