@@ -95,9 +95,16 @@ async def _found_and_paired(
     return await compare(url, channel, load_or_create_key(state / KEY_FILE), name, person)
 
 
+# So many looks, of 1.5 s each, until a hub is heard.
+LOOKS = 4
+
+
 async def _found(person: ComparingPerson) -> str:
-    hubs = await hubs_heard()
-    if not hubs:
+    for _ in range(LOOKS):
+        # A hub that has just begun shows itself after a second or two.
+        if hubs := await hubs_heard():
+            break
+    else:
         raise RelayError(
             "no hub is heard in this network: does one run with `--lan`, in this network, and may"
             " it announce itself (mdns)? Else say `relay pair LINK`, or --at ws://HOST:12346"
