@@ -26,7 +26,10 @@ _OK = json.dumps([{"Ok": {"Id": 1}}])
 async def _take(request: web.Request) -> web.StreamResponse:
     if request.headers.get("Upgrade", "").lower() == "websocket":
         ws = web.WebSocketResponse(max_msg_size=(1 << 20) + 1, compress=False)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:
+            return ws  # it has gone again
         async for message in ws:
             if message.type is WSMsgType.TEXT:
                 with suppress(ValueError, RecursionError):
