@@ -67,6 +67,7 @@ class SlicedProtocol(asyncio.Protocol):
         "_inner",
         "_left",
         "_resting",
+        "_timer",
         "given",
         "transport",
     )
@@ -87,6 +88,7 @@ class SlicedProtocol(asyncio.Protocol):
         self._resting = False
         self._enough = False  # aiohttp has paused the transport
         self._eof = False
+        self._timer: asyncio.TimerHandle | None = None  # while it waits for what can be used
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -98,6 +100,7 @@ class SlicedProtocol(asyncio.Protocol):
             self._left += data
             self._enough = False
             self._pause()
+            self.wake()
             return
         self._look(data)
 
@@ -126,10 +129,18 @@ class SlicedProtocol(asyncio.Protocol):
             self._offer_later()
 
     def _offer_later(self) -> None:
-        asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._offer)
+        self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._offer)
+
+    def wake(self) -> None:
+        """Look again at once: somebody begins to wait for what may be left here."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            asyncio.get_running_loop().call_soon(self._offer)
 
     def _offer(self) -> None:
         """Look again whether aiohttp can use more, and queue for that."""
+        self._timer = None
         if self._cannot():
             self._offer_later()
         else:

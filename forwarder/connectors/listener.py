@@ -332,7 +332,9 @@ class _Arrival:
             given = self._counted.given
             if channel.caught_up:
                 self._read = given
-            return given - self._read >= UNREAD_HERE_BYTES
+            full = given - self._read >= UNREAD_HERE_BYTES
+            channel.hungry = self._counted.wake if full else None
+            return full
         # aiohttp (3.14) keeps what comes until a websocket is open, and then reads it in one go.
         return self._handler._upgraded and self._handler._payload_parser is None
 

@@ -11,7 +11,7 @@ import asyncio
 import math
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -88,6 +88,8 @@ class WebSocketChannel:
         self._control_at = -math.inf  # until when its pings have used up their budget
         self._read = 0  # bytes, as far as it matters
         self._waits = False
+        # Called when somebody is about to wait for more, by whoever holds some of it back.
+        self.hungry: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"<WebSocketChannel {self.peer} {'open' if self._end is None else 'closed'}>"
@@ -181,6 +183,8 @@ class WebSocketChannel:
                 self._taken = 0
                 await asyncio.sleep(0)
             before = self._flow.received
+            if self.hungry is not None:
+                self.hungry()
             self._waits = True
             try:
                 message = await self._ws.receive()

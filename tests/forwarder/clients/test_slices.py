@@ -147,6 +147,26 @@ def test_behind_a_request_for_a_websocket_everything_waits_until_that_is_open() 
     run_virtual(run())
 
 
+def test_what_waits_comes_at_once_when_it_is_asked_for() -> None:
+    async def run() -> None:
+        it = Connection(Inner())
+        it.inner.then = lambda: setattr(it, "full", True)
+        it.comes(numbered(5))
+        for slices in range(2, 5):
+            it.full = False
+            it.protocol.wake()
+            it.protocol.wake()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert len(it.inner.pieces) == slices
+        it.full = True
+        it.protocol.wake()  # and is not given to who has enough
+        await asyncio.sleep(0.1)
+        assert len(it.inner.pieces) == 4
+
+    run_virtual(run())
+
+
 def test_who_has_enough_is_given_nothing_until_it_wants_more_and_then_all_in_order() -> None:
     async def run() -> None:
         it = Connection(Inner())
