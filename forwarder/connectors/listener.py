@@ -107,10 +107,14 @@ def _without_odd_expectations(make: RequestFactory) -> RequestFactory:
 
 
 async def _last_answer(request: web.Request, response: web.StreamResponse) -> None:
-    """Whoever only ever asks for pages gives the place back now and then, between two requests."""
+    """Whoever only ever asks for pages gives the place back now and then, between two requests. And
+    behind a body that was not read to its end there is no other request: that is said as well, or
+    the next one on this connection is met by a reset."""
     place = place_of(request)
-    if place is not None and asyncio.get_running_loop().time() >= place.last_answer:
+    given_back = place is not None and asyncio.get_running_loop().time() >= place.last_answer
+    if given_back or (request.body_exists and not request.content.is_eof()):
         response.force_close()
+        response.headers.setdefault("Connection", "close")
 
 
 @web.middleware

@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -348,6 +349,29 @@ async def test_a_packed_body_is_refused_unopened_with_and_without_a_token(hub: R
         async with hub.http.post(f"{hub.url}/api/v1/scan", data=packed, headers=headers) as answer:
             assert answer.status == status
         assert time.thread_time() - started < 0.1
+
+
+async def test_whose_body_is_refused_unread_is_told_that_the_connection_ends(
+    hub: RunningHub,
+) -> None:
+    """Said before all of it has come; what else comes of it, nobody reads."""
+    host, _, port = hub.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /api/v1/scan HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {hub.admin}"
+    try:
+        for length, status in ((2, 200), (70_000, 422)):
+            kind = f"Content-Type: application/json\r\nContent-Length: {length}"
+            some = b"{}" if length == 2 else bytes(66_000)
+            writer.write(f"{head}\r\n{kind}\r\n\r\n".encode() + some)
+            async with asyncio.timeout(5):
+                answer = (await reader.readuntil(b"\r\n\r\n")).decode()
+                await reader.readuntil(b"}")
+            assert answer.startswith(f"HTTP/1.1 {status} ")
+            assert ("\r\nConnection: close\r\n" in answer) is (length > 2)
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def test_bodies_are_json_and_bounded(hub: RunningHub) -> None:
