@@ -2,8 +2,8 @@
 
 Both ends prove their keys to each other by TLS inside QUIC, so who dials a place has its hub; who
 dials is nobody until the handshake of the link, inside, has said so. With iroh's preset `minimal`:
-nothing is told to anybody but the relays that are named. (One packet by multicast asks a router
-of the local network for a port; the library, 1.2, has no switch for that.)
+nothing is told to anybody but the relays that are named. (A few packets ask the router of the
+local network for a port, by UPnP, NAT-PMP and PCP; the library, 1.2, has no switch for that.)
 
 A relay of iroh's that dies is noticed after 30 s there, and what was written meanwhile arrives
 later: beats and leases of the link decide, as over everything else.

@@ -42,9 +42,8 @@ KINDS: dict[str, Kind] = {
     "by a meeting point, hub's end first": Kind(by_meeting_point, text=False),
     "by a meeting point, visitor's end first": Kind(reversed_ends(by_meeting_point), text=False),
     "encrypted, by a meeting point": Kind(secured(by_meeting_point), text=False),
-    "by a direct path, hub's end first": Kind(by_direct_path),
-    "by a direct path, relay's end first": Kind(reversed_ends(by_direct_path)),
-    "encrypted, by a direct path": Kind(secured(reversed_ends(by_direct_path)), text=False),
+    # Both ends are of one kind, and each endpoint asks the router for a port: once is enough.
+    "by a direct path": Kind(by_direct_path),
     "encrypted websocket": Kind(secured(websocket), text=False),
 }
 
