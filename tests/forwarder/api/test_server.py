@@ -359,13 +359,12 @@ async def test_whose_body_is_refused_unread_is_told_that_the_connection_ends(
     reader, writer = await asyncio.open_connection(host, int(port))
     head = f"POST /api/v1/scan HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {hub.admin}"
     try:
-        for length, status in ((2, 200), (70_000, 422)):
+        for length, status in ((2, 204), (70_000, 422)):
             kind = f"Content-Type: application/json\r\nContent-Length: {length}"
             some = b"{}" if length == 2 else bytes(66_000)
             writer.write(f"{head}\r\n{kind}\r\n\r\n".encode() + some)
             async with asyncio.timeout(5):
                 answer = (await reader.readuntil(b"\r\n\r\n")).decode()
-                await reader.readuntil(b"}")
             assert answer.startswith(f"HTTP/1.1 {status} ")
             assert ("\r\nConnection: close\r\n" in answer) is (length > 2)
     finally:
