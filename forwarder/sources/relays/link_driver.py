@@ -367,7 +367,7 @@ class RelayLink:
                 self._loop.time()
             ):
                 self.dropped += 1
-            elif isinstance(message, Advertisements) and len(message.items) > HEARD_AT_ONCE:
+            elif isinstance(message, Advertisements):
                 await self._in_steps(message.items, on_message)
             else:
                 on_message(message)

@@ -430,3 +430,20 @@ def test_a_frame_full_of_advertisements_is_looked_at_in_steps_and_in_order() -> 
     assert [each for it in heard for each in it.items] == list(items)
     assert max(len(it.items) for it in heard) == HEARD_AT_ONCE
     assert bench.news[-1] == Disconnected(1)
+
+
+def test_after_a_few_large_advertisements_nobody_rests() -> None:
+    """They are what a crowded place looks like, and behind them come a good client's answers."""
+    services = tuple(f"{n:08x}-0000-1000-8000-00805f9b34fb" for n in range(100))
+    items = tuple(Advertisement(f"{number}", "LVS-1", -50, services) for number in range(3))
+
+    async def scene(bench: Bench) -> None:
+        clock = asyncio.get_running_loop().time
+        before = clock()
+        await bench.say(Advertisements(items), Disconnected(1))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert bench.news[-1] == Disconnected(1)
+        assert clock() == before
+
+    assert play(scene).ended is None
