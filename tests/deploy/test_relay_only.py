@@ -14,7 +14,9 @@ LIST = ROOT / "deploy" / "relay-only.txt"
 # What is imported by another name than it is installed by.
 _NAMES = {"dbus_fast": "dbus-fast"}
 # With an extra of the package only, where one asks for it.
-_EXTRAS = {"aioesphomeapi", "evdev", "websockets", "iroh"}
+_EXTRAS = {"aioesphomeapi", "evdev", "hid", "websockets", "iroh"}
+# Loaded when they are first needed, in a thread: importlib.import_module, "serialx".
+_LATE = re.compile(r"import_module(?:\(|, )\"(\w+)")
 _RUN = """
 import importlib.abc, sys
 NOT = set(sys.argv[1].split(","))
@@ -49,7 +51,9 @@ def imported() -> set[str]:
     """What modules of the relay import that is neither Python's nor its own."""
     found = set()
     for path in (ROOT / "relay").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        found |= set(_LATE.findall(text))
+        for node in ast.walk(ast.parse(text)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module is not None:
                 names = [node.module]
