@@ -11,7 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from forwarder.connectors.websocket_client import STABLE_S, Backoff
+from forwarder.connectors.bounds import STABLE_S
+from forwarder.connectors.websocket_client import Backoff
 from relay.link.channel import Channel, channel_pair
 from relay.link.close_codes import GOING_AWAY
 from relay.link.errors import LinkError, LinkRefused

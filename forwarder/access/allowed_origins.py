@@ -7,12 +7,11 @@ from pathlib import Path
 import msgspec
 
 from forwarder.access.admission import EMPTY_ORIGIN, OriginPolicy, normal_origin
+from forwarder.access.bounds import ALLOWED_ORIGINS_MOST
 from forwarder.errors import ConfigError
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_state, write_state
 
-# A person does not allow more; a script that does has a fault.
-_MOST = 256
 _FORMAT = 1
 _REMEDY = "repair it, or delete it and allow the pages again"
 
@@ -43,8 +42,8 @@ class Origins:
         """Raises ConfigError for what is no origin, OSError from the disk."""
         if not _is_origin(origin):
             raise ConfigError("An origin looks like https://example.com, or null for files.")
-        if len(self._policy.allowed) >= _MOST:
-            raise ConfigError(f"{_MOST} web pages are allowed; forget one first.")
+        if len(self._policy.allowed) >= ALLOWED_ORIGINS_MOST:
+            raise ConfigError(f"{ALLOWED_ORIGINS_MOST} web pages are allowed; forget one first.")
         kept = {*self._kept(), normal_origin(origin)}
         self._save(kept)
         self._policy.allow(origin)

@@ -27,28 +27,21 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from forwarder.access.bounds import (
+    BETWEEN_TRIES_S,
+    COMPARE_S,
+    GREETING_S,
+    LOOK_S,
+    SEEN_S,
+    TOLD_S,
+    TRIES,
+)
 from forwarder.errors import ConfigError
 from relay.link.channel import Channel
 from relay.link.codec import encode
 from relay.link.errors import LinkError, LinkRefused
 from relay.link.messages import Bye
 from relay.link.security.secure import RelayIdentity
-
-# A guess succeeds once in 2^30; three of them, a minute apart, leave nothing to try for. A person
-# who compares needs one.
-TRIES: Final = 3
-BETWEEN_TRIES_S: Final = 60.0
-# Dashboards ask each second, with a network's hiccup between.
-SEEN_S: Final = 5.0
-# A handshake has 4 s.
-GREETING_S: Final = 10.0
-# To walk to the other screen and back; as long as a pairing link is worth something.
-COMPARE_S: Final = 120.0
-# How often a wait looks whether the dialog is still open.
-_LOOK_S: Final = 1.0
-
-# For a word to a relay that may not read any more.
-_TOLD_S: Final = 1.0
 
 DIFFERENT: Final = (
     "a person said that the codes differ: nothing is kept, somebody may stand between"
@@ -235,7 +228,7 @@ async def compared(
                 hearing = tasks.create_task(_hear(channel, desk, attempt))
                 while not attempt.verdict.done():
                     desk.tick(loop.time())
-                    await asyncio.wait({attempt.verdict}, timeout=_LOOK_S)
+                    await asyncio.wait({attempt.verdict}, timeout=LOOK_S)
                 hearing.cancel()
         finally:
             # Whatever ended this, nobody waits for this code any more.
@@ -266,7 +259,7 @@ async def _hear(channel: Channel, desk: ComparingDesk, attempt: ComparingTry) ->
 
 async def _told(channel: Channel, why: str) -> None:
     try:
-        async with asyncio.timeout(_TOLD_S):
+        async with asyncio.timeout(TOLD_S):
             await channel.send(encode(Bye(why, retry=False)))
     except (LinkError, TimeoutError):
         pass  # it has gone, and knows no less than before

@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from forwarder.access.bounds import MAX_GIVEN
+
 # As forwarder.access.tokens makes them; here it only says that a part of a path is meant as a
 # token.
 TOKEN_PREFIX: Final = "bpft_"
 # `/token/…`: for tokens of any make, where a path may mean anything else.
 _TOKEN_FOLDER: Final = "token"
-# Nobody has a reason to give more. What is beyond it is not looked up, and so is not good.
-MAX_GIVEN: Final = 8
 _TOO_MANY: Final = ""
 
 

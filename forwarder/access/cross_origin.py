@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-# How long a browser may remember the answer to a preflight: an origin can be disallowed again.
-PREFLIGHT_S: Final = 60
+from forwarder.access.bounds import PREFLIGHT_S
+
 # A page asks with one of these, by the draft its browser follows: Private Network Access (Chrome
 # 94 and later), Local Network Access (its successor).
 _NETWORK_ACCESS: Final = {

@@ -5,25 +5,16 @@ seconds; no wall clock decides anything.
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
 
+from forwarder.access.bounds import (
+    ATTEMPTS_PER_MINUTE,
+    ATTEMPTS_PER_MINUTE_EACH,
+    ATTEMPTS_PER_MINUTE_KEY,
+    MAX_ADDRESSES,
+    MAX_GREETING,
+    MAX_GREETING_EACH,
+)
 from forwarder.access.proven_networks import ProvenNetworks
-
-# Handshakes under way. Each costs a socket, about 3 KiB of handshake state and 5 s at most, so
-# strangers hold 64 sockets; a household does not have 64 relays that dial in the same 5 s.
-MAX_GREETING: Final = 64
-MAX_GREETING_EACH: Final = 8
-# Attempts per minute. A relay backs off to seconds between dials; a flood of 600 a minute costs
-# about 0.2% of a core in Diffie-Hellman.
-ATTEMPTS_PER_MINUTE: Final = 600
-ATTEMPTS_PER_MINUTE_EACH: Final = 60
-# And for each key that has proven itself from an address: a hub that is killed now and then, and
-# each relay tries three times until it is back.
-ATTEMPTS_PER_MINUTE_KEY: Final = 12
-# Of both, what comes by meeting points may take, beside what comes by itself.
-MEETING_SHARE: Final = 0.25
-# Addresses remembered; beyond it the one heard longest ago is forgotten.
-MAX_ADDRESSES: Final = 1024
 
 
 class _Bucket:

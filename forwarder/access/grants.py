@@ -12,18 +12,15 @@ from typing import Annotated, Final, Protocol
 
 import msgspec
 
+from forwarder.access.bounds import MAX_ENTRIES, MAX_NAME, SELECTORS
 from forwarder.buttplug.messages import OutputType
 from forwarder.errors import ConfigError
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_state, write_state
 from relay.link.names import neutralise, quoted
 
-# A household's apps and friends; one more is refused in words.
-MAX_ENTRIES: Final = 256
-MAX_NAME: Final = 64
 _FORMAT: Final = 1
 _REMEDY: Final = "restore it from a backup, or delete it and make new tokens and shares"
-_SELECTORS: Final = 64
 
 OutputShare = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -99,8 +96,8 @@ def new_grant(
     check_level(level)
     if valid_s is not None and not 0 < valid_s < float("inf"):
         raise ConfigError(f"{quoted(name, MAX_NAME)} has to be valid for some time.")
-    if len(devices) > _SELECTORS:
-        raise ConfigError(f"A grant names {_SELECTORS} devices at most.")
+    if len(devices) > SELECTORS:
+        raise ConfigError(f"A grant names {SELECTORS} devices at most.")
     expires = None if valid_s is None else now + valid_s
     shown = tuple(neutralise(device) for device in devices)
     return TokenGrant(name, shown, tuple(map(_output, outputs)), level, expires)

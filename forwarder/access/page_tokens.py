@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
+from forwarder.access.bounds import MAX_PAGES
+
 PREFIX: Final = "bpfp_"
-# Dashboards of one person, with room for tabs that were forgotten.
-MAX_PAGES: Final = 64
 _TOKEN_BYTES: Final = 32
 
 

@@ -16,19 +16,15 @@ from typing import Final
 
 import msgspec
 
+from forwarder.access.bounds import DIGEST_BYTES, MOST_KEYS, MOST_NETWORKS
 from forwarder.errors import ConfigError
 from relay.link.files.keys import PrivateFileError
 from relay.link.files.statefile import read_memory, write_state
 
 log = logging.getLogger(__name__)
 
-# Networks, and keys of all of them together: a hub has as many relays. Those that proved something
-# longest ago are forgotten.
-MOST_NETWORKS: Final = 256
-MOST_KEYS: Final = 2048
 _FORMAT: Final = 1
 _WITHOUT: Final = "many relays behind one address take longer to be back after a restart"
-_DIGEST_BYTES: Final = 8
 
 
 class _ProvenNetwork(msgspec.Struct, frozen=True):
@@ -105,7 +101,7 @@ class ProvenNetworks:
         self._keys[last] = len(keys)
 
     def _digest(self, of: bytes) -> bytes:
-        return hashlib.blake2b(of, digest_size=_DIGEST_BYTES, key=self._secret).digest()
+        return hashlib.blake2b(of, digest_size=DIGEST_BYTES, key=self._secret).digest()
 
     def file(self) -> _ProvenFile:
         """What is to be written."""

@@ -32,7 +32,15 @@ from typing import Final
 
 import msgspec
 
-from forwarder.access.doorkeeper import MEETING_SHARE, Doorkeeper
+from forwarder.access.bounds import (
+    CODE_S,
+    MAX_CODES,
+    MAX_RELAYS,
+    MAX_SPENT,
+    MAX_TRIES,
+    MEETING_SHARE,
+)
+from forwarder.access.doorkeeper import Doorkeeper
 from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.errors import ConfigError, ForwarderError
 from relay.link.files.keys import PrivateFileError, load_or_create_key
@@ -43,16 +51,6 @@ from relay.link.security.noise import KEY_BYTES, KeyPair
 
 log = logging.getLogger(__name__)
 
-# Time to carry a link to another room and type it in; issue and design say 120 s at most.
-CODE_S: Final = 120.0
-# One person pairs one relay; a few more for phones whose page was opened twice.
-MAX_CODES: Final = 8
-# Handshakes begun with one code. A relay that fails is tried again by hand a few times; who reads
-# the code's id off the network gains nothing but the end of that code.
-MAX_TRIES: Final = 10
-# Codes that are over are remembered only to tell "expired or used" from "wrong".
-MAX_SPENT: Final = 64
-MAX_RELAYS: Final = 1024
 _FORMAT: Final = 1
 _REMEDY: Final = "restore it from a backup, or delete it and pair the relays again"
 

@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from msgspec.structs import replace
 
+from forwarder.access.bounds import MAX_NAME, MAX_OVER, MAX_USES
 from forwarder.access.grants import (
-    MAX_NAME,
     GrantEntry,
     GrantTable,
     ShareGuest,
@@ -30,11 +29,6 @@ from forwarder.access.share_link import share_psk
 from forwarder.errors import ConfigError
 from relay.link.names import neutralise, quoted
 from relay.link.security.handshake import SECRET_BYTES, HandshakeRefused, RefusalCode, code_id
-
-# A share is for a person, or a few.
-MAX_USES: Final = 16
-# Links that are over are remembered only to tell "ended" from "wrong".
-_MAX_OVER: Final = 64
 
 
 class Standing(StrEnum):
@@ -66,7 +60,7 @@ class ShareBook:
     ) -> None:
         self._table = table
         self._random = random
-        self._over: deque[bytes] = deque(maxlen=_MAX_OVER)
+        self._over: deque[bytes] = deque(maxlen=MAX_OVER)
         self._watching: list[Callable[[], None]] = []
 
     def watch(self, changed: Callable[[], None]) -> None:

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from forwarder.access.bounds import MAX_ENTRIES, MAX_NAME
 from forwarder.access.credentials import TOKEN_PREFIX
-from forwarder.access.grants import MAX_ENTRIES, MAX_NAME, GrantEntry, GrantTable, new_grant
+from forwarder.access.grants import GrantEntry, GrantTable, new_grant
 from forwarder.access.grants import TokenGrant as TokenGrant
 from forwarder.errors import ConfigError
 from relay.link.names import quoted

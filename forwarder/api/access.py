@@ -26,7 +26,8 @@ from forwarder.access.admission import (
     is_address,
     is_fixed_name,
 )
-from forwarder.access.page_tokens import MAX_PAGES, PageTokens, new_token
+from forwarder.access.bounds import MAX_PAGES
+from forwarder.access.page_tokens import PageTokens, new_token
 from forwarder.access.tokens import TokenGrant
 from forwarder.errors import ConfigError, MessageError
 from relay.link.files.keys import PrivateFileError, read_private, write_private

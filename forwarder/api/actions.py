@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from forwarder.access.allowed_origins import Origins
 from forwarder.api.access import Call
+from forwarder.api.bounds import DASHBOARD_KEPT, OUTPUT_S, SAVE_AFTER_S, STOP_S
 from forwarder.api.controllers import Controller, Scripts
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.checks import CheckActions
-from forwarder.api.dashboard.log import KEPT
 from forwarder.api.dashboard.plays import PlayActions
 from forwarder.api.dashboard.switches import SwitchActions
 from forwarder.api.documents.model import (
@@ -69,14 +69,6 @@ from relay.link.names import neutralise, quoted
 
 if TYPE_CHECKING:
     from forwarder.checks.running import HubReport
-
-# A relay answers a write within 6.5 s or is reported; see forwarder.sources.relays.link_driver.
-OUTPUT_S = 7.0
-# What was not confirmed by then is said; the relays go on trying.
-STOP_S = 1.5
-# The disk had all that time as well. Together less than the 2 s after which a dashboard says that
-# its stop did not arrive.
-SAVE_AFTER_S = 0.2
 
 
 class Actions:
@@ -214,7 +206,7 @@ class Actions:
         since = call.query.get("since", "0")
         if not (since.isascii() and since.isdigit() and len(since) < 16):
             raise MessageError("since is the number of a line.")
-        return self._services.log.since(int(since), KEPT)
+        return self._services.log.since(int(since), DASHBOARD_KEPT)
 
     async def catalogue(self, call: Call) -> list[CatalogueView]:
         search = call.query.get("search", "")[:200]

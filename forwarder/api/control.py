@@ -15,13 +15,13 @@ import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 from weakref import WeakKeyDictionary
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from forwarder.api.bounds import BACKLOG, HANDLERS_S, KEEPALIVE_S
 from forwarder.api.places import (
     CHALLENGE_PATH,
     PLACE_FILE,
@@ -35,11 +35,6 @@ from relay.link.files import proof
 from relay.link.files.keys import write_private
 
 log = logging.getLogger(__name__)
-
-_BACKLOG: Final = 16
-# A command asks at once; one that waits for a relay asks twice a second.
-_KEEPALIVE_S: Final = 30.0
-_HANDLERS_S: Final = 1.0
 
 
 class ControlSocket:
@@ -84,12 +79,12 @@ class ControlSocket:
             handle_signals=False,
             access_log=None,
             logger=log,
-            keepalive_timeout=_KEEPALIVE_S,
-            shutdown_timeout=_HANDLERS_S,
+            keepalive_timeout=KEEPALIVE_S,
+            shutdown_timeout=HANDLERS_S,
         )
         await runner.setup()
         try:
-            await web.SockSite(runner, self._sock, backlog=_BACKLOG).start()
+            await web.SockSite(runner, self._sock, backlog=BACKLOG).start()
             await asyncio.get_running_loop().create_future()
         finally:
             try:
@@ -157,7 +152,7 @@ def _unix_socket(path: Path) -> socket.socket | None:
     try:
         with _for_the_owner_only():
             sock.bind(str(path))
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
         log.info("no socket at %s (%s): a port on loopback instead", path, error.strerror)

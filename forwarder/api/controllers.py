@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec import UNSET, UnsetType
 
 from forwarder.access.tokens import TokenGrant as TokenGrant
+from forwarder.api.bounds import MAX_SCRIPTS, TROUBLES
 from forwarder.api.documents.model import OutputBody
 from forwarder.buttplug.messages import (
     DeviceFeature,
@@ -29,11 +30,6 @@ from forwarder.hub.hub import ClientGrant, Hub
 
 log = logging.getLogger(__name__)
 
-# Texts that wait for a dashboard to be shown.
-_TROUBLES = 16
-# Scripts that drive at the same time: one for each token, and the admin's.
-_MAX_SCRIPTS = 300
-
 
 class Controller:
     """One of them; implements hub.Client. It is in the hub's list while it drives something."""
@@ -45,7 +41,7 @@ class Controller:
         self.name = name
         self.kind = kind
         self.grant = grant
-        self.troubles: deque[str] = deque(maxlen=_TROUBLES)
+        self.troubles: deque[str] = deque(maxlen=TROUBLES)
         self._hub = hub
 
     def __repr__(self) -> str:
@@ -165,7 +161,7 @@ class Scripts:
         who = "" if grant is None else grant.name
         driver = self._drivers.get(who)
         if driver is None:
-            if len(self._drivers) >= _MAX_SCRIPTS:
+            if len(self._drivers) >= MAX_SCRIPTS:
                 raise MessageError("Too many scripts drive devices at the same time.")
             driver = Controller(self._hub, name, "script", grant)
         features, outcomes = driver.output(device_index, body)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from typing import NamedTuple
 
+from forwarder.api.bounds import FORGET_S
 from forwarder.api.documents.stop import MissingView
 from forwarder.api.services import ApiServices
 from forwarder.errors import ConfigError, HardwareError
@@ -15,9 +16,6 @@ from relay.link.messages import ErrorCode, Forget
 from relay.link.names import neutralise, quoted
 
 log = logging.getLogger(__name__)
-
-# A relay that has not said by then that it knows is asked again by the person.
-FORGET_S = 2.0
 
 
 class _Owed(NamedTuple):

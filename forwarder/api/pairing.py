@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+from forwarder.access.bounds import CODE_S, MAX_CODES
 from forwarder.access.comparing import ComparingDesk
-from forwarder.access.relay_keys import CODE_S, MAX_CODES
 from forwarder.api.access import Call
 from forwarder.api.documents.pairing import (
     WAYS,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from forwarder.access.relay_keys import HubTrust
 from forwarder.api.access import Call
+from forwarder.api.bounds import LATELY_S, MOST_CHOSEN, MOST_SEEN, SEEN_MAX_TEXT
 from forwarder.api.documents.seen import (
     ChoiceView,
     HeardBy,
@@ -27,15 +28,6 @@ from forwarder.sources.relays.choosing.seen import WhyNotHere
 from forwarder.sources.relays.relay import Relay
 from relay.link.names import neutralise, quoted
 from relay.radio.score import UNKNOWN_DBM
-
-# Who advertises does so each second; a person who looks has just switched it on.
-LATELY_S = 120
-# More than one screen; a crowded flat has some hundred, and the strongest are the nearest.
-MOST_SEEN = 256
-# More devices than a hub has; those of before are made anew.
-MOST_CHOSEN = 4096
-# A cause is a line on a screen; longer texts are cut.
-_MAX_TEXT = 160
 
 
 def choices(verdicts: Iterable[RelayVerdict], now: float | None = None) -> tuple[ChoiceView, ...]:
@@ -58,11 +50,11 @@ def _choice(verdict: RelayVerdict, now: float | None) -> ChoiceView:
             preferred=told.preferred,
         ),
         obstacle=verdict.obstacle,
-        why=neutralise(verdict.why, _MAX_TEXT) or None,
+        why=neutralise(verdict.why, SEEN_MAX_TEXT) or None,
         again_s=None
         if now is None or not verdict.until
         else round(max(0.0, verdict.until - now), 1),
-        text=neutralise(str(verdict), _MAX_TEXT),
+        text=neutralise(str(verdict), SEEN_MAX_TEXT),
     )
 
 
@@ -158,7 +150,7 @@ class SeenActions:
             or None,
             index=None if known is None else known.index,
             reason=heard.why.reason,
-            text=neutralise(heard.why.text, _MAX_TEXT),
+            text=neutralise(heard.why.text, SEEN_MAX_TEXT),
             again_s=None if until is None else round(max(0.0, until - now), 1),
             heard=tuple(self._heard_by(heard, now)),
             services=advertisement.services,

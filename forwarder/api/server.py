@@ -30,6 +30,7 @@ from forwarder.api.access import (
     admin_token,
 )
 from forwarder.api.actions import Actions
+from forwarder.api.bounds import BODY_S, MAX_BODY_BYTES, MAX_SAID_BYTES, MAX_STREAMS, SERVER_SEND_S
 from forwarder.api.controllers import Scripts
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.plays import PlayActions
@@ -77,14 +78,6 @@ log = logging.getLogger(__name__)
 RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Who = Callable[[web.Request, Right], Caller | AccessRefused]
 
-# The largest body is a list of limits, a few hundred bytes each.
-MAX_BODY_BYTES = 64 << 10
-BODY_S = 5.0
-# What a dashboard says is small: a slider's value.
-MAX_SAID_BYTES = 4 << 10
-# A reader of events that does not take one for so long is gone.
-SEND_S = 5.0
-MAX_STREAMS = 32
 
 # For the dashboard alone, whoever else is allowed.
 _OWN_PAGES = (f"{PREFIX}/page", f"{PREFIX}/here")
@@ -298,7 +291,7 @@ class Api:
             now = clock()
             change = feed.next(now)
             if change is not None:
-                async with asyncio.timeout(SEND_S):
+                async with asyncio.timeout(SERVER_SEND_S):
                     await response.write(b"data: %b\n\n" % change)
             await pace(now)
 

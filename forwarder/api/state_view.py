@@ -9,6 +9,7 @@ from importlib import metadata
 from msgspec import UNSET
 from msgspec.structs import asdict
 
+from forwarder.api.bounds import STATE_VIEW_MAX_TEXT
 from forwarder.api.controllers import Controller
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.relays import absent_relay, relay_view
@@ -47,9 +48,6 @@ from forwarder.sources.relays.choosing.pins import How
 from forwarder.sources.relays.relay import Relay
 from forwarder.stop.hold import HoldMode
 from relay.link.names import neutralise
-
-# Loud enough for anybody; longer texts are cut.
-_MAX_TEXT = 160
 
 
 def version() -> str:
@@ -98,7 +96,9 @@ class StateView:
         relays = self._services.relays
         here = {device.identity.address for device in self._services.hub.devices.values()}
         return tuple(
-            KeptView(name=neutralise(hold.toy) or "A toy", why=neutralise(hold.why, _MAX_TEXT))
+            KeptView(
+                name=neutralise(hold.toy) or "A toy", why=neutralise(hold.why, STATE_VIEW_MAX_TEXT)
+            )
             for hold in relays.held
             if hold.address not in here
         )
@@ -300,7 +300,7 @@ def _notice(device: HubDevice, relay: Relay | None) -> str | None:
         return "It may be running: nobody knows whether its last command arrived. Stop it."
     if relay is None or relay.blocked is None:
         return None
-    return neutralise(relay.blocked, _MAX_TEXT)
+    return neutralise(relay.blocked, STATE_VIEW_MAX_TEXT)
 
 
 def _client(client: HubClient, drives: list[Drives], hub: Hub) -> ClientView:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from forwarder.access.admission import OriginPolicy
 from forwarder.access.tokens import TokenGrant
+from forwarder.bridges.bounds import BRIDGES_AGAIN_S
 from forwarder.bridges.lovense import server as lovense
 from forwarder.bridges.lovense.server import LovenseServer
 from forwarder.bridges.mqtt import bridge as mqtt
@@ -44,9 +45,6 @@ Work = tuple[str, Coroutine[None, None, None]]
 
 log = logging.getLogger(__name__)
 
-# After a bug in a bridge.
-AGAIN_S = 5.0
-
 
 async def _kept(name: str, run: Callable[[], Coroutine[object, object, None]]) -> None:
     """Run a bridge until cancelled. If it fails its client leaves, and what it drove is stopped."""
@@ -55,8 +53,8 @@ async def _kept(name: str, run: Callable[[], Coroutine[object, object, None]]) -
             await apart(run())
         except Exception:
             # A fault boundary: a bridge is one client of many, and ends nothing but itself.
-            log.exception("the bridge %s failed; it starts again in %g s", name, AGAIN_S)
-            await asyncio.sleep(AGAIN_S)
+            log.exception("the bridge %s failed; it starts again in %g s", name, BRIDGES_AGAIN_S)
+            await asyncio.sleep(BRIDGES_AGAIN_S)
 
 
 class HubBridges:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
+from forwarder.bridges.bounds import ANSWER_S, CLIENT_AGAIN_S
 from forwarder.client.client import Client, ServerGone, ServerRefused
 from forwarder.client.device import RemoteDevice
 from forwarder.errors import ForwarderError
@@ -16,11 +17,6 @@ from relay.link.errors import ChannelClosed
 log = logging.getLogger(__name__)
 
 OpenChannel = Callable[[], Awaitable[Channel]]
-
-# Whoever disconnects a bridge by hand means it for now; muting is what lasts.
-AGAIN_S = 2.0
-# Answers come from within the process; what takes longer is a radio that is slow.
-ANSWER_S = 5.0
 
 
 class Refusal(ForwarderError):
@@ -51,7 +47,7 @@ class BridgeClient:
             except (ServerGone, ServerRefused, ChannelClosed) as error:
                 log.info("%s is not connected: %s", self.name, error)
             changed()
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(CLIENT_AGAIN_S)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Client]:

@@ -19,12 +19,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
+from forwarder.bridges.bounds import LEAST_STEP_S, PROGRAMS_MOST_PROGRAMS
 from forwarder.buttplug.messages import OutputType
-
-# A step shorter than this is none: neither radios nor people follow.
-LEAST_STEP_S = 0.05
-# What one toy may do at once; functions that add up are few.
-MOST_PROGRAMS = 8
 
 Slot = tuple[int, OutputType]
 
@@ -94,7 +90,7 @@ class Performance:
 
     def start(self, program: OutputProgram, *, alone: bool) -> None:
         """Begin it; `alone`: instead of all the others."""
-        self._programs = [] if alone else self._programs[-MOST_PROGRAMS + 1 :]
+        self._programs = [] if alone else self._programs[-PROGRAMS_MOST_PROGRAMS + 1 :]
         self._programs.append(program)
         self._heard[program.peer] = max(program.start, self._heard.get(program.peer, 0.0))
 

@@ -18,7 +18,15 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Hashable
-from typing import Final, Literal
+from typing import Literal
+
+from forwarder.bridges.bounds import (
+    FIND_S,
+    LOOK_S,
+    MOST_PORTS,
+    SENDERS_AGAIN_S,
+    SENDERS_MOST_PROGRAMS,
+)
 
 try:
     import psutil
@@ -28,17 +36,6 @@ except ImportError:  # the extra is not installed
 log = logging.getLogger(__name__)
 
 Protocol = Literal["tcp", "udp"]
-
-# How often known programs are looked at (s): with the stop behind it, off within a second.
-LOOK_S: Final = 0.25
-# A request waits no longer for its program to be found, which takes some 20 ms.
-FIND_S: Final = 1.0
-# While a program of a sender is known it is not looked for again so soon: looking costs some ms.
-AGAIN_S: Final = 5.0
-# Programs that are watched at once; games and their helpers are few.
-MOST_PROGRAMS: Final = 32
-# Ports that were asked about, and need not be again while they last.
-MOST_PORTS: Final = 256
 
 
 def program_of(protocol: Protocol, port: int) -> int | None:
@@ -84,7 +81,7 @@ class Senders:
         """It has set something going, from this port; returns when its program is known, or cannot
         be."""
         now = asyncio.get_running_loop().time()
-        known = sender in self._programs and now - self._looked[sender] < AGAIN_S
+        known = sender in self._programs and now - self._looked[sender] < SENDERS_AGAIN_S
         if not self.able or known:
             return
         try:
@@ -98,7 +95,7 @@ class Senders:
         except TimeoutError:
             pid = None
         process = None if pid is None else _process(pid)
-        if process is None or len(self._programs) >= MOST_PROGRAMS:
+        if process is None or len(self._programs) >= SENDERS_MOST_PROGRAMS:
             self._strangers[sender] = now + self._silence_s
             return
         self._looked[sender] = now

@@ -7,10 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from forwarder.buttplug.messages import InputType
+from forwarder.client.bounds import MAX_EVENTS
 from forwarder.client.device import RemoteDevice
-
-# Events kept for a reader that is behind; then the oldest readings are dropped first.
-MAX_EVENTS = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from forwarder.buttplug.client import (
 )
 from forwarder.buttplug.codec import open_frame
 from forwarder.buttplug.messages import ClientMessage, Error, ServerMessage
+from forwarder.client.bounds import LIST_COST, SEND_S
 from forwarder.clients.budget import Budget
 from forwarder.connectors.bounds import SERVER_BURST, SERVER_MESSAGES_S, TURN_MESSAGES
 from forwarder.errors import Code, ForwarderError
@@ -32,11 +33,6 @@ from relay.link.errors import ChannelClosed
 from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
-
-# A server that does not take a frame for so long is stuck.
-SEND_S = 5.0
-# A list of devices costs as much as so many other messages.
-_LIST_COST = 20
 
 
 class ServerRefused(ForwarderError):
@@ -154,7 +150,7 @@ class SessionDriver:
             self._since_turn += 1
             self._answers += any(isinstance(action, RequestReply) for action in actions)
             if any(isinstance(action, DevicesListed) for action in actions):
-                self._since_turn += _LIST_COST
+                self._since_turn += LIST_COST
             if self._since_turn >= TURN_MESSAGES:
                 unasked = self._since_turn - self._answers
                 pause = self._budget.spend(unasked, self._clock())

@@ -32,10 +32,18 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.buttplug.server import Closing, ServerAction, ServerSession
 from forwarder.clients.answer import PendingAnswer
+from forwarder.clients.bounds import (
+    BUSY_S,
+    HANDSHAKE_S,
+    LEAVE_S,
+    OUTPUTS_UNDER_WAY,
+    READINGS_AT_ONCE,
+    STOPS_UNDER_WAY,
+)
 from forwarder.clients.budget import Budget
 from forwarder.clients.outbox import ClientOutbox
 from forwarder.clients.reader import ClientReader
-from forwarder.clients.silence import BUSY_S, PeerSilent, Silence
+from forwarder.clients.silence import PeerSilent, Silence
 from forwarder.connectors.bounds import (
     GUEST_BURST,
     GUEST_MESSAGES_S,
@@ -52,19 +60,6 @@ from relay.link.messages import ErrorCode
 from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
-
-# A client that connected and says nothing holds a place for so long.
-HANDSHAKE_S = 10.0
-# Readings that are taken for one client at a time; the others wait their turn.
-READINGS_AT_ONCE = 16
-# Outputs and inputs that one client may have under way; beyond it they fail at once, so that a stop
-# behind them is still read.
-OUTPUTS_UNDER_WAY = 512
-# Stops that one client may have waiting for their answers; beyond it its next message waits. It
-# bounds what a flood of stops puts on the links, and it costs nobody else anything.
-STOPS_UNDER_WAY = 64
-# Time for the stops of a client that leaves; the relay's lease ends what they do not reach.
-LEAVE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,15 @@ shows nothing but that. Who did that once is told what is wrong, the next time. 
 from __future__ import annotations
 
 import logging
-from typing import Final, Protocol
+from typing import Protocol
 
+from forwarder.clients.bounds import LEAST_BYTES, LIST_LIMITS_MOST
 from forwarder.connectors.bounds import SERVER_FRAME_BYTES
 from forwarder.errors import DeviceError
 from relay.link.close_codes import MESSAGE_TOO_BIG
 from relay.link.errors import ChannelClosed
 
 log = logging.getLogger(__name__)
-
-# Names of clients that are remembered; the one that refused longest ago is forgotten.
-MOST: Final = 64
-# The least that any library reads; what was refused below that was not refused for its length.
-LEAST_BYTES: Final = 16 << 10
 
 
 class Lister(Protocol):
@@ -44,7 +40,7 @@ class ListLimits:
             return
         known = self._refused.pop(client.name, listed_bytes)
         self._refused[client.name] = min(listed_bytes - 1, known)
-        while len(self._refused) > MOST:
+        while len(self._refused) > LIST_LIMITS_MOST:
             del self._refused[next(iter(self._refused))]
         log.warning(
             "%s ended, for it does not read a list of %d KiB; next time it is told so",

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
+from forwarder.clients.bounds import BUSY_S, GONE_S, PING_S
 from relay.link.channel import Channel
 from relay.link.websocket import WebSocketChannel
-
-# Silent for so long: sent a ping, which every websocket library answers by itself.
-PING_S: Final = 4.0
-# Then what it drives is stopped; whoever wants that within a second has Buttplug's own pings.
-BUSY_S: Final = 6.0
-GONE_S: Final = 20.0
 
 
 class PeerSilent(Exception):

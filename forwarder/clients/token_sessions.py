@@ -7,11 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from forwarder.access.tokens import TokenGrant
+from forwarder.clients.bounds import LOOK_S
 from relay.link.channel import Channel
 from relay.link.close_codes import POLICY_VIOLATION
-
-# The clock that an expiry is about may be set while a client is connected: look again so often.
-LOOK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,15 +21,11 @@ from forwarder.api.places import (
     ControlPort,
     can_be_socket,
 )
+from forwarder.commands.bounds import ANSWER_S, STOP_S
 from forwarder.errors import ForwarderError
 from relay.link.files import proof
 from relay.link.files.keys import PrivateFileError, read_private
 from relay.link.names import neutralise
-
-# The hub answers at once, but for an output whose radio is slow.
-ANSWER_S = 10.0
-# It answers a stop within 2 s; whoever waits longer should be switching the toy off.
-STOP_S = 3.0
 
 T = TypeVar("T")
 

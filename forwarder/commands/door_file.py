@@ -8,12 +8,10 @@ from urllib.parse import urlsplit
 
 from forwarder.api.documents.model import HubView, StatusView, TokenBody, TokenMade
 from forwarder.commands.api_client import ApiClient
+from forwarder.commands.bounds import MOST_PLACES
 from forwarder.connectors.host_addresses import addresses, host_names
 from forwarder.errors import ConfigError
 from relay.link.files.keys import write_private
-
-# As many as the door takes; who has more networks writes the right one.
-_MOST_PLACES = 8
 
 
 def write_door(admin: ApiClient, body: TokenBody, path: Path) -> None:
@@ -62,4 +60,4 @@ def _places(hub: HubView) -> list[str]:
     places = [f"{host}:{port}" for host in (*hosts, *host_names())]
     if not places:
         raise ConfigError("This machine has no address that another one could reach: connect it.")
-    return places[:_MOST_PLACES]
+    return places[:MOST_PLACES]

@@ -22,12 +22,8 @@ from forwarder.api.documents.pairing import (
 )
 from forwarder.commands.api_client import ApiClient, HubRefused, in_path
 from forwarder.commands.base import FINE, Subcommand, add_state, admin_of
+from forwarder.commands.bounds import ASK_EVERY_S, LOOK_S
 from forwarder.errors import ConfigError
-
-# Quick enough to seem at once.
-_ASK_EVERY_S = 0.5
-# The hub takes a dialog for closed that nobody has looked at for 5 s.
-_LOOK_S = 1.0
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +149,7 @@ def _compare(admin: ApiClient) -> int:
             if view.attempt is not None and view.attempt != asked:
                 asked = view.attempt
                 _ask(admin, view)
-            time.sleep(_ASK_EVERY_S)
+            time.sleep(ASK_EVERY_S)
     finally:
         admin.tell("DELETE", "/comparing")
 
@@ -162,7 +158,7 @@ def _ask(admin: ApiClient, view: ComparingView) -> None:
     print(f"\n  {view.code}\n\n{view.relay} wants to join. Does its screen show this code?")
     # The dialog is open while somebody looks at it: also while they read.
     said = Spoken("[y/n] ")
-    while (answer := said.within(_LOOK_S)) is None:
+    while (answer := said.within(LOOK_S)) is None:
         admin.get("/comparing", ComparingView)
     same = answer.strip().casefold() in ("y", "yes", "j", "ja")
     path = "/comparing/same" if same else "/comparing/different"
@@ -198,7 +194,7 @@ def _wait(admin: ApiClient, code: PairingView) -> int:
             return FINE
         if state.state == "over":
             raise HubRefused("The code has expired without a relay; run `forwarder pair` again.")
-        time.sleep(_ASK_EVERY_S)
+        time.sleep(ASK_EVERY_S)
 
 
 COMMANDS = {

@@ -18,14 +18,10 @@ from forwarder.commands.base import (
     counted,
     table,
 )
+from forwarder.commands.bounds import LISTEN_S, UNKNOWN_SHOWN
 from forwarder.definitions.skeleton import BLANK, protocol_name
 from forwarder.errors import ConfigError
 from relay.command_line import Subcommand
-
-# Long enough for every toy that advertises, and for a scanner that listens part of the time.
-LISTEN_S = 5.0
-# Of what no definition fits, so many; a house has dozens of televisions and lamps.
-UNKNOWN_SHOWN = 20
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from forwarder.access.admission import (
 )
 from forwarder.access.tls import Certificate, own_certificate, users_certificate
 from forwarder.access.tokens import TokenGrant
-from forwarder.clients.silence import GONE_S
+from forwarder.clients.bounds import GONE_S
 from forwarder.composition.link_visitors import LinkVisitors
 from forwarder.config import Config, TlsSection
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES, Purpose

@@ -20,7 +20,7 @@ from forwarder.hub.store import Store
 from forwarder.sources.upstream.source import UpstreamSource
 from forwarder.sources.virtual.source import GroupRule, StandInRule, VirtualSource
 from forwarder.sources.virtual.stand_in import Role
-from forwarder.sources.websocket_devices import source as websocket_devices
+from forwarder.sources.websocket_devices.bounds import HEARTBEAT_S, MAX_FRAME_BYTES
 from forwarder.sources.websocket_devices.source import DeviceGate, WebsocketDeviceSource
 from relay.embedded import RelayError, embedded_agents
 
@@ -80,8 +80,8 @@ def device_server(
         hosts=wanted.hosts,
         gatekeeper=DeviceGate(),
         option="websocket_devices.port",
-        heartbeat_s=websocket_devices.HEARTBEAT_S,
-        max_frame_bytes=websocket_devices.MAX_FRAME_BYTES,
+        heartbeat_s=HEARTBEAT_S,
+        max_frame_bytes=MAX_FRAME_BYTES,
         purpose=Purpose.DEVICES,
         doors=doors,
     )

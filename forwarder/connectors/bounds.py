@@ -214,3 +214,88 @@ SERVER_MESSAGES_S: Final = 1000.0
 SERVER_BURST: Final = 2000.0
 # One frame of theirs: the lists of four hundred devices. Opening it is one step.
 SERVER_FRAME_BYTES: Final = 384 << 10
+
+
+# --- descriptors ---------------------------------------------------------------------------------
+
+# For everything that is no place: 30 of an idle hub, radios and D-Bus, what it dials by itself, a
+# connection that was just accepted, files that are being written.
+RESERVED: Final = 128
+# A burst of connections must not overflow the queue: the next try of a client comes after 1 s.
+BACKLOG: Final = 1024
+
+
+# --- direct --------------------------------------------------------------------------------------
+
+# From the first packet to the first word: as long as a meeting point's visitor has for its socket.
+DIRECT_JOIN_S = 4.0
+
+
+# --- host addresses ------------------------------------------------------------------------------
+
+# Of each kind; a relay keeps eight of all.
+HOST_ADDRESSES_MOST = 8
+
+
+# --- in process ----------------------------------------------------------------------------------
+
+# Calls of `open` that the handlers have not taken up yet; only a program that opens channels
+# without waiting for anything gets there.
+MAX_WAITING = 64
+
+
+# --- listener ------------------------------------------------------------------------------------
+
+# Request line and header fields: a token and what browsers send fit four times.
+MAX_LINE_BYTES = 8190
+# The end of a listener, of the two seconds that a hub's end may take: the devices were stopped
+# before. Peers get so long to answer a goodbye; then their connections are closed as they are.
+GOODBYE_S = 0.15
+HANDLERS_S = 0.1
+
+
+# --- mdns ----------------------------------------------------------------------------------------
+
+# How often this machine's addresses are looked at.
+AGAIN_S = 10.0
+
+
+# --- meeting -------------------------------------------------------------------------------------
+
+# Pings of a registration: a meeting point that is frozen is noticed after 7.5 s, half of that for
+# the answer. Nothing else ever goes over it.
+PING_S = 5.0
+# The proof: as at the meeting point.
+MEETING_PROOF_S = 5.0
+# From a visitor to its socket: the visitor waits for four seconds in all.
+MEETING_JOIN_S = 4.0
+# Changes of what this hub answers to that wait for the meeting point: it takes none, and is left.
+WISHES = 1024
+
+
+# --- meeting ids ---------------------------------------------------------------------------------
+
+# As many as a meeting point takes of one hub (`derived_each` in forwarder/meet/bounds.py).
+MEETING_IDS_MOST = 64
+
+
+# --- websocket client ----------------------------------------------------------------------------
+
+# A channel that lasted so long was no failure, however it ended.
+STABLE_S = 10.0
+# A program of this machine: it is not asked by many, and who starts it again sits in front of it.
+NEAR_LIMIT_S = 3.0
+
+
+# --- websocket server ----------------------------------------------------------------------------
+
+# Pages that are refused try again every second or so; the log says it once in a while.
+SAY_AGAIN_S = 60.0
+MAX_SAID = 64
+MAX_SAID_CHARS = 240
+
+
+# --- whereabouts ---------------------------------------------------------------------------------
+
+# How often this machine's addresses are looked at: sooner than relays give a toy up.
+LOOK_S = 10.0

@@ -12,8 +12,10 @@ from typing import Final, TypeVar
 
 from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.connectors.bounds import (
+    BACKLOG,
     KNOCKING,
     OWN_PLACES,
+    RESERVED,
     SETTLED,
     SETTLED_HERE,
     STRANGERS,
@@ -31,9 +33,6 @@ if sys.platform != "win32":
 
 log = logging.getLogger(__name__)
 
-# For everything that is no place: 30 of an idle hub, radios and D-Bus, what it dials by itself, a
-# connection that was just accepted, files that are being written.
-RESERVED: Final = 128
 # The places of every table that take one: direct paths share one socket.
 _TABLES: Final = [
     *(bound.most for bound in KNOCKING.values()),
@@ -54,8 +53,6 @@ _TABLES: Final = [
 # All places together, when every table is full.
 PLACES: Final = sum(_TABLES)
 
-# A burst of connections must not overflow the queue: the next try of a client comes after 1 s.
-_BACKLOG: Final = 1024
 
 Key = TypeVar("Key")
 
@@ -155,7 +152,7 @@ def _bound(host: str, port: int) -> socket.socket:
         sock.setblocking(False)
         sock.bind((host, port))
         # Two sockets may be bound, but not listen: only now is it certain that the port is ours.
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise

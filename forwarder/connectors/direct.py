@@ -21,7 +21,7 @@ from typing import Protocol
 from forwarder.clients.budget import Budget
 from forwarder.config import Link
 from forwarder.connectors.base import LinkPath, PathKind, serve
-from forwarder.connectors.bounds import MEETING_BURST, MEETING_VISITS_S, Purpose
+from forwarder.connectors.bounds import DIRECT_JOIN_S, MEETING_BURST, MEETING_VISITS_S, Purpose
 from forwarder.connectors.doors import Doors, Place
 from forwarder.connectors.meeting_ids import OnMeetingVisit
 from forwarder.connectors.websocket_client import Backoff
@@ -39,8 +39,6 @@ log = logging.getLogger(__name__)
 
 # A port that another program has, or a network that is not up yet.
 AGAIN = Backoff(0.5, 10.0)
-# From the first packet to the first word: as long as a meeting point's visitor has for its socket.
-JOIN_S = 4.0
 
 
 # As a relay in the configuration: those that iroh's makers run.
@@ -182,7 +180,7 @@ class DirectPaths:
 
     async def _receive(self, visitor: DirectVisit, place: Place, handler: OnMeetingVisit) -> None:
         try:
-            async with asyncio.timeout(JOIN_S):
+            async with asyncio.timeout(DIRECT_JOIN_S):
                 channel = await visitor.join()
         except (LinkError, TimeoutError) as error:
             log.debug("somebody dialed by %s, and did not come: %s", visitor.address, error)

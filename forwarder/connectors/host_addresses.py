@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import ifaddr
 
+from forwarder.connectors.bounds import HOST_ADDRESSES_MOST
 from relay.link.messages import Places
 
 HostAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -95,10 +96,6 @@ def places(found: Sequence[HostAddress], names: Sequence[str], *, lan: bool) -> 
     return tuple(dict.fromkeys((*private, *local, *public))) or ("127.0.0.1",)
 
 
-# Of each kind; a relay keeps eight of all.
-_MOST = 8
-
-
 def whereabouts(
     hosts: Sequence[str],
     port: int,
@@ -108,8 +105,8 @@ def whereabouts(
 ) -> Places:
     """What relays are told: URLs at `hosts` (none: as they were), at meeting points and by direct
     paths."""
-    shown = [f"[{host}]" if ":" in host else host for host in hosts[:_MOST]]
+    shown = [f"[{host}]" if ":" in host else host for host in hosts[:HOST_ADDRESSES_MOST]]
     own = [f"ws://{host}:{port}/link" for host in shown]
     if https_port is not None:
         own += [f"wss://{host}:{https_port}/link" for host in shown]
-    return Places(tuple(own), tuple(meetings[:_MOST]), tuple(direct))
+    return Places(tuple(own), tuple(meetings[:HOST_ADDRESSES_MOST]), tuple(direct))

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from forwarder.connectors.base import Handler, serve
+from forwarder.connectors.bounds import MAX_WAITING
 from relay.link.channel import Channel, channel_pair
 from relay.link.close_codes import GOING_AWAY
 from relay.link.errors import ChannelClosed
-
-# Calls of `open` that the handlers have not taken up yet; only a program that opens channels
-# without waiting for anything gets there.
-MAX_WAITING = 64
 
 
 class InProcess:

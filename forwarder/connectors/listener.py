@@ -24,6 +24,9 @@ from forwarder.clients.slices import DearReads, SlicedProtocol
 from forwarder.clients.turns import ReadTurn, TurnQueue
 from forwarder.connectors.bounds import (
     ACCEPT_AGAIN_S,
+    GOODBYE_S,
+    HANDLERS_S,
+    MAX_LINE_BYTES,
     REQUEST_MESSAGES,
     REQUEST_S,
     REQUESTS_APART_S,
@@ -41,13 +44,6 @@ RequestFactory = Callable[..., web.BaseRequest]
 
 LOOPBACK = ("127.0.0.1", "::1")
 EVERYWHERE = ("0.0.0.0", "::")
-
-# Request line and header fields: a token and what browsers send fit four times.
-_MAX_LINE_BYTES = 8190
-# The end of a listener, of the two seconds that a hub's end may take: the devices were stopped
-# before. Peers get so long to answer a goodbye; then their connections are closed as they are.
-_GOODBYE_S = 0.15
-_HANDLERS_S = 0.1
 
 
 class _Quiet(logging.Filter):
@@ -212,9 +208,9 @@ class Listener:
             logger=http_log,
             # aiohttp drops a connection without a complete request after this.
             keepalive_timeout=self._request_s,
-            shutdown_timeout=_HANDLERS_S,
-            max_line_size=_MAX_LINE_BYTES,
-            max_field_size=_MAX_LINE_BYTES,
+            shutdown_timeout=HANDLERS_S,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
             # A body is what was sent: half a megabyte of gzip can stand for 500 of zeros.
             auto_decompress=False,
             # And what nobody wants to read is not read: the connection ends instead.
@@ -270,11 +266,11 @@ class Listener:
         for arrival in tuple(self.arriving):
             arrival.end()
         if opening:
-            await asyncio.wait(opening, timeout=_HANDLERS_S)
+            await asyncio.wait(opening, timeout=HANDLERS_S)
 
     async def _close_channels(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_GOODBYE_S), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(GOODBYE_S), asyncio.TaskGroup() as group:
                 for channel in list(self._app.get(OPEN, {}).values()):
                     group.create_task(channel.close(GOING_AWAY, "the server is shutting down"))
 

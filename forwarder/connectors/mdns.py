@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from forwarder.connectors.bounds import AGAIN_S
 from forwarder.connectors.host_addresses import HostAddress, addresses, host_names
 from relay.link.names import neutralise
 from relay.link.security.beacon import KIND, beacon
@@ -29,8 +30,6 @@ log = logging.getLogger(__name__)
 BUTTPLUG = "_intiface_engine._tcp.local."
 # The port for relays: one that is paired finds its hub again by this when addresses have changed.
 RELAYS = KIND
-# How often this machine's addresses are looked at.
-AGAIN_S = 10.0
 # RFC 6763, 7.2: an instance name is one label of at most 63 bytes.
 _MAX_LABEL_BYTES = 63
 

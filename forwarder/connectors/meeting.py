@@ -23,10 +23,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from forwarder.connectors.base import serve
-from forwarder.connectors.bounds import Purpose
+from forwarder.connectors.bounds import (
+    MEETING_JOIN_S,
+    MEETING_PROOF_S,
+    PING_S,
+    STABLE_S,
+    WISHES,
+    Purpose,
+)
 from forwarder.connectors.doors import Doors, Place
 from forwarder.connectors.meeting_ids import MeetingCalls, MeetingIds, OnMeetingVisit
-from forwarder.connectors.websocket_client import STABLE_S, Backoff, TlsTrust
+from forwarder.connectors.websocket_client import Backoff, TlsTrust
 from forwarder.errors import ConfigError
 from relay.link.bounds import HEARTBEAT_S, REGISTRATION_FRAME_BYTES
 from relay.link.channel import Channel
@@ -53,20 +60,10 @@ from relay.link.websocket import WebSocketChannel, dial
 
 log = logging.getLogger(__name__)
 
-# Pings of a registration: a meeting point that is frozen is noticed after 7.5 s, half of that for
-# the answer. Nothing else ever goes over it.
-PING_S = 5.0
-# The proof: as at the meeting point.
-PROOF_S = 5.0
-# From a visitor to its socket: the visitor waits for four seconds in all.
-JOIN_S = 4.0
 # A meeting point that comes back is asked by all its hubs: spread over this.
 AGAIN = Backoff(0.5, 10.0)
 # NOISE's largest message, as at /link.
 LINK_FRAME_BYTES = 65_535
-
-# Changes of what this hub answers to that wait for the meeting point: it takes none, and is left.
-WISHES = 1024
 
 
 class MeetingPoint:
@@ -146,7 +143,7 @@ class MeetingPoint:
         )
         try:
             registering = Registering(self._key, self.origin)
-            async with asyncio.timeout(PROOF_S):
+            async with asyncio.timeout(MEETING_PROOF_S):
                 await channel.send(registering.start())
                 await channel.send(registering.receive(await channel.receive()))
                 first = registering.news(await channel.receive())
@@ -245,7 +242,7 @@ class MeetingPoint:
                 tls=self._tls,
                 heartbeat_s=HEARTBEAT_S,
                 max_frame_bytes=self._frame_bytes,
-                open_s=JOIN_S,
+                open_s=MEETING_JOIN_S,
             )
         except LinkError as error:
             log.debug("%s: a visitor could not be joined: %s", self.origin, error)

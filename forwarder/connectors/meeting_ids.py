@@ -15,6 +15,7 @@ from forwarder.connectors.bounds import (
     MEETING_BURST,
     MEETING_BURST_DERIVED,
     MEETING_BURST_EACH,
+    MEETING_IDS_MOST,
     MEETING_NETWORKS,
     MEETING_VISITS_DERIVED_S,
     MEETING_VISITS_EACH_S,
@@ -29,8 +30,6 @@ from relay.link.security.meeting import Answer, Ended, HubWish, derived_id
 # if there is no room for them.
 SettleVisit = Callable[[Hashable | None], bool]
 OnMeetingVisit = Callable[[Channel, SettleVisit], Awaitable[None]]
-# As many as a meeting point takes of one hub (`derived_each` in forwarder/meet/bounds.py).
-MOST = 64
 
 
 class MeetingCalls:
@@ -53,7 +52,7 @@ class MeetingCalls:
         return True
 
     def _of_id(self, id: str, now: float) -> Budget:
-        if len(self._by_id) > 2 * MOST:
+        if len(self._by_id) > 2 * MEETING_IDS_MOST:
             self._by_id.clear()  # of those that have ended; nobody adds and ends as fast as that
         budget = self._by_id.get(id)
         if budget is None:
@@ -86,10 +85,13 @@ class MeetingIds:
     def add(self, seed: bytes, serve: OnMeetingVisit) -> str:
         """Answer to one id more, at once and wherever the hub registers: `serve` is run for each
         visitor who comes by it. `seed`: SEED_BYTES random bytes, to be kept with what the id is
-        for. Returns the id, for `visit_url`. Raises ConfigError beyond MOST. Idempotent."""
+        for. Returns the id, for `visit_url`. Raises ConfigError beyond MEETING_IDS_MOST.
+        Idempotent."""
         id = derived_id(self._key, seed)
-        if id not in self._seeds and len(self._seeds) >= MOST:
-            raise ConfigError(f"{MOST} shares is all that can be had at a time: end one first.")
+        if id not in self._seeds and len(self._seeds) >= MEETING_IDS_MOST:
+            raise ConfigError(
+                f"{MEETING_IDS_MOST} shares is all that can be had at a time: end one first."
+            )
         self._seeds[id] = seed
         self._handlers[id] = serve
         self._tell(Answer(seed))

@@ -14,6 +14,7 @@ import aiohttp
 
 from forwarder.access.admission import is_loopback_name
 from forwarder.connectors.base import Handler, serve
+from forwarder.connectors.bounds import NEAR_LIMIT_S, STABLE_S
 from forwarder.errors import ConfigError
 from relay.link.bounds import CHANNEL_FRAME_BYTES, HEARTBEAT_S, OPEN_S
 from relay.link.channel import Channel
@@ -26,9 +27,6 @@ log = logging.getLogger(__name__)
 
 TlsTrust = ssl.SSLContext | aiohttp.Fingerprint | bool
 DialOnce = Callable[[], Awaitable[Channel]]
-
-# A channel that lasted so long was no failure, however it ended.
-STABLE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +44,6 @@ class Backoff:
         """Seconds to wait after so many failures in a row."""
         # 2 ** 16 × first_s is beyond any limit; more would only be a large number.
         return self.random() * min(self.limit_s, self.first_s * 2.0 ** min(failures, 16))
-
-
-# A program of this machine: it is not asked by many, and who starts it again sits in front of it.
-NEAR_LIMIT_S = 3.0
 
 
 def patience(url: str) -> Backoff:

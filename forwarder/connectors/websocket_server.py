@@ -21,7 +21,14 @@ from forwarder.access.admission import (
 from forwarder.access.credentials import given
 from forwarder.access.cross_origin import preflight_headers
 from forwarder.connectors.base import Handler, serve
-from forwarder.connectors.bounds import REQUEST_S, TLS_S, Purpose
+from forwarder.connectors.bounds import (
+    MAX_SAID,
+    MAX_SAID_CHARS,
+    REQUEST_S,
+    SAY_AGAIN_S,
+    TLS_S,
+    Purpose,
+)
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.listener import LOOPBACK, OPEN, Listener, place_of
 from relay.link.bounds import CHANNEL_FRAME_BYTES, CLOSE_S, HEARTBEAT_S, SEND_S
@@ -34,10 +41,6 @@ log = logging.getLogger(__name__)
 OnVisit = Callable[[Channel, Admitted], Awaitable[None]]
 
 ANY_PATH = "/{path:.*}"
-# Pages that are refused try again every second or so; the log says it once in a while.
-_SAY_AGAIN_S = 60.0
-_MAX_SAID = 64
-_MAX_SAID_CHARS = 240
 # What a proxy adds when it passes on somebody's request.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
@@ -194,13 +197,13 @@ class _Route:
     def _say(self, visitor: HttpVisitor, refused: AdmissionRefused) -> None:
         """Log the refusal, unless the log has it from a moment ago."""
         now = asyncio.get_running_loop().time()
-        text = neutralise(f"{visitor.address}: {refused.text}", _MAX_SAID_CHARS)
-        if now - self._said.get(text, now - _SAY_AGAIN_S) < _SAY_AGAIN_S:
+        text = neutralise(f"{visitor.address}: {refused.text}", MAX_SAID_CHARS)
+        if now - self._said.get(text, now - SAY_AGAIN_S) < SAY_AGAIN_S:
             log.debug("refused a connection from %s", text)
             return
         self._said[text] = now
         self._said.move_to_end(text)
-        while len(self._said) > _MAX_SAID:
+        while len(self._said) > MAX_SAID:
             self._said.popitem(last=False)
         hint = ""
         if visitor.origin is not None and visitor.loopback:

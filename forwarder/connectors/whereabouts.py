@@ -7,12 +7,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from forwarder.connectors.bounds import LOOK_S
 from relay.link.messages import Places
 
 log = logging.getLogger(__name__)
-
-# How often this machine's addresses are looked at: sooner than relays give a toy up.
-LOOK_S = 10.0
 
 
 class KeepsPlaces(Protocol):

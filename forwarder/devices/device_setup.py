@@ -10,6 +10,7 @@ from forwarder.definitions.catalogue import Candidate
 from forwarder.definitions.limits import build_features
 from forwarder.definitions.model import Definition, UserDevice
 from forwarder.definitions.user_files.user import UserConfig
+from forwarder.devices.bounds import HANDSHAKE_S, IDENTIFY_S
 from forwarder.devices.driver import Fate
 from forwarder.devices.handshake_runner import Notifications, StepRunner
 from forwarder.devices.hardware import Hardware
@@ -21,10 +22,6 @@ from forwarder.protocols.base import DeviceProtocol, EndpointWrite, ProtocolErro
 from relay.link.messages import Advertisement, Ceiling, ErrorCode
 
 log = logging.getLogger(__name__)
-
-# Lovense asks up to six times half a second apart; Lelo waits for a person to press a button.
-IDENTIFY_S = 10.0
-HANDSHAKE_S = 40.0
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
+from forwarder.devices.bounds import KEPT_NOTIFICATIONS
 from forwarder.devices.driver import Outcome
 from forwarder.devices.hardware import Hardware
 from forwarder.errors import HardwareError
@@ -31,8 +32,6 @@ from forwarder.protocols.connecting import FAULTS
 
 log = logging.getLogger(__name__)
 
-# Notifications kept for a step that has not asked yet; a device that says more loses the oldest.
-_KEPT_NOTIFICATIONS = 32
 
 # Who holds what steps began: for as long as the device is there, or until they end it.
 _THE_DEVICE: Final = "the device"
@@ -93,7 +92,7 @@ class _Inbox:
         self._arrived = asyncio.Event()
 
     def queue(self, endpoint: str) -> deque[bytes]:
-        return self._queues.setdefault(endpoint, deque(maxlen=_KEPT_NOTIFICATIONS))
+        return self._queues.setdefault(endpoint, deque(maxlen=KEPT_NOTIFICATIONS))
 
     def put(self, endpoint: str, data: bytes) -> None:
         self.queue(endpoint).append(data)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.devices.bounds import MOVE_MOST_MS, READ_S, READ_TURN_S
 from forwarder.devices.driver import Fate, OnReading, Outcome, settled
 from forwarder.devices.handshake_runner import Notifications, StepRunner
 from forwarder.devices.hardware import Hardware
@@ -18,14 +19,6 @@ from forwarder.protocols.connecting import FAULTS
 from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
-
-# A toy that answers at all answers within a second; buttplug clients give up after 30 s.
-READ_S = 5.0
-# So long a query waits for those before it, which may be those of other clients.
-READ_TURN_S = 10.0
-
-# The longest time that the link can say. A relay lets go of what moves for more than a second.
-MOVE_MOST_MS = 3_600_000
 
 
 class PacketDriver:

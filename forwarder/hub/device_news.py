@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
-# A box of toys that comes to life is a few lists, not one for each toy; nobody sees the difference.
-EVERY_S: Final = 0.1
-# What all lists together may be: with two hundred clients and five thousand devices one list to all
-# is 250 MB. Above it they come less often, but people see what comes and goes.
-LISTED_BYTES_S: Final = 64e6
-SELDOM_S: Final = 2.0
-# Told in one pass of the loop: making so many bytes leave takes 1 ms.
-AT_ONCE_BYTES: Final = 1 << 20
+from forwarder.hub.bounds import AT_ONCE_BYTES, EVERY_S, LISTED_BYTES_S, SELDOM_S
 
 
 class DeviceNews:

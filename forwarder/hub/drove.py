@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from forwarder.errors import HardwareError
+from forwarder.hub.bounds import DROVE_MOST
 from forwarder.hub.client import HubClient
 from forwarder.hub.device import Device
 from relay.link.messages import ErrorCode
-
-# Toys remembered, the one that left longest ago is forgotten.
-MOST = 256
 
 
 class Drove:
@@ -25,7 +23,7 @@ class Drove:
         address = device.identity.address
         _, known = self._by.pop(address, ("", set()))
         if known.union(clients):
-            if len(self._by) >= MOST:
+            if len(self._by) >= DROVE_MOST:
                 del self._by[next(iter(self._by))]
             self._by[address] = device.shown_name, known.union(clients)
 

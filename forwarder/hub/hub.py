@@ -31,13 +31,14 @@ from forwarder.clients.list_limits import ListLimits
 from forwarder.clients.turns import TurnQueue
 from forwarder.devices.driver import Outcome
 from forwarder.errors import DeviceError, HardwareError, HeldByPerson, UnknownDevice
+from forwarder.hub.bounds import MAX_HUBS
 from forwarder.hub.client import ClientGrant as ClientGrant
 from forwarder.hub.client import HubClient as HubClient
 from forwarder.hub.device import Device
 from forwarder.hub.device_news import DeviceNews
 from forwarder.hub.drove import Drove
 from forwarder.hub.grants import check, reduced
-from forwarder.hub.loop_guard import MAX_HUBS, new_hub_id
+from forwarder.hub.loop_guard import new_hub_id
 from forwarder.hub.owners import Owners
 from forwarder.hub.scanning import Scanning
 from forwarder.hub.store import Store
@@ -70,8 +71,7 @@ class Hub:
         # By device: the stop that a value of 0 became while everything is held.
         self._rests: dict[int, Outcome] = {}
         self._closed = False
-        # As programs of this machine see them: all alike.
-        self._table = ShownDevices(lambda: self.devices, self._info)
+        self._table = ShownDevices(lambda: self.devices, self._info)  # as programs here see it
         self.news = DeviceNews(lambda: self._table.listed_bytes)
 
     # --- for sources ----------------------------------------------------------------------------

@@ -13,8 +13,6 @@ from functools import lru_cache
 from typing import Final
 
 _MARK: Final = re.compile(r" #bpf-([0-9a-f]{16})$")
-# A device that came through so many hubs came round in a circle that somebody hides from us.
-MAX_HUBS: Final = 8
 # Asked for each command; more names than a hub has places for clients.
 _NAMES: Final = 256
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from forwarder.hub.bounds import HUB_SCAN_S
 from forwarder.hub.client import HubClient
 from forwarder.sources.base import Source
-
-# How long a hub that is a client may scan without asking again: hubs that are each other's source
-# would keep each other scanning for ever.
-HUB_SCAN_S = 60.0
 
 
 class Scanning:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from forwarder.errors import ConfigError
+from forwarder.hub.bounds import BEHIND_S, STORE_MOST, UNUSED_EACH
 from forwarder.hub.device import Identity
 from forwarder.hub.kept import KeptConnection
 from relay.link.files.keys import PrivateFileError
@@ -24,10 +25,6 @@ from relay.link.files.statefile import read_memory, write_state
 
 log = logging.getLogger(__name__)
 
-# Of one source, devices that were never driven; and in all. A collection has a hundredth of that,
-# a hall with a thousand relays a third.
-UNUSED_EACH = 128
-MOST = 16_384
 # The index is a u32 on the wire.
 _MAX_INDEX = 0xFFFFFFFF
 _FORMAT = 1
@@ -35,9 +32,6 @@ _WITHOUT = (
     "devices get their indexes anew, and apps may know them by others; tokens that name devices by"
     " index have to be looked through"
 )
-# Changes that come within this time are one write. What a power cut takes of it is an index that
-# was given half a second ago.
-BEHIND_S = 0.5
 
 
 class KnownDevice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -117,7 +111,7 @@ class Store:
         for known in self.known:
             self._put(replace(known, here=False))
         self._changed.clear()
-        for _ in range(len(self._known) - MOST):
+        for _ in range(len(self._known) - STORE_MOST):
             self._forget_one(None)
 
     @property
@@ -150,7 +144,7 @@ class Store:
             return known.index
         if self._idle[source] >= UNUSED_EACH:
             self._forget_one(source)
-        elif len(self._known) >= MOST:
+        elif len(self._known) >= STORE_MOST:
             self._forget_one(None)
         wished = wish is not None and 0 <= wish <= _MAX_INDEX and wish not in self._taken
         index = wish if wish is not None and wished else self._free()

@@ -23,8 +23,10 @@ from typing import Final
 import msgspec
 
 from forwarder.access.share_link import ShareLink, ShareLinkError
-from forwarder.connectors.websocket_client import STABLE_S, Backoff
+from forwarder.connectors.bounds import STABLE_S
+from forwarder.connectors.websocket_client import Backoff
 from forwarder.errors import ConfigError
+from forwarder.shares.bounds import ACCEPT_S, ACCEPTED_MOST, NAME_CHARS, OVER_S
 from forwarder.shares.dialer import SharedChannel, join
 from forwarder.sources.upstream.source import UpstreamSource
 from relay.link.errors import LinkError, LinkRefused, LinkViolation
@@ -36,16 +38,10 @@ from relay.link.tasks.cancellation import apart
 
 log = logging.getLogger(__name__)
 
-MOST: Final = 16
-# A person waits for it: all places, and the sharer's first word.
-ACCEPT_S: Final = 12.0
 # Pauses between attempts, as a relay's.
 AGAIN: Final = Backoff(0.5, 10.0)
-# A share that is over may be lengthened under the same link.
-OVER_S: Final = 600.0
 _FORMAT: Final = 1
 _REMEDY: Final = "delete it and accept the shares again"
-_NAME_CHARS: Final = 64
 
 
 class AcceptedShare(msgspec.Struct, frozen=True):
@@ -221,7 +217,7 @@ class AcceptedShares:
             return KeyPair(begun.key)
         key = KeyPair.generate()
         was = self._begun
-        self._begun = (*was, _Begun(link.psk, key.private_bytes()))[-MOST:]
+        self._begun = (*was, _Begun(link.psk, key.private_bytes()))[-ACCEPTED_MOST:]
         try:
             self._save([visit.entry for visit in self])
         except ConfigError:
@@ -247,7 +243,7 @@ class AcceptedShares:
             await channel.close()
         if channel.share is None:
             raise LinkViolation("the other hub did not say what it shares")
-        return channel.hub_key, neutralise(channel.share.owner, _NAME_CHARS) or "a share"
+        return channel.hub_key, neutralise(channel.share.owner, NAME_CHARS) or "a share"
 
     def _check(self, link: ShareLink, name: str | None) -> None:
         for visit in self:
@@ -255,14 +251,16 @@ class AcceptedShares:
                 raise ConfigError(f"This share is here already, as {quoted(visit.entry.name)}.")
         if name in self._visits:
             raise ConfigError(f"There is a share called {quoted(name)} already: give another name.")
-        if len(self._visits) >= MOST:
-            raise ConfigError(f"A hub accepts {MOST} shares at most: end one first.")
+        if len(self._visits) >= ACCEPTED_MOST:
+            raise ConfigError(f"A hub accepts {ACCEPTED_MOST} shares at most: end one first.")
 
     def _free(self, owner: str) -> str:
         if owner not in self._visits:
             return owner
         return next(
-            name for n in range(2, MOST + 3) if (name := f"{owner} {n}") not in self._visits
+            name
+            for n in range(2, ACCEPTED_MOST + 3)
+            if (name := f"{owner} {n}") not in self._visits
         )
 
     def end(self, name: str) -> bool:

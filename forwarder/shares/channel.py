@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+from typing import Protocol
 
+from forwarder.shares.bounds import WORDS_S
 from forwarder.shares.words import GuestLeaseWord, GuestRest, Said, Told, Unpacker, packed
 from relay.link.channel import Channel, Frame
 from relay.link.close_codes import NORMAL_CLOSURE
 from relay.link.errors import LinkViolation
-
-# A page says three words a second; more than this is no page.
-_WORDS_S: Final = 50
 
 
 class GuestListener(Protocol):
@@ -92,5 +90,5 @@ class GuestChannel:
         second = int(asyncio.get_running_loop().time())
         self._words = self._words + 1 if second == self._second else 1
         self._second = second
-        if self._words > _WORDS_S:
+        if self._words > WORDS_S:
             raise LinkViolation("a guest says too many words")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from forwarder.access.share_link import ShareLink
-from forwarder.shares.lease import RENEW_S
+from forwarder.shares.bounds import RENEW_S
 from forwarder.shares.words import (
     GuestLeaseWord,
     GuestRest,

@@ -6,18 +6,8 @@ the lease; and one that was on its way for long renews nothing, for what stands 
 
 from __future__ import annotations
 
-from typing import Final
-
+from forwarder.shares.bounds import HOPELESS_S, LEASE_S
 from relay.link.lease_clock import LeaseClock
-
-# Off within a second includes the way to the toy.
-LEASE_S: Final = 0.9
-# Three words may be lost or late before it ends.
-RENEW_S: Final = 0.3
-# Words that come late for so long will not come in time any more: the page's clock stood still (a
-# laptop slept), or the way has become slower. A new connection compares the clocks anew; this one
-# may not, for the first word of a burst would make all of it look fresh.
-_HOPELESS_S: Final = 2.0
 
 
 class GuestLease:
@@ -54,4 +44,4 @@ class GuestLease:
 
     def hopeless(self, now: float) -> bool:
         """Whether this connection has to be given up."""
-        return self._late_since is not None and now - self._late_since >= _HOPELESS_S
+        return self._late_since is not None and now - self._late_since >= HOPELESS_S

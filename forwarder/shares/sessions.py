@@ -19,8 +19,9 @@ from forwarder.clients.driver import ClientDriver, ClientOptions
 from forwarder.errors import DeviceError
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
+from forwarder.shares.bounds import BYE_S, LEASE_S, LOOK_S
 from forwarder.shares.channel import GuestChannel
-from forwarder.shares.lease import LEASE_S, GuestLease
+from forwarder.shares.lease import GuestLease
 from forwarder.shares.words import GuestLeaseWord, GuestRest, Said, ShareEnd, ShareNews, ShareWord
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, LinkViolation
@@ -28,10 +29,6 @@ from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
 
-# Quick enough to seem at once.
-LOOK_S: Final = 0.2
-# The last word has so long to leave.
-_BYE_S: Final = 1.0
 _ELSEWHERE: Final = "elsewhere"
 _ENDS: Final = {
     Standing.ENDED: "This share has ended.",
@@ -253,7 +250,7 @@ class _GuestSession:
 
     async def _goodbye(self) -> None:
         try:
-            async with asyncio.timeout(_BYE_S):
+            async with asyncio.timeout(BYE_S):
                 if self.end is not None:
                     await self.channel.say(self.end)
                 await self.channel.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from typing import Final
 
 from forwarder.access.grants import ShareGuest, TokenGrant
 from forwarder.access.shares import ShareBook
 from forwarder.errors import ConfigError
+from forwarder.shares.bounds import EVERY_S, WEARERS_MOST
 from forwarder.shares.sessions import GuestDriver, SharedSessions
 from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.relay import Relay
@@ -17,10 +17,6 @@ from forwarder.sources.relays.source import RelaySource
 from relay.link.messages import GuestAnswer, GuestHere, GuestList
 
 log = logging.getLogger(__name__)
-
-# Twice a second at most, says the link.
-EVERY_S: Final = 0.5
-_MOST: Final = 64
 
 
 class WearerGuests:
@@ -47,7 +43,7 @@ class WearerGuests:
             link = relay.link
             if link is None or link.ended is not None or "guests" not in relay.hello.capabilities:
                 continue
-            items = told[link] = tuple(self._items(relay))[:_MOST]
+            items = told[link] = tuple(self._items(relay))[:WEARERS_MOST]
             if self._told.get(link, ()) != items:
                 link.tell(GuestList(items))
         self._told = told

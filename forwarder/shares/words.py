@@ -11,13 +11,12 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from forwarder.shares.bounds import MAX_WHOLE_BYTES
 from relay.link.errors import LinkViolation
 from relay.link.messages import Name, Text
 from relay.link.security.transport import MAX_PLAINTEXT_BYTES
 
 ClockMillis = Annotated[float, Meta(ge=0, le=2**50)]
-# Longest frame that is put together again: a list of all devices that a hub can have.
-MAX_WHOLE_BYTES: Final = 1 << 20
 _MORE, _LAST = b"+", b"-"
 
 

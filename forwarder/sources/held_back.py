@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forwarder.sources.base import HeldBack
-
-# Remembered of one source; the one longest so is forgotten, and has to be scanned for. A household
-# has a dozen.
-MOST = 64
+from forwarder.sources.bounds import HELD_BACK_MOST
 
 
 class HeldBackToys:
@@ -24,7 +21,7 @@ class HeldBackToys:
         """It would be connected now. `name`: as far as it is known."""
         name = name or self._toys.get(address, "")
         self._toys.pop(address, None)
-        if len(self._toys) >= MOST:
+        if len(self._toys) >= HELD_BACK_MOST:
             del self._toys[next(iter(self._toys))]
         self._toys[address] = name
 

@@ -36,10 +36,8 @@ import msgspec
 from msgspec.structs import replace
 
 from forwarder.errors import ConfigError
+from forwarder.stop.bounds import MAX_MUTED
 from relay.link.names import neutralise, quoted
-
-# Names come from people; more than this is a script gone wrong, and each costs a line everywhere.
-MAX_MUTED: Final = 256
 
 
 class HoldMode(StrEnum):

@@ -11,16 +11,12 @@ from pathlib import Path
 import msgspec
 
 from forwarder.errors import ConfigError
+from forwarder.stop.bounds import AGAIN_S, SAVE_S
 from forwarder.stop.hold import Hold, HoldMode, HoldState
 from relay.link.files.keys import spoil, write_private
 from relay.link.files.statefile import NewerFormat, refuse_newer
 
 log = logging.getLogger(__name__)
-
-# A disk that has not taken some hundred bytes by then is said to have failed; writing goes on.
-SAVE_S = 1.0
-# A disk that was full may have room again, and nobody presses anything meanwhile.
-AGAIN_S = 10.0
 
 
 _FORMAT = 1

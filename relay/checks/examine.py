@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from relay.checks import machine
+from relay.checks.bounds import REACH_S
 from relay.checks.findings import Check, Finding, bad, good, note
 from relay.config import AgentConfig, FileConfig, agent_config
 from relay.errors import RelayError
@@ -25,9 +26,6 @@ from relay.link.websocket import DialFailed, dial
 from relay.radio.choice import RadioChoice
 from relay.wearer.control import ask
 from relay.wearer.state import WearerState
-
-# A hub that answers does so at once; a place that swallows packets is given up.
-_REACH_S = 8.0
 
 
 def doctor_checks(
@@ -97,7 +95,7 @@ async def _place(url: str) -> list[Finding]:
     direct = is_direct_url(url)
     where = "the end of its direct path" if direct else urlsplit(url).netloc
     try:
-        async with asyncio.timeout(_REACH_S):
+        async with asyncio.timeout(REACH_S):
             channel = await (dial_place(url) if direct else dial(url, tls=False))
     except TimeoutError:
         return [bad(f"{where} does not answer; does `forwarder run --lan` run there?")]
@@ -116,7 +114,7 @@ def _handshake(url: str | None, state: Path) -> Iterator[Finding]:
         return
 
     async def linked() -> None:
-        async with asyncio.timeout(_REACH_S):
+        async with asyncio.timeout(REACH_S):
             await (await wanted.connect()).close()
 
     try:

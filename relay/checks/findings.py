@@ -7,12 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from relay.checks.bounds import MOST_CHARS, PART_CHARS
 from relay.link.names import neutralise
-
-# Longer than any sentence of ours with two paths in it.
-_MOST_CHARS = 500
-# Shorter words are parts of others: they are looked for as words of their own.
-_PART_CHARS = 4
 
 
 class Mark(Enum):
@@ -57,7 +53,7 @@ def run_checks(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
         for finding in found:
             if finding.text not in said:
                 said.add(finding.text)
-                yield replace(finding, text=neutralise(finding.text, _MOST_CHARS), about=name)
+                yield replace(finding, text=neutralise(finding.text, MOST_CHARS), about=name)
 
 
 def lines(findings: Sequence[Finding]) -> Iterator[str]:
@@ -112,7 +108,7 @@ class Redactor:
 
 def _searched(secret: str) -> re.Pattern[str]:
     whole = re.escape(secret)
-    if len(secret) < _PART_CHARS:
+    if len(secret) < PART_CHARS:
         whole = rf"(?<!\w){whole}(?!\w)"
     return re.compile(whole, re.IGNORECASE)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from relay.checks.bounds import ASK_S, LAST_TIME, LOW_SPACE
 from relay.checks.findings import Finding, bad, good, note
 from relay.supervision.adapters import Adapter, NoBluez, adapters_of_bluez
 
@@ -22,17 +23,12 @@ BLUETOOTH = Path("/sys/class/bluetooth")
 RFKILL = Path("/sys/class/rfkill")
 BUS = Path("/run/dbus/system_bus_socket")
 _OTHERS = 0o077
-# Less than that (bytes), and files that grow soon cannot be written: a log, a trace.
-_LOW_SPACE = 16 << 20
 # This program is younger: a clock before that has not been set since the power came.
 _RELEASED = datetime(2026, 1, 1, tzinfo=UTC)
 # A folder that was copied from a machine in another zone, or by a clock that was corrected.
 _CLOCK_SLACK = timedelta(days=1)
-# The end of the year 9999, the last that Python has.
-_LAST_TIME = 253_402_300_799.0
 # BlueZ 5.55 (2020) is the oldest of the distributions that have Python 3.11 packages.
 _OLD_BLUEZ = (5, 50)
-_ASK_S = 3.0
 
 
 def state_folder(folder: Path, owner: str = "hub") -> Iterator[Finding]:
@@ -54,7 +50,7 @@ def state_folder(folder: Path, owner: str = "hub") -> Iterator[Finding]:
         )
     else:
         free = shutil.disk_usage(folder).free
-        if free < _LOW_SPACE:
+        if free < LOW_SPACE:
             yield bad(f"The disk of {folder} has {free >> 20} MiB left: make room.")
     if sys.platform == "win32":
         yield good(f"State is kept in {folder}.")
@@ -111,7 +107,7 @@ def _written(folder: Path | None) -> datetime:
         newest = max((path.lstat().st_mtime for path in files), default=0.0)
     except OSError:
         pass  # another check says that it cannot be read
-    return datetime.fromtimestamp(min(newest, _LAST_TIME), UTC)
+    return datetime.fromtimestamp(min(newest, LAST_TIME), UTC)
 
 
 def bluetooth(
@@ -190,7 +186,7 @@ def _blocked(switch: Path) -> Iterator[Finding]:
 def bluez(named: Sequence[str] = ()) -> Iterator[Finding]:
     """What BlueZ itself says of its adapters: its answer is that of `relay run`."""
     try:
-        adapters = asyncio.run(adapters_of_bluez(_ASK_S))
+        adapters = asyncio.run(adapters_of_bluez(ASK_S))
     except NoBluez as error:
         yield bad(str(error))
         return
@@ -221,7 +217,7 @@ def _bluez_version() -> Iterator[Finding]:
         return
     try:
         said = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=_ASK_S, check=False
+            [program, "--version"], capture_output=True, text=True, timeout=ASK_S, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return

@@ -9,23 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from relay.debts.bounds import (
+    DEBTS_LOOK_S,
+    DEBTS_MOST,
+    FULL_S,
+    LATER_EVERY_S,
+    LATER_LOOK_S,
+    LEFT_LOOK_S,
+    PAUSE_S,
+)
 from relay.debts.record import Record
 from relay.link.messages import Advertisement, Debt
-
-# For so long (s) a lost toy is looked for all the time: carried out of range, its battery changed.
-FULL_S = 120.0
-# One look of that time (s), and the pause to the next one: others want the radio as well.
-LOOK_S = 20.0
-PAUSE_S = 1.0
-# Later it is looked for so long (s) of each so many: a toy that is switched on is heard in a second
-# or two, and the radio is free for five sixths of the time.
-LATER_LOOK_S = 5.0
-LATER_EVERY_S = 30.0
-# What a killed relay may have left connected, but at rest: one look (s). The system that still
-# holds it says so at once; one that it does not hold owes nothing.
-LEFT_LOOK_S = 5.0
-# Debts at a time: a relay meets a dozen toys in its life, and one message names them all.
-MOST = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +49,7 @@ class Owed:
         """How long a look that begins now may take."""
         if not self.certain:
             return LEFT_LOOK_S
-        return LOOK_S if self._hot(now) else LATER_LOOK_S
+        return DEBTS_LOOK_S if self._hot(now) else LATER_LOOK_S
 
     def tried(self, now: float) -> None:
         """A look has ended in vain."""
@@ -91,7 +85,7 @@ class DebtTable:
         self, record: Record, now: float, *, lost_s: float = 0.0, certain: bool = True
     ) -> Owed | None:
         """`record.address` owes a stop since `lost_s` ago. None: there are far too many."""
-        if record.address not in self._owed and len(self._owed) >= MOST:
+        if record.address not in self._owed and len(self._owed) >= DEBTS_MOST:
             return None
         owed = self._owed[record.address] = Owed(record, now - lost_s, certain, now)
         if certain:

@@ -16,21 +16,13 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from relay.debts.bounds import KEEPER_LOOK_S, RECORD_S, REST_S
 from relay.debts.locks import Locks
 from relay.debts.record import Record, record_of
 from relay.debts.records import Records
 from relay.link.messages import Name
 from relay.radio.base import Connection
 from relay.supervision.holds import StopOrder
-
-# How often (s) records are compared with what they are about: running numbers go on with each
-# write, and a toy that ignores a number that it has had does so for the last one only.
-LOOK_S = 1.0
-# A value waits so long (s) at most for its record: a slow card takes some ten milliseconds, and one
-# that hangs must not keep a toy from being used.
-RECORD_S = 0.25
-# A peripheral has been at rest for so long (s) before its record says so. Patterns pulse.
-REST_S = 10.0
 
 
 class KeptPeripheral(Protocol):
@@ -108,7 +100,7 @@ class RecordKeeper:
     async def watch(self, peripherals: Iterable[KeptPeripheral]) -> None:
         """Until cancelled, bring the records of `peripherals` up to date now and then."""
         while self.records.kept:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(KEEPER_LOOK_S)
             now = asyncio.get_running_loop().time()
             for peripheral in peripherals:
                 self._look(peripheral, now)

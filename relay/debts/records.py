@@ -15,18 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from relay.debts.bounds import FLUSH_S, MOST_FILES, RECORDS_WRITE_S
 from relay.debts.record import Record
 from relay.link.files.keys import PrivateFileError, read_private, write_private
 
 log = logging.getLogger(__name__)
 
-# A connection waits so long (s) at most for its record to be written: a disk that hangs must not
-# keep a toy from its stop.
-WRITE_S = 1.0
-# The end of the program waits so long (s) for a write that is under way.
-FLUSH_S = 0.3
-# Files of a folder that are read: a relay holds 16 peripherals at most, and owes 64.
-MOST_FILES = 256
 _SUFFIX = ".json"
 
 
@@ -87,7 +81,7 @@ class Records:
             self._pending[address] = None
             self._wake()
 
-    async def written(self, limit_s: float = WRITE_S) -> None:
+    async def written(self, limit_s: float = RECORDS_WRITE_S) -> None:
         """Wait until everything is written, for `limit_s` at most."""
         if self._folder is None:
             return

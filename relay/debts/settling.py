@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+from relay.debts.bounds import (
+    PAUSE_MOST_S,
+    RETRY_FIRST_S,
+    RETRY_MOST_S,
+    SECOND_ROUND_S,
+    SETTLING_WRITE_S,
+    TRY_S,
+)
 from relay.debts.record import Record, RecordedWrite, handles
 from relay.link.messages import ErrorCode
 from relay.radio.base import Connection, RadioError
-
-# One write has this long (s), and all tries of one packet together: as long as an emergency stop.
-# A slow radio gets it for each packet anew.
-WRITE_S = 1.0
-TRY_S = 3.0
-# First pause (s) between two tries, doubled up to the second: as the gate's.
-RETRY_FIRST_S = 0.05
-RETRY_MOST_S = 0.5
-# The least pause (s) before a packet that nobody acknowledges is written again.
-SECOND_ROUND_S = 0.02
-# The longest pause (s) that one packet may ask for: a record is a file, and files can be damaged.
-PAUSE_MOST_S = 1.0
 
 
 async def settle(connection: Connection, record: Record) -> None:
@@ -51,7 +47,7 @@ async def _write(connection: Connection, handle: int, kept: RecordedWrite) -> No
     pause = RETRY_FIRST_S
     while True:
         try:
-            async with asyncio.timeout(min(WRITE_S, max(0.0, ends - loop.time()))):
+            async with asyncio.timeout(min(SETTLING_WRITE_S, max(0.0, ends - loop.time()))):
                 await connection.write(handle, kept.data, kept.response)
         except TimeoutError:
             error = RadioError(ErrorCode.TIMEOUT, "it did not take its stop in time")

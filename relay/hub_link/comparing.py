@@ -16,6 +16,7 @@ from pathlib import Path
 
 from relay.errors import RelayError, UsageError
 from relay.hub_link.advice import advised
+from relay.hub_link.bounds import COMPARE_S, LOOKS
 from relay.hub_link.hubs import HUB_FILE, KEY_FILE, dial_place, link_url
 from relay.hub_link.looking import HubHeard, hubs_heard
 from relay.link.channel import Channel
@@ -28,10 +29,6 @@ from relay.link.security.noise import KeyPair
 from relay.link.security.pairing import KnownHub, save_hub
 from relay.link.security.payloads import bounded, bye_text, packed
 from relay.link.security.secure import compare_as_relay
-
-# To walk to the other screen and back, and for the hub's person to say so. The hub waits 120 s, and
-# says so when they are over.
-COMPARE_S = 125.0
 
 YES = ("y", "yes", "j", "ja")
 
@@ -93,10 +90,6 @@ async def _found_and_paired(
         url = await _found(person)
     channel = await dial_place(url)
     return await compare(url, channel, load_or_create_key(state / KEY_FILE), name, person)
-
-
-# So many looks, of 1.5 s each, until a hub is heard.
-LOOKS = 4
 
 
 async def _found(person: ComparingPerson) -> str:

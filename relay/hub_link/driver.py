@@ -8,6 +8,7 @@ from collections import Counter as Tally
 from collections import deque
 from typing import Protocol
 
+from relay.hub_link.bounds import SEND_S
 from relay.hub_link.fitting import instead
 from relay.hub_link.outbox import LinkOutbox
 from relay.link.channel import Channel
@@ -17,9 +18,6 @@ from relay.link.messages import Bye, FromHub, FromRelay, Hello, Welcome
 from relay.link.session import LinkSilent, RelaySession
 
 log = logging.getLogger(__name__)
-
-# A hub that takes no frame for this long (s) is as good as gone; its leases have lapsed long ago.
-SEND_S = 10.0
 
 
 class LinkHandler(Protocol):

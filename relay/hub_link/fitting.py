@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from relay.hub_link.bounds import COMPANIES, SERVICES
 from relay.link.messages import (
     Advertisement,
     Advertisements,
@@ -17,9 +18,6 @@ from relay.link.messages import (
     FromRelay,
 )
 
-# Of one advertisement: extended advertising has room for 800 services, toys tell one or two.
-SERVICES = 128
-COMPANIES = 16
 # Bounds of the link's messages.
 _ADDRESS, _NAME, _DATA, _UUID = 64, 128, 512, 36
 # Around an advertisement and around each of its parts, in MessagePack; rounded up.

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from relay.errors import RelayError, UsageError
 from relay.hub_link.advice import advised
+from relay.hub_link.bounds import DIAL_S, PAIR_S
 from relay.hub_link.paired import PairedHub
 from relay.link.channel import Channel
 from relay.link.direct.endpoint import dial_direct
@@ -36,12 +37,7 @@ from relay.link.websocket import dial
 KEY_FILE = "relay.key"
 HUB_FILE = "hub.json"
 LINK_PORT = 12346
-# A person waits for it; the slowest part is a place that swallows packets.
-PAIR_S = 20.0
 
-# One place to the other end's websocket: weak Wi-Fi has been seen to take seconds. All places are
-# dialed together, so this is how long a hub that has just come back waits for its next turn.
-DIAL_S = 5.0
 
 ConnectHub = Callable[[], Awaitable[Channel]]
 

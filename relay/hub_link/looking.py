@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from relay.hub_link.bounds import LOOK_S, LOOKING_MOST
 from relay.link.security.beacon import KIND, is_beacon_of
 
 # Loaded by whoever looks, beside the loop: a relay that finds its hub does not.
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
     from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 log = logging.getLogger(__name__)
-
-# From the question to the last answer: RFC 6762 (section 6) lets answers wait for 0.5 s.
-LOOK_S = 1.5
-# Hubs in one network that are looked at; somebody may announce thousands.
-MOST = 16
 
 
 def _open_zeroconf() -> AsyncZeroconf:
@@ -74,7 +70,7 @@ async def hubs_heard(
 async def _heard(
     open_zeroconf: Callable[[], AsyncZeroconf], look_s: float
 ) -> tuple[AsyncServiceInfo, ...]:
-    """Every announcement of a hub, MOST at most; takes `look_s`."""
+    """Every announcement of a hub, LOOKING_MOST at most; takes `look_s`."""
     await asyncio.to_thread(importlib.import_module, "zeroconf.asyncio")
     from zeroconf import Error as ZeroconfError
     from zeroconf import ServiceStateChange
@@ -90,7 +86,7 @@ async def _heard(
     def changed(
         zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
     ) -> None:
-        if state_change is not ServiceStateChange.Removed and len(names) < MOST:
+        if state_change is not ServiceStateChange.Removed and len(names) < LOOKING_MOST:
             names[name] = None
 
     try:

@@ -10,14 +10,8 @@ from collections import Counter as Tally
 from collections import deque
 from collections.abc import Sequence
 
+from relay.hub_link.bounds import NOTIFICATIONS, OUTBOX_FULL
 from relay.link.messages import Advertisements, FromRelay, Notification, Stats
-
-# Messages that may wait before requests are no longer read: every request brings one answer, and
-# a hub that has a thousand of them under way does not read its answers.
-FULL = 1024
-# Notifications of one subscription that may wait: a sensor at 100/s over a link that stands still
-# for a third of a second.
-NOTIFICATIONS = 32
 
 
 class LinkOutbox:
@@ -35,7 +29,7 @@ class LinkOutbox:
 
     @property
     def full(self) -> bool:
-        return len(self._messages) >= FULL
+        return len(self._messages) >= OUTBOX_FULL
 
     def put(self, message: FromRelay) -> None:
         """Queue `message`; what will come again anyway is left out while the outbox is full."""

@@ -9,6 +9,15 @@ from collections.abc import Callable
 
 from relay.agent import Agent
 from relay.hub_link.advice import advised
+from relay.hub_link.bounds import (
+    BUSY_S,
+    GOOD_S,
+    PAUSE_FIRST_S,
+    PAUSE_LEAST_S,
+    PAUSE_MOST_S,
+    REFUSED_S,
+    REVOKED_S,
+)
 from relay.hub_link.hubs import HubTarget
 from relay.link.errors import LinkError, LinkRefused
 from relay.link.security.handshake import HandshakeRefused, RefusalCode
@@ -16,23 +25,6 @@ from relay.link.session import LinkSilent
 from relay.link.tasks.cancellation import apart
 
 log = logging.getLogger(__name__)
-
-# Pauses (s) between attempts: any time up to a bound that doubles ("full jitter"), so that the
-# relays of a hub that restarts do not come back all at once; and never longer than it has been
-# away, however the dice fell. A person waits 10 s at most.
-PAUSE_FIRST_S = 0.5
-PAUSE_MOST_S = 10.0
-# Never less (s), however the dice fall: a hub that hangs up at once is dialed ten times a second.
-PAUSE_LEAST_S = 0.1
-# A hub that is busy greeting others (s, at most, any time up to it): it is there, and has done with
-# a thousand relays in less than ten seconds.
-BUSY_S = 3.0
-# A link that held this long (s) was a good one; the next loss starts again with short pauses.
-GOOD_S = 5.0
-# A hub that refuses us does so again until a person has done something about it.
-REFUSED_S = 30.0
-# A hub that proved who it is and revoked this relay: only a new pairing helps.
-REVOKED_S = 600.0
 
 
 class Uplink:

@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from relay.link.messages import Advertisement, Connect, ErrorCode, Failed
 from relay.peripheral.driver import Sink
 from relay.peripheral.limits import LAST_LET_GO_S, LET_GO_S
+from relay.peripherals.bounds import LET_GO_TRIES
 from relay.radio.base import Connection, RadioError
 
 log = logging.getLogger(__name__)
-
-# Tries to disconnect what nobody wants, LET_GO_S each: a radio that takes none of them for so long
-# is in more trouble than this, and is asked once more when the relay ends.
-LET_GO_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)

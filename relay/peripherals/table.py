@@ -32,15 +32,12 @@ from relay.link.messages import (
 from relay.peripheral.driver import OnStopped, Peripheral, Sink
 from relay.peripheral.gate import Lockout
 from relay.peripherals.attempt import Attempt, Claim
+from relay.peripherals.bounds import OFFER_S
 from relay.peripherals.stops import after_all, all_taken
 from relay.radio.base import Connection, Radio, RadioError
 from relay.radio.scanner import give_up
 
 log = logging.getLogger(__name__)
-
-# What was connected for its debt alone is offered to the hub for so long (s): a hub that wants it
-# says so in half a second, and BlueZ needs two to let it go.
-OFFER_S = 3.0
 
 
 class Peripherals:

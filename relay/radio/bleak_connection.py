@@ -13,13 +13,12 @@ from bleak.uuids import normalize_uuid_str
 
 from relay.link.messages import Characteristic, ErrorCode, Service
 from relay.radio.base import OnGone, OnValue, RadioError
+from relay.radio.bounds import DISCONNECT_S
 from relay.radio.failures import classify, in_operation, told
 from relay.radio.gatt import ATT_OVERHEAD, DEFAULT_MTU, with_response
 
 T = TypeVar("T")
 
-# BlueZ takes 2 s for a disconnect.
-DISCONNECT_S = 10.0
 
 # What bleak lets through on a lost race with the link or the bus: its own errors, broken sockets
 # and timeouts (OSError, EOFError), and its `assert self._bus` and `None.call` after a disconnect.

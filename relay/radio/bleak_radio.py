@@ -19,44 +19,33 @@ from bleak.uuids import normalize_uuid_str
 from relay.link.messages import Advertisement, ErrorCode, RadioInfo
 from relay.radio.base import OnAdvertisement, OnGone, RadioError
 from relay.radio.bleak_connection import (
-    DISCONNECT_S,
     LIBRARY_ERRORS,
     BleakConnection,
     in_one_line,
     own_cancellations,
 )
-from relay.radio.failures import SOON_S, Failure, classify, told
+from relay.radio.bounds import (
+    ATTEMPT_S,
+    ATTEMPTS,
+    CROWDED_S,
+    DEVICES_KEPT,
+    DISCONNECT_S,
+    FIND_S,
+    NAME_LENGTH,
+    RENEW_SCAN_S,
+    SCAN_SILENCE_S,
+    SCAN_STOP_S,
+    SOON_S,
+)
+from relay.radio.failures import Failure, classify, told
 from relay.radio.gatt import canonical_address
 from relay.radio.turns import Turns
 
 log = logging.getLogger(__name__)
 
-# Attempts per connect: on a busy BlueZ the second or third always helped (failed discovery, stale
-# connections); more would only hide that the peripheral is out of range.
-ATTEMPTS = 3
-# One attempt, discovery included: BlueZ itself gives up connecting after 20 to 40 s.
-ATTEMPT_S = 20.0
-# And while another peripheral waits for its turn: nearly all connect within three seconds, and who
-# waits has a deadline too, which runs meanwhile.
-CROWDED_S = 6.0
-# How long to listen for a peripheral that this process has not heard yet. Toys advertise at least
-# once a second; scanners listen only part of the time.
-FIND_S = 10.0
-# Scanners die without a word (adapter reset or switched off, bluetoothd restarted): start a silent
-# one anew, which also tells whether the radio still works. Costs little where nobody advertises.
-SCAN_SILENCE_S = 15.0
-# Controllers report an address once per scan, so not again when its connection is lost: begin anew
-# then, as soon as the hub has heard of the loss and wants the device back.
-RENEW_SCAN_S = 1.5
 # Passes everything, and has BlueZ tell of every advertisement. Without any such filter it is silent
 # about a device whose signal stays within 8 dB, such as a toy that lies still (org.bluez.Adapter).
 WEAKEST_DBM = -127
-# BlueZ answers within milliseconds unless it is stuck.
-SCAN_STOP_S = 5.0
-# Addresses that change every 15 minutes make a busy place look like thousands of devices.
-DEVICES_KEPT = 1000
-# Bound of the link's messages.
-NAME_LENGTH = 128
 
 _REASONS = BleakBluetoothNotAvailableReason
 _HELP = {

@@ -15,11 +15,9 @@ from typing import TypeVar
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
+from relay.radio.bounds import CALL_S
 
 T = TypeVar("T")
-
-# What a call takes at most (s): a transfer over USB or to a Bluetooth pad takes milliseconds.
-CALL_S = 2.0
 
 
 class BlockingDeviceError(Exception):

@@ -12,10 +12,11 @@ from relay.radio.advertised.radio import AdvertisedRadio
 from relay.radio.base import Radio, RadioSource
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.bluetooth.adapters import AdapterRadio, every_adapter
+from relay.radio.bounds import MOST_RADIOS
 from relay.radio.dongle.named import dongle_radio
 from relay.radio.esphome.named import esphome_radios, proxies_of_the_network
 from relay.radio.gamepad.named import gamepad_radio
-from relay.radio.several import MOST_RADIOS, Radios
+from relay.radio.several import Radios
 from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.trace import Trace, TracedRadio

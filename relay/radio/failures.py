@@ -9,13 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relay.link.messages import ErrorCode
-
-# Waits before the next attempt to connect. Most failures are over at once; a stack that is busy
-# with the last attempt, and a radio without free slots, need a moment to notice that it ended.
-AT_ONCE_S = 0.1
-SOON_S = 0.5
-LATER_S = 1.0
-NO_SLOT_S = 4.0
+from relay.radio.bounds import AT_ONCE_S, LATER_S, NO_SLOT_S, SOON_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,10 @@ from msgspec.structs import replace
 
 from relay.link.messages import Advertisement, Advertisements, FromRelay, RadioInfo, RadioState
 from relay.radio.base import Radio, RadioError, Several
+from relay.radio.bounds import SCANNER_LOOK_S, SCANNER_RETRY_MOST_S, SCANNER_RETRY_S
 from relay.radio.sightings import SightingBatch
 
 log = logging.getLogger(__name__)
-
-# How often (s) the radio's state is looked at: the seam has no event for it, people watch it.
-LOOK_S = 1.0
-# Pause (s) before scanning is tried again, doubled up to the second value: an adapter that is
-# switched off or busy comes back within seconds, or not soon.
-RETRY_S = 1.0
-RETRY_MOST_S = 15.0
 
 
 class Scanner:
@@ -85,7 +79,7 @@ class Scanner:
 
     async def run(self) -> None:
         """Until cancelled. A radio that cannot scan is tried again and again."""
-        pause = RETRY_S
+        pause = SCANNER_RETRY_S
         while True:
             await self._wanted.wait()
             trouble = await self._scan()
@@ -93,16 +87,16 @@ class Scanner:
                 self._trouble = trouble
                 self._tell_state()
             if not trouble:
-                pause = RETRY_S
+                pause = SCANNER_RETRY_S
                 continue
             log.warning("scanning failed, trying again in %g s: %s", pause, trouble)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, RETRY_MOST_S)
+            pause = min(pause * 2, SCANNER_RETRY_MOST_S)
 
     async def watch(self) -> None:
         """Tell changes of the radio's state, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(SCANNER_LOOK_S)
             self._tell_state()
             if self._wanted.is_set():
                 for advertisement in self._held():

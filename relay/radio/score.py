@@ -16,21 +16,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-# Half of what two readings of a toy that lies still differ by, at most (BlueZ's own hysteresis).
-NOISE_DB = 8
-# One failed attempt counts like a room; four like out of range. After FORGET_S it counts nothing.
-FAILED_DB = 15.0
-FAILURES_COUNTED = 4
-FORGET_S = 600.0
-# A connect in progress: who comes now waits for it, half a second as a rule.
-CONNECTING_DB = 2.0
-CONNECTS_COUNTED = 3
-# Nearly all connect within three seconds. Longer, and nobody should wait behind it.
-HANGS_S = 4.0
-# The last free place; the second last half of it, and so on: what is near to both fills neither.
-LAST_SLOT_DB = 6.0
-# For the radio that had it last, as far as it hears it at all: nothing at FAINT_DBM, all at WEAK.
-KEPT_DB = 30.0
+from relay.radio.bounds import (
+    CONNECTING_DB,
+    CONNECTS_COUNTED,
+    FAILED_DB,
+    FAILURES_COUNTED,
+    FORGET_S,
+    KEPT_DB,
+    LAST_SLOT_DB,
+    SCORE_HANGS_S,
+)
+
 FAINT_DBM, WEAK_DBM = -100, -90
 # Toys on the table are heard at -30; whoever claims more gains nothing by it.
 STRONGEST_DBM = -30
@@ -100,7 +96,7 @@ def score(
         kept=KEPT_DB * (min(1.0, max(0.0, heard)) if signal > UNKNOWN_DBM else 1.0)
         if kept
         else 0.0,
-        hangs=any(each > HANGS_S for each in taking),
+        hangs=any(each > SCORE_HANGS_S for each in taking),
         preferred=preferred,
     )
 

@@ -28,28 +28,21 @@ from relay.radio.base import (
     TellsWhatToysDo,
     watch,
 )
+from relay.radio.bounds import (
+    AGAIN_S,
+    ELSEWHERE_S,
+    FRESH_S,
+    HEARD_MOST,
+    MOST_RADIOS,
+    SEVERAL_RETRY_MOST_S,
+    SEVERAL_RETRY_S,
+)
 from relay.radio.gatt import canonical_address
 from relay.radio.passing import PassingConnection
 from relay.radio.score import UNKNOWN_DBM, Score, plausible, score
 
 log = logging.getLogger(__name__)
 
-# As many as RadioInfo.parts holds.
-MOST_RADIOS = 16
-# Pause (s) before a radio that cannot scan is tried again, doubled up to the second value; as for
-# a relay's only radio (relay.radio.scanner).
-RETRY_S = 1.0
-RETRY_MOST_S = 15.0
-# What was heard longer ago (s) says nothing about where a toy is now: they advertise each second,
-# and scanners miss most of what they could hear.
-FRESH_S = 20.0
-# The radio that had it last gets so long (s) to hear it again, if it works and another hears it:
-# toys advertise once a second, and a scanner listens part of the time.
-AGAIN_S = 2.0
-# How long (s) one radio may try while another could: nearly all connect within three seconds.
-ELSEWHERE_S = 8.0
-# Addresses whose sightings are kept; the one that was not heard for longest is forgotten.
-HEARD_MOST = 1000
 # Another radio may do what this one did not. Not BUSY: the toy itself is somebody's already, and
 # not REFUSED: it said no.
 _ANOTHER_MAY = (ErrorCode.NOT_FOUND, ErrorCode.TIMEOUT, ErrorCode.GONE, ErrorCode.RADIO)
@@ -355,11 +348,11 @@ def _full(part: _RadioPart, error: RadioError) -> bool:
 
 async def _scan(part: _RadioPart, on_advertisement: OnAdvertisement) -> Never:
     """Scan with this one until cancelled."""
-    pause = RETRY_S
+    pause = SEVERAL_RETRY_S
 
     def heard(advertisement: Advertisement) -> None:
         nonlocal pause
-        part.trouble, pause = "", RETRY_S
+        part.trouble, pause = "", SEVERAL_RETRY_S
         on_advertisement(advertisement)
 
     while True:
@@ -372,7 +365,7 @@ async def _scan(part: _RadioPart, on_advertisement: OnAdvertisement) -> Never:
             log.warning("%s: scanning failed, it is tried again: %s", part.info.name, trouble)
         part.trouble = trouble
         await asyncio.sleep(pause)
-        pause = min(pause * 2, RETRY_MOST_S)
+        pause = min(pause * 2, SEVERAL_RETRY_MOST_S)
 
 
 class _Routed(PassingConnection):

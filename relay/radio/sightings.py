@@ -9,19 +9,7 @@ from msgspec.structs import replace
 
 from relay.hub_link.fitting import sayable, size
 from relay.link.messages import Advertisement, Signal
-
-# A batch leaves at most this long (s) after its first advertisement: people do not notice, and a
-# room with a hundred beacons becomes ten messages a second.
-BATCH_S = 0.1
-# The same content is told once in this time (s): enough to see who is in range, and how near.
-SAME_S = 1.0
-# Of one message: half a link frame, so that nothing waits long behind it on a slow network.
-BATCH = 32
-BATCH_BYTES = 32 << 10
-# Peripherals remembered; the one not seen for longest is forgotten. A train station has fewer.
-MOST = 512
-# Weight of a new reading in the running mean of the signal strength.
-_RSSI_WEIGHT = 0.3
+from relay.radio.bounds import BATCH, BATCH_BYTES, BATCH_S, RSSI_WEIGHT, SAME_S, SIGHTINGS_MOST
 
 
 @dataclass(slots=True)
@@ -67,13 +55,13 @@ class SightingBatch:
         known = self._seen.pop(address, None)
         if known is None:
             known = _Seen(advertisement, advertisement.rssi, float("-inf"))
-            if len(self._seen) >= MOST:
+            if len(self._seen) >= SIGHTINGS_MOST:
                 oldest = next(iter(self._seen))
                 del self._seen[oldest]
                 self._fresh.pop(oldest, None)
         elif advertisement.rssi:
             if known.rssi:
-                known.rssi += (advertisement.rssi - known.rssi) * _RSSI_WEIGHT
+                known.rssi += (advertisement.rssi - known.rssi) * RSSI_WEIGHT
             else:
                 known.rssi = advertisement.rssi
         same = _content(known.advertisement) == _content(advertisement)

@@ -12,8 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 
-# Addresses whose failures are remembered; the oldest is forgotten.
-_REMEMBERED = 256
+from relay.radio.bounds import REMEMBERED
 
 
 class Turns:
@@ -54,7 +53,7 @@ class Turns:
     def failed(self, address: str) -> None:
         failures = self._failures.pop(address, 0)
         self._failures[address] = failures + 1
-        while len(self._failures) > _REMEMBERED:
+        while len(self._failures) > REMEMBERED:
             del self._failures[next(iter(self._failures))]
 
     def worked(self, address: str) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Never
 
+from relay.supervision.bounds import ADAPTERS_AGAIN_S, ASK_S, BURST_S, LOOK_S
+
 try:
     from dbus_fast import BusType, DBusFastError, Message, MessageType
     from dbus_fast.aio import MessageBus
@@ -35,13 +37,6 @@ class Adapter:
 
 KnownAdapters = Sequence[Adapter] | NoBluez
 
-# BlueZ answers within milliseconds; one that is stuck is asked again after the pause.
-_ASK_S = 3.0
-_AGAIN_S = 2.0
-# Signals come in bursts while an adapter starts; and whether the bus itself lives is looked at so
-# often (s), as it says no goodbye.
-_BURST_S = 0.1
-_LOOK_S = 10.0
 _SIGNALS = (
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',"
@@ -73,7 +68,7 @@ async def watch_adapters(tell: Callable[[KnownAdapters], None]) -> Never:
             await _follow(tell)
         except NoBluez as error:
             tell(error)
-        await asyncio.sleep(_AGAIN_S)
+        await asyncio.sleep(ADAPTERS_AGAIN_S)
 
 
 async def _follow(tell: Callable[[KnownAdapters], None]) -> Never:
@@ -89,21 +84,21 @@ async def _follow(tell: Callable[[KnownAdapters], None]) -> Never:
             news.set()
 
     try:
-        async with asyncio.timeout(_ASK_S):
+        async with asyncio.timeout(ASK_S):
             bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
             bus.add_message_handler(heard)
             for rule in _SIGNALS:
                 await bus.call(_match(rule))
         while True:
             news.clear()
-            async with asyncio.timeout(_ASK_S):
+            async with asyncio.timeout(ASK_S):
                 tell(_told(await bus.call(_question())))
             try:
-                async with asyncio.timeout(_LOOK_S):
+                async with asyncio.timeout(LOOK_S):
                     await news.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(_BURST_S)
+            await asyncio.sleep(BURST_S)
     except TimeoutError as error:
         raise NoBluez(_STUCK) from error
     except (OSError, EOFError, DBusFastError) as error:

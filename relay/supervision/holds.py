@@ -15,14 +15,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-# How often (s) the relay says that it turns. A fifth of the silence below: four may be late.
-BEAT_S = 0.15
-# After this silence (s) a relay that holds something counts as frozen. Less than the active lease
-# (0.9 s), so that a frozen relay's toys are off within a second; three times what the gate calls
-# a stall, so that a busy machine is not one.
-SILENCE_S = 0.75
-# Bytes of the largest packet: a hold of 32 writes of 512 bytes each is 34 KiB.
-MOST_BYTES = 65_536
+from relay.supervision.bounds import MOST_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,28 +15,18 @@ import os
 import socket
 import sys
 
-from relay.supervision.errors import PeripheralGone, Unreached
-from relay.supervision.holds import (
+from relay.supervision.bounds import (
+    CUT_S,
+    LOOK_UP_S,
     MOST_BYTES,
+    RETRY_S,
+    SECOND_ROUND_S,
     SILENCE_S,
-    HeldWrite,
-    StopOrder,
-    StopWithdrawn,
-    decode,
+    STOP_S,
 )
+from relay.supervision.errors import PeripheralGone, Unreached
+from relay.supervision.holds import HeldWrite, StopOrder, StopWithdrawn, decode
 from relay.supervision.reach import Bus, Reach
-
-# Seconds for all writes of a stop, beside the delays that it asks for; what is left of the two
-# seconds after a relay's death is for cutting the connection. An orderly stop takes 50 ms.
-STOP_S = 1.0
-CUT_S = 0.8
-# BlueZ carries out one operation per characteristic at a time, and the relay's last one may be
-# under way: the pause (s) before trying again is a short connection interval.
-RETRY_S = 0.03
-# What nobody acknowledges is written twice; the least pause (s) between the two rounds.
-SECOND_ROUND_S = 0.02
-# Seconds for finding a peripheral's objects when it is first held. BlueZ answers in milliseconds.
-LOOK_UP_S = 1.0
 
 
 async def supervise(channel: socket.socket, bus: Bus) -> None:

@@ -18,28 +18,10 @@ from typing import Protocol
 
 from relay.radio.base import Connection, Outlasting, Radio, kinds
 from relay.radio.passing import outlasting
-from relay.supervision.holds import (
-    BEAT_S,
-    SILENCE_S,
-    LoopTurns,
-    StopOrder,
-    StopWithdrawn,
-    encode,
-    fitting,
-)
+from relay.supervision.bounds import BEAT_S, END_S, PIECE_MS, SILENCE_S, START_S, SUPERVISOR_AGAIN_S
+from relay.supervision.holds import LoopTurns, StopOrder, StopWithdrawn, encode, fitting
 
 log = logging.getLogger(__name__)
-
-# A supervisor that ended although we are alive is replaced after this pause (s); a machine that
-# has no memory for it must not be kept busy with trying.
-AGAIN_S = 5.0
-# Pause (ms) between what is written several times because it may be lost on its way: longer than a
-# busy moment of a wireless network.
-PIECE_MS = 20
-# Starting a process takes milliseconds; a hub is told within this time (s) whether there is one.
-START_S = 1.0
-# At the end it has nothing to do and goes at once; a loaded machine takes this long (s) at most.
-END_S = 0.5
 
 
 # Kinds of radios for which it can do something.
@@ -124,7 +106,7 @@ class Supervisor:
             except OSError as error:
                 log.error("no supervisor: devices run on if this relay is killed: %s", error)
                 self._tried.set()
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(SUPERVISOR_AGAIN_S)
 
     def changed(self) -> None:
         """Something was armed: from here on it can be stopped without us."""

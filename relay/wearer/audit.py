@@ -14,10 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-log = logging.getLogger(__name__)
+from relay.wearer.bounds import MOST_BYTES
 
-# Bytes of both files together: at about 100 bytes an event, the last 20,000 events.
-MOST_BYTES = 2_000_000
+log = logging.getLogger(__name__)
 
 
 class Audit:

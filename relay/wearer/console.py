@@ -12,13 +12,10 @@ from relay.agent import Agent
 from relay.link.messages import Debt, RadioPart
 from relay.link.names import neutralise
 from relay.terminal import can_draw, time_format
+from relay.wearer.bounds import EVERY_S, MOST_LOG
 from relay.wearer.shown import guest_line
 from relay.wearer.status import AgentStatus, PeripheralStatus
 
-# How often (s) the picture is renewed: a glance takes longer.
-EVERY_S = 0.5
-# Characters of one log line that are shown.
-MOST_LOG = 500
 # ECMA-48: up by n lines; erase from here to the end of the screen.
 _UP = "\x1b[{}F"
 _ERASE = "\x1b[J"

@@ -28,21 +28,12 @@ from relay.link.files import proof
 from relay.link.files.folder_lock import FolderLock, FolderTaken
 from relay.link.files.keys import PrivateFileError, read_private, write_private
 from relay.link.names import quoted
+from relay.wearer.bounds import ANSWER_S, MOST_CLIENTS, MOST_REQUEST_BYTES, REQUEST_S, STOPPED_S
 from relay.wearer.status import AgentStatus
 
 log = logging.getLogger(__name__)
 
-# A line holds a word and a token; a status of 16 peripherals about 4 KB.
-MOST_REQUEST_BYTES = 4096
 LOCK_FILE = "relay.lock"
-# Somebody who connects and says nothing is let go after this (s); a program answers at once.
-REQUEST_S = 10.0
-# Open connections: a command, a few buttons.
-MOST_CLIENTS = 8
-# How long (s) "stop" waits for the radio before it says how that went.
-STOPPED_S = 2.0
-# What the asking side waits (s): the above, and a busy machine.
-ANSWER_S = 5.0
 
 ControlCommand = Literal["status", "pause", "resume", "stop", "forget", "allow", "end"]
 

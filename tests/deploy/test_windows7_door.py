@@ -24,7 +24,7 @@ from types import ModuleType
 import pytest
 
 from forwarder.access.admission import HostNames, OriginPolicy, Verdict
-from forwarder.clients.silence import PING_S
+from forwarder.clients.bounds import PING_S
 from forwarder.config import HTTPS_PORT
 from tests.needs import missing, needs
 from tests.system.processes import Program, Trace, free_ports, hub_program, until

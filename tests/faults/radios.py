@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from relay.link.messages import Advertisements, Connected, Disconnected, Packet, Scan, Wearer
-from relay.radio.advertised.radio import TX as AIR_TX
+from relay.radio.bounds import TX as AIR_TX
 from relay.radio.dongle.connection import TX as DONGLE_TX
 from relay.radio.gamepad.radio import LEVELS
 from relay.radio.gamepad.radio import TX as PAD_TX

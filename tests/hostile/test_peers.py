@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.connectors.bounds import OPENINGS_BURST, OPENINGS_S, SETTLED_HERE, Purpose
-from forwarder.hub.store import UNUSED_EACH
+from forwarder.hub.bounds import UNUSED_EACH
 from tests.hostile.__main__ import OTHERS
 from tests.hostile.house import LEASE_S, Plan, attacked
 from tests.hostile.peers import PEERS

@@ -10,7 +10,7 @@ from random import Random
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.channel import Channel, channel_pair
-from relay.radio.score import CONNECTING_DB, CONNECTS_COUNTED, KEPT_DB, LAST_SLOT_DB
+from relay.radio.bounds import CONNECTING_DB, CONNECTS_COUNTED, KEPT_DB, LAST_SLOT_DB
 from relay.radio.several import Radios
 from relay.radio.simulated.catalogue import toy_at
 from relay.radio.simulated.toy import Toy

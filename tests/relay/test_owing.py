@@ -28,7 +28,7 @@ from relay.link.messages import (
     Hello,
     Scan,
 )
-from relay.peripherals.table import OFFER_S
+from relay.peripherals.bounds import OFFER_S
 from relay.radio.simulated.faults import WRITES, FaultPoint
 from relay.radio.simulated.toy import Toy, ToyOperation
 from tests.doubles.clock import VirtualLoop, run_virtual

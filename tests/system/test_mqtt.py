@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from aiomqtt import Client
 
-from forwarder.bridges.mqtt import bridge
+from forwarder.bridges.bounds import KEEPALIVE_S
 from forwarder.config import BridgesSection, MqttSection
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
@@ -175,4 +175,4 @@ async def test_home_assistant_that_goes_stops_what_it_set_going(home: Home) -> N
 
 def test_a_silent_broker_is_found_out_in_time() -> None:
     # paho ends a connection whose pings are not answered within one and a half of these.
-    assert bridge.KEEPALIVE_S * 1.5 <= 10
+    assert KEEPALIVE_S * 1.5 <= 10

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from relay.link.stand_ins import endpoints_of, stand_in
-from relay.radio.gamepad.radio import EFFECT_MS, LEVELS
+from relay.radio.gamepad.bounds import EFFECT_MS
+from relay.radio.gamepad.radio import LEVELS
 from tests.doubles.chromium import Page
 from tests.web.test_serial import play as play_stage
 from tests.web.test_serial import stage  # noqa: F401 - the fixture

@@ -8,18 +8,13 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
+from forwarder.api.bounds import AGAIN_S, LOOK_S, RETRY_S
 from forwarder.buttplug.messages import InputCommand, InputType
 from forwarder.errors import DeviceError
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
 
 log = logging.getLogger(__name__)
-
-# A battery lasts an hour or more; each question is a write that an output may have to wait for.
-AGAIN_S = 60.0
-# After a failure; toys that are being driven hard sometimes do not answer.
-RETRY_S = 20.0
-LOOK_S = 1.0
 
 
 class Batteries:

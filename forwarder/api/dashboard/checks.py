@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from forwarder.api.access import Call
+from forwarder.api.bounds import FRESH_S
 from forwarder.api.documents.checks import ChecksView, FindingView, Marked
 from forwarder.config import Config
 from relay.checks.findings import Finding, Mark, run_checks
@@ -15,8 +16,6 @@ from relay.checks.findings import Finding, Mark, run_checks
 if TYPE_CHECKING:
     from forwarder.checks.running import HubReport
 
-# Who asks so soon again gets what was found (s): a look starts a thread, and may wait for BlueZ.
-FRESH_S = 2.0
 _MARKS: dict[Mark, Marked] = {Mark.GOOD: "good", Mark.NOTE: "note", Mark.BAD: "bad"}
 
 LookAround = Callable[[Config, "HubReport"], list[Finding]]

@@ -8,14 +8,12 @@ from collections import deque
 from types import TracebackType
 
 from forwarder.access.tokens import without_tokens
+from forwarder.api.bounds import DASHBOARD_KEPT, MAX_CHARS
 from forwarder.api.documents.model import LogLine
 from forwarder.clients.budget import again
 from forwarder.log import Sparing
 from relay.link.names import neutralise
 
-# Some evenings' worth of what comes and goes; about 100 KB at most.
-KEPT = 500
-_MAX_CHARS = 240
 # Loggers of our own; libraries talk to developers.
 _OURS = ("forwarder", "relay")
 # A Bluetooth address names a toy and so a person; its end is enough to tell two apart.
@@ -28,7 +26,7 @@ class LogTail(logging.Handler):
     `last` is the number of the newest line; numbers only grow, so that readers can go on from one.
     """
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, kept: int = DASHBOARD_KEPT) -> None:
         super().__init__(logging.INFO)
         self.addFilter(Sparing())
         self._lines: deque[LogLine] = deque(maxlen=kept)
@@ -61,11 +59,11 @@ class LogTail(logging.Handler):
         text = shown(record.getMessage()) + again(getattr(record, "kept_back", 0))
         self._lines.append(LogLine(n=self.last, time=record.created, level=level, text=text))
 
-    def since(self, n: int, most: int = KEPT) -> tuple[LogLine, ...]:
+    def since(self, n: int, most: int = DASHBOARD_KEPT) -> tuple[LogLine, ...]:
         """The newest `most` lines after number `n`, in order."""
         return tuple(line for line in self._lines if line.n > n)[-most:]
 
 
 def shown(text: str) -> str:
     """`text` on one line, without tokens, and of addresses only the end."""
-    return neutralise(_ADDRESS.sub(r"…\1", without_tokens(text)), _MAX_CHARS)
+    return neutralise(_ADDRESS.sub(r"…\1", without_tokens(text)), MAX_CHARS)

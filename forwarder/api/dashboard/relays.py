@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from forwarder.api.bounds import DASHBOARD_MAX_TEXT
 from forwarder.api.documents.model import (
     CeilingView,
     PathView,
@@ -12,8 +13,6 @@ from forwarder.api.documents.model import (
 from forwarder.connectors.base import LinkPath
 from forwarder.sources.relays.relay import Relay
 from relay.link.names import neutralise
-
-_MAX_TEXT = 160
 
 
 def relay_view(relay: Relay, paired: bool) -> RelayView:
@@ -33,20 +32,20 @@ def relay_view(relay: Relay, paired: bool) -> RelayView:
             kind=neutralise(radio.kind),
             name=neutralise(radio.name),
             on=radio.on,
-            text=neutralise(radio.text, _MAX_TEXT),
+            text=neutralise(radio.text, DASHBOARD_MAX_TEXT),
             parts=tuple(
                 RadioPartView(
                     kind=neutralise(part.kind),
                     name=neutralise(part.name),
                     on=part.on,
-                    text=neutralise(part.text, _MAX_TEXT),
+                    text=neutralise(part.text, DASHBOARD_MAX_TEXT),
                 )
                 for part in radio.parts
             ),
         ),
         paused=relay.wearer.paused,
         stopped=relay.wearer.stopped,
-        blocked=None if relay.blocked is None else neutralise(relay.blocked, _MAX_TEXT),
+        blocked=None if relay.blocked is None else neutralise(relay.blocked, DASHBOARD_MAX_TEXT),
         ceilings=tuple(
             CeilingView(
                 output=None if ceiling.output is None else neutralise(ceiling.output),

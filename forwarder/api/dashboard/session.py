@@ -10,6 +10,7 @@ import msgspec
 
 from forwarder.access.admission import AdmissionRefused, Admitted, Gatekeeper, HttpVisitor
 from forwarder.api.access import Access, AccessRefused, Caller, Right
+from forwarder.api.bounds import DASHBOARD_SEND_S, HELLO_S, SILENCE_S, UNDER_WAY
 from forwarder.api.controllers import Controller
 from forwarder.api.dashboard.stream import (
     Alive,
@@ -33,14 +34,6 @@ from relay.link.misfit import misfit
 from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
-
-HELLO_S = 5.0
-# A reader that does not take a change for so long is gone.
-SEND_S = 5.0
-# While it drives, a page speaks once a second; one that was frozen or covered does not.
-SILENCE_S = 3.0
-# Test-drive values under way: a hand on a slider, not a flood.
-UNDER_WAY = 64
 
 
 _decoder: msgspec.json.Decoder[CallerMessage] = msgspec.json.Decoder(CallerMessage)
@@ -221,7 +214,7 @@ class DashboardSession:
             change = feed.next(now)
             if change is not None:
                 try:
-                    async with asyncio.timeout(SEND_S):
+                    async with asyncio.timeout(DASHBOARD_SEND_S):
                         await self._channel.send(change.decode())
                 except TimeoutError:
                     raise _LeaveDashboard(TRY_AGAIN, "the dashboard does not read") from None

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from forwarder.api.access import Caller, Right
+from forwarder.api.bounds import ALIVE_S, ASKED_S, EVERY_S, LOG_LINES
 from forwarder.api.documents.model import (
     ClientView,
     DeviceIndex,
@@ -29,15 +30,6 @@ from forwarder.api.documents.stop import HoldView
 from forwarder.api.services import ApiServices
 from forwarder.api.state_view import StateView
 from forwarder.buttplug.messages import OutputType
-
-# Ten a second looks alive and leaves a phone's browser time to draw.
-EVERY_S = 0.1
-# A reader that hears nothing for longer knows that the hub is silent: each gets a word a second.
-ALIVE_S = 1.0
-# A new dashboard shows the end of the log; later changes carry what came meanwhile.
-LOG_LINES = 100
-# Scripts that look now and then count as lookers for so long.
-ASKED_S = 120.0
 
 
 class Change(Document, frozen=True):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from forwarder.api.access import Call
+from forwarder.api.bounds import RESTART_S
 from forwarder.api.documents.switches import SwitchesBody, SwitchesSaved, SwitchesView, SwitchView
 from forwarder.api.services import ApiServices
 from forwarder.errors import ConfigError
 from forwarder.switches import SWITCHES, Fixed, value_of
-
-# The answer leaves first: whoever asked must hear that it was saved.
-_RESTART_S = 0.3
 
 
 class SwitchActions:
@@ -49,7 +47,7 @@ class SwitchActions:
         # It is one small file, written once by hand of a person.
         restarts = known.change(body.values)
         if restarts:
-            asyncio.get_running_loop().call_later(_RESTART_S, self._services.restart)
+            asyncio.get_running_loop().call_later(RESTART_S, self._services.restart)
         return SwitchesSaved(restarts=restarts)
 
 

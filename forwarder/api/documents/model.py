@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
+from forwarder.api.bounds import DEFAULT_FOR_MS, MAX_FOR_MS
 from forwarder.api.documents.base import DeviceIndex as DeviceIndex
 from forwarder.api.documents.base import Document as Document
 from forwarder.api.documents.base import Percent as Percent
@@ -29,10 +30,6 @@ from forwarder.api.documents.seen import PinView as PinView
 from forwarder.api.documents.stop import HoldView as HoldView
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.sources.relays.choosing.pins import How as How
-
-# A script that crashed must not leave a toy running for long; one that lives repeats its value.
-DEFAULT_FOR_MS = 2_000
-MAX_FOR_MS = 60_000
 
 
 class Problem(Document, frozen=True):

@@ -6,12 +6,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from forwarder.api.bounds import LONGEST_S
 from forwarder.api.documents.base import DeviceIndex, Document, RequestBody, ShownName
 from forwarder.buttplug.messages import OutputType
 
-# As for tokens: ten years.
-_LONGEST_S = 10 * 366 * 86_400
-_Span = Annotated[float, Meta(gt=0, le=_LONGEST_S)]
+_Span = Annotated[float, Meta(gt=0, le=LONGEST_S)]
 _Level = Annotated[float, Meta(gt=0, le=100)]
 
 

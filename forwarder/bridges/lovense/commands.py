@@ -14,6 +14,15 @@ from typing import Final
 
 import msgspec
 
+from forwarder.bridges.bounds import (
+    LEAST_PATTERN_MS,
+    MOST_ACTION_MS,
+    MOST_ACTIONS,
+    MOST_OFFSET_MS,
+    MOST_S,
+    MOST_STRENGTHS,
+)
+
 # Codes of answers.
 OK: Final = 200
 INVALID_COMMAND: Final = 400
@@ -36,13 +45,6 @@ LETTERS: Final = {
     "o": "Oscillate", "st": STROKE,
 }  # fmt: skip
 PRESETS: Final = ("pulse", "wave", "fireworks", "earthquake")
-# The longest that lovensepy lets anybody ask for.
-MOST_S: Final = 6000.0
-MOST_STRENGTHS: Final = 50
-LEAST_PATTERN_MS: Final = 100
-MOST_ACTIONS: Final = 20_000
-MOST_ACTION_MS: Final = 7_200_000
-MOST_OFFSET_MS: Final = 15_000
 _RULE = re.compile(r"V:1;F:([a-z0-9,]*);S:(\d{1,5})#?")
 _NUMBER = re.compile(r"\d{1,3}(?:\.\d+)?")
 _RANGE = re.compile(r"(\d{1,3})-(\d{1,3})")

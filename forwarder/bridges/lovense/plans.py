@@ -10,6 +10,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from forwarder.bridges.bounds import (
+    FASTEST_S,
+    FOR_EVER_S,
+    LEAST_STEP_S,
+    MOST_STEPS,
+    PRESET_STEP_S,
+    SLOWEST_S,
+)
 from forwarder.bridges.lovense.commands import (
     INVALID_PARAMETER,
     STROKE,
@@ -21,17 +29,9 @@ from forwarder.bridges.lovense.commands import (
     Preset,
 )
 from forwarder.bridges.lovense.toys import movable, resolved
-from forwarder.bridges.programs import LEAST_STEP_S, POSITIONS, ProgramStep, Slot
+from forwarder.bridges.programs import POSITIONS, ProgramStep, Slot
 from forwarder.client.device import RemoteDevice
 
-# One way of a stroke at the least and at the highest level: slow enough to be called a movement,
-# and what fast strokers of the catalogue still follow over their whole length.
-SLOWEST_S: Final = 2.0
-FASTEST_S: Final = 0.3
-# An endless level needs one step; how long it is does not matter.
-_FOR_EVER_S: Final = 3600.0
-# The vendor's presets are firmware, and described by their names only; these are ours.
-_PRESET_STEP_S: Final = 0.1
 _PRESETS: Final[Mapping[str, tuple[float, ...]]] = {
     "pulse": (1.0,) * 4 + (0.0,) * 4,
     "wave": tuple(round(0.5 - 0.5 * math.cos(math.tau * i / 30), 2) for i in range(30)),
@@ -80,7 +80,7 @@ def _strokes(
 ) -> PlanSteps:
     speed = max((level for _, level in moving), default=0.0)
     if not speed:
-        return (ProgramStep(_FOR_EVER_S, levels),)
+        return (ProgramStep(FOR_EVER_S, levels),)
     seconds = SLOWEST_S + (FASTEST_S - SLOWEST_S) * speed
     slots = [slot for found, level in moving if level for slot in found]
     return tuple(ProgramStep(seconds, {**levels, **dict.fromkeys(slots, place)}) for place in span)
@@ -91,15 +91,12 @@ def _looped(steps: PlanSteps, running: float, pause: float) -> PlanSteps:
     running, pause = max(running, LEAST_STEP_S), max(pause, LEAST_STEP_S)
     kept: list[ProgramStep] = []
     left = running
-    while left >= LEAST_STEP_S and len(kept) < _MOST_STEPS:
+    while left >= LEAST_STEP_S and len(kept) < MOST_STEPS:
         step = steps[len(kept) % len(steps)]
         kept.append(ProgramStep(min(step.seconds, left), step.levels))
         left -= kept[-1].seconds
     off = {slot: 0.0 for step in steps for slot in step.levels if slot[1] not in POSITIONS}
     return (*kept, ProgramStep(pause, off))
-
-
-_MOST_STEPS: Final = 1000
 
 
 def pattern(device: RemoteDevice, request: PatternCommand) -> PlanSteps:
@@ -110,7 +107,7 @@ def pattern(device: RemoteDevice, request: PatternCommand) -> PlanSteps:
 
 def preset(device: RemoteDevice, request: Preset) -> PlanSteps:
     """Raises Misunderstood."""
-    return _curve(resolved(device, "Vibrate"), _PRESETS[request.name], _PRESET_STEP_S)
+    return _curve(resolved(device, "Vibrate"), _PRESETS[request.name], PRESET_STEP_S)
 
 
 def _all_resolved(device: RemoteDevice, actions: Iterable[str]) -> Iterable[Slot]:

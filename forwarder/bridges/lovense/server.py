@@ -25,6 +25,13 @@ from forwarder.access.admission import (
     is_loopback,
     normal_origin,
 )
+from forwarder.bridges.bounds import (
+    BATTERY_WAIT_S,
+    LOVENSE_BATTERY_S,
+    LOVENSE_MOVE_S,
+    MOST_BYTES,
+    MOST_SETUPS,
+)
 from forwarder.bridges.client import BridgeClient, OpenChannel, Refusal
 from forwarder.bridges.lovense import plans
 from forwarder.bridges.lovense.commands import (
@@ -62,16 +69,6 @@ log = logging.getLogger(__name__)
 
 NAME = "Lovense apps"
 PATH = "/command"
-# The longest pattern of the API fits; what is larger is none.
-MOST_BYTES = 1 << 20
-# Batteries are asked for no more often: every app polls GetToys, and a toy answers by radio.
-BATTERY_S = 60.0
-# The answer to GetToys does not wait for a battery longer.
-BATTERY_WAIT_S = 1.0
-# What an app sends when it wants a movement to go on, as lovensepy does for Position.
-MOVE_S = 0.3
-# Setups that are kept, one for each address.
-MOST_SETUPS = 64
 
 Performed = FunctionCommand | PatternCommand | Preset | Position | Play
 
@@ -236,7 +233,7 @@ class LovenseServer:
                 return plans.preset(device, request), request.seconds, True
             case Position(_, place):
                 slots = dict.fromkeys(movable(device), place)
-                return (ProgramStep(MOVE_S, slots),), MOVE_S, True
+                return (ProgramStep(LOVENSE_MOVE_S, slots),), LOVENSE_MOVE_S, True
             case Play(_, actions):
                 known = self._setups.get(peer) if actions is None else actions
                 if known is None:
@@ -275,7 +272,8 @@ class LovenseServer:
             device
             for device in devices
             if InputType.BATTERY in device.inputs
-            and now - self._batteries.get(device.index, (-BATTERY_S, 0))[0] >= BATTERY_S
+            and now - self._batteries.get(device.index, (-LOVENSE_BATTERY_S, 0))[0]
+            >= LOVENSE_BATTERY_S
         ]
         if due:
             await asyncio.gather(*map(self._read_battery, due))

@@ -19,6 +19,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from forwarder.bridges.bounds import (
+    AGAIN_MOST_S,
+    KEEPALIVE_S,
+    MQTT_AGAIN_S,
+    MQTT_BATTERY_S,
+    STATES_S,
+    STAYS_S,
+)
 from forwarder.bridges.client import BridgeClient, OpenChannel, Refusal
 from forwarder.bridges.mqtt.topics import (
     OFFLINE,
@@ -46,15 +54,6 @@ except ImportError:  # the extra is not installed
 log = logging.getLogger(__name__)
 
 NAME = "MQTT"
-# A broker that says nothing for so long is gone; it finds out about us after 1.5 times that.
-KEEPALIVE_S = 5
-AGAIN_S = 1.0
-AGAIN_MOST_S = 60.0
-# As often as a recorder of states wants to hear of a slider that moves.
-STATES_S = 0.25
-BATTERY_S = 300.0
-# A level stays until another one comes; the performer wants a length for its step.
-_STAYS_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +99,15 @@ class MqttBridge:
 
     async def run(self) -> None:
         """Stay connected to the broker until cancelled."""
-        performer = Performer(self._client, silence_s=_STAYS_S)
+        performer = Performer(self._client, silence_s=STAYS_S)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._client.run(), name=f"{NAME} client")
             tasks.create_task(performer.run(), name=f"{NAME} levels")
-            again_s = AGAIN_S
+            again_s = MQTT_AGAIN_S
             while True:
                 try:
                     async with self._connected() as broker:
-                        again_s = AGAIN_S
+                        again_s = MQTT_AGAIN_S
                         await self._serve(broker, performer)
                 except MqttError as error:
                     log.warning("the MQTT broker %s: %s", self._place.host, error)
@@ -198,7 +197,7 @@ class MqttBridge:
             raise Refusal(f"device {wanted.index} has no such output here")
         toy = performer.of(found[0])
         levels = {**toy.moment(performer.now).levels, wanted.slot: wanted.level}
-        steps = (ProgramStep(_STAYS_S, levels),)
+        steps = (ProgramStep(STAYS_S, levels),)
         if any(levels.values()):
             toy.start(OutputProgram(steps, performer.now, None, NAME), alone=True)
             performer.heard(NAME)
@@ -269,7 +268,7 @@ class MqttBridge:
                     continue
                 topic = f"{self._topics.toy(device)}/battery"
                 await broker.publish(topic, f"{share * 100:.0f}", qos=1, retain=True)
-            await asyncio.sleep(BATTERY_S if self._client.devices else STATES_S)
+            await asyncio.sleep(MQTT_BATTERY_S if self._client.devices else STATES_S)
 
 
 async def _farewell(broker: Broker, topic: str) -> None:

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from forwarder.bridges.bounds import MOST_VALUES
+
 PREFIX: Final = "/avatar/parameters/"
 AVATAR_CHANGE: Final = "/avatar/change"
-# Values that are kept; avatars have some hundred parameters.
-MOST_VALUES: Final = 4096
 # What others do to the avatar, by the conventions of VRCFury, OscGoesBrrr and TPS.
 USUAL: Final = (
     "OGB/*/TouchOthers", "OGB/*/PenOthers", "OGB/*/FrotOthers", "VFH/Zone/Touch/*/Others",

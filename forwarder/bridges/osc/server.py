@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from forwarder.access.admission import is_loopback
+from forwarder.bridges.bounds import DATAGRAMS_S, OSC_MOVE_S, TICKS_HZ
 from forwarder.bridges.client import BridgeClient, OpenChannel, Refusal
 from forwarder.bridges.osc.parameters import Parameters, Rule
 from forwarder.bridges.performer import Performer
@@ -31,11 +32,6 @@ except ImportError:  # the extra is not installed
 log = logging.getLogger(__name__)
 
 NAME = "OSC"
-TICKS_HZ = 15.0
-# VRChat sends each changed parameter once a frame; 90 frames and 20 moving parameters.
-DATAGRAMS_S = 2000
-# A position is reached by the time the next level comes.
-MOVE_S = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +199,7 @@ class OscServer(asyncio.DatagramProtocol):
                 # Should this loop stand still, the program ends by itself.
                 until = now + self._hold_s
                 toy.start(
-                    OutputProgram((ProgramStep(MOVE_S, wanted),), now, until, NAME), alone=True
+                    OutputProgram((ProgramStep(OSC_MOVE_S, wanted),), now, until, NAME), alone=True
                 )
             else:
                 toy.stop()

@@ -6,14 +6,12 @@ import argparse
 import sys
 
 from forwarder.commands.base import FINE, Subcommand
+from forwarder.commands.bounds import DESCRIPTORS, MEMORY_MB
 from forwarder.errors import ConfigError, ForwarderError
 from relay.autostart import AutostartError, Program, add_switch, switch
 
 NAME = "buttplug-forwarder"
 DESCRIPTION = "Buttplug Forwarder, the hub"
-# About 100 MB with all its connections, of which forwarder/connectors/bounds.py allows 800.
-MEMORY_MB = 512
-DESCRIPTORS = 2048
 
 
 def program(words: tuple[str, ...]) -> Program:

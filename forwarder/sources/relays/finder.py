@@ -20,6 +20,14 @@ from forwarder.hub.device import Identity
 from forwarder.sources.base import HeldBack
 from forwarder.sources.gathering import Gathering
 from forwarder.sources.held_back import HeldBackToys
+from forwarder.sources.relays.bounds import (
+    CONNECT_MS,
+    ELSEWHERE_MS,
+    FULL_S,
+    LATE_S,
+    MISSING_S,
+    WAITING,
+)
 from forwarder.sources.relays.choosing.candidates import candidates
 from forwarder.sources.relays.choosing.choice import (
     Obstacle,
@@ -37,23 +45,10 @@ from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.opening import DeviceKeeper, DeviceOpener
 from forwarder.sources.relays.relay import Relay
 from forwarder.sources.relays.reserved import Reserved
-from forwarder.sources.relays.searches import MISSING_S, ScanWord, Searches
+from forwarder.sources.relays.searches import ScanWord, Searches
 from relay.link.messages import Advertisement, ErrorCode
 
 log = logging.getLogger(__name__)
-
-# How long a relay may try to connect (ms): alone, and where another one could. Nearly all connect
-# within three seconds.
-CONNECT_MS = 20_000
-ELSEWHERE_MS = 10_000
-# A relay that said that it is full, without a number, is asked again after so long (s) if nothing
-# became free there meanwhile.
-FULL_S = 10.0
-# A toy advertises while it is not connected. What a relay tells was heard a tenth of a second ago,
-# and may have been on its way for longer: older than this nothing is, on a link that lives.
-LATE_S = 2.0
-# Toys that wait for a free place; more are heard again soon.
-WAITING = 64
 
 
 class Finder:

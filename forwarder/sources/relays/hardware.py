@@ -11,6 +11,7 @@ from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import Denied, HardwareError
 from forwarder.hub.truth import Truth
 from forwarder.protocols.base import EndpointWrite, KeptAlive
+from forwarder.sources.relays.bounds import CONNECT_S, STOP_S
 from forwarder.sources.relays.open_stops import OpenStops
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
 from forwarder.sources.way import PeripheralRoute
@@ -19,13 +20,6 @@ from relay.link.messages import Connected, ErrorCode, Service, Value
 
 log = logging.getLogger(__name__)
 
-# The hub's patience beyond the relay's own limits for the same thing.
-CONNECT_S = 25.0
-# A relay tries a stop for a second, and lets the peripheral go within another 2.5 s.
-STOP_S = 4.5
-# Bluetooth LE takes a write per connection event; phones use events of 15 to 50 ms, and toys drop
-# what comes faster than they can run. Definitions that know better say so.
-BLE_GAP_MS = 50
 
 _Arming = tuple[tuple[wire.Packet, ...] | None, int, wire.KeepAlive | None]
 

@@ -21,6 +21,13 @@ from forwarder.connectors.bounds import (
     WEIGHT_BYTES,
 )
 from forwarder.devices.driver import Outcome
+from forwarder.sources.relays.bounds import (
+    HEARD_AT_ONCE,
+    OUTBOX_FRAMES,
+    OUTBOX_STOP_FRAMES,
+    REQUEST_S,
+    SEND_S,
+)
 from forwarder.sources.relays.waiting import Asking, Carrying, Orphaned, ReplyFuture, Waiting
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, TooLarge
@@ -53,16 +60,6 @@ from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
 
-# Frames waiting for the network; a relay that is this far behind gets no more values. Stops have
-# places of their own, so that a flood cannot keep them out.
-OUTBOX_FRAMES = 256
-OUTBOX_STOP_FRAMES = 64
-# A relay gives up a write after 5 s; its answer needs the way back.
-REQUEST_S = 6.5
-# Advertisements that are looked at between two looks at the clock.
-HEARD_AT_ONCE = 8
-# How long one frame may take to leave; the lease has stopped the toys long before.
-SEND_S = 5.0
 
 StateMessage = Scan | Interests | Places | Status | GuestList
 """Messages without a reply: only the newest of each kind matters."""

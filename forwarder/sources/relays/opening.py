@@ -13,7 +13,8 @@ from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.device_setup import OpenedDevice, open_device, stop_device
 from forwarder.errors import Denied, DeviceError, HardwareError
 from forwarder.hub.device import Device, Identity
-from forwarder.sources.relays.hardware import BLE_GAP_MS, RelayHardware
+from forwarder.sources.relays.bounds import BLE_GAP_MS
+from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.relay import DeviceOpening, Relay, hardware_of
 from forwarder.sources.relays.reserved import Reserved

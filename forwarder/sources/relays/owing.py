@@ -11,11 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-# What one relay itself keeps at most (relay.debts.debts); what it tells beyond is a fault of it.
-MOST_EACH = 64
-# Of all relays. For one more, the oldest of the relay that has most is forgotten: nobody's lies
-# push out what another has told.
-MOST = 256
+from forwarder.sources.relays.bounds import MOST_EACH, OWING_MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ class Owings:
     def _put(self, item: Owing) -> None:
         at = (item.address, item.key)
         if at not in self._items:
-            if len(self._items) >= MOST:
+            if len(self._items) >= OWING_MOST:
                 most = max(self._by_relay, key=self._by_relay.__getitem__)
                 self._drop(next(other for other in self._items if other[1] == most))
             self._by_address[item.address] += 1

@@ -15,9 +15,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from forwarder.hub.kept import KeptConnection
-
-# Addresses remembered, the one that was had longest ago is forgotten; a household has a dozen.
-MOST = 1024
+from forwarder.sources.relays.bounds import RESERVED_MOST
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +47,7 @@ class Reserved:
         would have said so if their wearers had anything against it."""
         known = self._had.pop(address, None)
         by = [key for key in known.by if key != relay and key not in here] if known else []
-        if known is None and len(self._had) >= MOST:
+        if known is None and len(self._had) >= RESERVED_MOST:
             del self._had[next(iter(self._had))]
         self._had[address] = _Had(toy or (known.toy if known else ""), [*by, relay])
         if relay in self._blocked:

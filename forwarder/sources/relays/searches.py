@@ -5,20 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Iterable, Mapping
 
+from forwarder.sources.relays.bounds import MOST_TOLD, OWING_EVERY_S, OWING_LOOK_S
 from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.relay import Relay, hardware_of
 from relay.link.messages import Forget, Scan
-
-# A device that was lost is looked for without any client asking: a toy that is carried out of
-# range and back, or whose battery is changed.
-MISSING_S = 120.0
-# One that may be running is looked for until it is found or given up by a person: after those two
-# minutes for so many seconds of each half minute, which costs radios little.
-OWING_LOOK_S = 5.0
-OWING_EVERY_S = 30.0
-# Of those that are looked for on a relay's word alone. What all relays owe is half of it: beyond
-# that they make it up, and the oldest is given up.
-MOST_TOLD = 512
 
 
 class Searches:

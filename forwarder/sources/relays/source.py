@@ -20,13 +20,14 @@ from forwarder.hub.device import Device, Identity
 from forwarder.hub.kept import KeptConnection
 from forwarder.sources.base import DeviceSink, HeldBack
 from forwarder.sources.relays.absences import Absences
+from forwarder.sources.relays.bounds import MOST_COUNTED, MOST_EACH, MOST_NAMED
 from forwarder.sources.relays.choosing.choice import RelayVerdict
 from forwarder.sources.relays.choosing.heard import HeardToys
 from forwarder.sources.relays.choosing.pins import Pins
 from forwarder.sources.relays.finder import Finder
 from forwarder.sources.relays.keeping import Keeping
 from forwarder.sources.relays.link_driver import RelayLink
-from forwarder.sources.relays.owing import MOST_EACH, Owings
+from forwarder.sources.relays.owing import Owings
 from forwarder.sources.relays.relay import WHY, Relay, free_key, hardware_of
 from forwarder.sources.relays.searches import end_searches
 from forwarder.sources.relays.waiting import ReplyFuture
@@ -51,11 +52,6 @@ from relay.link.messages import (
 from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
-
-# Relays whose links are counted by name; strangers of this machine may come by any.
-MOST_COUNTED = 64
-# Characters of toys in a line of the log.
-MOST_NAMED = 400
 
 
 class RelaySource:

@@ -7,17 +7,11 @@ from collections.abc import Callable, Sequence
 
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
+from forwarder.sources.relays.bounds import AT_ONCE, EVERY_S, MAX_NAME
 from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.relay import Relay
 from forwarder.sources.relays.source import RelaySource
 from relay.link.messages import Driven, Status
-
-# Twice a second at most, says the link; a person does not read faster.
-EVERY_S = 0.5
-# Relays looked at in one pass of the loop: with five toys each, 2 ms.
-AT_ONCE = 50
-# Names on the link are at most so long.
-_MAX_NAME = 128
 
 
 class RelayStatus:
@@ -65,11 +59,11 @@ class RelayStatus:
         items = []
         for p, opened in sorted(relay.devices.items()):
             device = opened.device
-            clients = {client.name[:_MAX_NAME] for client in self._hub.owners(device).values()}
+            clients = {client.name[:MAX_NAME] for client in self._hub.owners(device).values()}
             items.append(
                 Driven(
                     p,
-                    device.shown_name[:_MAX_NAME],
+                    device.shown_name[:MAX_NAME],
                     level=device.strongest,
                     clients=tuple(sorted(clients)),
                     battery=self._battery(device),

@@ -27,19 +27,10 @@ from forwarder.definitions.model import FeatureSpec
 from forwarder.devices.driver import Fate, OnReading, Outcome
 from forwarder.errors import ForwarderError, HardwareError
 from forwarder.hub.truth import FeatureValue, Truth
+from forwarder.sources.upstream.bounds import ANSWER_S, CLOSE_S, READ_S, STOP_AGAIN_S, STOP_TRIES
 from relay.link.messages import ErrorCode
 
 log = logging.getLogger(__name__)
-
-# A feature's next value waits for the answer to the one before, so that a slow server gets the
-# newest instead of a backlog; but not longer than this, for some servers lose answers.
-ANSWER_S = 0.5
-# Reads go over the other server's radio.
-READ_S = 8.0
-# A stop that failed is tried again so often, with so long between.
-STOP_TRIES = 3
-STOP_AGAIN_S = 0.2
-CLOSE_S = 1.0
 
 
 @dataclass(slots=True)

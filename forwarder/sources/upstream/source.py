@@ -27,10 +27,12 @@ from forwarder.client.session_driver import ServerGone, SessionDriver
 from forwarder.definitions.limits import build_features
 from forwarder.definitions.model import Definition, FeatureSpec, InputSpec, OutputSpec, UserDevice
 from forwarder.errors import ForwarderError
+from forwarder.hub.bounds import MAX_HUBS
 from forwarder.hub.device import Device, Identity
-from forwarder.hub.loop_guard import MAX_HUBS, marked
+from forwarder.hub.loop_guard import marked
 from forwarder.hub.truth import Truth
 from forwarder.sources.base import DeviceSink, HeldBack
+from forwarder.sources.upstream.bounds import MAX_DEVICES
 from forwarder.sources.upstream.driver import UpstreamDriver
 from relay.link.channel import Channel
 from relay.link.names import neutralise
@@ -38,8 +40,6 @@ from relay.link.names import neutralise
 log = logging.getLogger(__name__)
 
 PROTOCOL = "upstream"
-# More than any house has; a server that lists more is broken, and each costs memory.
-MAX_DEVICES = 128
 # Spec versions to try, in this order, over and over: servers say nothing to what they cannot read.
 _VERSIONS = (4, 3)
 

@@ -18,6 +18,7 @@ from forwarder.errors import DeviceError
 from forwarder.hub.client import ClientGrant, HubClient
 from forwarder.hub.device import Device, Identity
 from forwarder.sources.base import DeviceSink, HeldBack
+from forwarder.sources.virtual.bounds import AWAY_S
 from forwarder.sources.virtual.group import GroupDriver
 from forwarder.sources.virtual.members import (
     PROTOCOL,
@@ -32,8 +33,6 @@ from forwarder.sources.virtual.stand_in import Role, StandInDriver
 log = logging.getLogger(__name__)
 
 NAME = "Groups and stand-ins"
-# A group that comes back as more is away for so long: each app has its list without it by then.
-AWAY_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,15 @@ from forwarder.errors import DeviceError, HardwareError, Unsupported
 from forwarder.hub.client import HubClient
 from forwarder.hub.device import Device
 from forwarder.hub.truth import FeatureValue
+from forwarder.sources.virtual.bounds import (
+    FASTEST_S,
+    FULL_S,
+    LEAST_S,
+    LINGER_S,
+    LONGEST_MS,
+    MOST_S,
+    SLOWEST_S,
+)
 from forwarder.sources.virtual.members import (
     PROTOCOL,
     STEPS,
@@ -41,20 +50,6 @@ from forwarder.sources.virtual.members import (
     stop_all,
 )
 from relay.link.messages import ErrorCode
-
-# A movement over the whole range within this time is as strong as it gets: scripts for strokers
-# rarely ask for more than two strokes a second.
-FULL_S: Final = 0.25
-# Positions without a time are as far apart as they come, but no less and no more than this.
-LEAST_S: Final = 0.02
-MOST_S: Final = 1.0
-# Scripts send the next movement when the last one ends: not at rest in between.
-LINGER_S: Final = 0.15
-# One way of a stroke at the least and at the highest level.
-SLOWEST_S: Final = 2.0
-FASTEST_S: Final = 0.3
-# What a script may say of one movement.
-LONGEST_MS: Final = 60_000
 
 _STRENGTHS: Final = (OutputType.VIBRATE, OutputType.OSCILLATE)
 _MOVES: Final = (OutputType.HW_POSITION_WITH_DURATION, OutputType.POSITION)

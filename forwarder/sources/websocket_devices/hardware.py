@@ -16,6 +16,7 @@ from forwarder.errors import HardwareError
 from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.waiting import Asking, Carrying, Waiting
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
+from forwarder.sources.websocket_devices.bounds import SEND_S
 from relay.context import RelayContext
 from relay.link.bounds import BEAT_ACTIVE_S, BEAT_IDLE_S
 from relay.link.channel import Channel
@@ -51,8 +52,6 @@ OnDeviceStopped = Callable[[StopCause], None]
 
 # The reference has these two, whatever the definition says; neither is told to the device.
 HANDLES = {"tx": 1, "rx": 2}
-# A device that does not take a frame for so long is stuck, and gone.
-SEND_S = 3.0
 
 
 class WebsocketHardware(RelayHardware):

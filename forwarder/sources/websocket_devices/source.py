@@ -23,6 +23,7 @@ from forwarder.devices.device_setup import OpenedDevice, open_device, stop_devic
 from forwarder.errors import DeviceError, ForwarderError, HardwareError
 from forwarder.hub.device import Identity
 from forwarder.sources.base import DeviceSink, HeldBack
+from forwarder.sources.websocket_devices.bounds import HANDSHAKE_S, MAX_DEVICES
 from forwarder.sources.websocket_devices.hardware import WebsocketHardware
 from relay.link.channel import Channel
 from relay.link.close_codes import NORMAL_CLOSURE
@@ -31,15 +32,6 @@ from relay.link.messages import Advertisement, StopCause
 from relay.link.misfit import misfit
 from relay.link.names import neutralise, quoted
 from relay.link.tasks.groups import first_error
-
-# From the connection to the first frame; the reference waits for ever.
-HANDSHAKE_S = 5.0
-# Pings of the connector, `WebSocketServer(heartbeat_s=…)`: a device whose power went has neither
-# said goodbye nor closed its socket, and its toys' state is unknown until it is noticed.
-HEARTBEAT_S = 5.0
-MAX_FRAME_BYTES = 4096
-MAX_DEVICES = 32
-
 
 _WHY: dict[StopCause, str] = {
     StopCause.STALL: "this hub was held up",

@@ -12,6 +12,7 @@ from typing import Any
 from dbus_fast import BusType, DBusFastError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
+from relay.radio.bounds import ANSWER_S, COMPANY, INTERVAL_MS
 from relay.radio.gatt import canonical_address
 
 _BLUEZ = "org.bluez"
@@ -21,10 +22,6 @@ _ADVERTISEMENT = "org.bluez.LEAdvertisement1"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _OBJECTS = "org.freedesktop.DBus.ObjectManager"
 _PATH = "/buttplug_relay/advertisement"
-# The company that the makers' app uses; toys do not look.
-COMPANY = 0x00FF
-# Between two advertisements (ms), where BlueZ and the kernel let us choose.
-INTERVAL_MS = 100
 # Without flags of the kernel's, which are 3 bytes, as many zeros have to stand before the frame.
 _PADDING = bytes(3)
 _SIGNALS = (
@@ -178,10 +175,6 @@ def _chosen(objects: dict[str, Any], said: str) -> tuple[str, dict[str, Any]]:
     return next(iter(on.items()))
 
 
-# BlueZ answers within milliseconds.
-_ANSWER_S = 2.0
-
-
 async def _call(
     bus: MessageBus,
     destination: str,
@@ -197,7 +190,7 @@ async def _call(
         signature=signature, body=body or [],
     )  # fmt: skip
     try:
-        async with asyncio.timeout(_ANSWER_S):
+        async with asyncio.timeout(ANSWER_S):
             reply = await bus.call(call)
     except (TimeoutError, OSError, EOFError, DBusFastError) as error:
         raise CannotAdvertise("BlueZ does not answer: sudo systemctl restart bluetooth") from error

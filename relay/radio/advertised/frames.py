@@ -8,17 +8,12 @@ packet were before. Source: arz321/MuSe-Protocol; no real toy has heard it from 
 
 from __future__ import annotations
 
-from typing import Final
+from relay.radio.bounds import BEFORE, POLYNOMIAL
 
-# Bytes of the packet before the frame: 2 of the header, 6 of the address, 7 of the data. What
-# every sender that is known to work has.
-BEFORE: Final = 15
-ADDRESS_BYTES: Final = 5
 # Of its receiver (XN297): what each packet begins with.
 _PREAMBLE = bytes((0x71, 0x0F, 0x55))
 # Seeds of the whiteners: the receiver's own, and that of advertising channel 37.
 _INNER, _CHANNEL_37 = 0x3F, 0x25
-_POLYNOMIAL = 0x1021
 
 
 def frame(address: bytes, command: int) -> bytes:
@@ -39,7 +34,7 @@ def _checksum(address: bytes, command: int) -> bytes:
     for byte in (*address[::-1], _mirrored(command)):
         value ^= byte << 8
         for _ in range(8):
-            value = (value << 1 ^ (_POLYNOMIAL if value & 0x8000 else 0)) & 0xFFFF
+            value = (value << 1 ^ (POLYNOMIAL if value & 0x8000 else 0)) & 0xFFFF
     mirrored = _mirrored(value & 0xFF) << 8 | _mirrored(value >> 8)
     return (mirrored ^ 0xFFFF).to_bytes(2, "little")
 

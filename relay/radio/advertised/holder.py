@@ -23,7 +23,8 @@ from typing import Final, Protocol
 
 from relay.radio.advertised.bluez import Advertiser, CannotAdvertise
 from relay.radio.advertised.frames import frame
-from relay.radio.advertised.on_air import STEP_S, OnAir
+from relay.radio.advertised.on_air import OnAir
+from relay.radio.bounds import STEP_S
 
 SHOW, TURNS, READY, TAKEN, LOST = b"S", b"T", b"R", b"K", b"L"
 ABOUT: Final = struct.Struct("<IB")

@@ -6,14 +6,8 @@ While anything runs the relay has to be heard; when it is not, or is gone, every
 
 from __future__ import annotations
 
-from relay.supervision.holds import SILENCE_S
-
-# So long (s) a stop is on the air, for each command of it: 20 advertisements at the least, of which
-# a toy that is in reach hears one. What the app of the maker does, too.
-HOLD_S = 2.0
-# How often (s) what is on the air is put there anew: controllers that choose their own interval (up
-# to 1.28 s) advertise at once each time. Toys take a gap of 250 ms for the end.
-STEP_S = 0.1
+from relay.radio.bounds import HOLD_S
+from relay.supervision.bounds import SILENCE_S
 
 
 def runs(commands: bytes) -> bool:

@@ -20,27 +20,18 @@ from relay.link.messages import Characteristic, ErrorCode, RadioInfo, Service
 from relay.link.stand_ins import endpoints_of, stand_in
 from relay.radio.advertised import holder
 from relay.radio.advertised.kinds import WARNING, AdvertisedKind
-from relay.radio.advertised.on_air import STEP_S, runs
+from relay.radio.advertised.on_air import runs
 from relay.radio.base import OnAdvertisement, OnGone, OnValue, RadioError
 from relay.radio.bluetooth.adapters import Follow
+from relay.radio.bounds import ADVERTISED_HANGS_S, ADVERTISED_LOOK_S, START_S, STEP_S, TIMES, TX
 from relay.radio.gatt import canonical_address
 from relay.radio.wired.line import next_number
 from relay.supervision.adapters import KnownAdapters, watch_adapters
-from relay.supervision.holds import BEAT_S
+from relay.supervision.bounds import BEAT_S
 
 log = logging.getLogger(__name__)
 
-TX = 1
 MTU = 23
-# How often (s) they are said to be there, as nothing else says it.
-LOOK_S = 0.5
-# A stop counts as taken once each of its commands has been on the air so often; it stays there for
-# ten times as long whatever happens, unless something newer is said.
-TIMES = 2
-# A holder that did not put there what it was given within this time (s) hangs: BlueZ takes 0.1 s.
-HANGS_S = 0.8
-# Starting its process, its imports and BlueZ's answer on a busy machine (s).
-START_S = 10.0
 
 StartHolder = Callable[[AdvertisedKind], Awaitable[socket.socket]]
 
@@ -127,7 +118,7 @@ class AdvertisedRadio:
             while True:
                 if not (self._trouble or self._connection or self._connecting):
                     on_advertisement(self._kind.advertisement)
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(ADVERTISED_LOOK_S)
         finally:
             self._scanning = False
 
@@ -257,7 +248,11 @@ class AirConnection:
         self._running = False
         self._left(self)
         waits, self._waits = self._waits, None
-        if waits is not None and self._loop.time() - waits[1] >= HANGS_S and self._process:
+        if (
+            waits is not None
+            and self._loop.time() - waits[1] >= ADVERTISED_HANGS_S
+            and self._process
+        ):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process, signal.SIGKILL)
         error = RadioError(ErrorCode.GONE, f"{self._kind.name}: {reason}.")

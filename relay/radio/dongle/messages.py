@@ -11,8 +11,8 @@ from enum import IntEnum
 
 import msgspec
 
-# Lines of a dongle are some hundred bytes; what is longer is damage.
-LINE_MOST = 4096
+from relay.radio.dongle.bounds import LINE_MOST
+
 # The second generation: reports of 64 bytes, of which the last one stays 0.
 REPORT = 64
 PIECE = REPORT - 1

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from relay.link.messages import Advertisement
+from relay.radio.esphome.bounds import NAME_MOST
 
-# Bound of the link's messages.
-NAME_MOST = 128
 _BASE = UUID("00000000-0000-1000-8000-00805f9b34fb").int
 _SHIFT = 96
 _SHORT_NAME, _NAME, _MANUFACTURER = 0x08, 0x09, 0xFF

@@ -14,19 +14,13 @@ from aioesphomeapi.model import ESPHomeBluetoothGATTServices
 from relay.link.messages import Characteristic, ErrorCode, Service
 from relay.radio.base import OnGone, OnValue, RadioError
 from relay.radio.esphome.adverts import address_number
+from relay.radio.esphome.bounds import AHEAD_S, DISCONNECT_S, OPERATION_S
 from relay.radio.esphome.errors import ERRORS, translated
 from relay.radio.gatt import DEFAULT_MTU, with_response
 from relay.radio.wired.line import next_number
 
 T = TypeVar("T")
 
-# One operation of the proxy: a write with response is answered within the supervision timeout of
-# the connection, 4 to 6 s; whoever waits has a shorter deadline.
-OPERATION_S = 8.0
-DISCONNECT_S = 5.0
-# Writes without response go into the network's buffers: of so many (s) at most no answer of the
-# proxy is known, so that a stop has no more before it than that.
-AHEAD_S = 0.25
 # The descriptor that switches notifications on, and what is written there.
 _CCCD = "00002902-0000-1000-8000-00805f9b34fb"
 _NOTIFY, _INDICATE = b"\x01\x00", b"\x02\x00"

@@ -19,18 +19,13 @@ from zeroconf import IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from relay.radio.base import ChangingRadios
+from relay.radio.esphome.bounds import FOUND_MOST, FOUND_RETRY_S, OPEN_S, RESOLVE_MS
 from relay.radio.esphome.errors import ERRORS
-from relay.radio.esphome.radio import OPEN_S, EsphomeRadio
+from relay.radio.esphome.radio import EsphomeRadio
 
 log = logging.getLogger(__name__)
 
 KIND = "_esphomelib._tcp.local."
-# Devices that are asked; somebody may announce thousands.
-MOST = 64
-# A question for the address of one (ms), and the pause (s) before a network is asked again that
-# cannot be.
-RESOLVE_MS = 3000
-RETRY_S = 15.0
 
 # Host and port of each device that is announced, once for each announcement.
 Browse = Callable[[], AsyncIterator[tuple[str, int]]]
@@ -40,7 +35,7 @@ async def browse(
     open_zeroconf: Callable[[], AsyncZeroconf] = lambda: AsyncZeroconf(ip_version=IPVersion.V4Only),
 ) -> AsyncGenerator[tuple[str, int], None]:
     """What this network announces, without end. Raises OSError where it cannot be asked."""
-    names: asyncio.Queue[str] = asyncio.Queue(MOST)
+    names: asyncio.Queue[str] = asyncio.Queue(FOUND_MOST)
 
     def changed(
         zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
@@ -99,11 +94,11 @@ async def found_proxies(
     while True:
         try:
             async for host, port in look():
-                if (host, port) in known or len(known) >= MOST:
+                if (host, port) in known or len(known) >= FOUND_MOST:
                     continue
                 if await is_proxy(host, port, key_of(host)):
                     known.add((host, port))
                     roster.add(EsphomeRadio(host, port, key_of(host)))
         except OSError as error:
             log.warning("proxies cannot be looked for by mDNS: %s", error)
-        await asyncio.sleep(RETRY_S)
+        await asyncio.sleep(FOUND_RETRY_S)

@@ -21,27 +21,24 @@ from relay.link.messages import ErrorCode, RadioInfo
 from relay.link.tasks.groups import first_error
 from relay.radio.base import OnAdvertisement, OnGone, RadioError
 from relay.radio.esphome.adverts import HeardPeripheral, address_number, address_text
-from relay.radio.esphome.connection import DISCONNECT_S, EsphomeConnection, ProxyLink
+from relay.radio.esphome.bounds import (
+    CONNECT_S,
+    DEVICES_KEPT,
+    DISCONNECT_S,
+    FIND_S,
+    KEEPALIVE_S,
+    OPEN_S,
+    RADIO_RETRY_S,
+    RETRY_MOST_S,
+    SERVED_S,
+)
+from relay.radio.esphome.connection import EsphomeConnection, ProxyLink
 from relay.radio.esphome.errors import ERRORS, proxy_trouble, translated
 from relay.radio.gatt import canonical_address
 
 log = logging.getLogger(__name__)
 
 PORT = 6053
-# From its name to its answer about what it is.
-OPEN_S = 10.0
-# It is asked so often (s) whether it is there; the library gives it up after 4.5 times that.
-KEEPALIVE_S = 2.0
-# Pause (s) before a proxy is dialed again, doubled up to the second value.
-RETRY_S = 1.0
-RETRY_MOST_S = 15.0
-# A proxy that serves us says so at once; one that serves somebody else is silent.
-SERVED_S = 3.0
-# One attempt to connect, services included: the proxy itself gives up after 20 s.
-CONNECT_S = 20.0
-# How long to listen for a peripheral that was not heard yet.
-FIND_S = 10.0
-DEVICES_KEPT = 1000
 
 _Flags = BluetoothProxyFeature
 _NEEDED = _Flags.ACTIVE_CONNECTIONS | _Flags.REMOTE_CACHING | _Flags.RAW_ADVERTISEMENTS
@@ -102,7 +99,7 @@ class EsphomeRadio:
 
     async def watch(self) -> Never:
         """Keep a session with the proxy, and the peripherals that it has for us."""
-        pause = RETRY_S
+        pause = RADIO_RETRY_S
         while True:
             client = APIClient(
                 self._host, self._port, None, client_info="buttplug-relay",
@@ -124,7 +121,7 @@ class EsphomeRadio:
             if trouble != self._trouble:
                 log.warning("%s", trouble)
             self._trouble = trouble
-            pause = RETRY_S if lasted else min(pause * 2, RETRY_MOST_S)
+            pause = RADIO_RETRY_S if lasted else min(pause * 2, RETRY_MOST_S)
             await asyncio.sleep(pause)
 
     async def _session(self, client: APIClient, group: asyncio.TaskGroup) -> tuple[str, bool]:

@@ -17,17 +17,13 @@ from typing import TypeVar
 from relay.link.messages import Advertisement, Characteristic, ErrorCode, RadioInfo, Service
 from relay.link.stand_ins import endpoints_of, stand_in
 from relay.radio.base import OnAdvertisement, OnGone, OnValue, RadioError
-from relay.radio.blocking import CALL_S, Blocking, BlockingDeviceError
+from relay.radio.blocking import Blocking, BlockingDeviceError
+from relay.radio.bounds import CALL_S
+from relay.radio.gamepad.bounds import EFFECT_MS, LOOK_S, RENEW_S
 from relay.radio.gamepad.pads import Found, Pad, Pads
 
 T = TypeVar("T")
 
-# How often (s) it is looked which pads there are.
-LOOK_S = 1.0
-# How long an effect lasts (ms), and how often (s) it is begun anew: less than the active lease of
-# 0.9 s, and two renewals may be late.
-EFFECT_MS = 800
-RENEW_S = 0.25
 WAY = "gamepad"
 TX, RX = 1, 2
 # slow and fast rumble, left and right trigger, which nothing here can reach.

@@ -8,23 +8,11 @@ from collections.abc import Callable
 from relay.link.messages import ErrorCode, Service
 from relay.radio.base import OnValue, RadioError
 from relay.radio.wired import tcode
+from relay.radio.wired.bounds import CONNECTION_ASK_S, COPIES, COPY_S, GAP_S, SILENCE_S, VALUE_MOST
 from relay.radio.wired.line import Line
 from relay.radio.wired.place import RX, TX, WiredPlace
 
-# Attribute values on the link have up to 512 bytes.
-VALUE_MOST = 512
 MTU = 515
-# The least pause (s) between two writes over the network: what programs for these machines send at
-# most (MultiFunPlayer: each 10 ms).
-GAP_S = 0.01
-# A stop is written so often, so far (s) apart: a crowded Wi-Fi loses a few packets in a row, which
-# takes it some milliseconds.
-COPIES = 3
-COPY_S = 0.02
-# How often (s) a machine on the network is asked whether it is there, and after which silence (s)
-# it is not: Wi-Fi of small boards stands still for half a second at times.
-ASK_S = 0.5
-SILENCE_S = 3.0
 
 
 class WiredConnection:
@@ -116,7 +104,7 @@ class WirelessConnection(WiredConnection):
         self._loop = asyncio.get_running_loop()
         self._next_at = self._heard_at = self._loop.time()
         self._asked = False
-        self._timer = self._loop.call_later(ASK_S, self._ask)
+        self._timer = self._loop.call_later(CONNECTION_ASK_S, self._ask)
 
     def heard(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
@@ -150,7 +138,7 @@ class WirelessConnection(WiredConnection):
             return
         self._asked = True
         self._line.nudge(tcode.WHO)
-        self._timer = self._loop.call_later(ASK_S, self._ask)
+        self._timer = self._loop.call_later(CONNECTION_ASK_S, self._ask)
 
 
 def _copies(data: bytes) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
 from relay.radio.blocking import Blocking, BlockingDeviceError
+from relay.radio.wired.bounds import HIDAPI_REPORT_MOST, READ_MS
 from relay.radio.wired.hidraw import Pack
 from relay.radio.wired.line import OnBytes, OnLost, next_number
 
@@ -23,9 +24,6 @@ except ImportError:  # an extra
     _library = None
 
 _UNPLUGGED = "it was unplugged"
-# The longest report, and how long (ms) one is waited for before it is looked whether to end.
-_REPORT_MOST = 4096
-_READ_MS = 100
 
 
 def library() -> Any | None:
@@ -152,7 +150,7 @@ class HidapiLine:
     def _read(self) -> None:
         while self._lost is None:
             try:
-                report = bytes(self._device.read(_REPORT_MOST, _READ_MS))
+                report = bytes(self._device.read(HIDAPI_REPORT_MOST, READ_MS))
             except (OSError, ValueError):
                 self._tell(self.lose, _UNPLUGGED)
                 return

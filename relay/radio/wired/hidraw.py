@@ -15,11 +15,10 @@ from pathlib import Path
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
 from relay.radio.blocking import Blocking
+from relay.radio.wired.bounds import HIDRAW_REPORT_MOST
 from relay.radio.wired.line import OnBytes, OnLost, next_number
 
 SYSFS = Path("/sys/class/hidraw")
-# The longest report that a device of full speed sends, and then some.
-_REPORT_MOST = 4096
 Pack = Callable[[bytes], tuple[bytes, ...]]
 
 
@@ -131,7 +130,7 @@ class HidrawLine:
 
     def _readable(self) -> None:
         try:
-            data = os.read(self._file, _REPORT_MOST)
+            data = os.read(self._file, HIDRAW_REPORT_MOST)
         except BlockingIOError:
             return
         except OSError as error:

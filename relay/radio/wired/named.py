@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from relay.errors import UsageError
+from relay.radio.wired.bounds import ADDRESS_MOST
 from relay.radio.wired.network import Tcp, Udp
 from relay.radio.wired.place import WiredPlace
 from relay.radio.wired.radio import WiredAccess, WiredRadio
@@ -34,8 +35,6 @@ _HOW = (
     "a T-Code machine on the network is said as udp://tcode.local:8000, tcp://HOST:PORT or"
     " ws://HOST/ws"
 )
-# Addresses on the link have up to 64 characters.
-_ADDRESS_MOST = 64
 
 
 def serial_radio(text: str) -> WiredRadio:
@@ -95,7 +94,7 @@ def address(path: str) -> str:
 
 def fitting(whole: str) -> str:
     """An address that the link can say."""
-    if len(whole) <= _ADDRESS_MOST:
+    if len(whole) <= ADDRESS_MOST:
         return whole
     digest = hashlib.sha256(whole.encode()).hexdigest()[:12]
-    return f"{whole[: _ADDRESS_MOST - 13]}-{digest}"
+    return f"{whole[: ADDRESS_MOST - 13]}-{digest}"

@@ -14,12 +14,11 @@ from typing import TypeVar, cast
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
+from relay.radio.wired.bounds import OPEN_S
 from relay.radio.wired.line import OnBytes, OnLost, StreamLine, next_number
 
 T = TypeVar("T")
 
-# For its name, and for its answer to a first packet: one that was lost is sent again after 1 s.
-OPEN_S = 2.5
 _CODES = {
     errno.ECONNREFUSED: ErrorCode.NOT_FOUND,
     errno.EHOSTUNREACH: ErrorCode.NOT_FOUND,

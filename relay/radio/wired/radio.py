@@ -14,25 +14,12 @@ from typing import Protocol
 from relay.link.messages import Advertisement, ErrorCode, RadioInfo
 from relay.radio.base import OnAdvertisement, OnGone, RadioError
 from relay.radio.wired import tcode
+from relay.radio.wired.bounds import ANSWER_S, AXES_S, LOOK_S, QUIET_S, RADIO_ASK_S, RETRY_S
 from relay.radio.wired.connection import WiredConnection, WirelessConnection
 from relay.radio.wired.line import Line, OnBytes, OnLost
 from relay.radio.wired.place import WiredPlace
 
 log = logging.getLogger(__name__)
-
-# How often (s) it is looked whether the device is there, and advertised: as often as toys do.
-LOOK_S = 0.5
-# After a failed attempt to speak to it (s): opening a port resets some boards, which then need 2 s.
-RETRY_S = 5.0
-# How long (s) a T-Code device has to say who it is: an Arduino is deaf for 2 s after a reset, an
-# ESP32 for about 3; and how often it is asked.
-ANSWER_S = 4.0
-ASK_S = 0.25
-# Its axes come in one burst at 115,200 baud, 20 ms for all of them; this long (s) after the last
-# line they are complete.
-QUIET_S = 0.2
-# Ten lines at 115,200 baud take 30 ms; the rest is for a machine that is busy.
-AXES_S = 1.0
 
 
 class WiredAccess(Protocol):
@@ -189,7 +176,7 @@ class WiredRadio:
             async with asyncio.timeout(self._answer_s):
                 while not talk.version:
                     await line.send(tcode.WHO)
-                    await talk.wait(ASK_S)
+                    await talk.wait(RADIO_ASK_S)
         except TimeoutError:
             text = f"{self._place.name}: nothing there answers D1. Is it a T-Code device, and on?"
             raise RadioError(ErrorCode.NOT_FOUND, text) from None

@@ -13,11 +13,8 @@ from pathlib import Path
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
+from relay.radio.wired.bounds import PROCESSES_MOST
 from relay.radio.wired.line import OnBytes, OnLost, StreamLine
-
-# Programs whose open files are looked through for who has a port: as many as a machine runs, and
-# their files; more would only take time.
-_PROCESSES_MOST = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ def holder(path: str) -> str | None:
         return None
     mine = str(os.getpid())
     processes = [one for one in Path("/proc").iterdir() if one.name.isdigit() and one.name != mine]
-    for process in processes[:_PROCESSES_MOST]:
+    for process in processes[:PROCESSES_MOST]:
         if _has_open(process, wanted):
             try:
                 name = (process / "comm").read_text().strip()

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from relay.radio.wired.bounds import LINE_MOST
+
 WHO = b"D1\n"
 AXES = b"D2\n"
 # How a device is called that tells no axes, and how one begins that does.
@@ -17,8 +19,6 @@ PLAIN_NAME = "TCode v0.3"
 NAME = "TCode"
 # In the order in which people know them.
 KNOWN = ("L0", "L1", "L2", "R0", "R1", "R2", "V0", "V1", "V2", "V3", "A0", "A1", "A2")
-# A line of a firmware: the longest, its log, is about 100 bytes. What is longer is no answer.
-LINE_MOST = 256
 
 _VERSION = re.compile(rb"\bt-?code\b.{0,20}?v?\d\.\d", re.IGNORECASE)
 _AXIS = re.compile(rb"([LRVA]\d)\s+\d{1,4}\s+\d{1,4}\b")

@@ -14,8 +14,9 @@ import msgspec
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
+from relay.radio.wired.bounds import MESSAGE_MOST, OPEN_S
 from relay.radio.wired.line import OnBytes, OnLost, StreamLine
-from relay.radio.wired.network import OPEN_S, reached
+from relay.radio.wired.network import reached
 
 try:
     from websockets.client import ClientProtocol
@@ -28,9 +29,6 @@ except ImportError:  # an extra
     MISSING = True
 else:
     MISSING = False
-
-# Of one message of the machine; its status is the longest, some hundred bytes.
-MESSAGE_MOST = 16 << 10
 
 
 class _Said(msgspec.Struct):

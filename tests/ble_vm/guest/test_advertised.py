@@ -15,7 +15,8 @@ import pytest
 from relay.link.messages import Packet
 from relay.radio.advertised.frames import frame
 from relay.radio.advertised.kinds import USUAL, AdvertisedKind
-from relay.radio.advertised.radio import TX, AdvertisedRadio
+from relay.radio.advertised.radio import AdvertisedRadio
+from relay.radio.bounds import TX
 from tests.ble_vm.guest.air import KernelAir, kernel_air
 from tests.ble_vm.guest.conftest import Note
 from tests.doubles.advertising_bluez import ListeningToy

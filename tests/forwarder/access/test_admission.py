@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from forwarder.access.admission import (
-    MAX_ASKED,
     AdmissionRefused,
     Admitted,
     Gatekeeper,
@@ -12,6 +11,7 @@ from forwarder.access.admission import (
     OriginPolicy,
     Verdict,
 )
+from forwarder.access.bounds import MAX_ASKED
 
 HERE = "127.0.0.1:12345"
 

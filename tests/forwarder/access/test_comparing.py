@@ -8,16 +8,12 @@ from typing import TypeVar
 
 import pytest
 
+from forwarder.access.bounds import BETWEEN_TRIES_S, COMPARE_S, GREETING_S, SEEN_S, TRIES
 from forwarder.access.comparing import (
-    BETWEEN_TRIES_S,
     CLOSED,
-    COMPARE_S,
     DIFFERENT,
     GONE,
-    GREETING_S,
     LATE,
-    SEEN_S,
-    TRIES,
     ComparingDesk,
     ComparingState,
     ComparingTry,

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.access.credentials import MAX_GIVEN, given
+from forwarder.access.bounds import MAX_GIVEN
+from forwarder.access.credentials import given
 from forwarder.access.tokens import PREFIX, TokenBook
 
 

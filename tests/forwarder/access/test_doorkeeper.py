@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.access.doorkeeper import (
+from forwarder.access.bounds import (
     ATTEMPTS_PER_MINUTE,
     ATTEMPTS_PER_MINUTE_EACH,
     ATTEMPTS_PER_MINUTE_KEY,
     MAX_ADDRESSES,
     MAX_GREETING,
     MAX_GREETING_EACH,
-    Doorkeeper,
-    origin_of,
+    MOST_NETWORKS,
 )
-from forwarder.access.proven_networks import MOST_NETWORKS, ProvenNetworks
+from forwarder.access.doorkeeper import Doorkeeper, origin_of
+from forwarder.access.proven_networks import ProvenNetworks
 
 
 def test_one_address_cannot_hold_more_than_its_share() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.access.proven_networks import MOST_KEYS, MOST_NETWORKS, ProvenNetworks
+from forwarder.access.bounds import MOST_KEYS, MOST_NETWORKS
+from forwarder.access.proven_networks import ProvenNetworks
 from forwarder.errors import ConfigError
 
 

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.access.doorkeeper import MAX_GREETING, MAX_GREETING_EACH, MEETING_SHARE
-from forwarder.access.proven_networks import ProvenNetworks
-from forwarder.access.relay_keys import (
+from forwarder.access.bounds import (
     CODE_S,
     MAX_CODES,
+    MAX_GREETING,
+    MAX_GREETING_EACH,
     MAX_RELAYS,
     MAX_SPENT,
     MAX_TRIES,
-    HubTrust,
-    PairingDesk,
-    RelayBook,
+    MEETING_SHARE,
 )
+from forwarder.access.proven_networks import ProvenNetworks
+from forwarder.access.relay_keys import HubTrust, PairingDesk, RelayBook
 from forwarder.errors import ConfigError, ForwarderError
 from relay.link.security.handshake import (
     HandshakeRefused,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.access.admission import HostNames, HttpVisitor
-from forwarder.access.page_tokens import MAX_PAGES
+from forwarder.access.bounds import MAX_PAGES
 from forwarder.access.tokens import TokenGrant
 from forwarder.api.access import Access, AccessRefused, Caller, Right, admin_token
 from forwarder.errors import ConfigError

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from forwarder.api.dashboard.stream import EVERY_S
+from forwarder.api.bounds import EVERY_S
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.system.processes import until
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.bridges.programs import MOST_PROGRAMS, OutputProgram, Performance, ProgramStep
+from forwarder.bridges.bounds import PROGRAMS_MOST_PROGRAMS
+from forwarder.bridges.programs import OutputProgram, Performance, ProgramStep
 from forwarder.buttplug.messages import OutputType
 
 V, W = (0, OutputType.VIBRATE), (1, OutputType.VIBRATE)
@@ -65,9 +66,9 @@ def test_what_has_no_end_lasts_as_long_as_its_peer_is_heard() -> None:
 
 def test_many_functions_push_out_the_oldest() -> None:
     toy = Performance(10)
-    for number in range(MOST_PROGRAMS + 3):
+    for number in range(PROGRAMS_MOST_PROGRAMS + 3):
         toy.start(level((number, OutputType.VIBRATE), 1.0, until=5), alone=False)
-    assert len(toy.moment(1).levels) == MOST_PROGRAMS
+    assert len(toy.moment(1).levels) == PROGRAMS_MOST_PROGRAMS
 
 
 @pytest.mark.parametrize("now", [0.3, 0.1 + 0.2, 1e9 / 3, 2.7000000000000006])

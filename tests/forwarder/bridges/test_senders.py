@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Hashable
 import pytest
 
 from forwarder.bridges import senders as module
-from forwarder.bridges.senders import LOOK_S, Protocol, Senders, program_of
+from forwarder.bridges.bounds import LOOK_S
+from forwarder.bridges.senders import Protocol, Senders, program_of
 
 # Says its port, and lives until it is killed.
 _GAME = """

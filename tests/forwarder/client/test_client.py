@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from forwarder.client.bounds import MAX_EVENTS
 from forwarder.client.client import (
     Client,
     DeviceAdded,
@@ -21,7 +22,6 @@ from forwarder.client.client import (
     ServerRefused,
     Trouble,
 )
-from forwarder.client.events import MAX_EVENTS
 from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.definitions.model import Definition
 from forwarder.errors import Code, ConfigError, DeviceError, OutOfRange, Unsupported

@@ -18,7 +18,8 @@ from forwarder.buttplug.client import (
     ScanEnded,
 )
 from forwarder.buttplug.messages import Ok, StartScanning, StopCmd, StopScanning
-from forwarder.client.session_driver import SEND_S, ServerGone, ServerRefused, SessionDriver
+from forwarder.client.bounds import SEND_S
+from forwarder.client.session_driver import ServerGone, ServerRefused, SessionDriver
 from forwarder.connectors.bounds import SERVER_BURST, SERVER_MESSAGES_S, TURN_MESSAGES
 from forwarder.errors import Code
 from relay.link.channel import Channel, channel_pair

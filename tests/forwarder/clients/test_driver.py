@@ -10,15 +10,15 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from forwarder.buttplug.messages import InputType, OutputType
-from forwarder.clients.driver import (
+from forwarder.clients.bounds import (
+    BUSY_S,
+    GONE_S,
     HANDSHAKE_S,
     OUTPUTS_UNDER_WAY,
     READINGS_AT_ONCE,
     STOPS_UNDER_WAY,
-    ClientOptions,
-    serve,
 )
-from forwarder.clients.silence import BUSY_S, GONE_S
+from forwarder.clients.driver import ClientOptions, serve
 from forwarder.connectors.bounds import (
     ANSWERS,
     GUEST_BURST,

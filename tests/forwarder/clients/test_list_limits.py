@@ -6,8 +6,9 @@ import asyncio
 import json
 
 from forwarder.buttplug.server import ServerSession
+from forwarder.clients.bounds import LEAST_BYTES, LIST_LIMITS_MOST
 from forwarder.clients.driver import ClientOptions, serve
-from forwarder.clients.list_limits import LEAST_BYTES, MOST, ListLimits
+from forwarder.clients.list_limits import ListLimits
 from forwarder.connectors.bounds import SERVER_FRAME_BYTES
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
@@ -52,10 +53,10 @@ def test_another_hubs_limit_is_known() -> None:
 
 def test_few_names_are_remembered() -> None:
     limits = ListLimits()
-    for number in range(MOST + 1):
+    for number in range(LIST_LIMITS_MOST + 1):
         limits.ended(FakeClient(str(number)), 100_000, TOO_BIG)
     assert limits.most(FakeClient("0")) is None
-    assert limits.most(FakeClient(str(MOST))) == 99_999
+    assert limits.most(FakeClient(str(LIST_LIMITS_MOST))) == 99_999
 
 
 def test_a_session_says_what_is_wrong_with_a_list_under_the_requests_id() -> None:

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from forwarder.clients.silence import BUSY_S, GONE_S, PING_S, PeerSilent, Silence
+from forwarder.clients.bounds import BUSY_S, GONE_S, PING_S
+from forwarder.clients.silence import PeerSilent, Silence
 from relay.link.channel import Frame
 from relay.link.websocket import WebSocketChannel
 from tests.doubles.clock import run_virtual

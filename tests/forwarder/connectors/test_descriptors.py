@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from forwarder.connectors.bounds import OWN_PLACES, Purpose
-from forwarder.connectors.descriptors import PLACES, RESERVED, doors_within
+from forwarder.connectors.bounds import OWN_PLACES, RESERVED, Purpose
+from forwarder.connectors.descriptors import PLACES, doors_within
 
 
 def filled(limit: int | None, each: int = 200) -> int:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from forwarder.connectors.base import LinkPath, PathKind
-from forwarder.connectors.bounds import MEETING_BURST, PROOF_S, STRANGERS, Purpose
-from forwarder.connectors.direct import JOIN_S, PUBLIC, DirectPaths
+from forwarder.connectors.bounds import DIRECT_JOIN_S, MEETING_BURST, PROOF_S, STRANGERS, Purpose
+from forwarder.connectors.direct import PUBLIC, DirectPaths
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.meeting_ids import SettleVisit
 from forwarder.errors import ConfigError
@@ -118,9 +118,9 @@ def test_who_does_not_come_or_does_not_prove_itself_is_sent_away_in_time() -> No
         async with asyncio.TaskGroup() as visits:
             await paths._came(Stranger("192.0.2.1:5", 60.0), handle, visits)
             await paths._came(Stranger("192.0.2.2:5"), handle, visits)
-            await asyncio.sleep(JOIN_S + 0.1)
+            await asyncio.sleep(DIRECT_JOIN_S + 0.1)
             assert doors.count == len(served) == 1
-            await asyncio.sleep(PROOF_S - JOIN_S)
+            await asyncio.sleep(PROOF_S - DIRECT_JOIN_S)
             assert doors.count == 0
 
     run_virtual(main())

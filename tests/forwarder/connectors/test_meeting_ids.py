@@ -11,10 +11,11 @@ from forwarder.connectors.bounds import (
     MEETING_BURST,
     MEETING_BURST_DERIVED,
     MEETING_BURST_EACH,
+    MEETING_IDS_MOST,
     MEETING_NETWORKS,
     MEETING_VISITS_EACH_S,
 )
-from forwarder.connectors.meeting_ids import MOST, MeetingCalls, SettleVisit
+from forwarder.connectors.meeting_ids import MeetingCalls, SettleVisit
 from forwarder.errors import ConfigError
 from forwarder.meet.bounds import DEFAULT, Bounds
 from forwarder.meet.table import RegisteredHub, Visit
@@ -133,9 +134,9 @@ async def test_ids_come_back_with_the_hub() -> None:
 
 
 async def test_so_many_ids_and_no_more() -> None:
-    assert DEFAULT.derived_each == MOST
+    assert DEFAULT.derived_each == MEETING_IDS_MOST
     async with meeting_server(bounds=Bounds(derived_each=2)) as server, house(server) as hub:
-        for _ in range(MOST):
+        for _ in range(MEETING_IDS_MOST):
             hub.ids.add(secrets.token_bytes(16), Guests().serve)
         with pytest.raises(ConfigError, match="end one first"):
             hub.ids.add(secrets.token_bytes(16), Guests().serve)

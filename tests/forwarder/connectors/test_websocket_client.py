@@ -10,13 +10,8 @@ import pytest
 
 from forwarder.access.admission import Admitted, Gatekeeper
 from forwarder.access.tls import client_tls, own_certificate
-from forwarder.connectors.websocket_client import (
-    NEAR_LIMIT_S,
-    Backoff,
-    WebSocketClient,
-    patience,
-    websocket_url,
-)
+from forwarder.connectors.bounds import NEAR_LIMIT_S
+from forwarder.connectors.websocket_client import Backoff, WebSocketClient, patience, websocket_url
 from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.errors import ConfigError
 from relay.link.channel import Channel, channel_pair

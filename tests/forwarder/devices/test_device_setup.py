@@ -10,7 +10,8 @@ import pytest
 
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
-from forwarder.devices.device_setup import HANDSHAKE_S, IDENTIFY_S, OpenedDevice, arm, open_device
+from forwarder.devices.bounds import HANDSHAKE_S, IDENTIFY_S
+from forwarder.devices.device_setup import OpenedDevice, arm, open_device
 from forwarder.devices.driver import Fate, Outcome
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError

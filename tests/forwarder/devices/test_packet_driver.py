@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Collection
 import pytest
 
 from forwarder.buttplug.messages import InputType, OutputType
+from forwarder.devices.bounds import READ_S, READ_TURN_S
 from forwarder.devices.handshake_runner import Notifications
-from forwarder.devices.packet_driver import READ_S, READ_TURN_S, PacketDriver
+from forwarder.devices.packet_driver import PacketDriver
 from forwarder.errors import DeviceError, HardwareError, Unsupported
 from forwarder.hub.truth import FeatureValue, Truth
 from forwarder.protocols.base import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from forwarder.hub.device_news import AT_ONCE_BYTES, EVERY_S, SELDOM_S, DeviceNews
+from forwarder.hub.bounds import AT_ONCE_BYTES, EVERY_S, SELDOM_S
+from forwarder.hub.device_news import DeviceNews
 from tests.doubles.clock import run_virtual
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from forwarder.errors import HardwareError
-from forwarder.hub.drove import MOST, Drove
+from forwarder.hub.bounds import DROVE_MOST
+from forwarder.hub.drove import Drove
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
 from tests.doubles.driver import device
@@ -70,9 +71,9 @@ async def test_a_client_that_left_is_forgotten() -> None:
 
 async def test_their_number_is_bounded() -> None:
     game = FakeClient("Game")
-    drove = Drove(lambda: [f"A{number}" for number in range(MOST + 2)])
-    for number in range(MOST + 2):
+    drove = Drove(lambda: [f"A{number}" for number in range(DROVE_MOST + 2)])
+    for number in range(DROVE_MOST + 2):
         drove.left(device(address=f"A{number}"), [game])
     found = drove.unstopped(game)
-    assert len(found) == MOST
+    assert len(found) == DROVE_MOST
     assert all(isinstance(error, HardwareError) for error in found)

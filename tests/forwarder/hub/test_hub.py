@@ -26,9 +26,9 @@ from forwarder.errors import (
     UnknownDevice,
     UnknownFeature,
 )
+from forwarder.hub.bounds import MAX_HUBS
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.hub import ClientGrant, Hub
-from forwarder.hub.loop_guard import MAX_HUBS
 from forwarder.hub.store import Store
 from forwarder.sources.base import HeldBack
 from forwarder.stop.hold import Hold, HoldMode, HoldState, Wish

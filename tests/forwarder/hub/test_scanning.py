@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from forwarder.hub.scanning import HUB_SCAN_S, Scanning
+from forwarder.hub.bounds import HUB_SCAN_S
+from forwarder.hub.scanning import Scanning
 from tests.doubles.clock import run_virtual
 from tests.forwarder.hub.test_hub import FakeClient, FakeSource
 

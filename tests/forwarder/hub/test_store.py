@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from forwarder.errors import ConfigError
+from forwarder.hub.bounds import BEHIND_S, STORE_MOST, UNUSED_EACH
 from forwarder.hub.device import Identity
 from forwarder.hub.kept import KeptConnection
-from forwarder.hub.store import BEHIND_S, MOST, UNUSED_EACH, Store
+from forwarder.hub.store import Store
 
 HUSH = Identity("AA:01", "lovense", "Z")
 EDGE = Identity("AA:02", "lovense", "P")
@@ -120,11 +121,11 @@ def test_what_is_connected_is_never_forgotten_for_something_new() -> None:
 
 def test_even_many_sources_together_stay_within_a_bound() -> None:
     store = Store(None)
-    for number in range(MOST + 50):
+    for number in range(STORE_MOST + 50):
         store.index(toy(number), "invented", source=str(number))
         store.gone(toy(number))
-    assert len(store.known) == MOST
-    assert store.index(HUSH, "Hush") <= MOST
+    assert len(store.known) == STORE_MOST
+    assert store.index(HUSH, "Hush") <= STORE_MOST
 
 
 @pytest.mark.parametrize("index", [0, -1, 2**32, 2**70])

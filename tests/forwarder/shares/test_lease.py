@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.shares.lease import LEASE_S, GuestLease
+from forwarder.shares.bounds import LEASE_S
+from forwarder.shares.lease import GuestLease
 
 
 def test_it_holds_for_less_than_a_second_after_the_last_word() -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forwarder.shares.bounds import MAX_WHOLE_BYTES
 from forwarder.shares.words import (
-    MAX_WHOLE_BYTES,
     GuestLeaseWord,
     GuestRest,
     Said,

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from forwarder.errors import ConfigError
-from forwarder.stop.hold import MAX_MUTED, NEXT, Hold, HoldMode, HoldState, Muted, Wish
+from forwarder.stop.bounds import MAX_MUTED
+from forwarder.stop.hold import NEXT, Hold, HoldMode, HoldState, Muted, Wish
 from forwarder.stop.hold_file import HoldFile, load_hold
 from tests.doubles.full_disk import full_disk
 

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import itertools
 
-from relay.debts.debts import (
+from relay.debts.bounds import (
+    DEBTS_LOOK_S,
+    DEBTS_MOST,
     FULL_S,
     LATER_EVERY_S,
     LATER_LOOK_S,
     LEFT_LOOK_S,
-    LOOK_S,
-    MOST,
     PAUSE_S,
-    DebtTable,
 )
+from relay.debts.debts import DebtTable
 from relay.debts.record import Record
 from relay.link.messages import Debt
 
@@ -48,7 +48,7 @@ def test_a_lost_toy_is_looked_for_two_minutes_all_the_time_and_then_five_of_thir
     found = looks(table, "AA", 1000.0)
     early = [each for each in found if each[0] < FULL_S]
     assert sum(took for _, took in early) >= FULL_S - len(early) * PAUSE_S
-    assert {took for _, took in early} == {LOOK_S}
+    assert {took for _, took in early} == {DEBTS_LOOK_S}
     late = [each for each in found if each[0] >= FULL_S + LATER_EVERY_S]
     assert {took for _, took in late} == {LATER_LOOK_S}
     gaps = {b[0] - a[0] for a, b in itertools.pairwise(late)}
@@ -64,7 +64,7 @@ def test_who_presses_stop_has_it_looked_for_at_once_and_all_the_time_again() -> 
     assert owed.due(501.0) > 501.0
     table.urge(501.0)
     assert owed.due(501.0) == 501.0
-    assert owed.look_s(501.0) == LOOK_S
+    assert owed.look_s(501.0) == DEBTS_LOOK_S
 
 
 def test_one_that_is_heard_is_tried_at_once_but_not_without_a_pause() -> None:
@@ -96,8 +96,8 @@ def test_people_are_told_of_what_may_run_and_of_nothing_else() -> None:
 
 def test_there_is_a_bound_but_no_debt_is_thrown_out_for_another() -> None:
     table = Told().table
-    for n in range(MOST):
+    for n in range(DEBTS_MOST):
         assert table.add(Record(f"{n}"), 0.0) is not None
     assert table.add(Record("one too many"), 0.0) is None
     assert table.add(Record("3", "again"), 0.0) is not None
-    assert len(table.items(0.0)) == MOST
+    assert len(table.items(0.0)) == DEBTS_MOST

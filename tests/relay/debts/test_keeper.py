@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relay.debts.keeper import LOOK_S, REST_S, RecordKeeper
+from relay.debts.bounds import KEEPER_LOOK_S, REST_S
+from relay.debts.keeper import RecordKeeper
 from relay.debts.locks import Locks
 from relay.debts.record import Record
 from relay.debts.records import Records
@@ -81,7 +82,7 @@ def test_what_drives_it_is_on_disk_as_that_and_a_rest_only_after_a_while(tmp_pat
         assert [kept.data for kept in driven.stop] == [b"\x01"]
         await asyncio.sleep(REST_S - 1)
         assert shelf.found() == driven
-        await asyncio.sleep(2 * LOOK_S + 1)
+        await asyncio.sleep(2 * KEEPER_LOOK_S + 1)
         rested = shelf.found()
         assert rested is not None
         assert not rested.runs
@@ -93,7 +94,7 @@ def test_what_runs_without_being_told_is_noticed_and_running_numbers_go_on(tmp_p
     async def body(shelf: Shelf) -> None:
         await shelf.keeper.asked_for("AA", "Hush")
         shelf.toy.runs, shelf.toy.number = True, 9
-        await asyncio.sleep(LOOK_S + 0.1)
+        await asyncio.sleep(KEEPER_LOOK_S + 0.1)
         found = shelf.found()
         assert found is not None
         assert (found.runs, found.stop[0].data) == (True, b"\x09")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from relay.debts.bounds import FLUSH_S
 from relay.debts.record import Record, RecordedWrite
-from relay.debts.records import FLUSH_S, Records
+from relay.debts.records import Records
 
 RECORD = Record(
     "AA:BB:CC:DD:EE:FF", "Hush", (RecordedWrite("s" * 36, "u" * 36, b"\x00\xff", 1),), 50, True

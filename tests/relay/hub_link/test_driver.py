@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from relay.hub_link.driver import SEND_S, LinkDriver
-from relay.hub_link.outbox import FULL, NOTIFICATIONS
+from relay.hub_link.bounds import NOTIFICATIONS, OUTBOX_FULL, SEND_S
+from relay.hub_link.driver import LinkDriver
 from relay.link.bounds import GREETING_S, LINK_SILENCE_S
 from relay.link.channel import Frame, MemoryChannel, channel_pair
 from relay.link.codec import decode_from_relay
@@ -211,18 +211,18 @@ def test_a_message_that_cannot_leave_at_once_leaves_in_its_turn() -> None:
 
 def test_while_answers_are_not_read_requests_are_not_either() -> None:
     async def main() -> None:
-        ends = Ends(bound=FULL * 3)
+        ends = Ends(bound=OUTBOX_FULL * 3)
         await ends.greet()
-        for _ in range(FULL * 2):
+        for _ in range(OUTBOX_FULL * 2):
             await ends.there.send(ends.session.send(Scan(True)))
         ends.here._outbound.bound = 1  # the hub reads nothing
-        for n in range(1 + FULL):
+        for n in range(1 + OUTBOX_FULL):
             ends.line.put(Done(n))
         ends.line.put(Stats({}))
         before = len(ends.desk.said)
         await asyncio.sleep(0)
         assert len(ends.desk.said) - before <= 2
-        answers = [await ends.next() for _ in range(FULL * 3)]
+        answers = [await ends.next() for _ in range(OUTBOX_FULL * 3)]
         assert all(isinstance(m, Done) for m in answers)
         ends.task.cancel()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 
-from relay.hub_link.outbox import FULL, NOTIFICATIONS, LinkOutbox
+from relay.hub_link.bounds import NOTIFICATIONS, OUTBOX_FULL
+from relay.hub_link.outbox import LinkOutbox
 from relay.link.messages import Advertisements, Done, FromRelay, Notification, Stats
 
 
@@ -33,14 +34,14 @@ def test_messages_leave_in_their_order_and_what_did_not_leave_is_the_first_again
 
 def test_it_is_full_at_its_bound_and_no_answer_is_left_out_beyond_it() -> None:
     outbox = LinkOutbox(Tally())
-    for id in range(FULL - 1):
+    for id in range(OUTBOX_FULL - 1):
         outbox.put(Done(id))
     assert not outbox.full
-    outbox.put(Done(FULL - 1))
+    outbox.put(Done(OUTBOX_FULL - 1))
     assert outbox.full
-    outbox.put(Done(FULL))
-    assert len(outbox) == FULL + 1
-    assert drained(outbox) == [Done(id) for id in range(FULL + 1)]
+    outbox.put(Done(OUTBOX_FULL))
+    assert len(outbox) == OUTBOX_FULL + 1
+    assert drained(outbox) == [Done(id) for id in range(OUTBOX_FULL + 1)]
     assert not outbox.full
 
 
@@ -49,11 +50,11 @@ def test_what_comes_again_anyway_is_left_out_while_it_is_full() -> None:
     outbox.put(Advertisements(()))
     outbox.put(Stats({}))
     assert len(outbox) == 2
-    for id in range(FULL):
+    for id in range(OUTBOX_FULL):
         outbox.put(Done(id))
     outbox.put(Advertisements(()))
     outbox.put(Stats({}))
-    assert len(outbox) == FULL + 2
+    assert len(outbox) == OUTBOX_FULL + 2
 
 
 def test_of_one_subscription_the_newest_wait_and_the_others_are_counted() -> None:

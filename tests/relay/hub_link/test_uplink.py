@@ -7,8 +7,9 @@ import pytest
 
 from relay.agent import Agent
 from relay.config import AgentConfig
+from relay.hub_link.bounds import BUSY_S, GOOD_S, PAUSE_LEAST_S, PAUSE_MOST_S, REFUSED_S
 from relay.hub_link.hubs import HubTarget
-from relay.hub_link.uplink import BUSY_S, GOOD_S, PAUSE_LEAST_S, PAUSE_MOST_S, REFUSED_S, Uplink
+from relay.hub_link.uplink import Uplink
 from relay.link.bounds import ACTIVE_PATIENCE_S, LINK_SILENCE_S
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused

@@ -6,22 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.radio.score import (
+from relay.radio.bounds import (
     CONNECTING_DB,
     CONNECTS_COUNTED,
     FORGET_S,
-    HANGS_S,
     KEPT_DB,
     LAST_SLOT_DB,
     NOISE_DB,
-    UNKNOWN_DBM,
-    WEAK_DBM,
-    score,
+    SCORE_HANGS_S,
 )
+from relay.radio.score import UNKNOWN_DBM, WEAK_DBM, score
 
 levels = st.integers(WEAK_DBM, -30)
 noise = st.integers(-NOISE_DB, NOISE_DB)
-connects = st.lists(st.floats(0, HANGS_S), max_size=12)
+connects = st.lists(st.floats(0, SCORE_HANGS_S), max_size=12)
 places = st.none() | st.integers(1, 16)
 
 
@@ -40,7 +38,7 @@ def test_noise_and_load_alone_never_move_a_toy(
 
 @given(levels, levels, connects)
 def test_nobody_waits_behind_a_connect_that_hangs(near: int, far: int, busy: list[float]) -> None:
-    hung = score(near, connects_s=[*busy, HANGS_S + 0.1], kept=True, preferred=True)
+    hung = score(near, connects_s=[*busy, SCORE_HANGS_S + 0.1], kept=True, preferred=True)
     assert score(far, failures=9).rank > hung.rank
 
 

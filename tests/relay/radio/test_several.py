@@ -8,8 +8,8 @@ import pytest
 
 from relay.link.messages import Advertisement, ErrorCode, RadioInfo, RadioPart
 from relay.radio.base import Radio, RadioError, kinds, toys_run_on
-from relay.radio.score import HANGS_S
-from relay.radio.several import ELSEWHERE_S, FRESH_S, Radios
+from relay.radio.bounds import ELSEWHERE_S, FRESH_S, SCORE_HANGS_S
+from relay.radio.several import Radios
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.radio import SimulatedRadio
 from tests.doubles.clock import run_virtual
@@ -131,7 +131,7 @@ def test_a_toy_that_hangs_at_one_radio_delays_no_other_and_goes_on_to_the_next()
             radio.on_advertisement(Advertisement(other, rssi=rssi))
         rig.left.hangs = {TOY}
         hanging = asyncio.create_task(rig.both.connect(TOY, lambda _: None))
-        await asyncio.sleep(HANGS_S + 0.1)
+        await asyncio.sleep(SCORE_HANGS_S + 0.1)
         loop = asyncio.get_running_loop()
         began = loop.time()
         await rig.both.connect(other, lambda _: None)

@@ -4,10 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from relay.hub_link.fitting import SERVICES
+from relay.hub_link.bounds import SERVICES
 from relay.link.codec import decode_from_relay, encode
 from relay.link.messages import Advertisement, Advertisements, Signal
-from relay.radio.sightings import BATCH, BATCH_S, MOST, SAME_S, SightingBatch
+from relay.radio.bounds import BATCH, BATCH_S, SAME_S, SIGHTINGS_MOST
+from relay.radio.sightings import SightingBatch
 
 
 def test_the_first_sighting_is_told_within_a_batch() -> None:
@@ -93,12 +94,12 @@ def test_what_the_link_cannot_say_is_left_out_and_counted(odd: Advertisement) ->
 
 def test_who_was_not_seen_for_longest_is_forgotten() -> None:
     sightings = SightingBatch()
-    for n in range(MOST + 1):
+    for n in range(SIGHTINGS_MOST + 1):
         sightings.add(Advertisement(f"{n}"), 0.0)
     told = []
     while batch := sightings.take(0.1):
         told += [a.address for a in batch]
-    assert len(told) == MOST
+    assert len(told) == SIGHTINGS_MOST
     assert "0" not in told
 
 

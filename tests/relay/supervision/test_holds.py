@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from relay.supervision.holds import MOST_BYTES, HeldWrite, StopOrder, decode, fitting
+from relay.supervision.bounds import MOST_BYTES
+from relay.supervision.holds import HeldWrite, StopOrder, decode, fitting
 
 
 def order(count: int, size: int, copies: int) -> StopOrder:

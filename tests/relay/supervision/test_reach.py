@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from relay.supervision.bounds import STOP_S
 from relay.supervision.errors import PeripheralGone, Unreached
 from relay.supervision.holds import HeldWrite, StopOrder, encode
-from relay.supervision.process import STOP_S, supervise
+from relay.supervision.process import supervise
 from relay.supervision.reach import OpenPath, OpenPaths
 from tests.relay.supervision.test_supervisor import RecordingBus
 from tests.system.processes import until

@@ -21,10 +21,9 @@ from relay.link.channel import channel_pair
 from relay.link.messages import Hello, RadioInfo
 from relay.radio.base import Connection
 from relay.supervision.bluez import BluezError
+from relay.supervision.bounds import BEAT_S, CUT_S, SILENCE_S, STOP_S
 from relay.supervision.errors import PeripheralGone, Unreached
 from relay.supervision.holds import (
-    BEAT_S,
-    SILENCE_S,
     HeldWrite,
     LoopTurns,
     RelayReport,
@@ -33,7 +32,7 @@ from relay.supervision.holds import (
     decode,
     encode,
 )
-from relay.supervision.process import CUT_S, STOP_S, supervise
+from relay.supervision.process import supervise
 from relay.supervision.supervisor import Supervisor, unsupervised
 from tests.doubles.clock import run_virtual
 from tests.doubles.linkhub import LinkHub

@@ -18,7 +18,8 @@ from relay.errors import ControlError, UsageError
 from relay.link.files import proof
 from relay.link.files.keys import write_private
 from relay.link.messages import FromRelay, GuestAnswer, GuestHere, GuestList
-from relay.wearer.control import MOST_CLIENTS, MOST_REQUEST_BYTES, Control, ControlCommand, ask
+from relay.wearer.bounds import MOST_CLIENTS, MOST_REQUEST_BYTES
+from relay.wearer.control import Control, ControlCommand, ask
 from relay.wearer.shown import WearersView
 from tests.doubles.radio import RecordingRadio
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
+from forwarder.sources.relays.bounds import RELAYS
 from forwarder.sources.relays.choosing.pins import Pins
-from forwarder.sources.relays.choosing.sightings import RELAYS, Sighting
+from forwarder.sources.relays.choosing.sightings import Sighting
 
 
 class Named(Protocol):

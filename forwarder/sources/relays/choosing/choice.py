@@ -21,14 +21,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from forwarder.sources.relays.bounds import AGAIN_S, GATHER_S
 from forwarder.sources.relays.choosing.pins import Pinned
 from forwarder.sources.relays.choosing.sightings import Sighting
 from relay.radio.score import Score, score
-
-# Wait so long for a second relay to see the same toy, if there is a second one.
-GATHER_S = 0.3
-# And for the one that had it last: toys advertise each second, and it takes a moment to be told.
-AGAIN_S = 2.0
 
 
 class Obstacle(StrEnum):

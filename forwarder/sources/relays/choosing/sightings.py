@@ -7,20 +7,16 @@ from dataclasses import dataclass, field
 from random import random
 
 from forwarder.definitions.user_files.user import canonical_address
+from forwarder.sources.relays.bounds import (
+    RELAYS,
+    RETRY_JITTER,
+    RETRY_LIMIT_S,
+    RETRY_S,
+    SIGHTING_S,
+    SIGHTINGS,
+)
 from relay.link.messages import Advertisement, Signal
 from relay.radio.score import UNKNOWN_DBM, plausible
-
-# A sighting older than this (s) says nothing about where the toy is now.
-SIGHTING_S = 5.0
-# Pause (s) after a failed opening: doubled each time up to the limit.
-RETRY_S = 1.0
-RETRY_LIMIT_S = 30.0
-# And up to so much of it more, at random.
-RETRY_JITTER = 0.25
-# Addresses remembered, the one not heard for longest is forgotten; a crowded flat has some hundred.
-SIGHTINGS = 1024
-# And of each address relays, the same way: those of this machine may come by ever new names.
-RELAYS = 32
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from forwarder.api.access import LOCAL, Call, Caller
-from forwarder.api.dashboard.checks import FRESH_S, CheckActions
+from forwarder.api.bounds import FRESH_S
+from forwarder.api.dashboard.checks import CheckActions
 from forwarder.api.documents.checks import ChecksView
 from forwarder.checks.running import HubReport
 from forwarder.config import Config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from forwarder.bridges.bounds import FASTEST_S, LEAST_STEP_S, SLOWEST_S
 from forwarder.bridges.lovense import plans
 from forwarder.bridges.lovense.commands import (
     FunctionCommand,
@@ -12,7 +13,6 @@ from forwarder.bridges.lovense.commands import (
     Play,
     Preset,
 )
-from forwarder.bridges.programs import LEAST_STEP_S
 from forwarder.buttplug.messages import OutputType
 from tests.doubles.remote_toys import remote_device
 
@@ -51,8 +51,8 @@ def test_a_stroker_goes_to_and_fro_faster_at_a_higher_level_within_its_stroke() 
     slow = plans.function(device, function(Vibrate=0.05))
     fast = plans.function(device, function(Vibrate=1.0))
     assert [list(step.levels.values()) for step in fast] == [[0.0], [1.0]]
-    assert fast[0].seconds == pytest.approx(plans.FASTEST_S)
-    assert fast[0].seconds < slow[0].seconds < plans.SLOWEST_S
+    assert fast[0].seconds == pytest.approx(FASTEST_S)
+    assert fast[0].seconds < slow[0].seconds < SLOWEST_S
     short = plans.function(
         device, FunctionCommand((), {"Thrusting": 0.5}, (0.2, 0.6), 5.0, None, None, alone=True)
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.bridges.osc.parameters import MOST_VALUES, PREFIX, Parameters, Rule
+from forwarder.bridges.bounds import MOST_VALUES
+from forwarder.bridges.osc.parameters import PREFIX, Parameters, Rule
 
 HOLD_S = 5.0
 TOUCH = "OGB/Orf/mouth/TouchOthers"

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 from msgspec.structs import replace
 
+from forwarder.sources.relays.bounds import LATE_S
 from forwarder.sources.relays.choosing.choice import Obstacle
 from forwarder.sources.relays.choosing.pins import How
-from forwarder.sources.relays.finder import LATE_S
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.radio.simulated.catalogue import toys_by_name

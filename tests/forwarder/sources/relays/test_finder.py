@@ -9,9 +9,7 @@ import pytest
 
 from forwarder.definitions.catalogue import Candidate
 from forwarder.errors import HardwareError
-from forwarder.sources.relays.choosing.sightings import RETRY_LIMIT_S
-from forwarder.sources.relays.hardware import CONNECT_S
-from forwarder.sources.relays.searches import MISSING_S
+from forwarder.sources.relays.bounds import CONNECT_S, MISSING_S, RETRY_LIMIT_S
 from relay.link.channel import Channel, channel_pair
 from relay.link.messages import (
     Advertisement,

@@ -15,13 +15,8 @@ from forwarder.connectors.bounds import (
     NOTIFICATIONS_S,
 )
 from forwarder.errors import HardwareError
-from forwarder.sources.relays.link_driver import (
-    HEARD_AT_ONCE,
-    OUTBOX_FRAMES,
-    REQUEST_S,
-    SEND_S,
-    RelayLink,
-)
+from forwarder.sources.relays.bounds import HEARD_AT_ONCE, OUTBOX_FRAMES, REQUEST_S, SEND_S
+from forwarder.sources.relays.link_driver import RelayLink
 from relay.link.bounds import GREETING_S
 from relay.link.channel import MemoryChannel, channel_pair
 from relay.link.codec import decode_from_hub, encode

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from forwarder.sources.relays.owing import MOST, MOST_EACH, Owing, Owings
+from forwarder.sources.relays.bounds import MOST_EACH, OWING_MOST
+from forwarder.sources.relays.owing import Owing, Owings
 
 
 def names(owings: Owings) -> list[tuple[str, str, str]]:
@@ -49,9 +50,9 @@ def test_their_number_is_bounded() -> None:
     owings = Owings()
     new = owings.told("a", "attic", [(f"T{number}", "") for number in range(MOST_EACH + 5)])
     assert len(new) == len(list(owings)) == MOST_EACH
-    for number in range(MOST + 5):
+    for number in range(OWING_MOST + 5):
         owings.lost(f"U{number}", "", f"{number}", "gone")
-    assert len(list(owings)) == MOST
+    assert len(list(owings)) == OWING_MOST
 
 
 def test_what_a_relay_makes_up_pushes_out_nothing_that_another_has_told() -> None:
@@ -63,7 +64,7 @@ def test_what_a_relay_makes_up_pushes_out_nothing_that_another_has_told() -> Non
         owings.told(f"liar {relay}", "liar", made_up)
     assert "T" in owings
     assert "U" in owings
-    assert len(list(owings)) <= MOST
+    assert len(list(owings)) <= OWING_MOST
 
 
 def test_what_one_relay_owes_no_other_settles_by_telling_of_it() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from forwarder.hub.kept import KeptConnection
-from forwarder.sources.relays.reserved import MOST, Reserved
+from forwarder.sources.relays.bounds import RESERVED_MOST
+from forwarder.sources.relays.reserved import Reserved
 
 WHY = "The wearer has paused attic."
 
@@ -83,7 +84,7 @@ def test_what_was_kept_before_a_restart_is_kept_until_its_relay_is_content() -> 
 
 def test_the_number_of_toys_remembered_is_bounded() -> None:
     reserved = Reserved()
-    for number in range(MOST + 1):
+    for number in range(RESERVED_MOST + 1):
         reserved.had(f"T{number}", "attic", "", here=("attic",))
-    assert len(reserved.block("attic", WHY)) == MOST
+    assert len(reserved.block("attic", WHY)) == RESERVED_MOST
     assert reserved.allows("T0", "cellar")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from forwarder.sources.relays.searches import MISSING_S, MOST_TOLD, Searches
+from forwarder.sources.relays.bounds import MISSING_S, MOST_TOLD
+from forwarder.sources.relays.searches import Searches
 from tests.doubles.clock import run_virtual
 
 

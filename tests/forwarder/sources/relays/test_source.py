@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue, StopCmd
-from forwarder.connectors.whereabouts import LOOK_S
+from forwarder.connectors.bounds import LOOK_S
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.driver import Outcome
@@ -19,7 +19,7 @@ from forwarder.errors import Denied, DeviceError, HardwareError
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.sources.relays.searches import MISSING_S
+from forwarder.sources.relays.bounds import MISSING_S
 from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import GRACE_S, AgentConfig

@@ -23,12 +23,12 @@ from forwarder.buttplug.messages import (
 )
 from forwarder.definitions.model import Definition, UserDevice
 from forwarder.errors import HardwareError, HeldByPerson
+from forwarder.hub.bounds import HUB_SCAN_S, MAX_HUBS
 from forwarder.hub.device import Device, Identity
-from forwarder.hub.loop_guard import MAX_HUBS, marked
-from forwarder.hub.scanning import HUB_SCAN_S
+from forwarder.hub.loop_guard import marked
 from forwarder.sources.base import HeldBack
-from forwarder.sources.upstream.driver import ANSWER_S
-from forwarder.sources.upstream.source import MAX_DEVICES, UpstreamSource
+from forwarder.sources.upstream.bounds import ANSWER_S, MAX_DEVICES
+from forwarder.sources.upstream.source import UpstreamSource
 from forwarder.stop.person import Person
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed

@@ -14,7 +14,8 @@ from forwarder.devices.driver import Fate, Outcome
 from forwarder.errors import HardwareError, UnknownDevice
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.sources.virtual.source import AWAY_S, GroupRule, VirtualSource
+from forwarder.sources.virtual.bounds import AWAY_S
+from forwarder.sources.virtual.source import GroupRule, VirtualSource
 from forwarder.stop.hold import Wish
 from relay.link.messages import ErrorCode
 from tests.doubles.virtual_house import VirtualHouse, lived

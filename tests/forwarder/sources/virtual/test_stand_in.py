@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue
+from forwarder.sources.virtual.bounds import FASTEST_S, LINGER_S, SLOWEST_S
 from forwarder.sources.virtual.source import StandInRule
-from forwarder.sources.virtual.stand_in import FASTEST_S, LINGER_S, SLOWEST_S, Role
+from forwarder.sources.virtual.stand_in import Role
 from forwarder.stop.hold import Wish
 from tests.doubles.virtual_house import VirtualHouse, lived
 

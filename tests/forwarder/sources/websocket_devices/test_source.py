@@ -18,12 +18,9 @@ from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
 from forwarder.protocols.base import EndpointWrite, KeptAlive, RunningByte
 from forwarder.sources.base import HeldBack
-from forwarder.sources.websocket_devices.hardware import SEND_S, WebsocketHardware
-from forwarder.sources.websocket_devices.source import (
-    HANDSHAKE_S,
-    DeviceGate,
-    WebsocketDeviceSource,
-)
+from forwarder.sources.websocket_devices.bounds import HANDSHAKE_S, SEND_S
+from forwarder.sources.websocket_devices.hardware import WebsocketHardware
+from forwarder.sources.websocket_devices.source import DeviceGate, WebsocketDeviceSource
 from forwarder.stop.person import Person
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from relay.radio.advertised.frames import BEFORE, frame
+from relay.radio.advertised.frames import frame
+from relay.radio.bounds import BEFORE
 
 # Address, command, what is on the air behind 15 bytes. Published packets of the Love Spouse app;
 # the last five by their beginnings, which are the address alone.

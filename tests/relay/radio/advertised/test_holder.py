@@ -15,8 +15,8 @@ from relay.radio.advertised.bluez import CannotAdvertise
 from relay.radio.advertised.frames import frame
 from relay.radio.advertised.holder import ABOUT, LOST, READY, SHOW, TAKEN, TURNS, hold
 from relay.radio.advertised.kinds import USUAL
-from relay.radio.advertised.on_air import HOLD_S, STEP_S
-from relay.supervision.holds import BEAT_S, SILENCE_S
+from relay.radio.bounds import HOLD_S, STEP_S
+from relay.supervision.bounds import BEAT_S, SILENCE_S
 from tests.doubles.clock import run_virtual
 
 COMMANDS = {frame(USUAL, command): command for command in range(256)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from relay.radio.advertised.on_air import HOLD_S, STEP_S, OnAir, runs
-from relay.supervision.holds import SILENCE_S
+from relay.radio.advertised.on_air import OnAir, runs
+from relay.radio.bounds import HOLD_S, STEP_S
+from relay.supervision.bounds import SILENCE_S
 
 
 def test_nothing_is_on_the_air_before_something_was_said() -> None:

@@ -16,8 +16,9 @@ from forwarder.definitions.catalogue import Catalogue
 from relay.link.messages import Advertisement, ErrorCode
 from relay.radio.advertised.holder import hold
 from relay.radio.advertised.kinds import USUAL, WARNING, AdvertisedKind
-from relay.radio.advertised.radio import TX, AdvertisedRadio, AirConnection, start_holder
+from relay.radio.advertised.radio import AdvertisedRadio, AirConnection, start_holder
 from relay.radio.base import RadioError, kinds, toys_run_on
+from relay.radio.bounds import TX
 from relay.radio.passing import outlasting
 from relay.supervision.adapters import Adapter, NoBluez
 from relay.supervision.supervisor import outlives_its_relay, unsupervised

@@ -13,7 +13,8 @@ from forwarder.definitions.catalogue import Catalogue
 from relay.link.messages import Advertisement, ErrorCode
 from relay.link.stand_ins import endpoints_of, stand_in
 from relay.radio.base import RadioError, toys_run_on
-from relay.radio.gamepad.radio import EFFECT_MS, LEVELS, RX, TX, GamepadRadio
+from relay.radio.gamepad.bounds import EFFECT_MS
+from relay.radio.gamepad.radio import LEVELS, RX, TX, GamepadRadio
 from tests.doubles.fake_pads import FakePad, FakePads
 from tests.system.processes import until
 

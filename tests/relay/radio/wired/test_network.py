@@ -11,7 +11,8 @@ import pytest
 
 from relay.link.messages import ErrorCode, Service
 from relay.radio.base import Connection, RadioError
-from relay.radio.wired.connection import COPIES, COPY_S, GAP_S, SILENCE_S, WirelessConnection
+from relay.radio.wired.bounds import COPIES, COPY_S, GAP_S, SILENCE_S
+from relay.radio.wired.connection import WirelessConnection
 from relay.radio.wired.line import OnBytes, next_number
 from relay.radio.wired.network import Tcp, Udp
 from relay.radio.wired.place import RX, TX, WiredPlace

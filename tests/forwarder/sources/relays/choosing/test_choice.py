@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forwarder.sources.relays.bounds import AGAIN_S, GATHER_S, SIGHTING_S
 from forwarder.sources.relays.choosing.choice import (
-    AGAIN_S,
-    GATHER_S,
     Obstacle,
     Post,
     RelayVerdict,
@@ -21,9 +20,9 @@ from forwarder.sources.relays.choosing.choice import (
     ranked,
 )
 from forwarder.sources.relays.choosing.pins import How, Pinned
-from forwarder.sources.relays.choosing.sightings import SIGHTING_S, Sighting
+from forwarder.sources.relays.choosing.sightings import Sighting
 from relay.link.messages import Advertisement
-from relay.radio.score import HANGS_S, NOISE_DB
+from relay.radio.bounds import NOISE_DB, SCORE_HANGS_S
 
 NOW = 100.0
 FREE = Pinned()
@@ -101,7 +100,7 @@ def test_one_that_failed_waits_and_then_comes_behind_and_says_why() -> None:
     st.integers(-80, -35),
     st.integers(-NOISE_DB, NOISE_DB),
     st.integers(-NOISE_DB, NOISE_DB),
-    st.lists(st.floats(0, HANGS_S), max_size=6),
+    st.lists(st.floats(0, SCORE_HANGS_S), max_size=6),
     st.integers(1, 16),
     st.integers(1, 16),
 )
@@ -146,7 +145,7 @@ def test_a_relay_alone_waits_for_nobody() -> None:
 
 
 def test_nobody_is_sent_behind_a_connect_that_hangs() -> None:
-    hung = post("attic", free=4, connects_s=(HANGS_S + 1,))
+    hung = post("attic", free=4, connects_s=(SCORE_HANGS_S + 1,))
     assert first(toy({"attic": -40, "bath": -85}, last="attic"), hung, BATH) == "bath"
     assert first(toy({"attic": -40}), hung, BATH) == "attic", "there is no other"
 
@@ -155,7 +154,9 @@ def test_a_connect_that_hangs_gives_its_place_to_whoever_waits() -> None:
     sighting = toy({"attic": -40})
     full = post("attic", free=0)
     assert gives_way(verdicts(sighting, replace(full, connects_s=(1.0,)))) is None
-    assert gives_way(verdicts(sighting, replace(full, connects_s=(1.0, HANGS_S + 1)))) == "attic"
+    assert (
+        gives_way(verdicts(sighting, replace(full, connects_s=(1.0, SCORE_HANGS_S + 1)))) == "attic"
+    )
 
 
 def test_a_wearers_stop_and_a_persons_pin_are_stronger_than_any_score() -> None:

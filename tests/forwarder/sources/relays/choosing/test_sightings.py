@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.sources.relays.choosing.sightings import (
+from forwarder.sources.relays.bounds import (
     RELAYS,
     RETRY_JITTER,
     RETRY_LIMIT_S,
     RETRY_S,
     SIGHTING_S,
     SIGHTINGS,
-    SightingTable,
 )
+from forwarder.sources.relays.choosing.sightings import SightingTable
 from relay.link.messages import Advertisement
 
 UUID = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"

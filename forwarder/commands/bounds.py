@@ -1,0 +1,39 @@
+"""Times and bounds of the command line: each with its unit and its reason."""
+
+from __future__ import annotations
+
+# --- api client ----------------------------------------------------------------------------------
+
+# The hub answers at once, but for an output whose radio is slow.
+ANSWER_S = 10.0
+# It answers a stop within 2 s; whoever waits longer should be switching the toy off.
+STOP_S = 3.0
+
+
+# --- door file -----------------------------------------------------------------------------------
+
+# As many as the door takes; who has more networks writes the right one.
+MOST_PLACES = 8
+
+
+# --- pair ----------------------------------------------------------------------------------------
+
+# Quick enough to seem at once.
+ASK_EVERY_S = 0.5
+# The hub takes a dialog for closed that nobody has looked at for 5 s.
+LOOK_S = 1.0
+
+
+# --- program: autostart --------------------------------------------------------------------------
+
+# About 100 MB with all its connections, of which forwarder/connectors/bounds.py allows 800.
+MEMORY_MB = 512
+DESCRIPTORS = 2048
+
+
+# --- seen ----------------------------------------------------------------------------------------
+
+# Long enough for every toy that advertises, and for a scanner that listens part of the time.
+LISTEN_S = 5.0
+# Of what no definition fits, so many; a house has dozens of televisions and lamps.
+UNKNOWN_SHOWN = 20
