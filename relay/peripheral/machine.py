@@ -132,10 +132,7 @@ class Machine(Outcomes):
             if message.at_us is not None:
                 self._output_at(now, message, message.at_us / 1e6)
             else:
-                if self._timed.due < _NEVER:
-                    # It is newer than all that waits, due or not.
-                    self._superseded(self._timed.supersede(message, -_NEVER))
-                self._queue(now, message)
+                self._newest(now, message)
         return self._go(now)
 
     def request(
@@ -273,17 +270,21 @@ class Machine(Outcomes):
     def _output_at(self, now: float, message: Output, at: float) -> None:
         if is_late(message, at, now):
             self._too_late(message)
-        elif at <= now:
-            self._superseded(self._timed.supersede(message, -_NEVER))
-            self._queue(now, message)
+        elif now < at <= now + AHEAD_S and self._timed.fits(message):
+            self._superseded(self._timed.supersede(message, at))
+            self._timed.add(message, at)
+        elif at <= now or message.off:
+            self._newest(now, message)
         elif at - now > AHEAD_S:
             text = f"its time is too far ahead: {AHEAD_S:g} s at most"
             self._fail(message.id, ErrorCode.REFUSED, text)
-        elif not self._timed.fits(message):
-            self._congested(message.id)
         else:
-            self._superseded(self._timed.supersede(message, at))
-            self._timed.add(message, at)
+            self._congested(message.id)
+
+    def _newest(self, now: float, message: Output) -> None:
+        """It is newer than all that waits, due or not: if there is room for it."""
+        if self._queue(now, message) and self._timed.due < _NEVER:
+            self._superseded(self._timed.supersede(message, -_NEVER))
 
     def _release(self, now: float) -> None:
         """The time of what waited longest has come; see whether it may go on."""
@@ -296,7 +297,8 @@ class Machine(Outcomes):
         else:
             self._queue(now, message)
 
-    def _queue(self, now: float, message: Output) -> None:
+    def _queue(self, now: float, message: Output) -> bool:
+        """Let it wait for the radio; False if there is no room, and its hub is told."""
         try:
             if message.packets:
                 if superseded := self._slots.output(message, now):
@@ -309,6 +311,8 @@ class Machine(Outcomes):
                 self._say(Done(message.id))
         except Congested:
             self._congested(message.id)
+            return False
+        return True
 
     def _too_late(self, message: Output) -> None:
         self.tally["late"] += 1

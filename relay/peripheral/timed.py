@@ -7,21 +7,23 @@ once more, by the same rules, when its time has come. Sans-I/O.
 
 | Event                                          | A value that comes      | A value that waits   |
 |------------------------------------------------|-------------------------|----------------------|
-| its time is more than AHEAD_S away             | Failed `refused`        | –                    |
+| its time is more than AHEAD_S away, not off    | Failed `refused`        | –                    |
 | its time is ahead                              | waits                   | waits                |
 | its time has come, LATE_S ago at most          | goes on without a time  | goes on              |
 | it is later than that, and off                 | goes on without a time  | goes on              |
 | it is later than that, and not off             | Failed `late`           | Failed `late`        |
-| TIMED_MOST packets would wait                  | Failed `congested`      | waits                |
+| TIMED_MOST packets would wait, not off         | Failed `congested`      | waits                |
+| either of the two, and off                     | goes on without a time  | waits                |
 | a newer value of a slot of it, due no later    | –                       | Done, superseded     |
 | a newer value of a slot of it, due later       | –                       | waits                |
 | everything at rest without packets, no later   | –                       | Done, superseded     |
 | a Stop of everything, or of a slot of it       | –                       | Done, superseded     |
-| a Stop of something else                       | –                       | Failed `gate`        |
+| a Stop of something else, not off              | –                       | Failed `gate`        |
+| a Stop of something else, and off              | –                       | waits                |
 | a strike, the end of the link, of the device   | Failed                  | Failed `gate`, `gone`|
 | its time has come behind a gate that is shut   | –                       | Failed `gate`        |
 
-A Stop has no time: it overtakes everything and leaves nothing here.
+A Stop has no time: it overtakes everything, and leaves nothing here but what is off.
 """
 
 from __future__ import annotations
@@ -75,10 +77,11 @@ class TimedValues:
         return self._take(gone)
 
     def stop(self, keys: Collection[int], *, everything: bool) -> tuple[list[int], list[int]]:
-        """Nothing waits any more. Return the ids of what the Stop takes the place of, and all
-        others."""
+        """Nothing but off waits any more. Return the ids of what the Stop takes the place of, and
+        of what it ends: what would bring something else to rest has to, all the same."""
         superseded = [e for e in self._waiting if everything or not e.keys.isdisjoint(keys)]
-        return self._take(superseded), self.drop()
+        gone = self._take(superseded)
+        return gone, self._take([e for e in self._waiting if not e.message.off])
 
     def drop(self) -> list[int]:
         """Nothing waits any more; return whom it belonged to."""

@@ -70,14 +70,14 @@ export class Machine extends Outcomes {
     if (this.#admitted(now, id, rest)) {
       const at = atUs === null ? now : atUs / 1e6;
       if (isLate(message, at, now)) this.#tooLate(id);
-      else if (at - now > AHEAD_S) this.fail(id, 'refused', `its time is too far ahead: ${AHEAD_S} s at most`);
-      else if (at > now && !this.timed.fits(message)) this.congested(id);
-      else {
+      else if (at > now && at <= now + AHEAD_S && this.timed.fits(message)) {
+        this.superseded(this.timed.supersede(message, at));
+        this.timed.add(message, at);
+      } else if (at <= now || message.off) {
         // What is carried out now is newer than all that waits, due or not.
-        this.superseded(this.timed.supersede(message, at > now ? at : -Infinity));
-        if (at > now) this.timed.add(message, at);
-        else this.#value(now, message);
-      }
+        if (this.#value(now, message)) this.superseded(this.timed.supersede(message, -Infinity));
+      } else if (at - now > AHEAD_S) this.fail(id, 'refused', `its time is too far ahead: ${AHEAD_S} s at most`);
+      else this.congested(id);
     }
     return this.#go(now);
   }
@@ -198,7 +198,7 @@ export class Machine extends Outcomes {
 
   #value(now, message) {
     const { id, packets, rest = false } = message;
-    this.#queued(id, () => {
+    return this.#queued(id, () => {
       if (packets.length) this.superseded(this.slots.output(message, now));
       else if (rest) {
         // It comes behind what is under way, and leaves nothing that came before it.
@@ -223,9 +223,11 @@ export class Machine extends Outcomes {
   #queued(id, action) {
     try {
       action();
+      return true;
     } catch (error) {
       if (!(error instanceof Congested)) throw error;
       this.congested(id);
+      return false;
     }
   }
 

@@ -9,7 +9,15 @@ import pytest
 from relay.link.messages import Done, ErrorCode, Failed, Output, Packet, Stop, StopCause
 from relay.peripheral import timed
 from relay.peripheral.gate import GateState
-from relay.peripheral.limits import ACTIVE_S, AHEAD_S, BREAK_S, IDLE_S, LATE_S, TIMED_MOST
+from relay.peripheral.limits import (
+    ACTIVE_S,
+    AHEAD_S,
+    BREAK_S,
+    IDLE_S,
+    LATE_S,
+    QUEUE_MOST,
+    TIMED_MOST,
+)
 from tests.relay.peripheral.bench import OFF, Bench, on
 
 README = Path(__file__).resolve().parents[3] / "relay" / "link" / "README.md"
@@ -55,7 +63,7 @@ class Timing(Bench):
 
 def test_the_table_stands_in_the_text_for_other_languages() -> None:
     rows = [line for line in (timed.__doc__ or "").splitlines() if line.startswith("|")]
-    assert len(rows) == 15
+    assert len(rows) == 17
     text = README.read_text(encoding="utf-8")
     assert "\n".join(rows) in text
     assert (
@@ -177,6 +185,40 @@ def test_everything_at_rest_leaves_nothing_that_is_due_later() -> None:
     assert not it.machine.gate.active
 
 
+@pytest.mark.parametrize("ahead_s", [AHEAD_S + 0.1, 3600.0])
+def test_an_off_whose_time_is_too_far_ahead_is_carried_out_at_once(ahead_s: float) -> None:
+    it = Timing()
+    it.output(on(b"a"))
+    older = it.at(0.1, on(b"b"))
+    off = it.at(ahead_s, on(b"zero"), off=True)
+    assert (it.fate(older), it.fate(off)) == ("superseded", "done")
+    it.wait(0.2)
+    assert it.wrote == [b"a", b"zero"]
+
+
+def test_an_off_that_finds_no_place_to_wait_is_carried_out_at_once() -> None:
+    it = Timing()
+    it.output(on(b"a"))
+    for key in range(2, TIMED_MOST + 2):
+        it.at(0.1, on(b"b", key))
+    assert it.fate(it.at(0.1, on(b"c"))) == "congested"
+    assert it.fate(it.at(0.1, on(b"zero"), off=True)) == "done"
+    assert it.wrote == [b"a", b"zero"]
+
+
+def test_a_value_that_finds_no_room_at_the_radio_takes_nobodys_place() -> None:
+    """An off that waits is all that will ever end what runs."""
+    it = Timing()
+    it.output(on(b"a"))
+    off = it.at(0.1, on(b"zero"), off=True)
+    it.takes_s = None
+    it.output(on(b"slow", 2))
+    for key in range(QUEUE_MOST):
+        it.output(on(b"x", 3 + key))
+    full = it.output(on(b"b"))
+    assert (it.fate(full), it.fate(off)) == ("congested", None)
+
+
 # --- stops ---------------------------------------------------------------------------------------
 
 
@@ -190,6 +232,18 @@ def test_every_stop_drops_what_waits() -> None:
         assert it.fate(other) == ("superseded" if everything else "gate")
         it.wait(0.3)
         assert it.wrote == [b"zero"]
+
+
+def test_an_off_that_waits_outlives_a_stop_of_something_else() -> None:
+    """Else what it was to end would go on, for no other reason than that more was to end."""
+    it = Timing()
+    it.output(on(b"a"))
+    it.output(on(b"b", 2))
+    waiting = it.at(0.1, on(b"zero"), off=True)
+    it.halt(on(b"stop", 2), everything=False)
+    it.wait(0.2)
+    assert it.wrote == [b"a", b"b", b"stop", b"zero"]
+    assert it.fate(waiting) == "done"
 
 
 @pytest.mark.parametrize("cause", StopCause)
