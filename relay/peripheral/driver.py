@@ -3,8 +3,8 @@
 Requests come in by plain calls that decide at once and never wait. One radio operation at a time
 is carried out: a write that needs no waiting in the very call that asked for it, everything else by
 one worker (`run`). Actions are performed in their order, also those of a call that comes from
-inside another one. Whatever ends the worker (the peripheral leaves, cancellation, a
-bug), the armed stop is written before the peripheral is let go.
+inside another one, and those behind one that fails. Whatever ends the worker (the peripheral
+leaves, cancellation, a bug), the armed stop is written before the peripheral is let go.
 """
 
 from __future__ import annotations
@@ -101,12 +101,10 @@ class Peripheral:
         # With uvloop a timer that is due already is a plain handle, which does not know its time.
         self._timer: asyncio.Handle | None = None
         self._timer_at = _NEVER
-        self._actions: deque[MachineAction] = deque()
-        self._doing = False
+        self._actions, self._doing = deque[MachineAction](), False
         self._wanted: Operate | None = None
         self._dropped = False
-        # Whether there is a worker, and it does nothing.
-        self._free = False
+        self._free = False  # whether there is a worker, and it does nothing
         self._write_now = connection.write_now if isinstance(connection, WritesAtOnce) else None
         # What ends the worker: a bug below a write that was made in somebody else's call.
         self._fault: Exception | None = None
@@ -152,10 +150,9 @@ class Peripheral:
     def hold(self) -> StopOrder:
         """How to stop it without us, as things are now."""
         armed = self._machine.armed
-        packets = armed.stop or ()
         writes = tuple(
             HeldWrite(packet.handle, data, packet.response, packet.after_ms)
-            for packet, data in zip(packets, self._machine.preview(), strict=True)
+            for packet, data in zip(armed.stop or (), self._machine.preview(), strict=True)
         )
         gap_ms = min(armed.gap_ms, round(SECOND_ROUND_MOST_S * 1000))
         return StopOrder(self.address, writes, gap_ms, armed.stop != ())
@@ -222,25 +219,32 @@ class Peripheral:
         self._actions += actions
         if self._doing:
             return  # whoever is about it goes on with these
-        self._doing = True
+        self._doing, bug = True, None
         try:
             while True:
                 while self._actions:
                     action = self._actions.popleft()
-                    if type(action) is Say:
-                        if self._sink is not None:
-                            self._sink.put(action.message)
-                    elif type(action) is Operate:
-                        self._wanted = action
-                        self._hurry_by = _NEVER
-                    else:
-                        self._act(action)
-                if self._wanted is None or (result := self._done_at_once(self._wanted)) is None:
+                    try:
+                        if type(action) is Say:
+                            if self._sink is not None:
+                                self._sink.put(action.message)
+                        elif type(action) is Operate:
+                            self._wanted = action
+                            self._hurry_by = _NEVER
+                        else:
+                            self._act(action)
+                    except Exception as error:  # noqa: BLE001  # what comes next may be a stop
+                        bug = bug or error
+                result = None if self._wanted is None else self._done_at_once(self._wanted)
+                if result is not None:
+                    self._actions += self._machine.finished(self._loop.time(), result)
+                elif not self._actions:  # nor has a write asked for any, from inside
                     break
-                self._actions += self._machine.finished(self._loop.time(), result)
         finally:
             self._doing = False
-        self._set_timer()
+            self._set_timer()
+        if bug is not None:
+            raise bug
 
     def _act(self, action: MachineAction) -> None:
         match action:
@@ -278,24 +282,22 @@ class Peripheral:
                     return Taken()
             except RadioError as error:
                 return RadioRefused(error.code, error.text)
-            except Exception as error:  # noqa: BLE001  # the worker raises it
-                self._fault = error
+            except Exception as error:  # noqa: BLE001  # the worker raises it, and writes the stop
+                self._fault, self._write_now = error, None
         self._wanted = wanted
         self._wake.set()
         return None
 
     def _shorten_deadline(self, by: float) -> None:
         self._hurry_by = min(by, self._hurry_by)
-        scope = self._scope
-        if scope is not None and not scope.expired():
+        if (scope := self._scope) is not None and not scope.expired():
             limit = scope.when()
             assert limit is not None
             scope.reschedule(min(by, limit))
 
     def _set_timer(self) -> None:
         deadline = self._machine.deadline
-        timer = self._timer
-        if timer is not None:
+        if (timer := self._timer) is not None:
             # One that is early asks for the time once more; that is cheaper than one per packet.
             if self._timer_at <= deadline:
                 return
@@ -346,8 +348,8 @@ class Peripheral:
     async def _perform(self) -> None:
         wanted, self._wanted = self._wanted, None
         assert wanted is not None
-        result: Result
         self._free = False
+        result: Result
         try:
             ends_at = min(self._loop.time() + wanted.limit_s, self._hurry_by)
             async with asyncio.timeout_at(ends_at) as self._scope:

@@ -1607,8 +1607,56 @@ def test_a_bug_below_a_write_is_the_workers_end_and_nobody_elses() -> None:
         it.output(on(5))  # raises nothing here
         with pytest.raises(KeyError):
             await worker
+        assert connection.written == [b"\x00"]
         assert not connection.connected
-        assert it.peripheral.owes
+        assert it.peripheral.owes  # the value may come behind the stop
+
+    run_virtual(main())
+
+
+def test_a_bug_of_whoever_hears_of_a_stop_leaves_no_stop_unwritten() -> None:
+    async def main() -> None:
+        it = Rig(RecordingConnection())
+
+        class Deaf:
+            def put(self, message: FromRelay) -> None:
+                raise KeyError("a bug")
+
+        worker = asyncio.create_task(it.peripheral.run())
+        it.open(gap_ms=500)
+        it.output(on(5))
+        await asyncio.sleep(0.01)
+        it.output(on(6))  # waits, so that there is somebody to tell that it was dropped
+        it.peripheral.bind(7, Deaf(), active_s=0.9, idle_s=10)
+        with pytest.raises(KeyError):
+            it.peripheral.trigger_stop(StopCause.EMERGENCY)
+        with pytest.raises(KeyError):  # who tells that it was stopped
+            await worker
+        assert it.connection.written == [b"\x05", b"\x00"]
+
+    run_virtual(main())
+
+
+def test_a_stop_that_comes_up_below_a_write_overtakes_that_write() -> None:
+    """As where a radio finds out, as it is asked for room, that it has to stop everything."""
+
+    class Noticing(PromptConnection):
+        notice: Callable[[], None] = staticmethod(lambda: None)
+
+        def write_now(self, handle: int, data: bytes, response: bool) -> bool:
+            notice, self.notice = self.notice, staticmethod(lambda: None)
+            notice()
+            return data != b"\x05" and super().write_now(handle, data, response)
+
+    async def main() -> None:
+        connection = Noticing()
+        async with rig(connection, 0, False) as it:
+            it.open()
+            await asyncio.sleep(0)
+            connection.notice = lambda: it.peripheral.trigger_stop(StopCause.RADIO)
+            value = it.output(on(5))
+            assert connection.written == [b"\x00"]
+            assert isinstance(it.answer(value), Failed)
 
     run_virtual(main())
 
