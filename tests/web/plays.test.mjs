@@ -21,7 +21,7 @@ globalThis.performance.now = () => now;
 
 beforeEach(() => {
   mock.timers.reset();
-  mock.timers.enable({ apis: ['setInterval'] });
+  mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
   document.hidden = false;
   api.asked.length = 0;
   api.answers((method, path, body) => (method === 'DELETE' ? null : { id: 'p1', stays: body?.stays ?? false }));
@@ -87,4 +87,41 @@ test('what the hub did not hear is said again, and a hub that is silent for 0.9 
   api.answers(() => { throw new api.Refused(0, 'The hub cannot be reached.'); });
   await pass(1400);
   assert.deepEqual(heard, ['The hub cannot be reached.']);
+});
+
+test('the end of one that stays is said until the hub hears it, or the person hears that it did not', async () => {
+  const deaf = () => { throw new api.Refused(0, 'The hub cannot be reached.'); };
+  const ends = () => api.asked.filter(([method]) => method === 'DELETE').length;
+  const stays = { id: 'p1', stays: true };
+  api.answers(() => stays);
+  const play = await HubPlay.start({ for_s: 60, stays: true });
+  api.answers(deaf);
+  const ended = play.end();
+  await pass(600);
+  assert.ok(ends() > 1);
+  api.answers(() => null);
+  await pass(300);
+  await ended;
+  const told = ends();
+  await pass(1000);
+  assert.equal(ends(), told);
+
+  // That it stays may have reached the hub, though its answer did not come.
+  api.answers(() => ({ id: 'p1', stays: false }));
+  const other = await HubPlay.start({});
+  api.answers(deaf);
+  other.change({ for_s: 60, stays: true });
+  await settle();
+  const lost = assert.rejects(other.end(), /cannot be reached/);
+  await pass(8000);
+  await lost;
+});
+
+test('one that the page takes for over because the hub refused a change is ended there, too', async () => {
+  const heard = [];
+  await HubPlay.start({ for_s: 60, stays: true }, said => heard.push(said));
+  api.answers(method => { if (method === 'PUT') throw new api.Refused(422, 'No such speed.'); return null; });
+  await pass(300);
+  assert.deepEqual(heard, ['No such speed.']);
+  assert.equal(api.asked.at(-1)[0], 'DELETE');
 });

@@ -37,4 +37,4 @@ def test_a_page_renews_changes_and_ends_what_the_hub_plays(tmp_path: Path) -> No
         timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "pass 5" in done.stdout
+    assert "pass 7" in done.stdout

@@ -8,6 +8,8 @@ const RENEW_MS = 250;
 // The hub has ended it by then.
 const LOST_MS = 900;
 const GONE = 404;
+// How often the end of one that stays is said to a hub that does not hear.
+const ENDS = 20;
 
 export class HubPlay {
   // Begin `what` (the body of POST /plays). Resolves to the play; throws Refused with words for people.
@@ -26,6 +28,7 @@ export class HubPlay {
     this.changes = {};
     this.busy = false;
     this.over = false;
+    this.mayStay = view.stays; // once that was asked for, whether or not the hub was heard
     this.heard = performance.now();
     this.timer = setInterval(() => this.pump(), RENEW_MS);
     // Nobody sees any more what it does.
@@ -38,17 +41,23 @@ export class HubPlay {
   // kind is sent. With { for_s, stays: true } it goes on without this page.
   change(changes) {
     Object.assign(this.changes, changes);
+    this.mayStay ||= Boolean(changes.stays);
     this.pump();
   }
 
-  // Stop it. Resolves once the hub has been told; a hub that cannot be reached ends it by itself.
+  // Stop it. Resolves once the hub has stopped what it drove. A hub that cannot be reached ends it by
+  // itself; one that stays goes on there, so its end is said again and again, and fails in the end.
   async end() {
     if (this.over) return;
     this.close();
-    try {
-      await call('DELETE', `/plays/${this.view.id}`, undefined, { keepalive: true });
-    } catch (error) {
-      if (error.status !== GONE && error.status !== 0) throw error;
+    for (let left = this.mayStay ? ENDS : 1; ; left--) {
+      try {
+        return void await call('DELETE', `/plays/${this.view.id}`, undefined, { keepalive: true });
+      } catch (error) {
+        if (error.status === GONE || (error.status === 0 && !this.mayStay)) return;
+        if (error.status !== 0 || left <= 1) throw error;
+      }
+      await new Promise(resolve => { setTimeout(resolve, RENEW_MS); });
     }
   }
 
@@ -83,7 +92,9 @@ export class HubPlay {
       // Not heard: said again with the next.
       this.changes = { ...changes, ...this.changes };
     } else {
-      this.close();
+      // What this page says is over must be.
+      if (error.status === GONE) this.close();
+      else this.end().catch(reason => { if (this.mayStay) this.ended(reason.message); });
       this.ended(error.status === GONE ? '' : error.message);
     }
   }
