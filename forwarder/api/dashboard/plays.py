@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 from forwarder.api.access import Call
+from forwarder.api.bounds import STOP_S
 from forwarder.api.documents.plays import PlayBody, PlayChange, PlayedOn, PlayView
-from forwarder.errors import MessageError
+from forwarder.errors import HardwareError, MessageError
 from forwarder.play.driver import PlayState
 from forwarder.play.outputs import OutputChoice
 from forwarder.play.play import LEASE_S, PlaySetting
 from forwarder.play.plays import Plays
+from relay.link.messages import ErrorCode
 
 
 class PlayActions:
@@ -50,7 +53,21 @@ class PlayActions:
         return _view(self._plays.state(id))
 
     async def end(self, call: Call) -> None:
-        self._plays.end(call.path["id"])
+        id = call.path["id"]
+        name = self._plays.state(id).name
+        outcomes = self._plays.end(id)
+        if not outcomes:
+            return
+        done, late = await asyncio.wait(outcomes, timeout=STOP_S)
+        for outcome in done:
+            if not outcome.cancelled() and (error := outcome.exception()) is not None:
+                reason = error.reason if isinstance(error, HardwareError) else ErrorCode.REFUSED
+                raise HardwareError(reason, f"{name} ended, and not all that it drove: {error}")
+        if late:
+            text = (
+                f"{name} ended; not every toy confirmed its stop in time, the relays go on trying."
+            )
+            raise HardwareError(ErrorCode.TIMEOUT, text)
 
     def close(self) -> None:
         """The hub ends."""

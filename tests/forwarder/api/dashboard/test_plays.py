@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from forwarder.api.access import Call, Caller, Right
+from forwarder.api.dashboard.plays import PlayActions
 from forwarder.api.documents.plays import PatternName
+from forwarder.errors import HardwareError
 from forwarder.play.patterns import PATTERNS
 from forwarder.play.play import LEASE_S
 from tests.doubles.running_hub import RunningHub, running_hub
+from tests.forwarder.play.house import PlayHouse, live
 from tests.system.processes import until
 
 
@@ -105,6 +110,36 @@ async def test_what_cannot_be_played_is_said_in_a_line(
     assert word in answer["error"]
     assert "\n" not in answer["error"]
     assert not running(house)
+
+
+def test_its_end_is_answered_when_the_toys_have_stopped_or_says_which_has_not() -> None:
+    async def scene(house: PlayHouse) -> None:
+        actions = PlayActions(house.plays)
+
+        def ending() -> asyncio.Task[None]:
+            call = Call(Caller(Right.ADMIN, "page"), {"id": house.start().id}, {})
+            house.drivers[0].slow = not house.drivers[0].broken
+            return asyncio.create_task(actions.end(call))
+
+        good = ending()
+        await asyncio.sleep(0.5)
+        assert not good.done()
+        assert house.stops(0) == house.stops(1) == 1
+        house.drivers[0].finish()
+        await good
+
+        house.drivers[0].slow = False
+        slow = ending()
+        with pytest.raises(HardwareError, match="confirmed its stop in time"):
+            await slow
+
+        house.drivers[0].slow = False
+        bad = ending()
+        house.drivers[0].slow, house.drivers[0].broken = False, True
+        with pytest.raises(HardwareError, match="the radio said no"):
+            await bad
+
+    live(scene)
 
 
 async def test_patterns_are_the_owners(house: RunningHub) -> None:
