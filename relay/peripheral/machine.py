@@ -52,6 +52,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 
+from msgspec.structs import replace
+
 from relay.link.messages import (
     Arm,
     Disconnect,
@@ -173,6 +175,8 @@ class Machine(Outcomes):
         for id in others:
             self._fail(id, ErrorCode.GATE, "a stop came before it")
         self._superseded(outputs)
+        if message.rest and (self._timed.rest_last() or self._slots.rest_last()):
+            message = replace(message, rest=False)
         if not self._stops.add(message, same_stop(message.packets, self.armed.stop), now):
             # The radio takes none of them: the armed stop stands for all, and lets go in the end.
             self.tally["congested"] += 1
@@ -285,6 +289,10 @@ class Machine(Outcomes):
         """It is newer than all that waits, due or not: if there is room for it."""
         if self._queue(now, message) and self._timed.due < _NEVER:
             self._superseded(self._timed.supersede(message, -_NEVER))
+            if not message.rest:
+                self._timed.unrest()
+            elif self._timed.rest_last():
+                self._slots.unrest()
 
     def _release(self, now: float) -> None:
         """The time of what waited longest has come; see whether it may go on."""

@@ -3,6 +3,8 @@
 Rules: entries leave in the order in which they came. Packets of one Output stay together and in
 order; a newer Output takes away queued packets that share a key with one of its own, and steps
 into the place of the first Output that it emptied, so that a flood of one slot starves no other.
+The word that everything is off holds with the last of what waits when it comes, wherever it stands
+in the row, and no more once something that is on was said behind it.
 Reads, writes and subscriptions are barriers: nothing steps in ahead of them. A packet that is
 delayed (`after_ms`) lets others pass.
 """
@@ -91,11 +93,16 @@ class Slots:
             message.moves_ms,
         )
         gone, place = self._supersede(keys, now)
+        if not message.rest:
+            self.unrest()
         if place is None:
             self._entries.append(group)
         else:
             group.window_ends = place.window_ends
             self._entries[self._entries.index(place)] = group
+            if message.rest:
+                group.rest = False
+                self.rest_last()
         group.ready_at = max(group.ready_at, group.window_ends)
         self._size += len(packets)
         self._entries = deque(e for e in self._entries if isinstance(e, QueuedRequest) or e.packets)
@@ -112,6 +119,21 @@ class Slots:
         self._entries.append(group)
         self._size += len(packets)
         return []
+
+    def unrest(self) -> None:
+        """Something that is on was said meanwhile: with what waits, not everything is off."""
+        for group in self._groups():
+            if group.id is not None and group.packets:
+                group.rest = False
+
+    def rest_last(self) -> bool:
+        """A word that everything is off comes ahead of what waits: it holds with the last of it.
+        False: no value waits."""
+        for entry in reversed(self._entries):
+            if isinstance(entry, Group) and entry.id is not None and entry.packets:
+                entry.rest = True
+                return True
+        return False
 
     def request(self, message: Write | Read | Subscribe | Unsubscribe | Output) -> None:
         """Queue a request behind everything. Raises Congested."""

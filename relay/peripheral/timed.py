@@ -32,6 +32,8 @@ from bisect import insort
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from relay.link.messages import Output
 from relay.peripheral.limits import LATE_S, TIMED_MOST
 
@@ -60,10 +62,29 @@ class TimedValues:
 
     def add(self, message: Output, at: float) -> None:
         """Let it wait until `at`, behind what is due by then."""
+        if not message.rest:
+            self.unrest()
         due = _Due(at, message, _keys(message), _size(message))
         insort(self._waiting, due, key=lambda each: each.at)
         self._size += due.size
         self.due = self._waiting[0].at
+        if message.rest and self._waiting[-1] is not due:
+            due.message = replace(message, rest=False)
+            self.rest_last()
+
+    def unrest(self) -> None:
+        """Something that is on was said meanwhile: with what waits, not everything is off."""
+        for each in self._waiting:
+            if each.message.rest:
+                each.message = replace(each.message, rest=False)
+
+    def rest_last(self) -> bool:
+        """A word that everything is off came ahead of what waits: it holds with the last of it.
+        False: nothing waits."""
+        if self._waiting:
+            last = self._waiting[-1]
+            last.message = replace(last.message, rest=True)
+        return bool(self._waiting)
 
     def supersede(self, message: Output, at: float) -> list[int]:
         """A newer value counts from `at` on: return the ids of those whose place it takes."""

@@ -64,9 +64,7 @@ class PlayActions:
                 reason = error.reason if isinstance(error, HardwareError) else ErrorCode.REFUSED
                 raise HardwareError(reason, f"{name} ended, and not all that it drove: {error}")
         if late:
-            text = (
-                f"{name} ended; not every toy confirmed its stop in time, the relays go on trying."
-            )
+            text = f"{name} ended; not every toy confirmed that in time, the relays go on trying."
             raise HardwareError(ErrorCode.TIMEOUT, text)
 
     def close(self) -> None:

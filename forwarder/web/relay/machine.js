@@ -75,7 +75,10 @@ export class Machine extends Outcomes {
         this.timed.add(message, at);
       } else if (at <= now || message.off) {
         // What is carried out now is newer than all that waits, due or not.
-        if (this.#value(now, message)) this.superseded(this.timed.supersede(message, -Infinity));
+        if (!this.#value(now, message)) return this.#go(now);
+        this.superseded(this.timed.supersede(message, -Infinity));
+        if (!rest) this.timed.unrest();
+        else if (this.timed.restLast()) this.slots.unrest();
       } else if (at - now > AHEAD_S) this.fail(id, 'refused', `its time is too far ahead: ${AHEAD_S} s at most`);
       else this.congested(id);
     }
@@ -109,6 +112,7 @@ export class Machine extends Outcomes {
     const { outputs, writes } = all ? this.slots.dropWrites() : { outputs: this.slots.dropKeys(keys, now), writes: others };
     for (const each of writes) this.fail(each, 'gate', 'a stop came before it');
     this.superseded([...outputs, ...superseded]);
+    if (message.rest && (this.timed.restLast() || this.slots.restLast())) message = { ...message, rest: false };
     if (!this.stops.add(message, sameStop(packets, this.armed.stop), now)) {
       // The radio takes none of them: the armed stop stands for all, and lets go in the end.
       this.fail(id, 'congested', `${QUEUE_MOST} stops already wait for this device`);

@@ -41,16 +41,36 @@ export class Slots {
     const fresh = group(id, [...packets], now + delay(packets[0]), { rest, movesMs: movesMs ?? null });
     if (merge && idle) fresh.windowEnds = now + MERGE_S;
     const { gone, place } = this.#supersede(keys, now);
+    if (!rest) this.unrest();
     if (place === null) this.#entries.push(fresh);
     else {
       fresh.windowEnds = place.windowEnds;
       this.#entries[this.#entries.indexOf(place)] = fresh;
+      if (rest) {
+        fresh.rest = false;
+        this.restLast();
+      }
     }
     fresh.readyAt = Math.max(fresh.readyAt, fresh.windowEnds);
     this.#size += packets.length;
     this.#sweep();
     return ids(gone);
   }
+
+  // Something that is on was said meanwhile: with what waits, not everything is off.
+  unrest() {
+    for (const entry of this.#waiting()) entry.rest = false;
+  }
+
+  // A word that everything is off comes ahead of what waits: it holds with the last of it. False: no
+  // value waits.
+  restLast() {
+    const last = this.#waiting().at(-1);
+    if (last) last.rest = true;
+    return Boolean(last);
+  }
+
+  #waiting() { return this.#entries.filter(entry => entry.packets?.length && entry.id !== null); }
 
   // Queue a request behind everything. Throws Congested.
   request(message) {

@@ -18,10 +18,29 @@ export class TimedValues {
 
   // Let it wait until `at`, behind what is due by then.
   add(message, at) {
+    if (!message.rest) this.unrest();
     const behind = this.#waiting.findIndex(each => each.at > at);
-    this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, { at, message, keys: keysOf(message) });
+    const due = { at, message, keys: keysOf(message) };
+    this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, due);
     this.#size += sizeOf(message);
     this.due = this.#waiting[0].at;
+    if (message.rest && behind >= 0) {
+      due.message = { ...message, rest: false };
+      this.restLast();
+    }
+  }
+
+  // Something that is on was said meanwhile: with what waits, not everything is off.
+  unrest() {
+    for (const each of this.#waiting) each.message = { ...each.message, rest: false };
+  }
+
+  // A word that everything is off came ahead of what waits: it holds with the last of it. False:
+  // nothing waits.
+  restLast() {
+    const last = this.#waiting.at(-1);
+    if (last) last.message = { ...last.message, rest: true };
+    return Boolean(last);
   }
 
   // A newer value counts from `at` on: the ids of those whose place it takes.

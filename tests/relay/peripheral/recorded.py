@@ -497,6 +497,45 @@ def _values_too_late_or_too_early() -> Json:
     return it.script
 
 
+def _rests_with_the_last() -> Json:
+    it = Recorder("all is off with the last of what waits, and not before something that is on")
+    nil: Json = {"h": 1, "d": "00", "k": [2]}
+    third: Json = {"h": 1, "d": "00", "k": [3]}
+    it.open()
+
+    def behind_a_slow_write(*values: tuple[Json, bool]) -> None:
+        it.takes_s = 0.05
+        for value, rest in ((third, False), *values):
+            it.say("Output", packets=[value], rest=rest)
+
+    behind_a_slow_write((nil, False), (ZERO, True), (OTHER, False))
+    it.wait(0.3)
+    behind_a_slow_write((OTHER, False), (ZERO, False), (nil, True))
+    it.keep(0.5)
+    behind_a_slow_write((ON, False), (nil, False), (ZERO, True))
+    it.keep(0.5)
+    behind_a_slow_write((ON, False), (OTHER, False), (ZERO, False))
+    it.say("Stop", packets=[nil], all=False, rest=True, seen=0)
+    it.keep(0.5)
+    it.output(ON)
+    it.at(0.1, ZERO, rest=True, off=True)
+    it.output(OTHER)
+    it.keep(0.25)
+    it.output(ON)
+    it.at(0.1, ZERO, off=True)
+    it.output(nil, rest=True)
+    it.keep(0.25)
+    it.output(ON)
+    it.at(0.2, ZERO, off=True)
+    it.at(0.1, nil, rest=True, off=True)
+    it.keep(0.25)
+    it.output(ON)
+    it.at(0.1, ZERO, off=True)
+    it.say("Stop", packets=[nil], all=False, rest=True, seen=0)
+    it.keep(0.5)
+    return it.script
+
+
 def _a_stop_while_values_wait(*, whole: bool) -> Json:
     it = _with_times(f"a stop of {'everything' if whole else 'one slot'} while values wait")
     it.say("Stop", packets=[OFF if whole else ZERO], all=whole, seen=0)
@@ -556,6 +595,7 @@ RECORDED: list[Json] = [
     _fed(),
     _values_with_a_time(),
     _values_too_late_or_too_early(),
+    _rests_with_the_last(),
     _a_stop_while_values_wait(whole=True),
     _a_stop_while_values_wait(whole=False),
     _a_strike_while_values_wait("strike", "lease"),

@@ -410,3 +410,30 @@ def test_what_is_left_of_a_value_keeps_its_delay_if_it_was_the_first() -> None:
     output(slots, 1, [packet(10, 1, after_ms=1000), packet(11, 2)], 0, merge=False)
     slots.drop_keys({2}, 0.5)
     assert slots.due == 1.0
+
+
+@pytest.mark.parametrize(
+    ("said", "rests"),
+    [
+        # Slot, and whether everything is off with it, in the order in which they were said.
+        ([(1, False), (2, True)], {1: False, 2: True}),
+        ([(2, False), (1, True), (2, False)], {2: False, 1: False}),
+        ([(2, False), (1, False), (2, True)], {2: False, 1: True}),
+        ([(3, False), (2, False), (2, True)], {3: False, 2: True}),
+        ([(3, False), (2, False), (1, False), (2, True)], {3: False, 2: False, 1: True}),
+    ],
+)
+def test_everything_is_off_with_the_last_that_waits(
+    said: Sequence[tuple[int, bool]], rests: dict[int, bool]
+) -> None:
+    slots = Slots()
+    for id, (key, rest) in enumerate(said):
+        slots.output(Output(id, 1, (packet(id, key),), rest=rest), 0)
+    got = {}
+    while (taken := slots.take(0)) is not None:
+        assert not isinstance(taken, QueuedRequest)
+        group, written = taken
+        got[written.keys[0]] = group.rest
+        slots.finished(0)
+    assert got == rests
+    assert not slots.rest_last()

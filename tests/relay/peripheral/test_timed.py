@@ -366,6 +366,47 @@ def test_a_value_without_packets_that_is_no_rest_takes_nobodys_place() -> None:
     assert it.fate(waiting) is None
 
 
+def test_an_off_is_not_the_rest_of_what_was_said_to_run_before_its_time() -> None:
+    it = Timing()
+    it.output(on(b"a"))
+    it.at(0.2, on(b"zero"), rest=True, off=True)
+    it.output(on(b"b", 2))
+    it.wait(0.3)
+    assert it.wrote == [b"a", b"b", b"zero"]
+    assert it.machine.gate.active
+    # Else it would be stopped without a word when the hub's rest is not believed any more.
+    it.keep(BREAK_S + 1)
+    assert it.wrote == [b"a", b"b", b"zero"]
+
+
+def test_everything_is_at_rest_with_the_last_off_that_waits() -> None:
+    for ahead_s, rest_ahead_s in ((0.1, 0.0), (0.2, 0.1)):
+        it = Timing()
+        it.output(on(b"a"))
+        it.output(on(b"b", 2))
+        it.at(ahead_s, on(b"zero a"), off=True)
+        it.at(rest_ahead_s, on(b"zero b", 2), rest=True, off=True)
+        it.wait((ahead_s + rest_ahead_s) / 2)
+        assert it.wrote[-1] == b"zero b"
+        assert it.machine.gate.active
+        it.wait(0.2)
+        assert it.wrote[-1] == b"zero a"
+        assert not it.machine.gate.active
+
+
+def test_behind_a_stop_of_the_rest_everything_rests_with_the_off_that_waits() -> None:
+    it = Timing()
+    it.output(on(b"a"))
+    it.output(on(b"b", 2))
+    it.at(0.1, on(b"zero"), off=True)
+    message = Stop(it.id(), 7, (on(b"stop", 2),), all=False, rest=True, seen=0)
+    it.do(it.machine.stop(it.now, message))
+    it.wait(0.05)
+    assert it.machine.gate.active
+    it.wait(0.1)
+    assert not it.machine.gate.active
+
+
 def test_of_two_values_for_one_moment_the_newer_one_counts() -> None:
     it = Timing()
     older = it.at(0.2, on(b"a"))

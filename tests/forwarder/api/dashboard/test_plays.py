@@ -130,7 +130,7 @@ def test_its_end_is_answered_when_the_toys_have_stopped_or_says_which_has_not() 
 
         house.drivers[0].slow = False
         slow = ending()
-        with pytest.raises(HardwareError, match="confirmed its stop in time"):
+        with pytest.raises(HardwareError, match="confirmed that in time"):
             await slow
 
         house.drivers[0].slow = False
