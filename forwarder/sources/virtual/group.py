@@ -5,7 +5,8 @@ without that output is left alone. A stop reaches every member, whatever it is b
 
 Where members at two relays or more take times, a value has one: all begin at once, as late as the
 slowest way asks for. A member whose value came too late gets it once more without one, if it is
-still the newest that the group was told and nobody else has stopped or driven it meanwhile.
+still the newest that the group was told, nobody else has stopped or driven it meanwhile, and it
+still offers the same.
 """
 
 from __future__ import annotations
@@ -75,10 +76,13 @@ class GroupDriver:
             at = common_time({device for device, _, _ in shares}, asyncio.get_running_loop().time())
         self._told[kind] += 1
         number = self._told[kind]
+        offered = {device: device.info() for device, _, _ in shares}
 
         def late(place: MemberOutput) -> bool:
             owner = self._hub.owners(place[0]).get(place[1])
-            return self._told[kind] == number and owner is self._client
+            # Whose limits have changed was stopped for that, and may not have the output any more.
+            same = offered[place[0]] is place[0].info()
+            return self._told[kind] == number and owner is self._client and same
 
         return give_all(self._hub, self._client, shares, duration_ms, at, late)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from forwarder.access.tokens import TokenGrant
 from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue
+from forwarder.definitions.limits import build_features
 from forwarder.devices.driver import Fate, Outcome
 from forwarder.errors import HardwareError, UnknownDevice
 from forwarder.hub.hub import Hub
@@ -17,7 +18,8 @@ from forwarder.hub.store import Store
 from forwarder.sources.virtual.bounds import AWAY_S
 from forwarder.sources.virtual.source import GroupRule, VirtualSource
 from forwarder.stop.hold import Wish
-from relay.link.messages import ErrorCode
+from relay.link.messages import Ceiling, ErrorCode
+from tests.doubles.driver import NORA
 from tests.doubles.virtual_house import VirtualHouse, lived
 
 VIBRATE, ROTATE = OutputType.VIBRATE, OutputType.ROTATE
@@ -268,7 +270,7 @@ def test_a_member_that_was_told_too_late_is_told_once_more_without_a_time() -> N
     lived(scene())
 
 
-@pytest.mark.parametrize("meanwhile", ["stop", "another's stop", "newer", "hold"])
+@pytest.mark.parametrize("meanwhile", ["stop", "another's stop", "newer", "hold", "limit", "gone"])
 def test_not_if_anything_came_in_between(meanwhile: str) -> None:
     async def scene() -> None:
         house = VirtualHouse(ALL)
@@ -287,6 +289,10 @@ def test_not_if_anything_came_in_between(meanwhile: str) -> None:
                 house.say(group, VIBRATE, 0)
             case "hold":
                 house.hub.hold.wish(Wish.STOP, "person", 0.0)
+            case "limit":
+                assert house.noras[1].limit(build_features(NORA, None, (Ceiling(0.5),)))
+            case "gone":
+                assert house.noras[1].limit(())
         house.calls(1)
         _late(late)
         with pytest.raises(HardwareError, match="its time was over"):
