@@ -23,12 +23,13 @@ class Fate(Enum):
 
 class Outcome(asyncio.Future[Fate]):
     """One command on its way, from the radio's answer to whoever asked: the same object at every
-    step. Fails with HardwareError.
+    step. Fails with HardwareError. `at`: when (loop time) it was asked to begin; None: at once.
 
     Whoever only has to note how it ends says so with `then`: that is called in the call that
     settles it, in the order in which it was asked for, and not in a later turn of the event loop.
     """
 
+    at: float | None = None
     _then: tuple[Callable[[Outcome], object], ...] = ()
 
     def then(self, call: Callable[[Outcome], object]) -> None:

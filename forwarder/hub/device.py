@@ -217,16 +217,21 @@ class Device:
         at: float | None = None,
     ) -> Outcome | None:
         """Bring a feature to `value` (visible steps) `at` a time; None if it is known to be there.
-        The same value while it is under way shares its outcome. Raises UnknownFeature,
+        The same value while it is under way shares its outcome, unless that waits for a time and
+        this does not. Raises UnknownFeature,
         Unsupported, OutOfRange. The outcome fails with HardwareError.
         """
         feature = self._features.get(feature_index) or self._feature(feature_index)
         wanted = FeatureValue(kind, *feature.to_device(kind, value, duration_ms))
         if self.truth.asked(feature_index) == wanted and self.truth.certain(feature_index):
-            return self._outcomes.get(feature_index)
+            same = self._outcomes.get(feature_index)
+            # Whoever says it now waits for nobody's time, nor hears that it came too late for that.
+            if same is None or same.at is None or at is not None:
+                return same
         outcome = self._driver.output(feature_index, kind, wanted.steps, wanted.duration_ms, at)
         # Only now: what the driver refused at once has not been handed over.
         self._follow({feature_index: wanted}, outcome)
+        outcome.at = at
         return outcome
 
     def _follow(

@@ -326,3 +326,21 @@ async def test_the_same_description_is_the_same_object_until_something_changes()
     toy.replace_features(())
     assert toy.info().device_features == {}
     assert named.device_features
+
+
+async def test_who_says_now_what_waits_for_its_time_neither_waits_nor_comes_too_late() -> None:
+    driver = RecordingDriver()
+    toy = device(driver)
+    driver.slow = True
+    timed = toy.output(0, VIBRATE, 10, at=100.0)
+    assert toy.output(0, VIBRATE, 10, at=100.0) is timed
+    now = toy.output(0, VIBRATE, 10)
+    assert driver.times == [100.0, None]
+    assert toy.output(0, VIBRATE, 10) is now
+    assert timed is not None
+    assert now is not None
+    timed.set_exception(HardwareError(ErrorCode.LATE, "its time was over when it came"))
+    now.set_result(Fate.TAKEN)
+    assert toy.output(0, VIBRATE, 10) is None
+    assert toy.levels == {0: (VIBRATE, 10, 0)}
+    assert not toy.may_run
