@@ -81,13 +81,15 @@ class PatternPlay:
         self._pattern = new
 
     def give(self, now: float, *, for_s: float, stays: bool) -> None:
-        """Another time to go on, from now."""
-        self.until = now + min(for_s, LONGEST_S)
-        self.stays = stays
+        """Another time to go on, from now. What is over stays so, though no tick has seen it."""
+        if now < self.ends_at:
+            self.until = now + min(for_s, LONGEST_S)
+            self.stays = stays
 
     def renew(self, now: float) -> None:
-        """Its page is still there."""
-        self._leased_until = now + LEASE_S
+        """Its page is still there. Likewise."""
+        if now < self.ends_at:
+            self._leased_until = now + LEASE_S
 
     @property
     def ends_at(self) -> float:

@@ -38,8 +38,8 @@ def test_it_stays_for_a_time_that_is_bounded_and_never_without_one() -> None:
 
 def test_another_time_counts_from_when_it_is_given() -> None:
     one = play()
-    one.give(130, for_s=60, stays=True)
-    assert one.ends_at == 190
+    one.give(100.5, for_s=60, stays=True)
+    assert one.ends_at == 160.5
     one.give(131, for_s=1e9, stays=True)
     assert one.ends_at == 131 + LONGEST_S
     one.give(132, for_s=60, stays=False)
@@ -71,3 +71,16 @@ def test_a_loop_that_is_being_drawn_goes_on_and_another_pattern_begins_anew() ->
 def test_what_nobody_says_is_half_a_steady_level_over_the_whole_range() -> None:
     assert PlaySetting() == PlaySetting("steady", (), 4.0, 1.0, 0.5, False, 0.0, 1.0)
     assert not PatternPlay(RAMP, 100.0, for_s=60, stays=False).stays
+
+
+def test_what_is_over_is_not_begun_again_by_a_word_that_comes_late() -> None:
+    """As when the loop stood still: what came meanwhile may be looked at before the timer."""
+    for for_s in (None, 5.0):
+        play = PatternPlay(PlaySetting(), 0.0, for_s=for_s, stays=False)
+        play.renew(LEASE_S)
+        play.give(LEASE_S, for_s=60, stays=True)
+        assert play.ends_at == LEASE_S
+    play = PatternPlay(PlaySetting(), 0.0, for_s=5, stays=True)
+    play.renew(4.9)
+    play.give(4.9, for_s=5, stays=True)
+    assert play.ends_at == 9.9
