@@ -18,12 +18,12 @@ once more, by the same rules, when its time has come. Sans-I/O.
 | a newer value of a slot of it, due later       | –                       | waits                |
 | everything at rest without packets, no later   | –                       | Done, superseded     |
 | a Stop of everything, or of a slot of it       | –                       | Done, superseded     |
-| a Stop of something else, not off              | –                       | Failed `gate`        |
-| a Stop of something else, and off              | –                       | waits                |
+| a Stop of something else                       | –                       | waits                |
+| the same, and it names no slot, not off        | –                       | Failed `gate`        |
 | a strike, the end of the link, of the device   | Failed                  | Failed `gate`, `gone`|
 | its time has come behind a gate that is shut   | –                       | Failed `gate`        |
 
-A Stop has no time: it overtakes everything, and leaves nothing here but what is off.
+A Stop has no time: it overtakes everything, and leaves nothing here that could be of its slots.
 """
 
 from __future__ import annotations
@@ -98,11 +98,11 @@ class TimedValues:
         return self._take(gone)
 
     def stop(self, keys: Collection[int], *, everything: bool) -> tuple[list[int], list[int]]:
-        """Nothing but off waits any more. Return the ids of what the Stop takes the place of, and
-        of what it ends: what would bring something else to rest has to, all the same."""
+        """Return the ids of what the Stop takes the place of, and of what it ends though nobody
+        knows whether it is of its slots. All else is somebody's value like any that is queued."""
         superseded = [e for e in self._waiting if everything or not e.keys.isdisjoint(keys)]
         gone = self._take(superseded)
-        return gone, self._take([e for e in self._waiting if not e.message.off])
+        return gone, self._take([e for e in self._waiting if not (e.keys or e.message.off)])
 
     def drop(self) -> list[int]:
         """Nothing waits any more; return whom it belonged to."""

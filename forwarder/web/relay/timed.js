@@ -1,6 +1,6 @@
 // Values that wait for their time, in front of the slots. Knows no browser. The same as
 // relay/peripheral/timed.py, where the table of it stands: what waits here was handed to nobody, makes
-// nothing "on" or "off"; every strike drops it, and every stop unless it is off and of something else.
+// nothing "on" or "off"; every strike drops it, and every stop of a slot of it.
 
 import { LATE_S, TIMED_MOST } from './limits.js';
 
@@ -50,10 +50,11 @@ export class TimedValues {
     return this.#take(each => each.at >= at && (everything || meet(each.keys, keys)));
   }
 
-  // Nothing but off waits any more: the ids of what the Stop takes the place of, and of what it ends.
+  // The ids of what the Stop takes the place of, and of what it ends though nobody knows whether it is
+  // of its slots.
   stop(keys, everything) {
     const superseded = this.#take(each => everything || meet(each.keys, keys));
-    return { superseded, others: this.#take(({ message }) => !message.off) };
+    return { superseded, others: this.#take(each => !each.keys.size && !each.message.off) };
   }
 
   // Nothing waits any more; returns whom it belonged to.

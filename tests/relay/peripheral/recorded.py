@@ -538,6 +538,8 @@ def _rests_with_the_last() -> Json:
 
 def _a_stop_while_values_wait(*, whole: bool) -> Json:
     it = _with_times(f"a stop of {'everything' if whole else 'one slot'} while values wait")
+    it.at(0.1, {"h": 1, "d": "0e"})
+    it.at(0.1, {"h": 1, "d": "00"}, off=True)
     it.say("Stop", packets=[OFF if whole else ZERO], all=whole, seen=0)
     it.keep(0.5)
     return it.script

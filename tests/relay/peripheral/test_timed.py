@@ -222,16 +222,29 @@ def test_a_value_that_finds_no_room_at_the_radio_takes_nobodys_place() -> None:
 # --- stops ---------------------------------------------------------------------------------------
 
 
-def test_every_stop_drops_what_waits() -> None:
+def test_every_stop_drops_what_waits_of_its_slots_or_of_none() -> None:
     for everything in (True, False):
         it = Timing()
-        same, other = it.at(0.1, on(b"a")), it.at(0.1, on(b"b", 2))
+        same, other = it.at(0.1, on(b"a")), it.at(0.1, Packet(1, b"b"))
         it.halt(on(b"zero"), everything=everything)
         assert it.fate(same) == "superseded"
         # The stop is not in its place: a hub that believed so would take it for carried out.
         assert it.fate(other) == ("superseded" if everything else "gate")
         it.wait(0.3)
         assert it.wrote == [b"zero"]
+
+
+def test_what_waits_outlives_a_stop_of_other_slots_as_what_is_queued_does() -> None:
+    """Else the end of a pattern on one motor ended that of somebody else on another."""
+    it = Timing()
+    waiting = it.at(0.1, on(b"a"))
+    both = it.at(0.1, on(b"b", 2, 3))
+    it.halt(on(b"stop", 3), everything=False)
+    assert (it.fate(waiting), it.fate(both)) == (None, "superseded")
+    it.wait(0.2)
+    assert it.wrote == [b"stop", b"a"]
+    assert it.fate(waiting) == "done"
+    assert it.machine.gate.active
 
 
 def test_an_off_that_waits_outlives_a_stop_of_something_else() -> None:
