@@ -133,8 +133,10 @@ class Machine(Outcomes):
         if self._admitted(now, message.id, rest=message.rest):
             if message.at_us is not None:
                 self._output_at(now, message, message.at_us / 1e6)
-            else:
+            elif self._timed.due < _NEVER:
                 self._newest(now, message)
+            else:
+                self._queue(now, message)
         return self._go(now)
 
     def request(
@@ -175,7 +177,9 @@ class Machine(Outcomes):
         for id in others:
             self._fail(id, ErrorCode.GATE, "a stop came before it")
         self._superseded(outputs)
-        if message.rest and (self._timed.rest_last() or self._slots.rest_last()):
+        # Behind a stop of everything no value waits that could have the last word.
+        last = message.rest and not message.all
+        if last and (self._timed.rest_last() or self._slots.rest_last()):
             message = replace(message, rest=False)
         if not self._stops.add(message, same_stop(message.packets, self.armed.stop), now):
             # The radio takes none of them: the armed stop stands for all, and lets go in the end.

@@ -139,14 +139,22 @@ class Page(Target):
 
     async def click(self, selector: str) -> None:
         """A real click in the middle of an element: the only kind that opens the chooser."""
+        # A page that still finds its shape would have the click land beside it.
         place = await self.evaluate(
-            f"""(() => {{
+            f"""new Promise(resolve => {{
                 const element = document.querySelector({json.dumps(selector)});
-                if (!element) return null;
-                element.scrollIntoView({{ block: 'center', behavior: 'instant' }});
-                const box = element.getBoundingClientRect();
-                return [box.x + box.width / 2, box.y + box.height / 2];
-            }})()"""
+                if (!element) return resolve(null);
+                const ends = Date.now() + 1000;
+                let before = "";
+                (function look() {{
+                    element.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+                    const box = element.getBoundingClientRect();
+                    const place = [box.x + box.width / 2, box.y + box.height / 2];
+                    if (place.join() === before || Date.now() > ends) return resolve(place);
+                    before = place.join();
+                    setTimeout(look, 20);
+                }})();
+            }})"""
         )
         if place is None:
             raise AssertionError(f"there is no {selector} on the page")

@@ -60,6 +60,12 @@ async def apps(tmp_path: Path) -> AsyncIterator[Apps]:
         await hub.with_devices(2)
         found = Apps(hub)
         await until(lambda: len(hub.app.hub.clients) == 1, "the bridge's client")
+        # Its list comes a tenth of a second after the devices at most.
+        for _ in range(100):
+            listed = await found.say(found.client.get_toys)
+            if len(listed.data.toys) == len(TOYS):  # type: ignore[attr-defined]
+                break
+            await asyncio.sleep(0.02)
         yield found
 
 

@@ -106,8 +106,13 @@ async def desk_with(
             if devices:
                 # What is shown is drawn a moment later.
                 await page.until("Boolean(document.querySelector('.device h3'))")
-            yield Desk(hub, page)
-            assert page.errors == []
+            desk = Desk(hub, page)
+            try:
+                yield desk
+                assert page.errors == []
+            finally:
+                for app in desk.apps:
+                    await app.close()
         finally:
             await page.close()
 

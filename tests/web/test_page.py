@@ -250,6 +250,7 @@ async def test_stop_holds_until_the_wearer_resumes() -> None:
         await rig.page.goto(rig.hub.url())
         link = await rig.meet()
         assert await link.hear(Wearer) == Wearer(stopped=True)
+        await rig.page.until("document.getElementById('pause').innerText === 'Resume'")
         await rig.page.click("#pause")
         await link.wait(lambda: Wearer() in link.heard)
 
