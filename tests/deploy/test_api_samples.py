@@ -17,7 +17,7 @@ from tests.system.js.packages import compiler
 from tests.system.processes import House, house
 
 SAMPLES = Path(__file__).parents[2] / "deploy" / "examples" / "api"
-TOYS = "Lovense Edge,Vorze Piston"
+TOYS = "Lovense Edge"
 
 
 async def sample(home: House, *command: str) -> str:

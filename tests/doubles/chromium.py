@@ -152,7 +152,7 @@ class Page(Target):
                     const place = [box.x + box.width / 2, box.y + box.height / 2];
                     if (place.join() === before || Date.now() > ends) return resolve(place);
                     before = place.join();
-                    setTimeout(look, 20);
+                    setTimeout(look, 40);
                 }})();
             }})"""
         )
