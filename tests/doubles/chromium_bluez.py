@@ -173,9 +173,9 @@ class PhoneRig:
         await self.page.until("document.visibilityState === 'visible'")
 
     async def tap_in(self, details: str, selector: str) -> None:
-        """Open a fold and tap in it."""
+        """Open a fold and tap in it: said to the element, for what opens moves the page."""
         await self.page.evaluate(f"document.querySelector('{details}').open = true")
-        await self.page.click(selector)
+        await self.page.evaluate(f"document.querySelector('{selector}').click()")
 
 
 @contextlib.asynccontextmanager
