@@ -15,9 +15,7 @@ from functools import partial
 from aiohttp import web
 
 from forwarder.access.admission import (
-    Admitted,
     HostNames,
-    HttpVisitor,
     OriginPolicy,
     Verdict,
 )
@@ -25,27 +23,28 @@ from forwarder.access.allowed_origins import allowed_origins
 from forwarder.access.comparing import ComparingDesk
 from forwarder.access.relay_keys import HubTrust
 from forwarder.access.shares import ShareBook
-from forwarder.access.tokens import TokenBook, TokenGrant
+from forwarder.access.tokens import TokenBook
 from forwarder.api.control import ControlSocket
 from forwarder.api.server import ORIGINS_FILE, Api
 from forwarder.api.services import ApiServices
 from forwarder.api.state_view import version
 from forwarder.bridges.bridges import HubBridges
-from forwarder.clients import driver as clients
 from forwarder.clients.driver import ClientOptions
-from forwarder.clients.token_sessions import TokenSessions
+from forwarder.composition.announcing import Announcing
+from forwarder.composition.client_visitors import ClientVisitors
 from forwarder.composition.known_networks import write_behind
 from forwarder.composition.link_visitors import LinkVisitors
 from forwarder.composition.listeners import (
     add_routes,
     certificate,
     client_server,
-    https_listener,
-    link_listener,
 )
+from forwarder.composition.meetings import meeting_points
+from forwarder.composition.ports import Ports
 from forwarder.composition.sources import (
     add_virtual_devices,
     device_server,
+    device_visits,
     dialing,
     own_radios,
     upstream_connector,
@@ -55,27 +54,18 @@ from forwarder.config import Config
 from forwarder.connectors.descriptors import descriptors, doors_within
 from forwarder.connectors.direct import direct_paths
 from forwarder.connectors.host_addresses import (
-    addresses,
     host_names,
     own_loopback,
-    places,
-    whereabouts,
 )
 from forwarder.connectors.in_process import InProcess
-from forwarder.connectors.listener import Listener
-from forwarder.connectors.mdns import Announcement, announce, buttplug_server, relay_port
-from forwarder.connectors.meeting import MeetingPoint
 from forwarder.connectors.meeting_ids import MeetingIds
 from forwarder.connectors.websocket_server import WebSocketServer
 from forwarder.definitions.user_files.opened import open_files
 from forwarder.devices.driver import Outcome
 from forwarder.embedding import keep_linked, keep_running
-from forwarder.errors import ConfigError
 from forwarder.hub.device import Device
 from forwarder.hub.store import Store
 from forwarder.meet.here import DESCRIPTORS as HERE_DESCRIPTORS
-from forwarder.meet.here import meeting_here
-from forwarder.meet.server import MeetingServer
 from forwarder.metrics.hub import MeteredHub
 from forwarder.metrics.meter import Meter
 from forwarder.shares.accepted import AcceptedShares
@@ -94,11 +84,8 @@ from forwarder.stop.hold import Hold
 from forwarder.stop.hold_file import HoldFile, load_hold
 from forwarder.stop.person import Person
 from forwarder.switches import Switches
-from forwarder.web.headers import HOME
 from forwarder.web.pages import relay_page_build
 from relay.link.channel import Channel
-from relay.link.messages import Places
-from relay.link.security.meeting import hub_id
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +160,7 @@ class App:
         self.shared = SharedSessions(
             self.shares, self.hub, self.options, owner=config.name, why=self._why_not
         )
-        self.guests = TokenSessions(lambda grant: self.tokens.holds(grant, time.time()), time.time)
+        self._visiting = ClientVisitors(self.hub, self.options, self.tokens)
         self.agents = own_radios(config, self.user)
         beside = 0 if config.link.meet_here is None else HERE_DESCRIPTORS
         self.doors = doors_within(descriptors(beside), self.trust.networks)
@@ -182,7 +169,7 @@ class App:
         self._visitors = LinkVisitors(self.trust, self.shares, self.relays, self.shared, comparing)
         ShareIds(self.shares, self.meeting_ids, self._visitors.met_guest)
         self.stalls = Stalls()
-        self._clients = client_server(config, self.origins, self._grant, self.doors)
+        self._clients = client_server(config, self.origins, self._visiting.grant, self.doors)
         self._in_process = InProcess("hub")
         self._apps = [dialing(entry) for entry in config.clients.dial]
         upstream = partial(upstream_source, config=config, hub=self.hub, user=self.user)
@@ -208,7 +195,7 @@ class App:
             tokens=self.tokens,
             store=self.store,
             origins=self.origins,
-            guests=self.guests,
+            guests=self._visiting.guests,
             shares=self.shares,
             shared=self.shared,
             accepted=self.accepted,
@@ -224,20 +211,13 @@ class App:
         self._places.home = own_loopback(self.trust.key.private_bytes())
         self.api = Api(services)
         self.web = web.Application()
-        add_routes(self.web, self._visitors, self._client, self.origins, self._grant)
+        add_routes(
+            self.web, self._visitors, self._visiting.came, self.origins, self._visiting.grant
+        )
         self.api.mount(self.web)
-        self._link = link_listener(config, self.web, services.places.home, self.doors)
-        self._https: Listener | None = None
-        if config.link.https_port != 0:
-            shown = certificate(config, config.link.tls)
-            self._places.fingerprint = shown.fingerprint
-            self._places.own = config.link.tls is None
-            self._https = https_listener(config, self.web, shown, self.doors)
-        meet = dict.fromkeys(config.link.meet)
-        self.meetings = [
-            MeetingPoint(url, self.trust.key, self.doors, ids=self.meeting_ids) for url in meet
-        ]
-        self._here = self._meeting_here()
+        self.meetings, self._here = meeting_points(
+            config, self.trust.key, self.doors, self.meeting_ids
+        )
         services.meetings = self.meetings
         self.direct = services.direct = direct_paths(config.link, self.trust.key, self.doors)
         add_virtual_devices(config, self.hub)
@@ -251,7 +231,26 @@ class App:
             version=version(),
             hub_id=hashlib.sha256(self.trust.key.public).hexdigest()[:8],
         )
-        self._control = ControlSocket(state, self.api.control())
+        dialed_by = [*self._upstreams, *([] if self._devices is None else [self._devices])]
+        self._ports = Ports(
+            config,
+            self.web,
+            self._places,
+            self.doors,
+            clients=self._clients,
+            others=[server for server, _ in dialed_by if isinstance(server, WebSocketServer)],
+            bridges=self.bridges,
+            control=ControlSocket(state, self.api.control()),
+            here=self._here,
+        )
+        self._announcing = Announcing(
+            config,
+            self._places,
+            self.trust.key.public,
+            self.relays.whereabouts,
+            self.meetings,
+            self.direct,
+        )
         self._stop = asyncio.Event()
 
     def _link_s(self, index: int) -> float | None:
@@ -262,29 +261,17 @@ class App:
         trip_ms = None if link is None else link.session.round_trip_ms
         return None if trip_ms is None else trip_ms / 1000
 
-    def _meeting_here(self) -> tuple[MeetingServer, MeetingPoint] | None:
-        """A meeting point of its own, and its registration there, which takes the short way."""
-        link, key = self.config.link, self.trust.key
-        if link.meet_here is None:
-            return None
-        server = meeting_here(link.meet_here, link.meet_port, hub_id(key.public), self.config.name)
-        point = MeetingPoint(server.origin, key, self.doors, ids=self.meeting_ids)
-        self.meetings.append(point)
-        return server, point
-
     def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """Everything that runs as long as the hub does."""
         yield "the person's stop", self._hold_file.run()
         yield "relays", self.relays.run(self._expected())
-        yield "whereabouts", self._tell_whereabouts()
+        yield from self._announcing.work()
         yield "store", self.store.run()
         yield "known networks", write_behind(self.trust.networks)
         yield "stalls", self.stalls.run()
-        yield "clients", self._clients.run_visits(self._client)
+        yield "clients", self._clients.run_visits(self._visiting.came)
         yield "in-process clients", self._in_process.run(self.serve_client)
-        yield "links", self._link.run()
-        if self._https is not None:
-            yield "https", self._https.run()
+        yield from self._ports.work()
         if self._here is not None:
             yield "own meeting point", self._here[0].run()
         for meeting in self.meetings:
@@ -292,7 +279,6 @@ class App:
         if (direct := self.direct) is not None:
             yield "direct paths", direct.run_visits(partial(self._visitors.dialed, direct.path))
         yield "API", self.api.run()
-        yield "commands", self._control.run()
         yield from self.bridges.work()
         yield "relay guests", WearerGuests(self.shared, self.relays).run()
         yield "relay status", RelayStatus(self.hub, self.relays, self.api.battery).run()
@@ -302,43 +288,11 @@ class App:
             yield f"upstream {upstream.name}", connector.run(upstream.drive)
         yield "accepted shares", self.accepted.run()
         if self._devices is not None:
-            server, devices = self._devices
-            yield (
-                devices.name,
-                server.run_visits(
-                    lambda channel, admitted: devices.drive(channel, lambda: admitted.settle(None))
-                ),
-            )
-        if self.config.mdns or (self.config.link.lan and self.config.link.beacon):
-            yield "mDNS", announce(self._announcements)
+            yield self._devices[1].name, device_visits(*self._devices)
         for number, agent in enumerate(self.agents):
             key = f"embedded:{number}"
             yield "embedded relay", keep_running(agent)
             yield "embedded link", keep_linked(agent, partial(self.relays.drive, key=key))
-
-    def _announcements(self) -> list[Announcement]:
-        """What this network is told: apps if that is wanted, and relays that have paired."""
-        apps = buttplug_server(self._clients.port, tls=self.config.clients.secure)
-        relays = relay_port(self._link.port, self.trust.key.public)
-        return [apps, relays] if self.config.mdns else [relays]
-
-    async def _tell_whereabouts(self) -> None:
-        if self.direct is not None:
-            await self.direct.ready.wait()  # a place that is not known yet is not one that is gone
-        await self.relays.whereabouts.watch(self._whereabouts)
-
-    def _whereabouts(self) -> Places:
-        """Where relays find this hub. Own addresses are only told if others may come by them."""
-        link, ports = self.config.link, self._places
-        hosts = places(addresses(), link.names, lan=True) if link.lan else ()
-        direct = None if self.direct is None else self.direct.place(away=True)
-        return whereabouts(
-            hosts,
-            ports.link_port,
-            ports.https_port,
-            [point.url for point in self.meetings],
-            () if direct is None else (direct.url,),
-        )
 
     def _expected(self) -> list[str]:
         """Addresses of toys that were here when this hub ended; they need no scan to come back."""
@@ -350,59 +304,26 @@ class App:
         """Take the ports; returns (client port, link port). Raises ConfigError, and gives back what
         it had taken."""
         try:
-            return self._bind()
+            self._ports.bind()
         except BaseException:
             self.close()
             raise
-
-    def _bind(self) -> tuple[int, int]:
-        self._control.bind()
-        for connector in self._other_listeners:
-            connector.bind()
-        if self._here is not None:
-            server, point = self._here
-            point.by = f"http://127.0.0.1:{server.bind()}"
-        self.bridges.bind()
-        places = self._places
-        places.client_port, places.link_port = self._clients.bind(), self._link.bind()
-        if places.home is not None and not self.web.frozen:
-            self.web[HOME] = places.dashboard_url
-        if self._https is not None and places.https_port is None:
-            try:
-                places.https_port = self._https.bind()
-            except ConfigError as error:
-                # Only phones need it: everything else works without.
-                log.warning("no https for phones: %s", error)
-                self._https = None
-        return places.client_port, places.link_port
+        return self._places.client_port, self._places.link_port
 
     def close(self) -> None:
         """Give ports and state folder back; only needed where `run` is not called. Idempotent."""
-        for server in (self._clients, *self._other_listeners):
-            server.close()
-        self._link.close()
-        if self._https is not None:
-            self._https.close()
-        if self._here is not None:
-            self._here[0].close()
-        self.bridges.close()
-        self._control.close()
+        self._ports.close()
         self._lock.release()
-
-    @property
-    def _other_listeners(self) -> list[WebSocketServer]:
-        sources = [*self._upstreams, *([] if self._devices is None else [self._devices])]
-        return [connector for connector, _ in sources if isinstance(connector, WebSocketServer)]
 
     @property
     def client_url(self) -> str:
         """Where apps on this machine connect."""
-        return f"{self.config.clients.scheme}://127.0.0.1:{self._clients.port}"
+        return f"{self.config.clients.scheme}://127.0.0.1:{self._places.client_port}"
 
     @property
     def link_url(self) -> str:
         """Where relays and browsers on this machine connect."""
-        return f"http://127.0.0.1:{self._link.port}"
+        return f"http://127.0.0.1:{self._places.link_port}"
 
     @property
     def dashboard_url(self) -> str:
@@ -436,8 +357,7 @@ class App:
             running = [tasks.create_task(work, name=name) for name, work in self._work()]
             try:
                 # Inside already: a client may drive a toy before the last port is ready.
-                await self._clients.ready.wait()
-                await self._link.ready.wait()
+                await self._ports.ready()
                 ready()
                 await self._stop.wait()
             finally:
@@ -470,20 +390,7 @@ class App:
 
     async def serve_client(self, channel: Channel) -> None:
         """Serve a client over any channel: the role "server" on whatever made the channel."""
-        await clients.serve(channel, self.hub, self.options)
-
-    async def _client(self, channel: Channel, admitted: Admitted) -> None:
-        grant = admitted.grant
-        assert grant is None or isinstance(grant, TokenGrant)
-        if grant is None:
-            await self.serve_client(channel)
-            return
-        await self.guests.serve(
-            channel, grant, lambda: clients.serve(channel, self.hub, self.options, grant)
-        )
-
-    def _grant(self, visitor: HttpVisitor) -> TokenGrant | None:
-        return self.tokens.check_all(visitor.tokens, time.time())
+        await self._visiting.serve(channel)
 
     def _why_not(self, device: Device) -> str | None:
         """Why a device does not run now, in words for a guest."""

@@ -21,7 +21,6 @@ MOST_MODULES = 14
 LARGE = {
     "relay/link/messages.py": "one class for each message of the link, which belong side by side",
     "relay/radio/bleak_radio.py": "one class over one library; its connection is a module already",
-    "forwarder/app.py": "the composition root: one line for each part of a hub",
 }
 
 

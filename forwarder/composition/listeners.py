@@ -31,7 +31,7 @@ NOISE_MESSAGE_BYTES = 65_535
 APPS_PATH = "/buttplug"
 
 GrantOf = Callable[[HttpVisitor], TokenGrant | None]
-"""What the tokens that a visitor brought permit, None without one. Raises AdmissionRefused."""
+"""What a visitor's tokens permit; None without one, and if one of them is not good."""
 
 
 class LinkGate(Gatekeeper):

@@ -88,6 +88,14 @@ def device_server(
     return server, source
 
 
+async def device_visits(server: WebSocketServer, devices: WebsocketDeviceSource) -> None:
+    """Serve the toys that dial in, as long as the hub lives; one that has said who it is has proven
+    itself."""
+    await server.run_visits(
+        lambda channel, admitted: devices.drive(channel, lambda: admitted.settle(None))
+    )
+
+
 def add_virtual_devices(config: Config, hub: Hub) -> None:
     """Groups and stand-ins, which are made of the hub's own devices."""
     if not config.groups and not config.stand_ins:

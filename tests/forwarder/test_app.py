@@ -9,13 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from forwarder.app import App
 from forwarder.config import Clients, Config, Link, RadioSection, Upstream
 from forwarder.connectors.bounds import CLIENT_FRAME_BYTES
-from forwarder.connectors.mdns import BUTTPLUG, RELAYS
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
 from relay.link.channel import Channel
@@ -247,29 +245,3 @@ async def test_after_the_end_there_are_no_client_channels(tmp_path: Path) -> Non
 def test_a_hub_is_made_before_there_is_a_loop(tmp_path: Path) -> None:
     """As programs do: what keeps it from starting is said before anything runs."""
     App(config(tmp_path)).close()
-
-
-@pytest.mark.parametrize(
-    ("lan", "beacon", "mdns", "kinds"),
-    [
-        (False, True, False, []),
-        (True, True, False, [RELAYS]),
-        (True, False, False, []),
-        (False, True, True, [BUTTPLUG, RELAYS]),
-        (True, True, True, [BUTTPLUG, RELAYS]),
-    ],
-)
-def test_relays_that_have_paired_can_look_for_a_hub_that_lets_them_in(
-    tmp_path: Path, lan: bool, beacon: bool, mdns: bool, kinds: list[str]
-) -> None:
-    link = Link(port=0, https_port=0, lan=lan, beacon=beacon)
-    app = App(msgspec.structs.replace(config(tmp_path), link=link, mdns=mdns))
-    try:
-        app.bind()
-        work = dict(app._work())
-        told = app._announcements() if "mDNS" in work else []
-        assert [each.kind for each in told] == kinds
-        for coroutine in work.values():
-            coroutine.close()
-    finally:
-        app.close()

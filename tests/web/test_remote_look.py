@@ -121,7 +121,7 @@ async def test_when_it_comes_back_or_cannot(browser: Chromium, tmp_path: Path) -
         await taken.says("There is a new link")
         await look(other, "renewed")
         await other.close()
-        link = guest.hub.app._link
+        link = guest.hub.app._ports.link
         link.close()
         for session in list(guest.hub.app.shared._here.values()):
             await session.channel.close()
