@@ -38,7 +38,8 @@ SwitchKey = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """One of them. `option`: what says it on the command line; `attribute`: how argparse calls it.
+    """One of them. `option`: what says it on the command line; `attribute`: how argparse calls it;
+    `implied_by`: another option that says it, too.
 
     `label` and `hint` are for the dashboard."""
 
@@ -47,14 +48,26 @@ class Switch:
     label: str
     hint: str = ""
     option: str = ""
+    implied_by: str = ""
 
     @property
     def name(self) -> str:
         return ".".join(self.key)
 
-    @property
-    def attribute(self) -> str:
-        return self.option.strip("-").replace("-", "_")
+    def said_by(self, options: Mapping[str, object]) -> str | None:
+        """The option that has decided it, of those of the command line by argparse's names."""
+        for option in filter(None, (self.option, self.implied_by)):
+            if options.get(option.strip("-").replace("-", "_")) not in (None, False):
+                return option
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class FileOnly:
+    """Options that are no switches, and why, for whoever looks for them on the dashboard."""
+
+    options: tuple[str, ...]
+    why: str
 
 
 SWITCHES: Final = (
@@ -81,6 +94,27 @@ SWITCHES: Final = (
         "Such as udp://tcode.local:8000.", "--tcode",
     ),
     Switch(
+        ("radio", "gamepads"), "bool", "Game pads", "Every one of this computer that rumbles.",
+        "--gamepads",
+    ),
+    Switch(
+        ("radio", "hid"), "texts", "HID devices",
+        "joycon-left, joycon-right, pro-controller, cyclone-x10, or VVVV:PPPP.", "--hid",
+    ),
+    Switch(
+        ("radio", "dongle"), "texts", "Lovense dongles",
+        "The serial port of one, or hid for the second generation.", "--dongle",
+    ),
+    Switch(
+        ("radio", "esphome"), "texts", "Bluetooth proxies (ESPHome)",
+        "Such as proxy.local; found: all that announce themselves.", "--esphome",
+    ),
+    Switch(
+        ("radio", "advertised_toys"), "texts", "Toys that hear advertisements only",
+        "lovespouse, or lovespouse-2 for two motors. EVERY such toy in range does what is said, a"
+        " neighbour's too.", "--advertised-toys",
+    ),
+    Switch(
         ("radio", "simulate"), "texts", "Simulated toys",
         "By their names, such as Lovense Hush. They move nothing.", "--simulate",
     ),
@@ -88,6 +122,15 @@ SWITCHES: Final = (
         ("link", "meet"), "texts", "Meeting points",
         "Where relays and guests from elsewhere find this hub, such as wss://meet.example.org.",
         "--meet",
+    ),
+    Switch(
+        ("link", "direct"), "bool", "Direct paths",
+        "To relays elsewhere, past the meeting point (the extra p2p).", "--direct", "--direct-at",
+    ),
+    Switch(
+        ("link", "iroh_relays"), "texts", "iroh relays",
+        "They help both ends to find a direct path. public: those of iroh's makers.",
+        "--iroh-relay",
     ),
     Switch(
         ("mdns",), "bool", "Announce this hub", "Apps in this network find it by mDNS.",
@@ -121,6 +164,18 @@ SWITCHES: Final = (
         "A toy that apps see as one more device, of another kind.",
     ),
 )  # fmt: skip
+FILE_ONLY: Final = (
+    FileOnly(("--state", "--config"), "They say where these switches are kept."),
+    FileOnly(
+        ("--port", "--link-port"), "Apps, relays and this page would not find the hub any more."
+    ),
+    FileOnly(
+        ("--meet-here", "--meet-port", "--direct-port", "--direct-at"),
+        "They go with a tunnel or router that is set up beside this hub.",
+    ),
+    FileOnly(("--esphome-key",), "A secret, which no page should show."),
+    FileOnly(("--trace",), "It fills the disk; it is for whoever looks for a fault."),
+)
 _TABLES: Final = ("groups", "stand_ins")
 _BY_NAME: Final = {switch.name: switch for switch in SWITCHES}
 
@@ -262,10 +317,9 @@ def _read(path: Path) -> dict[str, SettingValue]:
 def _fixed(file: ConfigFile, options: Mapping[str, object]) -> dict[str, Fixed]:
     found = {}
     for switch in SWITCHES:
-        said = options.get(switch.attribute) if switch.option else None
         line = file.line(switch.key)
-        if said not in (None, False):
-            found[switch.name] = Fixed(switch.option)
+        if (option := switch.said_by(options)) is not None:
+            found[switch.name] = Fixed(option)
         elif line is not None:
             found[switch.name] = Fixed(str(file.path), line)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from forwarder.commands.program.run import started
 from forwarder.config import Config, GroupSection, StandIn
 from forwarder.config_file import read
 from forwarder.errors import ConfigError
-from forwarder.switches import FILE, SWITCHES, Fixed, Switches, value_of
+from forwarder.switches import FILE, FILE_ONLY, SWITCHES, Fixed, Switches, value_of
 
 
 def made(folder: Path, text: str = "", **options: object) -> Switches:
@@ -33,13 +34,38 @@ def test_each_switch_is_a_key_of_the_configuration_and_an_option_that_exists() -
         assert switch.label
 
 
-def _help(word: str) -> str:
+def _words(word: str) -> argparse.ArgumentParser:
     words = parser(whole=True)._subparsers
     assert words is not None
     found = words._group_actions[0].choices
     assert isinstance(found, dict)
-    help_: str = found[word].format_help()
-    return help_
+    one = found[word]
+    assert isinstance(one, argparse.ArgumentParser)
+    return one
+
+
+def _help(word: str) -> str:
+    return _words(word).format_help()
+
+
+def test_each_option_is_a_switch_or_is_named_as_none_with_the_reason() -> None:
+    options = {
+        option
+        for action in _words("run")._actions
+        for option in action.option_strings
+        if option.startswith("--") and option != "--help"
+    }
+    switched = [switch.option for switch in SWITCHES if switch.option]
+    named = [option for one in FILE_ONLY for option in one.options]
+    assert sorted(switched + named) == sorted(options)
+    assert all(one.why for one in FILE_ONLY)
+
+
+def test_what_another_option_implies_is_fixed_by_that(tmp_path: Path) -> None:
+    switches = made(tmp_path, direct_at=["203.0.113.7:12349"])
+    assert switches.fixed["link.direct"] == Fixed("--direct-at")
+    with pytest.raises(ConfigError, match="--direct-at says it"):
+        switches.change({"link.direct": False})
 
 
 def test_a_switch_is_kept_and_counts_from_the_next_start(tmp_path: Path) -> None:

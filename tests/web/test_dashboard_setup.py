@@ -40,6 +40,9 @@ async def test_a_toy_is_switched_on_with_nothing_but_the_mouse(
         assert await page.evaluate("document.getElementById('setup-name').disabled")
         hint = await page.evaluate("document.getElementById('setup-name-hint').textContent")
         assert hint.endswith("hub.toml, line 1.")
+        # What cannot be switched is named, with the reason.
+        only = await page.evaluate("document.getElementById('setup-only').textContent")
+        assert "--trace It fills the disk" in only
         await page.evaluate(
             "document.getElementById('setup-radio-simulate').value = 'Lovense Hush'"
         )

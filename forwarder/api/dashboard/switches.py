@@ -6,10 +6,16 @@ import asyncio
 
 from forwarder.api.access import Call
 from forwarder.api.bounds import RESTART_S
-from forwarder.api.documents.switches import SwitchesBody, SwitchesSaved, SwitchesView, SwitchView
+from forwarder.api.documents.switches import (
+    FileOnlyView,
+    SwitchesBody,
+    SwitchesSaved,
+    SwitchesView,
+    SwitchView,
+)
 from forwarder.api.services import ApiServices
 from forwarder.errors import ConfigError
-from forwarder.switches import SWITCHES, Fixed, value_of
+from forwarder.switches import FILE_ONLY, SWITCHES, Fixed, value_of
 
 
 class SwitchActions:
@@ -34,6 +40,7 @@ class SwitchActions:
                 for switch in SWITCHES
                 for value in (value_of(self._services.config, switch),)
             ],
+            file_only=[FileOnlyView(options=list(one.options), why=one.why) for one in FILE_ONLY],
             can_change=known is not None,
             trouble=None if known is None else known.trouble,
         )

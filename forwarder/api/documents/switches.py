@@ -20,11 +20,19 @@ class SwitchView(Document, frozen=True):
     fixed: str | None
 
 
+class FileOnlyView(Document, frozen=True):
+    """`options`: of the command line, which are no switches. `why`: for people."""
+
+    options: list[str]
+    why: str
+
+
 class SwitchesView(Document, frozen=True):
     """`can_change`: whether this hub starts anew by itself. `trouble`: why it had to start without
     what was switched."""
 
     switches: list[SwitchView]
+    file_only: list[FileOnlyView]
     can_change: bool
     trouble: str | None
 

@@ -30,6 +30,7 @@ export class Setup {
     }
     this.fields.clear();
     $('setup-list').replaceChildren(...known.switches.map(each => this.row(each, known.can_change)));
+    $('setup-only').replaceChildren(...known.file_only.map(only));
     text($('setup-trouble'), known.trouble ? t('setup.trouble', { why: heard(known.trouble) }) : '');
     show($('setup-trouble'), known.trouble !== null);
     show($('setup-elsewhere'), !known.can_change);
@@ -125,6 +126,15 @@ export class Setup {
     }
     $('setup').close();
   }
+}
+
+// Options that are no switches, and why.
+function only({ options, why }) {
+  const row = document.createElement('li');
+  const names = document.createElement('code');
+  names.textContent = options.join(' ');
+  row.append(names, ` ${heard(why)}`);
+  return row;
 }
 
 function read(kind, field) {

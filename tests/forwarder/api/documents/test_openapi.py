@@ -16,7 +16,8 @@ DOCUMENT = ROOT / "docs" / "openapi.json"
 
 
 def test_the_description_in_the_docs_is_that_of_the_code() -> None:
-    # To write it anew: python -c "from forwarder.api import openapi; print(openapi.text(), end='')"
+    # To write it anew:
+    # python -c "from forwarder.api.documents import openapi; print(openapi.text(), end='')"
     assert DOCUMENT.read_text() == openapi.text()
 
 
