@@ -93,6 +93,8 @@ class Clients(_Table, frozen=True):
 
 # A public meeting point that hubs register at unless told otherwise: there is none today.
 DEFAULT_MEET: tuple[str, ...] = ()
+# In place of an iroh relay: those that iroh's makers run.
+PUBLIC_RELAYS = "public"
 
 
 class Link(_Table, frozen=True):

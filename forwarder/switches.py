@@ -4,8 +4,9 @@
 
 A switch that hub.toml or the command line has decided is shown as fixed there, with the line. All
 others are kept in the state folder, and count from the next start of the hub, which saving brings
-about at once. A switch with which the hub cannot start must not keep anybody from the dashboard:
-then it starts without all of them, and says so.
+about at once. What no hub could start with is refused when it is saved. A switch with which this
+one cannot start all the same, for the port is taken or the adapter gone, must not keep anybody from
+the dashboard: then it starts without all of them, and says so.
 """
 
 from __future__ import annotations
@@ -125,11 +126,20 @@ SWITCHES: Final = (
     ),
     Switch(
         ("link", "direct"), "bool", "Direct paths",
-        "To relays elsewhere, past the meeting point (the extra p2p).", "--direct", "--direct-at",
+        "Relays elsewhere reach this hub by UDP, with no server between. Your router is asked for a"
+        " port (UPnP, NAT-PMP, PCP), and nobody else is told. Needs the package iroh at both ends.",
+        "--direct", "--direct-at",
     ),
     Switch(
-        ("link", "iroh_relays"), "texts", "iroh relays",
-        "They help both ends to find a direct path. public: those of iroh's makers.",
+        ("link", "direct_at"), "texts", "Address for direct paths",
+        "Where your router leads UDP port 12349 to this computer, such as 203.0.113.5:12349.",
+        "--direct-at",
+    ),
+    Switch(
+        ("link", "iroh_relays"), "texts", "Iroh relays",
+        "They help direct paths through two routers, or carry them, and see addresses, sizes and"
+        " times; such as https://relay.example.org, or public for those of iroh's makers. Empty:"
+        " none is asked.",
         "--iroh-relay",
     ),
     Switch(
@@ -170,7 +180,7 @@ FILE_ONLY: Final = (
         ("--port", "--link-port"), "Apps, relays and this page would not find the hub any more."
     ),
     FileOnly(
-        ("--meet-here", "--meet-port", "--direct-port", "--direct-at"),
+        ("--meet-here", "--meet-port", "--direct-port"),
         "They go with a tunnel or router that is set up beside this hub.",
     ),
     FileOnly(("--esphome-key",), "A secret, which no page should show."),
@@ -200,12 +210,17 @@ class Switches:
     """
 
     def __init__(
-        self, state: Path, file: ConfigFile, options: Mapping[str, object] | None = None
+        self,
+        state: Path,
+        file: ConfigFile,
+        options: Mapping[str, object] | None = None,
+        top: Callable[[Config], Config] = lambda config: config,
     ) -> None:
-        """`options`: what the command line says, by argparse's names. Raises ConfigError for a
-        damaged file."""
+        """`options`: what the command line says, by argparse's names; `top` puts it on top. Raises
+        ConfigError for a damaged file."""
         self._path = state / FILE
         self._file = file
+        self._top = top
         self._values = _read(self._path)
         self.fixed = _fixed(file, options or {})
         self.trouble: str | None = None
@@ -216,28 +231,24 @@ class Switches:
         return any(name not in self.fixed for name in self._values)
 
     def config(self) -> Config:
-        """The configuration with the switches below the file. Raises ConfigError."""
-        return converted(self._merged(self._values), self._file.path)
+        """The configuration that counts from the next start. Raises ConfigError."""
+        return self._top(converted(self._merged(self._values), self._file.path))
 
     def without(self, trouble: str) -> Config:
         """The configuration as if nothing had been switched, and why. Raises ConfigError."""
         self.trouble = trouble
-        return converted(self._file.tree, self._file.path)
+        return self._top(converted(self._file.tree, self._file.path))
+
+    def proposed(self, values: Mapping[str, object]) -> Config:
+        """The configuration once these are kept. Raises ConfigError for what is no switch, is fixed
+        elsewhere or makes no sense."""
+        return self._top(converted(self._merged(self._wanted(values)), self._path))
 
     def change(self, values: Mapping[str, object]) -> bool:
-        """Keep these; whether anything is another now. Nothing has changed if it raises.
-
-        Raises ConfigError for what is no switch, is fixed elsewhere or makes no sense.
-        """
-        wanted = dict(self._values)
-        for name, value in values.items():
-            switch = _BY_NAME.get(name)
-            if switch is None:
-                raise ConfigError(f"{name} is no switch.")
-            if name in self.fixed:
-                raise ConfigError(f"{switch.label} is fixed: {_where(self.fixed[name])}.")
-            wanted[name] = _checked(switch, value)
-        converted(self._merged(wanted), self._path)
+        """Keep these; whether anything is another now. Nothing has changed if it raises: as
+        `proposed`, and ConfigError if they cannot be written."""
+        self.proposed(values)
+        wanted = self._wanted(values)
         if wanted == self._values:
             return False
         try:
@@ -247,6 +258,17 @@ class Switches:
             raise ConfigError(f"{self._path} cannot be written: {error.strerror}.") from error
         self._values = wanted
         return True
+
+    def _wanted(self, values: Mapping[str, object]) -> dict[str, SettingValue]:
+        wanted = dict(self._values)
+        for name, value in values.items():
+            switch = _BY_NAME.get(name)
+            if switch is None:
+                raise ConfigError(f"{name} is no switch.")
+            if name in self.fixed:
+                raise ConfigError(f"{switch.label} is fixed: {_where(self.fixed[name])}.")
+            wanted[name] = _checked(switch, value)
+        return wanted
 
     def _merged(self, values: Mapping[str, SettingValue]) -> Tree:
         tree: dict[str, object] = _copied(self._file.tree)
@@ -263,22 +285,6 @@ class Switches:
             else:
                 place.setdefault(last, _plain(value))
         return tree
-
-
-@dataclass(frozen=True, slots=True)
-class HubStart:
-    """What a hub is started with, each time anew: `top` puts the command line on top."""
-
-    switches: Switches
-    top: Callable[[Config], Config] = lambda config: config
-
-    def config(self) -> Config:
-        """Raises ConfigError."""
-        return self.top(self.switches.config())
-
-    def without(self, trouble: str) -> Config:
-        """As if nothing had been switched. Raises ConfigError."""
-        return self.top(self.switches.without(trouble))
 
 
 def _copied(tree: Tree) -> dict[str, object]:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from forwarder.access.admission import is_address, is_loopback, is_program
-from forwarder.config import Clients, Config, Link, Upstream, WebsocketDevices
+from forwarder.config import PUBLIC_RELAYS, Clients, Config, Link, Upstream, WebsocketDevices
 from relay.checks.findings import Finding, bad, note
+from relay.link.direct.place import direct_address, relay_url
+from relay.link.errors import LinkError
+from relay.link.security.meeting import meeting_origin
 
 _SPECIAL_ORIGINS = ("*", "null", "(empty)")
 
@@ -139,8 +142,24 @@ def _clients(clients: Clients) -> Iterator[Finding]:
 
 
 def _link(link: Link) -> Iterator[Finding]:
+    for key, texts, read in (
+        ("link.meet", link.meet, meeting_origin),
+        ("link.iroh_relays", link.iroh_relays, _iroh_relay),
+        ("link.direct_at", link.direct_at, direct_address),
+    ):
+        for text in texts:
+            try:
+                read(text)
+            except LinkError as error:
+                yield bad(f"{key}: {error}.")
+    if link.direct_at and not link.direct and not link.iroh_relays:
+        yield _no_effect("link.direct_at", "link.direct is true")
     if link.tls is not None and not link.https_port:
         yield _no_effect("link.tls", "link.https_port is a port")
+
+
+def _iroh_relay(text: str) -> str:
+    return text if text == PUBLIC_RELAYS else relay_url(text)
 
 
 def _upstream(entry: Upstream, where: str) -> Iterator[Finding]:

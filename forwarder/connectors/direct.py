@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from forwarder.clients.budget import Budget
-from forwarder.config import Link
+from forwarder.config import PUBLIC_RELAYS, Link
 from forwarder.connectors.base import LinkPath, PathKind, serve
 from forwarder.connectors.bounds import DIRECT_JOIN_S, MEETING_BURST, MEETING_VISITS_S, Purpose
 from forwarder.connectors.doors import Doors, Place
@@ -41,13 +41,25 @@ log = logging.getLogger(__name__)
 AGAIN = Backoff(0.5, 10.0)
 
 
-# As a relay in the configuration: those that iroh's makers run.
-PUBLIC = "public"
+def wants_direct(link: Link) -> bool:
+    return link.direct or bool(link.iroh_relays)
+
+
+def require_direct() -> None:
+    """Raises ConfigError where direct paths cannot work, with what to install."""
+    try:
+        require_library()
+    except LinkError as error:
+        raise _config_error(error) from error
+
+
+def _config_error(error: LinkError) -> ConfigError:
+    return ConfigError(f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 
 def direct_paths(link: Link, key: KeyPair, doors: Doors) -> DirectPaths | None:
     """Those that this part of the configuration wants. Raises ConfigError."""
-    if not link.direct and not link.iroh_relays:
+    if not wants_direct(link):
         return None
     return DirectPaths(
         key, doors, relays=link.iroh_relays, at=link.direct_at, port=link.direct_port
@@ -68,7 +80,7 @@ class DirectVisit(Protocol):
 class DirectPaths:
     """A connector whose channels come by direct paths, for the hub with `key`.
 
-    `relays`: of iroh's, by which both ends may find a way; PUBLIC for those of its makers.
+    `relays`: of iroh's, by which both ends may find a way; PUBLIC_RELAYS for those of its makers.
     `at`: addresses at which a router leads to `port`, which is UDP.
     `ready`: set once it is known where it is to be found. `trouble`: why it is not, in words.
     """
@@ -86,14 +98,14 @@ class DirectPaths:
     ) -> None:
         """Raises ConfigError: no iroh relay, no address, or the library is not there."""
         try:
-            self.relays = tuple(relay_url(relay) for relay in relays if relay != PUBLIC)
+            self.relays = tuple(relay_url(relay) for relay in relays if relay != PUBLIC_RELAYS)
             self._at = tuple(map(direct_address, at))
-            require_library()
         except LinkError as error:
-            raise ConfigError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+            raise _config_error(error) from error
+        require_direct()
         self.ready = asyncio.Event()
         self.trouble = "not asked yet"
-        self.public = PUBLIC in relays
+        self.public = PUBLIC_RELAYS in relays
         self._secret = endpoint_secret(key.private_bytes())
         self._doors = doors
         self._host = host

@@ -144,10 +144,12 @@ def test_the_command_line_wins_over_both(tmp_path: Path) -> None:
     made(tmp_path, "").change({"link.lan": False, "radio.simulate": ["Lovense Hush"]})
     (tmp_path / "hub.toml").write_text("[radio]\nsimulate = ['Lovense Edge']\n")
     words = ["run", *state, "--config", str(tmp_path / "hub.toml"), "--lan"]
-    start = started(parser().parse_args(words))
-    assert start.config().link.lan
-    assert start.config().radio.simulate == ("Lovense Edge",)
-    assert start.switches.fixed["link.lan"] == Fixed("--lan")
+    switches = started(parser().parse_args(words))
+    assert switches.config().link.lan
+    assert switches.config().radio.simulate == ("Lovense Edge",)
+    assert switches.fixed["link.lan"] == Fixed("--lan")
+    # Also over what a person is about to switch.
+    assert switches.proposed({"mdns": True}).link.lan
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,14 @@ async def test_a_switch_that_keeps_the_hub_from_starting_is_left_out_and_said(
     assert str(hub.other) in str(said["trouble"])
     assert await hub.value("bridges.lovense.enabled") is False
     assert "is left out" in hub.program.text
+
+
+async def test_what_no_hub_could_start_with_is_refused_when_it_is_saved(hub: Switched) -> None:
+    wrong = {"link.meet": ["nonsense"], "link.iroh_relays": ["nonsense"], "link.direct_at": ["x"]}
+    for name, value in wrong.items():
+        status, said = await hub.ask("PUT", "/switches", {"values": {name: value}})
+        assert status == 422
+        assert name in str(said["error"])
+    # Nothing was lost by it, and the hub that runs goes on.
+    assert await hub.value("link.meet") == []
+    assert hub.program.text.count("Relays, dashboard") == 1

@@ -21,6 +21,7 @@ async def test_a_toy_is_switched_on_with_nothing_but_the_mouse(
     config = tmp_path / "hub.toml"
     config.write_text(
         f"name = 'Desk'\n[clients]\nport = {client}\n[link]\nport = {link}\nhttps_port = 0\n"
+        "direct_port = 0\n"
     )
     hub = Program(
         "forwarder",
@@ -43,6 +44,10 @@ async def test_a_toy_is_switched_on_with_nothing_but_the_mouse(
         # What cannot be switched is named, with the reason.
         only = await page.evaluate("document.getElementById('setup-only').textContent")
         assert "--trace It fills the disk" in only
+        # What direct paths tell, and whom, stands beside their switch.
+        told = "document.getElementById('setup-link-direct-hint').textContent"
+        assert "Your router is asked for a port" in await page.evaluate(told)
+        await page.click("#setup-link-direct")
         await page.evaluate(
             "document.getElementById('setup-radio-simulate').value = 'Lovense Hush'"
         )
@@ -55,6 +60,8 @@ async def test_a_toy_is_switched_on_with_nothing_but_the_mouse(
             page, "document.querySelector('#relay-list h3')?.textContent", "simulated toys"
         )
         assert not await page.evaluate("document.getElementById('setup').open")
+        about = "document.getElementById('about')?.textContent.includes('direct paths')"
+        await _shows(page, f"String({about})", "true")
         await page.close()
     finally:
         await hub.end()

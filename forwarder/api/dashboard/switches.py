@@ -14,6 +14,7 @@ from forwarder.api.documents.switches import (
     SwitchView,
 )
 from forwarder.api.services import ApiServices
+from forwarder.checks.starting import refuse
 from forwarder.errors import ConfigError
 from forwarder.switches import FILE_ONLY, SWITCHES, Fixed, value_of
 
@@ -51,6 +52,8 @@ class SwitchActions:
             raise ConfigError("This hub is a part of another program: change its settings there.")
         body = call.body
         assert isinstance(body, SwitchesBody)
+        # A hub that cannot start with them would start without all that was ever switched.
+        await asyncio.to_thread(refuse, known.proposed(body.values))
         # It is one small file, written once by hand of a person.
         restarts = known.change(body.values)
         if restarts:

@@ -12,7 +12,7 @@ from forwarder import config_file
 from forwarder.commands.base import Subcommand, add_state, port_number
 from forwarder.config import Config
 from forwarder.errors import ConfigError
-from forwarder.switches import HubStart, Switches
+from forwarder.switches import Switches
 from relay.wanted import add_radio_options, on_command_line
 
 
@@ -120,11 +120,11 @@ def merged(options: argparse.Namespace, config: Config | None = None) -> Config:
     return replace(config, radio=replace(config.radio, **on_command_line(options)))
 
 
-def started(options: argparse.Namespace) -> HubStart:
+def started(options: argparse.Namespace) -> Switches:
     """What a hub starts with, by these options of `forwarder run`. Raises ConfigError."""
     file = config_file.read(options.config)
     state = merged(options, config_file.converted(file.tree, file.path)).state_dir
-    return HubStart(Switches(state, file, vars(options)), partial(merged, options))
+    return Switches(state, file, vars(options), partial(merged, options))
 
 
 def _run(options: argparse.Namespace) -> int:

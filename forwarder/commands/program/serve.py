@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from forwarder.app import App
-from forwarder.checks.settings import settings
+from forwarder.checks.starting import refuse
 from forwarder.commands.base import FINE
 from forwarder.commands.collector import keep
 from forwarder.config import Config
 from forwarder.console import HubConsole
 from forwarder.errors import ConfigError
-from forwarder.switches import HubStart, Switches
+from forwarder.switches import Switches
 from relay.checks.findings import Finding, Mark, run_checks
 from relay.link.tasks.event_loop import new_event_loop
 from relay.service_manager import READY, STOPPING, notify, sign_of_life
@@ -22,11 +22,11 @@ from relay.service_manager import READY, STOPPING, notify, sign_of_life
 log = logging.getLogger(__name__)
 
 
-def serve(start: HubStart, ready: Callable[[App], None] = lambda app: None) -> int:
+def serve(switches: Switches, ready: Callable[[App], None] = lambda app: None) -> int:
     """Run the hub until a signal ends it, anew when a person has switched something; returns the
     exit status. `ready` is called once, when it serves. Raises ConfigError for what keeps it from
     starting."""
-    app = _made(start)
+    app = _made(switches)
     keep()
     while True:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -34,7 +34,7 @@ def serve(start: HubStart, ready: Callable[[App], None] = lambda app: None) -> i
         if not app.wants_restart:
             return FINE
         log.warning("the hub starts anew, with what was switched")
-        app = _made(start)
+        app = _made(switches)
         ready = _nothing_more
 
 
@@ -48,29 +48,22 @@ def _nothing_more(app: App) -> None:
     pass
 
 
-def _made(start: HubStart) -> App:
+def _made(switches: Switches) -> App:
     """A hub that has its ports; without the switches if it is they that are in the way."""
     try:
-        return _bound(start.config(), start.switches)
+        return _bound(switches.config(), switches)
     except ConfigError as error:
-        if not start.switches.any:
+        if not switches.any:
             raise
         log.error("what was switched on the dashboard is left out, for with it: %s", error)
-        return _bound(start.without(str(error)), start.switches)
+        return _bound(switches.without(str(error)), switches)
 
 
 def _bound(config: Config, switches: Switches) -> App:
-    _refuse(settings(config))
+    refuse(config)
     app = App(config, switches)
     app.bind()
     return app
-
-
-def _refuse(findings: Iterable[Finding]) -> None:
-    """Raises ConfigError for what keeps the hub from starting; several are a line each."""
-    wrong = [finding.text for finding in findings if finding.mark is Mark.BAD]
-    if wrong:
-        raise ConfigError("\nforwarder: ".join(wrong))
 
 
 async def _look_around(app: App) -> None:

@@ -29,6 +29,12 @@ from relay.checks.findings import Mark
         ("[clients]\nport = 7\n[link]\nport = 7", Mark.BAD, "link.port and clients.port"),
         ("[clients]\nport = 0\n[link]\nport = 0\nhttps_port = 0", None, ""),
         ('[websocket_devices]\nenabled = true\nport = 12345', Mark.BAD, "websocket_devices.port"),
+        ('[link]\nmeet = ["wss://a.example", "b"]', Mark.BAD, "link.meet: 'b' is no address of a"),
+        ('[link]\nmeet = ["ws://a.example"]', Mark.BAD, "https:// or wss://"),
+        ('[link]\niroh_relays = ["public", "http://a.example"]', None, ""),
+        ('[link]\niroh_relays = ["Public"]', Mark.BAD, "link.iroh_relays: 'Public' is no address"),
+        ('[link]\ndirect = true\ndirect_at = ["203.0.113.5"]', Mark.BAD, "link.direct_at: "),
+        ('[link]\ndirect_at = ["203.0.113.5:1"]', Mark.NOTE, "link.direct_at has no effect"),
     ],
 )  # fmt: skip
 def test_it_is_said(tmp_path: Path, text: str, mark: Mark | None, said: str) -> None:

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from forwarder.config import PUBLIC_RELAYS
 from forwarder.connectors.base import LinkPath, PathKind
 from forwarder.connectors.bounds import DIRECT_JOIN_S, MEETING_BURST, PROOF_S, STRANGERS, Purpose
-from forwarder.connectors.direct import PUBLIC, DirectPaths
+from forwarder.connectors.direct import DirectPaths
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.meeting_ids import SettleVisit
 from forwarder.errors import ConfigError
@@ -102,7 +103,7 @@ async def test_with_an_iroh_relay_no_address_of_this_network_is_told() -> None:
 def test_what_is_no_relay_and_no_address_is_said(relays: list[str], at: list[str]) -> None:
     with pytest.raises(ConfigError, match="is no address"):
         DirectPaths(KEY, Doors(), relays=relays, at=at)
-    assert DirectPaths(KEY, Doors(), relays=[PUBLIC]).public
+    assert DirectPaths(KEY, Doors(), relays=[PUBLIC_RELAYS]).public
 
 
 def test_who_does_not_come_or_does_not_prove_itself_is_sent_away_in_time() -> None:
