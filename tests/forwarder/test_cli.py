@@ -194,7 +194,9 @@ async def test_what_was_stopped_is_so_after_a_power_cut(tmp_path: Path) -> None:
             # Nothing is connected while it holds.
             assert not await app.scan(1)
             assert await asyncio.to_thread(run, ["resume", *state]) == 0
-            (toy,) = await app.scan(20)
+            await app.start_scanning()
+            await until(lambda: bool(app.devices), "the toy")
+            (toy,) = app.devices
             await toy.vibrate(0.5)
     finally:
         await hub.end()

@@ -112,11 +112,15 @@ class StandInDriver:
             raise HardwareError(ErrorCode.GONE, "the toy that stands in is not here")
         share = value / STEPS
         if self._role is Role.STROKER:
-            return self._moved(share, duration_ms if kind is _MOVES[0] else None)
-        self._level = share
-        if not share:
+            outcome = self._moved(share, duration_ms if kind is _MOVES[0] else None)
+        elif share:
+            self._level = share
+            outcome = self._stroke() if self._timer is None else self._faster()
+        else:
             return self.stop(None)
-        return self._stroke() if self._timer is None else self._faster()
+        # What an app was told has failed does not go on by itself.
+        self._watch(outcome)
+        return outcome
 
     def stop(self, features: Collection[int] | None) -> Outcome:
         self.rest()

@@ -64,6 +64,29 @@ def test_an_end_that_the_radio_did_not_take_becomes_a_stop() -> None:
     lived(scene())
 
 
+@pytest.mark.parametrize("before", [0, 20])
+def test_what_was_answered_with_an_error_does_not_go_on_by_itself(before: int) -> None:
+    async def scene() -> None:
+        house = VirtualHouse(stand_ins=AS_VIBRATOR)
+        await house.come(house.stroker)
+        toy = house.named("Stroker as a vibrator")
+        house.say(toy, VIBRATE, before)
+        house.drivers[2].broken = True
+        refused = house.say(toy, VIBRATE, 100)
+        await asyncio.sleep(0.01)
+        assert refused is not None
+        assert refused.exception() is not None
+        house.drivers[2].broken = False
+        house.calls(2)
+        await asyncio.sleep(3)
+        assert not strokes(house)
+        assert not toy.running
+        house.say(toy, VIBRATE, 100)
+        assert strokes(house)
+
+    lived(scene())
+
+
 def test_a_script_whose_movements_follow_each_other_does_not_rest_between_them() -> None:
     async def scene() -> None:
         house = VirtualHouse(stand_ins=AS_STROKER)
