@@ -18,11 +18,10 @@ from forwarder.hub.hub import Hub
 from forwarder.play.driver import PlayDriver, PlayState
 from forwarder.play.outputs import OutputChoice, chosen_outputs
 from forwarder.play.play import TICK_S, PatternPlay, PlaySetting
+from forwarder.sources.virtual.members import is_real
 
 # At the same time: a play for each toy of a large house, and each of its tabs.
 MOST_PLAYS: Final = 32
-# What is made of other devices moves with them, and is played on by name only.
-_VIRTUAL: Final = "virtual"
 
 
 class Plays:
@@ -46,7 +45,8 @@ class Plays:
         if len(self._players) >= MOST_PLAYS:
             raise MessageError(f"{MOST_PLAYS} patterns play already: end one first.")
         now = _now()
-        real = [d for d in self._hub.devices.values() if d.identity.protocol != _VIRTUAL]
+        # What is made of other devices moves with them, and is played on by name only.
+        real = filter(is_real, self._hub.devices.values())
         outputs = chosen_outputs(self._hub.devices, choices, real)
         play = PatternPlay(setting, now, for_s=for_s, stays=stays)
         player = PlayDriver(self._hub, secrets.token_hex(8), play, outputs, self._over)
