@@ -33,6 +33,7 @@ from forwarder.api.actions import Actions
 from forwarder.api.bounds import BODY_S, MAX_BODY_BYTES, MAX_SAID_BYTES, MAX_STREAMS, SERVER_SEND_S
 from forwarder.api.controllers import Scripts
 from forwarder.api.dashboard.batteries import Batteries
+from forwarder.api.dashboard.guest import TokenGuests
 from forwarder.api.dashboard.plays import PlayActions
 from forwarder.api.dashboard.session import DashboardSession, EventsGate, whose
 from forwarder.api.dashboard.stream import Feed, Watch, pace
@@ -153,6 +154,7 @@ class Api:
             max_frame_bytes=MAX_SAID_BYTES,
             purpose=Purpose.EVENTS,
         )
+        TokenGuests(self._services, self.access).mount(app)
         methods = {route.method for route in ROUTES}
         OtherPages(self.access.guest_page, PREFIX, _OWN_PAGES, methods).mount(app)
         app.router.add_route("*", PREFIX + "/{path:.*}", _unknown)

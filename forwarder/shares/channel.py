@@ -64,7 +64,8 @@ class GuestChannel:
             return frame
         while True:
             plaintext = await self._secure.receive()
-            assert isinstance(plaintext, bytes)  # a secure channel carries nothing else
+            if isinstance(plaintext, str):
+                raise LinkViolation("a guest's frames are bytes")
             said = self._unpacker.take(plaintext)
             match said:
                 case str():

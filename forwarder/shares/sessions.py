@@ -29,6 +29,9 @@ from relay.link.tasks.groups import first_error
 
 log = logging.getLogger(__name__)
 
+# How a guest stands now, and what it may do; None if nothing any more.
+StandingNow = Callable[[], tuple[Standing, TokenGrant | None]]
+
 _ELSEWHERE: Final = "elsewhere"
 _ENDS: Final = {
     Standing.ENDED: "This share has ended.",
@@ -83,13 +86,13 @@ class _GuestSession:
     """One guest that is here. Implements channel.Listener."""
 
     def __init__(
-        self, house: SharedSessions, secure: Channel, taken: TakenShare, grant: TokenGrant
+        self, house: SharedSessions, secure: Channel, standing: StandingNow, grant: TokenGrant
     ) -> None:
-        self.taken = taken
         self.channel = GuestChannel(secure, self)
         self.driver: GuestDriver | None = None
         self.end: ShareEnd | None = None
         self._house = house
+        self._standing = standing
         self._loop = asyncio.get_running_loop()
         self._lease = GuestLease()
         self._timer: asyncio.TimerHandle | None = None
@@ -134,7 +137,7 @@ class _GuestSession:
         """Follow the share. Synchronous: what is taken away is stopped when this returns."""
         if self.end is not None:
             return
-        standing, grant = self._house.book.standing(self.taken, self._house.wall())
+        standing, grant = self._standing()
         if grant is None:
             self.finish(standing, _ENDS[standing])
             return
@@ -289,9 +292,13 @@ class SharedSessions:
 
     async def serve(self, secure: Channel, taken: TakenShare) -> None:
         """Serve the guest that has taken a link, until either end closes; then close `secure`."""
-        _, grant = self.book.standing(taken, self.wall())
+
+        def standing() -> tuple[Standing, TokenGrant | None]:
+            return self.book.standing(taken, self.wall())
+
         # What has ended in this moment is found by the first look.
-        session = _GuestSession(self, secure, taken, grant or TokenGrant(taken.share, level=0.0))
+        grant = standing()[1] or TokenGrant(taken.share, level=0.0)
+        session = _GuestSession(self, secure, standing, grant)
         session.look()
         before = self._here.get(taken)
         if before is not None:
@@ -303,6 +310,14 @@ class SharedSessions:
         finally:
             if self._here.get(taken) is session:
                 del self._here[taken]
+
+    async def serve_token(self, channel: Channel, grant: TokenGrant) -> None:
+        """Serve who came with a token instead of a link, as one guest more, until either end
+        closes; then close `channel`. Whoever calls this ends it when the token does."""
+        session = _GuestSession(self, channel, lambda: (Standing.ALLOWED, grant), grant)
+        session.look()
+        log.info("a guest with the token %s is here", grant.name)
+        await session.run()
 
     def _look(self) -> None:
         for session in tuple(self._here.values()):

@@ -21,6 +21,7 @@ from relay.link.messages import Debt
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import RunningHub, config_for, running_hub
 from tests.system.processes import free_ports, house, until
+from tests.web.test_first_toy import shows
 from tests.web.test_service_workers import shows_the_board
 
 pytestmark = [pytest.mark.chromium, pytest.mark.asyncio(loop_scope="session")]
@@ -298,26 +299,41 @@ async def test_a_toy_that_is_held_back_says_so_until_the_person_resumes(desk: De
     await until(lambda: bool(relay.devices), "its connection", 5)
 
 
-async def test_a_guests_page_stops_for_the_moment_and_offers_no_more(desk: Desk) -> None:
-    _, made = await desk.hub.ask("POST", "/tokens", {"name": "Guest", "devices": ["0"]})
+async def test_a_guests_token_opens_the_remote_page_and_never_this_one(desk: Desk) -> None:
+    _, made = await desk.hub.ask("POST", "/tokens", {"name": "Marie", "devices": ["0"]})
     assert isinstance(made, dict)
     page = desk.page
-    await page.call("Page.addScriptToEvaluateOnNewDocument", source=_WITHOUT_TOKEN)
+    await page.call("Page.addScriptToEvaluateOnNewDocument", source=_WITHOUT_TOKEN + _SHOWN_BOARD)
     await page.goto(desk.hub.url + "/")
     await page.until("!document.getElementById('sign-in').hidden")
     await page.evaluate(f"document.getElementById('token').value = {json.dumps(made['token'])}")
     await page.click("#sign-in-form button")
-    await page.until(SHOWN)
-    await page.until("document.getElementById('pause').hidden")
-    await desk.with_app()
+    await shows(
+        page, "location.pathname === '/remote/' && document.querySelector('.slide') !== null"
+    )
+    assert await page.evaluate("sessionStorage.getItem('shown')") is None
+    await page.evaluate(
+        "(s => { s.value = 0.5; s.dispatchEvent(new Event('input')); })"
+        "(document.querySelector('.slide'))"
+    )
     await until(lambda: desk.running, "the toy moving", 5)
     await page.click("#stop")
     await until(lambda: not desk.running, "the stop", 2)
-    await page.until("document.getElementById('said').innerText.includes('for the moment')")
+    # A guest stops for the moment, and is stopped by the owner.
     assert not desk.hub.app.hub.hold.holds
-    await desk.hub.ask("POST", "/stop")
-    await page.until("!document.getElementById('hold').hidden")
-    assert await page.evaluate("document.getElementById('resume').hidden")
+    await desk.hub.ask("POST", "/stop", {"by": "Kim"})
+    await page.until("document.body.innerText.includes('stopped by Kim')")
+    await desk.hub.ask("POST", "/resume")
+    # The way back leads here again, until the token is given up or taken away.
+    await page.goto(desk.hub.url + "/")
+    await shows(
+        page, "location.pathname === '/remote/' && document.querySelector('.slide') !== null"
+    )
+    await desk.hub.ask("DELETE", "/tokens/Marie")
+    await page.until("document.body.innerText.includes('does not work any more')")
+    await page.click("#sign-out")
+    await shows(page, "document.getElementById('sign-in')?.hidden === false")
+    assert await page.evaluate("sessionStorage.length") == 0
 
 
 async def test_a_hub_that_hangs_is_said_and_a_stop_that_does_not_arrive_too(
@@ -514,13 +530,23 @@ async def test_it_comes_back_by_itself_after_a_restart_of_the_hub(
 
 
 # Gives the page no token, and has an empty one refused as it is beyond this machine.
+# Remembers that the dashboard was shown, for whoever has left it.
+_SHOWN_BOARD = """
+addEventListener('load', () => {
+    const board = document.getElementById('board');
+    const shown = new MutationObserver(() => sessionStorage.setItem('shown', 'yes'));
+    const what = { attributes: true, attributeFilter: ['hidden'] };
+    if (location.pathname === '/') shown.observe(board, what);
+});
+"""
 _WITHOUT_TOKEN = """
 const ask = window.fetch;
 window.fetch = (url, ...more) =>
     `${url}`.endsWith('/page') ? Promise.reject(new TypeError('away')) : ask(url, ...more);
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) {
-    return send.call(this, data.replace('"token":""', '"token":"none"'));
+    const said = data === '{"t":"hello","token":""}' ? data.replace('""', '"none"') : data;
+    return send.call(this, said);
 };
 """
 

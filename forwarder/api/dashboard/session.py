@@ -39,7 +39,9 @@ log = logging.getLogger(__name__)
 _decoder: msgspec.json.Decoder[CallerMessage] = msgspec.json.Decoder(CallerMessage)
 
 
-class _LeaveDashboard(Exception):
+class LeaveDashboard(Exception):
+    """Ends a caller's websocket, by a close code and a reason."""
+
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
@@ -73,9 +75,47 @@ def whose(caller: Caller) -> Hashable | None:
     return caller.grant or caller.token or None
 
 
+async def greeted(channel: Channel, access: Access, admitted: Admitted) -> Caller:
+    """Who came, by the first message; it has its place then. `admitted`: by EventsGate; its grant
+    is the caller, if the upgrade said who that is, and its `settle` is asked once the caller is
+    known; False means that there is no place for it. Raises LeaveDashboard, ChannelClosed."""
+    try:
+        async with asyncio.timeout(HELLO_S):
+            said = _read(await channel.receive())
+    except TimeoutError:
+        raise LeaveDashboard(POLICY_VIOLATION, "no hello came") from None
+    if not isinstance(said, CallerHello):
+        raise LeaveDashboard(POLICY_VIOLATION, "the first message is a hello")
+    caller = _known(said, access, admitted)
+    if not admitted.settle(caller.grant or caller.token or None):
+        raise LeaveDashboard(TRY_AGAIN, "too many dashboards are open")
+    return caller
+
+
+def _known(said: CallerHello, access: Access, admitted: Admitted) -> Caller:
+    if not said.token:
+        if admitted.grant is None:
+            raise LeaveDashboard(UNKNOWN_TOKEN, "Whoever is not on this machine needs a token.")
+        assert isinstance(admitted.grant, Caller)
+        return admitted.grant
+    caller = access.by_token(said.token, admitted.visitor)
+    if isinstance(caller, AccessRefused):
+        # RFC 6455, 5.5: a reason has 123 bytes at most.
+        raise LeaveDashboard(UNKNOWN_TOKEN, caller.text[:120])
+    return caller
+
+
+def _read(frame: str | bytes) -> CallerMessage:
+    try:
+        return _decoder.decode(frame)
+    except msgspec.MsgspecError as error:
+        raise LeaveDashboard(
+            POLICY_VIOLATION, f"not understood: {misfit(error, CallerMessage)}"[:120]
+        ) from error
+
+
 class DashboardSession:
-    """`admitted`: by EventsGate; its grant is the caller, if the upgrade said who that is, and its
-    `settle` is asked once the caller is known; False means that there is no place for it."""
+    """`admitted`: by EventsGate, as for `greeted`."""
 
     def __init__(
         self,
@@ -90,10 +130,7 @@ class DashboardSession:
         self._hub: Hub = services.hub
         self._watch = watch
         self._access = access
-        self._settle = admitted.settle
-        assert admitted.grant is None or isinstance(admitted.grant, Caller)
-        self._visitor = admitted.visitor
-        self._caller = admitted.grant
+        self._admitted = admitted
         self._driver: Controller | None = None
         self._heard = 0.0
         self._under_way = 0
@@ -101,7 +138,7 @@ class DashboardSession:
     async def run(self) -> None:
         """Serve until either end closes."""
         try:
-            caller = await self._greeted()
+            caller = await greeted(self._channel, self._access, self._admitted)
             if caller.grant is None:
                 with self._access.connected(caller):
                     await self._session(caller)
@@ -109,38 +146,12 @@ class DashboardSession:
                 await self._services.guests.serve(
                     self._channel, caller.grant, lambda: self._session(caller)
                 )
-        except* _LeaveDashboard as group:
+        except* LeaveDashboard as group:
             leave = first_error(group)
-            assert isinstance(leave, _LeaveDashboard)
+            assert isinstance(leave, LeaveDashboard)
             await self._channel.close(leave.code, leave.reason)
         except* ChannelClosed:
             pass  # the usual end: the page was closed
-
-    async def _greeted(self) -> Caller:
-        try:
-            async with asyncio.timeout(HELLO_S):
-                said = self._read(await self._channel.receive())
-        except TimeoutError:
-            raise _LeaveDashboard(POLICY_VIOLATION, "no hello came") from None
-        if not isinstance(said, CallerHello):
-            raise _LeaveDashboard(POLICY_VIOLATION, "the first message is a hello")
-        caller = self._known(said)
-        if not self._settle(caller.grant or caller.token or None):
-            raise _LeaveDashboard(TRY_AGAIN, "too many dashboards are open")
-        return caller
-
-    def _known(self, said: CallerHello) -> Caller:
-        if not said.token:
-            if self._caller is None:
-                raise _LeaveDashboard(
-                    UNKNOWN_TOKEN, "Whoever is not on this machine needs a token."
-                )
-            return self._caller
-        caller = self._access.by_token(said.token, self._visitor)
-        if isinstance(caller, AccessRefused):
-            # RFC 6455, 5.5: a reason has 123 bytes at most.
-            raise _LeaveDashboard(UNKNOWN_TOKEN, caller.text[:120])
-        return caller
 
     async def _session(self, caller: Caller) -> None:
         driver = Controller(self._hub, caller.name, "dashboard", caller.grant)
@@ -151,19 +162,11 @@ class DashboardSession:
                 tasks.create_task(self._write(caller, driver), name="dashboard writer")
                 tasks.create_task(self._listen(caller, driver), name="dashboard silence")
                 while True:
-                    self._hear(self._read(await self._channel.receive()))
+                    self._hear(_read(await self._channel.receive()))
         finally:
             self._watch.readers -= 1
             # Synchronous: the stops are on their way whatever happens to this task.
             driver.leave()
-
-    def _read(self, frame: str | bytes) -> CallerMessage:
-        try:
-            return _decoder.decode(frame)
-        except msgspec.MsgspecError as error:
-            raise _LeaveDashboard(
-                POLICY_VIOLATION, f"not understood: {misfit(error, CallerMessage)}"[:120]
-            ) from error
 
     def _hear(self, said: CallerMessage) -> None:
         self._heard = asyncio.get_running_loop().time()
@@ -176,7 +179,7 @@ class DashboardSession:
                     driver.leave()
             case Drive():
                 if driver is None:
-                    raise _LeaveDashboard(POLICY_VIOLATION, "this caller may only look")
+                    raise LeaveDashboard(POLICY_VIOLATION, "this caller may only look")
                 self._drive(driver, said)
 
     def _drive(self, driver: Controller, said: Drive) -> None:
@@ -217,7 +220,7 @@ class DashboardSession:
                     async with asyncio.timeout(DASHBOARD_SEND_S):
                         await self._channel.send(change.decode())
                 except TimeoutError:
-                    raise _LeaveDashboard(TRY_AGAIN, "the dashboard does not read") from None
+                    raise LeaveDashboard(TRY_AGAIN, "the dashboard does not read") from None
             await pace(now)
 
     async def _listen(self, caller: Caller, driver: Controller) -> None:
@@ -227,7 +230,7 @@ class DashboardSession:
         while True:
             await asyncio.sleep(SILENCE_S / 6)
             if not self._access.holds(caller):
-                raise _LeaveDashboard(
+                raise LeaveDashboard(
                     UNKNOWN_TOKEN, "This token was replaced, or this page is not allowed any more."
                 )
             if driver in self._hub.clients and clock() - self._heard > SILENCE_S:

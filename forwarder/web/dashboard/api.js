@@ -4,6 +4,8 @@
 import { heard, t } from './words.js';
 
 const KEPT = 'forwarder-token';
+// Where the remote page finds the token of a guest.
+const GUESTS = 'forwarder-guest';
 const UNAUTHORISED = 401;
 // Names that no network gives a meaning to: under any other the hub gives out no token.
 export const atHome = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(location.hostname);
@@ -31,6 +33,15 @@ export function forgetToken() {
   own = '';
   return was;
 }
+
+// The dashboard is its owner's. A guest, who came with a token for apps, has the remote page.
+export function toRemote() {
+  if (!signedInAsGuest()) sessionStorage.setItem(GUESTS, token());
+  forgetToken();
+  location.replace('remote/');
+}
+
+export const signedInAsGuest = () => sessionStorage.getItem(GUESTS) !== null;
 
 // Get this page a token of its own, unless it has one or cannot have one. Resolves to the hub's
 // words if it says no, else to ''; a hub that cannot be reached shows when it is used.

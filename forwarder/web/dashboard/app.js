@@ -1,6 +1,6 @@
 // Puts the page together: the feed, what draws it, and the keys that stop everything.
 
-import { atHome, call, forgetToken, keepToken, token } from './api.js';
+import { atHome, call, forgetToken, keepToken, signedInAsGuest, toRemote, token } from './api.js';
 import { Around } from './around.js';
 import { Devices } from './devices.js';
 import { $, attribute, klass, later, say, show, text, warn } from './dom.js';
@@ -25,7 +25,7 @@ let changes = {};
 
 start($('language'), () => location.reload());
 
-const feed = new Feed(changed, link, silent);
+const feed = new Feed(changed, link, silent, toRemote);
 const playing = later(() => import('./playing.js').then(({ Playing }) => new Playing(feed)));
 const plumbing = new Plumbing();
 const devices = new Devices(feed, device => playing.open(device), plumbing);
@@ -66,11 +66,8 @@ function changed(state, change) {
 }
 
 function draw(state, change) {
-  // Who came with a token for apps has no say in what is around the devices.
-  klass(document.body, 'guest-page', !state.hub);
   if (change.hub) hub(state.hub);
-  // A guest is told nothing of the hub, and may stop for the moment only.
-  if (change.hold) hold.draw(state.hold, !state.hub);
+  if (change.hold) hold.draw(state.hold);
   if (change.devices || change.live || change.relays || change.hold || change.whole) devices.draw(state);
   if (change.devices || change.whole) together.draw(state);
   if (change.hold && state.hold && state.hold.mode !== 'free') together.rest();
@@ -193,4 +190,5 @@ setInterval(() => { if (!document.hidden) plumbing.sample(feed.state); }, 1000);
 
 $('notice-close').onclick = () => show($('notice'), false);
 
-feed.open();
+if (signedInAsGuest()) toRemote();
+else feed.open();

@@ -15,13 +15,15 @@ export const UNKNOWN_TOKEN = 4401;
 export class Feed {
   // `changed(state, change)` after every change; `link(up, code, reason)` when the websocket comes or
   // goes;
-  // `silent(ms)` when it is there and has said nothing for so long, and with 0 when it speaks again.
-  constructor(changed, link, silent) {
+  // `silent(ms)` when it is there and has said nothing for so long, and with 0 when it speaks again;
+  // `guest()` instead of all that, if the token is not its owner's.
+  constructor(changed, link, silent, guest) {
     this.state = { hub: null, hold: null, relays: {}, devices: {}, live: {}, clients: [], origins: null, shares: [], accepted: [], log: [] };
     this.driving = false;
     this.changed = changed;
     this.link = link;
     this.silent = silent;
+    this.guest = guest;
     this.heard = 0;
     this.quiet = false;
     this.wait = FIRST_WAIT_MS;
@@ -62,6 +64,13 @@ export class Feed {
 
   take(change) {
     const state = this.state;
+    // The hub says nothing of itself to guests.
+    if (change.whole && !change.hub) {
+      this.socket.onclose = null;
+      this.socket.close();
+      this.guest();
+      return;
+    }
     if (change.whole) {
       this.wait = FIRST_WAIT_MS;
       for (const name of MAPS) state[name] = {};

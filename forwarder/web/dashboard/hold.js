@@ -21,12 +21,11 @@ export class Hold {
     for (const button of document.querySelectorAll('.stop-all')) button.onclick = () => this.stop();
   }
 
-  draw(hold, guest) {
+  draw(hold) {
     if (!hold) return;
     const held = hold.mode !== 'free';
     show($('hold'), held || hold.unsaved !== null);
-    show($('resume'), held && !guest);
-    show($('pause'), !guest);
+    show($('resume'), held);
     $('pause').disabled = held;
     text($('hold-what'), held ? t(`hold.${hold.mode}`) : '');
     const parts = [];

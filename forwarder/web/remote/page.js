@@ -16,6 +16,8 @@ const show = (node, on) => { if (node.hidden === on) node.hidden = !on; };
 const text = (node, value) => { if (node.textContent !== value) node.textContent = value; };
 // The link before it was taken: not in the address, and gone with the tab.
 const PENDING = 'forwarder-share';
+// The token of whoever signed in on the dashboard as a guest; as long as the tab.
+const TOKEN = 'forwarder-guest';
 const NEWS_MS = 8000;
 
 const now = () => performance.now();
@@ -85,6 +87,15 @@ async function choose() {
 
 // --- start --------------------------------------------------------------------------------------
 
+// Whoever signed in has chosen already, and may sign out at any time.
+function signedIn(token) {
+  const here = new URL('../api/v1/guest', location.href);
+  here.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  chosen = { token, places: [here.href] };
+  show($('signed-in'), true);
+  start();
+}
+
 async function load() {
   const owner = document.querySelector('meta[name=served-by]').content;
   text($('host'), t(owner ? 'remote.served' : 'remote.from', { host: location.host || t('remote.file'), owner }));
@@ -94,6 +105,11 @@ async function load() {
   } catch (error) {
     if (!(error instanceof BadLink)) throw error;
     card('broken', []);
+    return;
+  }
+  const token = sessionStorage.getItem(TOKEN);
+  if (token && !pending) {
+    signedIn(token);
     return;
   }
   const app = insideApp(navigator.userAgent);
@@ -132,7 +148,7 @@ async function go() {
 async function start() {
   $('start').disabled = true;
   try {
-    if (!chosen.key) {
+    if (!chosen.key && !chosen.token) {
       // Before anything is dialed: a link must not be taken by a key that is lost.
       chosen = await keep.take(chosen);
     }
@@ -170,6 +186,7 @@ async function dial(places) {
 }
 
 function bound({ hubKey, owner }) {
+  if (chosen.token) return;
   sessionStorage.removeItem(PENDING);
   pending = null;
   chosen = { ...chosen, hubKey, owner: owner || chosen.owner };
@@ -226,7 +243,7 @@ function draw() {
 function over() {
   const { problem: why, text: said } = guest.state;
   const again = why === 'elsewhere' || why === 'version';
-  card(overWords(why, said), again ? ['again'] : ['forget']);
+  card(overWords(why, said), again ? ['again'] : chosen.token ? [] : ['forget']);
   $('card-title').tabIndex = -1;
   $('card-title').focus();
 }
@@ -295,6 +312,11 @@ $('forget').onclick = async () => {
   sessionStorage.removeItem(PENDING);
   text($('owner'), t('remote'));
   await choose();
+};
+$('sign-out').onclick = () => {
+  guest.leave();
+  sessionStorage.removeItem(TOKEN);
+  location.replace('../');
 };
 $('copy').onclick = async () => {
   try {

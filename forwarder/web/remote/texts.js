@@ -7,7 +7,7 @@ const CARDS = {
   start: 2, again: 1, none: 1, broken: 1, inside: 1, insecure: 1, old: 1, forgetful: 1, asked: 1, dialing: 0, waiting: 0,
 };
 const PROBLEMS = new Set(['unreachable', 'silent', 'busy', 'mixed']);
-const OVERS = new Set(['ended', 'expired', 'renewed', 'refused', 'passed', 'elsewhere', 'unknown', 'wrong-hub', 'version']);
+const OVERS = new Set(['ended', 'expired', 'renewed', 'refused', 'passed', 'elsewhere', 'unknown', 'wrong-hub', 'version', 'token']);
 
 // [title, lines]
 export const card = name => [t(`card.${name}`), Array.from({ length: CARDS[name] }, (_, at) => t(`card.${name}.${at + 1}`))];
