@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from forwarder.api.dashboard.guest import PATH
+from forwarder.shares.sessions import GuestDriver
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.system.processes import until
 
@@ -86,7 +87,8 @@ async def test_it_sees_and_drives_what_the_token_says_while_it_is_heard(house: R
     assert set(await guest.open()) == {"1"}
     device = house.app.hub.devices[1]
     await guest.drive(1)
-    assert [(c.name, c.kind) for c in house.app.hub.owners(device).values()] == [("Marie", "guest")]
+    assert [type(one) for one in house.app.hub.owners(device).values()] == [GuestDriver]
+    assert [one.name for one in house.app.hub.owners(device).values()] == ["Marie"]
     # Silent, with its socket open.
     await until(lambda: not device.running, "the end of its lease", 3)
     assert "not heard" in (await guest.drive(1, "Error"))["ErrorMessage"]
