@@ -41,8 +41,9 @@ ADVERTISED_LOOK_S = 0.5
 # A stop counts as taken once each of its commands has been on the air so often; it stays there for
 # ten times as long whatever happens, unless something newer is said.
 TIMES = 2
-# A holder that did not put there what it was given within this time (s) hangs: BlueZ takes 0.1 s.
-ADVERTISED_HANGS_S = 0.8
+# A holder that did not even hear what it was told within this time (s) hangs: it waits for nothing.
+# Less than the last stop of a program that ends may take (relay.peripheral.limits.LAST_STOP_S).
+ADVERTISED_HANGS_S = 0.5
 # Starting its process, its imports and BlueZ's answer on a busy machine (s).
 START_S = 10.0
 
@@ -84,6 +85,9 @@ NAME_LENGTH = 128
 
 # What a call takes at most (s): a transfer over USB or to a Bluetooth pad takes milliseconds.
 CALL_S = 2.0
+# Calls that wait behind one that hangs, nobody for them any more: two minutes of looking. What is
+# connected was let go long before, as its stop failed.
+CALLS_MOST = 64
 
 
 # --- failures ------------------------------------------------------------------------------------

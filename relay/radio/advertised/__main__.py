@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 
 from relay.radio.advertised.holder import hold
-
-# What ends a relay must not end us, as with its supervisor.
-_DEAF_TO = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGUSR1", "SIGUSR2", "SIGPIPE")
+from relay.supervision.deaf import turn_deaf
 
 
 def main() -> int:
@@ -21,8 +18,7 @@ def main() -> int:
     if os.fork():
         # Nobody's child: it outlives its relay, which does not wait for it.
         os._exit(0)
-    for name in _DEAF_TO:
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    turn_deaf()
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         channel.setblocking(False)
         adapter = sys.argv[3] if len(sys.argv) > 3 else ""

@@ -6,7 +6,8 @@ BlueZ keeps it for as long as this process is on the bus.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from dbus_fast import BusType, DBusFastError, Message, MessageType, Variant
@@ -29,6 +30,7 @@ _SIGNALS = (
     f"type='signal',sender='{_BLUEZ}',interface='{_OBJECTS}',member='InterfacesRemoved'",
     f"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{_BLUEZ}'",
 )
+_SILENT = "BlueZ does not answer: sudo systemctl restart bluetooth"
 _UNPLUGGED = "The Bluetooth adapter was unplugged."
 
 
@@ -53,10 +55,8 @@ class Advertiser:
     async def open(cls, adapter: str, lost: Callable[[str], None]) -> Advertiser:
         """Use `adapter`, by its name or address; "": the first that is on. Raises
         CannotAdvertise."""
-        try:
+        async with _in_time("The system D-Bus cannot be used: sudo systemctl start dbus"):
             bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-        except (OSError, EOFError, DBusFastError) as error:
-            raise CannotAdvertise(f"The system D-Bus cannot be used: {error}") from error
         try:
             for rule in _SIGNALS:
                 await _call(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
@@ -80,7 +80,8 @@ class Advertiser:
                 message_type=MessageType.SIGNAL, path=_PATH, interface=_PROPERTIES,
                 member="PropertiesChanged", signature="sa{sv}as", body=body,
             )  # fmt: skip
-            await self._bus.send(signal)
+            async with _in_time(_SILENT):
+                await self._bus.send(signal)
             # What one program says arrives in order: with this answer, BlueZ has the signal.
             await _call(self._bus, _BLUEZ, self._adapter, _PROPERTIES, "Get", "ss",
                         [_MANAGER, "ActiveInstances"])  # fmt: skip
@@ -175,6 +176,16 @@ def _chosen(objects: dict[str, Any], said: str) -> tuple[str, dict[str, Any]]:
     return next(iter(on.items()))
 
 
+@asynccontextmanager
+async def _in_time(otherwise: str) -> AsyncIterator[None]:
+    """Raises CannotAdvertise, with these words."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            yield
+    except (TimeoutError, OSError, EOFError, DBusFastError) as error:
+        raise CannotAdvertise(otherwise) from error
+
+
 async def _call(
     bus: MessageBus,
     destination: str,
@@ -189,11 +200,8 @@ async def _call(
         destination=destination, path=path, interface=interface, member=member,
         signature=signature, body=body or [],
     )  # fmt: skip
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            reply = await bus.call(call)
-    except (TimeoutError, OSError, EOFError, DBusFastError) as error:
-        raise CannotAdvertise("BlueZ does not answer: sudo systemctl restart bluetooth") from error
+    async with _in_time(_SILENT):
+        reply = await bus.call(call)
     if reply is None or reply.message_type is MessageType.ERROR:
         name = "" if reply is None else reply.error_name or ""
         if name.endswith(("UnknownObject", "UnknownMethod")):

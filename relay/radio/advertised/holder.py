@@ -5,6 +5,7 @@
     relay → holder   SHOW number commands…   this is on the air from now on; both are one byte each
                      TURNS                   the relay's event loop turns
     holder → relay   READY process others    it can advertise; so many other programs do
+                     HEARD number            what had this number has come; BlueZ may still hang
                      TAKEN number            what had this number is on the air
                      LOST text               it cannot, or may not any more; it ends
 
@@ -26,7 +27,7 @@ from relay.radio.advertised.frames import frame
 from relay.radio.advertised.on_air import OnAir
 from relay.radio.bounds import STEP_S
 
-SHOW, TURNS, READY, TAKEN, LOST = b"S", b"T", b"R", b"K", b"L"
+SHOW, TURNS, READY, HEARD, TAKEN, LOST = b"S", b"T", b"R", b"H", b"K", b"L"
 ABOUT: Final = struct.Struct("<IB")
 # Commands in one word, and bytes of the largest packet.
 MOST_COMMANDS, MOST_BYTES = 8, 512
@@ -142,6 +143,7 @@ class _Holder:
             self._on_air.ended(now)
         elif packet[:1] == SHOW:
             self._number = packet[1]
+            self.say(HEARD + packet[1:2])
             self._on_air.show(now, packet[2:])
         else:
             self._on_air.heard(now)

@@ -173,7 +173,9 @@ class AirConnection:
         self._loop = asyncio.get_running_loop()
         self._process = 0
         self._shown = 0
-        self._waits: tuple[int, float, asyncio.Future[None]] | None = None
+        self._waits: tuple[int, asyncio.Future[None]] | None = None
+        # When the first word was said of those that the holder has not heard.
+        self._unheard_at: float | None = None
         self._begun: asyncio.Future[None] = self._loop.create_future()
         self._running = False
         self._timer: asyncio.TimerHandle | None = None
@@ -213,7 +215,10 @@ class AirConnection:
         self._shown = (self._shown + 1) % 256
         # From here on it may be on the air, and the holder wants to hear of us.
         self._running = runs(data)
-        self._waits = waits = (self._shown, self._loop.time(), self._loop.create_future())
+        taken = self._loop.create_future()
+        self._waits = self._shown, taken
+        if self._unheard_at is None:
+            self._unheard_at = self._loop.time()
         try:
             self._channel.send(holder.SHOW + bytes((self._shown,)) + data)
         except OSError as error:
@@ -222,7 +227,7 @@ class AirConnection:
             raise RadioError(ErrorCode.RADIO, text) from error
         if self._running and self._timer is None:
             self._timer = self._loop.call_later(BEAT_S, self._beat)
-        await asyncio.shield(waits[2])
+        await asyncio.shield(taken)
         if not runs(data):
             await asyncio.sleep(STEP_S * (TIMES * len(data) - 1))
             self._demand_open()
@@ -241,22 +246,19 @@ class AirConnection:
 
     def end(self, reason: str) -> None:
         """The holder stops what runs, leaves a stop on the air for its time, and ends. One that
-        hangs is ended, for what it has on the air would go on. Idempotent."""
+        hangs is ended, for what it has on the air would go on; one that waits for BlueZ is not, for
+        nobody else brings the stop there. Idempotent."""
         if self._over is not None:
             return
         self._over = reason
         self._running = False
         self._left(self)
         waits, self._waits = self._waits, None
-        if (
-            waits is not None
-            and self._loop.time() - waits[1] >= ADVERTISED_HANGS_S
-            and self._process
-        ):
+        if self._process and self._hangs():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process, signal.SIGKILL)
         error = RadioError(ErrorCode.GONE, f"{self._kind.name}: {reason}.")
-        for future in (self._begun, waits[2] if waits else None):
+        for future in (self._begun, waits[1] if waits else None):
             if future is not None and not future.done():
                 future.set_exception(error)
                 future.exception()  # maybe nobody waits for it
@@ -265,6 +267,20 @@ class AirConnection:
             self._timer = None
         self._loop.remove_reader(self._channel)
         self._channel.close()
+
+    def _hangs(self) -> bool:
+        """Whether it neither hears us nor has ended. What it said is read: maybe we stood still."""
+        if self._unheard_at is None:
+            return False
+        try:
+            while packet := self._channel.recv(holder.MOST_BYTES):
+                if packet == holder.HEARD + bytes((self._shown,)):
+                    break
+        except BlockingIOError:
+            return self._loop.time() - self._unheard_at >= ADVERTISED_HANGS_S
+        except OSError:
+            pass  # it has ended
+        return False
 
     def _lost(self, reason: str) -> None:
         if self._over is None:
@@ -285,8 +301,11 @@ class AirConnection:
             waits = self._waits
             if waits is not None and waits[0] == rest[0]:
                 self._waits = None
-                if not waits[2].done():
-                    waits[2].set_result(None)
+                if not waits[1].done():
+                    waits[1].set_result(None)
+        elif kind == holder.HEARD:
+            if rest[0] == self._shown:
+                self._unheard_at = None
         elif kind == holder.READY:
             self._process, _ = holder.ABOUT.unpack(rest)
             if not self._begun.done():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
 from relay.radio.advertised.bluez import Advertiser, CannotAdvertise
 from relay.radio.advertised.frames import frame
 from relay.radio.advertised.kinds import USUAL
+from relay.radio.bounds import ANSWER_S
 from tests.doubles.advertising_bluez import AdvertisingBluez
 from tests.doubles.fake_bluez_bus import private_bus
 from tests.doubles.fake_bluez_process import require_dbus_daemon
@@ -101,3 +104,25 @@ async def test_without_a_bus_it_says_what_is_missing(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus")
     with pytest.raises(CannotAdvertise, match="The system D-Bus cannot be used"):
         await Advertiser.open("", lambda _: None)
+
+
+async def test_a_bus_that_says_nothing_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "bus"))
+        silent.listen()
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+        async with asyncio.timeout(10 * ANSWER_S):
+            with pytest.raises(CannotAdvertise, match="The system D-Bus cannot be used"):
+                await Advertiser.open("", lambda _: None)
+
+
+async def test_a_bus_that_is_gone_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bluez_on_a_bus(monkeypatch):
+        advertiser = await Advertiser.open("", lambda _: None)
+        await advertiser.put(frame(USUAL, 3))
+    for _ in range(2):
+        with pytest.raises(CannotAdvertise, match="BlueZ does not answer"):
+            await advertiser.put(frame(USUAL, 0))
+    advertiser.close()

@@ -13,7 +13,7 @@ from typing import Any
 
 from relay.radio.advertised.bluez import CannotAdvertise
 from relay.radio.advertised.frames import frame
-from relay.radio.advertised.holder import ABOUT, LOST, READY, SHOW, TAKEN, TURNS, hold
+from relay.radio.advertised.holder import ABOUT, HEARD, LOST, READY, SHOW, TAKEN, TURNS, hold
 from relay.radio.advertised.kinds import USUAL
 from relay.radio.bounds import HOLD_S, STEP_S
 from relay.supervision.bounds import BEAT_S, SILENCE_S
@@ -115,7 +115,7 @@ def test_what_is_shown_is_acknowledged_once_it_is_on_the_air_and_renewed() -> No
             await asyncio.sleep(1)
             relay.show(9, b"\x03")
             await asyncio.sleep(1)
-            assert relay.heard == [READY + ABOUT.pack(77, 2), TAKEN + b"\x09"]
+            assert relay.heard == [READY + ABOUT.pack(77, 2), HEARD + b"\x09", TAKEN + b"\x09"]
             times = [at for at, command in air.record if command == 3]
             assert len(times) >= 8
             assert all(b - a < 2 * STEP_S for a, b in pairwise(times))

@@ -8,17 +8,19 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
 from forwarder.definitions.catalogue import Catalogue
 from relay.link.messages import Advertisement, ErrorCode
+from relay.peripheral.limits import LAST_STOP_S
 from relay.radio.advertised.holder import hold
 from relay.radio.advertised.kinds import USUAL, WARNING, AdvertisedKind
 from relay.radio.advertised.radio import AdvertisedRadio, AirConnection, start_holder
 from relay.radio.base import RadioError, kinds, toys_run_on
-from relay.radio.bounds import TX
+from relay.radio.bounds import ADVERTISED_HANGS_S, TX
 from relay.radio.passing import outlasting
 from relay.supervision.adapters import Adapter, NoBluez
 from relay.supervision.supervisor import outlives_its_relay, unsupervised
@@ -301,8 +303,9 @@ async def test_the_real_process_outlives_us_and_one_that_hangs_is_ended(
     await connection.write(TX, b"\x03", response=False)
     os.kill(connection._process, signal.SIGSTOP)
     try:
+        # As long as the last stop of a relay that ends.
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(LAST_STOP_S):
                 await connection.write(TX, b"\x00", response=False)
     finally:
         await connection.disconnect()
@@ -316,4 +319,52 @@ async def test_the_real_process_outlives_us_and_one_that_hangs_is_ended(
     connection = await connected(radio)
     await connection.write(TX, b"\x02", response=False)
     await radio.close()
+    await until(lambda: not toy.running() and not bluez.on_air, "its stop, and silence", 10)
+
+
+async def test_one_that_waits_for_bluez_is_left_to_bring_the_stop_there(
+    bluez: AdvertisingBluez, toy: ListeningToy
+) -> None:
+    radio = AdvertisedRadio(KIND, start_holder)
+    connection = await connected(radio)
+    await connection.write(TX, b"\x03", response=False)
+    bluez.hang()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await connection.write(TX, b"\x00", response=False)
+    await connection.disconnect()
+    assert toy.running()
+    bluez.heal()
+    await until(lambda: not toy.running(), "the stop", 10)
+    await until(lambda: not bluez.on_air, "silence", 10)
+
+
+async def test_attempts_in_a_row_do_not_make_a_holder_that_hangs_look_fresh(
+    bluez: AdvertisingBluez, toy: ListeningToy
+) -> None:
+    radio = AdvertisedRadio(KIND, start_holder)
+    connection = await connected(radio)
+    await connection.write(TX, b"\x03", response=False)
+    os.kill(connection._process, signal.SIGSTOP)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await connection.write(TX, b"\x00", response=False)
+    await connection.disconnect()
+    await until(lambda: not bluez.on_air, "an end of the level", 5)
+
+
+async def test_a_relay_that_stood_still_itself_ends_no_holder(
+    bluez: AdvertisingBluez, toy: ListeningToy
+) -> None:
+    radio = AdvertisedRadio(KIND, start_holder)
+    connection = await connected(radio)
+    await connection.write(TX, b"\x03", response=False)
+    stop = asyncio.create_task(connection.write(TX, b"\x00", response=False))
+    await asyncio.sleep(0)
+    time.sleep(ADVERTISED_HANGS_S + 0.1)  # noqa: ASYNC251  # a loop that stands still
+    stop.cancel()
+    process = connection._process
+    await connection.disconnect()
+    os.kill(process, 0)  # it is there
     await until(lambda: not toy.running() and not bluez.on_air, "its stop, and silence", 10)
