@@ -38,9 +38,13 @@ class WearersView:
 
     def answer(self, called: str, *, allow: bool) -> int:
         """Allow the guests that are `called` so (a share's name, or that and a number; "": all), or
-        end their part. Returns how many there were that this could mean."""
+        end their part. Returns how many there were that this could mean.
+
+        Shares may be called "Marie" and "Marie 2": by what stands in the list nobody is allowed but
+        who stands there, and everybody is ended whom it could mean."""
         meant = [guest for guest in self.guests if _is_called(guest, called)]
         if allow:
+            meant = [g for g in meant if _called(g).casefold() == called.casefold()] or meant
             meant = [guest for guest in meant if guest.waits]
         for guest in meant:
             self._tell(GuestAnswer(guest.share, guest.guest, allow))
@@ -48,8 +52,12 @@ class WearersView:
 
 
 def _is_called(guest: GuestHere, called: str) -> bool:
-    names = ("", guest.share.casefold(), f"{guest.share} {guest.guest}".casefold())
+    names = ("", guest.share.casefold(), _called(guest).casefold())
     return called.casefold() in names
+
+
+def _called(guest: GuestHere) -> str:
+    return f"{guest.share} {guest.guest}"
 
 
 def guest_line(guest: GuestHere) -> str:

@@ -60,6 +60,27 @@ def test_a_guest_is_meant_by_its_share_or_its_share_and_number(
     assert said == answers
 
 
+SHARE_2 = GuestHere("Marie 2", 1, waits=True)
+
+
+@pytest.mark.parametrize(
+    ("guests", "called", "allow", "meant"),
+    [
+        ((GuestHere("Marie", 2, waits=True), SHARE_2), "marie 2", True, [("Marie", 2)]),
+        ((GuestHere("Marie", 2, waits=True), SHARE_2), "Marie 2 1", True, [("Marie 2", 1)]),
+        ((DRIVES, SHARE_2), "Marie 2", True, []),
+        ((ASKS, SHARE_2), "Marie 2", True, [("Marie 2", 1)]),
+        ((DRIVES, SHARE_2), "Marie 2", False, [("Marie", 2), ("Marie 2", 1)]),
+    ],
+)
+def test_by_the_name_that_stands_in_the_list_nobody_else_is_allowed(
+    guests: tuple[GuestHere, ...], called: str, allow: bool, meant: list[tuple[str, int]]
+) -> None:
+    made, said = view(*guests)
+    made.answer(called, allow=allow)
+    assert said == [GuestAnswer(share, guest, allow) for share, guest in meant]
+
+
 def test_a_question_is_said_once_and_all_is_forgotten_with_the_hub(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
