@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tests" / "elsewhere.toml"
 # How many stood in the list when it was begun, of 367 modules; take what left it off this.
-MOST = 177
+MOST = 176
 
 
 def _modules() -> list[str]:

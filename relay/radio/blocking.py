@@ -15,9 +15,10 @@ from typing import TypeVar
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
-from relay.radio.bounds import CALL_S
+from relay.radio.bounds import CALL_S, CALLS_MOST
 
 T = TypeVar("T")
+_SILENT = "The device does not answer the system."
 
 
 class BlockingDeviceError(Exception):
@@ -30,7 +31,10 @@ class BlockingDeviceError(Exception):
 
 
 class Blocking:
-    """Calls are made one after the other, in the order of `submit`. `close` it."""
+    """Calls are made one after the other, in the order of `submit`. `close` it.
+
+    Behind one that hangs CALLS_MOST wait; another `call` fails at once.
+    """
 
     def __init__(self, name: str) -> None:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -59,6 +63,8 @@ class Blocking:
     async def call(self, call: Callable[[], T], unwanted: Callable[[T], None] | None = None) -> T:
         """Make it, and wait for CALL_S at most. What comes of it once nobody waits any more goes to
         `unwanted`. Raises RadioError."""
+        if self._queue.qsize() >= CALLS_MOST:
+            raise RadioError(ErrorCode.TIMEOUT, _SILENT)
         doing = self.submit(call)
         try:
             async with asyncio.timeout(CALL_S):
@@ -67,8 +73,7 @@ class Blocking:
             if unwanted is not None:
                 doing.add_done_callback(lambda done: _hand(done, unwanted))
             if isinstance(error, TimeoutError):
-                text = "The device does not answer the system."
-                raise RadioError(ErrorCode.TIMEOUT, text) from None
+                raise RadioError(ErrorCode.TIMEOUT, _SILENT) from None
             if isinstance(error, BlockingDeviceError):
                 code = ErrorCode.GONE if error.gone else ErrorCode.RADIO
                 raise RadioError(code, error.text) from error

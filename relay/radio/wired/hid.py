@@ -12,10 +12,11 @@ from typing import Final
 
 from relay.errors import UsageError
 from relay.radio.wired.hidapi import HidapiDevice, library
-from relay.radio.wired.hidraw import HidrawDevice, Pack
+from relay.radio.wired.hidraw import HidrawDevice
 from relay.radio.wired.named import fitting
 from relay.radio.wired.place import WiredPlace
 from relay.radio.wired.radio import WiredAccess, WiredRadio
+from relay.radio.wired.reports import Pack
 
 # Names for what the catalogue drives (a test compares them): vendor and product.
 HID: Final = {

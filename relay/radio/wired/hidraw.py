@@ -3,23 +3,19 @@ so that a supervisor can be handed it. Source: the kernel's Documentation/hid/hi
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
-from relay.radio.blocking import Blocking
 from relay.radio.wired.bounds import HIDRAW_REPORT_MOST
-from relay.radio.wired.line import OnBytes, OnLost, next_number
+from relay.radio.wired.line import OnBytes, OnLost
+from relay.radio.wired.reports import Pack, ReportLine
 
 SYSFS = Path("/sys/class/hidraw")
-Pack = Callable[[bytes], tuple[bytes, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,65 +64,28 @@ class HidrawDevice:
         return HidrawLine(file, self.pack, on_bytes, on_lost)
 
 
-class HidrawLine:
-    """Owns `file`. The kernel takes a report as a whole, or says that the device is gone."""
+class HidrawLine(ReportLine):
+    """Owns `file`."""
 
     def __init__(self, file: int, pack: Pack, on_bytes: OnBytes, on_lost: OnLost) -> None:
-        self.number = next_number()
+        super().__init__(pack, on_bytes, on_lost)
         self._file = file
-        self._pack = pack
-        self._on_bytes = on_bytes
-        self._on_lost = on_lost
-        self._lost: str | None = None
-        self._closing = False
-        self._thread = Blocking("hid")
-        self._loop = asyncio.get_running_loop()
         self._loop.add_reader(file, self._readable)
-
-    @property
-    def lost_because(self) -> str | None:
-        return self._lost
-
-    async def send(self, data: bytes) -> None:
-        if self._lost is None:
-            for report in self._pack(data):
-                # USB takes each within a frame. In a thread of its own: neither a device that hangs
-                # nor a name that is looked up holds it up. What was given up is not written.
-                await asyncio.wrap_future(self._thread.submit(partial(self._write, report)))
-        if self._lost is not None:
-            raise RadioError(ErrorCode.GONE, self._lost)
-
-    def nudge(self, data: bytes) -> None:
-        del data  # a device on USB is told when it is gone
 
     def descriptor(self) -> int | None:
         return None if self._lost is not None else self._file
 
-    def on_wire(self, data: bytes) -> tuple[bytes, ...]:
-        return self._pack(data)
-
     def lose(self, reason: str) -> None:
+        # Its number may be another device's later.
         if self._lost is None:
-            self._lost = reason
             self._loop.remove_reader(self._file)
-            # Behind the write that is under way: the number may be another device's then.
-            self._thread.submit(partial(os.close, self._file))
-            self._thread.close()
-            if not self._closing:
-                self._on_lost(reason)
+        super().lose(reason)
 
-    async def close(self) -> None:
-        self._closing = True
-        self.lose("it was let go")
+    def _put(self, report: bytes) -> None:
+        os.write(self._file, report)
 
-    def _write(self, report: bytes) -> None:
-        if self._lost is not None:
-            return
-        try:
-            os.write(self._file, report)
-        except OSError as error:
-            self._loop.call_soon_threadsafe(self.lose, error.strerror or "it is gone")
-            raise RadioError(ErrorCode.GONE, error.strerror or "it is gone") from error
+    def _give_back(self) -> None:
+        os.close(self._file)
 
     def _readable(self) -> None:
         try:

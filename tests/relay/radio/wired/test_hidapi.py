@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -32,6 +33,8 @@ class OpenDevice:
         self.open = False
 
     def open_path(self, path: bytes) -> None:
+        self._hidapi.opening.append(threading.current_thread())
+        self._hidapi.opens.wait(10)
         if not self._hidapi.plugged or self._hidapi.denied:
             raise OSError("open failed")
         self.open = True
@@ -71,8 +74,16 @@ class Hidapi:
         self.said: SimpleQueue[bytes] = SimpleQueue()
         self.free = threading.Event()
         self.free.set()
+        self.opens = threading.Event()
+        self.opens.set()
+        self.opening: list[threading.Thread] = []
+        self.looking, self.together = 0, 0
 
     def enumerate(self, vendor: int, product: int) -> list[dict[str, Any]]:
+        self.looking += 1
+        self.together = max(self.together, self.looking)
+        time.sleep(0.001)  # where another thread may come in
+        self.looking -= 1
         here = self.plugged and (vendor, product) == IDS
         return [{"path": b"0001:0002:00", "vendor_id": vendor}] if here else []
 
@@ -157,6 +168,34 @@ async def test_one_that_may_not_be_opened_says_so(radio: WiredRadio, module: Hid
     with pytest.raises(RadioError, match="Does another program use it, or may we not"):
         await radio.connect(PLACE.address, lambda _: None)
     assert module.opened == 0
+
+
+async def test_a_system_that_hangs_has_one_thread_of_ours_and_may_come_back(
+    radio: WiredRadio, module: Hidapi
+) -> None:
+    module.opens.clear()
+    for _ in range(5):
+        with pytest.raises((RadioError, TimeoutError)):
+            async with asyncio.timeout(0.05):
+                await radio.connect(PLACE.address, lambda _: None)
+    assert len(module.opening) == 1
+    module.opens.set()
+    await until(lambda: not module.opening[0].is_alive(), "that it was closed again", 5)
+    assert module.opened == 0
+    await radio.connect(PLACE.address, lambda _: None)
+
+
+async def test_the_list_of_devices_is_made_by_one_thread_at_a_time_and_none_stays(
+    module: Hidapi,
+) -> None:
+    before = set(threading.enumerate())
+    devices = [HidapiDevice(*IDS, whole, module) for _ in range(4)]
+    for _ in range(20):
+        for device in devices:
+            assert device.presence() is not None
+        await asyncio.sleep(0)
+    await until(lambda: set(threading.enumerate()) <= before, "that no thread stays", 5)
+    assert module.together == 1
 
 
 async def test_the_module_itself_has_what_is_used_of_it() -> None:
