@@ -137,7 +137,9 @@ class WiredRadio:
         line = await self._way.open(talk.feed, talk.lost)
         try:
             await self._who(line, talk)
-            return tcode.name_of(await _axes(line, talk))
+            axes = await _axes(line, talk)
+            self._demand(talk)
+            return tcode.name_of(axes)
         finally:
             await _close(line)
 
@@ -159,8 +161,7 @@ class WiredRadio:
             await _close(line)
             raise
         # From here to the return nothing waits.
-        if talk.reason is not None:
-            raise RadioError(ErrorCode.GONE, f"{self._place.name}: {talk.reason}.")
+        self._demand(talk)
         kind = WirelessConnection if self._place.wireless else WiredConnection
         made = self._connection = kind(self._place, line, self._left)
         talk.then = made.heard
@@ -180,6 +181,10 @@ class WiredRadio:
         except TimeoutError:
             text = f"{self._place.name}: nothing there answers D1. Is it a T-Code device, and on?"
             raise RadioError(ErrorCode.NOT_FOUND, text) from None
+        self._demand(talk)
+
+    def _demand(self, talk: _Talk) -> None:
+        """That it is still there."""
         if talk.reason is not None:
             raise RadioError(ErrorCode.GONE, f"{self._place.name}: {talk.reason}.")
 
@@ -220,10 +225,10 @@ class _Talk:
 
 
 async def _axes(line: Line, talk: _Talk) -> set[str]:
-    await line.send(tcode.AXES)
-    # One that goes on talking, a log say, has told them by then.
+    # One that goes on talking, a log say, has told them by then; one that hangs tells none.
     with suppress(TimeoutError):
         async with asyncio.timeout(AXES_S):
+            await line.send(tcode.AXES)
             while talk.reason is None and await talk.wait(QUIET_S):
                 pass
     return talk.axes

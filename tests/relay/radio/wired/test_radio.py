@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,15 @@ import pytest
 from relay.link.messages import Advertisement, ErrorCode
 from relay.link.stand_ins import endpoints_of, stand_in
 from relay.radio.base import RadioError
+from relay.radio.wired import tcode
+from relay.radio.wired.bounds import AXES_S, RADIO_ASK_S
+from relay.radio.wired.line import OnBytes, OnLost
 from relay.radio.wired.network import Tcp, Udp
 from relay.radio.wired.place import RX, TX, WiredPlace
 from relay.radio.wired.radio import WiredAccess, WiredRadio
 from relay.radio.wired.serial_port import PortSettings, SerialPort, holder, missing, trouble
 from relay.radio.wired.web import Web
+from tests.doubles.clock import run_virtual
 from tests.doubles.tcode_network import TcpToy, UdpToy, WebToy
 from tests.doubles.tcode_toy import Firmware, PtyToy
 from tests.system.processes import until
@@ -134,6 +138,77 @@ async def test_one_without_an_answer_to_d2_is_announced_plainly(tmp_path: Path) 
     async with scanning(radio_at(toy.path)) as heard:
         assert (await heard.get()).name == "TCode v0.3"
     toy.pull()
+
+
+class LeavingLine:
+    """It says that it speaks T-Code, and then `then` happens to what asks for its axes."""
+
+    number = 1
+
+    def __init__(self, on_bytes: OnBytes, then: Callable[[], Awaitable[None]]) -> None:
+        self._on_bytes = on_bytes
+        self._then = then
+        self.closed = False
+
+    async def send(self, data: bytes) -> None:
+        if data == tcode.WHO:
+            self._on_bytes(b"TCode v0.3\n")
+        else:
+            await self._then()
+
+    def nudge(self, data: bytes) -> None: ...
+
+    lost_because = None
+
+    def lose(self, reason: str) -> None: ...
+
+    def descriptor(self) -> int | None:
+        return None
+
+    def on_wire(self, data: bytes) -> tuple[bytes, ...]:
+        return (data,)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class LeavingWay:
+    """`hangs`: it takes no more; else it goes while it is asked."""
+
+    def __init__(self, *, hangs: bool) -> None:
+        self._hangs = hangs
+        self.lines: list[LeavingLine] = []
+
+    def presence(self) -> object | None:
+        return 1
+
+    async def open(self, on_bytes: OnBytes, on_lost: OnLost) -> LeavingLine:
+        async def then() -> None:
+            if self._hangs:
+                await asyncio.Event().wait()
+            on_lost("it was unplugged")
+
+        self.lines.append(LeavingLine(on_bytes, then))
+        return self.lines[-1]
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_one_that_hangs_or_goes_between_two_questions_holds_nobody_up(hangs: bool) -> None:
+    way = LeavingWay(hangs=hangs)
+    place = WiredPlace("serial", "port", ADDRESS, "tcode-v03")
+    radio = WiredRadio(place, way)
+    heard: list[str | None] = []
+
+    async def life() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AXES_S + 2 * RADIO_ASK_S - 0.05):
+                await radio.scan(lambda one: heard.append(one.name))
+
+    run_virtual(life())
+    # What hangs later is known for what it is; what has gone is not there.
+    assert heard == ([tcode.PLAIN_NAME] if hangs else [])
+    assert radio.info.text == ("" if hangs else "port: it was unplugged.")
+    assert all(line.closed for line in way.lines)
 
 
 async def test_what_does_not_answer_is_not_announced_and_that_is_said(
