@@ -25,10 +25,16 @@ MAJORS: Final = (4, 5)
 # The official file has 600 kB; what is a hundred times larger is something else.
 MAX_FILE: Final = 64 * 1024 * 1024
 
+# Of a number: more than any has that means something, fewer than Python reads.
+DIGITS = 400
 # Of a value or word in an error: enough to find it by.
 WORD_CHARACTERS = 40
 
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# In this order: one of UTF-32 begins as one of UTF-16 does.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16",
+}  # fmt: skip
 _KINDS = {
     "int": "a whole number",
     "float": "a number",
@@ -48,9 +54,13 @@ def read_tree(path: Path) -> JsonTree:
     """The file's table. Raises ConfigError."""
     text = _text(path)
     try:
-        tree = json.loads(text, object_pairs_hook=_table, parse_constant=_constant)
+        tree = json.loads(text, object_pairs_hook=_table, parse_constant=_constant,
+                          parse_int=_integer)  # fmt: skip
         # Half a character in a \\u escape is JSON, but could never be written back.
         json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise ConfigError(f"{path} holds half a character, {half}. Take it out.") from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ConfigError(f"{path} is not JSON at {where}: {error.msg}. Mend it there.") from error
@@ -60,7 +70,7 @@ def read_tree(path: Path) -> JsonTree:
     except RecursionError as error:
         raise ConfigError(f"{path} nests too deeply to be a configuration.") from error
     except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}.") from error
+        raise ConfigError(f"{path} is not JSON: {error}. Correct it.") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} is not a device configuration: it holds {shown(tree)}.")
     return tree
@@ -81,8 +91,9 @@ def _text(path: Path) -> str:
         ) from error
     if not data.strip():
         raise ConfigError(f"{path} is empty. Put a copy of it in its place, or take it away.")
-    if data.startswith(_UTF16):
-        raise ConfigError(f"{path} is in UTF-16. Save it as UTF-8.")
+    for mark, coding in _MARKS.items():
+        if data.startswith(mark):
+            raise ConfigError(f"{path} is in {coding}. Save it as UTF-8.")
     if b"\0" in data:
         raise ConfigError(f"{path} is damaged: it holds zero bytes. Put a copy in its place.")
     try:
@@ -101,6 +112,12 @@ def _table(pairs: list[tuple[str, object]]) -> JsonTree:
     return found
 
 
+def _integer(digits: str) -> int:
+    if len(digits) > DIGITS:
+        raise ValueError(f"{digits[:8]}… is a number of {len(digits)} digits")
+    return int(digits)
+
+
 def _constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
@@ -113,8 +130,11 @@ def version_of(tree: JsonTree, name: str) -> tuple[int, int]:
             f"{name} is not a device configuration of Intiface: version, a table, is missing."
         )
     major, minor = version.get("major"), version.get("minor") or 0
-    if type(major) is not int or type(minor) is not int:
-        raise ConfigError(f"{name}: version.major must be a whole number, not {shown(major)}.")
+    for key, value in (("major", major), ("minor", minor)):
+        if type(value) is not int:
+            raise ConfigError(f"{name}: version.{key} must be a whole number, not {shown(value)}.")
+    assert type(major) is int
+    assert type(minor) is int
     if major < MAJORS[0]:
         raise ConfigError(
             f"{name} is of version {major}, this hub reads {MAJORS[0]} and {MAJORS[1]}. "
@@ -151,9 +171,10 @@ def hint(word: str, known: Iterable[str]) -> str:
 
 
 def misspelt(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` differs from in spelling only."""
-    plain = {_plain(name).rstrip("s"): name for name in known}
-    return plain.get(_plain(word).rstrip("s"))
+    """The known word that `word` is meant to be, if it is no other word."""
+    plain = {_plain(name): name for name in known}
+    close = get_close_matches(_plain(word), plain, n=1, cutoff=0.8)
+    return plain[close[0]] if close else None
 
 
 def _plain(word: str) -> str:

@@ -7,6 +7,7 @@ not know are listed by the catalogue and otherwise left alone.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -36,6 +37,7 @@ from forwarder.errors import ConfigError
 
 # The configuration that our own files hold, see test_agrees_with_official.
 OURS: Final = (5, 57)
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _COMMANDS = frozenset(("Read", "Subscribe"))
 OfficialByte = Annotated[int, Meta(ge=0, le=255)]
 
@@ -177,14 +179,50 @@ def protocols_of(value: object, where: str) -> dict[str, ProtocolConfig]:
     for protocol, config in convert({} if value is None else value, JsonTree, where).items():
         place = f"{where}.{word(protocol)}"
         found[protocol] = convert({} if config is None else config, ProtocolConfig, place)
-        for at, way in enumerate(found[protocol].communication or ()):
-            for name in (way.btle and way.btle.names) or ():
-                if not name.strip("* "):
-                    raise ConfigError(
-                        f"{place}.communication[{at}].btle.names: {shown(name)} would take every "
-                        "device there is. Name the beginning that these have in common."
-                    )
+        _check(found[protocol], place)
     return found
+
+
+def _check(config: ProtocolConfig, place: str) -> None:
+    """What would lead nowhere, or take too much. Raises ConfigError."""
+    for at, way in enumerate(config.communication or ()):
+        if way.btle is not None:
+            _check_btle(way.btle, f"{place}.communication[{at}].btle")
+    for model in (*config.models, *((config.defaults,) if config.defaults else ())):
+        here = f"{place}: features of {word(model.name)}"
+        seen: set[int] = set()
+        for at, one in enumerate(model.features or ()):
+            index = at if one.index is None else one.index
+            if index in seen:
+                raise ConfigError(f"{here}: index {index} stands twice. Give each its own.")
+            seen.add(index)
+            for kind, output in (one.output or {}).items():
+                for pair in (output.value, output.duration or (0, 0)):
+                    if pair[0] > pair[1]:
+                        raise ConfigError(
+                            f"{here}: {word(kind)} of index {index} must begin with the lower "
+                            f"number, not {shown(list(pair))}."
+                        )
+
+
+def _check_btle(btle: Btle, place: str) -> None:
+    for name in btle.names or ():
+        if not name.strip("* "):
+            raise ConfigError(
+                f"{place}.names: {shown(name)} would take every device there is. Name the "
+                "beginning that these have in common."
+            )
+        if "*" in name[:-1]:
+            raise ConfigError(
+                f"{place}.names: {shown(name)} fits no device: a * stands at the end only."
+            )
+    for service, endpoints in (btle.services or {}).items():
+        for one in (service, *endpoints.values()):
+            if _UUID.fullmatch(one) is None:
+                raise ConfigError(
+                    f"{place}.services: {shown(one)} is no UUID. Write it in full, such as "
+                    "0000fff0-0000-1000-8000-00805f9b34fb."
+                )
 
 
 def overlay(protocols: dict[str, ProtocolConfig], origin: DefinitionOrigin) -> Overlay:

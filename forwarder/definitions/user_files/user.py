@@ -89,6 +89,8 @@ class UserConfig:
             meant = misspelt(key, _TABLES)
             if meant is not None and key not in _TABLES:
                 raise ConfigError(f"{name}: {word(key)} is unknown. Did you mean {meant}?")
+            if key in _CONFIGS and key != "protocols":
+                raise ConfigError(f"{name}: {key} stands outside of user_configs. Put it in there.")
         if "protocols" in tree and "user_configs" not in tree:
             raise ConfigError(
                 f"{name} is Intiface's own configuration. "
@@ -98,7 +100,8 @@ class UserConfig:
         try:
             table(tree.get("user_configs"), "user_configs", _CONFIGS)
             config.devices()
-            check_protocols(config._configs().get("protocols"), "user_configs.protocols")
+            own = config._configs().get("protocols")
+            check_protocols(own, "user_configs.protocols", other_kinds)
             config.protocols()
             config.simulated()
         except ConfigError as error:
@@ -144,12 +147,16 @@ class UserConfig:
         """What was decided about this device.
 
         A device that now calls itself otherwise (new firmware) keeps its limits: without an exact
-        entry, one of the same address and protocol counts.
+        entry, those of the same address and protocol count. Of several the limits of all hold, and
+        of the rest the first one's.
         """
         address = canonical_address(address)
         same = [d for d in self.devices() if (d.address, d.protocol) == (address, protocol)]
         exact = [device for device in same if device.identifier == identifier]
         found = next(iter(exact or same), None)
+        if found is not None:
+            every = (limits for device in exact or same for limits in device.features)
+            found = replace(found, features=tuple(every))
         shown = {canonical_address(one.address): one.display_name for one in self.simulated()}
         if shown.get(address) and (found is None or found.display_name is None):
             found = found or UserDevice(protocol, address, identifier)

@@ -30,6 +30,8 @@ _BARE = re.compile(r"[0-9A-Fa-f]{12}")
 
 # As much as the link carries.
 ADDRESS_CHARACTERS = 64
+# Each client is told it again whenever a device comes or goes; a line of a screen.
+NAME_CHARACTERS = 200
 INDEX = (0, 2**32 - 1)
 # The link carries no longer pause.
 GAP_MS = (0, 60_000)
@@ -116,7 +118,7 @@ def _choice(value: object, where: str) -> _Choice:
         allow=flag(tree.get("allow"), f"{where}.allow"),
         deny=flag(tree.get("deny"), f"{where}.deny"),
         index=None if index is None else number(index, f"{where}.index", *INDEX),
-        display_name=None if name is None else _label(name, f"{where}.display_name"),
+        display_name=_name(name, f"{where}.display_name"),
         gap_ms=None if gap is None else number(gap, f"{where}.message_gap_ms", *GAP_MS),
     )
 
@@ -129,6 +131,17 @@ def check_choice(name: str, value: object) -> None:
 def _label(value: object, where: str) -> str:
     """Text that may be empty."""
     return "" if value == "" else text(value, where)
+
+
+def _name(value: object, where: str) -> str | None:
+    """What people call a device."""
+    if value is None:
+        return None
+    name = _label(value, where)
+    if len(name) > NAME_CHARACTERS:
+        longest = f"at most {NAME_CHARACTERS} characters"
+        raise ConfigError(f"{where} has {len(name)} characters. Give it {longest}.")
+    return name
 
 
 def _id(tree: JsonTree, where: str) -> str:
@@ -189,8 +202,7 @@ def simulated_of(value: object, where: str) -> tuple[SimulatedDevice, ...]:
                 f"{place}.address: {word(address)} is another one's, too. Give it its own."
             )
         seen.add(address)
-        name = tree.get("display_name")
-        label = None if name is None else _label(name, f"{place}.display_name")
+        label = _name(tree.get("display_name"), f"{place}.display_name")
         found.append(SimulatedDevice(identifier, address, label))
     return tuple(found)
 
@@ -205,7 +217,7 @@ _BTLE = ("names", "manufacturer_data", "advertised_services", "services")
 _MODEL = ("identifier", "name", "id", "protocol_variant", "message_gap_ms", "features")
 
 
-def check_protocols(value: object, where: str) -> None:
+def check_protocols(value: object, where: str, other_kinds: frozenset[str] = frozenset()) -> None:
     """The words of a user's own `protocols`; their values are the business of `official`."""
     for protocol, config in table_of(value, where).items():
         place = f"{where}.{word(protocol)}"
@@ -219,13 +231,13 @@ def check_protocols(value: object, where: str) -> None:
         for models, here in lists:
             for at, model in enumerate(array(models, here)):
                 one = table(model, f"{here}[{at}]", _MODEL)
-                _check_features(one, f"{here}[{at}]")
-        _check_features(
-            table(tree.get("defaults"), f"{place}.defaults", _MODEL), f"{place}.defaults"
-        )
+                _check_features(one, f"{here}[{at}]", other_kinds)
+        here = f"{place}.defaults"
+        _check_features(table(tree.get("defaults"), here, _MODEL), here, other_kinds)
 
 
-def _check_features(model: JsonTree, where: str) -> None:
+def _check_features(model: JsonTree, where: str, other_kinds: frozenset[str]) -> None:
     place = f"{where}.features"
     for at, feature in enumerate(array(model.get("features"), place)):
-        table(feature, f"{place}[{at}]", _FEATURE)
+        one = table(feature, f"{place}[{at}]", _FEATURE)
+        table(one.get("output"), f"{place}[{at}].output", (*OUTPUT_NAMES, *other_kinds))

@@ -64,6 +64,20 @@ def chosen(**choice: Any) -> dict[str, Any]:
     return user(choice={"allow": False, "deny": False, "index": 1, **choice})
 
 
+UUID = "0000fff0-0000-1000-8000-00805f9b34fb"
+
+
+def named(name: str, services: Any = None) -> dict[str, Any]:
+    way = {"btle": {"names": [name], "services": services or {}}}
+    return tree({"protocols": {"aneros": {"communication": [way]}}})
+
+
+def modelled(*features: dict[str, Any]) -> dict[str, Any]:
+    model: dict[str, Any] = {"identifier": ["X"], "name": "Mine", "id": "b"}
+    model["features"] = [{"id": "g", **one} for one in features]
+    return tree({"protocols": {"aneros": {"configurations": [model]}}})
+
+
 USERS: list[tuple[str, Data, str]] = [
     ("absent", b"", "{} is empty. Put a copy of it in its place, or take it away."),
     ("white", b" \n\t", "{} is empty. Put a copy of it in its place, or take it away."),
@@ -76,7 +90,10 @@ USERS: list[tuple[str, Data, str]] = [
     ("twice", '{"version": {"major": 5, "major": 4}}', "{}: major stands twice in one table. Keep one of them."),
     ("key of two lines", tree({"de\nvices": []}), "{}: user_configs.de\\nvices is unknown (known: devices, protocols, simulated_devices). Did you mean devices?"),
     ("long key", tree({"x" * 5000: []}), f"{{}}: user_configs.{'x' * 35}… is unknown (known: devices, protocols, simulated_devices). {TRY}"),
-    ("nan", '{"version": {"major": NaN}}', "{} is not JSON: NaN is no number."),
+    ("nan", '{"version": {"major": NaN}}', "{} is not JSON: NaN is no number. Correct it."),
+    ("digits", '{"version": {"major": ' + "9" * 5000 + "}}", "{} is not JSON: 99999999… is a number of 5000 digits. Correct it."),
+    ("utf-32", json.dumps(tree({})).encode("utf-32"), "{} is in UTF-32. Save it as UTF-8."),
+    ("half", '{"version": {"major": 5}, "n": "\\ud800"}', "{} holds half a character, \\ud800. Take it out."),
     ("deep", "[" * 100_000, "{} nests too deeply to be a configuration."),
     ("list", "[]", "{} is not a device configuration: it holds []."),
     ("word", '"5"', '{} is not a device configuration: it holds "5".'),
@@ -86,9 +103,12 @@ USERS: list[tuple[str, Data, str]] = [
     ("version 3", tree({}, 3), "{} is of version 3, this hub reads 4 and 5. Open it with the newest Intiface Central, which converts it, and name what it wrote."),
     ("version 6", tree({}, 6), "{} is of version 6, this hub reads 4 and 5. Update the hub."),
     ("major", tree({}, "5"), '{}: version.major must be a whole number, not "5".'),
+    ("minor", {"version": {"major": 5, "minor": "1"}}, '{}: version.minor must be a whole number, not "1".'),
     ("official", {"version": {"major": 5}, "protocols": {}}, "{} is Intiface's own configuration. Name it as `official` in [devices], not `user`."),
     ("user-configs", {"version": {"major": 4}, "user-configs": {}}, "{}: user-configs is unknown. Did you mean user_configs?"),
     ("UserConfig", {"version": {"major": 5}, "UserConfig": {}}, "{}: UserConfig is unknown. Did you mean user_configs?"),
+    ("user_cofigs", {"version": {"major": 5}, "user_cofigs": {}}, "{}: user_cofigs is unknown. Did you mean user_configs?"),
+    ("outside", {"version": {"major": 5}, "devices": []}, "{}: devices stands outside of user_configs. Put it in there."),
     ("tables", tree([]), "{}: user_configs must be a table, not []."),
     ("device", tree({"device": []}), "{}: user_configs.device is unknown (known: devices, protocols, simulated_devices). Did you mean devices?"),
     ("devices", tree({"devices": {}}), "{}: user_configs.devices must be a list, not a table."),
@@ -106,6 +126,7 @@ USERS: list[tuple[str, Data, str]] = [
     ("index 1.5", chosen(index=1.5), f"{{}}: {HERE}.user_config.index must be a whole number from 0 to 4294967295, not 1.5."),
     ("gap", chosen(message_gap_ms=-1), f"{{}}: {HERE}.user_config.message_gap_ms must be a whole number from 0 to 60000, not -1."),
     ("name", chosen(display_name=7), f"{{}}: {HERE}.user_config.display_name must be text, not 7."),
+    ("long name", chosen(display_name="x" * 201), f"{{}}: {HERE}.user_config.display_name has 201 characters. Give it at most 200 characters."),
     ("Vibrate", limited({"Vibrate": {"value": [0, 3]}}), f"{{}}: {HERE}.features[0].output.Vibrate is unknown (known: {KINDS}). Did you mean vibrate?"),
     ("wobble", limited({"wobble": {"value": [0, 3]}}), f"{{}}: {HERE}.features[0].output.wobble is unknown (known: {KINDS}). {TRY}"),
     ("outputs", user(features=[{"outputs": {}}]), f"{{}}: {HERE}.features[0].outputs is unknown (known: id, base_id, description, index, output, input, feature_settings). Did you mean output?"),
@@ -118,6 +139,12 @@ USERS: list[tuple[str, Data, str]] = [
     ("protocols", tree({"protocols": []}), "{}: user_configs.protocols must be a table, not []."),
     ("names", tree({"protocols": {"aneros": {"communication": [{"btle": {"names": "X"}}]}}}), "{}: user_configs.protocols.aneros.communication[0].btle.names must be a list, not text."),
     ("every", tree({"protocols": {"aneros": {"communication": [{"btle": {"names": ["*"]}}]}}}), "{}: user_configs.protocols.aneros.communication[0].btle.names: \"*\" would take every device there is. Name the beginning that these have in common."),
+    ("middle", named("Q*R"), "{}: user_configs.protocols.aneros.communication[0].btle.names: \"Q*R\" fits no device: a * stands at the end only."),
+    ("short UUID", named("Q", {"fff0": {"tx": UUID}}), '{}: user_configs.protocols.aneros.communication[0].btle.services: "fff0" is no UUID. Write it in full, such as ' + UUID + "."),
+    ("no UUID", named("Q", {UUID: {"tx": "fff1"}}), '{}: user_configs.protocols.aneros.communication[0].btle.services: "fff1" is no UUID. Write it in full, such as ' + UUID + "."),
+    ("own wobble", modelled({"output": {"wobble": {"value": [0, 3]}}}), f"{{}}: user_configs.protocols.aneros.configurations[0].features[0].output.wobble is unknown (known: {KINDS}). {TRY}"),
+    ("own range", modelled({"output": {"vibrate": {"value": [9, 2]}}}), "{}: user_configs.protocols.aneros: features of Mine: vibrate of index 0 must begin with the lower number, not [9, 2]."),
+    ("own index", modelled({"index": 1}, {}), "{}: user_configs.protocols.aneros: features of Mine: index 1 stands twice. Give each its own."),
     ("way", tree({"protocols": {"aneros": {"communication": [{"btel": {}}]}}}), "{}: user_configs.protocols.aneros.communication[0].btel is unknown (known: btle, websocket, serial, usb, hid, xinput, sdl-gamepad, simulated, lovense_connect_service). Did you mean btle?"),
     ("name", tree({"protocols": {"aneros": {"communication": [{"btle": {"name": ["X"]}}]}}}), "{}: user_configs.protocols.aneros.communication[0].btle.name is unknown (known: names, manufacturer_data, advertised_services, services). Did you mean names?"),
     ("model", tree({"protocols": {"aneros": {"configurations": [{"identifiers": ["X"]}]}}}), "{}: user_configs.protocols.aneros.configurations[0].identifiers is unknown (known: identifier, name, id, protocol_variant, message_gap_ms, features). Did you mean identifier?"),
@@ -132,6 +159,7 @@ OFFICIALS: list[tuple[str, Data, str]] = [
     ("cut", '{"version": {"major": 5}, "protocols": {"aneros": {"commun', "{} is not JSON at line 1, column 52: Unterminated string starting at. Mend it there."),
     ("no name", {"version": {"major": 5}, "protocols": {"aneros": {"defaults": {"id": "x"}}}}, "{}: protocols.aneros.defaults.name is missing."),
     ("index", {"version": {"major": 5}, "protocols": {"aneros": {"defaults": {"id": "x", "name": "y", "features": [{"id": "z", "index": -1}]}}}}, "{}: protocols.aneros.defaults.features[0].index must be a whole number of at least 0."),
+    ("backwards", {"version": {"major": 5}, "protocols": {"aneros": {"defaults": {"id": "x", "name": "y", "features": [{"id": "z", "output": {"hw_position_with_duration": {"value": [0, 9], "duration": [5, 1]}}}]}}}}, "{}: protocols.aneros: features of y: hw_position_with_duration of index 0 must begin with the lower number, not [5, 1]."),
     ("range", {"version": {"major": 5}, "protocols": {"aneros": {"defaults": {"id": "x", "name": "y", "features": [{"id": "z", "output": {"vibrate": {"value": [0]}}}]}}}}, "{}: protocols.aneros.defaults.features[0].output.*.value: expected `array` of length 2, got 1."),
 ]  # fmt: skip
 
@@ -275,7 +303,7 @@ def test_whatever_is_damaged_is_one_line_or_works(seed: int, tmp_path: Path) -> 
     output = {"vibrate": {"value": [0, 20]}}
     features = [{"id": "g", "index": 0, "output": output}]
     model = {"identifier": ["X"], "name": "Mine", "id": "b", "features": features}
-    ways = [{"btle": {"names": ["Q*"], "services": {"a": {"tx": "b"}}}}]
+    ways = [{"btle": {"names": ["Q*"], "services": {UUID: {"tx": UUID}}}}]
     configs = content["user_configs"]
     configs["protocols"] = {"aneros": {"communication": ways, "configurations": [model]}}
     configs["simulated_devices"] = [{"identifier": "simulated-1vibe", "address": "q"}]

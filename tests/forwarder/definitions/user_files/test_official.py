@@ -17,6 +17,7 @@ from tests.shared import shared
 
 OFFICIAL = "buttplug-device-config-v5.json"
 V = OutputType.VIBRATE
+UUID = "0000fff0-0000-1000-8000-00805f9b34fb"
 
 
 def write(folder: Path, protocols: object, major: int = 5) -> Path:
@@ -53,7 +54,7 @@ ANEROS = {
         ],
     },
     "brand-new": {
-        "communication": [{"btle": {"names": ["Nobody"], "services": {"a": {"tx": "b"}}}}],
+        "communication": [{"btle": {"names": ["Nobody"], "services": {UUID: {"tx": UUID}}}}],
         "defaults": {"id": "x", "name": "Brand new", "features": []},
     },
 }

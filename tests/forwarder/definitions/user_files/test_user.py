@@ -162,6 +162,17 @@ def test_limits_survive_a_device_that_calls_itself_otherwise_after_an_update() -
     assert user.device(MAC, "other", "X") is None
 
 
+@pytest.mark.parametrize("asked", ["X", "Y"])
+def test_of_two_entries_for_one_device_all_limits_hold(asked: str) -> None:
+    entries = [entry(), entry("aa-bb-cc-dd-ee-ff", index=4)]
+    for one, high in zip(entries, (7, 5), strict=True):
+        one["config"]["features"] = [{"base_id": "f", "output": {"vibrate": {"value": [0, high]}}}]  # type: ignore[index]
+    for pair in (entries, entries[::-1]):
+        found = config(*pair).device(MAC, "aneros", asked)
+        assert found is not None
+        assert {limits.outputs[V].value for limits in found.features} == {(0, 5), (0, 7)}
+
+
 def test_a_device_is_remembered_limited_and_the_limit_is_seen_by_clients(tmp_path: Path) -> None:
     catalogue = Catalogue.load()
     nora = catalogue.resolve("lovense", "A", Advertisement(MAC)).definition
