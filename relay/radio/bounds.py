@@ -90,6 +90,12 @@ CALL_S = 2.0
 CALLS_MOST = 64
 
 
+# --- choice --------------------------------------------------------------------------------------
+
+# Characters of what names a radio: paths and addresses are shorter.
+WORD_MOST = 512
+
+
 # --- failures ------------------------------------------------------------------------------------
 
 # Waits before the next attempt to connect. Most failures are over at once; a stack that is busy

@@ -12,7 +12,7 @@ from relay.radio.advertised.radio import AdvertisedRadio
 from relay.radio.base import Radio, RadioSource
 from relay.radio.bleak_radio import BleakRadio
 from relay.radio.bluetooth.adapters import AdapterRadio, every_adapter
-from relay.radio.bounds import MOST_RADIOS
+from relay.radio.bounds import MOST_RADIOS, WORD_MOST
 from relay.radio.dongle.named import dongle_radio
 from relay.radio.esphome.named import esphome_radios, proxies_of_the_network
 from relay.radio.gamepad.named import gamepad_radio
@@ -22,7 +22,7 @@ from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.trace import Trace, TracedRadio
 from relay.radio.wired.hid import hid_radio
 from relay.radio.wired.named import network_radio, serial_radio
-from relay.wanted import EVERY, NONE, NamedRadios
+from relay.wanted import EVERY, NONE, OPTIONS, NamedRadios
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ def _radios(wanted: RadioChoice) -> Iterator[Radio]:
         except UnknownToy as error:
             raise UsageError(str(error)) from error
     named = wanted.radios
+    _demand_words(named)
     _demand_once("--bluetooth", named.bluetooth)
     if EVERY in named.bluetooth and len(named.bluetooth) > 1:
         raise UsageError("--bluetooth all is every adapter: leave the others out")
@@ -97,6 +98,17 @@ def _sources(named: NamedRadios) -> Iterator[tuple[str, RadioSource]]:
 def _adapter(name: str) -> Radio:
     """BlueZ tells its state before anybody scans; elsewhere the first scan does."""
     return AdapterRadio(name) if sys.platform == "linux" else BleakRadio(name or None)
+
+
+def _demand_words(named: NamedRadios) -> None:
+    """That each is something that could be said. Raises UsageError."""
+    for option in OPTIONS:
+        for one in getattr(named, option.key) if option.metavar is not None else ():
+            if not one and option.alone != "":
+                raise UsageError(f"{option.flag} names nothing: {option.metavar} is missing")
+            if not one.isprintable() or len(one) > WORD_MOST:
+                # Not the text itself, of which lines of a log could be made, or a screen.
+                raise UsageError(f"{option.flag}: no {option.metavar} is called like that")
 
 
 def _demand_once(option: str, named: Sequence[str]) -> None:

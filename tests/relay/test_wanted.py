@@ -13,6 +13,8 @@ from forwarder.config import RadioSection
 from relay.commands.base import wanted_radios
 from relay.commands.run import _add_run as add_relay_options
 from relay.config import FileConfig
+from relay.errors import UsageError
+from relay.radio.choice import RadioChoice, open_radio
 from relay.wanted import NONE, OPTIONS, NamedRadios, RadioOption
 
 # A value for each, as nothing here opens any.
@@ -45,3 +47,13 @@ def test_the_command_line_wins_over_the_file_kind_by_kind() -> None:
     file = FileConfig(serial=("/a=tcode",), tcode=("udp://a",), adapter="hci1")
     wanted = wanted_radios(relay.parse_args(["--tcode", "udp://b", "--bluetooth"]), file)
     assert wanted.radios == NamedRadios(bluetooth=("",), serial=("/a=tcode",), tcode=("udp://b",))
+
+
+@pytest.mark.parametrize("option", [one for one in OPTIONS if one.metavar is not None])
+def test_what_no_radio_is_called_is_refused_in_a_line(option: RadioOption) -> None:
+    wrong = ["\0=tcode", "a\nb", "x" * 513, *([""] if option.alone != "" else [])]
+    for text in wrong:
+        with pytest.raises(UsageError) as caught:
+            open_radio(RadioChoice(NamedRadios(**{option.key: (text,)})))
+        assert str(caught.value).startswith(option.flag)
+        assert str(caught.value).isprintable()

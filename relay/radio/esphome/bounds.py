@@ -29,6 +29,12 @@ RESOLVE_MS = 3000
 FOUND_RETRY_S = 15.0
 
 
+# --- named ---------------------------------------------------------------------------------------
+
+# Characters of a file that holds a key of 44.
+KEY_FILE_MOST = 1024
+
+
 # --- radio ---------------------------------------------------------------------------------------
 
 # From its name to its answer about what it is.

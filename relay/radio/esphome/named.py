@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from relay.errors import UsageError
 from relay.radio.base import Radio, RadioSource
+from relay.radio.esphome.bounds import KEY_FILE_MOST
+from relay.radio.wired.named import is_host
 
 try:
     from relay.radio.esphome.found import found_proxies
@@ -39,12 +41,12 @@ def esphome_radios(proxies: Sequence[str], keys: Sequence[str]) -> list[Radio]:
     if MISSING:
         raise UsageError("--esphome needs a package: pip install 'buttplug-forwarder[esphome]'")
     known = dict(map(_key, keys))
-    return [_radio(text, known) for text in proxies if text != FOUND]
+    return [_radio(text, known) for text in proxies if text.lower() != FOUND]
 
 
 def proxies_of_the_network(proxies: Sequence[str], keys: Sequence[str]) -> RadioSource | None:
     """A source of those that announce themselves, if these are wanted (FOUND)."""
-    if FOUND not in proxies:
+    if FOUND not in map(str.lower, proxies):
         return None
     known = dict(map(_key, keys))
     return partial(found_proxies, key_of=lambda host: known.get(host, known.get("")))
@@ -53,10 +55,10 @@ def proxies_of_the_network(proxies: Sequence[str], keys: Sequence[str]) -> Radio
 def _radio(text: str, keys: dict[str, str]) -> Radio:
     try:
         url = urlsplit(f"//{text}")
-        host, port = url.hostname, url.port or PORT
+        host, port = url.hostname, PORT if url.port is None else url.port
     except ValueError:
         raise UsageError(f"{text}: {_HOW}") from None
-    if not host or url.path or url.username or url.query:
+    if host is None or not is_host(host) or url.path or url.username or url.query or port == 0:
         raise UsageError(f"{text}: {_HOW}")
     key = keys.get(text.lower(), keys.get(host, keys.get("")))
     return EsphomeRadio(host, port, key)
@@ -70,7 +72,8 @@ def _key(text: str) -> tuple[str, str]:
     if _KEY.fullmatch(rest):
         return host.lower(), rest
     try:
-        key = Path(rest).read_text(encoding="ascii").strip().strip('"')
+        with Path(rest).open(encoding="ascii") as file:
+            key = file.read(KEY_FILE_MOST).strip().strip('"')
     except (OSError, ValueError):
         key = ""
     if not _KEY.fullmatch(key):

@@ -67,10 +67,11 @@ def _way(text: str) -> tuple[WiredAccess, str]:
         host, port = url.hostname, url.port
     except ValueError as error:
         raise UsageError(f"{text}: {_HOW}") from error
-    plain = not (url.username or url.query or url.fragment) and host is not None and port != 0
-    if not plain or (url.scheme != "ws" and url.path not in ("", "/")):
+    plain = not (url.username or url.query or url.fragment or " " in text) and port != 0
+    if not plain or host is None or not is_host(host):
         raise UsageError(f"{text}: {_HOW}")
-    assert host is not None
+    if url.scheme != "ws" and url.path not in ("", "/"):
+        raise UsageError(f"{text}: {_HOW}")
     shown = f"[{host}]" if ":" in host else host
     match url.scheme:
         case "udp":
@@ -85,6 +86,15 @@ def _way(text: str) -> tuple[WiredAccess, str]:
             port, path = port or _WEB_PORT, url.path or _WEB_PATH
             return Web(host, port, path), f"ws://{shown}:{port}{path}"
     raise UsageError(f"{text}: {_HOW}")
+
+
+def is_host(text: str) -> bool:
+    """Whether this may be the name of a machine, or its address."""
+    try:
+        # Also what asyncio does with it before it looks it up.
+        return bool(text) and " " not in text and bool(text.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def address(path: str) -> str:

@@ -34,7 +34,7 @@ def test_names_are_as_they_were_given() -> None:
     assert not first.info.on
 
 
-@pytest.mark.parametrize("text", ["", ":6053", "a:99999", "a/b", "me@a"])
+@pytest.mark.parametrize("text", ["", ":6053", "a:99999", "a:0", "a/b", "me@a", "a..b", "a b"])
 def test_what_is_no_host_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is said as HOST or HOST:PORT"):
         esphome_radios([text], [])
@@ -45,6 +45,12 @@ def test_what_is_no_key_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         esphome_radios(["a.local"], [text])
     assert KEY[:20] not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end")
+def test_a_file_without_an_end_is_no_key() -> None:
+    with pytest.raises(UsageError, match="--esphome-key"):
+        esphome_radios(["a.local"], ["/dev/zero"])
 
 
 def test_a_key_without_a_proxy_is_refused() -> None:

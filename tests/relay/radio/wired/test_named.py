@@ -65,6 +65,7 @@ def test_a_machine_on_the_network_is_the_same_for_every_relay(said: str, shown: 
     [
         "tcode.local", "udp://", "udp://host:0", "udp://host:99999", "tcp://host", "udp://host/path",
         "ws://me:secret@host/ws", "ws://host/ws?a=b", "wss://host/ws", "udp://[::1", "",
+        "udp://tcode..local", "tcp://a b:1", "ws://host/a b", "udp://" + "h" * 64,
     ],
 )  # fmt: skip
 def test_other_machines_are_refused_with_how_they_are_said(text: str) -> None:
