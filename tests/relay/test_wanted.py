@@ -53,7 +53,8 @@ def test_the_command_line_wins_over_the_file_kind_by_kind() -> None:
 def test_what_no_radio_is_called_is_refused_in_a_line(option: RadioOption) -> None:
     wrong = ["\0=tcode", "a\nb", "x" * 513, *([""] if option.alone != "" else [])]
     for text in wrong:
+        named = msgspec.structs.replace(NONE, **{option.key: (text,)})
         with pytest.raises(UsageError) as caught:
-            open_radio(RadioChoice(NamedRadios(**{option.key: (text,)})))
+            open_radio(RadioChoice(named))
         assert str(caught.value).startswith(option.flag)
         assert str(caught.value).isprintable()

@@ -75,6 +75,8 @@ class EsphomeConnection:
         self._unsubscribe: Callable[[], None] | None = None
         self._refused: int | None = None
         self._fenced_at = 0.0
+        # What lets go of one that was given up.
+        self.releasing: asyncio.Task[None] | None = None
         self.number = next_number()
 
     # --- for whoever stops it without us -------------------------------------------------------
@@ -119,8 +121,10 @@ class EsphomeConnection:
             if self._over is None:
                 self._end("it was given up")
             if not self._link.over:
-                # Nobody waits for it; the session sees to it.
-                self._link.group.create_task(self._release(), name=f"let go {self.address}")
+                # The session sees to it; the next attempt waits for it.
+                self.releasing = self._link.group.create_task(
+                    self._release(), name=f"let go {self.address}"
+                )
             raise
 
     def lost(self, reason: str) -> None:
@@ -211,6 +215,9 @@ class EsphomeConnection:
     async def _release(self) -> None:
         with suppress(*ERRORS):
             await self._client.bluetooth_device_disconnect(self._number, timeout=DISCONNECT_S)
+            # The library may have asked for it as well: its answer is not about the next attempt.
+            async with asyncio.timeout(DISCONNECT_S):
+                await self._client.device_info()
 
     def _lay_out(self, found: ESPHomeBluetoothGATTServices) -> None:
         services = []

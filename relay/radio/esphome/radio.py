@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Never, Protocol
 
 from aioesphomeapi.client import APIClient
@@ -87,6 +88,8 @@ class EsphomeRadio:
         self._linked = asyncio.Event()
         self._free: int | None = None
         self._connecting: set[str] = set()
+        # By address, what was given up and is being let go.
+        self._releasing: dict[str, asyncio.Task[None]] = {}
         self._connections: dict[str, EsphomeConnection] = {}
 
     @property
@@ -206,19 +209,25 @@ class EsphomeRadio:
         peripheral = await self._find(address)
         link = self._usable(address)
         self._connecting.add(address)
+        connection = EsphomeConnection(address, peripheral.address_type, link, on_gone, self._left)
         try:
-            connection = EsphomeConnection(
-                address, peripheral.address_type, link, on_gone, self._left
-            )
-            try:
-                async with asyncio.timeout(CONNECT_S):
-                    await connection.open(CONNECT_S)
-            except ERRORS as error:
-                raise translated(address, error) from error
+            async with asyncio.timeout(CONNECT_S):
+                if (releasing := self._releasing.get(address)) is not None:
+                    await asyncio.wait((releasing,))
+                await connection.open(CONNECT_S)
             self._connections[address] = connection
             return connection
+        except ERRORS as error:
+            raise translated(address, error) from error
         finally:
             self._connecting.discard(address)
+            if connection.releasing is not None:
+                self._releasing[address] = connection.releasing
+                connection.releasing.add_done_callback(partial(self._released, address))
+
+    def _released(self, address: str, task: asyncio.Task[None]) -> None:
+        if self._releasing.get(address) is task:
+            del self._releasing[address]
 
     def _usable(self, address: str) -> ProxyLink:
         """The session, if it can connect this one now. Raises RadioError."""

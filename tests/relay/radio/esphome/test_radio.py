@@ -138,6 +138,23 @@ async def test_no_place_is_leaked_whenever_a_connect_is_given_up(proxy: EsphomeP
         await (await radio.connect(proxy.toys[0].address, lambda _: None)).disconnect()
 
 
+async def test_an_attempt_that_was_given_up_does_not_undo_the_next(proxy: EsphomeProxy) -> None:
+    radio = radio_of(proxy)
+    dice = random.Random(1)
+    async with looked_after(radio):
+        await ready(radio)
+        for number in range(20):
+            toy = proxy.toys[number % 2]
+            address = toy.address
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(dice.choice([0, 0.001, 0.003, 0.006, 0.02])):
+                    await (await radio.connect(address, lambda _: None)).disconnect()
+            connection = await radio.connect(address, lambda _: None)
+            tx = next(handle for handle, role in toy.handles.items() if role == "tx")
+            await connection.write(tx, b"Vibrate:0;", response=False)
+            await connection.disconnect()
+
+
 async def test_a_proxy_without_power_loses_its_toys_and_is_back_by_itself(
     proxy: EsphomeProxy,
 ) -> None:

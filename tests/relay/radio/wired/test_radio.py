@@ -303,12 +303,6 @@ async def test_it_is_connected_only_once_and_let_go_quietly(world: World) -> Non
     assert gone == []
 
 
-async def test_a_stranger_is_not_found(world: World) -> None:
-    with pytest.raises(RadioError) as caught:
-        await world.radio.connect("C0:00:00:00:00:99", lambda _: None)
-    assert caught.value.code is ErrorCode.NOT_FOUND
-
-
 async def test_a_connect_given_up_leaves_the_port_free(world: World) -> None:
     world.firmware.mute = True
     with pytest.raises(TimeoutError):
