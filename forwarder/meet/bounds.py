@@ -46,6 +46,8 @@ WINDOW_BYTES: Final = 256 << 10
 NODE_MESSAGES: Final = 1_024
 # A server that is gone without a word is noticed after two of these (s).
 NODE_PING_S: Final = 2
+# Between tries of a node that NATS has refused: what was wrong, a person has to mend.
+NODE_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,8 @@ and by its own numbers on the other. So a frame arrives in order and in time, or
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
-from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -28,20 +26,16 @@ import nats
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from forwarder.errors import ConfigError
 from forwarder.meet.bounds import (
     ASK_S,
-    FRAME_COST,
-    NODE_MESSAGES,
+    NODE_AGAIN_S,
     NODE_PING_S,
-    SEND_S,
-    WINDOW_BYTES,
 )
+from forwarder.meet.remote_end import LOST, TROUBLE, RemoteEnd
 from forwarder.meet.table import NOBODY, MeetingTable, NoRoom, Visit
-from relay.link.channel import Frame
 from relay.link.close_codes import GOING_AWAY, NOT_HERE
 from relay.link.errors import ChannelClosed
 from relay.link.names import neutralise
@@ -50,12 +44,6 @@ log = logging.getLogger(__name__)
 
 # The interest in a new subject travels to other servers: a question may be there before it.
 _AGAIN: Final = (0.05, 0.2)
-_ACK_BYTES: Final = WINDOW_BYTES // 4
-_FRAME, _TEXT, _ACK, _CLOSE = b"f", b"t", b"a", b"c"
-_HEAD_BYTES: Final = 5
-# What the library says when NATS is away, or takes nothing.
-_TROUBLE: Final = (NatsError, OSError, TimeoutError)
-_LOST: Final = "the nodes of the meeting point have lost each other"
 
 
 class _NodeAsked(msgspec.Struct, frozen=True):
@@ -71,117 +59,6 @@ class _NodeRefused(msgspec.Struct, frozen=True):
 class _NodeCame(msgspec.Struct, frozen=True):
     node: str
     id: str
-
-
-class RemoteEnd:
-    """An end of a pair that is at another node: a Channel. `inbox` and `outbox` are subjects."""
-
-    def __init__(self, nats: Nats, inbox: str, outbox: str, peer: str) -> None:
-        self.peer = peer
-        self._nats = nats
-        self._inbox, self._outbox = inbox, outbox
-        self._subscription: Subscription | None = None
-        self._frames: deque[Frame] = deque()
-        self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._on_its_way = 0
-        self._taken = 0
-        self._said, self._heard = 0, 0
-        self._turn = asyncio.Lock()
-        self._closed: ChannelClosed | None = None
-
-    async def open(self) -> None:
-        self._subscription = await self._nats.subscribe(
-            self._inbox, cb=self._take, pending_msgs_limit=NODE_MESSAGES
-        )
-
-    @property
-    def congested(self) -> bool:
-        return not self._room.is_set()
-
-    async def send(self, frame: Frame) -> None:
-        try:
-            async with asyncio.timeout(SEND_S):
-                await self._room.wait()
-        except TimeoutError:
-            self.over(ChannelClosed(GOING_AWAY, "the other node takes nothing"))
-        data = frame.encode() if isinstance(frame, str) else frame
-        await self._say(_TEXT if isinstance(frame, str) else _FRAME, data)
-        self._on_its_way += len(data) + FRAME_COST
-        if self._on_its_way >= WINDOW_BYTES:
-            self._room.clear()
-
-    @property
-    def ready(self) -> bool:
-        return False  # the client of NATS has a queue of its own, which is waited for
-
-    def send_now(self, frame: Frame) -> bool:
-        return False
-
-    async def receive(self) -> Frame:
-        while not self._frames:
-            if self._closed is not None:
-                raise ChannelClosed(self._closed.code, self._closed.reason)
-            self._arrived.clear()
-            await self._arrived.wait()
-        frame = self._frames.popleft()
-        size = len(frame.encode()) if isinstance(frame, str) else len(frame)
-        self._taken += size + FRAME_COST
-        if self._taken >= _ACK_BYTES:
-            taken, self._taken = self._taken, 0
-            await self._say(_ACK, taken.to_bytes(4, "big"))
-        return frame
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        if self._closed is None:
-            with contextlib.suppress(ChannelClosed):  # it notices by itself
-                await self._say(_CLOSE, code.to_bytes(2, "big") + reason.encode()[:120])
-            self.over(ChannelClosed(code, reason))
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None:
-            await _quietly(subscription.unsubscribe)
-
-    def over(self, closed: ChannelClosed) -> None:
-        """It has ended. Idempotent."""
-        self._closed = self._closed or closed
-        self._arrived.set()
-        self._room.set()
-
-    async def _say(self, kind: bytes, data: bytes) -> None:
-        async with self._turn:
-            if self._closed is not None:
-                raise ChannelClosed(self._closed.code, self._closed.reason)
-            self._said += 1
-            head = kind + (self._said & 0xFFFFFFFF).to_bytes(4, "big")
-            try:
-                await self._nats.publish(self._outbox, head + data)
-            except _TROUBLE as error:
-                # Nothing may be kept for later.
-                log.debug("%s: %r", self._outbox, error)
-                self.over(ChannelClosed(GOING_AWAY, _LOST))
-                raise ChannelClosed(GOING_AWAY, _LOST) from error
-
-    async def _take(self, message: Msg) -> None:
-        data = message.data
-        kind, number = data[:1], int.from_bytes(data[1:_HEAD_BYTES], "big")
-        self._heard += 1
-        if len(data) < _HEAD_BYTES or number != self._heard & 0xFFFFFFFF:
-            self.over(ChannelClosed(GOING_AWAY, "a frame between two nodes was lost"))
-            return
-        rest = data[_HEAD_BYTES:]
-        if kind == _FRAME:
-            self._frames.append(rest)
-        elif kind == _TEXT:
-            self._frames.append(rest.decode(errors="replace"))
-        elif kind == _ACK:
-            self._on_its_way -= int.from_bytes(rest, "big")
-            if self._on_its_way < WINDOW_BYTES:
-                self._room.set()
-        elif kind == _CLOSE:
-            reason = neutralise(rest[2:].decode(errors="replace"))
-            self.over(ChannelClosed(int.from_bytes(rest[:2], "big"), reason))
-        self._arrived.set()
 
 
 Joined = Callable[[RemoteEnd], None]
@@ -204,11 +81,22 @@ class Nodes:
     async def connect(self) -> None:
         """Raises ConfigError if the server cannot be reached at the start; later it is tried for
         ever."""
+        try:
+            self._nats = await self._connected()
+        except TROUBLE as error:
+            log.debug("NATS: %s", error)
+            raise ConfigError(
+                f"--nats: {self._url} cannot be reached: does nats-server run there? It is written"
+                " like nats://127.0.0.1:4222."
+            ) from error
+
+    async def _connected(self) -> Nats:
+        """A new connection, which is kept by the library. Raises one of TROUBLE."""
 
         async def lost() -> None:
             log.warning("NATS is away: hubs and visitors at different nodes do not meet")
             for end in tuple(self._ends):
-                end.over(ChannelClosed(GOING_AWAY, _LOST))
+                end.over(ChannelClosed(GOING_AWAY, LOST))
 
         async def back() -> None:
             log.info("NATS is there again")
@@ -216,48 +104,66 @@ class Nodes:
         async def trouble(error: Exception) -> None:
             log.debug("NATS: %r", error)
 
+        async def closed() -> None:
+            self._changed.set()
+
+        client = await nats.connect(
+            self._url.split(","),
+            name="forwarder meet",
+            # What was not sent at once must never arrive: no buffer (measured: with one, what
+            # was said during a loss comes after it).
+            pending_size=0,
+            ping_interval=NODE_PING_S,
+            max_outstanding_pings=2,
+            reconnect_time_wait=0.5,
+            connect_timeout=2,
+            # At the start a person looks; -1 would wait for ever.
+            max_reconnect_attempts=2,
+            disconnected_cb=lost,
+            reconnected_cb=back,
+            closed_cb=closed,
+            error_cb=trouble,
+        )
+        client.options["max_reconnect_attempts"] = -1
         try:
-            self._nats = await nats.connect(
-                self._url.split(","),
-                name="forwarder meet",
-                # What was not sent at once must never arrive: no buffer (measured: with one, what
-                # was said during a loss comes after it).
-                pending_size=0,
-                ping_interval=NODE_PING_S,
-                max_outstanding_pings=2,
-                reconnect_time_wait=0.5,
-                connect_timeout=2,
-                # At the start a person looks; -1 would wait for ever.
-                max_reconnect_attempts=2,
-                disconnected_cb=lost,
-                reconnected_cb=back,
-                error_cb=trouble,
-            )
-        except _TROUBLE as error:
-            log.debug("NATS: %s", error)
-            raise ConfigError(
-                f"--nats: {self._url} cannot be reached: does nats-server run there? It is written"
-                " like nats://127.0.0.1:4222."
-            ) from error
-        self._nats.options["max_reconnect_attempts"] = -1
-        await self._nats.subscribe("bpf.came", cb=self._came)
+            await client.subscribe("bpf.came", cb=self._came)
+        except BaseException:
+            await _quietly(client.close)
+            raise
+        return client
 
     async def run(self) -> None:
         """Listen for the hubs of this node, until cancelled."""
-        client = self._nats
-        assert client is not None
         try:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                for id in [id for id in self._listening if id not in self._wanted]:
-                    await _quietly(self._listening.pop(id).unsubscribe)
-                for id in [id for id in self._wanted if id not in self._listening]:
-                    self._listening[id] = await client.subscribe(f"bpf.hub.{id}", cb=self._asked)
-                    came = msgspec.msgpack.encode(_NodeCame(self._node, id))
-                    await _quietly(partial(client.publish, "bpf.came", came))
+                try:
+                    await self._listen()
+                except TROUBLE as error:
+                    # Nothing that NATS says may end this node: hubs and visitors here go on.
+                    log.debug("NATS: %r", error)
+                    await asyncio.sleep(NODE_AGAIN_S)
+                    self._changed.set()
         finally:
-            await _quietly(client.close)
+            if (client := self._nats) is not None:
+                await _quietly(client.close)
+
+    async def _listen(self) -> None:
+        """Be asked for those hubs that are here now. Raises one of TROUBLE."""
+        assert self._nats is not None
+        if self._nats.is_closed:
+            # The library gives up for ever at most of what a server refuses.
+            self._listening.clear()
+            self._nats = await self._connected()
+            log.info("NATS is there again")
+        client = self._nats
+        for id in [id for id in self._listening if id not in self._wanted]:
+            await _quietly(self._listening.pop(id).unsubscribe)
+        for id in [id for id in self._wanted if id not in self._listening]:
+            self._listening[id] = await client.subscribe(f"bpf.hub.{id}", cb=self._asked)
+            came = msgspec.msgpack.encode(_NodeCame(self._node, id))
+            await _quietly(partial(client.publish, "bpf.came", came))
 
     # --- hubs -----------------------------------------------------------------------------------
 
@@ -300,7 +206,7 @@ class Nodes:
                 try:
                     joined(await self._open(visit.ticket, "v", "h", "a hub elsewhere"))
                 except NoRoom:
-                    visit.end(_LOST)
+                    visit.end(LOST)
                     raise
             except NoRoom as full:
                 answer = msgspec.msgpack.encode(_NodeRefused(full.code, str(full)))
@@ -308,7 +214,7 @@ class Nodes:
 
         try:
             waiting = await client.subscribe(f"bpf.join.{visit.ticket}", cb=came)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise NoRoom(NOBODY, NOT_HERE) from error
         asked = msgspec.msgpack.encode(_NodeAsked(visit.ticket, visit.address))
         try:
@@ -340,8 +246,8 @@ class Nodes:
         end = RemoteEnd(self._nats, f"bpf.{ticket}.{inbox}", f"bpf.{ticket}.{outbox}", peer)
         try:
             await end.open()
-        except _TROUBLE as error:
-            raise NoRoom(_LOST, NOT_HERE) from error
+        except TROUBLE as error:
+            raise NoRoom(LOST, NOT_HERE) from error
         self._ends[end] = None
         return end
 
@@ -356,7 +262,7 @@ class Nodes:
                     raise NoRoom(nobody, NOT_HERE) from None
                 await asyncio.sleep(pause)
                 continue
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 log.debug("%s: %r", subject, error)
                 raise NoRoom(nobody, NOT_HERE) from error
             if answer.data:
@@ -369,7 +275,7 @@ async def _quietly(act: Callable[[], Awaitable[object]]) -> None:
     """What NATS does not take now is of no account: the other side notices by itself."""
     try:
         await act()
-    except _TROUBLE as error:
+    except TROUBLE as error:
         log.debug("NATS: %r", error)
 
 

@@ -64,7 +64,8 @@ from relay.link.security.meeting import (
 from relay.link.websocket import WebSocketChannel, aiohttp_limit
 
 if TYPE_CHECKING:
-    from forwarder.meet.nodes import Nodes, RemoteEnd
+    from forwarder.meet.nodes import Nodes
+    from forwarder.meet.remote_end import RemoteEnd
 
 log = logging.getLogger(__name__)
 

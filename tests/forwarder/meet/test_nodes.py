@@ -8,6 +8,7 @@ import shutil
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -86,16 +87,23 @@ async def node(nats: Nats, name: int, bounds: Bounds = DEFAULT) -> AsyncIterator
 
 
 @asynccontextmanager
-async def house_at(server: MeetingServer, hub: House | None = None) -> AsyncIterator[House]:
+async def house_alone(server: MeetingServer, hub: House | None = None) -> AsyncIterator[House]:
+    """One at a node that may have lost the others."""
     hub = hub or House(server)
     hub.point.by = f"http://127.0.0.1:{server.bind()}"
     async with running(hub.run()):
         await hub.registered()
-        assert server._nodes is not None
-        nodes, id = server._nodes, hub.point.url.rpartition("/")[2]
-        await until(lambda: id in nodes._listening, "other nodes can ask for it")
         yield hub
         hub.over.set()
+
+
+@asynccontextmanager
+async def house_at(server: MeetingServer, hub: House | None = None) -> AsyncIterator[House]:
+    async with house_alone(server, hub) as there:
+        assert server._nodes is not None
+        nodes, id = server._nodes, there.point.url.rpartition("/")[2]
+        await until(lambda: id in nodes._listening, "other nodes can ask for it")
+        yield there
 
 
 async def visit(server: MeetingServer, hub: House) -> WebSocketChannel:
@@ -199,6 +207,20 @@ async def ends(channel: Channel) -> None:
         return
 
 
+async def again(server: MeetingServer, hub: House) -> tuple[WebSocketChannel, bytes | str]:
+    """A visitor of a hub at another node, once both nodes have found each other."""
+    async with asyncio.timeout(10):
+        while True:
+            channel = await visit(server, hub)
+            await channel.send(b"fresh")
+            try:
+                async with asyncio.timeout(0.5):
+                    return channel, await (await hub.came.get()).receive()
+            except (TimeoutError, ChannelClosed):
+                await channel.close()
+                await asyncio.sleep(0.1)
+
+
 async def test_what_nats_loses_ends_the_pair_and_never_comes_late() -> None:
     async with (
         nats_server() as nats,
@@ -222,23 +244,35 @@ async def test_what_nats_loses_ends_the_pair_and_never_comes_late() -> None:
         assert hub.point.registered  # its socket is the node's own
         await asyncio.gather(*saying)
         await nats.start()
-
-        async def again() -> tuple[WebSocketChannel, bytes | str]:
-            while True:
-                channel = await visit(far, hub)
-                await channel.send(b"fresh")
-                try:
-                    async with asyncio.timeout(0.5):
-                        return channel, await (await hub.came.get()).receive()
-                except (TimeoutError, ChannelClosed):
-                    await channel.close()
-                    await asyncio.sleep(0.1)
-
-        async with asyncio.timeout(10):
-            channel, heard = await again()
+        channel, heard = await again(far, hub)
         assert heard == b"fresh"
         await channel.close()
         await visitor.close()
+
+
+async def test_a_node_that_nats_refuses_for_good_goes_on_alone_and_comes_back() -> None:
+    async with (
+        nats_server() as nats,
+        node(nats, 1) as near,
+        node(nats, 1) as far,
+        house_at(near) as hub,
+    ):
+        for server in (near, far):
+            assert server._nodes is not None
+            client = server._nodes._nats
+            assert client is not None
+            # As its parser does for `-ERR`: for most of them the library gives up for ever.
+            await client._process_err("'maximum subscriptions exceeded'")
+            await until(partial(getattr, client, "is_closed"), "the library has given up")
+        # A hub that comes meanwhile is served, like its visitors at the same node.
+        async with house_alone(far) as other:
+            visitor = await visit(far, other)
+            await visitor.send(b"here")
+            assert await (await other.came.get()).receive() == b"here"
+            await visitor.close()
+        channel, heard = await again(far, hub)
+        assert heard == b"fresh"
+        await channel.close()
 
 
 async def test_hubs_of_a_node_that_dies_are_back_at_another_within_two_seconds() -> None:
