@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.doubles.clock import run_virtual
-from tests.faults import away, houses, matrix, radios
+from tests.faults import away, away_nodes, houses, matrix, radios
 from tests.faults.world import Outcome
+from tests.forwarder.meet.one_name import PROGRAMS
 
 LEGEND = """
 off: from the fault (behind an arrow: from the stop that follows it) to the write that left every
@@ -131,6 +132,17 @@ def away_lines(folder: Path) -> Iterator[Line]:
         )  # fmt: skip
 
 
+def node_lines(folder: Path) -> Iterator[Line]:
+    for number, row in enumerate(away_nodes.ROWS):
+        place = folder / str(number)
+        place.mkdir()
+        outcome = asyncio.run(away_nodes.play(row, place))
+        yield Line(
+            "processes", row.fault, row.place, "toy driven by two nodes", away.TOY, outcome.off_ms,
+            away.LIMIT_MS, away_nodes.verdict(outcome),
+        )  # fmt: skip
+
+
 def main() -> int:
     # What the programs say about the faults is not what is asked here.
     logging.disable(logging.CRITICAL)
@@ -142,6 +154,10 @@ def main() -> int:
             print("no dbus-daemon here: the rows with processes are left out", file=sys.stderr)
         else:
             ways.append(process_lines)
+        if shutil.which("nats-server", path=PROGRAMS) is None:
+            print("no nats-server here: the rows with nodes are left out", file=sys.stderr)
+        else:
+            ways.append(node_lines)
         for way in ways:
             place = Path(folder, way.__name__)
             place.mkdir()

@@ -16,7 +16,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from forwarder.app import App
@@ -45,6 +45,7 @@ OFF_S = 3.0
 QUIET_S = 3.0
 
 Inflict = Callable[["AwayWorld"], None]
+Moments = list[tuple[float, bool]]
 
 
 @dataclass
@@ -56,10 +57,14 @@ class AwayWorld:
     by_hub: Process
     by_relay: Process
     toy: Toy
-    moments: list[tuple[float, bool]] = field(default_factory=list)
+    moments: Moments
 
     def off_at(self, since: float) -> float | None:
-        return next((at for at, rest in self.moments if at >= since and rest), None)
+        return off_at(self.moments, since)
+
+
+def off_at(moments: Moments, since: float) -> float | None:
+    return next((at for at, rest in moments if at >= since and rest), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,6 @@ async def away_world(folder: Path) -> AsyncIterator[AwayWorld]:
     port, hubs, relays, link = free_ports(4)
     # What the hub proves is the address that it dials: its own proxy's.
     origin = f"http://localhost:{hubs}"
-    (toy,) = toys_by_name(TOY)
     async with AsyncExitStack() as stack:
         point, by_hub, by_relay = [
             await stack.enter_async_context(_process(*words))
@@ -147,42 +151,55 @@ async def away_world(folder: Path) -> AsyncIterator[AwayWorld]:
         ]
         assert point.stdout is not None
         await point.stdout.readline()
-        it = AwayWorld(point, by_hub, by_relay, toy)
-        clock = asyncio.get_running_loop().time
+        driven = await stack.enter_async_context(
+            driven_toy(folder, origin, f"http://localhost:{relays}", link)
+        )
+        yield AwayWorld(point, by_hub, by_relay, *driven)
 
-        def note(operation: ToyOperation) -> None:
-            it.moments.append((clock(), toy.at_rest))
 
-        toy.watch(note)
-        config = Config(
-            name="desk", state=folder, clients=Clients(port=0),
-            link=Link(port=link, https_port=0, meet=(origin,)),
-        )  # fmt: skip
-        app = App(config)
-        agent = Agent(SimulatedRadio([toy]), AgentConfig(name="attic"))
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(app.run()), tasks.create_task(agent.run())]
-            try:
-                async with asyncio.timeout(20):
-                    await until(lambda: app.meetings[0].registered, "a registration")
-                    key = KeyPair.generate()
-                    place = visit_url(f"http://localhost:{relays}", hub_id(app.trust.key.public))
-                    secret = app.trust.desk.issue(clock())
-                    known = await pair(
-                        PairingLink((), secret, meetings=(place,)), key, "attic", dial_place
-                    )
-                    target = HubTarget("the hub", PairedHub(known, key, None, dial_place).connect)
-                    running.append(tasks.create_task(Uplink(agent, target).run()))
-                    client = await stack.enter_async_context(Client.over(app.open_client()))
-                    running.append(tasks.create_task(_drive(client)))
-                    await until(lambda: bool(client.devices), "a device")
-                    await until(lambda: not toy.at_rest, "it runs")
-                yield it
-            finally:
-                for task in running[1:]:
-                    task.cancel()
-                app.stop()
-                await asyncio.wait(running, timeout=5)
+@asynccontextmanager
+async def driven_toy(
+    folder: Path, origin: str, by: str, link: int
+) -> AsyncIterator[tuple[Toy, Moments]]:
+    """A hub that registers at `origin`, a relay that finds it there by `by`, an app that drives the
+    toy. `link`: a free port for the hub."""
+    (toy,) = toys_by_name(TOY)
+    moments: Moments = []
+    clock = asyncio.get_running_loop().time
+
+    def note(operation: ToyOperation) -> None:
+        moments.append((clock(), toy.at_rest))
+
+    toy.watch(note)
+    config = Config(
+        name="desk", state=folder, clients=Clients(port=0),
+        link=Link(port=link, https_port=0, meet=(origin,)),
+    )  # fmt: skip
+    app = App(config)
+    agent = Agent(SimulatedRadio([toy]), AgentConfig(name="attic"))
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(app.run()), tasks.create_task(agent.run())]
+        try:
+            async with asyncio.timeout(20):
+                await until(lambda: app.meetings[0].registered, "a registration")
+                key = KeyPair.generate()
+                place = visit_url(by, hub_id(app.trust.key.public))
+                secret = app.trust.desk.issue(clock())
+                known = await pair(
+                    PairingLink((), secret, meetings=(place,)), key, "attic", dial_place
+                )
+                target = HubTarget("the hub", PairedHub(known, key, None, dial_place).connect)
+                running.append(tasks.create_task(Uplink(agent, target).run()))
+                client = await stack.enter_async_context(Client.over(app.open_client()))
+                running.append(tasks.create_task(_drive(client)))
+                await until(lambda: bool(client.devices), "a device")
+                await until(lambda: not toy.at_rest, "it runs")
+            yield toy, moments
+        finally:
+            for task in running[1:]:
+                task.cancel()
+            app.stop()
+            await asyncio.wait(running, timeout=5)
 
 
 async def _drive(client: Client) -> None:

@@ -4,8 +4,6 @@ another. Servers are processes; what is lost with one of them is lost, and nothi
 from __future__ import annotations
 
 import asyncio
-import shutil
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,56 +18,12 @@ from relay.link.close_codes import NOT_HERE, POINT_FULL
 from relay.link.errors import ChannelClosed
 from relay.link.security.meeting import visit_url
 from relay.link.websocket import WebSocketChannel, dial
+from tests.forwarder.meet.one_name import Nats, nats_server, one_name
 from tests.forwarder.meet.points import House, running
 from tests.forwarder.meet.test_server import closed
-from tests.needs import missing
 from tests.system.processes import free_ports, until
 
 pytestmark = pytest.mark.timeout(60)
-
-
-class Nats:
-    """One nats-server, alone."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.process: Process
-
-    @property
-    def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
-
-    async def start(self) -> None:
-        program = shutil.which("nats-server", path="/usr/sbin:/usr/bin:/usr/local/bin")
-        if program is None:
-            missing("nats-server")
-        assert program is not None
-        self.process = await asyncio.create_subprocess_exec(
-            program, "-a", "127.0.0.1", "-p", str(self.port), stdout=DEVNULL, stderr=DEVNULL
-        )
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                    writer.close()
-                    return
-                except OSError:
-                    await asyncio.sleep(0.05)
-
-    async def kill(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
-
-
-@asynccontextmanager
-async def nats_server() -> AsyncIterator[Nats]:
-    nats = Nats(free_ports(1)[0])
-    await nats.start()
-    try:
-        yield nats
-    finally:
-        await nats.kill()
 
 
 @asynccontextmanager
@@ -278,28 +232,8 @@ async def test_a_node_that_nats_refuses_for_good_goes_on_alone_and_comes_back() 
 async def test_hubs_of_a_node_that_dies_are_back_at_another_within_two_seconds() -> None:
     """Both nodes are behind one name, here a door that leads to whichever is there."""
     (name,) = free_ports(1)
-    async with nats_server() as nats, node(nats, name) as stays:
-        doors: list[int] = []
-
-        async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                while data := await reader.read(65_536):
-                    writer.write(data)
-            except OSError:
-                pass
-            writer.close()
-
-        async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            for port in doors:
-                try:
-                    there, back = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    continue
-                await asyncio.gather(carry(reader, back), carry(there, writer))
-                return
-            writer.close()
-
-        door = await asyncio.start_server(enter, "127.0.0.1", name)
+    doors: list[int] = []
+    async with nats_server() as nats, node(nats, name) as stays, one_name(name, doors):
         dies = node(nats, name)
         gone = await dies.__aenter__()
         doors += [gone.bind(), stays.bind()]
@@ -315,7 +249,6 @@ async def test_hubs_of_a_node_that_dies_are_back_at_another_within_two_seconds()
             await hub.came.get()
             hub.over.set()
             await visitor.close()
-        door.close()
 
 
 async def test_a_hub_that_has_come_to_another_node_is_dead_at_its_old_one() -> None:
