@@ -14,7 +14,7 @@ from relay.link.errors import LinkError
 from relay.link.files.keys import PrivateFileError
 from relay.link.messages import Places
 from relay.link.reach import DialChannel, connect
-from relay.link.security.handshake import HandshakeRefused
+from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.security.meeting import is_visit_url
 from relay.link.security.noise import KeyPair
 from relay.link.security.pairing import KnownHub, load_hub, moved_hub, save_hub
@@ -52,7 +52,7 @@ class PairedHub:
             channel, self._reached = await connect(self.hub, self._key, self._dial)
         except LinkError as error:
             # It was there and said no; or it never had a place in a local network.
-            if isinstance(error, HandshakeRefused) or not any(map(_at_home, self.hub.urls)):
+            if _its_own(error) or not any(map(_at_home, self.hub.urls)):
                 raise
             found = [url for url in await self._look(self.hub.key) if url not in self.hub.urls]
             if not found or self._path is None:
@@ -86,6 +86,14 @@ class PairedHub:
                 await asyncio.to_thread(_save, self._path, self.hub)
             except (OSError, PrivateFileError) as error:
                 log.warning("where the hub is now could not be kept: %s", error)
+
+
+def _its_own(error: LinkError) -> bool:
+    """Whether this is the word of the hub itself, not of whoever has its old address. One that is
+    busy is taken for it: a whole house comes home at once, and must not look all the time."""
+    if not isinstance(error, HandshakeRefused):
+        return False
+    return error.certain or error.refusal is RefusalCode.BUSY
 
 
 def _at_home(url: str) -> bool:

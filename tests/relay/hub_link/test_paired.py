@@ -12,7 +12,7 @@ from relay.hub_link.paired import PairedHub
 from relay.link.channel import Channel
 from relay.link.errors import LinkError
 from relay.link.messages import Places
-from relay.link.security.handshake import HandshakeRefused
+from relay.link.security.handshake import HandshakeRefused, RefusalCode
 from relay.link.security.noise import KeyPair
 from relay.link.security.pairing import KnownHub, forget_hub, load_hub, moved_hub, save_hub
 from tests.relay.link.security.test_handshake import Hub
@@ -158,6 +158,36 @@ async def test_who_answers_instead_of_the_hub_is_not_believed(tmp_path: Path) ->
         with pytest.raises(LinkError):
             await world.linked()
         assert await world.kept() == (FURTHER, OLD)
+
+
+async def test_another_hub_at_the_old_address_hides_nobody(tmp_path: Path) -> None:
+    """A second hub of the house, or of another home that has the same addresses."""
+
+    async def look(key: bytes) -> tuple[str, ...]:
+        return (NEW,)
+
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tasks, tmp_path, NEW, look=look)
+        world.net.places[OLD] = Hub()
+        await world.linked()
+        assert await world.kept() == (NEW, OLD)
+
+
+async def test_a_hub_that_is_busy_is_not_looked_for(tmp_path: Path) -> None:
+    """All relays of a house come home at once, and each look takes its time."""
+
+    async def never(key: bytes) -> tuple[str, ...]:
+        raise AssertionError
+
+    async def busy(channel: Channel) -> None:
+        await channel.receive()
+        await channel.send(bytes([RefusalCode.BUSY]))
+
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tasks, tmp_path, NEW, look=never)
+        world.net.places[OLD] = busy
+        with pytest.raises(HandshakeRefused):
+            await world.linked()
 
 
 async def test_a_hub_that_says_no_is_not_looked_for(tmp_path: Path) -> None:

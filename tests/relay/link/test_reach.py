@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -18,18 +19,22 @@ _RELAY = KeyPair.generate()
 _SECRET = bytes(range(32))
 
 
+Somebody = Callable[[Channel], Awaitable[None]]
+
+
 class Net:
-    """Places by URL: a hub, an error, or None for one that swallows every packet."""
+    """Places by URL: a hub, who else answers there, an error, or None for one that swallows every
+    packet."""
 
     def __init__(self, tasks: asyncio.TaskGroup, places: dict[str, Hub | LinkError | None]) -> None:
         self._tasks = tasks
-        self._places = places
+        self.places: dict[str, Hub | LinkError | Somebody | None] = {**places}
         self.dialed: list[tuple[float, str]] = []
         self.ends: list[MemoryChannel] = []
 
     async def dial(self, url: str) -> Channel:
         self.dialed.append((round(asyncio.get_running_loop().time(), 2), url))
-        place = self._places[url]
+        place = self.places[url]
         if isinstance(place, LinkError):
             raise place
         if place is None:
@@ -40,8 +45,11 @@ class Net:
         self._tasks.create_task(self._serve(theirs, place))
         return ours
 
-    async def _serve(self, channel: MemoryChannel, hub: Hub) -> None:
+    async def _serve(self, channel: MemoryChannel, hub: Hub | Somebody) -> None:
         try:
+            if not isinstance(hub, Hub):
+                await hub(channel)
+                return
             secure, _ = await secure_as_hub(channel, hub)
             await secure.receive()
         except LinkError:
