@@ -2,8 +2,9 @@
 
 Two homes behind masquerading routers, by whole programs, as in tests/system. The iroh relay is the
 program of that name (`cargo install iroh-relay --features server`), on the path or in IROH_RELAY;
-without it only the rows that need none are run, and that is said. By plain http: the library
-believes public certificates only, so no certificate of our own making can be tried.
+without it only the rows that need none are run, and that is said. By plain http, and as a public
+one: with a certificate, and telling each end its public address (`tests.away.believed`).
+`python -m tests.away LETTER...` runs some of it.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from pathlib import Path
 
 import _pytest.outcomes
 
+from tests.away.believed import believed
 from tests.doubles.chromium import find_chromium
 from tests.system.homes import MEETING, Elsewhere, Homes, two_homes
 from tests.system.processes import Trace
 from tests.system.test_away import OFF_MS, ON, TOY, Couple, paired
 
 PORT, RELAY_PORT = 12349, 3340
+OTHER_ROUTER = "203.0.113.12:"
 AT = f"203.0.113.11:{PORT}"
 # What a frozen iroh relay kept, it delivers within this (4.8 s were seen).
 LATE_S = 8.0
@@ -40,14 +43,14 @@ Scene = Callable[[Couple], Awaitable[list[Row]]]
 class IrohRelay(Elsewhere):
     """A program that is not ours, outside."""
 
-    def __init__(self, homes: Homes, program: str) -> None:
-        super().__init__(homes.outside, "", [], homes.folder, "iroh-relay", homes.certificate)
+    def __init__(self, homes: Homes, program: str, *words: str) -> None:
+        super().__init__(homes.outside, "", list(words), homes.folder, "iroh-relay", {})
         self._program = program
 
     async def start(self) -> None:
         with self.output.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
-                "ip", "netns", "exec", self._where, self._program, "--dev",
+                "ip", "netns", "exec", self._where, self._program, *self._arguments,
                 stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
         self._started = True
@@ -101,13 +104,19 @@ async def path_of(pair: Couple) -> tuple[str, str, float]:
     return relay["path"]["kind"], relay["path"]["where"], relay["round_trip_ms"]
 
 
-async def becomes(pair: Couple, kind: str) -> Row:
-    found, where, trip = "", "", 0.0
+async def carried(pair: Couple, kind: str) -> tuple[str, str, float]:
+    """What carries the relay, once that is `kind`, or after a while whatever it is."""
+    found = await path_of(pair)
     for _ in range(10):
         await asyncio.sleep(2)  # the round trip is a running mean
-        found, where, trip = await path_of(pair)
-        if found == kind:
+        found = await path_of(pair)
+        if found[0] == kind:
             break
+    return found
+
+
+async def becomes(pair: Couple, kind: str) -> Row:
+    found, where, trip = await carried(pair, kind)
     return f"carried: {kind}", found == kind, f"{found} by {where}, round trip {trip:.1f} ms"
 
 
@@ -136,6 +145,20 @@ async def directly(pair: Couple) -> list[Row]:
     return [await becomes(pair, "direct"), *await cable(pair)]
 
 
+async def punched(pair: Couple) -> list[Row]:
+    """Carried straight from router to router, each of which lets nobody in."""
+    kind, where, trip = await carried(pair, "direct")
+    good = kind == "direct" and where.startswith(OTHER_ROUTER)
+    rows = [("carried: direct", good, f"{kind} by {where}, round trip {trip:.1f} ms")]
+    rows += await cable(pair)
+    rows.append(await becomes(pair, "direct"))
+    return [*rows, await goes_on(pair)]
+
+
+async def not_punched(pair: Couple) -> list[Row]:
+    return [await becomes(pair, "relayed")]
+
+
 async def relayed(pair: Couple) -> list[Row]:
     rows = [await becomes(pair, "relayed"), *await cable(pair)]
     since = pair.meet.send(signal.SIGKILL)
@@ -157,22 +180,53 @@ async def relayed(pair: Couple) -> list[Row]:
 
 
 async def upgraded(pair: Couple) -> list[Row]:
-    rows = [await becomes(pair, "direct")]
+    return [await becomes(pair, "direct"), await goes_on(pair)]
+
+
+async def goes_on(pair: Couple) -> Row:
     since = pair.meet.send(signal.SIGKILL)
     await asyncio.sleep(6)
     off = pair._off(since)
-    rows.append(("iroh relay killed", off is None, "goes on" if off is None else "was stopped"))
-    return rows
+    return "iroh relay killed", off is None, "goes on" if off is None else "was stopped"
+
+
+def closed(homes: Homes) -> list[str]:
+    """Nothing is let in; an iroh relay by plain http, which tells nobody where they come from."""
+    return ["--dev"]
+
+
+def let_in(homes: Homes) -> list[str]:
+    """The hub's router leads its port to it."""
+    homes.lets_in(PORT)
+    return closed(homes)
+
+
+def told(homes: Homes) -> list[str]:
+    """Nothing is let in; the iroh relay tells both ends their public addresses."""
+    made = believed(homes.folder, MEETING)
+    homes.environment["PYTHONPATH"] = str(made.path)
+    return ["--config-path", str(made.settings)]
+
+
+def told_in_vain(homes: Homes) -> list[str]:
+    """The same, and one router has another port for each that is talked to."""
+    homes.changes_ports()
+    return told(homes)
 
 
 async def scene(
-    folder: Path, title: str, open_: bool, program: str | None, options: list[str], play: Scene
+    folder: Path,
+    title: str,
+    prepare: Callable[[Homes], list[str]],
+    program: str | None,
+    options: list[str],
+    play: Scene,
 ) -> bool:
+    """`prepare` returns the words for the iroh relay, where there is one."""
     print(title)
     with two_homes(folder) as homes:
-        if open_:
-            homes.lets_in(PORT)
-        relay = None if program is None else IrohRelay(homes, program)
+        words = prepare(homes)
+        relay = None if program is None else IrohRelay(homes, program, *words)
         try:
             async with couple(homes, relay, *options) as pair:
                 rows = await play(pair)
@@ -276,39 +330,57 @@ def shown(rows: list[Row]) -> bool:
     return all(good for _, good, _ in rows)
 
 
-async def main() -> int:
+def scenes(folder: Path, program: str | None) -> dict[str, Callable[[], Awaitable[bool]]]:
+    """What can be run here; what cannot is said."""
+    plain, public = f"http://{MEETING}:{RELAY_PORT}", f"https://{MEETING}"
+    all_: dict[str, Callable[[], Awaitable[bool]]] = {
+        "a": lambda: scene(
+            folder / "a", "the hub's router leads UDP to it, no server", let_in, None,
+            ["--direct", "--direct-at", AT], directly,
+        ),
+    }  # fmt: skip
+    if program is None:
+        print("no iroh relay: cargo install iroh-relay --features server, or IROH_RELAY=PATH")
+    else:
+        all_ |= {
+            "b": lambda: scene(
+                folder / "b", "both routers closed, an iroh relay that tells no addresses", closed,
+                program, ["--iroh-relay", plain], relayed,
+            ),
+            "c": lambda: scene(
+                folder / "c", "an iroh relay, and a way through", let_in, program,
+                ["--iroh-relay", plain, "--direct-at", AT], upgraded,
+            ),
+            "d": lambda: scene(
+                folder / "d", "both routers closed, an iroh relay that tells addresses", told,
+                program, ["--iroh-relay", public], punched,
+            ),
+            "e": lambda: scene(
+                folder / "e", "the same, and a router with a port for each peer", told_in_vain,
+                program, ["--iroh-relay", public], not_punched,
+            ),
+        }  # fmt: skip
+    if find_chromium() is None:
+        print("no guest's browser: chromium is not installed")
+    else:
+        all_ |= {"f": lambda: guest(folder / "f"), "g": lambda: phone(folder / "g")}
+    return all_
+
+
+async def main(letters: list[str]) -> int:
     program = os.environ.get("IROH_RELAY") or shutil.which("iroh-relay")
-    url = f"http://{MEETING}:{RELAY_PORT}"
     load = os.getloadavg()[0]
     good = True
     with tempfile.TemporaryDirectory(prefix="away") as name:
-        folder = Path(name)
-        good &= await scene(
-            folder / "a", "the hub's router leads UDP to it, no server", True, None,
-            ["--direct", "--direct-at", AT], directly,
-        )  # fmt: skip
-        if program is None:
-            print("no iroh relay: cargo install iroh-relay --features server, or IROH_RELAY=PATH")
-        else:
-            good &= await scene(
-                folder / "b", "both routers closed, an iroh relay", False, program,
-                ["--iroh-relay", url], relayed,
-            )  # fmt: skip
-            good &= await scene(
-                folder / "c", "an iroh relay, and a way through", True, program,
-                ["--iroh-relay", url, "--direct-at", AT], upgraded,
-            )  # fmt: skip
-        if find_chromium() is None:
-            print("no guest's browser: chromium is not installed")
-        else:
-            good &= await guest(folder / "d")
-            good &= await phone(folder / "e")
+        for letter, run in scenes(Path(name), program).items():
+            if not letters or letter in letters:
+                good &= await run()
     print(f"load {load:.1f} at the start; {'PASSED' if good else 'FAILED'}")
     return 0 if good else 1
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(asyncio.run(main()))
+        sys.exit(asyncio.run(main(sys.argv[1:])))
     except _pytest.outcomes.Skipped as skipped:
         sys.exit(f"cannot be run here: {skipped}")

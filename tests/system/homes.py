@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,20 +41,24 @@ class Elsewhere(Program):
     """A program of ours in a network namespace."""
 
     def __init__(
-        self, where: str, module: str, arguments: list[str], folder: Path, name: str, trusted: Path
+        self,
+        where: str,
+        module: str,
+        arguments: list[str],
+        folder: Path,
+        name: str,
+        environment: dict[str, str],
     ) -> None:
         super().__init__(module, arguments, folder, name)
         self._where = where
-        self._trusted = trusted
+        self._environment = environment
 
     async def start(self) -> None:
         with self.output.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
                 "ip", "netns", "exec", self._where, sys.executable, "-m", self._module,
                 *self._arguments, stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
-                env={
-                    **os.environ, "PYTHONUNBUFFERED": "1", "SSL_CERT_FILE": str(self._trusted),
-                },
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},
             )  # fmt: skip
         self._started = True
 
@@ -67,13 +71,15 @@ class Homes:
     hub: str
     relay: str
     folder: Path
+    environment: dict[str, str] = field(default_factory=dict)  # of the programs, beside their own
 
     @property
     def certificate(self) -> Path:
         return self.folder / "certificate.pem"
 
     def at(self, where: str, name: str, module: str, *words: str) -> Elsewhere:
-        return Elsewhere(where, module, list(words), self.folder, name, self.certificate)
+        environment = {"SSL_CERT_FILE": str(self.certificate), **self.environment}
+        return Elsewhere(where, module, list(words), self.folder, name, environment)
 
     def meeting_point(self, *more: str) -> Elsewhere:
         return self.at(
@@ -121,6 +127,15 @@ class Homes:
             "ip", "netns", "exec", router, "nft", "insert", "rule", "ip", "home", "through",
             "udp", "dport", str(port), "accept",
         )  # fmt: skip
+
+    def changes_ports(self) -> None:
+        """The relay's router gives each connection another port: no hole can be punched there."""
+        router = self.relay.replace("hb-", "rb-")
+        rules = (
+            "table ip other { chain out { type nat hook postrouting priority srcnat - 1;"
+            ' oifname "wan" masquerade fully-random; }; }'
+        )
+        _run("ip", "netns", "exec", router, "nft", "-f", "-", text=rules)
 
     def cut(self, router: str, way: str) -> None:
         """Pull ("down") or plug ("up") the cable between a router and the outside."""
