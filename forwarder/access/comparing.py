@@ -9,9 +9,11 @@ kept. relay/link/security/compare.py makes the code.
 | WAITING | a stranger tries, and may            | GREETING; the try counts                   |
 | WAITING | one tries within a minute, or a 4th  | refused                                    |
 | GREETING| its handshake has ended well         | SHOWN: both screens have a code            |
-| GREETING| it goes, or takes too long           | WAITING                                    |
+| GREETING| it takes too long, or has gone       | WAITING, after 10 s                        |
 | SHOWN   | the relay's person says: the same    | SHOWN, half                                |
-| SHOWN   | the hub's person says: the same      | SHOWN, half; both halves: JOINED, kept     |
+| SHOWN   | the hub's person says: the same      | SHOWN, half; both halves: to be kept       |
+| SHOWN   | the relay is kept                    | JOINED                                     |
+| SHOWN   | it cannot be kept                    | WAITING                                    |
 | SHOWN   | either says no, goes, or 120 s pass  | WAITING                                    |
 | any     | the dialog is closed, or not seen    | CLOSED; whoever tries or waits is refused  |
 |         | for 5 s                              |                                            |
@@ -154,6 +156,11 @@ class ComparingDesk:
         if attempt is self.attempt:
             self._back(why)
 
+    def kept(self, attempt: ComparingTry, name: str) -> None:
+        """The relay is kept, under this name."""
+        if attempt is self.attempt:
+            self._state, self.joined, self.attempt = ComparingState.JOINED, name, None
+
     # --- what is shown --------------------------------------------------------------------------
 
     @property
@@ -188,8 +195,6 @@ class ComparingDesk:
 
     def _settled(self, attempt: ComparingTry) -> None:
         if attempt.by_relay and attempt.by_person:
-            self._state, self.joined = ComparingState.JOINED, attempt.name
-            self.attempt = None
             attempt.settle("")
 
     def _back(self, why: str) -> None:
@@ -230,12 +235,13 @@ async def compared(
                     desk.tick(loop.time())
                     await asyncio.wait({attempt.verdict}, timeout=LOOK_S)
                 hearing.cancel()
+            if why := attempt.verdict.result():
+                raise LinkRefused(why)
+            # Not before it is on the disk does anybody read that it has joined.
+            desk.kept(attempt, keeper.adopt(peer.key, peer.name))
         finally:
             # Whatever ended this, nobody waits for this code any more.
             desk.gone(attempt, GONE)
-        if why := attempt.verdict.result():
-            raise LinkRefused(why)
-        desk.joined = keeper.adopt(peer.key, peer.name)
         await channel.send(b"")
     except LinkRefused as refused:
         await _told(channel, str(refused))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import pytest
@@ -22,7 +23,7 @@ from forwarder.access.comparing import (
 from forwarder.access.relay_keys import HubTrust, RelayBook
 from forwarder.errors import ConfigError
 from relay.hub_link.comparing import ComparingPerson, compare
-from relay.link.channel import MemoryChannel, channel_pair
+from relay.link.channel import Channel, MemoryChannel, channel_pair
 from relay.link.errors import LinkError
 from relay.link.security.handshake import HandshakeRefused
 from relay.link.security.noise import KeyPair
@@ -106,8 +107,11 @@ def test_both_persons_have_to_say_it() -> None:
                 desk.same(attempt.number, 1.0)
             else:
                 desk.agreed(attempt)
+        # And then it has to be kept.
+        assert desk.look(1.0) is ComparingState.SHOWN
+        desk.kept(attempt, "Attic 2")
         assert desk.look(1.0) is ComparingState.JOINED
-        assert desk.joined == "Attic"
+        assert desk.joined == "Attic 2"
 
 
 def test_a_word_before_there_is_a_code_counts_for_nothing() -> None:
@@ -222,6 +226,20 @@ class House:
                 looking.cancel()
 
 
+@asynccontextmanager
+async def stranger(
+    house: House, key: KeyPair = ATTIC, name: str = "Attic"
+) -> AsyncIterator[tuple[Channel, asyncio.TaskGroup]]:
+    """One whose code is shown, by its end of the link; ends when the hub has done with it."""
+    a, b = channel_pair(names=("hub", "10.0.0.9:1"))
+    house.desk.open(0.0)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(house.serve(b))
+        secure, _ = await compare_as_relay(a, key, name)
+        yield secure, tasks
+        await serving
+
+
 async def _nobody(hubs: object) -> int:
     raise AssertionError("there is nothing to choose")
 
@@ -295,16 +313,11 @@ async def _never(code: str, name: str) -> bool:
 def test_a_relay_that_goes_leaves_the_dialog_waiting(after: str) -> None:
     async def main() -> None:
         house = House()
-        a, b = channel_pair(names=("hub", "10.0.0.9:1"))
-        house.desk.open(0.0)
-        async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(house.serve(b))
-            secure, _ = await compare_as_relay(a, ATTIC, "Attic")
+        async with stranger(house) as (secure, _):
             if after == "its word":
                 await secure.send(b"")
                 await asyncio.sleep(0.1)
             await secure.close()
-            await serving
         assert GONE in str(house.at_hub)
         assert house.desk.look(0.2) is ComparingState.WAITING
         assert house.trust.known(ATTIC.public) is None
@@ -315,13 +328,8 @@ def test_a_relay_that_goes_leaves_the_dialog_waiting(after: str) -> None:
 def test_a_relay_that_says_something_else_is_not_kept() -> None:
     async def main() -> None:
         house = House()
-        a, b = channel_pair(names=("hub", "10.0.0.9:1"))
-        house.desk.open(0.0)
-        async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(house.serve(b))
-            secure, _ = await compare_as_relay(a, ATTIC, "Attic")
+        async with stranger(house) as (secure, _):
             await secure.send(b"\x80")
-            await serving
         assert DIFFERENT in str(house.at_hub)
 
     run_virtual(main())
@@ -330,11 +338,7 @@ def test_a_relay_that_says_something_else_is_not_kept() -> None:
 def test_a_dialog_that_is_closed_ends_the_try() -> None:
     async def main() -> None:
         house = House()
-        a, b = channel_pair(names=("hub", "10.0.0.9:1"))
-        house.desk.open(0.0)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(house.serve(b))
-            secure, _ = await compare_as_relay(a, ATTIC, "Attic")
+        async with stranger(house) as (secure, _):
             await secure.send(b"")
             # The hub's person closed the laptop's lid: nobody looks.
             assert CLOSED.encode() in await secure.receive()
@@ -345,19 +349,18 @@ def test_a_dialog_that_is_closed_ends_the_try() -> None:
     run_virtual(main())
 
 
-def test_the_hubs_own_key_is_no_relay() -> None:
+def test_the_hubs_own_key_is_no_relay_and_what_cannot_be_kept_has_not_joined() -> None:
     async def main() -> None:
         house = House()
-        a, b = channel_pair(names=("hub", "10.0.0.9:1"))
-        house.desk.open(0.0)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(house.serve(b))
-            secure, _ = await compare_as_relay(a, house.trust.key, "Echo")
+        async with stranger(house, house.trust.key, "Echo") as (secure, tasks):
             await secure.send(b"")
             looking = tasks.create_task(house.look(house.same, 0.0))
             assert b"own key" in await secure.receive()
             looking.cancel()
         assert house.trust.known(house.trust.key.public) is None
+        # And nobody was told that it has joined.
+        assert house.desk.state is ComparingState.WAITING
+        assert house.desk.joined == ""
 
     run_virtual(main())
 
