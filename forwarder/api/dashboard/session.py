@@ -183,8 +183,8 @@ class DashboardSession:
                 self._drive(driver, said)
 
     def _drive(self, driver: Controller, said: Drive) -> None:
-        if self._under_way >= UNDER_WAY:
-            return  # the hand is still moving: a newer value follows
+        if self._under_way >= UNDER_WAY and said.steps:
+            return  # the hand is still moving: a newer value follows, if it is not an off
         body = OutputBody(
             type=said.type, feature=said.feature, steps=said.steps, duration_ms=said.duration_ms
         )
