@@ -67,6 +67,8 @@ STATES_S = 0.25
 MQTT_BATTERY_S = 300.0
 # A level stays until another one comes; the performer wants a length for its step.
 STAYS_S = 3600.0
+# Commands that wait for radios: a house has fewer toys, and each confirms its stop within 5 s.
+MQTT_UNDER_WAY = 64
 
 
 # --- osc: parameters -----------------------------------------------------------------------------

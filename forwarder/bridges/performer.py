@@ -1,6 +1,7 @@
 """Has toys do what their `Performance` says, by the commands of a client.
 
-One task wakes when the next step of any toy is due. A command that was refused ends what that toy
+One task wakes when the next step of any toy is due. A toy that has not answered yet holds up no
+other; it is told nothing new meanwhile but its stop. A command that was refused ends what that toy
 was doing: when a person resumes, nothing of it begins again. What this bridge set going stops when
 it leaves, as with any client.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from functools import partial
 
 from forwarder.bridges.client import BridgeClient, Refusal, told
 from forwarder.bridges.programs import POSITIONS, Performance, Slot
@@ -17,6 +19,8 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.client.device import RemoteDevice
 
 log = logging.getLogger(__name__)
+
+ToyCommand = Callable[[], Awaitable[object]]
 
 
 class Performer:
@@ -32,6 +36,9 @@ class Performer:
         self._sent: dict[int, dict[Slot, float]] = {}
         # When to look next, by what was decided last: what ended meanwhile is due at once.
         self._again: dict[int, float | None] = {}
+        # Toys whose step is not answered yet, and those of them that had another one due meanwhile.
+        self._busy: set[int] = set()
+        self._missed: set[int] = set()
         self._changed = asyncio.Event()
 
     @property
@@ -56,19 +63,39 @@ class Performer:
 
     async def run(self) -> None:
         """Carry out each step when it is due. Until cancelled."""
-        while True:
-            due = [at for at in self._again.values() if at is not None]
-            wait = None if not due else max(0.0, min(due) - self.now)
-            try:
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-            self._changed.clear()
-            try:
-                await self._perform()
-            except Refusal as error:
-                log.info("%s: a step was not carried out: %s", self._client.name, error)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                due = [at for at in self._again.values() if at is not None]
+                wait = None if not due else max(0.0, min(due) - self.now)
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
+                self._changed.clear()
+                for device, toy in self._here():
+                    if device.index in self._busy:
+                        self._missed.add(device.index)
+                        self._again[device.index] = toy.moment(self.now).again
+                        if toy:
+                            continue
+                    if commands := self._commands(device, toy):
+                        self._busy.add(device.index)
+                        step = self._step(device, toy, commands)
+                        tasks.create_task(step, name=f"{self._client.name} step")
+
+    async def _step(
+        self, device: RemoteDevice, toy: Performance, commands: Iterable[ToyCommand]
+    ) -> None:
+        try:
+            await self._act(device, toy, commands)
+        except Refusal as error:
+            log.info("%s: a step was not carried out: %s", self._client.name, error)
+        finally:
+            self._busy.discard(device.index)
+            if device.index in self._missed:
+                self._missed.discard(device.index)
+                self._changed.set()
 
     def soon(self) -> None:
         """The same as `perform`, by `run`: whoever calls does not wait."""
@@ -91,22 +118,27 @@ class Performer:
         await told(stops)
 
     async def _perform(self) -> None:
+        acts = [
+            self._act(device, toy, commands)
+            for device, toy in self._here()
+            if (commands := self._commands(device, toy))
+        ]
+        await told(acts, None)  # each has deadlines of its own
+
+    def _here(self) -> list[tuple[RemoteDevice, Performance]]:
         devices = {device.index: device for device in self._client.devices}
         for index in tuple(self._toys):
             if index not in devices:  # it went, and was stopped; when it comes back it is at rest
                 del self._toys[index]
                 self._sent.pop(index, None)
                 self._again.pop(index, None)
-        acts = [self._act(devices[index], toy) for index, toy in self._toys.items()]
-        await told(acts, None)  # each has deadlines of its own
+        return [(devices[index], toy) for index, toy in self._toys.items()]
 
-    async def _act(self, device: RemoteDevice, toy: Performance) -> None:
-        # Decided before anything is awaited: commands leave in the order of what was decided.
-        commands = self._commands(device, toy)
-        if not commands:
-            return
+    async def _act(
+        self, device: RemoteDevice, toy: Performance, commands: Iterable[ToyCommand]
+    ) -> None:
         try:
-            await told(commands)
+            await told(command() for command in commands)
         except Refusal:
             # Whoever said no, a person or a radio, this does not begin again by itself.
             toy.stop()
@@ -115,7 +147,9 @@ class Performer:
             await told([device.stop()])
             raise
 
-    def _commands(self, device: RemoteDevice, toy: Performance) -> list[Awaitable[object]]:
+    def _commands(self, device: RemoteDevice, toy: Performance) -> list[ToyCommand]:
+        """What it is told now. Nothing is awaited between this and the commands: they leave in the
+        order of what was decided."""
         moment = toy.moment(self.now)
         self._again[device.index] = moment.again
         sent = self._sent.setdefault(device.index, {})
@@ -128,9 +162,11 @@ class Performer:
             moved = any(slot[1] in POSITIONS for slot in sent)
             sent.clear()
             # One stop says more than many zeros, and overtakes what waits.
-            return [device.stop()] if changes or moved else []
+            return [device.stop] if changes or moved else []
         sent.update(changes)
-        return [_output(device, slot, level, moment.within) for slot, level in changes.items()]
+        return [
+            partial(_output, device, slot, level, moment.within) for slot, level in changes.items()
+        ]
 
 
 def _output(

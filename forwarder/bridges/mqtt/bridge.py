@@ -24,6 +24,7 @@ from forwarder.bridges.bounds import (
     KEEPALIVE_S,
     MQTT_AGAIN_S,
     MQTT_BATTERY_S,
+    MQTT_UNDER_WAY,
     STATES_S,
     STAYS_S,
 )
@@ -44,6 +45,7 @@ from forwarder.bridges.programs import OutputProgram, ProgramStep, Slot
 from forwarder.buttplug.messages import InputType
 from forwarder.client.device import RemoteDevice
 from forwarder.errors import ConfigError, ForwarderError
+from relay.link.tasks.groups import first_error
 
 try:
     from aiomqtt import Client as Broker
@@ -148,7 +150,7 @@ class MqttBridge:
                 tasks.create_task(self._tell(broker), name=f"{NAME} states")
                 tasks.create_task(self._batteries(broker), name=f"{NAME} batteries")
         except* (MqttError, ValueError) as group:
-            raise MqttError(str(group.exceptions[0])) from group
+            raise MqttError(str(first_error(group))) from group
         finally:
             # A hub that ends well says so itself: its will is for the other case.
             await _farewell(broker, self._topics.status)
@@ -156,10 +158,15 @@ class MqttBridge:
     # --- commands -------------------------------------------------------------------------------
 
     async def _listen(self, broker: Broker, performer: Performer) -> None:
-        async for message in broker.messages:
-            await self._hear(broker, message, performer)
+        """Commands begin in their order, and none waits for the slow radio of another."""
+        places = asyncio.Semaphore(MQTT_UNDER_WAY)
+        async with asyncio.TaskGroup() as tasks:
+            async for message in broker.messages:
+                await places.acquire()
+                hearing = tasks.create_task(self._hear(message, performer), name=f"{NAME} command")
+                hearing.add_done_callback(lambda _: places.release())
 
-    async def _hear(self, broker: Broker, message: Message, performer: Performer) -> None:
+    async def _hear(self, message: Message, performer: Performer) -> None:
         topic = str(message.topic)
         payload = message.payload if isinstance(message.payload, bytes) else b""
         if topic == self._topics.home:
@@ -176,7 +183,7 @@ class MqttBridge:
         try:
             match self._topics.understood(topic, payload):
                 case SetLevel() as wanted:
-                    await self._set(wanted, performer)
+                    self._set(wanted, performer)
                 case Press(None):
                     for device in self._client.devices:
                         performer.of(device).stop()
@@ -191,7 +198,7 @@ class MqttBridge:
         # Also after a no: the slider goes back to what is true.
         self._said.clear()
 
-    async def _set(self, wanted: SetLevel, performer: Performer) -> None:
+    def _set(self, wanted: SetLevel, performer: Performer) -> None:
         found = [each for each in self._client.devices if each.index == wanted.index]
         if not found or wanted.slot not in slots(found[0]):
             raise Refusal(f"device {wanted.index} has no such output here")
@@ -201,11 +208,9 @@ class MqttBridge:
         if any(levels.values()):
             toy.start(OutputProgram(steps, performer.now, None, NAME), alone=True)
             performer.heard(NAME)
-            # Levels hold up nothing that comes behind them, a stop least of all.
-            performer.soon()
         else:
             toy.stop()
-            await performer.perform()
+        performer.soon()
 
     async def _rest(self, performer: Performer) -> None:
         """Stop what came from here."""

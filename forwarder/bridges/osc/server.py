@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from forwarder.access.admission import is_loopback
 from forwarder.bridges.bounds import DATAGRAMS_S, OSC_MOVE_S, TICKS_HZ
-from forwarder.bridges.client import BridgeClient, OpenChannel, Refusal
+from forwarder.bridges.client import BridgeClient, OpenChannel
 from forwarder.bridges.osc.parameters import Parameters, Rule
 from forwarder.bridges.performer import Performer
 from forwarder.bridges.programs import POSITIONS, OutputProgram, ProgramStep, Slot
@@ -82,6 +82,7 @@ class OscServer(asyncio.DatagramProtocol):
         self._socket: socket.socket | None = None
         # From where the newest value came, until it is known which program that is.
         self._port_of_game: int | None = None
+        self._met = asyncio.Event()
         self._senders: Senders | None = None
         self._second = 0.0
         self._count = 0
@@ -122,7 +123,8 @@ class OscServer(asyncio.DatagramProtocol):
                 tasks.create_task(self._client.run(self._dirty.set), name=f"{NAME} client")
                 tasks.create_task(performer.run(), name=f"{NAME} steps")
                 tasks.create_task(senders.run(), name=f"{NAME} programs")
-                tasks.create_task(self._follow(performer, senders), name=f"{NAME} levels")
+                tasks.create_task(self._meet(senders), name=f"{NAME} games")
+                tasks.create_task(self._follow(performer), name=f"{NAME} levels")
         finally:
             transport.close()
 
@@ -147,6 +149,7 @@ class OscServer(asyncio.DatagramProtocol):
                 self._dirty.set()
                 if is_loopback(str(address[0])) and isinstance(address[1], int):
                     self._port_of_game = address[1]
+                    self._met.set()
 
     def error_received(self, error: Exception) -> None:
         log.debug("OSC: %s", error)  # an answer to nothing that we sent
@@ -165,7 +168,17 @@ class OscServer(asyncio.DatagramProtocol):
         self._parameters.forget()
         self._dirty.set()
 
-    async def _follow(self, performer: Performer, senders: Senders) -> None:
+    async def _meet(self, senders: Senders) -> None:
+        """Find out which program speaks: no level waits for that, an off least of all."""
+        while True:
+            await self._met.wait()
+            self._met.clear()
+            port, self._port_of_game = self._port_of_game, None
+            if port is not None:
+                await senders.met(NAME, port)
+            await asyncio.sleep(1 / TICKS_HZ)
+
+    async def _follow(self, performer: Performer) -> None:
         while True:
             until = self._parameters.until()
             wait = None if until is None else max(0.0, until - performer.now)
@@ -176,13 +189,8 @@ class OscServer(asyncio.DatagramProtocol):
                 pass  # a value is over
             self._dirty.clear()
             self._begin(performer)
-            try:
-                await performer.perform()
-            except Refusal as error:
-                log.info("OSC: %s", error)
-            if self._port_of_game is not None:
-                port, self._port_of_game = self._port_of_game, None
-                await senders.met(NAME, port)
+            # Nothing that comes behind waits for a slow radio, an off least of all.
+            performer.soon()
             await asyncio.sleep(1 / TICKS_HZ)
 
     def _begin(self, performer: Performer) -> None:

@@ -107,6 +107,45 @@ def test_a_program_that_ends_while_a_slow_radio_answers_is_stopped() -> None:
     played(scene())
 
 
+def test_a_slow_radio_holds_up_no_other_toy_and_not_its_own_stop() -> None:
+    async def scene() -> None:
+        stage = Stage(OutputType.VIBRATE)
+        other = RecordedDialogue()
+        stage.devices.append(remote_device(OutputType.VIBRATE, index=1, dialogue=other))
+        stage.dialogue.answer_s = 4.0
+        running = asyncio.create_task(stage.performer.run())
+        now = stage.performer.now
+        slow = (ProgramStep(0.3, {V: 0.5}), ProgramStep(0.3, {V: 1.0}))
+        stage.start(*slow, seconds=2)
+        stage.performer.of(stage.devices[1]).start(
+            OutputProgram((ProgramStep(5, {V: 0.5}),), now, now + 1, "app"), alone=True
+        )
+        stage.performer.soon()
+        await asyncio.sleep(1.1)
+        assert other.said == [(0, OutputType.VIBRATE, 10), "stop"]
+        # It was not told each of its steps while it had not answered the first.
+        assert stage.dialogue.said == [(0, OutputType.VIBRATE, 10)]
+        await asyncio.sleep(1)
+        assert stage.dialogue.said[1:] == ["stop"]
+        running.cancel()
+
+    played(scene())
+
+
+def test_what_was_due_while_a_radio_answered_is_told_then() -> None:
+    async def scene() -> None:
+        stage = Stage(OutputType.VIBRATE)
+        stage.dialogue.answer_s = 1.0
+        running = asyncio.create_task(stage.performer.run())
+        stage.start(ProgramStep(0.9, {V: 0.5}), ProgramStep(60, {V: 1.0}), seconds=None)
+        stage.performer.soon()
+        await asyncio.sleep(1.1)
+        assert stage.dialogue.said[1:] == [(0, OutputType.VIBRATE, 20)]
+        running.cancel()
+
+    played(scene())
+
+
 def test_a_stop_stops_what_somebody_else_set_going_too() -> None:
     async def scene() -> None:
         stage = Stage(OutputType.VIBRATE)

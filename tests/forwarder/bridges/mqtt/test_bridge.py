@@ -1,0 +1,86 @@
+"""What a broker says is carried out side by side: no command waits for another's slow radio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from forwarder.bridges.client import BridgeClient
+from forwarder.bridges.mqtt.bridge import BrokerPlace, MqttBridge
+from forwarder.bridges.mqtt.topics import Topics
+from forwarder.buttplug.messages import OutputType
+from relay.link.channel import Channel
+from tests.doubles.clock import run_virtual
+from tests.doubles.remote_toys import RecordedDialogue, remote_device
+from tests.forwarder.bridges.test_performer import Stage
+
+TOPICS = Topics("7f3a7f3a", "homeassistant")
+
+
+async def _no_channel() -> Channel:
+    raise AssertionError("nobody connects here")
+
+
+@dataclass
+class Said:
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class Broker:
+    """Says one after the other, a moment apart, and then nothing."""
+
+    def __init__(self, *said: tuple[str, bytes]) -> None:
+        self._said = said
+
+    @property
+    async def messages(self) -> AsyncIterator[Said]:
+        for topic, payload in self._said:
+            yield Said(f"buttplug/7f3a7f3a/{topic}", payload)
+            await asyncio.sleep(0.05)
+        await asyncio.Event().wait()
+
+
+def told(*said: tuple[str, bytes]) -> list[list[tuple[int, OutputType, int] | str]]:
+    """What two toys were told half a second later, of which the first needs 4 s to answer."""
+    toys = [RecordedDialogue(), RecordedDialogue()]
+
+    async def scene() -> None:
+        stage = Stage()
+        stage.devices = [
+            remote_device(OutputType.VIBRATE, index=index, dialogue=dialogue)
+            for index, dialogue in enumerate(toys)
+        ]
+        toys[0].answer_s = 4.0
+        bridge = MqttBridge(
+            _no_channel, BrokerPlace("broker", 1883, None, None, None), TOPICS,
+            hub_name="Desk", version="1", neutral=True, levels=lambda index: {},
+        )  # fmt: skip
+        bridge._client = cast("BridgeClient", stage)
+        async with asyncio.TaskGroup() as tasks:
+            works = [
+                tasks.create_task(stage.performer.run()),
+                tasks.create_task(bridge._listen(cast("Any", Broker(*said)), stage.performer)),
+            ]
+            await asyncio.sleep(0.5)
+            for work in works:
+                work.cancel()
+
+    run_virtual(scene())
+    return [toy.said for toy in toys]
+
+
+def test_a_stop_does_not_wait_for_the_stop_of_another_toy() -> None:
+    assert told(("0/stop", b"PRESS"), ("1/stop", b"PRESS")) == [["stop"], ["stop"]]
+
+
+def test_neither_a_level_nor_an_off_waits_for_another_toy() -> None:
+    slow, quick = told(
+        ("0/0-vibrate/set", b"50"), ("1/0-vibrate/set", b"50"),
+        ("0/0-vibrate/set", b"0"), ("1/0-vibrate/set", b"0"), ("1/0-vibrate/set", b"100"),
+    )  # fmt: skip
+    assert slow == [(0, OutputType.VIBRATE, 10), "stop"]
+    assert quick == [(0, OutputType.VIBRATE, 10), "stop", (0, OutputType.VIBRATE, 20)]
