@@ -26,9 +26,8 @@ LOOK_S = 1.0
 
 # --- program: autostart --------------------------------------------------------------------------
 
-# About 100 MB with all its connections, of which forwarder/connectors/bounds.py allows 800.
+# 220 MiB with 400 relays and 2,000 toys (docs/performance.md); beyond this it would be a fault.
 MEMORY_MB = 512
-DESCRIPTORS = 2048
 
 
 # --- seen ----------------------------------------------------------------------------------------

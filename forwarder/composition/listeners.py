@@ -24,9 +24,8 @@ from forwarder.connectors.doors import Doors
 from forwarder.connectors.host_addresses import addresses, host_names
 from forwarder.connectors.listener import EVERYWHERE, LOOPBACK, Listener
 from forwarder.connectors.websocket_server import OnVisit, WebSocketServer, add_websocket_route
+from relay.link.security.noise import MAX_MESSAGE_BYTES
 
-# The largest message of the Noise protocol (revision 34, section 3): one websocket frame.
-NOISE_MESSAGE_BYTES = 65_535
 # Where apps connect at the ports of relays and phones.
 APPS_PATH = "/buttplug"
 
@@ -88,7 +87,7 @@ def add_routes(
 ) -> None:
     """What is served beside the pages, at the ports of relays and phones."""
     # Strangers may fill no larger buffer than a link frame needs.
-    cap = NOISE_MESSAGE_BYTES
+    cap = MAX_MESSAGE_BYTES
     add_websocket_route(
         pages,
         "/link",

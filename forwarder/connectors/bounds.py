@@ -235,6 +235,8 @@ DIRECT_JOIN_S = 4.0
 
 # Of each kind; a relay keeps eight of all.
 HOST_ADDRESSES_MOST = 8
+# How often this machine's addresses are looked at: sooner than relays give a toy up.
+ADDRESSES_S = 10.0
 
 
 # --- in process ----------------------------------------------------------------------------------
@@ -252,12 +254,6 @@ MAX_LINE_BYTES = 8190
 # before. Peers get so long to answer a goodbye; then their connections are closed as they are.
 GOODBYE_S = 0.15
 HANDLERS_S = 0.1
-
-
-# --- mdns ----------------------------------------------------------------------------------------
-
-# How often this machine's addresses are looked at.
-AGAIN_S = 10.0
 
 
 # --- meeting -------------------------------------------------------------------------------------
@@ -293,9 +289,3 @@ NEAR_LIMIT_S = 3.0
 SAY_AGAIN_S = 60.0
 MAX_SAID = 64
 MAX_SAID_CHARS = 240
-
-
-# --- whereabouts ---------------------------------------------------------------------------------
-
-# How often this machine's addresses are looked at: sooner than relays give a toy up.
-LOOK_S = 10.0

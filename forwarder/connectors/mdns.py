@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from forwarder.connectors.bounds import AGAIN_S
+from forwarder.connectors.bounds import ADDRESSES_S
 from forwarder.connectors.host_addresses import HostAddress, addresses, host_names
 from relay.link.names import neutralise
 from relay.link.security.beacon import KIND, beacon
@@ -84,7 +84,7 @@ async def announce(
     services: Callable[[], Sequence[Announcement]],
     *,
     find: Callable[[], Sequence[HostAddress]] = addresses,
-    again_s: float = AGAIN_S,
+    again_s: float = ADDRESSES_S,
     open_zeroconf: Callable[[], AsyncZeroconf] = _open_zeroconf,
 ) -> None:
     """Announce `services` until cancelled; anew, with new salts, when this machine has other

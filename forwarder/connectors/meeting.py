@@ -54,7 +54,7 @@ from relay.link.security.meeting import (
     meeting_origin,
     visit_url,
 )
-from relay.link.security.noise import KeyPair
+from relay.link.security.noise import MAX_MESSAGE_BYTES, KeyPair
 from relay.link.tasks.cancellation import apart
 from relay.link.websocket import WebSocketChannel, dial
 
@@ -62,8 +62,6 @@ log = logging.getLogger(__name__)
 
 # A meeting point that comes back is asked by all its hubs: spread over this.
 AGAIN = Backoff(0.5, 10.0)
-# NOISE's largest message, as at /link.
-LINK_FRAME_BYTES = 65_535
 
 
 class MeetingPoint:
@@ -85,7 +83,7 @@ class MeetingPoint:
         tls: TlsTrust = True,
         backoff: Backoff = AGAIN,
         ping_s: float = PING_S,
-        frame_bytes: int = LINK_FRAME_BYTES,
+        frame_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         """Raises ConfigError for an `address` that is none."""
         try:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from forwarder.connectors.bounds import LOOK_S
+from forwarder.connectors.bounds import ADDRESSES_S
 from relay.link.messages import Places
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Whereabouts:
         """Ask `find` again and again, in a thread, until cancelled."""
         while True:
             self.move(await asyncio.to_thread(find))
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(ADDRESSES_S)
 
     def move(self, places: Places) -> None:
         """This hub is to be found there from now on."""

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Final
 
+from relay.link.security.noise import MAX_MESSAGE_BYTES
+
 if sys.platform != "win32":
     import resource
 
@@ -31,8 +33,8 @@ SEND_S: Final = 5.0
 
 # --- bytes ---------------------------------------------------------------------------------------
 
-# The largest message of the Noise protocol (revision 34, section 3): one frame.
-FRAME_BYTES: Final = 65_535
+# The largest message of the Noise protocol: one frame.
+FRAME_BYTES: Final = MAX_MESSAGE_BYTES
 # What a frame counts beside its bytes: an empty one is read, kept and passed on, too.
 FRAME_COST: Final = 32
 

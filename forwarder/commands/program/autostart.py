@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from forwarder.commands.base import FINE, Subcommand
-from forwarder.commands.bounds import DESCRIPTORS, MEMORY_MB
+from forwarder.commands.bounds import MEMORY_MB
 from forwarder.errors import ConfigError, ForwarderError
 from relay.autostart import AutostartError, Program, add_switch, switch
 
@@ -17,8 +17,12 @@ DESCRIPTION = "Buttplug Forwarder, the hub"
 def program(words: tuple[str, ...]) -> Program:
     """`forwarder run` with these options, by this very installation. -P: a folder that is called
     `forwarder` where it is started is not this program."""
+    from forwarder.connectors.bounds import RESERVED  # no other command needs these
+    from forwarder.connectors.descriptors import PLACES
+    from forwarder.meet.here import DESCRIPTORS
+
     line = (sys.executable, "-P", "-m", "forwarder", "--log", "info", *words)
-    return Program(NAME, DESCRIPTION, line, MEMORY_MB, DESCRIPTORS)
+    return Program(NAME, DESCRIPTION, line, MEMORY_MB, PLACES + RESERVED + DESCRIPTORS)
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue, StopCmd
-from forwarder.connectors.bounds import LOOK_S
+from forwarder.connectors.bounds import ADDRESSES_S
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from forwarder.devices.driver import Outcome
@@ -586,10 +586,10 @@ def test_a_hub_looks_at_its_addresses_again_and_again() -> None:
         world.link(post)
         watching = world.tasks.create_task(world.source.whereabouts.watch(find))
         await world.device()
-        await asyncio.sleep(LOOK_S + 1)
+        await asyncio.sleep(ADDRESSES_S + 1)
         assert looks >= 2
         found.append(Places((), ("wss://meet.example.org/at/" + "a" * 26,)))
-        await asyncio.sleep(LOOK_S + 1)
+        await asyncio.sleep(ADDRESSES_S + 1)
         assert told == found
         watching.cancel()
 
