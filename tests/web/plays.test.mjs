@@ -45,14 +45,17 @@ test('it says four times a second that its page is there, and sends the newest o
 });
 
 test('it ends when nobody sees it any more, unless it stays', async () => {
-  const play = await HubPlay.start({});
-  const staying = await HubPlay.start({ for_s: 60, stays: true });
+  const heard = [];
+  const play = await HubPlay.start({}, said => heard.push(said));
+  const staying = await HubPlay.start({ for_s: 60, stays: true }, said => heard.push(said));
   api.asked.length = 0;
   document.hidden = true;
   play.hidden();
   staying.hidden();
   await settle();
   assert.deepEqual(api.asked, [['DELETE', '/plays/p1', undefined]]);
+  // Who comes back to the page reads that it is over.
+  assert.deepEqual(heard, ['']);
   staying.close();
 });
 

@@ -10,6 +10,8 @@ const LOOK_EVERY_MS = 1000;
 export class Comparing {
   constructor() {
     this.timer = null;
+    // Whoever looks now; a hub that answers later is told that nobody does.
+    this.looking = null;
     this.attempt = null;
     // Of which code the person has said something.
     this.said = null;
@@ -18,13 +20,17 @@ export class Comparing {
   }
 
   async start() {
+    const looking = this.looking = {};
     this.said = null;
     show($('comparing'), true);
     this.state('');
     try {
-      this.draw(await call('POST', '/comparing'));
+      const view = await call('POST', '/comparing');
+      if (this.looking === null) this.leave();
+      if (this.looking !== looking) return;
+      this.draw(view);
     } catch (error) {
-      this.state(error.message);
+      if (this.looking === looking) this.state(error.message);
       return;
     }
     clearInterval(this.timer);
@@ -33,15 +39,17 @@ export class Comparing {
 
   stop() {
     show($('comparing'), false);
-    if (this.timer === null) return;
     clearInterval(this.timer);
-    this.timer = null;
-    call('DELETE', '/comparing').catch(() => {});
+    if (this.looking !== null) this.leave();
+    this.looking = null;
   }
 
+  leave() { call('DELETE', '/comparing').catch(() => {}); }
+
   async look() {
+    const { looking } = this;
     const view = await call('GET', '/comparing').catch(() => null);
-    if (view && this.timer !== null) this.draw(view);
+    if (view && this.looking !== null && this.looking === looking) this.draw(view);
   }
 
   draw({ state, code, attempt, relay, tries_left: left, wait_s: wait }) {

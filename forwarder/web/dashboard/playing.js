@@ -102,8 +102,8 @@ export class Playing {
   change(changes) { this.hub?.change(changes); }
 
   async start() {
-    const { seconds } = this;
-    const outputs = this.outputs.map(({ feature, type }) => ({ device: this.device.index, feature, type }));
+    const { device, seconds } = this;
+    const outputs = this.outputs.map(({ feature, type }) => ({ device: device.index, feature, type }));
     $('play-start').disabled = true;
     try {
       await this.end();
@@ -116,7 +116,8 @@ export class Playing {
       });
       if (play.over) return;
       this.hub = play;
-      if (!this.dialog.open) this.closed();
+      // The dialog was closed meanwhile, and may be about another toy by now.
+      if (!this.dialog.open || this.device.index !== device.index) this.closed();
     } catch (error) {
       text($('play-state'), error.message);
     } finally {

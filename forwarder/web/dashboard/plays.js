@@ -32,7 +32,7 @@ export class HubPlay {
     this.heard = performance.now();
     this.timer = setInterval(() => this.pump(), RENEW_MS);
     // Nobody sees any more what it does.
-    this.hidden = () => { if (document.hidden && !this.view.stays) this.end(); };
+    this.hidden = () => { if (document.hidden && !this.view.stays) this.leave(''); };
     document.addEventListener('visibilitychange', this.hidden);
     addEventListener('pagehide', this.hidden);
   }
@@ -92,11 +92,15 @@ export class HubPlay {
       // Not heard: said again with the next.
       this.changes = { ...changes, ...this.changes };
     } else {
-      // What this page says is over must be.
-      if (error.status === GONE) this.close();
-      else this.end().catch(reason => { if (this.mayStay) this.ended(reason.message); });
-      this.ended(error.status === GONE ? '' : error.message);
+      this.leave(error.status === GONE ? '' : error.message, error.status === GONE);
     }
+  }
+
+  // It is over, and nobody here said so: what this page says is over must be.
+  leave(words, gone = false) {
+    if (gone) this.close();
+    else this.end().catch(reason => { if (this.mayStay) this.ended(reason.message); });
+    this.ended(words);
   }
 }
 
