@@ -83,14 +83,21 @@ class FirefoxPage:
             await asyncio.sleep(0.03)
 
     async def click(self, selector: str) -> None:
-        """With the mouse, in the middle of the first that is there."""
-        place = await self.evaluate(
-            f"""(node => {{
-                node.scrollIntoView({{ block: 'center' }});
-                const box = node.getBoundingClientRect();
-                return JSON.stringify([box.left + box.width / 2, box.top + box.height / 2]);
-            }})(document.querySelector({json.dumps(selector)}))"""
-        )
+        """With the mouse, in the middle of the first that is there, once that stands still."""
+        place = before = None
+        for _ in range(25):
+            place = await self.evaluate(
+                f"""(node => {{
+                    node.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+                    const box = node.getBoundingClientRect();
+                    return JSON.stringify([box.left + box.width / 2, box.top + box.height / 2]);
+                }})(document.querySelector({json.dumps(selector)}))"""
+            )
+            if place == before:
+                break
+            before = place
+            await asyncio.sleep(0.04)
+        assert place is not None
         x, y = (round(one) for one in json.loads(place))
         press = [
             {"type": "pointerMove", "x": x, "y": y},

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -17,7 +17,7 @@ from tests.needs import needs
 from tests.system.js.clients import NodeClient, in_node
 from tests.system.js.life import address
 from tests.system.js.packages import NPM_3, NPM_5, Package
-from tests.system.processes import House, Trace, free_ports, hub_program
+from tests.system.processes import House, Trace, free_ports, hub_program, until
 from tests.system.test_official_client import connect, named
 
 HUSH, NORA, KEON = "Lovense Hush", "Lovense Nora", "Kiiroo Keon"
@@ -113,7 +113,9 @@ async def grouped(folder: Path) -> AsyncIterator[House]:
 async def playing(home: House, package: Package | None) -> AsyncIterator[Player]:
     async with AsyncExitStack() as stack:
         if package is None:
-            yield Player(await connect(home.url, len(DEVICES)))
+            player = Player(await connect(home.url, len(DEVICES)))
+            stack.push_async_callback(player.leave)
+            yield player
             return
         needs("node", "nodejs")
         client = await stack.enter_async_context(in_node(package))
@@ -145,23 +147,21 @@ def levels(home: House, toy: str) -> list[tuple[bytes, int]]:
     return [(found[1], int(found[2])) for data in writes if (found := _LEVEL.match(data))]
 
 
-async def at_rest(
-    home: House, ended: Callable[[], Awaitable[object]], *, quiet: bool = False
-) -> None:
-    """`ended` leaves every member at rest, and (`quiet`) nothing moves any of them afterwards."""
-    await ended()
-    for toy in (HUSH, NORA):
-        levels = [
-            found for data in home.trace.writes(address(toy)) if (found := _LEVEL.match(data))
-        ]
-        newest = {found[1]: int(found[2]) for found in levels}
-        assert newest.get(b"Vibrate") == 0, toy
-        assert newest.get(b"Rotate", 0) == 0, toy
-    if not quiet:
-        return
-    before = len(home.trace.writes())
-    await asyncio.sleep(QUIET_S)
-    assert len(home.trace.writes()) == before
+def rests(home: House) -> bool:
+    """Whether the newest level of every member is none."""
+    newest = [dict(levels(home, toy)) for toy in (HUSH, NORA)]
+    return all(one.get(b"Vibrate") == 0 == one.get(b"Rotate", 0) for one in newest)
+
+
+async def stays_quiet(home: House, looks: int = 1) -> None:
+    """Nothing moves any of them afterwards; of several looks the last counts, for what nobody
+    waited for."""
+    for _ in range(looks):
+        before = len(home.trace.writes())
+        await asyncio.sleep(QUIET_S)
+        if len(home.trace.writes()) == before:
+            return
+    raise AssertionError("something moves on")
 
 
 @pytest.mark.node
@@ -176,25 +176,31 @@ async def test_no_value_leaves_a_toys_range_and_each_stop_reaches_each_member(
         assert set(listed) == DEVICES
         await played(player, random)
         await player.output(GROUP, "Vibrate", 0.5)
-        await at_rest(home, lambda: player.stop(GROUP))
+        await player.stop(GROUP)
+        assert rests(home)
 
         strokes = len(home.trace.writes(address(KEON)))
+
+        def places() -> list[int]:
+            return [data[3] for data in home.trace.writes(address(KEON))[strokes:] if data[0] == 3]
+
         await player.output(STROKES, "Vibrate", 0.9)
-        await asyncio.sleep(1)
-        await at_rest(home, lambda: player.stop(STROKES), quiet=True)
-        places = [data[3] for data in home.trace.writes(address(KEON))[strokes:] if data[0] == 3]
-        assert len(places) > 1
-        assert all(19 <= place <= 80 for place in places)
+        await until(lambda: len(places()) > 1, "to and fro")
+        await player.stop(STROKES)
+        assert rests(home)
+        await stays_quiet(home)
+        assert all(19 <= place <= 80 for place in places())
 
         await played(player, random)
         await player.output(STROKES, "Vibrate", 0.9)
-        await at_rest(home, player.stop_all)
+        await player.stop_all()
+        assert rests(home)
         await played(player, random)
         await player.output(GROUP, "Vibrate", 1.0)
         await player.output(STROKES, "Vibrate", 0.9)
         await player.leave()
-        await asyncio.sleep(0.5)
-        await at_rest(home, lambda: asyncio.sleep(0), quiet=True)
+        await until(lambda: rests(home), "rest behind it")
+        await stays_quiet(home, looks=3)
 
         for toy in (HUSH, NORA):
             values = [

@@ -41,6 +41,17 @@ class Apps:
         (toy,) = [toy for toy in radio.toys if "Chorus" in toy.name]
         return toy
 
+    async def until_listed(self) -> None:
+        """The toys are there, and the bridge has heard of them: its list comes up to a tenth of a
+        second after them."""
+        await self.hub.with_devices(len(TOYS))
+        for _ in range(500):
+            listed = await self.say(self.client.get_toys)
+            if len(listed.data.toys) == len(TOYS):  # type: ignore[attr-defined]
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("the bridge has not heard of its toys")
+
     async def post(self, origin: str | None = None, **body: object) -> tuple[int, object]:
         headers = {} if origin is None else {"Origin": origin}
         url = f"http://127.0.0.1:{self.port}/command"
@@ -57,15 +68,8 @@ async def apps(tmp_path: Path) -> AsyncIterator[Apps]:
         config_for(tmp_path, TOYS), bridges=BridgesSection(lovense=section)
     )
     async with running_hub(tmp_path, TOYS, config) as hub:
-        await hub.with_devices(2)
         found = Apps(hub)
-        await until(lambda: len(hub.app.hub.clients) == 1, "the bridge's client")
-        # Its list comes a tenth of a second after the devices at most.
-        for _ in range(100):
-            listed = await found.say(found.client.get_toys)
-            if len(listed.data.toys) == len(TOYS):  # type: ignore[attr-defined]
-                break
-            await asyncio.sleep(0.02)
+        await found.until_listed()
         yield found
 
 
@@ -121,9 +125,8 @@ async def test_a_game_that_is_killed_takes_its_toys_to_rest_long_before_its_sile
         config_for(tmp_path, TOYS), bridges=BridgesSection(lovense=section)
     )
     async with running_hub(tmp_path, TOYS, config) as hub:
-        await hub.with_devices(2)
         apps = Apps(hub)
-        await until(lambda: len(hub.app.hub.clients) == 1, "the bridge's client")
+        await apps.until_listed()
         game = await asyncio.create_subprocess_exec(
             sys.executable, "-c", _GAME, str(apps.port), str(seconds), stdin=PIPE, stdout=PIPE
         )

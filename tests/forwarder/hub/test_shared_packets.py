@@ -31,13 +31,19 @@ async def _let_go() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_value_that_another_motors_packet_carries_is_taken_with_it() -> None:
+async def carried() -> tuple[Device, RecordingDriver, asyncio.Future[Fate]]:
+    """A value that went with another motor's packet, and that packet, not taken yet."""
     toy, driver = both()
     toy.output(0, VIBRATE, 10)
     toy.output(1, ROTATE, 5)
     first, second = driver.waiting
     first.set_result(Fate.SUPERSEDED)
     await _let_go()
+    return toy, driver, second
+
+
+async def test_a_value_that_another_motors_packet_carries_is_taken_with_it() -> None:
+    toy, driver, second = await carried()
     assert toy.levels[0] == (VIBRATE, 10, 0)
     assert not toy.may_run
     # Asked again it is no news, and answered when that packet is.
@@ -53,12 +59,7 @@ async def test_a_value_that_another_motors_packet_carries_is_taken_with_it() -> 
 
 
 async def test_a_value_is_in_doubt_if_the_packet_that_carried_it_failed() -> None:
-    toy, driver = both()
-    toy.output(0, VIBRATE, 10)
-    toy.output(1, ROTATE, 5)
-    first, second = driver.waiting
-    first.set_result(Fate.SUPERSEDED)
-    await _let_go()
+    toy, _, second = await carried()
     second.set_exception(HardwareError(ErrorCode.TIMEOUT, "no answer"))
     await _let_go()
     assert toy.may_run == (0, 1)
@@ -107,12 +108,7 @@ async def test_a_chain_of_packets_proves_nothing_before_its_last_was_taken() -> 
 
 
 async def test_who_shared_what_a_newer_command_replaced_is_not_told_of_a_failure() -> None:
-    toy, driver = both()
-    toy.output(0, VIBRATE, 10)
-    toy.output(1, ROTATE, 5)
-    first, second = driver.waiting
-    first.set_result(Fate.SUPERSEDED)
-    await _let_go()
+    toy, driver, second = await carried()
     shared = toy.output(0, VIBRATE, 10)
     assert shared is not None
     toy.output(0, VIBRATE, 3)
