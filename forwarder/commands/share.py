@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import textwrap
 from collections.abc import Sequence
 from datetime import datetime
@@ -142,8 +143,11 @@ def instructions(made: ShareMade) -> list[str]:
     who = "the browser that opens it first" if share.uses == 1 else f"{share.uses} browsers"
     words = f"{_may(share)}. The link is for {who}; send it to {share.name} only."
     if share.ask:
-        words += f" Each guest waits until you allow them: forwarder share allow {share.name!r}."
-    for text in (words, *made.hints):
+        words += " Each guest waits until you allow them:"
+    lines += textwrap.wrap(words, 78)
+    if share.ask:
+        lines.append(f"    forwarder share allow {shlex.quote(share.name)}")
+    for text in made.hints:
         lines += textwrap.wrap(text, 78)
     return lines
 
