@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 import pytest
 
+from relay.debts import bounds
 from relay.link.messages import (
+    Arm,
     Connect,
     Connected,
     Debts,
     Disconnect,
+    Disconnected,
     Done,
     ErrorCode,
     Failed,
@@ -20,6 +24,7 @@ from relay.link.messages import (
 )
 from relay.radio.simulated.faults import FaultPoint
 from tests.doubles.chromium_bluez import STOP, PhoneRig, phone_rig
+from tests.doubles.chromium_hub import PAGE
 
 pytestmark = pytest.mark.chromium
 
@@ -71,6 +76,41 @@ async def test_what_may_run_is_written_down_before_its_first_value_until_its_sto
         await rig.at_rest(2)
         await asyncio.sleep(0.2)
         assert await rig.page.evaluate(RECORDS) == []
+
+
+@pytest.mark.parametrize("stop", [None, ()], ids=["being let go", "silence"])
+async def test_a_toy_that_stops_by_itself_when_its_link_ends_owes_nothing(
+    stop: tuple[()] | None,
+) -> None:
+    async with phone_rig() as rig:
+        await rig.pair()
+        await rig.connect(await rig.choose())
+        arm = Arm(rig.link.id(), 1, stop, seen=rig.link.seen(1))
+        rig.link.tell(arm)
+        assert isinstance(await rig.link.reply(arm.id), Done)
+        await rig.set_level(0.5)
+        assert not rig.toy.at_rest
+        assert await rig.page.evaluate(RECORDS) == []
+        rig.toy.vanish()
+        await rig.link.hear(Disconnected)
+        assert await rig.page.evaluate(NOT_NAMED)
+        assert await rig.page.evaluate(RECORDS) == []
+
+
+def test_when_it_looks_and_how_often_it_tries_are_as_at_the_relay() -> None:
+    theirs: dict[str, float] = {}
+    for name in ("debts.js", "settle.js"):
+        for const, value in re.findall(
+            r"^const (\w+) = ([\d.]+);", (PAGE / name).read_text(encoding="utf-8"), re.M
+        ):
+            kind = {"LOOK_S": "DEBTS_LOOK_S", "WRITE_MS": "SETTLING_WRITE_MS"}.get(const, const)
+            theirs[kind] = float(value)
+    ours = {
+        name: vars(bounds)[name] if name.endswith("_S") else 1000 * vars(bounds)[f"{name[:-2]}S"]
+        for name in theirs
+    }
+    assert theirs == ours
+    assert len(theirs) == 11
 
 
 @pytest.mark.parametrize("pressed", ["nothing", "pause", "stop", "hidden"])
@@ -263,6 +303,18 @@ async def test_forgetting_the_hub_tries_the_stop_again_before_it_lets_go() -> No
         said = rig.since(mark)
         assert "disconnect" in said
         assert said.index(STOP.decode()) < said.index("disconnect")
+
+
+async def test_a_hub_that_was_forgotten_takes_no_debt_along() -> None:
+    async with phone_rig() as rig:
+        await rig.drive()
+        rig.toy.faults.fail(times=None)
+        for _ in range(2):
+            await rig.tap_in("#hub-details", "#forget-hub")
+        await rig.page.until("!document.getElementById('pairing').hidden", 15)
+        await rig.page.until(NAMED)
+        rig.toy.faults.heal()
+        await until_rest(rig)
 
 
 async def test_the_tab_that_takes_over_names_what_the_other_could_not_stop() -> None:

@@ -7,7 +7,9 @@ With `FORWARDER_SCREENSHOTS` set to a folder, every state is also kept there as 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -250,6 +252,16 @@ async def test_a_browser_without_bluetooth() -> None:
 
 
 def test_the_page_is_small() -> None:
-    folder = Path(__file__).parents[2] / "forwarder" / "web" / "relay"
+    web = Path(__file__).parents[2] / "forwarder" / "web"
+    own = [path.read_bytes() for path in (web / "relay").iterdir()]
     # Weak Wi-Fi carries 2 MB a second: an eighth of one. A third is the machine of a toy.
-    assert sum(path.stat().st_size for path in folder.iterdir()) <= 250_000
+    assert sum(map(len, own)) <= 250_000
+    # With what it shares with other pages, in English; docs/phone.md says how much that is.
+    shared = ("words.js", "en.js", "colours.css")
+    all_of_it = own + [(web / "shared" / name).read_bytes() for name in shared]
+    text = (web.parents[1] / "docs" / "phone.md").read_text(encoding="utf-8")
+    said = re.search(r"(\d+) kB in all, (\d+) kB when compressed", text)
+    assert said is not None
+    assert int(said[1]) == pytest.approx(sum(map(len, all_of_it)) / 1000, rel=0.03)
+    packed = sum(len(gzip.compress(content)) for content in all_of_it)
+    assert int(said[2]) == pytest.approx(packed / 1000, rel=0.03)

@@ -20,6 +20,13 @@ _IPAD = (
 )
 # Without Web Bluetooth, as that browser has none.
 _WITHOUT = "delete Navigator.prototype.bluetooth;"
+# As Chrome was before 133.
+_WITHOUT_X25519 = (
+    "const make = SubtleCrypto.prototype.generateKey;"
+    "SubtleCrypto.prototype.generateKey = function (kind, ...more) {"
+    " return kind.name === 'X25519' ? Promise.reject(new DOMException('', 'NotSupportedError'))"
+    " : make.call(this, kind, ...more); };"
+)
 _TOUCH = "Object.defineProperty(Navigator.prototype, 'maxTouchPoints', { get: () => 5 });"
 
 
@@ -53,6 +60,22 @@ async def test_the_code_is_kept_for_a_browser_that_can(
                 # Also when it is loaded again.
                 await page.evaluate("location.reload()")
                 await page.until("document.readyState === 'complete'")
+            assert not hub.relays
+        finally:
+            await page.close()
+
+
+@pytest.mark.chromium
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_browser_that_is_too_old_is_told_which_one_it_takes(browser: Chromium) -> None:
+    async with WebHub() as hub:
+        page = await browser.page("about:blank")
+        try:
+            await page.call("Page.addScriptToEvaluateOnNewDocument", source=_WITHOUT_X25519)
+            await page.goto(hub.url())
+            await page.until("!document.getElementById('notice').hidden")
+            said = await page.evaluate("document.getElementById('notice').innerText")
+            assert "133" in said
             assert not hub.relays
         finally:
             await page.close()
