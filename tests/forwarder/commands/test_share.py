@@ -10,7 +10,7 @@ from forwarder.api.documents.shares import ShareMade, ShareView
 from forwarder.commands.share import instructions
 
 
-@pytest.mark.parametrize("name", ["Kim", "Kim's phone, which has a name that is longer than a line"])
+@pytest.mark.parametrize("name", ["Kim", f"Kim's {'long ' * 16}phone"])
 def test_the_command_that_lets_a_guest_in_can_be_copied_whatever_the_name(name: str) -> None:
     share = ShareView(
         name=name, devices=(), outputs=(), percent=100, expires=None, over=False, uses=1, ask=True,
