@@ -254,7 +254,8 @@ class OscLinkSection(_Table, frozen=True):
 
     parameters     names without "/avatar/parameters/", with * and ?; empty: the usual touches
     devices        indexes or names; empty: all
-    output         a kind of output, such as "Vibrate"; without: all but positions
+    output         a kind of output, such as "Vibrate"; without: what vibrates, oscillates, turns or
+                   squeezes
     scale          the level is the value times this, 1 at most
     dead_zone      values up to this are nothing
     """

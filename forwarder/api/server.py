@@ -66,6 +66,7 @@ from forwarder.hub.device import Device
 from forwarder.metrics.page import PATH as METRICS_PATH
 from forwarder.metrics.page import MetricsPage
 from forwarder.play.plays import Plays
+from forwarder.web.bodies import read_body
 from forwarder.web.headers import guard_headers
 from forwarder.web.other_pages import OtherPages
 from forwarder.web.pages import Pages, here
@@ -237,7 +238,7 @@ class Api:
             if route.right in Right.LOOK | Right.READ:
                 self._watch.ask(time.monotonic())
             try:
-                chunks = await _read(request)
+                chunks = await read_body(request, MAX_BODY_BYTES, BODY_S)
                 body = None if route.body is None else _body(request, chunks, route.body)
                 call = Call(caller, request.match_info, request.query, body)
                 result = await route.act(self._actions, call)
@@ -303,35 +304,11 @@ class Api:
         return self.access.holds(caller)
 
 
-async def _read(request: web.Request) -> bytes:
-    """The request's body, as it was sent. Raises MessageError for one that is too large, or packed:
-    half a megabyte of gzip can stand for 500."""
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise MessageError("A body has to be sent as it is, without a Content-Encoding.")
-    if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
-        raise MessageError(f"A body has {MAX_BODY_BYTES} bytes at most.")
-    if request.content.at_eof():
-        # There is none, or its proof was looked at (forwarder.api.control): then aiohttp keeps it.
-        return await request.read()
-    chunks = bytearray()
-    try:
-        async with asyncio.timeout(BODY_S):
-            async for chunk in request.content.iter_any():
-                chunks += chunk
-                if len(chunks) > MAX_BODY_BYTES:
-                    raise MessageError(f"A body has {MAX_BODY_BYTES} bytes at most.")
-    except TimeoutError:
-        raise MessageError("The body did not come in time.") from None
-    except ConnectionError:
-        raise MessageError("The connection ended before the body did.") from None
-    return bytes(chunks)
-
-
 async def _leave_unread(request: web.Request) -> None:
     """Take in a small body that nobody wants: an answer may be lost if its request was not read.
     A large one is left, and the connection ends."""
     with suppress(MessageError):
-        await _read(request)
+        await read_body(request, MAX_BODY_BYTES, BODY_S)
 
 
 def _body(request: web.Request, chunks: bytes, kind: type) -> object:

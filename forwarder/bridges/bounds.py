@@ -46,6 +46,8 @@ MOST_STEPS: Final = 1000
 
 # The longest pattern of the API fits; what is larger is none.
 MOST_BYTES = 1 << 20
+# For all of a request; who sends it has it whole, in this house.
+LOVENSE_BODY_S = 5.0
 # Batteries are asked for no more often: every app polls GetToys, and a toy answers by radio.
 LOVENSE_BATTERY_S = 60.0
 # The answer to GetToys does not wait for a battery longer.

@@ -38,6 +38,16 @@ class OutputType(StrEnum):
         self.is_position = name in ("Position", "HwPositionWithDuration")
 
 
+# What has a level, and is meant where nobody names a kind. Positions, sprays, lights and heat are
+# moved by name only. In the order in which one of a feature is chosen.
+LEVEL_OUTPUTS: Final = (
+    OutputType.VIBRATE,
+    OutputType.OSCILLATE,
+    OutputType.ROTATE,
+    OutputType.CONSTRICT,
+)
+
+
 class InputType(StrEnum):
     BATTERY = "Battery"
     RSSI = "RSSI"

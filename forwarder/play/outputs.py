@@ -8,20 +8,18 @@ from typing import Final
 
 from msgspec import UNSET
 
-from forwarder.buttplug.messages import OutputCmd, OutputRange, OutputType, OutputValue
+from forwarder.buttplug.messages import (
+    LEVEL_OUTPUTS,
+    OutputCmd,
+    OutputRange,
+    OutputType,
+    OutputValue,
+)
 from forwarder.errors import MessageError, UnknownDevice, UnknownFeature, Unsupported
 from forwarder.hub.device import Device
 from forwarder.play.patterns import place, steps
 from forwarder.play.play import TICK_S, PlaySetting
 
-# What has a level, and is meant where nobody names a kind. Positions, sprays, lights and heat are
-# moved by name only.
-LEVELS: Final = (
-    OutputType.VIBRATE,
-    OutputType.OSCILLATE,
-    OutputType.ROTATE,
-    OutputType.CONSTRICT,
-)
 # More than all toys that one hub was ever seen to drive.
 MOST_OUTPUTS: Final = 256
 # A stroke over the whole range takes at least this (s), whatever the pattern jumps.
@@ -157,7 +155,7 @@ def chosen_outputs(
 def _of(device: Device, choice: OutputChoice) -> Iterator[PlayedOutput]:
     if choice.feature is not None and choice.feature not in device.feature_indexes:
         raise UnknownFeature(device.shown_name, choice.feature)
-    kinds = LEVELS if choice.kind is None else (choice.kind,)
+    kinds = LEVEL_OUTPUTS if choice.kind is None else (choice.kind,)
     for feature in device.features:
         if choice.feature not in (None, feature.feature_index) or not feature.output:
             continue

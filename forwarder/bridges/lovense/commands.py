@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -317,8 +318,9 @@ def _number(
             given = float(given)
         except ValueError:
             given = None
-    good = isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
-    if not good or not low <= float(given) <= high:  # type: ignore[arg-type]
+    good = isinstance(given, int | float) and not isinstance(given, bool)
+    # Compared as what it is: a whole number may be too large to be a float.
+    if not good or not low <= given <= min(high, sys.float_info.max):  # type: ignore[operator]
         span = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
         raise Misunderstood(INVALID_PARAMETER, f"{key} is a number, {span}")
     return float(given)  # type: ignore[arg-type]

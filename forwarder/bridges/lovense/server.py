@@ -28,6 +28,7 @@ from forwarder.access.admission import (
 from forwarder.bridges.bounds import (
     BATTERY_WAIT_S,
     LOVENSE_BATTERY_S,
+    LOVENSE_BODY_S,
     LOVENSE_MOVE_S,
     MOST_BYTES,
     MOST_SETUPS,
@@ -62,7 +63,8 @@ from forwarder.buttplug.messages import InputType
 from forwarder.client.client import ServerGone, ServerRefused
 from forwarder.client.device import RemoteDevice
 from forwarder.connectors.listener import Listener
-from forwarder.errors import Unsupported
+from forwarder.errors import MessageError, Unsupported
+from forwarder.web.bodies import read_body
 from relay.link.names import neutralise
 
 log = logging.getLogger(__name__)
@@ -151,7 +153,7 @@ class LovenseServer:
         headers = self._demand_admitted(request)
         peer = request.remote or ""
         try:
-            said = read(await request.read())
+            said = read(await read_body(request, MOST_BYTES, LOVENSE_BODY_S))
             if isinstance(said, Performed):
                 await self._meet(request, peer)
             answer = await self._answer(said, peer)
@@ -159,8 +161,8 @@ class LovenseServer:
             answer = {"code": error.code, "type": "error", "message": str(error)}
         except Refusal as error:
             answer = {"code": SERVER_ERROR, "type": "error", "message": str(error)}
-        except web.HTTPRequestEntityTooLarge:
-            answer = {"code": INVALID_COMMAND, "type": "error", "message": "that is too long"}
+        except MessageError as error:
+            answer = {"code": INVALID_COMMAND, "type": "error", "message": str(error)}
         return _json(answer, headers)
 
     async def _meet(self, request: web.Request, peer: str) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from forwarder.bridges.lovense.commands import STROKE, UNSUPPORTED, Misunderstood
 from forwarder.bridges.programs import POSITIONS, Slot
-from forwarder.buttplug.messages import OutputType
+from forwarder.buttplug.messages import LEVEL_OUTPUTS, OutputType
 from forwarder.client.device import RemoteDevice
 
 # Which of a device's outputs an action is, the best first.
@@ -104,7 +104,8 @@ def document(device: RemoteDevice, id: str, battery: int) -> dict[str, object]:
 def resolved(device: RemoteDevice, action: str) -> list[Slot]:
     """The outputs that an action means. Raises Misunderstood if the device has nothing for it."""
     if action == "All":
-        return [slot for kind in sorted(device.outputs - POSITIONS) for slot in slots(device, kind)]
+        found = [slot for kind in LEVEL_OUTPUTS for slot in slots(device, kind)]
+        return found or resolved(device, "Vibrate")
     if action in ("Vibrate1", "Vibrate2", "Vibrate3"):
         motors = slots(device, OutputType.VIBRATE)
         number = int(action[-1]) - 1

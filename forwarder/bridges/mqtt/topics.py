@@ -22,7 +22,8 @@ from forwarder.client.device import RemoteDevice
 
 BASE: Final = "buttplug"
 ONLINE, OFFLINE = "online", "offline"
-_SET = re.compile(r"([^/]+)/(\d{1,9})-([A-Za-z]+)/set")
+_SET = re.compile(r"([0-9]{1,9})/([0-9]{1,9})-([A-Za-z]+)/set")
+_STOP = re.compile(r"([0-9]{1,9})/stop")
 _NUMBER = re.compile(r"[+-]?\d{1,4}(?:\.\d{1,6})?")
 _OUTPUTS: Final = {kind.value.lower(): kind for kind in OutputType}
 
@@ -85,11 +86,11 @@ class Topics:
         rest = topic[len(self.base) + 1 :]
         if rest == "stop":
             return Press(None)
-        if rest.endswith("/stop") and rest[:-5].isdecimal():
-            return Press(int(rest[:-5]))
+        if one := _STOP.fullmatch(rest):
+            return Press(int(one[1]))
         found = _SET.fullmatch(rest)
         text = payload.decode("utf-8", "replace").strip()
-        if found is None or not found[1].isdecimal() or not _NUMBER.fullmatch(text):
+        if found is None or not _NUMBER.fullmatch(text):
             return None
         kind = _OUTPUTS.get(found[3].lower())
         if kind is None:

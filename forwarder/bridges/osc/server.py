@@ -18,9 +18,9 @@ from forwarder.bridges.bounds import DATAGRAMS_S, OSC_MOVE_S, TICKS_HZ
 from forwarder.bridges.client import BridgeClient, OpenChannel
 from forwarder.bridges.osc.parameters import Parameters, Rule
 from forwarder.bridges.performer import Performer
-from forwarder.bridges.programs import POSITIONS, OutputProgram, ProgramStep, Slot
+from forwarder.bridges.programs import OutputProgram, ProgramStep, Slot
 from forwarder.bridges.senders import Senders
-from forwarder.buttplug.messages import OutputType
+from forwarder.buttplug.messages import LEVEL_OUTPUTS, OutputType
 from forwarder.client.device import RemoteDevice
 from forwarder.errors import ConfigError
 
@@ -36,8 +36,8 @@ NAME = "OSC"
 
 @dataclass(frozen=True, slots=True)
 class OscLink:
-    """`rule`: the level; `devices`: names or indexes, empty for all; `output`: a kind, None for all
-    that have a level."""
+    """`rule`: the level; `devices`: names or indexes, empty for all; `output`: a kind, None for
+    LEVEL_OUTPUTS."""
 
     rule: Rule
     devices: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class OscLink:
             return
         for feature in device.features:
             for kind in feature.output or ():
-                if kind is self.output or (self.output is None and kind not in POSITIONS):
+                if kind is self.output or (self.output is None and kind in LEVEL_OUTPUTS):
                     yield feature.feature_index, kind
 
 

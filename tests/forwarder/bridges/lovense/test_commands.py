@@ -103,6 +103,9 @@ def test_each_request_is_understood(body: dict[str, object], request_: api.Loven
         (b'{"command":"Pattern","rule":"V:1;F:v;S:500#","strength":""}', 404, "1 to 50 levels"),
         (b'{"command":"Preset","name":"storm"}', 404, "a preset is one of pulse"),
         (b'{"command":"Position","value":"101"}', 404, "value is a number, 0 to 100"),
+        (b'{"command":"Position","value":1%b}' % (b"0" * 400), 404, "value is a number"),
+        (b'{"command":"Function","action":"Vibrate:1","timeSec":1%b}' % (b"0" * 400), 404,
+         "timeSec is a number"),
         (b'{"command":"PatternV2","type":"Setup","actions":[]}', 404, "a list of 1"),
         (b'{"command":"PatternV2","type":"Setup","actions":[{"ts":5,"pos":1},{"ts":5,"pos":1}]}',
          404, "rise"),
@@ -122,6 +125,8 @@ ANYTHING = (
     st.sampled_from(WORDS)
     | st.none()
     | st.floats()
+    | st.integers()
+    | st.just(10**400)
     | st.text(max_size=9)
     | st.lists(st.integers(), max_size=3)
 )

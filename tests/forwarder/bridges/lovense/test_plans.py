@@ -16,6 +16,7 @@ from forwarder.bridges.lovense.commands import (
 from forwarder.buttplug.messages import OutputType
 from tests.doubles.remote_toys import remote_device
 
+SPRAY, HEAT, LED = OutputType.SPRAY, OutputType.TEMPERATURE, OutputType.LED
 VIBRATE, ROTATE, OSCILLATE, CONSTRICT, POSITION, TIMED = (
     OutputType.VIBRATE, OutputType.ROTATE, OutputType.OSCILLATE, OutputType.CONSTRICT,
     OutputType.POSITION, OutputType.HW_POSITION_WITH_DURATION,
@@ -33,6 +34,7 @@ def function(**levels: float) -> FunctionCommand:
         ((VIBRATE, VIBRATE), "Vibrate", {(0, VIBRATE), (1, VIBRATE)}),
         ((VIBRATE, VIBRATE), "Vibrate2", {(1, VIBRATE)}),
         ((VIBRATE, ROTATE), "All", {(0, VIBRATE), (1, ROTATE)}),
+        ((SPRAY, VIBRATE, HEAT, LED), "All", {(1, VIBRATE)}),
         ((OSCILLATE,), "Vibrate", {(0, OSCILLATE)}),
         ((ROTATE,), "Vibrate1", {(0, ROTATE)}),
         ((CONSTRICT,), "Pump", {(0, CONSTRICT)}),

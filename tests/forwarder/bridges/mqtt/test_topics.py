@@ -36,6 +36,8 @@ VIBRATE, ROTATE = OutputType.VIBRATE, OutputType.ROTATE
         ("buttplug/7f3a7f3a/0/1-vibrate/set", b"1e9", None),
         ("buttplug/7f3a7f3a/0/1-dance/set", b"1", None),
         ("buttplug/7f3a7f3a/x/1-vibrate/set", b"1", None),
+        (f"buttplug/7f3a7f3a/{'9' * 5000}/1-vibrate/set", b"1", None),
+        (f"buttplug/7f3a7f3a/{'9' * 5000}/stop", b"", None),
         ("buttplug/other/0/1-vibrate/set", b"1", None),
         ("buttplug/7f3a7f3a/0/1-vibrate", b"1", None),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+import pytest
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from forwarder.bridges.client import BridgeClient
@@ -14,6 +15,7 @@ from forwarder.bridges.senders import Senders
 from forwarder.buttplug.messages import OutputType
 from relay.link.channel import Channel
 from tests.doubles.clock import run_virtual
+from tests.doubles.remote_toys import remote_device
 from tests.forwarder.bridges.test_performer import Stage
 
 TOUCH = "/avatar/parameters/OGB/Orf/mouth/TouchOthers"
@@ -64,3 +66,23 @@ def test_an_off_waits_neither_for_a_slow_radio_nor_for_the_name_of_the_game() ->
                 work.cancel()
 
     run_virtual(scene())
+
+
+TOY = remote_device(*OutputType, name="Everything", index=4)
+
+
+@pytest.mark.parametrize(
+    ("link", "kinds"),
+    [
+        # Nobody named them: a touch sprays, heats, lights and moves to no place.
+        (OscLink(Rule()), {"Vibrate", "Rotate", "Oscillate", "Constrict"}),
+        (OscLink(Rule(), output=OutputType.SPRAY), {"Spray"}),
+        (OscLink(Rule(), ("4",), OutputType.POSITION), {"Position"}),
+        (OscLink(Rule(), ("Everything",), OutputType.LED), {"Led"}),
+        (OscLink(Rule(), ("5", "Every")), set()),
+    ],
+)
+def test_a_link_means_the_kind_that_it_names_or_what_has_a_level(
+    link: OscLink, kinds: set[str]
+) -> None:
+    assert {kind.value for _, kind in link.slots(TOY)} == kinds
