@@ -265,6 +265,11 @@ PING_S = 5.0
 MEETING_PROOF_S = 5.0
 # From a visitor to its socket: the visitor waits for four seconds in all.
 MEETING_JOIN_S = 4.0
+# What a meeting point says of visitors, a second and at once; more is read more slowly. One that
+# means well says no more than this however many ids are flooded there: 600 a minute of the hub's
+# own and 120 of each share's, all of them at once (forwarder/meet/bounds.py); 20 µs each.
+NEWS_S: Final = 200.0
+NEWS_BURST: Final = 8_500
 # Changes of what this hub answers to that wait for the meeting point: it takes none, and is left.
 WISHES = 1024
 

@@ -22,10 +22,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from forwarder.clients.budget import Budget
 from forwarder.connectors.base import serve
 from forwarder.connectors.bounds import (
     MEETING_JOIN_S,
     MEETING_PROOF_S,
+    NEWS_BURST,
+    NEWS_S,
     PING_S,
     STABLE_S,
     WISHES,
@@ -84,6 +87,8 @@ class MeetingPoint:
         backoff: Backoff = AGAIN,
         ping_s: float = PING_S,
         frame_bytes: int = MAX_MESSAGE_BYTES,
+        news_s: float = NEWS_S,
+        news_burst: float = NEWS_BURST,
     ) -> None:
         """Raises ConfigError for an `address` that is none."""
         try:
@@ -103,6 +108,7 @@ class MeetingPoint:
         self._backoff = backoff
         self._ping_s = ping_s
         self._frame_bytes = frame_bytes
+        self._news_s, self._news_burst = news_s, news_burst
 
     async def run(self, handler: Callable[[Channel], Awaitable[None]]) -> None:
         """Keep registered, and run `handler` on the channel of each visitor, until cancelled."""
@@ -150,8 +156,12 @@ class MeetingPoint:
             self.registered, self.trouble = True, ""
             log.info("registered at %s", self.origin)
             async with self._wishing(channel, registering):
+                clock = asyncio.get_running_loop().time
+                reading = Budget(self._news_s, self._news_burst, clock())
                 while True:
                     self._told(registering.news(await channel.receive()), handler, visits)
+                    if wait := reading.spend(1, clock()):
+                        await asyncio.sleep(wait)
         except TimeoutError:
             raise ChannelClosed(1006, "the meeting point did not answer in time") from None
         except ChannelClosed as closed:

@@ -286,6 +286,7 @@ async def dial(
         connector=aiohttp.TCPConnector(limit=1, force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         ws_response_class=_ClientSocket,
+        trace_configs=[_straight()],
     )
     try:
         async with asyncio.timeout(open_s):
@@ -309,6 +310,22 @@ async def dial(
     return WebSocketChannel(ws, ws.transport, peer=shown_url(url), session=session)
 
 
+class _Redirected(Exception):
+    """Who was dialed says to go elsewhere."""
+
+
+def _straight() -> aiohttp.TraceConfig:
+    """No redirect is followed, which aiohttp (3.14) would for a websocket, too: who is dialed would
+    have this program ask for whatever it likes in the network here, and with our headers."""
+
+    async def redirected(*_: object) -> None:
+        raise _Redirected
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(redirected)
+    return trace
+
+
 def aiohttp_limit(largest: int) -> int:
     """`max_msg_size` for frames of up to `largest` bytes; aiohttp (3.14) refuses what has it."""
     return largest + 1
@@ -330,6 +347,8 @@ def _dial_error(url: str, error: BaseException, open_s: float) -> LinkError | No
             return LinkRefused(f"{where} refused this program (HTTP {status}): check the token")
         case aiohttp.WSServerHandshakeError(status=status):
             return DialFailed(f"{where} is no websocket server (HTTP {status})")
+        case _Redirected():
+            return LinkRefused(f"{where} sends its visitors elsewhere: correct the address")
         case aiohttp.ServerFingerprintMismatch():
             return LinkRefused(f"{where} has another certificate than the one that was pinned")
         case aiohttp.ClientConnectorCertificateError():

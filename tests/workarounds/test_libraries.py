@@ -53,6 +53,11 @@ def test_aiohttp_a_clients_websocket_does_not_show_its_transport() -> None:
     assert not hasattr(aiohttp.ClientWebSocketResponse, "transport")
 
 
+def test_aiohttp_a_websocket_that_is_dialed_follows_redirects() -> None:
+    parameters = inspect.signature(aiohttp.ClientSession._ws_connect).parameters
+    assert not any("redirect" in name for name in parameters)
+
+
 def test_aiohttp_what_came_before_a_websocket_was_open_is_read_in_one_go() -> None:
     source = inspect.getsource(RequestHandler.set_parser)
     assert "feed_data(self._message_tail)" in source

@@ -8,18 +8,21 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from forwarder.connectors.doors import Doors
+from forwarder.connectors.meeting import MeetingPoint
+from forwarder.connectors.meeting_ids import MeetingIds, OnMeetingVisit
 from forwarder.meet.server import MeetingServer, PairEnd
-from forwarder.meet.table import Visit
+from forwarder.meet.table import RegisteredHub, Visit
 from relay.link.channel import Channel, Frame
 from relay.link.errors import ChannelClosed, LinkError
 from relay.link.security.handshake import HandshakeRefused
-from relay.link.security.meeting import hub_id
+from relay.link.security.meeting import News, Proving, Registered, Visitor, hub_id
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import SecureChannel, secure_as_hub, secure_as_relay
-from relay.link.websocket import dial
+from relay.link.websocket import WebSocketChannel, dial
 from tests.forwarder.meet.points import House, house, running
 from tests.relay.link.channel_pairs import KnowsOne
-from tests.system.processes import free_ports
+from tests.system.processes import free_ports, until
 
 # What comes of one frame of one direction.
 Twist = Callable[[bytes], list[Frame]]
@@ -238,3 +241,51 @@ async def test_a_hub_believes_nothing_of_what_it_is_told_about_visitors() -> Non
         assert await there.receive() == b"still here"
         assert hub.point.registered
         await visitor.close()
+
+
+class Chatterbox(HostilePoint):
+    """Takes each hub's proof, and then says this without end."""
+
+    def __init__(self, port: int, news: Callable[[], News]) -> None:
+        super().__init__(port)
+        self._says = news
+
+    async def _register(self, channel: WebSocketChannel, hub: RegisteredHub) -> None:
+        proving = Proving(self.origin)
+        await channel.send(proving.first(await channel.receive()))
+        await channel.send(proving.say(Registered(hub_id(proving.proof(await channel.receive())))))
+        while True:
+            await channel.send(proving.say(self._says()))
+
+
+class CountedIds(MeetingIds):
+    asked = 0
+    first = 0.0  # when, by the loop's clock
+
+    def handler(self, id: str) -> OnMeetingVisit | None:
+        self.first = self.first or asyncio.get_running_loop().time()
+        self.asked += 1
+        return None
+
+
+@asynccontextmanager
+async def told(news: Callable[[], News], news_s: float, burst: float) -> AsyncIterator[CountedIds]:
+    """A hub at a meeting point that says `news` without end."""
+    server = Chatterbox(free_ports(1)[0], news)
+    server.bind()
+    key = KeyPair.generate()
+    ids = CountedIds(key.public)
+    point = MeetingPoint(server.origin, key, Doors(), ids=ids, news_s=news_s, news_burst=burst)
+
+    async def never(channel: Channel) -> None:
+        raise AssertionError
+
+    async with running(server.run(), point.run(never)):
+        yield ids
+
+
+async def test_a_meeting_point_that_talks_without_end_is_read_slowly() -> None:
+    visitor = Visitor("x" * 16, "203.0.113.9", "a" * 26)
+    async with told(lambda: visitor, 400, 50) as ids:
+        await until(lambda: ids.asked > 300, "more than it may say at once")
+        assert ids.asked <= 50 + 400 * (asyncio.get_running_loop().time() - ids.first) + 1

@@ -8,10 +8,12 @@ from typing import cast
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from relay.link.bounds import CONTROL_BURST, CONTROL_HZ, TURN_FRAMES
-from relay.link.errors import ChannelClosed
-from relay.link.websocket import WebSocketChannel, shown_url
+from relay.link.errors import ChannelClosed, LinkRefused
+from relay.link.websocket import WebSocketChannel, dial, shown_url
 from tests.relay.link.channel_pairs import websocket
 
 SOON_S = 5.0
@@ -37,6 +39,31 @@ async def fill(channel: WebSocketChannel) -> int:
         except TimeoutError:
             return taken
         taken += 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_who_is_dialed_sends_nobody_elsewhere(status: int) -> None:
+    """Else a meeting point could have the hubs that trust it ask for things in their networks."""
+    asked: list[str] = []
+
+    async def inside(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/inside", inside)
+    async with TestServer(app) as server:
+
+        async def elsewhere(request: web.Request) -> web.Response:
+            where = {"Location": str(server.make_url("/inside"))}
+            return web.Response(status=status, headers=where)
+
+        app = web.Application()
+        app.router.add_get("/at", elsewhere)
+        async with TestServer(app) as hostile:
+            with pytest.raises(LinkRefused, match="sends its visitors elsewhere"):
+                await dial(f"ws://{hostile.host}:{hostile.port}/at", headers={"X-Token": "secret"})
+    assert asked == []
 
 
 async def test_a_peer_that_does_not_read_is_given_up_after_the_deadline() -> None:
