@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from aiohttp import web
@@ -91,7 +92,7 @@ log = logging.getLogger(__name__)
 
 # Every device is told to stop, and the radios get this long to say that they did.
 STOP_S = 1.5
-# Then the relays hear a goodbye and connections close.
+# Then the relays hear a goodbye, and have so long to take it before their connections close.
 GOODBYE_S = 0.2
 
 
@@ -376,8 +377,9 @@ class App:
             _, late = await asyncio.wait(stops, timeout=STOP_S)
             if late:
                 log.error("%d stops were not confirmed; the relays go on trying", len(late))
-        self.relays.say_goodbye("the hub is shutting down")
-        await asyncio.sleep(GOODBYE_S)
+        with suppress(TimeoutError):  # whoever does not take it notices by its silence
+            async with asyncio.timeout(GOODBYE_S):
+                await self.relays.say_goodbye("the hub is shutting down")
 
     # --- channels -------------------------------------------------------------------------------
 

@@ -107,6 +107,8 @@ class RelayLink:
         self._leased_at: dict[int, float] = {}
         self.ended: str | None = None
         self._leaving = False
+        # Set by whoever drives it, once nothing more will be said.
+        self.over = asyncio.Event()
 
     @property
     def peer(self) -> str:

@@ -81,7 +81,7 @@ class RelaySource:
         self._places: dict[Device, tuple[Relay, OpenedDevice]] = {}
         # How often each relay was linked, by the name that it is shown by.
         self.links: Counter[str] = Counter()
-        # Told what the wearer at a relay says about a guest (forwarder.shares.wearers).
+        # What the wearer at a relay says about a guest, see forwarder.shares.wearers.
         self.on_guest_answer: Callable[[Relay, GuestAnswer], None] = lambda relay, answer: None
         self._hub_name = hub_name
         self._page = page
@@ -113,7 +113,7 @@ class RelaySource:
     # --- life -----------------------------------------------------------------------------------
 
     async def run(self, expected: Iterable[str] = ()) -> None:
-        """Own the tasks that open devices; runs until cancelled. Toys at the addresses `expected`
+        """Own the tasks that open devices; runs until cancelled. `expected`: addresses of toys that
         are looked for at first, without any client asking."""
         await self._finder.run(expected)
 
@@ -142,8 +142,11 @@ class RelaySource:
             await link.run(lambda message: self._heard(relay, link, message))
         except LinkError as error:
             log.info("relay %s: %s", relay.name, error)
+            if self._stopping:
+                await channel.close()  # the goodbye arrives before the hub ends
             raise
         finally:
+            link.over.set()
             self._absences.link_ended(relay, link)
 
     def _welcome(self, key: str, name: str, hello: Hello, link: RelayLink) -> Relay:
@@ -152,8 +155,7 @@ class RelaySource:
             relay = self.relays[key] = Relay(key, name, hello)
         elif relay.link is not None:
             # The relay dialed again before we noticed that its old link is dead: newest wins.
-            why = "the relay came back over a new link"
-            old, relay.link = relay.link, None
+            old, relay.link, why = relay.link, None, "the relay came back over a new link"
             old.end(why)
             self._absences.detach(relay, old, why)
         relay.name, relay.hello, relay.link, relay.radio = name, hello, link, hello.radio
@@ -201,12 +203,14 @@ class RelaySource:
                 outcomes.append(relay.link.request(StopAll))
         return outcomes
 
-    def say_goodbye(self, text: str) -> None:
-        """The hub is ending: relays need not wonder, and may come back."""
+    async def say_goodbye(self, text: str) -> None:
+        """The hub ends: relays need not wonder, and may come back. Returns when no link is left."""
         self._stopping = True
-        for relay in self.relays.values():
-            if relay.link is not None:
-                relay.link.end(text)
+        links = [relay.link for relay in self.relays.values() if relay.link is not None]
+        for link in links:
+            link.end(text)
+        for link in links:
+            await link.over.wait()
 
     def revoke(self, key: str) -> bool:
         """Cut the link of this relay for good; returns whether it was here."""

@@ -24,8 +24,9 @@ from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import GRACE_S, AgentConfig
 from relay.link.channel import Channel, channel_pair
+from relay.link.codec import encode
 from relay.link.errors import LinkError
-from relay.link.messages import Ceiling, Places
+from relay.link.messages import VERSION, Ceiling, Hello, Places
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
@@ -484,6 +485,50 @@ def test_a_revoked_relay_is_cut_within_a_second() -> None:
         await asyncio.sleep(0.5)
         assert post.toys[0].at_rest
         assert not world.source.revoke("its key")
+
+    play(scene)
+
+
+def test_a_goodbye_is_said_as_soon_as_every_relay_has_it() -> None:
+    async def scene(world: World) -> None:
+        posts = [world.post("attic", "Lovense Hush"), world.post("cellar", "Lovense Edge")]
+        for post in posts:
+            world.link(post, post.name)
+        await world.device()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await world.source.say_goodbye("the hub is shutting down")
+        assert loop.time() == started
+        assert not [relay for relay in world.source.relays.values() if relay.link is not None]
+        for post in posts:
+            await asyncio.wait(post.ends)
+        assert loop.time() == started
+        # Nobody is let in any more.
+        world.link(posts[0], "attic")
+        await asyncio.wait(posts[0].ends)
+        assert world.source.relays["attic"].link is None
+
+    play(scene)
+
+
+def test_a_relay_that_takes_no_goodbye_holds_it_up_until_the_link_ends() -> None:
+    async def scene(world: World) -> None:
+        here, there = channel_pair(names=("attic", "hub"))
+        driven = world.tasks.create_task(_quietly(world.source.drive(here, "key")))
+        await there.send(encode(Hello(VERSION, "attic")))
+        while not world.source.relays:  # noqa: ASYNC110  # virtual time is cheap
+            await asyncio.sleep(0.01)
+        link = world.source.relays["key"].link
+        assert link is not None
+        while here.send_now(b"x"):
+            pass
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await world.source.say_goodbye("the hub is shutting down")
+        assert link.ended is not None  # told all the same, as soon as it can be
+        await there.close()
+        await driven
+        assert link.over.is_set()
 
     play(scene)
 
