@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Controller:
-    """One of them; implements hub.Client. It is in the hub's list while it drives something."""
+    """One of them; implements HubClient. It is in the hub's list while it drives something."""
 
     version: int | None = None
     hub_id: str | None = None
@@ -47,7 +47,7 @@ class Controller:
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}>"
 
-    # --- hub.Client -----------------------------------------------------------------------------
+    # --- HubClient ------------------------------------------------------------------------------
 
     def devices_changed(self) -> None:
         """Dashboards look at the hub themselves."""

@@ -47,6 +47,7 @@ class ShownDevices(DeviceInfos):
         self._indexes = indexes
         self._show = show
         self._snapshot: DeviceSnapshot | None = None
+        self._listed_bytes = 0
 
     def __getitem__(self, index: int) -> DeviceInfo:
         info = self._show(index)
@@ -71,12 +72,14 @@ class ShownDevices(DeviceInfos):
 
     @property
     def listed_bytes(self) -> int:
-        """How long the newest list was; 0 before there was one."""
+        """How long the newest list was, also while the next one is not made; 0 before there was
+        one."""
         text = None if self._snapshot is None else self._snapshot._text
-        return 0 if text is None else len(bytes(text))
+        return self._listed_bytes if text is None else len(bytes(text))
 
     def changed(self) -> None:
         """A device came, went, or is another one now."""
+        self._listed_bytes = self.listed_bytes
         self._snapshot = None
 
 

@@ -1,8 +1,8 @@
 """Drives one client's session over a channel: the role "server", whatever the socket's role is.
 
-The reader (client_reader.py) decides the order of everything; answers come back through callbacks
-(client_answer.py), so that no task is made for an output. Only readings wait in tasks of their own,
-a bounded number of them. What is done about an app that is busy is in client_silence.py.
+The reader (reader.py) decides the order of everything; answers come back through callbacks
+(answer.py), so that no task is made for an output. Only readings wait in tasks of their own, a
+bounded number of them. What is done about an app that is busy is in silence.py.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class _LeaveSession(Exception):
 
 
 class ClientDriver:
-    """One client. Implements hub.Client; made and run by `serve`."""
+    """One client. Implements HubClient; made and run by `serve`."""
 
     def __init__(
         self, channel: Channel, hub: Hub, options: ClientOptions, grant: ClientGrant | None

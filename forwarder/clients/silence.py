@@ -57,7 +57,7 @@ class Silence:
             self._timer.cancel()
 
     async def tend(self) -> None:
-        """Do what is due: ask for a sign of life. Raises Gone."""
+        """Do what is due: ask for a sign of life. Raises PeerSilent."""
         if self._gone:
             raise PeerSilent("the client is not heard any more")
         if self._ping:

@@ -48,10 +48,13 @@ class DearReads:
 
     def _over(self) -> None:
         _, then = self._waiting[0]
-        then()
-        self._waiting.popleft()
-        if self._waiting:
-            self._begin()
+        try:
+            then()
+        finally:
+            # Whatever became of this one, the others behind it wait for their turn.
+            self._waiting.popleft()
+            if self._waiting:
+                self._begin()
 
 
 class SlicedProtocol(asyncio.Protocol):
@@ -169,10 +172,14 @@ class SlicedProtocol(asyncio.Protocol):
         self._resting = False
         if not self._enough:
             transport.resume_reading()
-        if self._left:
-            self._look(self._left)
-        if self._eof and not self._resting:
-            self._end()
+        try:
+            if self._left:
+                self._look(self._left)
+            if self._eof and not self._resting:
+                self._end()
+        except BaseException:
+            transport.abort()  # as the loop does, where it is the loop that has data
+            raise
 
     def eof_received(self) -> bool | None:
         if not self._resting:

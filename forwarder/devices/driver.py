@@ -27,13 +27,14 @@ class Outcome(asyncio.Future[Fate]):
 
     Whoever only has to note how it ends says so with `then`: that is called in the call that
     settles it, in the order in which it was asked for, and not in a later turn of the event loop.
+    What one of them raises is the loop's to tell: the others, and who settles it, know nothing.
     """
 
     at: float | None = None
     _then: tuple[Callable[[Outcome], object], ...] = ()
 
     def then(self, call: Callable[[Outcome], object]) -> None:
-        """Have `call` called once this is settled, at once if it is. It must not raise."""
+        """Have `call` called once this is settled, at once if it is."""
         if self.done():
             call(self)
         else:
@@ -42,20 +43,35 @@ class Outcome(asyncio.Future[Fate]):
     def set_result(self, fate: Fate) -> None:
         super().set_result(fate)
         for call in self._then:
-            call(self)
+            try:
+                call(self)
+            except Exception as error:  # noqa: BLE001  # a bug about one device ends no link of all
+                self._report(call, error)
 
     def set_exception(self, error: type | BaseException) -> None:
         super().set_exception(error)
-        for call in self._then:
-            call(self)
+        self._tell()
 
     def cancel(self, msg: object = None) -> bool:
         """As of any future: whoever waited was cancelled. It ends nothing of what is on its way."""
         cancelled = super().cancel(msg)
         if cancelled:
-            for call in self._then:
-                call(self)
+            self._tell()
         return cancelled
+
+    def _tell(self) -> None:
+        """As `set_result` does, where a call more is no matter."""
+        for call in self._then:
+            try:
+                call(self)
+            except Exception as error:  # noqa: BLE001  # likewise
+                self._report(call, error)
+
+    def _report(self, call: Callable[[Outcome], object], error: Exception) -> None:
+        text = f"an error while the outcome of a command was noted, by {call!r}"
+        self.get_loop().call_exception_handler(
+            {"message": text, "exception": error, "future": self}
+        )
 
 
 def settled(fate: Fate = Fate.TAKEN) -> Outcome:

@@ -65,7 +65,7 @@ class PacketDriver:
             at_rest = self._truth.rests_after({feature: FeatureValue(kind, value, duration_ms)})
             moves_ms = _moves_ms(FeatureValue(kind, value, duration_ms), at_rest)
             merge = self.protocol.shares_packets(feature)
-            if at is not None and self._takes_times:
+            if at is not None and self._takes_times and (packets or at_rest):
                 off = not value and not kind.is_position
                 return self._hardware.output(
                     packets, merge=merge, at_rest=at_rest, moves_ms=moves_ms, at=at, off=off

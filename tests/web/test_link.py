@@ -8,6 +8,7 @@ import time
 import pytest
 
 from relay.link.messages import Hello
+from tests.doubles.chromium import Page
 from tests.doubles.chromium_bluez import PhoneRig, phone_rig
 
 pytestmark = pytest.mark.chromium
@@ -63,3 +64,14 @@ async def test_a_busy_hub_is_asked_again_soon() -> None:
         await asyncio.sleep(2)
         rig.hub.busy = False
         assert await dialed(rig, 10) < 6
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_it_never_waits_longer_than_it_has_been_away(modules: Page) -> None:
+    """Nor does the relay in Python: short pauses by chance do not make the next ones long."""
+    pauses = await modules.evaluate(
+        """import('/relay/link.js').then(({ pauseS }) =>
+            [[0, 0, 1], [5, 0.2, 1], [5, 3, 1], [5, 60, 1], [9, 60, 0.5], [9, 60, 0]].map(
+                one => pauseS(...one)))"""
+    )
+    assert pauses == [0.5, 0.5, 3, 15, 7.5, 0.1]

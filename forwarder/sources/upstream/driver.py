@@ -186,7 +186,8 @@ class UpstreamDriver:
             return outcome
         stop = _Stop(self, self._stops(features), outcome, self._sent)
         self._stopping[scope] = stop
-        outcome.add_done_callback(lambda done: self._stopped(scope, stop))
+        # In the call that settles it: whoever asks next must not wait for one that is over.
+        outcome.then(lambda done: self._stopped(scope, stop))
         stop.run()
         return outcome
 

@@ -18,7 +18,8 @@ const SILENCE_S = 10;
 // After the phone's network has changed, the hub is to be heard within this (s): beats come every 2.5.
 const DOUBT_S = 3;
 // Pauses between attempts (s): any time up to a bound that doubles from the first to the last, so
-// that the relays of a hub that restarts do not come back all at once.
+// that the relays of a hub that restarts do not come back all at once; and never longer than it has
+// been away, however the dice fell.
 const RETRY_FIRST_S = 0.5;
 const RETRY_MOST_S = 15;
 // A hub that is busy greeting others: it is there, and has done with a thousand in ten seconds.
@@ -32,6 +33,12 @@ const GOOD_S = 5;
 const CONGESTED_BYTES = 262144;
 // Pages may not send 1008 themselves; 4000 and up are theirs.
 const POLICY = 4008;
+
+// Seconds until the next attempt. `awayS`: since the last link; `chance`: 0 to 1.
+export function pauseS(failures, awayS, chance) {
+  const bound = Math.min(RETRY_FIRST_S * 2 ** failures, RETRY_MOST_S, Math.max(RETRY_FIRST_S, awayS));
+  return Math.max(RETRY_LEAST_S, chance * bound);
+}
 
 // `key`: this page's key pair. Calls back: `hello()` returns the Hello to send; `opened(welcome)`;
 // `message(m)` for each message after Welcome; `closed()` when an opened link is gone; `paired(hub)`
@@ -49,6 +56,7 @@ export class Link {
   #leases = new LeaseClock();
   #activeMs = 900;
   #openedAt = 0;
+  #awayAt = 0; // since when there has been no link
   #doubtedAt = -Infinity;
   #hasty = false; // the last dial was made without a pause
 
@@ -62,6 +70,7 @@ export class Link {
     this.stop();
     this.#target = target;
     this.#failures = 0;
+    this.#awayAt = now();
     this.#attempt();
   }
 
@@ -159,6 +168,7 @@ export class Link {
 
   #failed(error, lost = false) {
     this.#drop();
+    if (lost) this.#awayAt = now();
     const good = now() - this.#openedAt >= GOOD_S && this.#failures === 0;
     // Mostly the hub is there and the way has changed. Twice in a row only after a good link.
     this.#hasty = error.message === 'silent' && lost && (good || !this.#hasty);
@@ -177,9 +187,9 @@ export class Link {
       this.#later(0);
       return;
     }
+    const chance = Math.random();
     const busy = error instanceof Refused;
-    const most = busy ? RETRY_BUSY_S : Math.min(RETRY_FIRST_S * 2 ** this.#failures++, RETRY_MOST_S);
-    this.#later(Math.max(RETRY_LEAST_S, Math.random() * most));
+    this.#later(busy ? Math.max(RETRY_LEAST_S, chance * RETRY_BUSY_S) : pauseS(this.#failures++, now() - this.#awayAt, chance));
   }
 
   #later(seconds) {

@@ -79,6 +79,18 @@ def test_a_change_is_another_list() -> None:
     assert table.shown.listed_bytes == len(msgspec.json.encode(table.devices))
 
 
+def test_how_long_a_list_is_is_known_before_the_next_one_is_made() -> None:
+    """That is when the hub asks: how many clients are told in one pass, and how often."""
+    table = Table(2)
+    assert table.shown.listed_bytes == 0
+    (told,) = V4Dialect({}).changes(table.shown)
+    encode(told)
+    listed_bytes = len(msgspec.json.encode(table.devices))
+    for _ in range(2):
+        table.shown.changed()
+        assert table.shown.listed_bytes == listed_bytes
+
+
 def test_a_snapshot_of_anything_stays_as_it_is() -> None:
     devices = {0: nora()}
     snapshot = snapshot_of(devices)

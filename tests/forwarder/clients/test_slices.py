@@ -34,6 +34,8 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    abort = close
+
 
 class Inner(asyncio.Protocol):
     """Takes `costs_s` for each piece."""
@@ -217,5 +219,33 @@ def test_what_is_left_of_a_lost_connection_is_dropped() -> None:
         await asyncio.sleep(1)
         assert len(it.inner.said) == SLICE_BYTES
         assert (it.lost, it.inner.ends) == (1, 1)
+
+    run_virtual(run())
+
+
+def test_data_that_trips_aiohttp_up_ends_its_connection_and_no_other() -> None:
+    """Else nobody behind it would ever be read again."""
+
+    async def run() -> None:
+        seen: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: seen.append(context["exception"]))
+        spent = Inner(DEAR_S)
+        dear = DearReads(lambda: spent.spent_s)
+        bad, good = Connection(spent, dear), Connection(spent, dear)
+        bad.comes(numbered(1))
+        good.comes(numbered(1))
+        bug = LookupError("a bug")
+
+        def stumbles() -> None:
+            spent.then = lambda: None
+            raise bug
+
+        spent.then = stumbles
+        await asyncio.sleep(1)
+        assert seen == [bug]
+        assert bad.transport.closed
+        assert good.transport.reading
+        assert spent.said.count(b"end") == 2
 
     run_virtual(run())

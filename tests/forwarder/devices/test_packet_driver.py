@@ -431,6 +431,13 @@ def test_a_value_with_a_time_says_whether_it_is_an_off() -> None:
     assert times == [(7.5, False), (7.5, True), (7.5, False), (None, False)]
 
 
+def test_a_value_with_a_time_and_without_packets_is_done_at_once_too() -> None:
+    async def scene(bench: Bench) -> None:
+        assert bench.driver.output(0, VIBRATE, 99, 0, 7.5).done()
+
+    assert play(scene).hardware.calls == []
+
+
 def test_a_toggle_and_what_goes_on_by_the_clock_take_no_times() -> None:
     async def scene(bench: Bench) -> None:
         bench.hardware.lead_s = 0.05

@@ -22,6 +22,7 @@ from forwarder.buttplug.messages import (
     StopCmd,
 )
 from forwarder.definitions.model import Definition, UserDevice
+from forwarder.devices.driver import Outcome
 from forwarder.errors import HardwareError, HeldByPerson
 from forwarder.hub.bounds import HUB_SCAN_S, MAX_HUBS
 from forwarder.hub.device import Device, Identity
@@ -742,6 +743,17 @@ def test_the_same_stop_with_nothing_in_between_is_asked_once() -> None:
 
     script = two_toys(VIBRATOR)
     played(script, test)
+
+
+def test_a_stop_that_is_asked_for_as_another_one_ends_is_answered_too() -> None:
+    async def test(two: Two) -> None:
+        later: list[Outcome] = []
+        first = two.device().stop()
+        first.then(lambda _: later.append(two.device().stop()))
+        await first
+        assert await outcome(later[0]) == "done"
+
+    scenario(test)
 
 
 def test_a_stop_that_fails_is_tried_again_and_then_reported() -> None:
