@@ -8,7 +8,8 @@
 * `active`: likewise, but the hub's word that everything is off ends it, once the radio has taken
   what came with that word. While it holds, a lease is a short one.
 
-`rested_at` is when that word came; `BREAK_S` later it is not believed any longer.
+`rested_at` is when that word came first since something moved; `BREAK_S` later it is not believed
+any longer.
 """
 
 from __future__ import annotations
@@ -162,8 +163,9 @@ class Gate:
 
     # --- what the radio does -------------------------------------------------------------------
 
-    def handed(self, now: float, *, rest: bool) -> None:
-        """A packet that is not part of the armed stop is being handed over."""
+    def handed(self, now: float, *, rest: bool, moves: bool = True) -> None:
+        """A packet that is not part of the armed stop is being handed over. `moves`: it is a value,
+        and not one that only ends something."""
         self.settled = False
         if self.handed_at is None:
             self.handed_at = now
@@ -171,17 +173,24 @@ class Gate:
             self.active = True
             self.rested_at = None
             self.came(now)
+        elif moves and self.rested_at is not None:
+            self.rested_at = now
 
-    def rested(self, now: float) -> None:
-        """The hub says that everything is off now, and the radio has taken what it wrote to it."""
+    def rested(self, now: float, *, waits: bool) -> None:
+        """The hub says that everything is off now, and the radio has taken what it wrote to it.
+        `waits`: so does a value, whose hub counts from when it came."""
         self.active = False
-        self._lease_ends = max(self._lease_ends, self._granted_until)
-        self.rested_at = now if self.handed_at is not None else None
+        if not waits:
+            self._lease_ends = max(self._lease_ends, self._granted_until)
+        if self.handed_at is not None and self.rested_at is None:
+            self.rested_at = now
 
-    def stopped(self) -> None:
-        """The radio has taken the whole armed stop, with nothing behind it."""
+    def stopped(self, *, waits: bool) -> None:
+        """The radio has taken the whole armed stop, with nothing behind it. `waits`: likewise."""
         self.settled = True
         self.active = False
+        if not waits:
+            self._lease_ends = max(self._lease_ends, self._granted_until)
         self.handed_at = self.rested_at = None
 
     # --- stopping ------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ it may go on moving by itself. Sans-I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from relay.link.messages import KeepAlive, Packet
@@ -18,6 +18,12 @@ class PastWrite:
     packet: Packet
     rest: bool = False
     moves_ms: int | None = None
+
+
+def longest_ms(written: Sequence[PastWrite]) -> int | None:
+    """Return how long these move something at most; None: until something else is said."""
+    known = [each.moves_ms for each in written if each.moves_ms is not None]
+    return max(known) if len(known) == len(written) else None
 
 
 class History:

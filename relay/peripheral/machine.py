@@ -145,6 +145,9 @@ class Machine(Outcomes):
         if isinstance(message, Write):
             if not self._admitted(now, message.id, rest=False):
                 return self._go(now)
+            # Nobody here knows what it does: no word that everything is off is newer than it.
+            self._slots.unrest()
+            self._timed.unrest()
         else:
             self._look(now)
             if self._is_over(message.id):
@@ -276,7 +279,10 @@ class Machine(Outcomes):
         return list(out)
 
     def _output_at(self, now: float, message: Output, at: float) -> None:
-        if is_late(message, at, now):
+        if not message.packets and not message.rest:
+            self._say(Done(message.id))
+            self._timed.unrest()
+        elif is_late(message, at, now):
             self._too_late(message)
         elif now < at <= now + AHEAD_S and self._timed.fits(message):
             self._superseded(self._timed.supersede(message, at))

@@ -92,7 +92,9 @@ class Outcomes(Worker):
             if not group.superseded and group.armed and holds:
                 self._settle(now)
             elif not group.superseded and group.rest and group.id is not None:
-                self.gate.rested(now)
+                self.gate.rested(now, waits=self._value_waits)
+                if self._late(group.began) and self.armed.stop:
+                    self._once_more(max(now, self._late_until))
             self._done(op, superseded=group.superseded)
 
     def _request_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
@@ -119,11 +121,11 @@ class Outcomes(Worker):
             self._trigger_stop(now, StopCause.RADIO)
 
     def _again_finished(self, now: float, op: Operation, result: RadioRefused | Taken) -> None:
-        again = self._again
         if isinstance(result, RadioRefused):
             self.tally["failed stops"] += 1
-        if again is None or again.run is not op.run:
+        if not self._again or self._again.first().run is not op.run:
             return  # Another one has taken its place.
+        again = self._again.first()
         if isinstance(result, RadioRefused):
             if again.run.failed(now, op.began) >= FAILING_S:
                 self._trigger_stop(now, StopCause.RADIO)

@@ -129,15 +129,16 @@ class Run:
         return now - self._failing_since
 
     def forget(self, packet: Packet) -> bool:
-        """Something newer than a packet of these was handed over: leave those out. True: one was
-        left out. Only before the first packet was written."""
-        kept = [step for step in self._steps if not _replaces(packet, step[0])]
-        changed = len(kept) < len(self._steps)
-        self._steps = kept
-        return changed
+        """Something newer than a packet of these was handed over: leave out those that were not
+        taken yet. True: one was left out."""
+        left = self._steps[self._next :]
+        kept = [step for step in left if not replaces(packet, step[0])]
+        self._steps[self._next :] = kept
+        return len(kept) < len(left)
 
 
-def _replaces(new: Packet, old: Packet) -> bool:
+def replaces(new: Packet, old: Packet) -> bool:
+    """Whether they are of one slot; without keys a packet stands for its whole characteristic."""
     if new.handle == old.handle and not (new.keys and old.keys):
         return True
     return not set(new.keys).isdisjoint(old.keys)

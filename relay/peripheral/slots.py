@@ -59,19 +59,16 @@ Entry = Group | QueuedRequest
 
 @dataclass(slots=True)
 class Slots:
-    """`gap_s`: least time between two writes, from start to start.
+    """`gap_s`: least time between two writes, from start to start. `size`: what waits, in packets.
 
     Whoever takes an entry tells `finished` before taking the next one.
     """
 
     gap_s: float = 0.0
+    size: int = 0
     _entries: deque[Entry] = field(default_factory=deque)
-    _size: int = 0
     _clear_at: float = 0.0
     _taken: Entry | None = None
-
-    def __len__(self) -> int:
-        return self._size
 
     def output(self, message: Output, now: float) -> list[int]:
         """Queue the packets of an Output; return the ids of those that it leaves nothing of.
@@ -83,7 +80,7 @@ class Slots:
             return self._first(message, now)
         keys = frozenset(key for packet in packets for key in packet.keys)
         going = sum(1 for group in self._groups() for p in group.packets if keys & set(p.keys))
-        if self._size - going + len(packets) > QUEUE_MOST:
+        if self.size - going + len(packets) > QUEUE_MOST:
             raise Congested
         group = Group(
             message.id,
@@ -104,7 +101,7 @@ class Slots:
                 group.rest = False
                 self.rest_last()
         group.ready_at = max(group.ready_at, group.window_ends)
-        self._size += len(packets)
+        self.size += len(packets)
         self._entries = deque(e for e in self._entries if isinstance(e, QueuedRequest) or e.packets)
         return [g.id for g in gone if g.id is not None]
 
@@ -117,7 +114,7 @@ class Slots:
             group.window_ends = now + MERGE_S
             group.ready_at = max(ready_at, group.window_ends)
         self._entries.append(group)
-        self._size += len(packets)
+        self.size += len(packets)
         return []
 
     def unrest(self) -> None:
@@ -135,17 +132,27 @@ class Slots:
                 return True
         return False
 
+    @property
+    def hold_value(self) -> bool:
+        """Whether a value waits."""
+        return any(
+            bool(e.packets) and e.id is not None
+            if isinstance(e, Group)
+            else isinstance(e.message, Write)
+            for e in self._entries
+        )
+
     def request(self, message: Write | Read | Subscribe | Unsubscribe | Output) -> None:
         """Queue a request behind everything. Raises Congested."""
-        if self._size >= QUEUE_MOST:
+        if self.size >= QUEUE_MOST:
             raise Congested
         self._entries.append(QueuedRequest(message))
-        self._size += 1
+        self.size += 1
 
     def repeat(self, group: Group) -> None:
         """Queue a keep-alive: any newer value of the same slot takes its place."""
         self._entries.append(group)
-        self._size += len(group.packets)
+        self.size += len(group.packets)
 
     def drop_keys(self, keys: Collection[int], now: float) -> list[int]:
         """Take away queued packets of these slots; return the Outputs that nothing is left of."""
@@ -157,7 +164,7 @@ class Slots:
         """Take away the packets of every Output; return the ids of those that wait."""
         gone = []
         for group in self._groups():
-            self._size -= len(group.packets)
+            self.size -= len(group.packets)
             group.superseded |= bool(group.packets)
             group.packets.clear()
             if group is not self._taken and group.id is not None:
@@ -170,7 +177,7 @@ class Slots:
         for group in self._groups():
             if group.id is None:
                 group.armed = False
-                self._size -= len(group.packets)
+                self.size -= len(group.packets)
                 group.packets.clear()
         self._entries = deque(e for e in self._entries if isinstance(e, QueuedRequest) or e.packets)
 
@@ -182,7 +189,7 @@ class Slots:
         for entry in self._entries:
             if isinstance(entry, Group):
                 left = bool(entry.packets)
-                self._size -= len(entry.packets)
+                self.size -= len(entry.packets)
                 entry.packets.clear()
                 if entry is self._taken:
                     entry.superseded |= left
@@ -190,7 +197,7 @@ class Slots:
                 elif entry.id is not None:
                     outputs.append(entry.id)
             elif isinstance(entry.message, Write | Output):
-                self._size -= 1
+                self.size -= 1
                 (writes if isinstance(entry.message, Write) else outputs).append(entry.message.id)
             else:
                 kept.append(entry)
@@ -202,7 +209,7 @@ class Slots:
         outputs, writes = self.drop_writes()
         rest = [e.message.id for e in self._entries if isinstance(e, QueuedRequest)]
         self._entries.clear()
-        self._size = 0
+        self.size = 0
         return [*outputs, *writes, *rest]
 
     def take(self, now: float) -> tuple[Group, Packet] | QueuedRequest | None:
@@ -215,7 +222,7 @@ class Slots:
             if now < self._clear_at and _writes(entry):
                 return None
             self._taken = entry
-            self._size -= 1
+            self.size -= 1
             if isinstance(entry, QueuedRequest):
                 self._entries.remove(entry)
                 return entry
@@ -227,7 +234,7 @@ class Slots:
         entry, self._taken = self._taken, None
         if isinstance(entry, QueuedRequest):
             self._entries.appendleft(entry)
-            self._size += 1
+            self.size += 1
 
     def wrote(self, now: float) -> None:
         """A write, of whatever kind, is starting: the gap counts from here."""
@@ -244,7 +251,7 @@ class Slots:
         if entry.packets and not failed:
             entry.ready_at = now + entry.packets[0].after_ms / 1000
             return False
-        self._size -= len(entry.packets)
+        self.size -= len(entry.packets)
         if entry in self._entries:
             self._entries.remove(entry)
         return True
@@ -274,7 +281,7 @@ class Slots:
             kept = deque(p for p in entry.packets if not keys & set(p.keys))
             if len(kept) == len(entry.packets):
                 continue
-            self._size -= len(entry.packets) - len(kept)
+            self.size -= len(entry.packets) - len(kept)
             if kept and kept[0] is not entry.packets[0]:
                 entry.ready_at = now + kept[0].after_ms / 1000
             entry.packets = kept

@@ -7,6 +7,7 @@ once more, by the same rules, when its time has come. Sans-I/O.
 
 | Event                                          | A value that comes      | A value that waits   |
 |------------------------------------------------|-------------------------|----------------------|
+| it has no packets, and is no word of rest      | Done                    | –                    |
 | its time is more than AHEAD_S away, not off    | Failed `refused`        | –                    |
 | its time is ahead                              | waits                   | waits                |
 | its time has come, LATE_S ago at most          | goes on without a time  | goes on              |
@@ -68,9 +69,9 @@ class TimedValues:
         insort(self._waiting, due, key=lambda each: each.at)
         self._size += due.size
         self.due = self._waiting[0].at
-        if message.rest and self._waiting[-1] is not due:
+        if message.rest:
             due.message = replace(message, rest=False)
-            self.rest_last()
+            self.rest_last()  # itself, or what is due behind it
 
     def unrest(self) -> None:
         """Something that is on was said meanwhile: with what waits, not everything is off."""

@@ -27,7 +27,7 @@ from relay.link.messages import (
 )
 from relay.peripheral.actions import KeepRecord, Note, Operate, RadioRefused, ShortenDeadline, What
 from relay.peripheral.gate import Gate, GateEvent, GateState, Lockout
-from relay.peripheral.history import History, PastWrite
+from relay.peripheral.history import History, PastWrite, longest_ms
 from relay.peripheral.limits import (
     LAST_LET_GO_S,
     LET_GO_S,
@@ -37,9 +37,9 @@ from relay.peripheral.limits import (
     RETRY_FIRST_S,
     SILENCE_S,
 )
-from relay.peripheral.runs import Run, armed_steps, once, same_stop
+from relay.peripheral.runs import Run, armed_steps, same_stop
 from relay.peripheral.slots import Group, QueuedRequest, Slots
-from relay.peripheral.stops import Again, HubStop, HubStops
+from relay.peripheral.stops import Again, HubStop, HubStops, StopsAgain
 from relay.peripheral.timed import TimedValues
 from relay.peripheral.voice import Voice
 
@@ -98,7 +98,7 @@ class Worker(Voice):
         self._timed = TimedValues()
         self._history = History(now)
         self._stops = HubStops()
-        self._again: Again | None = None
+        self._again = StopsAgain()
         self._op: Operation | None = None
         self._run: Run | None = None
         # Until then a write that was cut short may still reach the toy.
@@ -133,8 +133,8 @@ class Worker(Voice):
             # What is still written of the old one is none any more.
             self.gate.settled = False
             self._slots.drop_repeats()
-            if self._again is not None:
-                self._again.armed = False
+            self._stops.arm(new)
+            self._again.disarm()
         self.armed = message
         self.gate.take(GateEvent.ARM)
         self._slots.gap_s = message.gap_ms / 1000
@@ -144,7 +144,7 @@ class Worker(Voice):
             self._once_more(now)
 
     def _once_more(self, now: float) -> None:
-        self._again = Again(Run(armed_steps(self.armed), now), now, armed=True, rest=True)
+        self._again.add_armed(self.armed, now)
 
     def _trigger_stop(self, now: float, cause: StopCause | None) -> None:
         if self.over is not None or not self.gate.trigger_stop(cause):
@@ -153,7 +153,7 @@ class Worker(Voice):
         self._complained = False
         self._let_go_at = now
         self._let_go_pause_s = RETRY_FIRST_S
-        self._again = None
+        self._again.clear()
         outputs, writes = self._slots.drop_writes(struck=True)
         for id in (*outputs, *writes, *self._timed.drop()):
             self._fail(id, ErrorCode.GATE, "this device was stopped")
@@ -182,10 +182,15 @@ class Worker(Voice):
         """It is off, and nothing that was handed over can change that."""
         if self.gate.handed_at is not None:
             self._out.append(KeepRecord(False))
-        self.gate.stopped()
+        self.gate.stopped(waits=self._value_waits)
         self._history.settled(now)
-        self._again = None
+        if self._again.since < _NEVER:
+            self._again.clear()
         self._owed = False
+
+    @property
+    def _value_waits(self) -> bool:
+        return self._timed.due < _NEVER or (self._slots.size > 0 and self._slots.hold_value)
 
     # --- what is done next ---------------------------------------------------------------------
 
@@ -196,8 +201,8 @@ class Worker(Voice):
                 due = self._next_of_strike(now)
             elif self._stops.waiting:
                 due = self._next_of_stop(now, self._stops.first())
-            elif self._again is not None and (self._again.since <= now):
-                due = self._next_of_again(now, self._again)
+            elif self._again.since <= now:
+                due = self._next_of_again(now, self._again.first())
             else:
                 due = self._next_of_queue(now)
             if due is not None:
@@ -239,7 +244,7 @@ class Worker(Voice):
 
     def _next_of_again(self, now: float, again: Again) -> float | None:
         if again.run.over or not (again.armed or self.gate.refuses() is None):
-            self._again = None
+            self._again.done()
             return None
         if again.run.due > now:
             return again.run.due
@@ -249,11 +254,11 @@ class Worker(Voice):
         return self._write(now, op, PACKET_S, rest=again.rest)
 
     def _next_of_queue(self, now: float) -> float | None:
-        later = _NEVER if self._again is None else self._again.since
+        later = self._again.since
         if self._ends_at is not None:
             return self._let_go(now, "the relay ended")
         if self.leaving:
-            if self._again is not None:
+            if self._again:
                 return later
             return self._let_go(now, "nobody wants it any more")
         alive = self.armed.keepalive
@@ -286,7 +291,7 @@ class Worker(Voice):
             # At rest without a packet: what was written before is over with it.
             self._slots.finished(now)
             self._history.rests()
-            self.gate.rested(now)
+            self.gate.rested(now, waits=self._value_waits)
             self._say(Done(message.id))
             return None
         if isinstance(message, Write):
@@ -308,11 +313,11 @@ class Worker(Voice):
             if self.gate.handed_at is None:
                 self._out.append(KeepRecord(True))
             self._touched += 1
-            self.gate.handed(now, rest=rest)
+            moves = op.id is not None and op.moves_ms != 0
+            self.gate.handed(now, rest=rest, moves=moves)
             self._history.handed(now, op.moves_ms)
-            again, newer = self._again, op.kind in (Kind.VALUE, Kind.REQUEST)
-            if again is not None and newer and again.run.forget(packet):
-                again.armed = again.rest = False
+            if self._again.since < _NEVER and op.kind in (Kind.VALUE, Kind.STOP):
+                self._again.forget(packet, stops=op.kind is Kind.STOP, rest=rest)
         self._slots.wrote(now)
         self._history.last_at = now
         stops = op.kind in (Kind.ARMED, Kind.STOP, Kind.AGAIN)
@@ -333,7 +338,7 @@ class Worker(Voice):
     # --- keep-alive ----------------------------------------------------------------------------
 
     def _feed_due(self, alive: KeepAlive) -> float:
-        if len(self._slots) or (alive.only_demanded and not self.demands_traffic):
+        if self._slots.size or (alive.only_demanded and not self.demands_traffic):
             return _NEVER
         if not (self._passes and self._history.running) and (
             alive.only_running or not (self.armed.stop or (self._passes and self._history.any))
@@ -351,11 +356,8 @@ class Worker(Voice):
         if written is None:
             group = Group(None, deque(self.armed.stop or ()), now, armed=True)
         else:
-            packets = deque(each.packet for each in written)
-            known = [each.moves_ms for each in written if each.moves_ms is not None]
-            moves = max(known) if len(known) == len(written) else None
-            rest = not self._history.running
-            group = Group(None, packets, now, rest=rest, moves_ms=moves)
+            packets, moves = deque(each.packet for each in written), longest_ms(written)
+            group = Group(None, packets, now, rest=not self._history.running, moves_ms=moves)
         self._slots.repeat(group)
 
     # --- stops that are done ---------------------------------------------------------------------
@@ -372,14 +374,12 @@ class Worker(Voice):
             for packet in message.packets:
                 self._history.taken(PastWrite(packet, message.rest))
         if self._late(stop.run.began):
-            since = max(now, self._late_until)
-            run = Run(once(message.packets), since)
             armed = same_stop(message.packets, self.armed.stop)
-            self._again = Again(run, since, armed, message.rest)
+            self._again.add(message, max(now, self._late_until), armed=armed)
         elif same_stop(message.packets, self.armed.stop) and self._holds(stop.run):
             self._settle(now)
         if message.rest and not self.gate.settled:
-            self.gate.rested(now)
+            self.gate.rested(now, waits=self._value_waits)
         for id in stop.ids:
             self._say(Done(id))
 

@@ -42,7 +42,7 @@ export class Gate {
   activeS = ACTIVE_S;
   idleS = IDLE_S;
   handedAt = null; // since when something may run
-  restedAt = null; // since when the hub says that it does not
+  restedAt = null; // since when the hub says that it does not, however often
   active = false;
   settled = false; // the armed stop is the last thing that was written, and the radio took it
   #block;
@@ -91,28 +91,37 @@ export class Gate {
 
   // --- what the radio does -----------------------------------------------------------------------
 
-  // A packet that is not part of the armed stop is being handed over.
-  handed(now, rest) {
+  // A packet that is not part of the armed stop is being handed over. `moves`: it is a value, and not
+  // one that only ends something.
+  handed(now, rest, moves) {
     this.settled = false;
     this.handedAt ??= now;
-    if (rest) return;
+    if (rest) {
+      if (moves && this.restedAt !== null) this.restedAt = now;
+      return;
+    }
     this.active = true;
     this.restedAt = null;
     this.came(now);
   }
 
-  // The hub says that everything is off now, and the radio has taken what it wrote to it.
-  rested(now) {
-    this.active = false;
-    this.#leaseEnds = Math.max(this.#leaseEnds, this.#grantedUntil);
-    this.restedAt = this.handedAt === null ? null : now;
+  // The hub says that everything is off now, and the radio has taken what it wrote to it. `waits`: so
+  // does a value, whose hub counts from when it came.
+  rested(now, waits) {
+    this.#calm(waits);
+    if (this.handedAt !== null) this.restedAt ??= now;
   }
 
-  // The radio has taken the whole armed stop, with nothing behind it.
-  stopped() {
+  // The radio has taken the whole armed stop, with nothing behind it. `waits`: likewise.
+  stopped(waits) {
     this.settled = true;
-    this.active = false;
+    this.#calm(waits);
     this.handedAt = this.restedAt = null;
+  }
+
+  #calm(waits) {
+    this.active = false;
+    if (!waits) this.#leaseEnds = Math.max(this.#leaseEnds, this.#grantedUntil);
   }
 
   // --- stopping ----------------------------------------------------------------------------------

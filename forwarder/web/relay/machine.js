@@ -69,7 +69,10 @@ export class Machine extends Outcomes {
     const { id, rest = false, at_us: atUs = null } = message;
     if (this.#admitted(now, id, rest)) {
       const at = atUs === null ? now : atUs / 1e6;
-      if (isLate(message, at, now)) this.#tooLate(id);
+      if (!rest && !message.packets.length) {
+        this.done(id);
+        this.timed.unrest();
+      } else if (isLate(message, at, now)) this.#tooLate(id);
       else if (at > now && at <= now + AHEAD_S && this.timed.fits(message)) {
         this.superseded(this.timed.supersede(message, at));
         this.timed.add(message, at);
@@ -89,6 +92,9 @@ export class Machine extends Outcomes {
   request(now, message) {
     if (message.t === 'Write') {
       if (!this.#admitted(now, message.id, false)) return this.#go(now);
+      // Nobody here knows what it does: no word that everything is off is newer than it.
+      this.slots.unrest();
+      this.timed.unrest();
     } else {
       this.look(now);
       if (this.#isOver(message.id)) return this.#go(now);

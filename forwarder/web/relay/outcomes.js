@@ -74,7 +74,10 @@ export class Outcomes extends Worker {
     }
     const holds = group.mark === this.touched && !this.late(group.began);
     if (!group.superseded && group.armed && holds) this.settle(now);
-    else if (!group.superseded && group.rest && group.id !== null) this.gate.rested(now);
+    else if (!group.superseded && group.rest && group.id !== null) {
+      this.gate.rested(now, this.valueWaits);
+      if (this.late(group.began) && this.armed.stop?.length) this.onceMore(Math.max(now, this.lateUntil));
+    }
     this.#answer(op, null, { superseded: group.superseded });
   }
 
@@ -93,8 +96,8 @@ export class Outcomes extends Worker {
   }
 
   #againEnded(now, op, error) {
-    const { again } = this;
-    if (again === null || again.run !== op.run) return; // another one has taken its place
+    const again = this.again.first;
+    if (again?.run !== op.run) return; // another one has taken its place
     if (error !== null) {
       if (again.run.failed(now, op.began) >= FAILING_S) this.struck(now, 'radio');
       return;

@@ -110,20 +110,54 @@ export class Run {
     return now - this.#failingSince;
   }
 
-  // Something newer than a packet of these was handed over: leave those out. True: one was left out.
-  // Only before the first packet was written.
+  // Something newer than a packet of these was handed over: leave out those that were not taken yet.
+  // True: one was left out.
   forget(packet) {
-    const kept = this.#steps.filter(([old]) => !replaces(packet, old));
+    const kept = this.#steps.filter(([old], at) => at < this.#next || !replaces(packet, old));
     const changed = kept.length < this.#steps.length;
     this.#steps = kept;
     return changed;
   }
 }
 
+// Whether they are of one slot; without keys a packet stands for its whole characteristic.
 function replaces(fresh, old) {
   const [mine, theirs] = [fresh.k ?? [], old.k ?? []];
   if (fresh.h === old.h && !(mine.length && theirs.length)) return true;
   return mine.some(key => theirs.includes(key));
+}
+
+// Stops that the relay writes by itself without closing the gate, each { run, since, armed, rest }; the
+// first one is due first. `armed`: all of it is the armed stop; `rest`: everything is off after it.
+export class StopsAgain {
+  #waiting = [];
+
+  get length() { return this.#waiting.length; }
+  get first() { return this.#waiting[0]; }
+  get since() { return this.#waiting[0]?.since ?? Infinity; }
+
+  // A Stop of the hub, behind the others.
+  add(packets, since, armed, rest) { this.#waiting.push({ run: new Run(once(packets), since), since, armed, rest }); }
+
+  // The armed stop, which stands for all of them.
+  addArmed(arm, since) { this.#waiting = [{ run: new Run(armedSteps(arm), since), since, armed: true, rest: true }]; }
+
+  // Another stop is armed: these are packets like others.
+  disarm() { for (const again of this.#waiting) again.armed = false; }
+
+  // Something newer is handed over: what it takes the place of is not written any more. `stops`: a stop
+  // of the hub, which the armed stop stops more than. `rest`: everything is off after it.
+  forget(packet, stops, rest) {
+    for (const again of this.#waiting) {
+      if (stops && again.armed) continue;
+      if (again.run.forget(packet)) again.armed = false;
+      if (!again.armed) again.rest = rest;
+    }
+  }
+
+  // The first one has been written, or must not be.
+  done() { this.#waiting.shift(); }
+  clear() { this.#waiting = []; }
 }
 
 // Stops of the hub that wait for the radio, each { ids, message, armed, run }: first come, first
@@ -137,18 +171,23 @@ export class HubStops {
   // False: there is no place left for it.
   add(message, armed, now) {
     const { id, packets, all = true, rest = false } = message;
-    for (const waiting of this.#stops) {
+    for (const waiting of [...this.#stops].reverse()) {
       const { packets: old, all: oldAll = true, rest: oldRest = false } = waiting.message;
       const same = all === oldAll && rest === oldRest && samePackets(packets, old);
       if (same && !waiting.run.begun && waiting.ids.length < QUEUE_MOST) {
         waiting.ids.push(id);
         return true;
       }
+      // It has the last word of a slot: not before that.
+      if (packets.some(fresh => old.some(packet => replaces(fresh, packet)))) break;
     }
     if (this.#stops.length >= QUEUE_MOST) return false;
     this.#stops.push({ ids: [id], message, armed, run: new Run(once(packets), now) });
     return true;
   }
+
+  // Another stop is armed: those that are still to be written are compared with that one.
+  arm(stop) { for (const each of this.#stops) each.armed = sameStop(each.message.packets, stop); }
 
   // The first one has been written.
   done() { this.#stops.shift(); }

@@ -72,6 +72,9 @@ export class Slots {
 
   #waiting() { return this.#entries.filter(entry => entry.packets?.length && entry.id !== null); }
 
+  // Whether a value waits.
+  get holdValue() { return this.#waiting().length > 0 || this.#entries.some(entry => entry.message?.t === 'Write'); }
+
   // Queue a request behind everything. Throws Congested.
   request(message) {
     if (this.#size >= QUEUE_MOST) throw new Congested();

@@ -24,9 +24,9 @@ export class TimedValues {
     this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, due);
     this.#size += sizeOf(message);
     this.due = this.#waiting[0].at;
-    if (message.rest && behind >= 0) {
+    if (message.rest) {
       due.message = { ...message, rest: false };
-      this.restLast();
+      this.restLast(); // itself, or what is due behind it
     }
   }
 

@@ -14,7 +14,7 @@ import { History } from './history.js';
 import {
   LAST_LET_GO_S, LET_GO_S, OPERATION_S, PACKET_S, PATIENCE_S, QUEUE_MOST, SILENCE_S, TEXT_MOST,
 } from './limits.js';
-import { HubStops, Run, armedSteps, once, samePackets, sameStop } from './runs.js';
+import { HubStops, Run, StopsAgain, armedSteps, samePackets, sameStop } from './runs.js';
 import { Slots, group } from './slots.js';
 import { TimedValues } from './timed.js';
 
@@ -42,7 +42,7 @@ export class Worker {
   slots = new Slots();
   timed = new TimedValues();
   stops = new HubStops();
-  again = null; // { run, since, armed, rest }: a stop written by ourselves without closing the gate
+  again = new StopsAgain();
   op = null; // the operation under way, see #begin
   run = null;
   touched = 0; // packets handed over that are not part of the armed stop
@@ -111,7 +111,8 @@ export class Worker {
       // What is still written of the old one is none any more.
       this.gate.settled = false;
       this.slots.dropRepeats();
-      if (this.again !== null) this.again.armed = false;
+      this.stops.arm(fresh);
+      this.again.disarm();
     }
     this.armed = { ...message, stop: fresh };
     this.gate.take('arm');
@@ -122,7 +123,7 @@ export class Worker {
   }
 
   onceMore(since) {
-    this.again = { run: new Run(armedSteps(this.armed), since), since, armed: true, rest: true };
+    this.again.addArmed(this.armed, since);
   }
 
   struck(now, cause) {
@@ -132,7 +133,7 @@ export class Worker {
     this.complained = false;
     this.letGoAt = now;
     this.letGoFailures = 0;
-    this.again = null;
+    this.again.clear();
     const { outputs, writes } = this.slots.dropWrites(true);
     for (const id of [...outputs, ...writes, ...this.timed.drop()]) this.fail(id, 'gate', 'this device was stopped');
     for (const id of this.stops.drop()) this.joined.push([this.link, id]);
@@ -156,11 +157,13 @@ export class Worker {
   // It is off, and nothing that was handed over can change that.
   settle(now) {
     if (this.gate.handedAt !== null) this.act({ do: 'record', mayRun: false, armed: false });
-    this.gate.stopped();
+    this.gate.stopped(this.valueWaits);
     this.history.settled(now);
-    this.again = null;
+    this.again.clear();
     this.owed = false;
   }
+
+  get valueWaits() { return this.timed.due < Infinity || this.slots.holdValue; }
 
   // --- what is done next -------------------------------------------------------------------------
 
@@ -170,7 +173,7 @@ export class Worker {
       let due;
       if (this.gate.state === STOPPING) due = this.#nextOfStrike(now);
       else if (this.stops.length) due = this.#nextOfStop(now, this.stops.first);
-      else if (this.again !== null && this.again.since <= now) due = this.#nextOfAgain(now, this.again);
+      else if (this.again.since <= now) due = this.#nextOfAgain(now, this.again.first);
       else due = this.#nextOfQueue(now);
       if (due !== null) return due;
     }
@@ -209,7 +212,7 @@ export class Worker {
 
   #nextOfAgain(now, again) {
     if (again.run.over || !(again.armed || this.gate.refuses() === null)) {
-      this.again = null;
+      this.again.done();
       return null;
     }
     if (again.run.due > now) return again.run.due;
@@ -219,9 +222,9 @@ export class Worker {
   }
 
   #nextOfQueue(now) {
-    const later = this.again?.since ?? Infinity;
+    const later = this.again.since;
     if (this.endsAt !== null) return this.#letGo(now, 'the relay ended');
-    if (this.leaving) return this.again === null ? this.#letGo(now, 'nobody wants it any more') : later;
+    if (this.leaving) return this.again.length ? later : this.#letGo(now, 'nobody wants it any more');
     this.#feed(now);
     const taken = this.slots.take(now);
     if (taken === null) return Math.min(later, this.slots.due(now), this.#feedDue());
@@ -244,7 +247,7 @@ export class Worker {
       // At rest without a packet: what was written before is over with it.
       this.slots.finished(now);
       this.history.rests();
-      this.gate.rested(now);
+      this.gate.rested(now, this.valueWaits);
       this.done(id);
       return null;
     }
@@ -274,12 +277,9 @@ export class Worker {
     if (!op.armed) {
       if (this.gate.handedAt === null) this.act({ do: 'record', mayRun: true, armed: false });
       this.touched++;
-      this.gate.handed(now, rest);
+      this.gate.handed(now, rest, op.id !== null && op.movesMs !== 0);
       this.history.handed(now, op.movesMs);
-      const { again } = this;
-      if (again !== null && (op.kind === VALUE || op.kind === REQUEST) && again.run.forget(packet)) {
-        again.armed = again.rest = false;
-      }
+      if (op.kind === VALUE || op.kind === STOP) this.again.forget(packet, op.kind === STOP, rest);
     }
     this.slots.wrote(now);
     this.history.lastAt = now;
@@ -327,15 +327,14 @@ export class Worker {
   #stopDone(now, stop) {
     const { packets, all = true, rest = false } = stop.message;
     this.stops.done();
-    if (all) this.history.clear();
+    if (all || stop.armed) this.history.clear();
     else if (rest) this.history.rests();
     if (!stop.armed) for (const packet of packets) this.history.taken(packet, rest);
     const armed = sameStop(packets, this.armed.stop);
     if (stop.run.began !== null && this.late(stop.run.began)) {
-      const since = Math.max(now, this.lateUntil);
-      this.again = { run: new Run(once(packets), since), since, armed, rest };
+      this.again.add(packets, Math.max(now, this.lateUntil), armed, rest);
     } else if (stop.armed && armed && this.holds(stop.run)) this.settle(now);
-    if (rest && !this.gate.settled) this.gate.rested(now);
+    if (rest) this.gate.rested(now, this.valueWaits);
     for (const id of stop.ids) this.done(id);
   }
 

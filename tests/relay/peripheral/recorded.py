@@ -232,6 +232,97 @@ def _needs_traffic() -> Json:
     return it.script
 
 
+def _of_one_motor() -> Json:
+    it = Recorder("a stop of one feature is the armed stop: nothing that ran is repeated behind it")
+    it.open(keepalive={"every_ms": 200})
+    it.output(ON)
+    it.say("Stop", packets=[OFF], all=False, seen=0)
+    it.keep(1)
+    return it.script
+
+
+def _waits_behind_a_stop() -> Json:
+    it = Recorder("a value that waits behind a stop has its lease from when it came")
+    it.open()
+    it.output(ON)
+    it.takes_s = 0.6
+    it.say("Stop", packets=[OFF], all=True, rest=True, seen=0)
+    it.output(ON)
+    it.wait(3)
+    return it.script
+
+
+def _armed_anew() -> Json:
+    it = Recorder("a stop that is armed no more when it is written counts as on")
+    it.open()
+    it.output(ON)
+    it.takes_s = 0.2
+    it.say("Read", h=2)
+    it.say("Stop", packets=[OFF], all=True, rest=True, seen=0)
+    it.say("Arm", stop=[ON], seen=0)
+    it.wait(1)
+    return it.script
+
+
+def _all_that_is_repeated() -> Json:
+    it = Recorder("whatever was stopped behind a write that was cut short is repeated")
+    it.open([{**OFF, "k": [1, 2]}])
+    it.output(ON)
+    it.takes_s = None
+    it.output(OTHER)
+    it.do("strike", "stall")
+    it.takes_s = 0.0
+    it.wait(0.2)
+    it.open([{**OFF, "k": [1, 2]}], seen=1)
+    it.say("Stop", packets=[ZERO], all=False, rest=True, seen=1)
+    it.say("Write", h=1, d="77", r=True)
+    it.keep(1)
+    it.takes_s = None
+    it.output(OTHER)
+    it.say("Stop", packets=[{**OTHER, "d": "00"}], all=False, seen=1)
+    it.takes_s = 0.0
+    it.wait(0.2)
+    it.say("Stop", packets=[ZERO], all=False, rest=True, seen=1)
+    it.say("Stop", packets=[{**OTHER, "d": "0000", "k": [2, 3]}], all=False, rest=True, seen=1)
+    it.output(ZERO, rest=True)
+    it.keep(1)
+    return it.script
+
+
+def _last_word() -> Json:
+    it = Recorder("the stop that was said last is written last")
+    it.open()
+    it.output(ON)
+    it.takes_s = 0.05
+    it.output(OTHER)
+    some, other = ({"h": 1, "d": data, "k": [1, 2]} for data in ("0000", "0005"))
+    for packet in (some, ZERO, some, other, some):
+        it.say("Stop", packets=[packet], all=False, seen=0)
+    it.keep(1)
+    return it.script
+
+
+def _rests_again_and_again() -> Json:
+    it = Recorder("ten seconds of rest count from the first word of it", max_run_s=12)
+    it.open()
+    it.output(ON)
+    for _ in range(13):
+        it.output(rest=True)
+        it.lease()
+        it.wait(1)
+    return it.script
+
+
+def _stalled() -> Json:
+    it = Recorder("a lapse that is noticed late means that the program stood still")
+    it.open()
+    it.output(ON)
+    it.now += 1.5
+    it.do("tick")
+    it.wait(1)
+    return it.script
+
+
 def _numbers() -> Json:
     counted = {"counter": {"at": 0, "xor_at": 2}}
     it = Recorder("running numbers go on in the armed stop, written twice")
@@ -576,6 +667,13 @@ RECORDED: list[Json] = [
     _silence_of_a_slow_radio(),
     _rests(),
     _needs_traffic(),
+    _of_one_motor(),
+    _waits_behind_a_stop(),
+    _armed_anew(),
+    _all_that_is_repeated(),
+    _last_word(),
+    _rests_again_and_again(),
+    _stalled(),
     _numbers(),
     _owes(),
     _ends(),

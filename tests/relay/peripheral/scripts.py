@@ -348,7 +348,9 @@ class _Writer:
                 whole = rng.random() < 0.6
                 armed = [_hex(msgspec.to_builtins(p, builtin_types=[bytes])) for p in self._stop]
                 stop: Json = {"t": "Stop", "id": self._id(), "p": 7, "all": whole}
-                stop["packets"] = armed if whole and armed else [self._packet()]
+                # With one motor a stop of it is the armed stop.
+                same = whole or rng.random() < 0.3
+                stop["packets"] = armed if same and armed else [self._packet()]
                 if rng.random() < 0.1:
                     stop["packets"] = []
                 stop["rest"] = whole or rng.random() < 0.2

@@ -199,7 +199,7 @@ def test_a_stop_that_makes_sure_is_made_sure_of_when_something_can_still_come_la
     it.output(ZERO, rest=True)
     it.keep(BREAK_S - OPERATION_S - 0.1)
     it.takes_s = None
-    it.output(ZERO, rest=True)
+    it.output(ZERO, rest=True, moves_ms=0)
     it.keep(OPERATION_S)
     it.takes_s = 0.0
     it.keep(0.2)

@@ -60,7 +60,7 @@ def test_while_the_wearers_switch_is_set_no_lease_counts_and_no_hub_knows_better
 def test_the_word_of_rest_is_doubted_when_its_time_is_over_and_only_in_open() -> None:
     gate = opened()
     gate.handed(0.0, rest=False)
-    gate.rested(1.0)
+    gate.rested(1.0, waits=False)
     assert not gate.doubts(0.9 + BREAK_S)
     assert gate.doubts(1.0 + BREAK_S)
     gate.trigger_stop(None)
@@ -70,7 +70,7 @@ def test_the_word_of_rest_is_doubted_when_its_time_is_over_and_only_in_open() ->
 def test_a_value_behind_the_word_of_rest_takes_it_back() -> None:
     gate = opened()
     gate.handed(0.0, rest=False)
-    gate.rested(1.0)
+    gate.rested(1.0, waits=False)
     gate.handed(2.0, rest=False)
     assert not gate.doubts(1.0 + BREAK_S)
 

@@ -15,6 +15,7 @@ from relay.link.messages import (
     Output,
     Packet,
     Read,
+    Stop,
     StopCause,
     Stopped,
     Value,
@@ -26,10 +27,11 @@ from relay.peripheral.actions import (
     KeepRecord,
     Operate,
     RadioRefused,
+    ShortenDeadline,
     StopOutcome,
     Taken,
 )
-from relay.peripheral.gate import GateState
+from relay.peripheral.gate import GateState, Lockout
 from relay.peripheral.limits import (
     ACTIVE_S,
     BREAK_S,
@@ -39,10 +41,12 @@ from relay.peripheral.limits import (
     LAST_LET_GO_S,
     LAST_STOP_S,
     LET_GO_S,
+    MERGE_S,
     OPERATION_S,
     PATIENCE_S,
     STRAGGLER_S,
 )
+from relay.peripheral.machine import Machine
 from tests.relay.peripheral.bench import OFF, Bench, failing, on
 
 ZERO = Packet(1, b"zero", keys=(1,))
@@ -717,12 +721,12 @@ def test_a_stop_of_the_relays_own_with_something_in_between_is_no_last_word() ->
     assert it.machine.may_run
 
 
-def test_a_keep_alive_of_the_stop_with_something_in_between_is_no_last_word() -> None:
+@pytest.mark.parametrize("takes_s", [0.0, 0.1])
+def test_a_keep_alive_of_the_stop_with_something_in_between_is_no_last_word(takes_s: float) -> None:
     it = Bench()
     it.open(*BOTH, keepalive=KeepAlive(1000))
-    it.wait(0.9)
     it.by_hand = True
-    it.wait(0.2)
+    it.wait(1 + takes_s)
     it.stop(on(b"motor 1", 1), all=False)
     for _ in range(3):
         it.end()
@@ -868,3 +872,329 @@ def test_a_stop_that_is_armed_no_more_settles_nothing(how: str) -> None:
     it.end()
     assert it.wrote == [b"off"]
     assert not it.machine.gate.settled
+
+
+def test_behind_rest_without_a_packet_an_idle_radio_waits_for_company_again() -> None:
+    it = running()
+    it.output(rest=True)
+    it.do(it.machine.output(it.now, Output(60, 7, (on(b"shared"),), merge=True)))
+    assert it.wrote == [b"on"]
+    it.wait(MERGE_S)
+    assert it.wrote == [b"on", b"shared"]
+
+
+def test_what_is_under_way_is_hurried_once_however_many_stops_come() -> None:
+    it = running()
+    it.takes_s = None
+    it.output(on(b"slow", 2))
+    first = it.machine.stop(it.now, Stop(60, 7, (ZERO,), all=False, seen=0))
+    assert first == [ShortenDeadline(it.now + PATIENCE_S, drop=False)]
+    it.now += PATIENCE_S / 2
+    assert it.machine.stop(it.now, Stop(61, 7, (on(b"zero", 3),), all=False, seen=0)) == []
+
+
+def test_letting_go_is_not_hurried_by_a_stop() -> None:
+    it = running()
+    it.trigger_stop()
+    it.wait(0.01)
+    it.takes_s = 2 * PATIENCE_S
+    it.do(it.machine.leave(it.now))
+    id = it.stop()
+    it.wait(1)
+    assert it.wrote == [b"on", b"off", b"disconnect"]
+    assert it.answer(id) == Done(id)
+
+
+def test_a_stop_of_the_hub_is_not_repeated_behind_a_gate_that_was_shut_meanwhile() -> None:
+    it = running()
+    it.takes_s = None
+    it.output(on(b"late", 2))
+    it.stop(Packet(1, b"zero2", keys=(2,)), all=False, rest=False)
+    it.takes_s = 0.0
+    it.wait(PATIENCE_S + 0.01)
+    assert it.wrote == [b"on", b"late", b"zero2"]
+    it.block.cause = StopCause.PAUSE  # the strike that comes with it is still to come
+    it.wait(STRAGGLER_S + 0.01)
+    assert it.wrote == [b"on", b"late", b"zero2"]
+
+
+def test_a_whole_stop_gives_back_what_was_left_of_the_long_lease() -> None:
+    """The short one is for what may run."""
+    it = running()
+    it.stop(rest=False)
+    it.wait(IDLE_S - 0.1)
+    assert it.machine.gate.state is GateState.OPEN
+    assert it.wrote == [b"on", b"off"]
+
+
+@pytest.mark.parametrize("armed", [True, False])
+def test_a_value_that_waits_behind_a_stop_has_the_short_lease_from_when_it_came(
+    armed: bool,
+) -> None:
+    """Else a slow radio lengthened it by its own time."""
+    it = running()
+    it.takes_s = 0.6
+    it.stop(OFF if armed else ZERO)
+    it.output(on(b"new"))
+    came = it.now
+    it.wait(2)
+    assert [op.d for _, op in it.did][1:3] == [OFF.data if armed else ZERO.data, b"new"]
+    assert it.machine.gate.cause is StopCause.LEASE
+    assert min(at for at, op in it.did[3:] if op.d == OFF.data) <= came + ACTIVE_S + PATIENCE_S
+
+
+def test_a_write_that_waits_behind_a_stop_has_it_too() -> None:
+    it = running()
+    it.takes_s = 0.6
+    it.stop()
+    it.do(it.machine.request(it.now, Write(60, 7, 1, b"new")))
+    came = it.now
+    it.wait(2)
+    assert it.wrote[1:3] == [b"off", b"new"]
+    assert it.did[3][0] <= came + ACTIVE_S + PATIENCE_S
+
+
+def test_a_value_that_waits_for_its_time_has_it_too() -> None:
+    it = running()
+    it.output(Packet(1, b"later", keys=(2,)))
+    it.takes_s = 0.3
+    it.stop(OFF, all=False)
+    at_us = round((it.now + 0.4) * 1e6)
+    it.do(it.machine.output(it.now, Output(60, 7, (on(b"new", 3),), at_us=at_us)))
+    came = it.now
+    it.wait(0.35)
+    assert it.machine.deadline <= came + ACTIVE_S
+    assert it.machine.gate.deadline <= came + ACTIVE_S
+
+
+def test_a_stop_that_is_armed_no_more_when_it_is_written_counts_as_on() -> None:
+    """A hub that arms another one meanwhile could start it, and nobody would know."""
+    it = Bench(max_run_s=3)
+    it.by_hand = True
+    it.open(on(b"starts"))
+    it.do(it.machine.request(it.now, Read(60, 7, 2)))
+    it.stop(on(b"starts"))
+    it.arm(OFF)
+    it.end()
+    it.end()
+    assert it.wrote == [b"read", b"starts"]
+    assert it.machine.may_run
+
+
+def test_a_stop_that_is_armed_before_it_is_written_settles_it() -> None:
+    it = Bench()
+    it.by_hand = True
+    it.open(on(b"other"))
+    it.output(on())
+    it.end()
+    it.do(it.machine.request(it.now, Read(60, 7, 2)))
+    it.stop(OFF)
+    it.arm(OFF)
+    it.end()
+    it.end()
+    assert it.wrote == [b"on", b"read", b"off"]
+    assert not it.machine.may_run
+
+
+def cut_by(it: Bench, strike: StopCause | Packet) -> float:
+    """A slow radio is writing a value of motor 2, which a stop cuts short; when it may yet come."""
+    it.takes_s = None
+    it.output(on(b"late", 2))
+    if isinstance(strike, StopCause):
+        it.trigger_stop(strike)
+    else:
+        it.stop(strike, all=False, rest=False)
+    it.takes_s = 0.0
+    it.wait(PATIENCE_S + 0.01)
+    return it.now - 0.01 + STRAGGLER_S
+
+
+def behind(it: Bench, when: float) -> list[bytes]:
+    """What is written from then on, until everybody has had time."""
+    it.keep(2)
+    return [op.d for at, op in it.did if at >= when - 1e-6]
+
+
+ZERO_1, ZERO_2 = (Packet(1, b"zero%d" % n, keys=(n,)) for n in (1, 2))
+
+
+def test_a_stop_of_one_motor_does_not_take_the_place_of_all_that_is_to_be_repeated() -> None:
+    """Else the value of motor 2 that was cut short had the last word, and everybody believed it
+    off for ten seconds."""
+    it = Bench()
+    it.open(*BOTH)
+    it.output(on())
+    it.wait(0.01)
+    late = cut_by(it, StopCause.STALL)
+    it.open(*BOTH)
+    it.stop(ZERO_1, all=False, rest=True)
+    assert behind(it, late) == [packet.data for packet in BOTH]
+    assert not it.machine.may_run
+
+
+def test_of_two_stops_behind_a_write_that_was_cut_short_both_are_repeated() -> None:
+    it = Bench()
+    it.open(*BOTH)
+    it.output(on())
+    it.wait(0.01)
+    late = cut_by(it, ZERO_2)
+    it.stop(ZERO_1, all=False, rest=True)
+    assert behind(it, late) == [b"zero2", b"zero1"]
+    assert not it.machine.gate.active
+
+
+def test_of_two_stops_of_one_slot_the_newer_one_is_repeated() -> None:
+    it = Bench()
+    it.open(*BOTH)
+    it.output(on())
+    it.wait(0.01)
+    late = cut_by(it, ZERO_2)
+    it.stop(Packet(1, b"both", keys=(1, 2)), all=False, rest=True)
+    assert behind(it, late) == [b"both"]
+
+
+def test_a_newer_stop_leaves_nothing_older_of_its_slots_to_be_repeated() -> None:
+    """A packet of one motor may hold what the other one did then."""
+    it = Bench()
+    it.open(*BOTH)
+    late = cut_by(it, Packet(1, b"0 8", keys=(1, 2)))
+    it.wait(late - it.now - 0.1)
+    it.takes_s = 0.2
+    it.do(it.machine.request(it.now, Read(60, 7, 2)))
+    it.wait(0.15)
+    it.stop(Packet(1, b"0 0", keys=(1, 2)), all=False, rest=True)
+    it.takes_s = 0.0
+    assert behind(it, late) == [b"0 0"]
+    assert not it.machine.gate.active
+
+
+def test_what_is_left_to_be_repeated_behind_a_word_of_rest_is_rest() -> None:
+    it = Bench()
+    it.open(silence=True)
+    it.output(on())
+    it.wait(0.01)
+    late = cut_by(it, ZERO_2)
+    it.stop(ZERO_1, all=False, rest=True)
+    it.output(Packet(1, b"zero", keys=(2,)), rest=True)
+    assert behind(it, late) == [b"zero1"]
+    assert not it.machine.gate.active
+
+
+def test_a_write_leaves_nothing_out_of_what_is_to_be_repeated() -> None:
+    """It may ask for the battery."""
+    it = Bench()
+    it.open(*BOTH)
+    late = cut_by(it, StopCause.STALL)
+    it.open(*BOTH)
+    it.do(it.machine.request(it.now, Write(60, 7, 1, b"battery?")))
+    assert behind(it, late) == [packet.data for packet in BOTH]
+    assert not it.machine.may_run
+
+
+def test_an_off_behind_a_write_that_was_cut_short_is_made_sure_of() -> None:
+    it = Bench()
+    it.open(*BOTH)
+    late = cut_by(it, ZERO_1)
+    it.output(ZERO_2, rest=True)
+    assert behind(it, late) == [packet.data for packet in BOTH]
+    assert not it.machine.may_run
+
+
+def test_without_a_stop_to_write_an_off_behind_a_write_that_was_cut_short_is_believed() -> None:
+    it = Bench()
+    it.open(silence=True)
+    late = cut_by(it, ZERO_1)
+    it.output(ZERO_2, rest=True)
+    assert behind(it, late) == [b"zero1"]
+
+
+def test_a_stop_joins_none_that_another_one_of_its_slots_came_behind() -> None:
+    """The last one said is the last one written: else motor 2 ran on."""
+    it = running()
+    it.by_hand = True
+    it.output(on(b"slow", 3))
+    some, other = Packet(1, b"0 0", keys=(1, 2)), Packet(1, b"0 5", keys=(1, 2))
+    for packet in (some, other, some):
+        it.stop(packet, all=False, rest=False)
+    it.by_hand, it.takes_s = False, 0.0
+    it.wait(PATIENCE_S + 0.01)
+    assert it.wrote[2:] == [b"0 0", b"0 5", b"0 0"]
+
+
+def test_a_stop_joins_the_same_one_before_one_of_other_slots() -> None:
+    it = running()
+    it.by_hand = True
+    it.output(on(b"slow", 3))
+    ids = [it.stop(packet, all=False, rest=False) for packet in (ZERO_1, ZERO_2, ZERO_1)]
+    it.by_hand, it.takes_s = False, 0.0
+    it.wait(PATIENCE_S + 0.01)
+    assert it.wrote[2:] == [b"zero1", b"zero2"]
+    assert all(it.answer(id) == Done(id) for id in ids)
+
+
+def test_whoever_says_off_again_and_again_is_not_stopped_for_running_too_long() -> None:
+    """Ten seconds from the first word it is made sure of, as if it had been the only one."""
+    it = Bench(max_run_s=30)
+    it.open()
+    it.output(on())
+    it.keep(1)
+    for _ in range(2 * round(BREAK_S)):
+        it.output(rest=True)
+        it.keep(1)
+    assert it.wrote == [b"on", b"off"]
+    assert not it.machine.may_run
+
+
+@pytest.mark.parametrize("moves_ms", [None, 300])
+def test_strokes_that_go_on_are_not_interrupted_to_make_sure_of_rest(moves_ms: int | None) -> None:
+    """Between two of them everything rests."""
+    it = Bench()
+    it.open()
+    for n in range(2 * round(BREAK_S)):
+        it.output(on(b"stroke %d" % n), rest=True, moves_ms=moves_ms)
+        it.keep(1)
+    assert b"off" not in it.wrote
+    it.keep(BREAK_S)
+    assert it.wrote[-1] == b"off"
+
+
+def test_zeros_do_not_put_off_that_rest_is_made_sure_of() -> None:
+    it = Bench()
+    it.open()
+    it.output(on())
+    for _ in range(round(BREAK_S) + 1):
+        it.output(ZERO, rest=True, moves_ms=0)
+        it.keep(1)
+    assert b"off" in it.wrote
+
+
+def test_stops_of_one_motor_do_not_put_it_off_either() -> None:
+    it = Bench()
+    it.open()
+    it.output(on())
+    for _ in range(round(BREAK_S) + 1):
+        it.stop(ZERO, all=False, rest=True)
+        it.keep(1)
+    assert b"off" in it.wrote
+
+
+@pytest.mark.parametrize("ahead_s", [None, 0.2])
+def test_a_word_of_rest_that_waits_is_older_than_a_write_that_comes_behind_it(
+    ahead_s: float | None,
+) -> None:
+    it = running()
+    it.by_hand = True
+    it.do(it.machine.request(it.now, Read(60, 7, 2)))
+    at_us = None if ahead_s is None else round((it.now + ahead_s) * 1e6)
+    zero = Output(61, 7, (ZERO,), rest=True, at_us=at_us, off=True)
+    it.do(it.machine.output(it.now, zero))
+    it.do(it.machine.request(it.now, Write(62, 7, 1, b"unknown")))
+    it.by_hand, it.takes_s = False, 0.0
+    it.keep(1)
+    assert sorted(it.wrote[2:]) == [b"unknown", b"zero"]
+    assert it.machine.gate.active
+
+
+def test_who_says_nothing_of_it_has_no_longest_run_no_debt_and_no_need_of_traffic() -> None:
+    machine = Machine(Lockout(), 100.0)
+    assert (machine.gate.max_run_s, machine.may_run, machine.demands_traffic) == (0, False, False)

@@ -43,7 +43,7 @@ def test_what_comes_first_leaves_first() -> None:
     slots.request(Read(2, 1, 1))
     output(slots, 3, [packet(12, 3)], 0, merge=False)
     assert drain(slots) == [10, 11, 2, 12]
-    assert len(slots) == 0
+    assert slots.size == 0
 
 
 def test_the_newest_value_of_a_slot_wins() -> None:
@@ -147,7 +147,7 @@ def test_a_failed_packet_ends_its_output() -> None:
     slots.take(0)
     assert slots.finished(0, failed=True)
     assert slots.take(0) is None
-    assert len(slots) == 0
+    assert slots.size == 0
 
 
 def test_a_stop_of_some_slots_drops_those_only() -> None:
@@ -166,7 +166,7 @@ def test_a_stop_of_everything_drops_writes_and_leaves_reads() -> None:
     slots.request(Read(3, 1, 1))
     repeat(slots, [packet(12, 3)], 0)
     assert slots.drop_writes() == ([1], [2])
-    assert len(slots) == 1
+    assert slots.size == 1
     assert drain(slots) == [3]
 
 
@@ -177,7 +177,7 @@ def test_dropping_in_the_middle_of_a_write_answers_it_afterwards() -> None:
     assert slots.drop_writes() == ([], [])
     assert slots.finished(0)
     assert drain(slots) == []
-    assert len(slots) == 0
+    assert slots.size == 0
 
 
 def test_everything_that_is_dropped_is_named_for_its_answer() -> None:
@@ -186,7 +186,7 @@ def test_everything_that_is_dropped_is_named_for_its_answer() -> None:
     slots.request(Read(2, 1, 1))
     slots.request(Write(3, 1, 1, b""))
     assert sorted(slots.drop_all()) == [1, 2, 3]
-    assert len(slots) == 0
+    assert slots.size == 0
     assert slots.due == inf
 
 
@@ -200,7 +200,7 @@ def test_a_full_queue_refuses_and_keeps_what_it_has() -> None:
         slots.request(Read(MOST, 1, 1))
     # A newer value of a slot that is queued takes no more room.
     assert output(slots, MOST, [packet(0, 5)], 0, merge=False) == [5]
-    assert len(slots) == MOST
+    assert slots.size == MOST
 
 
 def test_a_keep_alive_gives_way_to_a_newer_value() -> None:
@@ -272,7 +272,7 @@ def test_every_request_is_answered_once_and_the_newest_value_is_last(
                 for key in keys or []:
                     newest.pop(key, None)
                     written.pop(key, None)
-    while len(slots):
+    while slots.size:
         if not take():
             due = slots.due
             assert due is not None
@@ -289,7 +289,7 @@ def test_a_newer_value_makes_room_for_as_many_packets_as_it_takes_away() -> None
     with pytest.raises(Congested):
         output(slots, MOST, [packet(1, 0), packet(1, MOST)], 0, merge=False)
     assert output(slots, MOST, [packet(1, 0)], 0, merge=False) == [0]
-    assert len(slots) == MOST
+    assert slots.size == MOST
 
 
 def test_what_is_left_of_a_value_waits_for_its_own_delay_from_then_on() -> None:
@@ -311,7 +311,7 @@ def test_dropping_every_value_marks_the_one_under_way_and_names_no_keep_alive() 
     assert taken[0].superseded, "by the newer one of slot 2"
     assert slots.drop_outputs() == [2]
     assert taken[0].superseded
-    assert len(slots) == 0
+    assert slots.size == 0
     assert slots.finished(0)
 
 
@@ -348,7 +348,7 @@ def test_what_is_being_written_is_not_named_when_it_is_dropped_and_only_a_strike
     assert isinstance(taken, tuple)
     assert slots.drop_outputs() == []
     assert taken[0].superseded
-    assert len(slots) == 0
+    assert slots.size == 0
 
 
 def test_a_request_that_is_put_back_is_one_and_the_first() -> None:
@@ -356,9 +356,9 @@ def test_a_request_that_is_put_back_is_one_and_the_first() -> None:
     slots.request(Read(1, 1, 1))
     slots.request(Read(2, 1, 1))
     assert slots.take(0) is not None
-    assert len(slots) == 1
+    assert slots.size == 1
     slots.put_back()
-    assert len(slots) == 2
+    assert slots.size == 2
     assert drain(slots) == [1, 2]
 
 
@@ -400,7 +400,7 @@ def test_what_a_keep_alive_has_queued_is_dropped_and_values_are_not() -> None:
     repeat(slots, [packet(32, 5)], 0)
     slots.drop_repeats()
     assert not taken[0].armed
-    assert len(slots) == 1
+    assert slots.size == 1
     assert slots.finished(0)
     assert drain(slots) == [10]
 

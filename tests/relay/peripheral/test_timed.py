@@ -63,7 +63,7 @@ class Timing(Bench):
 
 def test_the_table_stands_in_the_text_for_other_languages() -> None:
     rows = [line for line in (timed.__doc__ or "").splitlines() if line.startswith("|")]
-    assert len(rows) == 17
+    assert len(rows) == 18
     text = README.read_text(encoding="utf-8")
     assert "\n".join(rows) in text
     assert (
@@ -111,6 +111,12 @@ def test_a_value_that_is_found_almost_too_late_goes_on_and_one_behind_it_is_coun
     for count in (1, 2):
         assert it.fate(it.at(-2 * LATE_S, on(b"late"))) == "late"
         assert it.machine.tally["late"] == count
+
+
+def test_a_value_has_its_few_milliseconds_whole() -> None:
+    value = Output(1, 7, (on(),))
+    assert not timed.is_late(value, 0.0, LATE_S)
+    assert timed.is_late(value, 0.0, LATE_S * 1.01)
 
 
 def test_two_that_are_due_at_once_leave_at_once_whatever_becomes_of_the_first() -> None:
@@ -379,6 +385,28 @@ def test_a_value_without_packets_that_is_no_rest_takes_nobodys_place() -> None:
     assert it.fate(waiting) is None
 
 
+def test_what_has_no_packets_waits_for_no_time() -> None:
+    """Else a later word of rest was laid on it, and it left nothing of what that had to write."""
+    it = Timing()
+    it.output(on(b"a"))
+    id = it.at(0.1)
+    assert it.answer(id) == Done(id)
+    it.takes_s = 0.08
+    it.output(on(b"b", 2))
+    it.output(on(b"zero"), rest=True)
+    it.wait(0.3)
+    assert it.wrote == [b"a", b"b", b"zero"]
+
+
+def test_what_has_no_packets_and_is_no_rest_takes_the_word_of_rest_back() -> None:
+    it = Timing()
+    it.output(on(b"a"))
+    it.at(0.1, on(b"zero"), rest=True, off=True)
+    it.at(0.05)
+    it.wait(0.3)
+    assert it.machine.gate.active
+
+
 def test_an_off_is_not_the_rest_of_what_was_said_to_run_before_its_time() -> None:
     it = Timing()
     it.output(on(b"a"))
@@ -390,6 +418,25 @@ def test_an_off_is_not_the_rest_of_what_was_said_to_run_before_its_time() -> Non
     # Else it would be stopped without a word when the hub's rest is not believed any more.
     it.keep(BREAK_S + 1)
     assert it.wrote == [b"a", b"b", b"zero"]
+
+
+def test_a_value_that_is_said_while_an_off_waits_runs_on_behind_that() -> None:
+    it = Timing()
+    it.output(on(b"a"))
+    it.at(0.2, on(b"zero"), rest=True, off=True)
+    it.at(0.1, on(b"b", 2))
+    it.wait(0.3)
+    assert it.wrote == [b"a", b"b", b"zero"]
+    assert it.machine.gate.active
+
+
+def test_a_value_that_is_due_first_makes_no_rest_of_the_last() -> None:
+    it = Timing()
+    it.at(0.2, on(b"b", 2))
+    it.at(0.1, on(b"a"))
+    it.wait(0.3)
+    assert it.wrote == [b"a", b"b"]
+    assert it.machine.gate.active
 
 
 def test_everything_is_at_rest_with_the_last_off_that_waits() -> None:
