@@ -275,7 +275,9 @@ class RelayHardware:
         try:
             await outcome
         finally:
-            if not was_running and self.link is not None:
+            # Unless something was said meanwhile that is on.
+            told_to_run = self._truth is None or self._truth.running
+            if not (was_running or told_to_run) and self.link is not None:
                 rest = self.link.carry(lambda id: wire.Output(id, self.p, (), rest=True))
                 self._off_when(rest)
 

@@ -183,6 +183,31 @@ def test_an_output_brings_active_leases_and_the_stop_ends_them() -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("moves", [False, True])
+def test_behind_a_write_the_hub_says_rest_unless_something_was_set_going_meanwhile(
+    moves: bool,
+) -> None:
+    """Else the relay dropped that value, or believed for ten seconds that nothing ran."""
+
+    async def scene(bench: Bench) -> None:
+        await armed(bench)
+        bench.truth.rested({0: None})
+        bench.relay.instead = lambda request: [] if isinstance(request, wire.Write) else None
+        writing = asyncio.create_task(bench.hardware.write("tx", b"battery?", False))
+        write = await bench.relay.hears(wire.Write)
+        if moves:
+            bench.on()
+            bench.hardware.output(ON, merge=False, at_rest=False)
+        await bench.relay.say(Done(write.id))
+        await writing
+        await asyncio.sleep(0.01)
+        rests = [each for each in bench.relay.heard if isinstance(each, Output) and each.rest]
+        assert len(rests) == (0 if moves else 1)
+        assert bench.hardware.running is moves
+
+    play(scene)
+
+
 def test_after_a_stop_of_the_relays_own_the_next_arm_knows_of_it() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
