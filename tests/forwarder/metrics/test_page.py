@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.running_hub import RunningHub, running_hub
+from tests.needs import needs
 
 
 @pytest.fixture
@@ -35,18 +35,17 @@ async def test_whoever_may_not_read_the_api_may_not_read_figures(hub: RunningHub
 
 
 async def test_prometheus_own_checker_finds_no_fault(hub: RunningHub) -> None:
-    """Beside its parser, which test_exposition.py uses; where Debian's prometheus is installed."""
-    program = shutil.which("promtool")
+    """Beside its parser, which test_exposition.py uses: promtool of Debian's prometheus."""
+    program = needs("promtool")
     await hub.with_devices(1)
     async with hub.http.get(f"{hub.url}/metrics") as response:
         text = await response.text()
     assert "# TYPE " in text
-    if program is not None:
-        checked = await asyncio.to_thread(
-            subprocess.run, [program, "check", "metrics"], input=text, text=True,
-            capture_output=True, check=False,
-        )  # fmt: skip
-        assert checked.returncode == 0, checked.stderr
+    checked = await asyncio.to_thread(
+        subprocess.run, [program, "check", "metrics"], input=text, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
 
 
 async def test_looking_costs_the_loop_little(hub: RunningHub) -> None:
