@@ -28,7 +28,6 @@ from forwarder.access.tokens import TokenBook
 from forwarder.api.control import ControlSocket
 from forwarder.api.server import ORIGINS_FILE, Api
 from forwarder.api.services import ApiServices
-from forwarder.api.state_view import version
 from forwarder.bridges.bridges import HubBridges
 from forwarder.clients.driver import ClientOptions
 from forwarder.composition.announcing import Announcing
@@ -40,7 +39,7 @@ from forwarder.composition.listeners import (
     certificate,
     client_server,
 )
-from forwarder.composition.meetings import meeting_points
+from forwarder.composition.meetings import beside, meeting_points
 from forwarder.composition.ports import Ports
 from forwarder.composition.sources import (
     add_virtual_devices,
@@ -66,7 +65,6 @@ from forwarder.devices.driver import Outcome
 from forwarder.embedding import keep_linked, keep_running
 from forwarder.hub.device import Device
 from forwarder.hub.store import Store
-from forwarder.meet.here import DESCRIPTORS as HERE_DESCRIPTORS
 from forwarder.metrics.hub import MeteredHub
 from forwarder.metrics.meter import Meter
 from forwarder.shares.accepted import AcceptedShares
@@ -87,6 +85,7 @@ from forwarder.stop.person import Person
 from forwarder.switches import Switches
 from forwarder.web.pages import relay_page_build
 from relay.link.channel import Channel
+from relay.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -163,8 +162,7 @@ class App:
         )
         self._visiting = ClientVisitors(self.hub, self.options, self.tokens)
         self.agents = own_radios(config, self.user)
-        beside = 0 if config.link.meet_here is None else HERE_DESCRIPTORS
-        self.doors = doors_within(descriptors(beside), self.trust.networks)
+        self.doors = doors_within(descriptors(beside(config.link)), self.trust.networks)
         self.meeting_ids = MeetingIds(self.trust.key.public)
         comparing = ComparingDesk()
         self._visitors = LinkVisitors(self.trust, self.shares, self.relays, self.shared, comparing)
@@ -229,7 +227,7 @@ class App:
             origins=self.origins,
             doors=self.doors,
             certificate=lambda section: certificate(config, section).server_context(),
-            version=version(),
+            version=__version__,
             hub_id=hashlib.sha256(self.trust.key.public).hexdigest()[:8],
         )
         dialed_by = [*self._upstreams, *([] if self._devices is None else [self._devices])]

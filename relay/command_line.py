@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from relay.version import __version__
+
 USAGE = 2
 _WORDS = (
     (re.compile(r"^argument (?:[A-Z]+: )?"), ""),
@@ -130,21 +132,13 @@ def add_log(parser: argparse.ArgumentParser, default: str = "warning") -> None:
 
 
 class _Version(argparse.Action):
-    """Looked up when asked: reading what is installed takes 30 ms."""
-
     def __init__(self, option_strings: Sequence[str], dest: str) -> None:
         text = "which version this is, and of which Python"
         super().__init__(option_strings, dest, nargs=0, help=text)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib import metadata  # 30 ms
-
-        try:
-            version = metadata.version("buttplug-forwarder")
-        except metadata.PackageNotFoundError:
-            version = "not installed, run from its folder"
         running = ".".join(map(str, sys.version_info[:3]))
-        print(f"{parser.prog} {version} (buttplug-forwarder, Python {running})")
+        print(f"{parser.prog} {__version__} (buttplug-forwarder, Python {running})")
         parser.exit()
 
 

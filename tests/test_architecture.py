@@ -89,6 +89,7 @@ USABLE = (
     "relay.hub_link.looking", "relay.service_manager", "relay.terminal",
     # What is looked at around both programs is one list.
     "relay.checks.bundle", "relay.checks.findings", "relay.checks.machine",
+    "relay.version",
     # The words of both programs for radios.
     "relay.wanted",
     # Lines of both logs are alike.
@@ -177,9 +178,13 @@ def test_a_library_is_imported_only_where_its_errors_are_translated(library: str
 LATE = ("forwarder.commands.", "relay.commands.")
 # And where an extra is needed by few: NATS by a meeting point with nodes, iroh for direct paths; or
 # what takes memory and time of every hub and is used by few, late, or beside the loop: mDNS, radios
-# of its own, QR codes, the description of the API, the checks.
+# of its own, QR codes, the description of the API, the checks, bridges, sources that the
+# configuration names; and of every relay each kind of radio but its own.
 LATE_TOO = (
     "forwarder.api.dashboard.checks", "forwarder.api.pairing", "forwarder.api.server",
+    "forwarder.composition.meetings", "forwarder.bridges.bridges", "forwarder.checks.examine",
+    "forwarder.composition.sources", "relay.checks.machine", "relay.radio.choice",
+    "relay.radio.wired.named",
     "forwarder.connectors.mdns", "relay.embedded", "relay.hub_link.looking",
     "forwarder.__main__", "forwarder.cli", "forwarder.meet.server", "relay.__main__",
     "relay.command_line", "relay.link.direct.endpoint",

@@ -45,7 +45,7 @@ from forwarder.api.routes import ROUTES, Route
 from forwarder.api.services import ApiServices
 from forwarder.api.settings import DeviceSettings, PinFile
 from forwarder.api.shares import ShareActions
-from forwarder.api.state_view import StateView, version
+from forwarder.api.state_view import StateView
 from forwarder.connectors.bounds import Purpose
 from forwarder.connectors.host_addresses import host_names
 from forwarder.connectors.listener import SHOWS_TOKEN, place_of
@@ -74,6 +74,7 @@ from relay.link.channel import Channel
 from relay.link.messages import ErrorCode
 from relay.link.misfit import misfit
 from relay.link.names import neutralise
+from relay.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ class Api:
         app.router.add_route("*", PREFIX + "/{path:.*}", _unknown)
         parts = self._services
         metrics = MetricsPage(
-            parts.hub, parts.relays, parts.stalls, parts.meter, version(), self._unread
+            parts.hub, parts.relays, parts.stalls, parts.meter, __version__, self._unread
         )
         app.router.add_get(METRICS_PATH, metrics.answer)
         Pages(self.access).mount(app)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from importlib import metadata
 
 from msgspec import UNSET
 from msgspec.structs import asdict
@@ -48,13 +47,7 @@ from forwarder.sources.relays.choosing.pins import How
 from forwarder.sources.relays.relay import Relay
 from forwarder.stop.hold import HoldMode
 from relay.link.names import neutralise
-
-
-def version() -> str:
-    try:
-        return metadata.version("buttplug-forwarder")
-    except metadata.PackageNotFoundError:  # run from a checkout that was not installed
-        return "unknown"
+from relay.version import __version__
 
 
 class StateView:
@@ -65,7 +58,7 @@ class StateView:
         self._batteries = batteries
         self.missing = Missing(services)
         self._chosen = ChosenViews(services.relays.chosen)
-        self._version = version()
+        self._version = __version__
 
     def status(self) -> StatusView:
         return StatusView(

@@ -1,4 +1,7 @@
-"""The bridges of one hub: made from its configuration, each with its place among the clients."""
+"""The bridges of one hub: made from its configuration, each with its place among the clients.
+
+What a bridge is made of is loaded when it is switched on: few hubs have one.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,11 @@ import ipaddress
 import logging
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from forwarder.access.admission import OriginPolicy
 from forwarder.access.tokens import TokenGrant
 from forwarder.bridges.bounds import BRIDGES_AGAIN_S
-from forwarder.bridges.lovense import server as lovense
-from forwarder.bridges.lovense.server import LovenseServer
-from forwarder.bridges.mqtt import bridge as mqtt
-from forwarder.bridges.mqtt.bridge import BrokerPlace, MqttBridge
-from forwarder.bridges.mqtt.topics import Topics
-from forwarder.bridges.osc import server as osc
-from forwarder.bridges.osc.parameters import USUAL, Rule
-from forwarder.bridges.osc.server import OscLink, OscServer
-from forwarder.bridges.programs import Slot
 from forwarder.clients import driver as clients
 from forwarder.clients.driver import ClientOptions
 from forwarder.config import (
@@ -40,6 +33,14 @@ from forwarder.hub.hub import Hub
 from relay.link.channel import Channel
 from relay.link.files.keys import PrivateFileError, read_private
 from relay.link.tasks.cancellation import apart
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from forwarder.bridges.lovense.server import LovenseServer
+    from forwarder.bridges.mqtt.bridge import MqttBridge
+    from forwarder.bridges.osc.server import OscServer
+    from forwarder.bridges.programs import Slot
 
 Work = tuple[str, Coroutine[None, None, None]]
 
@@ -97,11 +98,11 @@ class HubBridges:
         for connector, grant in self._channels:
             yield f"{grant.name} in this process", connector.run(self._serving(grant))
         if self._lovense is not None:
-            yield lovense.NAME, _kept(lovense.NAME, self._lovense.run)
+            yield self._lovense.name, _kept(self._lovense.name, self._lovense.run)
         if self._osc is not None:
-            yield osc.NAME, _kept(osc.NAME, self._osc.run)
+            yield self._osc.name, _kept(self._osc.name, self._osc.run)
         if self._mqtt is not None:
-            yield mqtt.NAME, _kept(mqtt.NAME, self._mqtt.run)
+            yield self._mqtt.name, _kept(self._mqtt.name, self._mqtt.run)
 
     def bind(self) -> None:
         """Take the ports. Idempotent. Raises ConfigError."""
@@ -141,6 +142,8 @@ class HubBridges:
         return connector
 
     def _lovense_server(self, section: LovenseSection, hub: str) -> LovenseServer:
+        from forwarder.bridges.lovense.server import LovenseServer
+
         _demand_addresses("lovense", section.allowed)
 
         def listening(app: web.Application) -> Listener:
@@ -155,7 +158,7 @@ class HubBridges:
 
         return LovenseServer(
             hub,
-            self._place(lovense.NAME, section).open,
+            self._place(LovenseServer.name, section).open,
             listening,
             origins=self._origins,
             hosts=self._origins.hosts,
@@ -164,6 +167,9 @@ class HubBridges:
         )
 
     def _osc_server(self, section: OscSection) -> OscServer:
+        from forwarder.bridges.osc.parameters import USUAL, Rule
+        from forwarder.bridges.osc.server import OscLink, OscServer
+
         _demand_addresses("osc", section.allowed)
         links = [
             OscLink(
@@ -174,7 +180,7 @@ class HubBridges:
             for link in section.links
         ]
         return OscServer(
-            self._place(osc.NAME, section).open,
+            self._place(OscServer.name, section).open,
             port=section.port,
             host=section.host,
             links=links or [OscLink(Rule())],
@@ -183,6 +189,9 @@ class HubBridges:
         )
 
     def _mqtt_bridge(self, section: MqttSection, name: str, hub_id: str) -> MqttBridge:
+        from forwarder.bridges.mqtt.bridge import BrokerPlace, MqttBridge
+        from forwarder.bridges.mqtt.topics import Topics
+
         password = None
         if section.password_file is not None:
             try:
@@ -195,7 +204,7 @@ class HubBridges:
                 ) from error
         place = BrokerPlace(section.broker, section.port, section.user, password, _tls(section))
         return MqttBridge(
-            self._place(mqtt.NAME, section).open,
+            self._place(MqttBridge.name, section).open,
             place,
             Topics(hub_id, section.prefix),
             hub_name=name,

@@ -60,7 +60,8 @@ def standing_checks(config: Config) -> Iterator[tuple[str, Check]]:
     named = [*radio.bluetooth, *([] if radio.adapter is None else [radio.adapter])]
     wanted = radio.local or bool(radio.bluetooth)
     yield "clock", partial(machine.clock, folder=config.state_dir)
-    yield "Bluetooth", partial(machine.bluetooth, named, wanted=wanted)
+    instead = "pair a phone or another computer with `forwarder pair`"
+    yield "Bluetooth", partial(machine.bluetooth, named, wanted=wanted, instead=instead)
 
 
 def network(*, lan: bool) -> Iterator[Finding]:

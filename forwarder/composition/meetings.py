@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from forwarder.config import Config
+from typing import TYPE_CHECKING, TypeAlias
+
+from forwarder.config import Config, Link
 from forwarder.connectors.doors import Doors
 from forwarder.connectors.meeting import MeetingPoint
 from forwarder.connectors.meeting_ids import MeetingIds
-from forwarder.meet.here import meeting_here
-from forwarder.meet.server import MeetingServer
 from relay.link.security.meeting import hub_id
 from relay.link.security.noise import KeyPair
 
-Here = tuple[MeetingServer, MeetingPoint]
+if TYPE_CHECKING:
+    from forwarder.meet.server import MeetingServer
+
+Here: TypeAlias = "tuple[MeetingServer, MeetingPoint]"
 """A meeting point in this process, and this hub's registration there, which takes the short way."""
+
+
+def beside(link: Link) -> int:
+    """Descriptors that a meeting point of this hub's own needs."""
+    if link.meet_here is None:
+        return 0
+    from forwarder.meet.here import DESCRIPTORS
+
+    return DESCRIPTORS
 
 
 def meeting_points(
@@ -23,6 +35,8 @@ def meeting_points(
     points = [MeetingPoint(url, key, doors, ids=ids) for url in dict.fromkeys(link.meet)]
     if link.meet_here is None:
         return points, None
+    from forwarder.meet.here import meeting_here
+
     server = meeting_here(link.meet_here, link.meet_port, hub_id(key.public), config.name)
     own = MeetingPoint(server.origin, key, doors, ids=ids)
     return [*points, own], (server, own)

@@ -1,4 +1,7 @@
-"""Where a hub's devices come from, as its configuration names it; all but the relays that dial."""
+"""Where a hub's devices come from, as its configuration names it; all but the relays that dial.
+
+What few hubs have is loaded when it is named.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,10 @@ from forwarder.errors import ConfigError
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
 from forwarder.sources.upstream.source import UpstreamSource
-from forwarder.sources.virtual.source import GroupRule, StandInRule, VirtualSource
-from forwarder.sources.virtual.stand_in import Role
-from forwarder.sources.websocket_devices.bounds import HEARTBEAT_S, MAX_FRAME_BYTES
-from forwarder.sources.websocket_devices.source import DeviceGate, WebsocketDeviceSource
 from relay.embedded import RelayError, embedded_agents
 
 if TYPE_CHECKING:
+    from forwarder.sources.websocket_devices.source import WebsocketDeviceSource
     from relay.embedded import Agent
 
 
@@ -73,6 +73,9 @@ def device_server(
     wanted = config.websocket_devices
     if not wanted.enabled:
         return None
+    from forwarder.sources.websocket_devices.bounds import HEARTBEAT_S, MAX_FRAME_BYTES
+    from forwarder.sources.websocket_devices.source import DeviceGate, WebsocketDeviceSource
+
     source = WebsocketDeviceSource(catalogue, user, hub, store.at)
     hub.sources.append(source)
     server = WebSocketServer(
@@ -100,6 +103,9 @@ def add_virtual_devices(config: Config, hub: Hub) -> None:
     """Groups and stand-ins, which are made of the hub's own devices."""
     if not config.groups and not config.stand_ins:
         return
+    from forwarder.sources.virtual.source import GroupRule, StandInRule, VirtualSource
+    from forwarder.sources.virtual.stand_in import Role
+
     source = VirtualSource(
         hub,
         hub,

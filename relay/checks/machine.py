@@ -12,12 +12,14 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from relay.checks.bounds import ASK_S, LAST_TIME, LOW_SPACE
 from relay.checks.findings import Finding, bad, good, note
-from relay.supervision.adapters import Adapter, NoBluez, adapters_of_bluez
+
+if TYPE_CHECKING:
+    from relay.supervision.adapters import Adapter
 
 BLUETOOTH = Path("/sys/class/bluetooth")
 RFKILL = Path("/sys/class/rfkill")
@@ -114,12 +116,14 @@ def bluetooth(
     named: Sequence[str] = (),
     *,
     wanted: bool = False,
+    instead: str = "",
     adapters: Path = BLUETOOTH,
     rfkill: Path = RFKILL,
     bus: Path = BUS,
 ) -> Iterator[Finding]:
     """Whether this machine can be a radio. `named`: adapters that the configuration names.
-    `wanted`: it has to be one, so what is in the way is no mere note."""
+    `wanted`: it has to be one, so what is in the way is no mere note. `instead`: what a person may
+    do where there is no adapter, beside plugging one in."""
     if sys.platform != "linux":
         yield note("Bluetooth: try `relay scan`; this system does not say more.")
         return
@@ -127,10 +131,8 @@ def bluetooth(
     trouble = bad if wanted else note
     found = sorted(path.name for path in adapters.glob("hci*")) if adapters.exists() else []
     if not found:
-        yield trouble(
-            "This machine has no Bluetooth adapter: pair a phone or another computer with"
-            " `forwarder pair`, or plug one in."
-        )
+        instead = f"{instead}, or " if instead else ""
+        yield trouble(f"This machine has no Bluetooth adapter: {instead}plug one in.")
     else:
         yield good(f"Bluetooth: {', '.join(found)}.")
     for name in named:
@@ -185,6 +187,8 @@ def _blocked(switch: Path) -> Iterator[Finding]:
 
 def bluez(named: Sequence[str] = ()) -> Iterator[Finding]:
     """What BlueZ itself says of its adapters: its answer is that of `relay run`."""
+    from relay.supervision.adapters import NoBluez, adapters_of_bluez  # and D-Bus, for who has it
+
     try:
         adapters = asyncio.run(adapters_of_bluez(ASK_S))
     except NoBluez as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from importlib import metadata
 
 from relay.config import AgentConfig
 from relay.link.messages import VERSION, Held, Hello, RadioInfo
+from relay.version import __version__
 
 
 def greeting(
@@ -16,7 +16,7 @@ def greeting(
     return Hello(
         VERSION,
         config.name[:128],
-        software=f"relay {_version()}",
+        software=f"relay {__version__}",
         platform=sys.platform,
         capabilities=(
             "scan",
@@ -31,10 +31,3 @@ def greeting(
         max_peripherals=config.max_peripherals,
         grace_ms=round(config.grace_s * 1000),
     )
-
-
-def _version() -> str:
-    try:
-        return metadata.version("buttplug-forwarder")
-    except metadata.PackageNotFoundError:
-        return "unknown"

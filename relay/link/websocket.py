@@ -13,10 +13,9 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from aiohttp import web
 
 from relay.link.bounds import (
     CHANNEL_FRAME_BYTES,
@@ -33,6 +32,9 @@ from relay.link.channel import Frame
 from relay.link.close_codes import NO_CLOSE, NO_CODE
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
 from relay.link.tasks.transport import TurnWrites, WriteFlow, framed, turn_of
+
+if TYPE_CHECKING:  # a relay dials: aiohttp's servers are the hub's
+    from aiohttp import web
 
 _CONTROL = (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG)
 # RFC 6455, 5.2: of a masked frame; longer ones have more, of which nothing depends here.
@@ -83,7 +85,7 @@ class WebSocketChannel:
         self._taken = 0  # frames since everybody else had a turn
         # Frames that are made here; only the dialing end has to mask them, which aiohttp does.
         self._turn = turn_of(asyncio.get_running_loop())
-        server = isinstance(ws, web.WebSocketResponse)
+        server = not isinstance(ws, aiohttp.ClientWebSocketResponse)
         self._out = TurnWrites(transport, self._turn) if server else None
         self._control_at = -math.inf  # until when its pings have used up their budget
         self._read = 0  # bytes, as far as it matters

@@ -1,4 +1,8 @@
-"""Which radios a relay uses: this machine's, or simulated ones."""
+"""Which radios a relay uses: this machine's, or simulated ones.
+
+Each kind's modules and libraries are loaded when one is named: most relays have one kind, and those
+of the others would be most of its memory (tests/benchmarks/installed.py).
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from relay.errors import UsageError
-from relay.radio.advertised.kinds import kind_of
-from relay.radio.advertised.radio import AdvertisedRadio
 from relay.radio.base import Radio, RadioSource
-from relay.radio.bleak_radio import BleakRadio
-from relay.radio.bluetooth.adapters import AdapterRadio, every_adapter
 from relay.radio.bounds import MOST_RADIOS, WORD_MOST
-from relay.radio.dongle.named import dongle_radio
-from relay.radio.esphome.named import esphome_radios, proxies_of_the_network
-from relay.radio.gamepad.named import gamepad_radio
-from relay.radio.several import Radios
-from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
-from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.trace import Trace, TracedRadio
-from relay.radio.wired.hid import hid_radio
-from relay.radio.wired.named import network_radio, serial_radio
 from relay.wanted import EVERY, NONE, OPTIONS, NamedRadios
 
 
@@ -45,6 +37,8 @@ def open_radio(wanted: RadioChoice, trace: Trace | None = None) -> Radio:
     if len(radios) > MOST_RADIOS:
         raise UsageError(f"one relay has {MOST_RADIOS} radios at most, not {len(radios)}")
     if sources or len(radios) > 1:
+        from relay.radio.several import Radios
+
         radio: Radio = Radios(radios, sources)
     else:
         (radio,) = radios
@@ -53,11 +47,7 @@ def open_radio(wanted: RadioChoice, trace: Trace | None = None) -> Radio:
 
 def _radios(wanted: RadioChoice) -> Iterator[Radio]:
     if wanted.simulate is not None or wanted.placed:
-        try:
-            toys = [toy_at(name, address) for name, address in wanted.placed]
-            yield SimulatedRadio([*toys_by_name(wanted.simulate or ""), *toys])
-        except UnknownToy as error:
-            raise UsageError(str(error)) from error
+        yield _simulated(wanted)
     named = wanted.radios
     _demand_words(named)
     _demand_once("--bluetooth", named.bluetooth)
@@ -67,18 +57,51 @@ def _radios(wanted: RadioChoice) -> Iterator[Radio]:
         if adapter != EVERY or sys.platform != "linux":
             yield _adapter("" if adapter == EVERY else adapter)
     _demand_once("--serial", [text.rpartition("=")[0] or text for text in named.serial])
-    yield from map(serial_radio, named.serial)
     _demand_once("--tcode", named.tcode)
-    yield from map(network_radio, named.tcode)
+    if named.serial or named.tcode:
+        from relay.radio.wired.named import network_radio, serial_radio
+
+        yield from map(serial_radio, named.serial)
+        yield from map(network_radio, named.tcode)
     _demand_once("--hid", named.hid)
-    yield from map(hid_radio, named.hid)
+    if named.hid:
+        from relay.radio.wired.hid import hid_radio
+
+        yield from map(hid_radio, named.hid)
     _demand_once("--dongle", named.dongle)
-    yield from map(dongle_radio, named.dongle)
+    if named.dongle:
+        from relay.radio.dongle.named import dongle_radio
+
+        yield from map(dongle_radio, named.dongle)
     _demand_once("--esphome", named.esphome)
-    yield from esphome_radios(named.esphome, named.esphome_key)
+    if named.esphome or named.esphome_key:
+        from relay.radio.esphome.named import esphome_radios
+
+        yield from esphome_radios(named.esphome, named.esphome_key)
     if named.gamepads:
+        from relay.radio.gamepad.named import gamepad_radio
+
         yield gamepad_radio()
-    kinds = list(map(kind_of, named.advertised_toys))
+    if named.advertised_toys:
+        yield from _advertised(named.advertised_toys)
+
+
+def _simulated(wanted: RadioChoice) -> Radio:
+    from relay.radio.simulated.catalogue import UnknownToy, toy_at, toys_by_name
+    from relay.radio.simulated.radio import SimulatedRadio
+
+    try:
+        toys = [toy_at(name, address) for name, address in wanted.placed]
+        return SimulatedRadio([*toys_by_name(wanted.simulate or ""), *toys])
+    except UnknownToy as error:
+        raise UsageError(str(error)) from error
+
+
+def _advertised(named: Sequence[str]) -> Iterator[Radio]:
+    from relay.radio.advertised.kinds import kind_of
+    from relay.radio.advertised.radio import AdvertisedRadio
+
+    kinds = list(map(kind_of, named))
     if len({kind.adapter for kind in kinds}) < len(kinds):
         raise UsageError(
             "--advertised-toys: two kinds at one adapter would take turns on the air, and stops"
@@ -90,14 +113,25 @@ def _radios(wanted: RadioChoice) -> Iterator[Radio]:
 def _sources(named: NamedRadios) -> Iterator[tuple[str, RadioSource]]:
     """What brings radios while the relay runs, by their kind."""
     if EVERY in named.bluetooth and sys.platform == "linux":
+        from relay.radio.bluetooth.adapters import every_adapter
+
         yield "bleak", every_adapter()
-    if (found := proxies_of_the_network(named.esphome, named.esphome_key)) is not None:
-        yield "esphome", found
+    if named.esphome:
+        from relay.radio.esphome.named import proxies_of_the_network
+
+        if (found := proxies_of_the_network(named.esphome, named.esphome_key)) is not None:
+            yield "esphome", found
 
 
 def _adapter(name: str) -> Radio:
     """BlueZ tells its state before anybody scans; elsewhere the first scan does."""
-    return AdapterRadio(name) if sys.platform == "linux" else BleakRadio(name or None)
+    if sys.platform == "linux":
+        from relay.radio.bluetooth.adapters import AdapterRadio
+
+        return AdapterRadio(name)
+    from relay.radio.bleak_radio import BleakRadio
+
+    return BleakRadio(name or None)
 
 
 def _demand_words(named: NamedRadios) -> None:

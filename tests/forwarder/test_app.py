@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -245,3 +247,30 @@ async def test_after_the_end_there_are_no_client_channels(tmp_path: Path) -> Non
 def test_a_hub_is_made_before_there_is_a_loop(tmp_path: Path) -> None:
     """As programs do: what keeps it from starting is said before anything runs."""
     App(config(tmp_path)).close()
+
+
+# A hub as it comes, built and bound, and what it has loaded of what others need.
+_LOADED = """
+import json, sys
+from pathlib import Path
+import forwarder.commands.program.serve
+from forwarder.app import App
+from forwarder.config import Clients, Config, Link
+app = App(Config(state=Path(sys.argv[1]), clients=Clients(port=0), link=Link(port=0)))
+app.bind()
+app.close()
+late = {
+    "aiomqtt", "bleak", "dbus_fast", "iroh", "nats", "prometheus_client", "psutil", "pythonosc",
+    "segno", "serialx", "zeroconf", "forwarder.meet.server", "forwarder.sources.virtual.source",
+    "forwarder.sources.websocket_devices.source", "relay.agent", "relay.radio.choice",
+}
+print(json.dumps(sorted(late & set(sys.modules))))
+"""
+
+
+def test_a_hub_loads_nothing_that_its_configuration_does_not_name(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, str(tmp_path / "state")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == []

@@ -14,6 +14,7 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -78,6 +79,8 @@ Performed = FunctionCommand | PatternCommand | Preset | Position | Play
 class LovenseServer:
     """One port. `listening` is made by whoever knows the hub's doors, with the application of this;
     `allowed`: addresses beyond this machine that may ask."""
+
+    name: Final = NAME
 
     def __init__(
         self,

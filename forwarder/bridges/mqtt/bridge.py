@@ -18,6 +18,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from forwarder.bridges.bounds import (
     AGAIN_MOST_S,
@@ -71,6 +72,8 @@ class BrokerPlace:
 
 class MqttBridge:
     """`levels`: of a device's outputs, as the hub knows them, whoever set them."""
+
+    name: Final = NAME
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ import logging
 import socket
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from forwarder.access.admission import is_loopback
 from forwarder.bridges.bounds import DATAGRAMS_S, OSC_MOVE_S, TICKS_HZ
@@ -55,6 +56,8 @@ class OscLink:
 
 class OscServer(asyncio.DatagramProtocol):
     """One port. `allowed`: addresses beyond this machine that are heard."""
+
+    name: Final = NAME
 
     def __init__(
         self,

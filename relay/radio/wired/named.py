@@ -15,7 +15,6 @@ from relay.radio.wired.network import Tcp, Udp
 from relay.radio.wired.place import WiredPlace
 from relay.radio.wired.radio import WiredAccess, WiredRadio
 from relay.radio.wired.serial_port import PortSettings, SerialPort, missing
-from relay.radio.wired.web import MISSING, Web
 
 # What may be said behind the =: the protocol as the hub knows it, and how its port is set up, as
 # its definition says (a test compares them).
@@ -80,6 +79,8 @@ def _way(text: str) -> tuple[WiredAccess, str]:
         case "tcp" if port is not None:
             return Tcp(host, port), f"tcp://{shown}:{port}"
         case "ws":
+            from relay.radio.wired.web import MISSING, Web
+
             if MISSING:
                 text = "ws:// needs a package: pip install 'buttplug-forwarder[tcode]'"
                 raise UsageError(text)

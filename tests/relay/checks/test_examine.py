@@ -12,7 +12,7 @@ import pytest
 from forwarder.config import Link
 from relay.checks.examine import doctor_checks, radio_checks
 from relay.checks.findings import Finding, Mark, run_checks
-from relay.checks.machine import announced, clock, judged, state_folder
+from relay.checks.machine import announced, bluetooth, clock, judged, state_folder
 from relay.config import FileConfig, make_state
 from relay.hub_link.hubs import HUB_FILE, pair_with
 from relay.link.security.pairing import load_hub, save_hub
@@ -133,6 +133,14 @@ def test_a_radio_that_is_missing_is_bad_for_a_relay_and_simulated_toys_need_none
     assert not bads(list(run_checks(radio_checks(RadioChoice(simulate="Lovense Edge")))))
     checks = radio_checks(RadioChoice(NamedRadios(bluetooth=("hci99",))))
     assert any("hci99" in text for text in bads(list(run_checks(checks))))
+
+
+def test_a_relay_without_an_adapter_is_told_nothing_of_a_hub(tmp_path: Path) -> None:
+    first, *_ = bluetooth(wanted=True, adapters=tmp_path, rfkill=tmp_path, bus=tmp_path)
+    assert first.text == "This machine has no Bluetooth adapter: plug one in."
+    said = "pair a phone or another computer with `forwarder pair`"
+    first, *_ = bluetooth(instead=said, adapters=tmp_path, rfkill=tmp_path, bus=tmp_path)
+    assert first.text == f"This machine has no Bluetooth adapter: {said}, or plug one in."
 
 
 def test_who_names_other_radios_is_not_asked_for_bluetooth() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from forwarder.checks.making import making
 from forwarder.checks.ports import ports
+from forwarder.checks.running import standing_checks
 from forwarder.cli import run
 from forwarder.config import Clients, Config, DevicesSection, Link
 from relay.checks.findings import Finding, Mark, run_checks
@@ -101,7 +102,9 @@ def test_bluetooth_that_is_off_says_how_to_switch_it_on(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at Linux's /sys")
 def test_without_an_adapter_another_radio_is_proposed(tmp_path: Path) -> None:
-    (note,) = bluetooth(adapters=tmp_path / "none", rfkill=tmp_path, bus=tmp_path)
+    look = dict(standing_checks(Config(state=tmp_path)))["Bluetooth"]
+    assert isinstance(look, partial)
+    (note,) = look(adapters=tmp_path / "none", rfkill=tmp_path, bus=tmp_path)
     assert note.mark is Mark.NOTE
     assert "forwarder pair" in note.text
 
