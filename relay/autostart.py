@@ -197,7 +197,9 @@ def is_on(wanted: AutostartPlan, run: RunProgram = call) -> bool:
 def _demand(done: subprocess.CompletedProcess[str], words: Sequence[str]) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        why = said[0] if said else f"status {done.returncode}"
+        # What systemctl did before it failed is no reason.
+        said = [line for line in said if not line.startswith("Created symlink")]
+        why = said[0].removesuffix(".") if said else f"status {done.returncode}"
         raise AutostartError(f"`{shlex.join(words)}` failed: {why}")
 
 

@@ -15,5 +15,9 @@ class UsageError(RelayError):
     exit_code = 2
 
 
+class NotPaired(UsageError):
+    """This relay has no hub yet, and none was named."""
+
+
 class ControlError(RelayError):
     """The control socket of a running relay cannot be reached, or it answered with an error."""

@@ -136,7 +136,7 @@ def qr_terminal(text: str) -> str:
 def _compare(admin: ApiClient) -> int:
     """Have a person compare the code of a relay in this network."""
     admin.send("POST", "/comparing", ComparingView)
-    print("Say `relay pair` at the other computer, and choose this hub. Waiting…", flush=True)
+    print("Say `relay run` at the other computer, and choose this hub. Waiting…", flush=True)
     asked = 0
     try:
         while True:

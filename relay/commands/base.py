@@ -65,5 +65,5 @@ def start_of(options: argparse.Namespace) -> RelayStart:
 
     file = load(options.config) if options.config else FileConfig()
     state = make_state(options.state or default_state())
-    hub = target(options.hub or file.hub, state)
-    return RelayStart(file, state, hub, wanted_radios(options, file))
+    wanted = wanted_radios(options, file)
+    return RelayStart(file, state, target(options.hub or file.hub, state), wanted)

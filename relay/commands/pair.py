@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from relay.command_line import Subcommand
 from relay.commands.base import add_state
 from relay.config import AgentConfig, default_state, make_state
 from relay.errors import RelayError, UsageError
 from relay.link.names import neutralise
+
+_NEXT = "Start this relay with: relay run"
 
 
 def _add_pair(parser: argparse.ArgumentParser) -> None:
@@ -29,23 +32,24 @@ def _pair(options: argparse.Namespace) -> int:
     from relay.hub_link.hubs import pair_with
 
     if options.link is None:
-        return _pair_by_code(options)
+        print(f"Paired with {pair_here(options.at, options.state, options.name)}. {_NEXT}")
+        return 0
     if options.at is not None:
         raise UsageError("--at is for pairing by a code: a link names its hub")
     link = sys.stdin.readline() if options.link == "-" else options.link
     state = make_state(options.state or default_state())
     hub = pair_with(link, state, options.name or AgentConfig().name)
-    print(f"Paired with {neutralise(hub.name)}. Start this relay with: relay run")
+    print(f"Paired with {neutralise(hub.name)}. {_NEXT}")
     return 0
 
 
-def _pair_by_code(options: argparse.Namespace) -> int:
+def pair_here(at: str | None, state: Path | None, name: str | None) -> str:
+    """Pair with a hub of this network, or that `at`, by a code that two people compare; returns its
+    name. Raises RelayError."""
     from relay.hub_link.comparing import pair_by_code
 
-    state = make_state(options.state or default_state())
-    hub = pair_by_code(options.at, state, options.name or AgentConfig().name)
-    print(f"Paired with {neutralise(hub.name)}. Start this relay with: relay run")
-    return 0
+    hub = pair_by_code(at, make_state(state or default_state()), name or AgentConfig().name)
+    return neutralise(hub.name)
 
 
 def _unpair(options: argparse.Namespace) -> int:

@@ -1,12 +1,16 @@
-"""`relay run`: the options of the relay itself."""
+"""`relay run`: the options of the relay itself, which pairs first where it has no hub yet and
+somebody sits at the terminal."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from relay.command_line import Subcommand
-from relay.commands.base import add_radio, add_state
+from relay.commands.base import add_radio, add_state, start_of
+from relay.commands.pair import pair_here
+from relay.errors import NotPaired
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +26,19 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    try:
+        start = start_of(options)
+    except NotPaired:
+        if not sys.stdin.isatty():
+            raise
+        # Somebody sits here, and would be told to say `relay pair` first.
+        hub = pair_here(None, options.state, options.name)
+        print(f"Paired with {hub}: from now on this relay connects by itself.")
+        start = start_of(options)
     # The relay is most of this program: help and wrong options do not wait for it.
     from relay.commands.serve import serve
 
-    return serve(options)
+    return serve(options, start)
 
 
 COMMANDS = {"run": Subcommand(_add_run, _run)}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from relay.agent import Agent
 from relay.checks import examine
 from relay.checks.findings import Mark, run_checks
-from relay.commands.base import RelayStart, start_of
+from relay.commands.base import RelayStart
 from relay.config import agent_config
 from relay.hub_link.uplink import Uplink
 from relay.json_log import JsonLines
@@ -27,9 +27,8 @@ from relay.wearer.control import Control
 log = logging.getLogger(__name__)
 
 
-def serve(options: argparse.Namespace) -> int:
+def serve(options: argparse.Namespace, start: RelayStart) -> int:
     """Run the relay until a signal ends it; returns the exit code. Raises RelayError."""
-    start = start_of(options)
     trace = Trace(options.trace) if options.trace else None
     radio = open_radio(start.wanted, trace)
     console = RelayConsole(sys.stderr) if options.log_format == "text" else None

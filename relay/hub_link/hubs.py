@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from msgspec.structs import replace
 
-from relay.errors import RelayError, UsageError
+from relay.errors import NotPaired, RelayError, UsageError
 from relay.hub_link.advice import advised
 from relay.hub_link.bounds import DIAL_S, PAIR_S
 from relay.hub_link.paired import PairedHub
@@ -116,7 +116,10 @@ def target(url: str | None, state: Path) -> HubTarget:
         paired = PairedHub(hub, key, path, dial_place)
         return HubTarget(neutralise(hub.name), paired.connect, paired)
     if address is None:
-        raise UsageError("which hub? pair with one (relay pair LINK), or say --hub ws://HOST:12346")
+        raise NotPaired(
+            "which hub? pair with one (`relay pair`, or `relay pair LINK`), or say --hub"
+            " ws://HOST:12346"
+        )
     if not _on_this_machine(address):
         raise UsageError(
             f"{url} is not on this machine, so it must be paired first: run `forwarder pair` there"

@@ -1,6 +1,7 @@
 """The systemd units: systemd accepts them, they are locked down, and what they start starts.
 
-No systemd runs the services here; the sandbox they ask for is looked at, not lived in.
+Here the sandbox they ask for is looked at; a genuine systemd starts them, and they live in
+it, where deploy/README.md is carried out (tests/system/test_pages.py).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from tests.pages.page import Command, steps
 from tests.pages.places import one_house
 from tests.pages.run import Reader
 from tests.pages.scenarios import SCENARIOS, Scenario
-from tests.pages.table import PAGE, Cost, written
+from tests.pages.table import PAGE, Cost, cost, written
 
 _RUNS = ("Relays, dashboard  http://127.0.0.1:12346", "relay   simulated toys: connected")
 
@@ -36,15 +36,15 @@ def main() -> int:
         tool = by_uv(copy, folder)
         if tool is not None:
             line = f"install: `{tool.command}`"
-            costs.append(Cost(line, 1, 0, len(tool.command), 0, tool.seconds))
+            costs.append(Cost(line, 1, 0, 0, len(tool.command), 0, tool.seconds))
         programs = (tool or made).programs
         for scenario in SCENARIOS:
             costs.append(_carried_out(scenario, programs, folder / scenario.name))
     page = written(PAGE.read_text(encoding="utf-8"), costs)
     load = os.getloadavg()[0]
     print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} processors, load {load:.1f}")
-    for cost in costs:
-        print(cost.row())
+    for each in costs:
+        print(each.row())
     if options.write:
         PAGE.write_text(page, encoding="utf-8")
     return 0
@@ -56,7 +56,7 @@ def _made_run(made: Installed, copy: Path, folder: Path) -> Cost:
         run = Command(1, "desk", f"make -C {copy} run", _RUNS, stays=True)
         told = Reader(places, made.programs, folder).carry_out([run])
     line = "try it from a checkout: `make run`"
-    return Cost(line, 1, 0, len(made.command), 0, made.seconds + told.seconds)
+    return Cost(line, 1, 0, 0, len(made.command), 0, made.seconds + told.seconds)
 
 
 def _carried_out(scenario: Scenario, programs: Path, folder: Path) -> Cost:
@@ -72,7 +72,7 @@ def _carried_out(scenario: Scenario, programs: Path, folder: Path) -> Cost:
         if scenario.name == "Windows 7":
             shutil.copy(DOOR, places["hub"].home)
         told = Reader(places, tools, folder).carry_out(found)
-    return Cost(scenario.way, told.steps, told.by_hand, told.typed, told.carried, told.seconds)
+    return cost(scenario.way, told)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,18 @@ A comment that no reader sees says where the next block of code is typed:
         $ forwarder status
         Hub …
 
-Lines after a `$` are what is seen, in this order, among others; `…` stands for anything. `stays`
-after the place: the last command goes on running; `runs before`: it was somebody's work to have it
-there. Two more comments count as steps of a person:
-`<!-- by hand: scan the code -->`, and `<!-- carry door.ini from desk to win7 -->`, which is done.
-`<!-- answer y at desk -->` is typed into what runs there, once it asks; `, and it ends` if it does.
+Lines after a `$` are what is seen, in this order, among others; `…` stands for anything. After the
+place may stand:
+
+    stays         the last command goes on running
+    runs before   it was somebody's work to have it there
+    to look       it shows something, and nothing depends on it
+    installed     it counts, and is not carried out, for what it would bring is there
+
+More comments count as steps of a person: `<!-- by hand: scan the code -->`, and
+`<!-- carry door.ini from desk to win7 -->`, which is done. `<!-- answer y at desk -->` is typed
+into what runs there, once it asks; `, and it ends` if it does, `, then` if a block says what is
+seen.
 """
 
 from __future__ import annotations
@@ -27,7 +34,8 @@ CARRIED = {"LINK": re.compile(r"bpforward://\S+")}
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`line`: of the page, from 1. `stays`: it goes on running. `before`: the page counts on it."""
+    """`line`: of the page, from 1. `stays`: it goes on running. `before`: the page counts on it.
+    `looks`: nothing depends on it. `installed`: it was done."""
 
     line: int
     place: str
@@ -35,6 +43,8 @@ class Command:
     seen: tuple[str, ...] = ()
     stays: bool = False
     before: bool = False
+    installed: bool = False
+    looks: bool = False
 
     @property
     def typed(self) -> int:
@@ -62,12 +72,13 @@ class Carry:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is typed into the program that runs at `place`. `ends`: it ends well then."""
+    """What is typed into the program at `place`, and `seen` then. `ends`: it ends well."""
 
     line: int
     text: str
     place: str
     ends: bool = False
+    seen: tuple[str, ...] = ()
 
 
 Step = Command | ByHand | Carry | Answer
@@ -89,10 +100,7 @@ def steps(text: str) -> list[Step]:
         if comment["what"] == "by hand:":
             found.append(ByHand(number + 1, rest))
         elif comment["what"] == "answer":
-            said = re.fullmatch(r"(\S+) at (\w+)(, and it ends)?", rest)
-            if said is None:
-                raise BadPage(f"line {number + 1}: answer TEXT at PLACE")
-            found.append(Answer(number + 1, said[1], said[2], said[3] is not None))
+            found.append(_answer(lines, number + 1, rest))
         elif comment["what"] == "carry":
             words = rest.split()
             if len(words) < 5 or words[-4] != "from" or words[-2] != "to":
@@ -100,11 +108,25 @@ def steps(text: str) -> list[Step]:
             found.append(Carry(number + 1, tuple(words[:-4]), words[-3], words[-1]))
         else:
             place, *how = rest.split(", ")
-            if not {*how} <= {"stays", "runs before"}:
+            if not {*how} <= {"stays", "runs before", "installed", "to look"}:
                 raise BadPage(f"line {number + 1}: {how}")
             block = _block(lines, number + 1, place, "stays" in how)
-            found += [replace(step, before="runs before" in how) for step in block]
+            before, installed = "runs before" in how, "installed" in how
+            looks = "to look" in how
+            found += [
+                replace(step, before=before, installed=installed, looks=looks) for step in block
+            ]
     return sorted(found, key=lambda step: not (isinstance(step, Command) and step.before))
+
+
+def _answer(lines: Sequence[str], number: int, rest: str) -> Answer:
+    said = re.fullmatch(r"(\S+) at (\w+)(, and it ends|, then)?", rest)
+    if said is None:
+        raise BadPage(f"line {number}: answer TEXT at PLACE")
+    seen = tuple(text for _, text in _code(lines, number) if text) if said[3] == ", then" else ()
+    if any(text.startswith("$ ") for text in seen) or (said[3] == ", then" and not seen):
+        raise BadPage(f"line {number}: no block of what is seen then follows")
+    return Answer(number, said[1], said[2], said[3] == ", and it ends", seen)
 
 
 def _block(lines: Sequence[str], start: int, place: str, stays: bool) -> list[Command]:

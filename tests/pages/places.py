@@ -22,14 +22,16 @@ MEETING_NAME = "meet.example.org"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A machine: its namespace, and the home folder of the one who sits there."""
+    """A machine: its namespace, and the home folder of the one who sits there. `inside`: what leads
+    further, where the machine is more than a network."""
 
     namespace: str
     home: Path
     trusted: Path | None = None
+    inside: tuple[str, ...] = ()
 
     def words(self, command: str) -> list[str]:
-        return ["ip", "netns", "exec", self.namespace, "bash", "-c", command]
+        return ["ip", "netns", "exec", self.namespace, *self.inside, "bash", "-c", command]
 
     def environment(self, programs: Path) -> dict[str, str]:
         """`programs`: the folder with what is installed there."""

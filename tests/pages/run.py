@@ -33,26 +33,28 @@ class PageFailed(AssertionError):
 
 @dataclass(slots=True)
 class Told:
-    """What a page cost. `carried`: the longest that a person copies from one machine to another, in
-    characters. `seconds`: waited for programs."""
+    """What a page cost. `typed`: characters. `carried`: the longest that a person copies from one
+    machine to another, in characters. `seconds`: waited for programs. What only looks costs
+    nothing."""
 
-    steps: int = 0
+    commands: int = 0
+    answers: int = 0
+    by_hand: int = 0
     typed: int = 0
     carried: int = 0
     seconds: float = 0.0
-    by_hand: int = 0
 
 
 def count(found: Sequence[Step]) -> Told:
     """As far as it can be counted without carrying it out."""
     told = Told()
     for step in found:
-        if isinstance(step, Command) and step.before:
-            continue
-        told.steps += 1
         if isinstance(step, Command):
-            told.typed += step.typed
+            if not step.before and not step.looks:
+                told.commands += 1
+                told.typed += step.typed
         elif isinstance(step, Answer):
+            told.answers += 1
             told.typed += len(step.text)
         else:
             told.by_hand += 1
@@ -87,7 +89,7 @@ class Reader:
             staying: list[_Started] = []
             running.callback(_kill, staying)
             for step in found:
-                if isinstance(step, ByHand):
+                if isinstance(step, ByHand) or (isinstance(step, Command) and step.installed):
                     continue
                 if isinstance(step, Carry):
                     self._carry(step)
@@ -104,7 +106,8 @@ class Reader:
                 else:
                     running.callback(_kill, [started])
                 self._wait(started)
-                told.seconds += time.monotonic() - begun
+                if not step.looks:
+                    told.seconds += time.monotonic() - begun
             for each in reversed(staying):
                 self._end(each)
         return told
@@ -163,6 +166,10 @@ class Reader:
         os.write(started.keyboard, f"{step.text}\n".encode())
         if step.ends and started.process.wait(START_S):
             raise PageFailed(self._words(started, "did not end well"))
+        while (lost := missing(step.seen, started.text)) is not None:
+            if time.monotonic() > deadline or started.process.poll() is not None:
+                raise PageFailed(self._words(started, f"did not come to: {lost}"))
+            time.sleep(POLL_S)
 
     def _end(self, started: _Started) -> None:
         """Ctrl-C: it ends, quietly."""

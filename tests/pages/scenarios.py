@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.pages.booted import with_systemd
 from tests.pages.places import Places, far_apart, one_house
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,5 +37,6 @@ SCENARIOS = (
     Scenario("the phone is the radio", "docs/phone.md", ("desk",)),
     Scenario("the next room", "docs/next-room.md", ("desk", "room")),
     Scenario("away", "docs/away.md", ("ann", "bo", "host"), far_apart),
+    Scenario("a service", "deploy/README.md", ("machine", "desk"), with_systemd),
     Scenario("Windows 7", "docs/windows7.md", ("hub", "win7")),
 )

@@ -45,10 +45,19 @@ def test_commands_are_found_with_their_place_and_what_is_seen() -> None:
 
 
 def test_answers_are_typed_into_what_runs() -> None:
-    found = steps("<!-- answer 1 at room -->\n<!-- answer y at desk, and it ends -->\n")
-    assert found == [Answer(1, "1", "room"), Answer(2, "y", "desk", ends=True)]
+    found = steps(
+        "<!-- answer 1 at room -->\n<!-- answer y at desk, and it ends -->\n"
+        "<!-- answer n at room, then -->\n\n    well, no\n"
+    )
+    assert found == [
+        Answer(1, "1", "room"),
+        Answer(2, "y", "desk", ends=True),
+        Answer(3, "n", "room", seen=("well, no",)),
+    ]
     with pytest.raises(BadPage):
         steps("<!-- answer -- -->\n<!-- answer y -->")
+    with pytest.raises(BadPage):
+        steps("<!-- answer y at desk, then -->\n\nnothing\n")
 
 
 def test_what_others_have_running_comes_first() -> None:

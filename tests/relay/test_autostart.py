@@ -75,6 +75,23 @@ def test_what_the_system_refuses_is_said_in_one_line(home: Path) -> None:
     assert str(error.value) == "`systemctl --user daemon-reload` failed: No medium found"
 
 
+def test_what_systemctl_did_before_it_failed_is_no_reason(home: Path) -> None:
+    def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        said = (
+            "Created symlink /home/x/a → /home/x/b.\n"
+            "Job for buttplug-x.service failed because the control process exited.\n"
+            'See "journalctl --user -xeu buttplug-x.service" for details.\n'
+        )
+        return subprocess.CompletedProcess(words, int("enable" in words), "", said)
+
+    with pytest.raises(AutostartError) as error:
+        switch_on(PROGRAM, plan(PROGRAM, "linux", home), run)
+    assert str(error.value) == (
+        "`systemctl --user enable --now buttplug-x.service` failed: Job for buttplug-x.service"
+        " failed because the control process exited"
+    )
+
+
 def test_a_folder_that_cannot_be_written_is_named(home: Path) -> None:
     (home / ".config").write_text("a file")
     with pytest.raises(AutostartError, match="cannot be written"):

@@ -374,7 +374,7 @@ export const words = {
   'pair.waiting': 'Wartet. Der Code gilt einmal, noch {left} s.',
   'pair.joined': '{name} ist dabei.',
   'pair.expired': 'Der Code ist abgelaufen.',
-  'compare.do': 'Sag am anderen Computer `relay pair`. Er listet diesen Hub auf und zeigt einen Code.',
+  'compare.do': 'Sag am anderen Computer `relay run`. Er listet diesen Hub auf und zeigt einen Code.',
   'compare.ask': '{name} möchte dazu. Zeigt sein Bildschirm denselben Code?',
   'compare.same': 'Es ist derselbe',
   'compare.different': 'Es ist ein anderer',

@@ -374,7 +374,7 @@ export const words = {
   'pair.waiting': 'Waiting. The code works once, for {left} s.',
   'pair.joined': '{name} has joined.',
   'pair.expired': 'The code has expired.',
-  'compare.do': 'Say `relay pair` at the other computer. It lists this hub, and shows a code.',
+  'compare.do': 'Say `relay run` at the other computer. It lists this hub, and shows a code.',
   'compare.ask': '{name} wants to join. Does its screen show the same code?',
   'compare.same': 'It is the same',
   'compare.different': 'It is another',
