@@ -134,7 +134,7 @@ class Radios:
         slots = [info.slots for info in infos if info.on]
         known = [each for each in slots if each is not None]
         free = min(255, sum(known)) if known and len(known) == len(slots) else None
-        wrong = [f"{info.name or info.kind}: {info.text}" for info in infos if info.text]
+        wrong = [_said(info.name or info.kind, info.text) for info in infos if info.text]
         parts = tuple(
             RadioPart(each.kind, each.name, each.on, each.slots, each.text) for each in infos
         )
@@ -335,6 +335,11 @@ class Radios:
 
 async def _brought(source: RadioSource, roster: ChangingRadios) -> None:
     await source(roster)
+
+
+def _said(name: str, text: str) -> str:
+    """`text` about the radio of this name, which it may begin with."""
+    return text if text.startswith(name) else f"{name}: {text}"
 
 
 def _usable(part: _RadioPart) -> bool:

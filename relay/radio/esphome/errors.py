@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from aioesphomeapi.core import (
     APIConnectionError,
     BluetoothConnectionDroppedError,
@@ -11,6 +13,7 @@ from aioesphomeapi.core import (
     InvalidEncryptionKeyAPIError,
     RequiresEncryptionAPIError,
     ResolveAPIError,
+    SocketAPIError,
     TimeoutAPIError,
 )
 
@@ -36,6 +39,10 @@ def proxy_trouble(where: str, error: BaseException) -> str:
             return f"{where} is no name in this network. Name its IP address."
         case TimeoutAPIError() | TimeoutError():
             return f"{where} does not answer. Is it on, and in this network?"
+        case SocketAPIError(__cause__=ConnectionRefusedError()):
+            return f"{where} is no ESPHome device, or has no api: in its configuration."
+        case SocketAPIError(__cause__=OSError(errno=int(number))):
+            return f"{where} cannot be reached: {os.strerror(number)}."
     text = " ".join(str(error).split()) or type(error).__name__
     return f"{where} cannot be used: {text}"
 

@@ -194,6 +194,8 @@ async def test_one_that_cannot_scan_holds_nobody_up_and_its_state_is_its_own(rig
         RadioPart("bleak", "hci0", False, None, "Bluetooth is switched off."),
         RadioPart("bleak", "hci1"),
     )
+    rig.left.info = RadioInfo("bleak", "hci0", on=False, text="hci0 is off.")
+    assert rig.both.info.text == "hci0 is off."
     await end(scan)
 
 

@@ -18,7 +18,7 @@ from relay.radio.passing import outlasting
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.supervision.reach import OpenPaths
 from tests.doubles.esphome_proxy import KEY, EsphomeProxy
-from tests.system.processes import until
+from tests.system.processes import free_ports, until
 
 NAMES = "Lovense Hush,Lovense Edge,Aneros Vivi"
 
@@ -89,6 +89,21 @@ async def test_a_board_that_is_no_use_says_why(proxy: EsphomeProxy, flags: int, 
     radio = radio_of(proxy)
     async with looked_after(radio):
         await said(radio, text)
+
+
+@pytest.mark.parametrize(
+    ("host", "text"),
+    [
+        ("127.0.0.1", "127.0.0.1:{} is no ESPHome device, or has no api: in its configuration."),
+        ("255.255.255.255", "255.255.255.255:{} cannot be reached: "),
+    ],
+)
+async def test_where_there_is_none_that_is_said(host: str, text: str) -> None:
+    (port,) = free_ports(1)
+    radio = EsphomeRadio(host, port)
+    async with looked_after(radio):
+        await said(radio, text.format(port))
+    assert "AddrInfo" not in radio.info.text
 
 
 async def test_one_that_serves_another_program_says_so_and_is_ours_once_it_is_free(
