@@ -205,7 +205,8 @@ class DevicesSection(_Table, frozen=True):
     """What is known about devices.
 
     official       a buttplug-device-config-v5.json (or v4) that is newer than what is built in
-    user           Intiface's user device configuration; default: devices.json in the state folder
+    user           Intiface's user device configuration; default: devices.json in the state folder.
+                   Read again when it is changed; what is wrong in it then changes nothing
     catalogue      a folder of more protocol files
     pins           which relay may have what, in tables: of an address and a relay's name
     """

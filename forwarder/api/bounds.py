@@ -130,6 +130,12 @@ SERVER_SEND_S = 5.0
 MAX_STREAMS = 32
 
 
+# --- settings ------------------------------------------------------------------------------------
+
+# How often (s) it is looked whether somebody else has written the user's device file.
+FILE_LOOK_S: Final = 2.0
+
+
 # --- state view ----------------------------------------------------------------------------------
 
 # Loud enough for anybody; longer texts are cut.

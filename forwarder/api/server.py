@@ -124,12 +124,14 @@ class Api:
         self._watch = Watch(services, self._view, shares.views, shares.taken)
         self._streams = 0
         self._description: asyncio.Future[str] | None = None
+        pins = PinFile(state / PINS_FILE, services.relays.pins)
+        self.settings = DeviceSettings(services, pins)
         self._actions = Actions(
             services,
             self._view,
             self._batteries,
             Pairing(services),
-            DeviceSettings(services, PinFile(state / PINS_FILE, services.relays.pins)),
+            self.settings,
             Origins(services.origins, state / ORIGINS_FILE, config.clients.origins),
             Scripts(services.hub),
             shares,
@@ -185,10 +187,13 @@ class Api:
         return self._batteries.level(device)
 
     async def run(self) -> None:
-        """Keep the log and the batteries. Runs until cancelled, then stops what scripts drive."""
+        """Keep the log, the batteries and the user's file. Runs until cancelled, then stops what
+        scripts drive."""
         with self._services.log:
             try:
-                await self._batteries.run()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._batteries.run(), name="batteries")
+                    tasks.create_task(self.settings.run(), name="the user's device file")
             finally:
                 self._actions.close()
 

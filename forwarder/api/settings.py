@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from pathlib import Path
+from typing import Never
 
 import msgspec
 from msgspec import UNSET
 
+from forwarder.api.bounds import FILE_LOOK_S
 from forwarder.api.documents.model import DeviceBody, LimitBody
 from forwarder.api.services import ApiServices
 from forwarder.definitions.model import Definition, OutputLimit, UserDevice
+from forwarder.definitions.user_files.kept import KeptUserFile
 from forwarder.definitions.user_files.user import UserConfig, canonical_address
 from forwarder.devices.device_setup import OpenedDevice
 from forwarder.errors import ConfigError, UnknownDevice
@@ -26,17 +30,63 @@ log = logging.getLogger(__name__)
 
 
 class DeviceSettings:
-    """Changes one device at a time, whether it is connected or not."""
+    """Changes one device at a time, whether it is connected or not, and what somebody else has
+    written to the user's file while that is looked after (`run`)."""
 
     def __init__(self, services: ApiServices, pins: PinFile) -> None:
         self._services = services
         self._pins = pins
+        self._file = KeptUserFile(services.user_file, services.user)
+        self._told = ""
+
+    async def run(self) -> Never:
+        """Look now and then whether somebody else has written the file, until cancelled."""
+        while True:
+            await asyncio.sleep(FILE_LOOK_S)
+            self.look()
+
+    def look(self) -> None:
+        """Apply what somebody else has written to the file; what is wrong there is logged once."""
+        try:
+            self._reread()
+            self._told = ""
+        except ConfigError as error:
+            if str(error) != self._told:
+                log.warning("%s What it said before stays in force.", error)
+            self._told = str(error)
+
+    def _reread(self) -> None:
+        """Raises ConfigError."""
+        user, relays = self._services.user, self._services.relays
+        at_start = user.at_start()
+        if not self._file.look():
+            return
+        log.info("%s was changed, and is read again", self._services.user_file)
+        if user.at_start() != at_start:
+            log.warning("%s: its protocols and simulated_devices count from the next start",
+                        self._services.user_file)  # fmt: skip
+        for decided in user.devices():
+            relays.reconsider(decided.address)
+        for device in tuple(self._services.hub.devices.values()):
+            if (found := relays.place(device)) is not None:
+                self._take_over(device, *found)
+
+    def _take_over(self, device: Device, relay: Relay, opened: OpenedDevice) -> None:
+        self._decided(device, opened)
+        if opened.apply_ceilings(relay.wearer.ceilings):
+            self._services.hub.stopped(device, "its limits were changed")
+        if self._services.user.allowed(device.identity.address):
+            self._services.hub.changed(device)
+        else:
+            self._services.relays.let_go(device, "the user denied it")
 
     def change(self, index: int, body: DeviceBody) -> str:
         """Carry out `body`; returns what was done, in words.
 
-        Nothing has changed if it raises: UnknownDevice, ConfigError, OSError from the disk.
+        Nothing has changed if it raises: UnknownDevice, ConfigError (also if somebody else has
+        written the user's file wrongly), OSError from the disk.
         """
+        self._reread()
         device = self._services.hub.devices.get(index)
         if device is None:
             return self._change_absent(index, body)
@@ -53,7 +103,7 @@ class DeviceSettings:
                 device.identity.address, device.identity.identifier, opened.definition, index
             )
             self._decide(draft, self._entry(draft, device), body, opened.definition)
-            self._save(draft)
+            self._file.save(draft)
         if body.pin is not UNSET:
             self._pins.set(device.identity.address, pinned, body.pin_how)
         return self._apply(device, relay, opened, body)
@@ -72,7 +122,7 @@ class DeviceSettings:
             if entry is None:
                 raise ConfigError(f"{known.name} is not connected: connect it once for that.")
             self._decide(draft, entry, body, None)
-            self._save(draft)
+            self._file.save(draft)
         if body.pin is not UNSET:
             self._pins.set(known.address, pinned, body.pin_how)
         self._services.relays.reconsider(known.address)
@@ -98,10 +148,6 @@ class DeviceSettings:
                 steps = _steps(definition, limit)
                 user.set_limit(entry, definition, limit.feature, limit.type, steps)
 
-    def _save(self, draft: UserConfig) -> None:
-        draft.save(self._services.user_file)
-        self._services.user.adopt(draft)
-
     def _pin_target(self, body: DeviceBody) -> str | None:
         """The key of the relay that `body.pin` names. Raises ConfigError if there is none."""
         if body.pin is UNSET or body.pin is None:
@@ -117,11 +163,7 @@ class DeviceSettings:
 
     def _apply(self, device: Device, relay: Relay, opened: OpenedDevice, body: DeviceBody) -> str:
         hub, relays = self._services.hub, self._services.relays
-        opened.user = self._services.user.device(
-            device.identity.address, device.identity.protocol, device.identity.identifier
-        )
-        if opened.user is not None:
-            device.display_name = opened.user.display_name
+        self._decided(device, opened)
         limited = body.limits is not UNSET
         # What runs now may be more than is allowed from now on.
         if limited and opened.apply_ceilings(relay.wearer.ceilings):
@@ -135,6 +177,13 @@ class DeviceSettings:
             return f"{device.shown_name} moves to another relay: {relay.name} may not have it."
         hub.changed(device)
         return f"{device.shown_name} is set."
+
+    def _decided(self, device: Device, opened: OpenedDevice) -> None:
+        identity = device.identity
+        opened.user = self._services.user.device(
+            identity.address, identity.protocol, identity.identifier
+        )
+        device.display_name = None if opened.user is None else opened.user.display_name
 
 
 def _steps(definition: Definition, body: LimitBody) -> OutputLimit:

@@ -121,6 +121,10 @@ class UserConfig:
         """Something to change and save, while this one stays as it is."""
         return UserConfig(self.tree(), self._other_kinds)
 
+    def again(self, path: Path) -> UserConfig:
+        """What the file says now. Raises ConfigError."""
+        return UserConfig.load(path, named=True, other_kinds=self._other_kinds)
+
     def adopt(self, changed: UserConfig) -> None:
         """Become what a changed copy is."""
         self._tree = changed.tree()
@@ -138,6 +142,11 @@ class UserConfig:
         """The toys that the user wants to have without having them."""
         place = "user_configs.simulated_devices"
         return simulated_of(self._configs().get("simulated_devices"), place)
+
+    def at_start(self) -> tuple[object, object]:
+        """What is looked at when a hub starts, and not again."""
+        configs = self._configs()
+        return configs.get("protocols"), configs.get("simulated_devices")
 
     def overlay(self) -> Overlay:
         """The user's own ways to recognise devices, and own models."""

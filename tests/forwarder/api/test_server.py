@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import json
 import socket
 import ssl
 import time
@@ -25,6 +26,7 @@ from forwarder.api.access import Right
 from forwarder.api.routes import ROUTES
 from forwarder.config import Clients, Link, TlsSection
 from forwarder.connectors.host_addresses import addresses
+from tests.doubles.full_disk import full_disk
 from tests.doubles.running_hub import TOYS, RunningHub, config_for, running_hub
 from tests.system.processes import free_ports, until
 
@@ -596,14 +598,55 @@ async def test_a_setting_that_cannot_be_changes_nothing(house: RunningHub, body:
 
 async def test_a_full_disk_keeps_the_old_settings(house: RunningHub) -> None:
     index = index_of(house, "Lovense Nora")
-    # A folder stands where the file should be: it cannot be replaced.
-    (house.folder / "devices.json").mkdir()
-    status, answer = await house.ask("PUT", f"/devices/{index}", {"deny": True})
+    with full_disk():
+        status, answer = await house.ask("PUT", f"/devices/{index}", {"deny": True})
     assert status == 500
     assert isinstance(answer, dict)
     assert "could not save" in answer["error"]
     assert index in house.app.hub.devices
     assert house.app.user.devices() == ()
+
+
+async def test_what_somebody_else_writes_to_the_file_counts_and_is_not_written_over(
+    house: RunningHub,
+) -> None:
+    index = index_of(house, "Lovense Nora")
+    device = house.app.hub.devices[index]
+    file = house.folder / "devices.json"
+    await house.ask("PUT", f"/devices/{index}", {"display_name": "Nora"})
+    await house.ask("PUT", f"/devices/{index}/outputs", {"type": "Vibrate", "percent": 100})
+    tree = json.loads(file.read_text())
+    (entry,) = tree["user_configs"]["devices"]
+    (feature, *_) = entry["config"]["features"]
+    feature["output"] = {"vibrate": {"value": [0, 5]}}
+    entry["config"]["user_config"]["display_name"] = "Lamp"
+    file.write_text(json.dumps(tree))
+    house.app.api.settings.look()
+    await until(lambda: not device.running, "its end")
+    _, shown = await house.ask("GET", f"/devices/{index}")
+    assert isinstance(shown, dict)
+    assert shown["shown_name"] == "Lamp"
+    assert shown["features"][0]["outputs"]["Vibrate"]["range"] == [0, 5]
+    # What is wrong there changes nothing, and nothing is written over it.
+    file.write_text('{"version": {"major": 5}, "user_configs": {"device": []}}')
+    house.app.api.settings.look()
+    status, answer = await house.ask("PUT", f"/devices/{index}", {"display_name": "Nora"})
+    assert status == 422
+    assert "user_configs.device is unknown" in str(answer)
+    assert "user_configs.device is unknown" not in file.read_text()
+    assert device.shown_name == "Lamp"
+    # A change here keeps what stands there, although nobody has looked since.
+    entry["config"]["user_config"]["message_gap_ms"] = 77
+    file.write_text(json.dumps(tree))
+    status, _ = await house.ask("PUT", f"/devices/{index}", {"display_name": "Nora"})
+    assert status == 200
+    kept = json.loads(file.read_text())["user_configs"]["devices"][0]["config"]
+    assert kept["user_config"]["message_gap_ms"] == 77
+    assert kept["features"][0]["output"] == {"vibrate": {"value": [0, 5]}}
+    kept["user_config"]["deny"] = True
+    tree["user_configs"]["devices"][0]["config"] = kept
+    file.write_text(json.dumps(tree))
+    await until(lambda: index not in house.app.hub.devices, "that it is let go", 10)
 
 
 async def test_a_pin_moves_and_holds_a_device(house: RunningHub) -> None:
