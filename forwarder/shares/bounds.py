@@ -16,7 +16,7 @@ NAME_CHARS: Final = 64
 
 # --- channel -------------------------------------------------------------------------------------
 
-# A page says three words a second; more than this is no page.
+# A page says three words a second, and a hub three for each of its kinds; more is neither.
 WORDS_S: Final = 50
 
 

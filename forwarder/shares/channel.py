@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from forwarder.shares.bounds import WORDS_S
-from forwarder.shares.words import GuestLeaseWord, GuestRest, Said, Told, Unpacker, packed
+from forwarder.shares.words import GuestLeaseWord, GuestRest, Said, Told, Unpacker, WordRate, packed
 from relay.link.channel import Channel, Frame
 from relay.link.close_codes import NORMAL_CLOSURE
 from relay.link.errors import LinkViolation
@@ -35,7 +34,7 @@ class GuestChannel:
         self._unpacker = Unpacker(guest=False)
         self._turn = asyncio.Lock()  # the parts of a long frame stay together
         self._back: str | None = None
-        self._words, self._second = 0, 0
+        self._words = WordRate()
 
     async def send(self, frame: Frame) -> None:
         assert isinstance(frame, str)  # Buttplug sessions say text
@@ -88,8 +87,4 @@ class GuestChannel:
         await self._secure.close(code)  # a reason would stand outside the encryption
 
     def _count(self) -> None:
-        second = int(asyncio.get_running_loop().time())
-        self._words = self._words + 1 if second == self._second else 1
-        self._second = second
-        if self._words > WORDS_S:
-            raise LinkViolation("a guest says too many words")
+        self._words.count(asyncio.get_running_loop().time())

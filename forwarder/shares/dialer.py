@@ -25,6 +25,7 @@ from forwarder.shares.words import (
     ShareWord,
     Told,
     Unpacker,
+    WordRate,
     packed,
 )
 from relay.hub_link.hubs import dial_place
@@ -67,6 +68,7 @@ class SharedChannel:
         self.changed = changed
         self._secure = secure
         self._unpacker = Unpacker(guest=True)
+        self._words = WordRate()
         self._turn = asyncio.Lock()
 
     async def allowed(self) -> None:
@@ -102,6 +104,7 @@ class SharedChannel:
         assert isinstance(plaintext, bytes)
         told = self._unpacker.take(plaintext)
         if told is not None and not isinstance(told, str):
+            self._words.count(asyncio.get_running_loop().time())
             self._hear(told)
         return told
 

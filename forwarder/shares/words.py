@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from forwarder.shares.bounds import MAX_WHOLE_BYTES
+from forwarder.shares.bounds import MAX_WHOLE_BYTES, WORDS_S
 from relay.link.errors import LinkViolation
 from relay.link.messages import Name, Text
 from relay.link.security.transport import MAX_PLAINTEXT_BYTES
@@ -78,6 +78,23 @@ def packed(frame: str | Said | Told) -> Iterator[bytes]:
     yield _LAST + data
 
 
+class WordRate:
+    """Counts the words of one end."""
+
+    __slots__ = ("_count", "_second")
+
+    def __init__(self) -> None:
+        self._count, self._second = 0, 0
+
+    def count(self, now: float) -> None:
+        """One more, at the monotonic time `now`. Raises LinkViolation beyond WORDS_S a second."""
+        second = int(now)
+        self._count = self._count + 1 if second == self._second else 1
+        self._second = second
+        if self._count > WORDS_S:
+            raise LinkViolation("the other end of a share says too many words")
+
+
 class Unpacker:
     """Puts plaintexts together again. `guest`: which end of the share this is."""
 
@@ -88,6 +105,9 @@ class Unpacker:
     def take(self, plaintext: bytes) -> str | Said | Told | None:
         """A Buttplug frame (str), a word, or None while more is to come. Raises LinkViolation."""
         kind = plaintext[:1]
+        if kind == _MORE and len(plaintext) != MAX_PLAINTEXT_BYTES:
+            # As long as it can be: parts of nothing would never add up to too much.
+            raise LinkViolation("a part of a frame of a share is no part")
         if kind in (_MORE, _LAST):
             self._parts += plaintext[1:]
             if len(self._parts) > MAX_WHOLE_BYTES:

@@ -140,7 +140,8 @@ test('frames of any length arrive whole, and words apart from messages', () => {
   assert.ok(parts.length > 1 && parts.every(part => part.length <= 65_519));
   assert.deepEqual(parts.map(part => unpacker.take(part)).at(-1), { messages: long });
   assert.throws(() => unpacker.take(new TextEncoder().encode('{')), BadFrame);
-  unpacker.take(new TextEncoder().encode('+['));
+  assert.throws(() => new Unpacker().take(new TextEncoder().encode('+[')), BadFrame);
+  unpacker.take(parts[0]);
   assert.throws(() => unpacker.take(new TextEncoder().encode('[]')), BadFrame);
 });
 

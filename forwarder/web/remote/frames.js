@@ -32,6 +32,7 @@ export class Unpacker {
     let data = plaintext;
     if (data[0] === MORE || data[0] === LAST) {
       const last = data[0] === LAST;
+      if (!last && data.length !== MOST_BYTES + 1) throw new BadFrame('no part');
       this.#parts.push(data.subarray(1));
       this.#size += data.length - 1;
       if (this.#size > MOST_WHOLE) throw new BadFrame('too long');

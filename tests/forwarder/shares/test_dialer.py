@@ -6,11 +6,15 @@ import asyncio
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from forwarder.access.share_link import ShareLink
+from forwarder.shares.bounds import WORDS_S
 from forwarder.shares.dialer import SharedChannel, ShareIsOver, join
-from relay.link.errors import LinkError
+from forwarder.shares.words import GuestLeaseWord
+from relay.link.channel import channel_pair
+from relay.link.errors import LinkError, LinkViolation
 from relay.link.security.handshake import HandshakeRefused
 from relay.link.security.noise import KeyPair
 from tests.doubles.running_hub import RunningHub, running_hub
@@ -80,6 +84,15 @@ async def test_a_guest_is_asked_about_allowed_drives_and_is_ended(tmp_path: Path
             await join(link, key, "Kim's hub")
         leasing.cancel()
         await channel.close()
+
+
+async def test_a_hub_that_says_words_without_end_is_left() -> None:
+    ours, theirs = channel_pair(2 * WORDS_S + 1)
+    channel = SharedChannel(ours, b"key")
+    for _ in range(2 * WORDS_S + 1):  # a second may end in between
+        await theirs.send(msgspec.json.encode(GuestLeaseWord(at=1)))
+    with pytest.raises(LinkViolation, match="too many words"):
+        await channel.receive()
 
 
 async def test_a_relay_is_not_taken_for_a_guest_nor_another_hub_for_the_sharers(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.shares.bounds import MAX_WHOLE_BYTES
+from forwarder.shares.bounds import MAX_WHOLE_BYTES, WORDS_S
 from forwarder.shares.words import (
     GuestLeaseWord,
     GuestRest,
@@ -14,10 +14,13 @@ from forwarder.shares.words import (
     ShareWord,
     Told,
     Unpacker,
+    WordRate,
     packed,
 )
 from relay.link.errors import LinkViolation
 from relay.link.security.transport import MAX_PLAINTEXT_BYTES
+
+_PART = b"+" + b" " * (MAX_PLAINTEXT_BYTES - 1)
 
 
 @pytest.mark.parametrize(
@@ -52,18 +55,34 @@ def test_what_no_guest_says_is_a_violation(plaintext: bytes) -> None:
 
 def test_a_frame_in_the_middle_of_another_is_a_violation() -> None:
     unpacker = Unpacker(guest=False)
-    unpacker.take(b"+[")
+    unpacker.take(_PART)
     with pytest.raises(LinkViolation):
         unpacker.take(b"[]")
 
 
 def test_a_frame_that_never_ends_is_given_up() -> None:
     unpacker = Unpacker(guest=False)
-    part = b"+" + b" " * 60_000
-    for _ in range(MAX_WHOLE_BYTES // len(part)):
-        assert unpacker.take(part) is None
+    for _ in range(MAX_WHOLE_BYTES // (len(_PART) - 1)):
+        assert unpacker.take(_PART) is None
     with pytest.raises(LinkViolation, match="too long"):
-        unpacker.take(part)
+        unpacker.take(_PART)
+
+
+@pytest.mark.parametrize("part", [b"+", b"+[", _PART[:-1]])
+def test_a_part_that_is_shorter_than_it_can_be_is_none(part: bytes) -> None:
+    """Else parts of nothing could come for ever."""
+    with pytest.raises(LinkViolation, match="no part"):
+        Unpacker(guest=False).take(part)
+
+
+def test_words_are_counted_by_the_second() -> None:
+    rate = WordRate()
+    for number in range(WORDS_S):
+        rate.count(7 + number / WORDS_S)
+    for _ in range(WORDS_S):
+        rate.count(8.5)
+    with pytest.raises(LinkViolation, match="too many words"):
+        rate.count(8.9)
 
 
 @given(st.binary(max_size=200))
