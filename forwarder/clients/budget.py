@@ -18,6 +18,10 @@ class Budget:
         self._left = burst
         self._when = now
 
+    @property
+    def burst(self) -> float:
+        return self._burst
+
     def left(self, now: float) -> float:
         """What is in it; below zero if it was overdrawn."""
         return min(self._burst, self._left + (now - self._when) * self._rate)

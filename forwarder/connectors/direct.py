@@ -7,7 +7,8 @@
 | OPEN   | somebody dials, and a place    | OPEN    |
 
 Who dials is nobody until the handshake of the link has said so: counted apart from all others, by
-the address, or by the relay of iroh's that they come by. At the end it is CLOSED.
+the address, or by the relay of iroh's that they come by. Where many come, an address counts once it
+has been shown that they are there, for anybody can write any on a datagram. At the end it is CLOSED.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from forwarder.config import PUBLIC_RELAYS, Link
 from forwarder.connectors.base import LinkPath, PathKind, serve
 from forwarder.connectors.bounds import DIRECT_JOIN_S, MEETING_BURST, MEETING_VISITS_S, Purpose
 from forwarder.connectors.doors import Doors, Place
-from forwarder.connectors.meeting_ids import OnMeetingVisit
+from forwarder.connectors.meeting_ids import MeetingCalls, OnMeetingVisit
 from forwarder.connectors.websocket_client import Backoff
 from forwarder.errors import ConfigError
 from relay.link.channel import Channel
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 # A port that another program has, or a network that is not up yet.
 AGAIN = Backoff(0.5, 10.0)
+# By what they come, as MeetingCalls counts it.
+_DATAGRAMS = "datagrams"
 
 
 def wants_direct(link: Link) -> bool:
@@ -71,6 +74,14 @@ class DirectVisit(Protocol):
 
     @property
     def address(self) -> str: ...
+
+    @property
+    def relayed(self) -> bool: ...
+
+    @property
+    def shown(self) -> bool: ...
+
+    async def show(self) -> None: ...
 
     async def join(self) -> Channel: ...
 
@@ -112,7 +123,10 @@ class DirectPaths:
         self._port = port
         self._backoff = backoff
         self._endpoint: DirectEndpoint | None = None
-        self._budget: Budget | None = None
+        # Who sends datagrams has an address of their own; all who come by iroh relays seem to come
+        # from there. Apart, so that no flood of one keeps the other out.
+        self._calls = MeetingCalls(_DATAGRAMS)
+        self._relayed: Budget | None = None
 
     def place(self, *, away: bool) -> DirectPlace | None:
         """Where relays find this hub by a direct path, None while nobody can. Its own addresses are
@@ -169,16 +183,22 @@ class DirectPaths:
         """Somebody dials: a place first, then the rest of their handshake."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        budget = self._budget = self._budget or Budget(MEETING_VISITS_S, MEETING_BURST, now)
-        if budget.left(now) < 1:
+        whose = visitor.address.rpartition(":")[0].strip("[]")
+        if visitor.relayed:
+            budget = self._relayed = self._relayed or Budget(MEETING_VISITS_S, MEETING_BURST, now)
+            welcome = budget.grants(now)
+        elif not visitor.shown and self._calls.scarce(_DATAGRAMS, now):
+            await visitor.show()
+            return
+        else:
+            welcome = self._calls.may(_DATAGRAMS, whose, now)
+        if not welcome:
             await visitor.refuse()
             return
-        budget.spend(1, now)
 
         def end() -> None:
             task.cancel()
 
-        whose = visitor.address.rpartition(":")[0].strip("[]")
         place = self._doors.call(whose, now, end, Purpose.DIRECT, by="a direct path")
         task = visits.create_task(self._receive(visitor, place, handler), name="direct path")
         assert place.until is not None

@@ -51,6 +51,11 @@ class MeetingCalls:
         by_network.spend(1, now)
         return True
 
+    def scarce(self, id: str, now: float) -> bool:
+        """Whether more than half of what is allowed for `id` at once is used up."""
+        budget = self._of_id(id, now)
+        return budget.left(now) < budget.burst / 2
+
     def _of_id(self, id: str, now: float) -> Budget:
         if len(self._by_id) > 2 * MEETING_IDS_MOST:
             self._by_id.clear()  # of those that have ended; nobody adds and ends as fast as that

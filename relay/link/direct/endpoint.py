@@ -59,11 +59,16 @@ def endpoint_secret(private: bytes) -> bytes:
 
 
 class DirectVisitor:
-    """Somebody who dials. `address`: where from, or by which relay of iroh's."""
+    """Somebody who dials. `address`: where from, or by which relay of iroh's (`relayed`). `shown`:
+    what this end said has reached them there."""
 
-    def __init__(self, incoming: iroh.Incoming, address: str) -> None:
+    def __init__(
+        self, incoming: iroh.Incoming, address: str, *, relayed: bool = False, shown: bool = False
+    ) -> None:
         self._incoming = incoming
         self.address = address
+        self.relayed = relayed
+        self.shown = shown
 
     async def join(self) -> DirectChannel:
         """Its channel, once it has said something. Raises LinkError. The caller has a deadline."""
@@ -79,6 +84,12 @@ class DirectVisitor:
         library = _library()
         with suppress(library.IrohError):  # it may have gone by itself
             await self._incoming.refuse()
+
+    async def show(self) -> None:
+        """Have it come again, `shown`; nothing is kept of it until then (RFC 9000, 8.1.2)."""
+        library = _library()
+        with suppress(library.IrohError):  # as above
+            await self._incoming.retry()
 
 
 class DirectEndpoint:
@@ -161,9 +172,11 @@ class DirectEndpoint:
                     raise ChannelClosed(NO_CLOSE, "the endpoint is closed")
                 where = await incoming.remote_addr()
                 if isinstance(where, library.IncomingAddr.IP):
-                    return DirectVisitor(incoming, where.addr)
+                    shown = await incoming.remote_addr_validated()
+                    return DirectVisitor(incoming, where.addr, shown=shown)
                 if isinstance(where, library.IncomingAddr.RELAY):
-                    return DirectVisitor(incoming, f"relay {where.url.rstrip('/')}")
+                    by = f"relay {where.url.rstrip('/')}"
+                    return DirectVisitor(incoming, by, relayed=True)
                 await incoming.refuse()
             except library.IrohError as error:
                 # One who has gone again ends nobody else's coming; one more turn, not at once.

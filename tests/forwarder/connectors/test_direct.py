@@ -8,12 +8,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from forwarder.clients.budget import Budget
 from forwarder.config import PUBLIC_RELAYS
 from forwarder.connectors.base import LinkPath, PathKind
-from forwarder.connectors.bounds import DIRECT_JOIN_S, MEETING_BURST, PROOF_S, STRANGERS, Purpose
-from forwarder.connectors.direct import DirectPaths
+from forwarder.connectors.bounds import (
+    DIRECT_JOIN_S,
+    MEETING_BURST,
+    MEETING_BURST_EACH,
+    PROOF_S,
+    STRANGERS,
+    Purpose,
+)
+from forwarder.connectors.direct import DirectPaths, DirectVisit
 from forwarder.connectors.doors import Doors
-from forwarder.connectors.meeting_ids import SettleVisit
+from forwarder.connectors.meeting_ids import OnMeetingVisit, SettleVisit
 from forwarder.errors import ConfigError
 from relay.link.channel import Channel, channel_pair
 from relay.link.direct.endpoint import dial_direct
@@ -29,10 +37,12 @@ KEY = KeyPair.generate()
 class Stranger:
     """Somebody who dials, and says something after a while."""
 
-    def __init__(self, address: str, after_s: float = 0.0) -> None:
+    def __init__(self, address: str, after_s: float = 0.0, *, shown: bool = False) -> None:
         self.address = address
+        self.relayed = address.startswith("relay")
         self.after_s = after_s
-        self.refused = False
+        self.shown = shown
+        self.asked = self.refused = False
 
     async def join(self) -> Channel:
         await asyncio.sleep(self.after_s)
@@ -40,6 +50,9 @@ class Stranger:
 
     async def refuse(self) -> None:
         self.refused = True
+
+    async def show(self) -> None:
+        self.asked = True
 
 
 @contextlib.asynccontextmanager
@@ -135,16 +148,91 @@ def test_a_crowd_has_a_bounded_number_of_places_and_dialings() -> None:
         async def handle(channel: Channel, settle: SettleVisit) -> None:
             await channel.receive()
 
-        strangers = [Stranger(f"192.0.2.{number % 250}:{number}") for number in range(200)]
+        strangers = [Stranger(f"192.0.2.{n % 250}:{n}", shown=True) for n in range(200)]
         async with asyncio.TaskGroup() as visits:
             for stranger in strangers:
                 await paths._came(stranger, handle, visits)
             assert doors.count <= STRANGERS[Purpose.DIRECT].most
             assert sum(not stranger.refused for stranger in strangers) == MEETING_BURST
-            # All who come by an iroh relay are counted as one.
+            # All who come by an iroh relay are counted as one, and no crowd of others is in their
+            # way.
             for _ in range(8):
-                await asyncio.sleep(1)
-                await paths._came(Stranger("relay https://r.example:443"), handle, visits)
+                relayed = Stranger("relay https://r.example:443")
+                await paths._came(relayed, handle, visits)
+                assert not relayed.refused
             assert doors.count <= STRANGERS[Purpose.DIRECT].most
 
     run_virtual(main())
+
+
+def test_one_machine_uses_up_nobody_elses_dialings() -> None:
+    async def main() -> None:
+        paths = DirectPaths(KEY, Doors())
+
+        async def handle(channel: Channel, settle: SettleVisit) -> None:
+            await channel.receive()
+
+        flood = [Stranger(f"192.0.2.1:{number}", shown=True) for number in range(200)]
+        async with asyncio.TaskGroup() as visits:
+            for stranger in flood:
+                await paths._came(stranger, handle, visits)
+            assert sum(not stranger.refused for stranger in flood) == MEETING_BURST_EACH
+            relay = Stranger("192.0.2.2:5")
+            await paths._came(relay, handle, visits)
+            assert not relay.refused
+
+    run_virtual(main())
+
+
+def test_addresses_that_anybody_can_write_use_up_half_at_most() -> None:
+    async def main() -> None:
+        paths = DirectPaths(KEY, Doors())
+
+        async def handle(channel: Channel, settle: SettleVisit) -> None:
+            await channel.receive()
+
+        forged = [Stranger(f"198.51.{n % 250}.{n // 250}:9") for n in range(1_000)]
+        async with asyncio.TaskGroup() as visits:
+            for stranger in forged:
+                await paths._came(stranger, handle, visits)
+            assert sum(not stranger.asked for stranger in forged) == MEETING_BURST // 2 + 1
+            relay = Stranger("192.0.2.2:5", shown=True)
+            await paths._came(relay, handle, visits)
+            assert not relay.refused
+
+    run_virtual(main())
+
+
+class Crowded(DirectPaths):
+    """Half of what may come at once has come. `came`: whether each was shown to be where it is."""
+
+    def __init__(self, now: float) -> None:
+        super().__init__(KEY, Doors(), host="127.0.0.1")
+        self.came: list[bool] = []
+        budget = self._calls._by_id["datagrams"] = Budget(0.001, MEETING_BURST, now)
+        budget.spend(MEETING_BURST / 2 + 1, now)
+
+    async def _came(
+        self,
+        visitor: DirectVisit,
+        handler: OnMeetingVisit,
+        visits: asyncio.TaskGroup,
+    ) -> None:
+        self.came.append(visitor.shown)
+        await super()._came(visitor, handler, visits)
+
+
+async def test_a_relay_that_has_to_show_where_it_is_comes_all_the_same() -> None:
+    paths = Crowded(asyncio.get_running_loop().time())
+
+    async def handle(channel: Channel, settle: SettleVisit) -> None:
+        await channel.send(await channel.receive())
+
+    async with running(paths, handle):
+        place = paths.place(away=False)
+        assert place is not None
+        channel = await dial_direct(place)
+        await channel.send(b"hello")
+        assert await channel.receive() == b"hello"
+        assert paths.came == [False, True]
+        await channel.close()
