@@ -8,7 +8,7 @@
 
 Who dials is nobody until the handshake of the link has said so: counted apart from all others, by
 the address, or by the relay of iroh's that they come by. Where many come, an address counts once it
-has been shown that they are there, for anybody can write any on a datagram. At the end it is CLOSED.
+was shown that they are there, for anybody can write any on a datagram. At the end it is CLOSED.
 """
 
 from __future__ import annotations
