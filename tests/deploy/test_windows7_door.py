@@ -397,8 +397,8 @@ class Elsewhere(Program):
     async def start(self) -> None:
         with self.output.open("wb") as output:
             self.process = await asyncio.create_subprocess_exec(
-                "ip", "netns", "exec", self._where, sys.executable, "-m", self._module,
-                *self._arguments, stdout=output, stderr=output,
+                "ip", "netns", "exec", self._where, *self._words, *self._arguments,
+                stdout=output, stderr=output,
             )  # fmt: skip
         self._started = True
 

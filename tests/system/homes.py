@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,14 +50,14 @@ class Elsewhere(Program):
     ) -> None:
         super().__init__(module, arguments, folder, name)
         self._where = where
-        self._environment = environment
+        self._environment |= environment
 
     async def start(self) -> None:
         with self.output.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
-                "ip", "netns", "exec", self._where, sys.executable, "-m", self._module,
-                *self._arguments, stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},
+                "ip", "netns", "exec", self._where, *self._words, *self._arguments,
+                stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
+                env=self._environment,
             )  # fmt: skip
         self._started = True
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,10 +116,23 @@ class Trace:
 
 
 class Program:
-    """One process of ours. `output` is where its standard output and error go."""
+    """One process of ours. `output` is where its standard output and error go. `program`: one that
+    was installed, with its whole environment, instead of the module in this Python."""
 
-    def __init__(self, module: str, arguments: list[str], folder: Path, name: str) -> None:
-        self._module = module
+    def __init__(
+        self,
+        module: str,
+        arguments: list[str],
+        folder: Path,
+        name: str,
+        program: tuple[Path, Mapping[str, str]] | None = None,
+    ) -> None:
+        here = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self._words, self._environment = (
+            ([sys.executable, "-m", module], here)
+            if program is None
+            else ([str(program[0])], dict(program[1]))
+        )
         self._arguments = arguments
         self.output = folder / f"{name}.log"
         self.process: asyncio.subprocess.Process
@@ -127,9 +140,9 @@ class Program:
     async def start(self) -> None:
         with self.output.open("wb") as output:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self._module, *self._arguments,
+                *self._words, *self._arguments,
                 stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env=self._environment,
             )  # fmt: skip
 
     @property
