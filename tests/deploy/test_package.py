@@ -138,11 +138,8 @@ def files(wheel: Path) -> Iterator[tuple[str, int]]:
 @pytest.mark.timeout(300)
 async def test_what_is_installed_where_nothing_else_is_runs(programs: Path, tmp_path: Path) -> None:
     for name in ("forwarder", "relay", "buttplug-forwarder", "buttplug-relay"):
-        done = await asyncio.to_thread(
-            subprocess.run, [programs / name, "--version"], capture_output=True, text=True,
-            check=True, env=clean(tmp_path),
-        )  # fmt: skip
-        assert done.stdout.startswith(f"{name.removeprefix('buttplug-')} {__version__} ")
+        said = await asyncio.to_thread(version, programs / name, tmp_path)
+        assert said.startswith(f"{name.removeprefix('buttplug-')} {__version__} ")
     client, link, https = map(str, free_ports(3))
     run = ["run", "--port", client, "--link-port", link, "--https-port", https]
     dial = ["run", "--hub", f"ws://127.0.0.1:{link}", "--simulate", "Lovense Edge"]
@@ -161,6 +158,13 @@ async def test_what_is_installed_where_nothing_else_is_runs(programs: Path, tmp_
         ):
             assert page.status == 200
             assert "<html" in await page.text()
+
+
+def version(program: Path, home: Path) -> str:
+    done = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=True, env=clean(home)
+    )
+    return done.stdout
 
 
 def clean(home: Path) -> dict[str, str]:
