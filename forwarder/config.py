@@ -373,3 +373,8 @@ class Config(_Table, frozen=True):
         if self.state is not None:
             return self.state
         return Path(platformdirs.user_state_dir("buttplug-forwarder", appauthor=False))
+
+    @property
+    def radio_state(self) -> Path:
+        """Where the relays of this machine's own radios keep theirs."""
+        return self.state_dir / "radio"

@@ -185,6 +185,10 @@ class Agent:
         """Wait until no stop is under way; False if the radio has not taken one of them by then."""
         return await self._table.stopped(limit_s)
 
+    async def settle(self) -> None:
+        """Wait until nothing owes a stop, what an earlier relay left behind included."""
+        await self._table.chaser.idle()
+
     def status(self) -> AgentStatus:
         line, welcome = self._line, self._table.welcome
         return AgentStatus(
@@ -203,9 +207,8 @@ class Agent:
 
     def _peripheral_status(self, each: Peripheral) -> PeripheralStatus:
         driven = self.shown.driven.get(each.p) if each.bound else None
-        gate = each.gate
+        gate, radio = each.gate, self._radio
         state, running = gate.state.value, gate.active
-        radio = self._radio
         words = radio.words(each.address) if isinstance(radio, TellsWhatToysDo) else ""
         return PeripheralStatus(each.address, state, running, each.bound, driven, each.name, words)
 
@@ -248,8 +251,8 @@ class Agent:
         self._tell(self._wearer())
 
     def _wearer(self) -> Wearer:
-        config = self.config
-        return Wearer(self.will.paused, self.will.stopped, config.ceilings, config.max_run_s)
+        will, config = self.will, self.config
+        return Wearer(will.paused, will.stopped, config.ceilings, config.max_run_s)
 
     # --- the link ------------------------------------------------------------------------------
 
@@ -333,10 +336,8 @@ class Agent:
         """Answered when every peripheral was stopped; with the first failure if there is one."""
 
         def stopped(error: RadioError | None) -> None:
-            if error is None:
-                line.put(Done(message.id))
-            else:
-                line.put(Failed(message.id, error.code, error.text[:512]))
+            failed = error and Failed(message.id, error.code, error.text[:512])
+            line.put(failed or Done(message.id))
 
         self._table.trigger_stop(None)
         self._table.after_stops(stopped)

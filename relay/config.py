@@ -21,6 +21,8 @@ from relay.wanted import NamedRadios
 # keeps its device for a client as long: a phone that changes from Wi-Fi to mobile data takes up to
 # 20 s to be back, a router that restarts up to a minute.
 GRACE_S = 60.0
+# The folder of the state that says what has to be stopped after a crash.
+DEVICES = "devices"
 
 
 # The hub's words for outputs; a ceiling of another word would hold for nothing.
@@ -129,7 +131,7 @@ def remembering(config: AgentConfig, state: Path) -> AgentConfig:
         locks = Path(runtime, "buttplug-relay")
     if own := os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]:
         locks = Path(own)
-    return replace(config, records=state / "devices", locks=locks)
+    return replace(config, records=state / DEVICES, locks=locks)
 
 
 def default_state() -> Path:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from relay.config import AgentConfig, remembering
+from relay.config import DEVICES, AgentConfig, remembering
 from relay.errors import RelayError
 from relay.wanted import NONE, NamedRadios
 
@@ -16,7 +18,28 @@ if TYPE_CHECKING:
     from relay.agent import Agent as Agent
     from relay.radio.base import Radio
 
-__all__ = ["RelayError", "embedded_agents"]
+__all__ = ["RelayError", "embedded_agents", "left_behind", "settle_left"]
+
+log = logging.getLogger(__name__)
+
+
+def left_behind(state: Path) -> bool:
+    """Whether a crash has left devices in this folder that the next start is to stop."""
+    return any((state / DEVICES).glob("*.json"))
+
+
+async def settle_left(agent: Agent, limit_s: float) -> None:
+    """Run an agent only until what an earlier one left behind is stopped and released, for
+    `limit_s` at most; whoever has its radio next goes on with the rest."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(agent.run(), name="what was left behind")
+        try:
+            async with asyncio.timeout(limit_s):
+                await agent.settle()
+        except TimeoutError:
+            log.info("what was left behind is not all found yet")
+        finally:
+            agent.close()
 
 
 def embedded_agents(

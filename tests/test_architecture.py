@@ -99,7 +99,12 @@ USABLE = (
 )  # fmt: skip
 # And the embedded relay, where everything is put together.
 EMBEDDING = ("relay.embedded",)
-TOGETHER = ("forwarder.app", "forwarder.composition.sources")
+TOGETHER = (
+    "forwarder.app",
+    "forwarder.composition.sources",
+    # Before the hub is loaded: the relay's own debts.
+    "forwarder.commands.program.left_behind",
+)
 
 
 def _modules() -> dict[str, Path]:

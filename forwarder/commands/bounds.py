@@ -24,6 +24,13 @@ ASK_EVERY_S = 0.5
 LOOK_S = 1.0
 
 
+# --- program: left behind ------------------------------------------------------------------------
+
+# A hub starts so much (s) later at most for toys that the last one left running. What the system
+# still holds is stopped in half a second; what is out of reach is looked for by the hub itself.
+LEFT_BEHIND_S = 2.0
+
+
 # --- program: autostart --------------------------------------------------------------------------
 
 # 220 MiB with 400 relays and 2,000 toys (docs/performance.md); beyond this it would be a fault.

@@ -130,7 +130,7 @@ def own_radios(config: Config, user: UserConfig) -> list[Agent]:
             local=config.radio.local,
             own=config.radio.own,
             trace=config.trace,
-            state=config.state_dir / "radio",
+            state=config.radio_state,
         )
     except RelayError as error:
         raise ConfigError(str(error)) from error

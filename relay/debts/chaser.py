@@ -31,6 +31,7 @@ class Chaser:
         self._debts = DebtTable(changed)
         self._group: asyncio.TaskGroup | None = None
         self._wakes: dict[str, asyncio.Event] = {}
+        self._idle = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled; begins with what an earlier relay left behind."""
@@ -43,9 +44,15 @@ class Chaser:
             try:
                 for owed in self._debts:
                     self._begin(owed.address)
+                if not self._wakes:
+                    self._idle.set()
                 await asyncio.Event().wait()
             finally:
                 self._group = None
+
+    async def idle(self) -> None:
+        """Wait until nothing is looked for, what an earlier relay left behind included."""
+        await self._idle.wait()
 
     # --- what is owed --------------------------------------------------------------------------
 
@@ -103,6 +110,7 @@ class Chaser:
         # While the program ends, nothing begins: its next start reads the record.
         if self._group is not None and address not in self._wakes:
             self._wakes[address] = asyncio.Event()
+            self._idle.clear()
             self._group.create_task(self._chase(address), name=f"debt {address}")
 
     def _wake(self, address: str | None = None) -> None:
@@ -128,6 +136,8 @@ class Chaser:
                     continue
         finally:
             del self._wakes[address]
+            if not self._wakes:
+                self._idle.set()
 
     def _tried(self, owed: Owed) -> None:
         owed.tried(_now())

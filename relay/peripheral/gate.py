@@ -163,7 +163,7 @@ class Gate:
 
     # --- what the radio does -------------------------------------------------------------------
 
-    def handed(self, now: float, *, rest: bool, moves: bool = True) -> None:
+    def handed(self, now: float, *, rest: bool, moves: bool) -> None:
         """A packet that is not part of the armed stop is being handed over. `moves`: it is a value,
         and not one that only ends something."""
         self.settled = False

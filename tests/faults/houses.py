@@ -25,7 +25,8 @@ from tests.system.processes import free_ports, supervisors, until
 MAX_PING_MS = 750
 # Outputs have been on for so long (s) when the fault comes.
 WARM_S = 1.0
-OFF_S = 5.0
+# It is looked for so long (s) beyond the limit of its row: late is told from never.
+OFF_S = 4.0
 # Several programs are started, on a machine that others use as well: no promise, only patience.
 START_S = 60.0
 # A toy whose relay and supervisor are dead runs on for so long (s) before the next start.
@@ -294,7 +295,7 @@ async def _play(row: Row, toy: str, folder: Path) -> Outcome:
         if row.begins_late:
             begun = time.monotonic_ns()
         off: dict[str, Any] | None = None
-        deadline = time.monotonic() + OFF_S
+        deadline = time.monotonic() + row.limit_ms / 1000 + OFF_S
         while off is None and time.monotonic() < deadline:
             off = next((each for each in home.moments(begun) if each["at_rest"]), None)
             await asyncio.sleep(0.005)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -128,7 +129,11 @@ def started(options: argparse.Namespace) -> Switches:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from forwarder.commands.program.left_behind import stop_left_behind
+
     start = started(options)
+    with suppress(ConfigError):  # which the hub meets as well, and says
+        stop_left_behind(start.config())
     # The hub is most of this program: help and wrong options do not wait for it.
     from forwarder.commands.program.serve import serve
 

@@ -30,7 +30,7 @@ def test_a_fresh_gate_is_shut_and_has_nothing_to_wait_for() -> None:
 def test_without_a_hub_leases_have_the_relays_own_bounds() -> None:
     gate = opened()
     assert gate.deadline == IDLE_S
-    gate.handed(0.0, rest=False)
+    gate.handed(0.0, rest=False, moves=True)
     assert gate.deadline == ACTIVE_S
 
 
@@ -59,7 +59,7 @@ def test_while_the_wearers_switch_is_set_no_lease_counts_and_no_hub_knows_better
 
 def test_the_word_of_rest_is_doubted_when_its_time_is_over_and_only_in_open() -> None:
     gate = opened()
-    gate.handed(0.0, rest=False)
+    gate.handed(0.0, rest=False, moves=True)
     gate.rested(1.0, waits=False)
     assert not gate.doubts(0.9 + BREAK_S)
     assert gate.doubts(1.0 + BREAK_S)
@@ -67,11 +67,22 @@ def test_the_word_of_rest_is_doubted_when_its_time_is_over_and_only_in_open() ->
     assert not gate.doubts(1.0 + BREAK_S)
 
 
+def test_without_a_limit_of_the_wearer_there_is_no_longest_run() -> None:
+    assert Gate(Lockout()).max_run_s == 0
+
+
+def test_what_moves_at_rest_begins_no_rest_that_nobody_has_said() -> None:
+    gate = opened()
+    gate.handed(0.0, rest=False, moves=True)
+    gate.handed(1.0, rest=True, moves=True)
+    assert not gate.doubts(1.0 + BREAK_S)
+
+
 def test_a_value_behind_the_word_of_rest_takes_it_back() -> None:
     gate = opened()
-    gate.handed(0.0, rest=False)
+    gate.handed(0.0, rest=False, moves=True)
     gate.rested(1.0, waits=False)
-    gate.handed(2.0, rest=False)
+    gate.handed(2.0, rest=False, moves=True)
     assert not gate.doubts(1.0 + BREAK_S)
 
 
@@ -86,7 +97,7 @@ def test_a_lapse_that_is_noticed_late_means_that_the_loop_stood_still(
 
 def test_where_run_and_lease_end_together_it_is_the_run_that_was_too_long() -> None:
     gate = opened(ends_at=0.5, max_run_s=0.5)
-    gate.handed(0.0, rest=False)
+    gate.handed(0.0, rest=False, moves=True)
     assert gate.lapsed(0.5) is StopCause.RUN_TIME
 
 

@@ -1121,6 +1121,17 @@ def test_a_stop_joins_none_that_another_one_of_its_slots_came_behind() -> None:
     assert it.wrote[2:] == [b"0 0", b"0 5", b"0 0"]
 
 
+def test_nor_one_that_another_one_of_one_of_its_slots_came_behind() -> None:
+    it = running()
+    it.by_hand = True
+    it.output(on(b"slow", 3))
+    for packets in ((ZERO_1,), (Packet(1, b"0 5", keys=(1,)), ZERO_2), (ZERO_1,)):
+        it.stop(*packets, all=False, rest=False)
+    it.by_hand, it.takes_s = False, 0.0
+    it.wait(PATIENCE_S + 0.01)
+    assert it.wrote[2:] == [b"zero1", b"0 5", b"zero2", b"zero1"]
+
+
 def test_a_stop_joins_the_same_one_before_one_of_other_slots() -> None:
     it = running()
     it.by_hand = True

@@ -398,6 +398,14 @@ def test_what_has_no_packets_waits_for_no_time() -> None:
     assert it.wrote == [b"a", b"b", b"zero"]
 
 
+def test_what_has_no_packets_and_no_time_either_takes_no_place() -> None:
+    it = Timing()
+    it.at(0.1, on(b"b", 2))
+    it.output()
+    it.wait(0.2)
+    assert it.wrote == [b"b"]
+
+
 def test_what_has_no_packets_and_is_no_rest_takes_the_word_of_rest_back() -> None:
     it = Timing()
     it.output(on(b"a"))
