@@ -2,6 +2,15 @@
 
 `compile_file` finds what is wrong with single keys (SchemaError with their path). Whether each
 model can be driven is the business of `definitions/check.py`.
+
+All the work is done here, once, and none of it for a command: what a file says is text that a
+stranger may have written, and a hub drives toys ten times a second by it. So everything is looked
+at before anything is connected, a mistake names its key, and what is left for a command are calls
+of functions that need no more checks than those that a value can bring about.
+
+A *scope* is the names that an expression may use, by where it stands: a step of the handshake knows
+no value, an answer knows no feature that was asked for. A name that does not exist there is a
+mistake in the file, not a surprise at the toy.
 """
 
 from __future__ import annotations
@@ -148,6 +157,7 @@ class _Compiler:
             if step.capture is not None:
                 self._captures[step.capture] = b""
             self._captures |= dict.fromkeys(step.let, 0)
+        # A model may set a name that the file does not: it is known to all rules, which are shared.
         constants = set(file.set) | self._captures.keys()
         for device in file.device:
             constants |= device.set.keys()
@@ -184,6 +194,7 @@ class _Compiler:
     def _pattern(self, path: Path, text: str | None) -> re.Pattern[str] | None:
         if text is None:
             return None
+        # Repetitions are counted where they are meant as such: not escaped, not within brackets.
         bare = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "x", text)
         if len(text) > _MAX_PATTERN or len(re.findall(r"[*+]|\{\d*,\}", bare)) > _MAX_OPEN:
             raise SchemaError(path, f"a pattern may have {_MAX_OPEN} repetitions at most")
@@ -213,6 +224,7 @@ class _Compiler:
         encoder = self._encoder(path, packet.bytes, packet.text, names)
         codec = self._codec((*path, "codec"), packet.codec)
         if codec is not None and encoder.counts:
+            # The relay puts the running number into what it writes, and would have to encode anew.
             raise SchemaError(path, "seq cannot be counted on inside a codec")
         self._endpoints.add(packet.to)
         return PacketRule(
@@ -251,6 +263,8 @@ class _Compiler:
             self._packet(path if single else (*path, "send", n), packet, OUTPUT_SCOPE)
             for n, packet in enumerate(rule.packets)
         )
+        # Most conditions ask which model it is. Those are settled when it connects, and cost a
+        # command nothing; one that looks at what the handshake brought is not known by then.
         static = True
         if rule.when is not None:
             self._expression((*path, "when"), rule.when, OUTPUT_SCOPE)
@@ -268,6 +282,8 @@ class _Compiler:
     def _stop(self, path: Path, rule: schema.StopEntry) -> StopRule:
         types = self._types(rule.on)
         if not all(kind.is_position for kind in types):
+            # 0 is a place like any other for a position, and off for all the rest: two ways to say
+            # off would be two that can differ.
             raise SchemaError((*path, "on"), "only positions need this; the others stop with 0")
         packet = self._packet(path, rule.packet, OUTPUT_SCOPE)
         return StopRule(types, self._test(path, rule.when, OUTPUT_SCOPE), packet)
@@ -344,6 +360,8 @@ class _Compiler:
             return KeepAliveRule(rule.every_ms or DEMANDED_MS, compiled, False, True, False)
         if rule.every_ms is None or (rule.resend is None) == (rule.while_ is None):
             raise SchemaError(path, "needs every_ms and one of resend and while, or mode")
+        # A relay repeats packets without knowing what they say: all that it is told is whether
+        # something runs.
         if rule.while_ is not None and rule.while_.replace(" ", "") not in ("v>0", "v", "v!=0"):
             raise SchemaError((*path, "while"), "only `v>0` can be watched for")
         running = rule.while_ is not None

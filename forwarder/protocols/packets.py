@@ -3,6 +3,14 @@
 `55 03 {v>0} {v} ({v})* {sum(0)}`: hex pairs, `{expression:format}`, and groups in parentheses
 that are repeated a number of times (`x7`), once per output feature (`*`, `*vibrate`), or if an
 expression is true (`?{…}`).
+
+A template becomes the source of one small function, which Python compiles, so that a value costs no
+walk through the template. The source is made of our own words and of expressions that
+`expressions.check` has taken apart and put together again, never of the file's text as it stands:
+a file can say no more than the language of expressions can.
+
+Each byte is cut to 8 bits where it is written (`& 255`), as devices do: a checksum may run over.
+What must not run over is found by trying every model at its ends (definitions/check.py).
 """
 
 from __future__ import annotations
@@ -87,6 +95,7 @@ def compile_bytes(text: str, scope: Scope) -> Encoder:
 
 def compile_text(text: str, scope: Scope) -> Encoder:
     """Raises ExpressionError with the reason."""
+    # For Python's own %: the text stays as it is but for its percent signs.
     template, uses = "", set[str]()
     arguments: list[str] = []
     at = 0
@@ -219,6 +228,8 @@ class _Writer:
 
     def _byte(self, expression: Expression, indent: int) -> None:
         self.uses |= expression.uses
+        # A checksum looks at what is there so far, and a running number has to be found again in
+        # what was written: both need the bytes before them to be in `out`.
         marks = expression.source == "m.seq"
         if "out" in expression.uses or marks:
             self._flush(indent)
@@ -259,7 +270,7 @@ class _Writer:
         self._line(f"if {expression.source}:", indent)
         self.write(body, scope, indent + 1, depth)
         self._flush(indent + 1)
-        self._line("pass", indent + 1)
+        self._line("pass", indent + 1)  # the group may be empty, a block may not
 
     def _line(self, source: str, indent: int) -> None:
         self._lines.append("    " * indent + source)

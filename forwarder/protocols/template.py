@@ -1,4 +1,17 @@
-"""The interpreter of protocol files: outputs, stop, inputs and clock of one connected device."""
+"""The interpreter of protocol files: outputs, stop, inputs and clock of one connected device.
+
+A value leaves two traces: packets, and what the device's memory says of it from then on, for other
+features' packets may carry it too (`s[0]` in a template). The memory is what was *asked for*; what
+the radio took of it is not known here. So whoever learns that a packet failed has to say so, by
+asking for what the feature counts as now (`Driver.recall`), or the next packet of another feature
+would carry out what was answered with an error.
+
+*Keys* say what a packet carries: a newer one with the same key takes the place of one that waits.
+A packet of one feature has that feature's key, one that carries several has one for all of them.
+
+The *armed stop* is made from a memory in which everything is 0, and leaves none of it behind: it
+has to hold at any later moment, whatever was asked for by then.
+"""
 
 from __future__ import annotations
 
@@ -85,6 +98,7 @@ class TemplateProtocol:
             if not rule.static:
                 rules.append(rule)
             elif rule.when(self._memory, feature.index, type_, 0, 0, 0, top):
+                # It always holds, so nothing behind it is ever reached.
                 rules.append(rule)
                 break
         return Plan(feature.index, type_, top, (f"f{feature.index}",), tuple(rules))
@@ -119,6 +133,7 @@ class TemplateProtocol:
         try:
             return self._encode(plan, value, duration_ms)
         except FAULTS as error:
+            # Nothing leaves, so no other packet may tell the device about it either.
             self._memory.s[feature] = remembered
             what = f"{self._name}: {kind} {value} cannot be encoded"
             raise ProtocolError(f"{what}: {error}") from error
@@ -151,6 +166,8 @@ class TemplateProtocol:
         data = self._bytes(rule, call)
         counter = None
         if rule.encoder.counts:
+            # The relay counts what it really writes: packets may be merged, dropped or repeated on
+            # the way, and devices refuse a number that they have seen. Ours is only the first.
             counter = RunningByte(memory.counter_at, memory.counter_xor_at)
             memory.seq = (memory.seq + 1) & _COUNTER_MASK
         keys = rule.keys or (SHARED_KEY if rule.encoder.shared else plan.own_keys)
@@ -170,6 +187,7 @@ class TemplateProtocol:
         indexes = [i for i in sorted(self._features) if features is None or i in features]
         for index in indexes:
             if index in self._tickers:
+                # Whatever becomes of the packets: nothing may go on by the clock.
                 self._tickers[index][0].halt()
         commands = self._stops(indexes)
         return commands[0] if len(commands) == 1 else merge(commands)
@@ -198,6 +216,7 @@ class TemplateProtocol:
 
     def armed(self) -> tuple[EndpointWrite, ...]:
         memory = self._memory
+        # Of a copy, and with the counter put back: to be armed says nothing to the device.
         state, counter, before = FeatureMemory(memory.s), memory.seq, self._before
         memory.s = FeatureMemory(dict.fromkeys(state.keys(), 0))
         self._before = {}
@@ -210,6 +229,7 @@ class TemplateProtocol:
         found: list[EndpointWrite] = []
         for kind in feature.outputs:
             plan = self._plans[feature.index, kind]
+            # A value of 0 stands for "none": a file's packet that halts has no place to go to.
             call = (feature.index, plan.type, 0, 0, 0, plan.top)
             for rule in self._behaviour.stops:
                 if kind in rule.types and (rule.when is None or rule.when(self._memory, *call)):
