@@ -71,8 +71,10 @@ export class Devices {
     card.live = live;
     card.held = held;
     klass(card, 'running', live.running);
-    // Quicker at a higher level; what may be running moves, too.
-    card.style.setProperty('--level', live.running ? Math.max(0.15, strongest(live)).toFixed(2) : '0');
+    // Quicker at a higher level, in four paces; what may be running moves, too. Each pace that is new
+    // makes the browser begin the movement anew.
+    const pace = live.running ? Math.ceil(4 * Math.max(0.15, strongest(live))) / 4 : 0;
+    card.querySelector('.picture').style.setProperty('--level', pace);
     text(card.querySelector('.summary'), summary(live, held));
     const notice = card.querySelector('.notice');
     const said = live.notice !== null ? heard(live.notice) : held ? t(`card.${held}`) : '';
