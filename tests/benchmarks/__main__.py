@@ -19,9 +19,10 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.catalogue import Catalogue
 from forwarder.definitions.user_files.user import UserConfig
 from relay.radio.simulated.catalogue import toys_by_name
-from tests.benchmarks import devices, direct, installed, meet, path
+from tests.benchmarks import devices, direct, installed, meet, path, start
 from tests.benchmarks.floor import STAMP
 from tests.benchmarks.row import Row
+from tests.benchmarks.start import listens, resident_kib
 from tests.system.processes import House, Program, free_ports, house, until
 
 TOY = "Lovense Hush"
@@ -127,7 +128,7 @@ async def floor(seconds: float, rate_hz: float, folder: Path) -> list[float]:
     await middle.start()
     times = []
     try:
-        await until(lambda: _listens(end_port) and _listens(middle_port), "the floor listens")
+        await until(lambda: listens(end_port) and listens(middle_port), "the floor listens")
         async with (
             ClientSession() as session,
             session.ws_connect(f"ws://127.0.0.1:{middle_port}/") as ws,
@@ -203,15 +204,8 @@ async def stop_in_a_flood(home: House, rounds: int) -> list[float]:
     return times
 
 
-def resident_kib(process: int) -> int:
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    return 0
-
-
-async def memory(home: House) -> tuple[float, float]:
-    """MiB of the idle hub, KiB more per idle client."""
+async def memory(home: House) -> float:
+    """KiB of the hub for each idle client."""
     process = home.hub.process.pid
     await asyncio.sleep(1.0)
     idle = resident_kib(process)
@@ -225,40 +219,18 @@ async def memory(home: House) -> tuple[float, float]:
         loaded = resident_kib(process)
         for ws in sockets:
             await ws.close()
-    return idle / 1024, (loaded - idle) / IDLE_SOCKETS
-
-
-async def start_s(folder: Path) -> float:
-    """Seconds from starting the program to a port that listens."""
-    client_port, link_port = free_ports(2)
-    state = ["--state", str(folder / "start")]
-    ports = ["--port", str(client_port), "--link-port", str(link_port)]
-    hub = Program("forwarder", ["run", *ports, *state], folder, "start")
-    begun = time.monotonic()
-    await hub.start()
-    try:
-        await until(lambda: _listens(client_port), "the port listens")
-        return time.monotonic() - begun
-    finally:
-        await hub.end()
-
-
-def _listens(port: int) -> bool:
-    listening = f":{port:04X} 00000000:0000 0A"
-    return any(listening in line for line in Path("/proc/net/tcp").read_text().splitlines())
+    return (loaded - idle) / IDLE_SOCKETS
 
 
 async def measure(seconds: float, folder: Path) -> list[Row]:
-    rows = [
-        Row("start to listening", f"{min([await start_s(folder) for _ in range(3)]):.2f} s", "1 s")
-    ]
+    rows = await start.rows(folder)
     bare = await floor(seconds, 50, folder)
     rows.append(Row("floor: bare aiohttp over the same hops, 50/s", spread(bare)))
 
     one = folder / "one"
     without_gaps(one, TOY)
     async with house(one, TOY) as home:
-        idle, per_socket = await memory(home)
+        per_socket = await memory(home)
         steady = await latency(home, 50, seconds)
         rows.append(
             Row("client frame in → radio write, 50/s", spread(steady), "p50 1 ms, p99 5 ms")
@@ -274,7 +246,6 @@ async def measure(seconds: float, folder: Path) -> list[Row]:
         rate = await throughput(home, seconds)
         what = f"commands per second, {CLIENTS} clients, {TOYS} toys"
         rows.append(Row(what, f"{rate:,.0f}/s", "5,000/s"))
-    rows.append(Row("memory of the idle hub", f"{idle:.1f} MiB", "60 MiB"))
     rows.append(Row("memory per idle client", f"{per_socket:.1f} KiB", "20 KiB"))
     return rows
 

@@ -38,6 +38,7 @@ from relay.link.security.meeting import (
 )
 from relay.link.security.noise import KeyPair
 from tests.benchmarks.row import Row
+from tests.benchmarks.start import listens, resident_kib
 from tests.system.processes import Program, free_ports, until
 
 FRAME = b"x" * 120
@@ -153,16 +154,11 @@ async def bare_hops(seconds: float, folder: Path) -> list[float]:
     await end.start()
     await middle.start()
     try:
-        await until(lambda: _listens(end_port) and _listens(middle_port), "the floor listens")
+        await until(lambda: listens(end_port) and listens(middle_port), "the floor listens")
         return await round_trips(f"ws://127.0.0.1:{middle_port}/", seconds)
     finally:
         await end.end()
         await middle.end()
-
-
-def _listens(port: int) -> bool:
-    listening = f":{port:04X} 00000000:0000 0A"
-    return any(listening in line for line in Path("/proc/net/tcp").read_text().splitlines())
 
 
 async def by_meeting_point(seconds: float, folder: Path) -> list[float]:
@@ -189,7 +185,7 @@ async def by_two_nodes(seconds: float, folder: Path) -> list[float] | None:
     )
     joined = ("--nats", f"nats://127.0.0.1:{nats}")
     try:
-        await until(lambda: _listens(nats), "NATS listens")
+        await until(lambda: listens(nats), "NATS listens")
         async with (
             meeting_point(folder, *joined) as (_, near),
             meeting_point(folder, *joined) as (_, far),
@@ -288,13 +284,6 @@ async def idle_hubs(folder: Path, count: int = IDLE) -> float:
             return (resident_kib(program.process.pid) - before) / (count - 1)
         finally:
             pinging.cancel()
-
-
-def resident_kib(process: int) -> int:
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    return 0
 
 
 # --- many pairs ----------------------------------------------------------------------------------

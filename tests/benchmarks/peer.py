@@ -35,6 +35,7 @@ from pathlib import Path
 
 from tests.benchmarks.load import NO_COMPILER, Figures, Load, compiled, run
 from tests.benchmarks.process import cpu_fine_s, load_average, memory_kib
+from tests.benchmarks.start import listens
 from tests.system.processes import Program, free_ports, until
 
 ROUNDS = 5
@@ -82,11 +83,6 @@ class Side:
         self.rounds.setdefault(figure, []).append(value)
 
 
-def _listens(port: int) -> bool:
-    listening = f":{port:04X} 00000000:0000 0A"
-    return any(listening in line for line in Path("/proc/net/tcp").read_text().splitlines())
-
-
 @asynccontextmanager
 async def served(side: Side, folder: Path) -> AsyncIterator[Server]:
     port, toys_port = free_ports(2)
@@ -99,9 +95,9 @@ async def served(side: Side, folder: Path) -> AsyncIterator[Server]:
     else:
         program = await _engine(side.engine, folder, port, toys_port)
     try:
-        await until(lambda: _listens(port), f"{side.name} listens")
+        await until(lambda: listens(port), f"{side.name} listens")
         if toys_port:
-            await until(lambda: _listens(toys_port), f"{side.name} listens for toys")
+            await until(lambda: listens(toys_port), f"{side.name} listens for toys")
         await asyncio.sleep(AGAIN_S)
         yield Server(program.process.pid, port, toys_port)
     finally:

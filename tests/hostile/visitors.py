@@ -25,7 +25,8 @@ from aiohttp import ClientSession
 
 from relay.link.security.meeting import HUB_PATH, JOIN_PATH, VISIT_PATH, derived_id, hub_id
 from relay.link.security.noise import KeyPair
-from tests.benchmarks.meet import address, cpu_s, meeting_point, percentile, resident_kib
+from tests.benchmarks.meet import address, cpu_s, meeting_point, percentile
+from tests.benchmarks.start import resident_kib
 from tests.hostile import raw
 from tests.hostile.pace import Target
 from tests.hostile.strangers import frame, upgrade

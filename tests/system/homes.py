@@ -50,14 +50,14 @@ class Elsewhere(Program):
     ) -> None:
         super().__init__(module, arguments, folder, name)
         self._where = where
-        self._environment |= environment
+        self.environment |= environment
 
     async def start(self) -> None:
         with self.output.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
                 "ip", "netns", "exec", self._where, *self._words, *self._arguments,
                 stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
-                env=self._environment,
+                env=self.environment,
             )  # fmt: skip
         self._started = True
 

@@ -128,7 +128,7 @@ class Program:
         program: tuple[Path, Mapping[str, str]] | None = None,
     ) -> None:
         here = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self._words, self._environment = (
+        self._words, self.environment = (
             ([sys.executable, "-m", module], here)
             if program is None
             else ([str(program[0])], dict(program[1]))
@@ -142,7 +142,7 @@ class Program:
             self.process = await asyncio.create_subprocess_exec(
                 *self._words, *self._arguments,
                 stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
-                env=self._environment,
+                env=self.environment,
             )  # fmt: skip
 
     @property
