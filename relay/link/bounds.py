@@ -61,9 +61,6 @@ LEAD_MOST_S: Final = 0.25
 
 # A Noise message is 65,535 bytes at most, 16 of them the tag (Noise rev 34, section 3).
 PLAIN_FRAME_BYTES: Final = 65_519
-# The largest legal text is 512 characters of up to four bytes; longer ones are refused unread.
-STRING_BYTES: Final = 2_048
-BIN_BYTES: Final = 512
 # The longest list is Interests.services: every service known, about 200 today.
 MOST_ITEMS: Final = 4_096
 

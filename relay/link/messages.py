@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from relay.link.bounds import MICROS_MOST
+from relay.link.bounds import MICROS_MOST, MOST_ITEMS
 
 VERSION = 2
 
@@ -32,6 +32,10 @@ PlaceUrl = Annotated[str, Meta(min_length=1, max_length=512)]
 Uuid = Annotated[str, Meta(min_length=36, max_length=36)]
 # ATT limits an attribute value to 512 bytes (Bluetooth core, vol 3 part F, 3.2.9).
 Bytes = Annotated[bytes, Meta(max_length=512)]
+# Of every list and map that has no smaller bound of its own.
+_Most = Meta(max_length=MOST_ITEMS)
+Names = Annotated[tuple[Name, ...], _Most]
+Uuids = Annotated[tuple[Uuid, ...], _Most]
 
 
 class _Message(Struct, frozen=True, tag_field="t", omit_defaults=True):
@@ -88,7 +92,7 @@ class Packet(Struct, frozen=True, omit_defaults=True):
     handle: U16 = field(name="h")
     data: Bytes = field(name="d")
     response: bool = field(default=False, name="r")  # write with response
-    keys: tuple[U16, ...] = field(default=(), name="k")
+    keys: Annotated[tuple[U16, ...], _Most] = field(default=(), name="k")
     after_ms: Millis = 0
     counter: Counter | None = None
 
@@ -111,12 +115,12 @@ class Characteristic(Struct, frozen=True, omit_defaults=True):
 
     handle: U16 = field(name="h")
     uuid: Uuid
-    properties: tuple[Name, ...] = ()
+    properties: Names = ()
 
 
 class Service(Struct, frozen=True, omit_defaults=True):
     uuid: Uuid
-    characteristics: tuple[Characteristic, ...] = ()
+    characteristics: Annotated[tuple[Characteristic, ...], _Most] = ()
 
 
 class Signal(Struct, frozen=True, omit_defaults=True):
@@ -133,8 +137,8 @@ class Advertisement(Struct, frozen=True, omit_defaults=True):
     address: Address
     name: Name | None = None
     rssi: Annotated[int, Meta(ge=-128, le=127)] = 0
-    services: tuple[Uuid, ...] = ()
-    manufacturer: dict[U16, Bytes] = {}
+    services: Uuids = ()
+    manufacturer: Annotated[dict[U16, Bytes], _Most] = {}
     radios: Annotated[tuple[Signal, ...], Meta(max_length=16)] = ()
 
 
@@ -209,22 +213,22 @@ class Hello(_Message, frozen=True, tag=True):
     name: Name
     software: Name = ""
     platform: Name = ""
-    capabilities: tuple[Name, ...] = ()
+    capabilities: Names = ()
     radio: RadioInfo | None = None
-    held: tuple[Held, ...] = ()
+    held: Annotated[tuple[Held, ...], _Most] = ()
     max_peripherals: U8 = 16
     grace_ms: Millis = 60_000
 
 
 class Advertisements(_Message, frozen=True, tag=True):
-    items: tuple[Advertisement, ...]
+    items: Annotated[tuple[Advertisement, ...], _Most]
 
 
 class Connected(_Message, frozen=True, tag=True):
     """Answer to Connect. `resumed`: it was still connected, subscriptions and handshake hold."""
 
     id: U32
-    services: tuple[Service, ...]
+    services: Annotated[tuple[Service, ...], _Most]
     mtu: U16 = 23
     resumed: bool = False
 
@@ -296,7 +300,7 @@ class Wearer(_Message, frozen=True, tag=True):
 
     paused: bool = False
     stopped: bool = False  # emergency stop: holds until resumed at the relay
-    ceilings: tuple[Ceiling, ...] = ()
+    ceilings: Annotated[tuple[Ceiling, ...], _Most] = ()
     max_run_s: Annotated[int, Meta(ge=0, le=86_400)] = 0  # 0: no limit
 
 
@@ -304,7 +308,7 @@ class Debts(_Message, frozen=True, tag=True):
     """Every peripheral of this relay that owes a stop; sent after Hello if there is one, and at
     each change. The relay looks for them by itself, stops them, and lets them go."""
 
-    items: tuple[Debt, ...]
+    items: Annotated[tuple[Debt, ...], _Most]
 
 
 class GuestAnswer(_Message, frozen=True, tag=True):
@@ -318,7 +322,7 @@ class GuestAnswer(_Message, frozen=True, tag=True):
 class Stats(_Message, frozen=True, tag=True):
     """Counters since the relay started, for people; unknown keys are allowed."""
 
-    values: dict[Name, int | float]
+    values: Annotated[dict[Name, int | float], _Most]
 
 
 # --- hub → relay -------------------------------------------------------------------------------
@@ -332,7 +336,7 @@ class Welcome(_Message, frozen=True, tag=True):
 
     version: U16
     hub: Name
-    capabilities: tuple[Name, ...] = ()
+    capabilities: Names = ()
     active_ms: Annotated[int, Meta(ge=100, le=10_000)] = 900
     idle_ms: Annotated[int, Meta(ge=1_000, le=60_000)] = 10_000
     page: Name = ""
@@ -354,9 +358,9 @@ class Places(_Message, frozen=True, tag=True):
 class Interests(_Message, frozen=True, tag=True):
     """What the hub knows how to drive, for relays whose person chooses the peripheral."""
 
-    services: tuple[Uuid, ...]
-    names: tuple[Name, ...] = ()  # a trailing * makes it a prefix
-    companies: tuple[U16, ...] = ()
+    services: Uuids
+    names: Names = ()  # a trailing * makes it a prefix
+    companies: Annotated[tuple[U16, ...], _Most] = ()
 
 
 class Scan(_Message, frozen=True, tag=True):
@@ -480,7 +484,7 @@ class Beat(_Message, frozen=True, tag=True):
 
     number: U32 = field(name="n")
     time_us: Micros
-    leases: dict[U16, Millis] = {}
+    leases: Annotated[dict[U16, Millis], _Most] = {}
 
 
 class Driven(Struct, frozen=True, omit_defaults=True):
@@ -492,7 +496,7 @@ class Driven(Struct, frozen=True, omit_defaults=True):
     peripheral: U16 = field(name="p")
     name: Name = ""
     level: Annotated[float, Meta(ge=0, le=1)] = 0
-    clients: tuple[Name, ...] = ()
+    clients: Names = ()
     battery: Annotated[int, Meta(ge=0, le=100)] | None = None
 
 
@@ -503,7 +507,7 @@ class Status(_Message, frozen=True, tag=True):
     trip of the last Beat.
     """
 
-    items: tuple[Driven, ...] = ()
+    items: Annotated[tuple[Driven, ...], _Most] = ()
     rtt_us: Micros = 0
 
 

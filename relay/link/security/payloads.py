@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgpack
 import msgspec
 
 from relay.link.bounds import HANDSHAKE_FRAME_BYTES, HANDSHAKE_TEXT_CHARS
@@ -13,13 +12,15 @@ from relay.link.errors import LinkViolation
 from relay.link.messages import Bye, Name
 from relay.link.names import neutralise
 
-_PAYLOAD_MOST: Final = {"max_str_len": 2048, "max_map_len": 16, "max_array_len": 16}
-
 
 class Greeting(msgspec.Struct, frozen=True, omit_defaults=True):
     """Payload in which each end of a pairing gives its name, as MessagePack map."""
 
     name: Name = ""
+
+
+_GREETING: Final = msgspec.msgpack.Decoder(Greeting)
+_BYE: Final = msgspec.msgpack.Decoder(Bye)
 
 
 def bounded(frame: bytes | str) -> bytes:
@@ -32,30 +33,20 @@ def bounded(frame: bytes | str) -> bytes:
 
 
 def packed(payload: Greeting | Bye) -> bytes:
-    out: bytes = msgpack.packb(msgspec.to_builtins(payload))
-    return out
-
-
-def plain(payload: bytes) -> object:
-    """What a payload holds. Raises LinkViolation if it is no MessagePack."""
-    try:
-        plain: object = msgpack.unpackb(payload, **_PAYLOAD_MOST)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise LinkViolation("a handshake payload is not MessagePack") from error
-    return plain
+    return msgspec.msgpack.encode(payload)
 
 
 def greeting(payload: bytes) -> str:
     """The name that the other end gives. Raises LinkViolation for any other payload."""
     try:
-        return neutralise(msgspec.convert(plain(payload), Greeting).name)
-    except ValueError as error:
+        return neutralise(_GREETING.decode(payload).name)
+    except (ValueError, RecursionError) as error:
         raise LinkViolation("a handshake payload is not a greeting") from error
 
 
 def bye_text(payload: bytes) -> str:
     """Why the other end goes, for people. Raises LinkViolation for any other payload."""
     try:
-        return neutralise(msgspec.convert(plain(payload), Bye).text, HANDSHAKE_TEXT_CHARS)
-    except ValueError as error:
+        return neutralise(_BYE.decode(payload).text, HANDSHAKE_TEXT_CHARS)
+    except (ValueError, RecursionError) as error:
         raise LinkViolation("a handshake payload is not a Bye") from error

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.link import messages as m
-from relay.link.bounds import PLAIN_FRAME_BYTES
+from relay.link.bounds import MOST_ITEMS, PLAIN_FRAME_BYTES
 from relay.link.codec import decode_from_hub, decode_from_relay, encode
 from relay.link.errors import LinkViolation
 
@@ -101,12 +101,32 @@ def test_the_wire_form_is_a_map_with_the_name_and_without_defaults() -> None:
         msgpack.packb({"t": "Value", "id": 3, "d": b"x" * 513}),
         msgpack.packb({"t": "Hello", "version": 1, "name": "x" * 129}),
         msgpack.packb({"t": "Connect", "id": 1, "p": 2, "address": "A"}),
+        msgpack.packb({"t": "Done", "id": msgpack.ExtType(5, b"z")}),
+        msgpack.packb({"t": "Done", "id": 3, 5: 6}),
+        msgpack.packb({"t": "Stats", "values": {str(n): 1 for n in range(MOST_ITEMS + 1)}}),
+        msgpack.packb({"t": "Debts", "items": [{"address": "A"}] * (MOST_ITEMS + 1)}),
+        b"\x82\xa1t\xa5Debts\xa5items\xdd\xff\xff\xff\xff",
+        b"\x82\xa1t\xa5Stats\xa6values\xdf\xff\xff\xff\xff",
+        b"\x83\xa1t\xa4Done\xa2id\x03\xa1z" + b"\x91" * 30_000 + b"\x01",
         bytes(PLAIN_FRAME_BYTES + 1),
     ],
 )
 def test_what_is_no_message_of_a_relay_is_refused(frame: bytes | str) -> None:
     with pytest.raises(LinkViolation):
         decode_from_relay(frame)
+
+
+@pytest.mark.parametrize(
+    "odd", ["x" * 5_000, b"x" * 5_000, [[0] * 5_000], {1: 2}, msgpack.Timestamp(1)]
+)
+def test_what_a_message_does_not_have_is_skipped(odd: object) -> None:
+    assert decode_from_relay(msgpack.packb({"later": odd, "id": 3, "t": "Done"})) == m.Done(3)
+
+
+@pytest.mark.parametrize("message", [*FROM_RELAY, *FROM_HUB], ids=lambda one: type(one).__name__)
+def test_frames_are_those_of_any_other_library(message: m.FromRelay | m.FromHub) -> None:
+    plain = msgspec.to_builtins(message, builtin_types=(bytes,))
+    assert encode(message) == msgpack.packb(plain)
 
 
 @given(st.binary(max_size=200))

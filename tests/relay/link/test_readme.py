@@ -27,6 +27,8 @@ _NAMES = {
     "Address": "address",
     "PlaceUrl": "url",
     "Uuid": "uuid",
+    "Names": "[name]",
+    "Uuids": "[uuid]",
     "Bytes": "bytes",
     "bool": "bool",
     "float": "float",
@@ -49,6 +51,8 @@ def _type(node: ast.expr) -> str:
             return f"[{_type(item)}]"
         case ast.Subscript(ast.Name("dict"), ast.Tuple([key, value])):
             return f"{{{_type(key)}: {_type(value)}}}"
+        case ast.Subscript(ast.Name("Annotated"), ast.Tuple([item, ast.Name("_Most")])):
+            return _type(item)  # the bound of all, which stands once
         case ast.Subscript(ast.Name("Annotated"), ast.Tuple([item, ast.Call(keywords=bounds)])):
             limits = {bound.arg: ast.literal_eval(bound.value) for bound in bounds}
             text = _type(item)
