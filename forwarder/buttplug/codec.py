@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
@@ -28,8 +27,7 @@ Fields = dict[str, object]
 M = TypeVar("M", bound=msgspec.Struct)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """One object of a frame, name taken off; `body` is JSON text or already parsed.
 
     `complaint`: what is wrong with where it stood; only stops are taken out of such places.
@@ -40,8 +38,7 @@ class Envelope:
     complaint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """What is no message. `id`: its Id, or 0 if it has none that can be read."""
 
     id: int

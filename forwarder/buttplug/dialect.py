@@ -7,7 +7,6 @@ told (devices) and asked for (sensors) is part of how it must be spoken to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
@@ -40,8 +39,7 @@ from forwarder.buttplug.shown_devices import DeviceSnapshot, snapshot_of
 from forwarder.errors import ForwarderError, MessageError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ClientRequest:
+class ClientRequest(msgspec.Struct, frozen=True, eq=False):
     """One client request the hub must carry out; answered once through ServerSession.reply/fail.
 
     `commands` are v4 messages to be carried out in order; several only for what old versions say

@@ -10,7 +10,6 @@ version that is too new and the client's own Disconnect end a session from here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
@@ -63,8 +62,7 @@ TRANSITIONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(msgspec.Struct, frozen=True):
     """Close the channel, after what precedes; and after the reply to `request`, if there is one."""
 
     code: int

@@ -9,10 +9,9 @@ wrong is said behind the stop, as its answer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from forwarder.buttplug.codec import BodyReader, Envelope, Fields, parsed, salvage_id
@@ -28,8 +27,7 @@ _READERS: Final[dict[str, BodyReader[_AnyStop]]] = {
 _MAX_NAME: Final = 64  # characters of a name that is said back
 
 
-@dataclass(frozen=True, slots=True)
-class StopTarget:
+class StopTarget(Struct, frozen=True):
     """What to stop, in v4 words, and what the answer says instead of Ok.
 
     The Id of `command` is 0 if it had none that can be read.

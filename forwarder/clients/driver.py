@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import replace as changed
 
 from msgspec.structs import replace
 
@@ -221,7 +220,7 @@ class ClientDriver:
             self.fail(request, error)
             return None
         if kept:
-            return changed(request, commands=kept)
+            return replace(request, commands=kept)
         self.answer(request, None)
         return None
 

@@ -16,13 +16,13 @@ Values are in the device's own steps, so that they mean the same whatever limits
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from forwarder.buttplug.messages import OutputType
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureValue:
+class FeatureValue(Struct, frozen=True):
     """`steps`: the device's own. `duration_ms` for moves that have one."""
 
     kind: OutputType
@@ -35,16 +35,14 @@ class FeatureValue:
         return self.steps != 0 and not self.kind.is_position
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """One command that was handed over. None: the feature rests, in no position in particular."""
 
     number: int
     values: Mapping[int, FeatureValue | None]
 
 
-@dataclass(slots=True, eq=False)
-class _Feature:
+class _Feature(Struct, eq=False):
     """`taken`: what the radio took last, None before anything, and `since` its number.
 
     `waiting`: number → what was handed over behind it, oldest first. `doubt`: the strongest value

@@ -7,8 +7,9 @@ machine asks for the next only when it was told `finished`.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from relay.link.messages import ErrorCode, FromRelay, StopCause
 
@@ -21,8 +22,7 @@ class What(StrEnum):
     DISCONNECT = "disconnect"
 
 
-@dataclass(frozen=True, slots=True)
-class Operate:
+class Operate(Struct, frozen=True):
     """Begin this on the radio and give it `limit_s`; cut short, it is `finished` with CUT.
 
     `stops`: it is written to stop something, for whoever counts.
@@ -36,8 +36,7 @@ class Operate:
     stops: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ShortenDeadline:
+class ShortenDeadline(Struct, frozen=True):
     """A stop waits: what is under way is cut short at `by`, unless its own limit comes first.
 
     `drop`: if it has not begun yet, it must not any more, and is `finished` with DROPPED.
@@ -47,23 +46,20 @@ class ShortenDeadline:
     drop: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(Struct, frozen=True):
     """Tell the hub."""
 
     message: FromRelay
 
 
-@dataclass(frozen=True, slots=True)
-class KeepRecord:
+class KeepRecord(Struct, frozen=True):
     """Whether it may run has changed, or (`armed`) how to stop it without us; before it matters."""
 
     may_run: bool
     armed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """For the person here: `stopped` or `stop failed`, and why it was stopped (None: asked to)."""
 
     event: str
@@ -71,8 +67,7 @@ class Note:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StopOutcome:
+class StopOutcome(Struct, frozen=True):
     """Whoever waits with `token` gets the outcome of the armed stop; `code` None: it was taken."""
 
     token: Hashable
@@ -80,8 +75,7 @@ class StopOutcome:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Over:
+class Over(Struct, frozen=True):
     """The peripheral is gone. `owes`: it may run, and takes its stop when it is back."""
 
     reason: str
@@ -91,28 +85,24 @@ class Over:
 MachineAction = Operate | ShortenDeadline | Say | KeepRecord | Note | StopOutcome | Over
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """The radio did it; `value` is what was read."""
 
     value: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class RadioRefused:
+class RadioRefused(Struct, frozen=True):
     """The radio said no."""
 
     code: ErrorCode
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """It took too long, and nobody knows whether the radio will still carry it out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Struct, frozen=True):
     """It never began."""
 
 

@@ -4,14 +4,14 @@ it may go on moving by itself. Sans-I/O."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from relay.link.messages import KeepAlive, Packet
 from relay.peripheral.limits import HISTORY_MOST
 
 
-@dataclass(frozen=True, slots=True)
-class PastWrite:
+class PastWrite(Struct, frozen=True):
     """A packet that the radio took. `rest`: the message it came with said that everything is off.
     `moves_ms`: how long it moves something at most, None: until something else is said."""
 

@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from relay.link.messages import Output, Packet, Read, Subscribe, Unsubscribe, Write
 from relay.peripheral.limits import MERGE_S, QUEUE_MOST
 
@@ -23,8 +25,7 @@ class Congested(Exception):
     """The queue of this peripheral is full."""
 
 
-@dataclass(slots=True, eq=False)
-class Group:
+class Group(Struct, eq=False):
     """The packets of one Output (`id` None: of the keep-alive) that are still to be written.
 
     `rest`, `moves_ms`: the Output's. `armed`: these are packets of the armed stop. `window_ends`:
@@ -46,8 +47,7 @@ class Group:
     mark: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class QueuedRequest:
+class QueuedRequest(Struct, eq=False):
     """A request that is carried out alone, in order; an Output here has no packets."""
 
     message: Write | Read | Subscribe | Unsubscribe | Output

@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from relay.link.messages import Arm, Packet, Stop
 from relay.peripheral.limits import QUEUE_MOST
@@ -32,8 +33,7 @@ from relay.peripheral.runs import Run, armed_steps, once, replaces, same_stop
 _NEVER = float("inf")
 
 
-@dataclass(slots=True, eq=False)
-class HubStop:
+class HubStop(Struct, eq=False):
     """A Stop, and every later one that is the same. `armed`: its packets are the armed stop's."""
 
     ids: list[int]
@@ -42,8 +42,7 @@ class HubStop:
     run: Run
 
 
-@dataclass(slots=True, eq=False)
-class Again:
+class Again(Struct, eq=False):
     """A stop that the relay writes by itself without closing the gate, from `since` on.
 
     `armed`: all of it is the armed stop. `rest`: everything is off after it.

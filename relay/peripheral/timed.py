@@ -33,6 +33,7 @@ from bisect import insort
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from relay.link.messages import Output
@@ -41,8 +42,7 @@ from relay.peripheral.limits import LATE_S, TIMED_MOST
 _NEVER = float("inf")
 
 
-@dataclass(slots=True, eq=False)
-class _Due:
+class _Due(Struct, eq=False):
     at: float
     message: Output
     keys: frozenset[int]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from relay.link.messages import (
     Arm,
@@ -56,8 +57,7 @@ class Kind(Enum):
     LET_GO = "letting go"
 
 
-@dataclass(slots=True, eq=False)
-class Operation:
+class Operation(Struct, eq=False):
     """The operation under way. `link`: of which link it was asked; `id`: whom it answers."""
 
     kind: Kind
