@@ -25,7 +25,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-from forwarder.connectors.bounds import DEAR_READ_S, DEAR_REST, LOOK_AGAIN_S, SLICE_BYTES
+from forwarder.connectors.bounds import (
+    CHEAP_BYTES,
+    DEAR_READ_S,
+    DEAR_REST,
+    LOOK_AGAIN_S,
+    SLICE_BYTES,
+)
 
 
 class DearReads:
@@ -104,6 +110,10 @@ class SlicedProtocol(asyncio.Protocol):
             self._enough = False
             self._pause()
             self.wake()
+            return
+        if len(data) <= CHEAP_BYTES:
+            self._inner.data_received(data)
+            self.given += len(data)
             return
         self._look(data)
 

@@ -6,10 +6,17 @@ import asyncio
 from collections.abc import Callable
 
 from forwarder.clients.slices import DearReads, SlicedProtocol
-from forwarder.connectors.bounds import DEAR_READ_S, DEAR_REST, LOOK_AGAIN_S, SLICE_BYTES
+from forwarder.connectors.bounds import (
+    CHEAP_BYTES,
+    DEAR_READ_S,
+    DEAR_REST,
+    LOOK_AGAIN_S,
+    SLICE_BYTES,
+)
 from tests.doubles.clock import run_virtual
 
 DEAR_S = 2 * DEAR_READ_S
+DEAR = b"dear, and enough" * (1 + CHEAP_BYTES // 16)
 
 
 class Transport(asyncio.Transport):
@@ -110,13 +117,27 @@ def test_of_what_is_dear_a_slice_is_looked_at_and_then_it_rests() -> None:
     run_virtual(run())
 
 
+def test_what_a_little_costs_nobody_asks_the_system() -> None:
+    asked: list[None] = []
+
+    def cpu() -> float:
+        asked.append(None)
+        return 0.0
+
+    it = Connection(Inner(), DearReads(cpu))
+    it.comes(bytes(CHEAP_BYTES))
+    assert (asked, it.protocol.given, it.inner.pieces) == ([], CHEAP_BYTES, [CHEAP_BYTES])
+    it.comes(bytes(CHEAP_BYTES + 1))
+    assert len(asked) == 2
+
+
 def test_connections_that_are_dear_to_read_rest_one_after_the_other() -> None:
     async def run() -> None:
         spent = Inner(DEAR_S)
         dear = DearReads(lambda: spent.spent_s)
         several = [Connection(spent, dear) for _ in range(3)]
         for each in several:
-            each.comes(b"dear")
+            each.comes(DEAR)
         several[2].transport.closed = True
         rest_s = DEAR_S * DEAR_REST
         await asyncio.sleep(rest_s * 1.01)
@@ -190,7 +211,7 @@ def test_a_pause_of_aiohttps_is_not_ended_by_the_end_of_a_rest() -> None:
     async def run() -> None:
         it = Connection(Inner(DEAR_S))
         it.inner.then = it.transport.pause_reading
-        it.comes(b"dear, and enough")
+        it.comes(DEAR)
         await asyncio.sleep(1)
         assert not it.transport.reading
 

@@ -94,7 +94,7 @@ def test_above_its_budget_a_peer_waits_by_the_clock() -> None:
 def test_who_floods_has_a_turn_of_so_much_time_of_the_processor_whatever_it_says_in_it() -> None:
     async def run() -> None:
         spent = [0.0]
-        turns = TurnQueue(cpu=lambda: spent[0])
+        turns = TurnQueue(cpu=lambda: spent[0], clock=lambda: spent[0])
         turn = new_turn(turns)
         spent[0] += 10 * STEP_S
         assert not turn.over, "who says little is not looked at"
@@ -109,6 +109,29 @@ def test_who_floods_has_a_turn_of_so_much_time_of_the_processor_whatever_it_says
         await turn.others()  # one message in that time: it floods no more
         spent[0] += 10 * STEP_S
         assert not turn.over
+
+    run_virtual(run())
+
+
+def test_the_system_is_asked_for_the_processors_time_only_when_a_step_may_be_over() -> None:
+    async def run() -> None:
+        at, asked = [0.0], [0]
+
+        def cpu() -> float:
+            asked[0] += 1
+            return at[0] / 2  # it had half of a processor
+
+        turns = TurnQueue(cpu=cpu, clock=lambda: at[0])
+        await turns.next()
+        asked[0] = 0
+        at[0] += STEP_S
+        assert not turns.over
+        assert not asked[0]
+        at[0] += STEP_S / 2
+        assert not turns.over
+        at[0] += STEP_S
+        assert turns.over
+        assert asked[0] == 2
 
     run_virtual(run())
 
