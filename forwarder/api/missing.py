@@ -59,7 +59,7 @@ class Missing:
             raise HardwareError(
                 ErrorCode.GONE, f"{owed.view.relay} is away; it goes on looking when it is back."
             )
-        told = relay.link.request(lambda id: Forget(id, owed.item.address))
+        told = relay.link.request(Forget(relay.link.next_id(), owed.item.address))
         await asyncio.wait([told], timeout=FORGET_S)
         if not told.done():
             raise HardwareError(ErrorCode.TIMEOUT, f"{owed.view.relay} did not answer in time.")

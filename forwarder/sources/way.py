@@ -19,14 +19,18 @@ class PeripheralRoute(Protocol):
 
     ended: str | None
 
-    def request(self, make: Callable[[int], wire.Request], *, deadline_s: float = ...) -> Asked:
-        """Ask what `make` builds for an id. The future brings the reply, or fails with
-        HardwareError: refused, timed out after `deadline_s`, no way, too much at a time."""
+    def next_id(self) -> int:
+        """An id for a request that is made now."""
+        ...
+
+    def request(self, message: wire.Request, *, deadline_s: float = ...) -> Asked:
+        """Ask that. The future brings the reply, or fails with HardwareError: refused, timed out
+        after `deadline_s`, no way, too much at a time."""
         ...
 
     def carry(
         self,
-        make: Callable[[int], wire.Request],
+        message: wire.Request,
         *,
         deadline_s: float = ...,
         orphaned: Callable[[Outcome], None] | None = ...,

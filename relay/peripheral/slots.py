@@ -196,7 +196,7 @@ class Slots:
                     entry.struck = struck and left
                 elif entry.id is not None:
                     outputs.append(entry.id)
-            elif isinstance(entry.message, Write | Output):
+            elif isinstance(entry.message, (Write, Output)):
                 self.size -= 1
                 (writes if isinstance(entry.message, Write) else outputs).append(entry.message.id)
             else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from forwarder.devices.driver import Fate, Outcome, settled
 from forwarder.devices.hardware import EndpointsOf, OnNotification
@@ -82,9 +81,8 @@ class RelayHardware:
         long the relay may try."""
         # Before anything can be heard of it: the relay counts its stops from the Connect on.
         self._stops_seen = 0
-        reply = await link.request(
-            lambda id: wire.Connect(id, self.p, self._address, timeout_ms), deadline_s=CONNECT_S
-        )
+        connect = wire.Connect(link.next_id(), self.p, self._address, timeout_ms)
+        reply = await link.request(connect, deadline_s=CONNECT_S)
         if not isinstance(reply, Connected):
             raise HardwareError(ErrorCode.RADIO, f"{self._relay_name} gave a wrong answer")
         if link.ended is not None:
@@ -136,7 +134,8 @@ class RelayHardware:
 
     async def disconnect(self) -> None:
         if self.link is not None:
-            await self._request(lambda id: wire.Disconnect(id, self.p), deadline_s=STOP_S)
+            disconnect = wire.Disconnect(self.link.next_id(), self.p)
+            await self.link.request(disconnect, deadline_s=STOP_S)
 
     # --- safety ---------------------------------------------------------------------------------
 
@@ -166,8 +165,9 @@ class RelayHardware:
     def _rearm(self) -> Asked:
         assert self._arming is not None
         packets, gap_ms, alive = self._arming
-        seen = self._stops_seen
-        outcome = self._request(lambda id: wire.Arm(id, self.p, packets, gap_ms, alive, seen=seen))
+        link = self._reachable()
+        message = wire.Arm(link.next_id(), self.p, packets, gap_ms, alive, seen=self._stops_seen)
+        outcome = link.request(message)
         self.armed = True
         if self.link is not None:
             self.link.renew()
@@ -206,17 +206,8 @@ class RelayHardware:
             link.rouse()
         at_us = None if at is None else link.theirs_us(at)
         off = off and at_us is not None
-        make = partial(
-            wire.Output,
-            peripheral=self.p,
-            packets=frames,
-            merge=merge,
-            rest=at_rest,
-            moves_ms=moves_ms,
-            at_us=at_us,
-            off=off,
-        )
-        outcome = link.carry(make, shut=self._gate_was_shut)
+        message = wire.Output(link.next_id(), self.p, frames, merge, at_rest, moves_ms, at_us, off)
+        outcome = link.carry(message, shut=self._gate_was_shut)
         if at_rest and self._wrote:
             self._off_when(outcome)
         return outcome
@@ -243,15 +234,9 @@ class RelayHardware:
     ) -> Outcome:
         if self.link is None:
             return self._open_stops.new()
-        frames, seen = tuple(map(self._packet, packets)), self._stops_seen
-        rest = everything or at_rest
-        outcome = self.link.carry(
-            partial(
-                wire.Stop, peripheral=self.p, packets=frames, all=everything, rest=rest, seen=seen
-            ),
-            deadline_s=STOP_S,
-            orphaned=self._open_stops.add,
-        )
+        frames, rest = tuple(map(self._packet, packets)), everything or at_rest
+        message = wire.Stop(self.link.next_id(), self.p, frames, everything, rest, self._stops_seen)
+        outcome = self.link.carry(message, deadline_s=STOP_S, orphaned=self._open_stops.add)
         if rest and self._wrote:
             self._off_when(outcome)
         return outcome
@@ -260,16 +245,16 @@ class RelayHardware:
         if self.link is None:
             return settled(Fate.BY_ITSELF)
         # A stop that knows of none of the relay's own is answered with that.
-        return self.link.carry(
-            lambda id: wire.Stop(id, self.p, (), all=True, rest=True), deadline_s=STOP_S
-        )
+        message = wire.Stop(self.link.next_id(), self.p, (), all=True, rest=True)
+        return self.link.carry(message, deadline_s=STOP_S)
 
     async def write(self, endpoint: str, data: bytes, response: bool) -> None:
         h = self._handle(endpoint)
         was_running = self.running
         # The relay cannot know what it does; the next beat must come before the short lease lapses.
-        self._reachable().rouse()
-        outcome = self._request(lambda id: wire.Write(id, self.p, h, data, response))
+        link = self._reachable()
+        link.rouse()
+        outcome = link.request(wire.Write(link.next_id(), self.p, h, data, response))
         self._wrote = True
         self._writes += 1
         try:
@@ -278,12 +263,13 @@ class RelayHardware:
             # Unless something was said meanwhile that is on.
             told_to_run = self._truth is None or self._truth.running
             if not (was_running or told_to_run) and self.link is not None:
-                rest = self.link.carry(lambda id: wire.Output(id, self.p, (), rest=True))
-                self._off_when(rest)
+                rest = wire.Output(self.link.next_id(), self.p, (), rest=True)
+                self._off_when(self.link.carry(rest))
 
     async def read(self, endpoint: str) -> bytes:
         h = self._handle(endpoint)
-        reply = await self._request(lambda id: wire.Read(id, self.p, h))
+        link = self._reachable()
+        reply = await link.request(wire.Read(link.next_id(), self.p, h))
         if not isinstance(reply, Value):
             raise HardwareError(ErrorCode.RADIO, f"{self._relay_name} gave a wrong answer")
         return reply.data
@@ -293,7 +279,7 @@ class RelayHardware:
         if h in self._unsure and ((before := self._unsure[h]) is None or before.done()):
             # An end that was not confirmed: a radio that still notifies would refuse to begin.
             self._end(h)
-        outcome = self._change(h, lambda id: wire.Subscribe(id, self.p, h))
+        outcome = self._change(h, wire.Subscribe)
         self._listeners[h] = on_value
 
         def begun(done: Outcome) -> None:
@@ -309,12 +295,13 @@ class RelayHardware:
         return self._end(h)
 
     def _end(self, h: int) -> Outcome:
-        return self._change(h, lambda id: wire.Unsubscribe(id, self.p, h))
+        return self._change(h, wire.Unsubscribe)
 
-    def _change(self, h: int, make: Callable[[int], wire.Request]) -> Outcome:
+    def _change(self, h: int, kind: type[wire.Subscribe | wire.Unsubscribe]) -> Outcome:
         """Begin or end notifications. Until that is confirmed nobody knows whether they come."""
         self._unsure[h] = None
-        outcome = self._unsure[h] = self._reachable().carry(make)
+        link = self._reachable()
+        outcome = self._unsure[h] = link.carry(kind(link.next_id(), self.p, h))
 
         def settled(done: Outcome) -> None:
             if not _failed(done) and self._unsure.get(h) is done:
@@ -342,14 +329,6 @@ class RelayHardware:
             what = "the device may still run" if self.running else "it has stopped the device"
             raise HardwareError(ErrorCode.GONE, f"The relay {self._relay_name} is away; {what}.")
         return self.link
-
-    def _request(
-        self, make: Callable[[int], wire.Request], *, deadline_s: float | None = None
-    ) -> Asked:
-        link = self._reachable()
-        return (
-            link.request(make) if deadline_s is None else link.request(make, deadline_s=deadline_s)
-        )
 
     def _handle(self, endpoint: str) -> int:
         try:

@@ -63,6 +63,10 @@ log = logging.getLogger(__name__)
 
 StateMessage = Scan | Interests | Places | Status | GuestList
 """Messages without a reply: only the newest of each kind matters."""
+# Tuples: a union is made anew each time that it is asked for.
+_REPLIES = (Done, Connected, Value, Failed)
+_OF_THE_RELAY = (StopAll, Forget)
+_MOVES = (Output, Write)
 
 
 class RelayLink:
@@ -157,20 +161,22 @@ class RelayLink:
 
     # --- out ------------------------------------------------------------------------------------
 
-    def request(
-        self, make: Callable[[int], Request], *, deadline_s: float = REQUEST_S
-    ) -> ReplyFuture:
-        """Queue the request that `make` builds for an id; the future brings its reply.
+    def next_id(self) -> int:
+        """A number that no request still under way has."""
+        return self.session.request_id()
+
+    def request(self, message: Request, *, deadline_s: float = REQUEST_S) -> ReplyFuture:
+        """Queue `message`, whose id is of `next_id`; the future brings its reply.
 
         The future fails with HardwareError: refused by the relay, timed out, link gone, congested.
         """
         asking = Asking()
-        self._ask(make, asking, deadline_s)
+        self._ask(message, asking, deadline_s)
         return asking
 
     def carry(
         self,
-        make: Callable[[int], Request],
+        message: Request,
         *,
         deadline_s: float = REQUEST_S,
         orphaned: Orphaned | None = None,
@@ -183,13 +189,12 @@ class RelayLink:
         """
         carrying = Carrying()
         carrying.orphaned, carrying.shut = orphaned, shut
-        self._ask(make, carrying, deadline_s)
+        self._ask(message, carrying, deadline_s)
         return carrying
 
-    def _ask(self, make: Callable[[int], Request], entry: Waiting, deadline_s: float) -> None:
+    def _ask(self, request: Request, entry: Waiting, deadline_s: float) -> None:
         now = self._loop.time()
-        request = make(self.session.request_id())
-        peripheral = None if isinstance(request, StopAll | Forget) else request.peripheral
+        peripheral = None if isinstance(request, _OF_THE_RELAY) else request.peripheral
         entry.until, entry.peripheral = now + deadline_s, peripheral
         if self.ended is not None:
             entry.link_ended(self.ended)
@@ -204,7 +209,7 @@ class RelayLink:
             return
         # No await between registering and queueing: a reply always finds its waiter.
         self._waiting[request.id] = entry
-        if peripheral is not None and isinstance(request, Output | Write):
+        if peripheral is not None and isinstance(request, _MOVES):
             self._leased_at[peripheral] = now
         self._queue(frame)
 
@@ -346,11 +351,12 @@ class RelayLink:
                 await self._turns.next()
             if self._leaving:
                 continue  # what was on its way when we said goodbye; the writer ends the link
-            began = self._turns.cpu()
+            long = len(frame) >= LONG_FRAME_BYTES
+            began = self._turns.cpu() if long else 0.0  # a call of the system
             message, answer = self.session.receive(frame, self._loop.time())
             if answer is not None:
                 self._queue(answer)
-            if isinstance(message, Done | Connected | Value | Failed):
+            if isinstance(message, _REPLIES):
                 entry = self._waiting.pop(message.id, None)
                 if entry is None:
                     self._unasked += 1  # it came after its deadline, and was reported as such
@@ -370,7 +376,7 @@ class RelayLink:
                 await self._in_steps(message.items, on_message)
             else:
                 on_message(message)
-                if len(frame) >= LONG_FRAME_BYTES:
+                if long:
                     await self._turns.rest(self._turns.cpu() - began)
 
     async def _in_steps(

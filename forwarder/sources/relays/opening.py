@@ -162,7 +162,7 @@ class DeviceOpener:
             if relay.leaving.pop(p, None) is not None:
                 self._freed(relay)
 
-        link.request(lambda id: Disconnect(id, p)).add_done_callback(left)
+        link.request(Disconnect(link.next_id(), p)).add_done_callback(left)
 
     async def resume(self, relay: Relay, link: RelayLink, opened: OpenedDevice) -> bool:
         """The relay kept it through a lost link: arm it again, so that clients notice nothing.

@@ -106,8 +106,4 @@ def end_searches(relays: Iterable[Relay], stopped: str | None = None) -> None:
         }
         for debt in relay.debts:
             if debt.address in elsewhere or debt.address == stopped:
-                relay.link.request(_forget(debt.address))
-
-
-def _forget(address: str) -> Callable[[int], Forget]:
-    return lambda id: Forget(id, address)
+                relay.link.request(Forget(relay.link.next_id(), debt.address))

@@ -200,7 +200,7 @@ class RelaySource:
             for hardware in relay.all_hardware():
                 hardware.disarmed()
             if relay.link is not None:
-                outcomes.append(relay.link.request(StopAll))
+                outcomes.append(relay.link.request(StopAll(relay.link.next_id())))
         return outcomes
 
     async def say_goodbye(self, text: str) -> None:

@@ -174,15 +174,19 @@ class _Here:
             self._fast = True
             self._roused.set()
 
-    def request(self, make: Callable[[int], Request], *, deadline_s: float = 0.0) -> Asked:
+    def next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def request(self, message: Request, *, deadline_s: float = 0.0) -> Asked:
         """The machine has deadlines of its own for everything; `deadline_s` is for links."""
         asking = Asking()
-        self._ask(make, asking)
+        self._ask(message, asking)
         return asking
 
     def carry(
         self,
-        make: Callable[[int], Request],
+        message: Request,
         *,
         deadline_s: float = 0.0,
         orphaned: Callable[[Outcome], None] | None = None,
@@ -190,7 +194,7 @@ class _Here:
     ) -> Outcome:
         carrying = Carrying()
         carrying.shut = shut
-        self._ask(make, carrying)
+        self._ask(message, carrying)
         return carrying
 
     def silent_at(self, p: int) -> float:
@@ -204,13 +208,11 @@ class _Here:
     def theirs_us(self, at: float) -> int:
         return round(at * 1e6)
 
-    def _ask(self, make: Callable[[int], Request], entry: Waiting) -> None:
+    def _ask(self, message: Request, entry: Waiting) -> None:
         if self.ended is not None:
             entry.link_ended(self.ended)
             return
-        self._last_id += 1
-        self._waiting[self._last_id] = entry
-        message = make(self._last_id)
+        self._waiting[message.id] = entry
         match message:
             case Output():
                 self._peripheral.output(message)

@@ -14,9 +14,11 @@ from forwarder.connectors.bounds import (
     NOTIFICATIONS_BURST,
     NOTIFICATIONS_S,
 )
+from forwarder.devices.driver import Outcome
 from forwarder.errors import HardwareError
 from forwarder.sources.relays.bounds import HEARD_AT_ONCE, OUTBOX_FRAMES, REQUEST_S, SEND_S
 from forwarder.sources.relays.link_driver import RelayLink
+from forwarder.sources.relays.waiting import ReplyFuture
 from relay.link.bounds import GREETING_S
 from relay.link.channel import MemoryChannel, channel_pair
 from relay.link.codec import decode_from_hub, encode
@@ -41,6 +43,7 @@ from relay.link.messages import (
     Output,
     Packet,
     Read,
+    Request,
     Scan,
     Status,
     Stop,
@@ -79,6 +82,12 @@ class Bench:
         for message in messages:
             await self.there.send(encode(message))
         await turns()
+
+    def request(self, make: Callable[[int], Request]) -> ReplyFuture:
+        return self.link.request(make(self.link.next_id()))
+
+    def carry(self, make: Callable[[int], Request]) -> Outcome:
+        return self.link.carry(make(self.link.next_id()))
 
     async def heard(self) -> list[FromHub]:
         """What has come, with each beat answered."""
@@ -121,7 +130,7 @@ def play(scene: Callable[[Bench], Awaitable[None]], bound: int = 4096) -> Bench:
 
 def test_a_request_is_answered_by_its_id_whatever_the_order() -> None:
     async def scene(bench: Bench) -> None:
-        first, second = bench.link.request(output(1)), bench.link.request(output(2))
+        first, second = bench.request(output(1)), bench.request(output(2))
         asked = [message for message in await bench.heard() if isinstance(message, Output)]
         await bench.say(Failed(asked[1].id, ErrorCode.GATE, "shut"), Done(asked[0].id))
         assert await first == Done(asked[0].id)
@@ -134,7 +143,7 @@ def test_a_request_is_answered_by_its_id_whatever_the_order() -> None:
 
 def test_an_answer_that_does_not_come_is_a_timeout_and_one_too_late_is_nothing() -> None:
     async def scene(bench: Bench) -> None:
-        outcome = bench.link.request(output())
+        outcome = bench.request(output())
         async with asyncio.TaskGroup() as tasks:
 
             async def echo() -> None:
@@ -156,7 +165,7 @@ def test_an_answer_that_does_not_come_is_a_timeout_and_one_too_late_is_nothing()
 @pytest.mark.parametrize("how", ["bye", "closed", "nonsense", "silent"])
 def test_however_the_link_ends_nobody_waits_and_later_requests_fail_at_once(how: str) -> None:
     async def scene(bench: Bench) -> None:
-        outcome = bench.link.request(output())
+        outcome = bench.request(output())
         match how:
             case "bye":
                 await bench.say(Bye("shut down"))
@@ -168,7 +177,7 @@ def test_however_the_link_ends_nobody_waits_and_later_requests_fail_at_once(how:
                 await asyncio.sleep(12)
         await turns()
         assert isinstance(outcome.exception(), HardwareError)
-        late = bench.link.request(output())
+        late = bench.request(output())
         assert isinstance(late.exception(), HardwareError)
         bench.link.tell(Scan(True))
         bench.link.renew()
@@ -186,7 +195,7 @@ def test_nothing_is_sent_into_a_link_whose_goodbye_was_just_read() -> None:
 
         def act() -> None:
             try:
-                bench.link.request(output())
+                bench.request(output())
                 bench.link.tell(Scan(True))
                 bench.link.renew()
             except LinkError as error:
@@ -204,9 +213,9 @@ def test_nothing_is_sent_into_a_link_whose_goodbye_was_just_read() -> None:
 def test_a_peripheral_that_goes_takes_only_its_own_requests_along() -> None:
     async def scene(bench: Bench) -> None:
         one, other, all_of_them = (
-            bench.link.request(output(1)),
-            bench.link.request(output(2)),
-            bench.link.request(StopAll),
+            bench.request(output(1)),
+            bench.request(output(2)),
+            bench.request(StopAll),
         )
         bench.link.fail_peripheral(1, "out of range")
         assert (one.done(), other.done(), all_of_them.done()) == (True, False, False)
@@ -216,13 +225,13 @@ def test_a_peripheral_that_goes_takes_only_its_own_requests_along() -> None:
 
 def test_values_are_refused_when_the_network_stands_still_and_stops_are_not() -> None:
     async def scene(bench: Bench) -> None:
-        outcomes = [bench.link.request(output()) for _ in range(OUTBOX_FRAMES + 50)]
+        outcomes = [bench.request(output()) for _ in range(OUTBOX_FRAMES + 50)]
         refused = [each for each in outcomes if each.done()]
         assert len(refused) == 50 + len(bench.link._outbox) - OUTBOX_FRAMES
         assert "does not keep up" in str(refused[0].exception())
-        stop = bench.link.request(lambda id: Stop(id, 1, PACKETS))
+        stop = bench.request(lambda id: Stop(id, 1, PACKETS))
         assert not stop.done()
-        read = bench.link.request(lambda id: Read(id, 1, 1))
+        read = bench.request(lambda id: Read(id, 1, 1))
         assert not read.done()
 
     play(scene, bound=1)
@@ -279,7 +288,7 @@ def test_beats_carry_the_leases_and_come_often_while_an_output_is_on() -> None:
 
 def test_a_goodbye_leaves_behind_what_was_queued_and_ends_the_link() -> None:
     async def scene(bench: Bench) -> None:
-        stop = bench.link.request(lambda id: Stop(id, 1, PACKETS))
+        stop = bench.request(lambda id: Stop(id, 1, PACKETS))
         bench.link.tell(Scan(True))
         bench.link.end("shutting down", retry=False)
         assert stop.done()
@@ -295,7 +304,7 @@ def test_a_goodbye_leaves_behind_what_was_queued_and_ends_the_link() -> None:
 def test_a_relay_that_reads_nothing_is_given_up() -> None:
     async def scene(bench: Bench) -> None:
         for _ in range(10):
-            bench.link.request(lambda id: Arm(id, 1))
+            bench.request(lambda id: Arm(id, 1))
         await asyncio.sleep(SEND_S + 3)
         assert isinstance(bench.ended, LinkSilent)
 
@@ -329,7 +338,7 @@ def test_cancelled_while_it_runs_it_leaves_no_waiter_and_no_task() -> None:
             await bench.say(Hello(VERSION, "attic"))
             await bench.link.greet()
             task = asyncio.create_task(bench.run())
-            outcome = bench.link.request(output())
+            outcome = bench.request(output())
             for _ in range(after):
                 await asyncio.sleep(0)
             task.cancel()
@@ -351,8 +360,8 @@ def test_what_takes_more_than_a_frame_is_not_said_and_the_link_goes_on(
         await bench.heard()
         bench.link.tell(Interests((uuid,) * 4000))
         large = tuple(Packet(1, bytes(4000)) for _ in range(32))
-        refused = bench.link.request(lambda id: Output(id, 1, large))
-        sent = bench.link.request(output())
+        refused = bench.request(lambda id: Output(id, 1, large))
+        sent = bench.request(output())
         (said,) = [message for message in await bench.heard() if not isinstance(message, Beat)]
         assert isinstance(said, Output)
         with pytest.raises(HardwareError, match="was not sent"):
@@ -374,7 +383,7 @@ def test_answers_are_read_at_once_and_what_nobody_asked_for_at_its_budget() -> N
         clock = asyncio.get_running_loop().time
         began = clock()
         for _ in range(count // 64):
-            outcomes = [bench.link.carry(lambda id: Stop(id, 1, PACKETS)) for _ in range(64)]
+            outcomes = [bench.carry(lambda id: Stop(id, 1, PACKETS)) for _ in range(64)]
             asked = [one.id for one in await bench.heard() if isinstance(one, Stop)]
             await bench.say(*map(Done, asked))
             await asyncio.gather(*outcomes)
