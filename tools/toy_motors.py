@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.model import NAME_OF, Definition, OutputSpec
-from forwarder.protocols.base import DeviceProtocol, EndpointWrite
+from forwarder.protocols.base import DeviceProtocol
 from forwarder.protocols.compiled import Behaviour, PacketRule
 from forwarder.protocols.memory import DeviceMemory
 from forwarder.protocols.template import Plan, TemplateProtocol
+from relay.link.messages import Packet
 from tools.toy_patterns import pattern_of, split
 
 # Levels of one output that are tried: enough for every digit to be seen.
@@ -122,13 +123,17 @@ class TracedProtocol(TemplateProtocol):
         super().__init__(behaviour, opening)
         self.traced: list[int] = []
 
-    def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> EndpointWrite:
+    def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> Packet:
         self.traced.append(id(rule))
         return super()._packet(rule, plan, call)
 
 
-def motors_of(definition: Definition, protocol: DeviceProtocol) -> tuple[MotorData, ...]:
-    """The motors of a connected model; outputs that hold by themselves have none."""
+def motors_of(
+    definition: Definition, protocol: DeviceProtocol, endpoints: Mapping[str, int]
+) -> tuple[MotorData, ...]:
+    """The motors of a connected model; outputs that hold by themselves have none. `endpoints`: what
+    it was opened with."""
+    roles = {handle: role for role, handle in endpoints.items()}
     names = motor_names(definition)
     outputs = {
         feature.index: (kind, spec)
@@ -137,7 +142,7 @@ def motors_of(definition: Definition, protocol: DeviceProtocol) -> tuple[MotorDa
         if (feature.index, kind) in names
     }
     return tuple(
-        _motor(name, spec, _observe(index, outputs, protocol))
+        _motor(name, spec, _observe(index, outputs, protocol, roles))
         for (index, (_, spec)), name in zip(outputs.items(), names.values(), strict=True)
     )
 
@@ -163,10 +168,12 @@ def motor_names(definition: Definition) -> dict[tuple[int, OutputType], str]:
     return names
 
 
-def _observe(index: int, outputs: Outputs, protocol: DeviceProtocol) -> Observed:
+def _observe(
+    index: int, outputs: Outputs, protocol: DeviceProtocol, roles: Mapping[int, str]
+) -> Observed:
     found = Observed()
     # The seed makes the file the same on every run.
-    trial = _Trial(outputs, protocol, index, random.Random(0))
+    trial = _Trial(outputs, protocol, roles, index, random.Random(0))
     trial.repeat()
     own = _levels(outputs[index][1])
     some = sorted({0, 1, *own[::6]})
@@ -190,6 +197,7 @@ def _observe(index: int, outputs: Outputs, protocol: DeviceProtocol) -> Observed
 class _Trial:
     outputs: Outputs
     protocol: DeviceProtocol
+    roles: Mapping[int, str]
     observed: int
     random: random.Random
     commands: int = 0
@@ -246,12 +254,12 @@ class _Trial:
             for place, packet in enumerate(packets)
         ]
 
-    def _sample(self, packet: EndpointWrite, level: int, form: object) -> Sample:
+    def _sample(self, packet: Packet, level: int, form: object) -> Sample:
         running = tuple(sorted(self.running.get(form, ())))
         data = bytearray(packet.data)
         for at in running:
             data[at] = 0
-        written = (packet.endpoint, bytes(data), running)
+        written = (self.roles[packet.handle], bytes(data), running)
         return Sample(written, abs(level), form, self.commands, ends=bool(packet.after_ms))
 
 

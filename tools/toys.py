@@ -22,6 +22,7 @@ from forwarder.definitions.recognition import Recogniser, RecognitionBlock
 from forwarder.protocols.base import (
     DeviceProtocol,
 )
+from forwarder.protocols.memory import DeviceMemory
 from relay.link.messages import Advertisement
 from tools.toy_motors import MotorCue, MotorData, TracedProtocol, motor_names, motors_of
 from tools.toy_rehearsal import GREETINGS, Rehearsal, RehearsedAnswer, rehearse_inputs
@@ -129,7 +130,7 @@ def _toy(loaded: LoadedProtocol, entries: list[ModelEntry]) -> ToyData:
     )
     rehearsal.play(protocol.handshake())
     rehearse_inputs(definition, protocol, rehearsal)
-    toy.motors = tuple(_shown(motor) for motor in _motors(definition, loaded.name, protocol))
+    toy.motors = tuple(_shown(motor) for motor in _motors(opening, loaded.name, protocol))
     if loaded.name in GREETINGS:
         greeting = GREETINGS[loaded.name]
         toy.greets = {role: greeting for role in rehearsal.notifies if role != "rx"}
@@ -140,13 +141,14 @@ def _toy(loaded: LoadedProtocol, entries: list[ModelEntry]) -> ToyData:
     return toy
 
 
-def _motors(definition: Definition, name: str, protocol: DeviceProtocol) -> tuple[MotorData, ...]:
+def _motors(opening: DeviceMemory, name: str, protocol: DeviceProtocol) -> tuple[MotorData, ...]:
+    definition, endpoints = opening.definition, opening.endpoints
     if name in _TOGGLES:
         presses = (("tx", _TOGGLES[name]),)
         names = motor_names(definition).values()
         return tuple(MotorData(one, (), toggles=presses) for one in names)
     if name not in _MOTORS and name not in _EACH:
-        return motors_of(definition, protocol)
+        return motors_of(definition, protocol, endpoints)
     found = []
     for (index, _), motor in motor_names(definition).items():
         drives, *rest = _MOTORS[name] if name in _MOTORS else _EACH[name][index]

@@ -267,13 +267,13 @@ class Vocabulary(Generic[M]):
         self, readers: Mapping[str, BodyReader[Any]], refusals: Mapping[str, str], where: str
     ) -> None:
         """`refusals`: known names that are not served, with the reason; `where`: for texts."""
-        self._readers = readers
+        self.readers = readers
         self._refusals = refusals
         self._where = where
 
     def read(self, envelope: Envelope) -> M | Unreadable:
         """Never raises."""
-        reader = self._readers.get(envelope.name)
+        reader = self.readers.get(envelope.name)
         if reader is None:
             return Unreadable(salvage_id(envelope.body), self._refusal(envelope.name))
         try:

@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from forwarder.buttplug.codec import Envelope, Unreadable, encode, one_line, open_frame, salvage_id
 from forwarder.buttplug.dialect import ClientRequest as ClientRequest  # part of the contract here
@@ -148,10 +149,13 @@ class ServerSession:
             return self._handshake(item, now)
         if self._dialect is None or self.state is not ServerState.READY:
             return self._refusal(salvage_id(item.body))
-        stop = read_stop(item)
-        if stop is not None:
-            stop = within(stop, self._devices)
-            return ClientRequest(stop.command.id, (stop.command,), complaint=stop.complaint)
+        # Of the messages of a version none is a stop, in whatever spelling.
+        if item.name not in self._dialect.vocabulary.readers:
+            stop = read_stop(item)
+            if stop is not None:
+                if stop.command.feature_index is not UNSET:
+                    stop = within(stop, self._devices)
+                return ClientRequest(stop.command.id, (stop.command,), complaint=stop.complaint)
         message = self._dialect.vocabulary.read(item)
         if isinstance(message, Unreadable):
             return _error(message.id, message.code, message.text)

@@ -39,14 +39,18 @@ class StopTarget(Struct, frozen=True):
 
 def read_stop(envelope: Envelope) -> StopTarget | None:
     """The stop in `envelope`; None if it names none. Never raises."""
-    name = stop_named(envelope.name)
+    name = envelope.name if envelope.name in _READERS else stop_named(envelope.name)
     if name is None:
         return None
     complaint = envelope.complaint
     if complaint is None and name != envelope.name:
         complaint = f"{envelope.name[:_MAX_NAME]!r} is no message; its name is {name}."
     try:
-        command = _command(_READERS[name].read(envelope.body))
+        message = _READERS[name].read(envelope.body)
+        if isinstance(message, StopCmd) and message.feature_index is UNSET:
+            command = message
+        else:
+            command = _command(message)
     except ValueError as error:
         command = _salvaged(name, envelope)
         complaint = complaint or f"{name} cannot be read: {error}."

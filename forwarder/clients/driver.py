@@ -110,6 +110,7 @@ class ClientDriver:
         # Whether there is a writer, and it waits for something to do.
         self._idle = False
         self.under_way = 0
+        self.hub_id: str | None = None
 
     def __repr__(self) -> str:
         return f"<client {self.name} v{self.session.version} {self._channel.peer}>"
@@ -120,10 +121,6 @@ class ClientDriver:
             return self._channel.peer
         # Not its address: the next connection has another, and a mute is by name.
         return plain_name(self.session.client_name) or "nameless app"
-
-    @property
-    def hub_id(self) -> str | None:
-        return hub_id_of(self.session.client_name or "")
 
     @property
     def version(self) -> int | None:
@@ -191,6 +188,7 @@ class ClientDriver:
             if not handshake.expired():
                 raise
             raise _LeaveSession(POLICY_VIOLATION, "no RequestServerInfo came") from None
+        self.hub_id = hub_id_of(self.session.client_name)
         self._hub.join(self)
         if self._options.max_ping_ms:
             tasks.create_task(self._watch(), name="client deadlines")

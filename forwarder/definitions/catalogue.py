@@ -6,7 +6,7 @@ Start-up reads one compact index; a protocol's file is parsed when a device of i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.resources.abc import Traversable
@@ -54,7 +54,7 @@ class Model:
         return _endpoints(self._blocks, services)
 
     def open(
-        self, *, endpoints: frozenset[str], address: str = "", advertised_name: str = ""
+        self, *, endpoints: Mapping[str, int], address: str = "", advertised_name: str = ""
     ) -> DeviceProtocol:
         """A fresh protocol, its memory at rest. Raises ProtocolError if it cannot be driven."""
         opening = DeviceMemory(

@@ -17,7 +17,6 @@ from forwarder.definitions.model import NAME_OF, FeatureSpec, OutputSpec
 from forwarder.definitions.schema import SchemaError
 from forwarder.protocols.base import (
     DeviceProtocol,
-    EndpointWrite,
     ProtocolError,
     ReadStep,
     StepFailed,
@@ -26,6 +25,7 @@ from forwarder.protocols.base import (
 )
 from forwarder.protocols.memory import DeviceMemory
 from forwarder.protocols.template import TemplateProtocol
+from relay.link.messages import Packet
 
 # What a Bluetooth 4 device takes in one write without a larger MTU.
 SMALL_PACKET = 20
@@ -50,7 +50,7 @@ class RestMethod(Enum):
 @dataclass(frozen=True, slots=True)
 class StopPlan:
     kind: RestMethod
-    packets: tuple[EndpointWrite, ...]
+    packets: tuple[Packet, ...]
 
 
 def endpoints_of(loaded: LoadedProtocol) -> frozenset[str]:
@@ -64,11 +64,16 @@ def endpoints_of(loaded: LoadedProtocol) -> frozenset[str]:
     return frozenset(found or ("tx", "rx"))
 
 
+def numbered(endpoints: Collection[str]) -> dict[str, int]:
+    """Handles for these endpoints, where no device has given them some."""
+    return {endpoint: at for at, endpoint in enumerate(sorted(endpoints), 1)}
+
+
 def opening_of(loaded: LoadedProtocol, entry: ModelEntry) -> DeviceMemory:
     """A model opened with all endpoints, as if it had advertised its identifier."""
     return DeviceMemory(
         definition=entry.definition,
-        endpoints=endpoints_of(loaded),
+        endpoints=numbered(endpoints_of(loaded)),
         address="00:00:00:00:00:00",
         name=entry.definition.identifier or "",
         constants=entry.constants,
@@ -225,7 +230,7 @@ def _wraps(
 
 def _output(
     protocol: DeviceProtocol, index: int, kind: OutputType, value: int
-) -> tuple[EndpointWrite, ...]:
+) -> tuple[Packet, ...]:
     """Its packets, none for what no rule covers."""
     try:
         return protocol.output(index, kind, value, _SAMPLE_MS)
@@ -233,7 +238,7 @@ def _output(
         return ()
 
 
-def _plain(packets: tuple[EndpointWrite, ...]) -> list[tuple[str, bytes]]:
+def _plain(packets: tuple[Packet, ...]) -> list[tuple[int, bytes]]:
     """Without what counts up."""
     found = []
     for packet in packets:
@@ -242,7 +247,7 @@ def _plain(packets: tuple[EndpointWrite, ...]) -> list[tuple[str, bytes]]:
             for at in (packet.counter.at, packet.counter.xor_at):
                 if at is not None and at < len(data):
                     data[at] = 0
-        found.append((packet.endpoint, bytes(data)))
+        found.append((packet.handle, bytes(data)))
     return found
 
 
@@ -259,10 +264,10 @@ def _check_silence(features: Collection[FeatureSpec], protocol: DeviceProtocol) 
         yield "stop: it has no packet for off, so its keep-alive needs `while`, or it never stops"
 
 
-def _check_packets(packets: tuple[EndpointWrite, ...]) -> Iterator[str]:
+def _check_packets(packets: tuple[Packet, ...]) -> Iterator[str]:
     for packet in packets:
         if not packet.data:
-            yield f"an empty packet for {packet.endpoint}"
+            yield "an empty packet"
         if packet.counter is not None and packet.counter.at >= len(packet.data):
             yield "its running number lies outside the packet"
 

@@ -18,8 +18,8 @@ from forwarder.devices.packet_driver import PacketDriver
 from forwarder.errors import DeviceError, HardwareError
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.truth import Truth
-from forwarder.protocols.base import DeviceProtocol, EndpointWrite, ProtocolError
-from relay.link.messages import Advertisement, Ceiling, ErrorCode
+from forwarder.protocols.base import DeviceProtocol, ProtocolError
+from relay.link.messages import Advertisement, Ceiling, ErrorCode, Packet
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +96,11 @@ async def open_device(
         if stop and stop != armed:
             await hardware.arm(stop, gap_ms=gap_ms, keepalive=None)
         await runner.run(protocol.handshake(), HANDSHAKE_S)
+        await arm(hardware, protocol, gap_ms)
     except ProtocolError as error:
         raise HardwareError(ErrorCode.REFUSED, f"{name}: {error}") from error
     except TimeoutError:
         raise HardwareError(ErrorCode.TIMEOUT, f"{name} did not finish its handshake.") from None
-    await arm(hardware, protocol, gap_ms)
     truth = Truth()
     hardware.follow(truth)
     driver = PacketDriver(definition.name, hardware, protocol, notifications, on_failed, truth)
@@ -136,7 +136,7 @@ async def _stop_known(
     candidates: Sequence[Candidate],
     advertisement: Advertisement,
     known: Identity,
-) -> tuple[EndpointWrite, ...] | None:
+) -> tuple[Packet, ...] | None:
     """Arm and stop it as what it was the last time; returns what is armed, None if that is not
     possible any more."""
     for candidate in candidates:
@@ -157,7 +157,7 @@ async def _stop_known(
     return None
 
 
-def _stop_so_far(protocol: DeviceProtocol) -> tuple[EndpointWrite, ...] | None:
+def _stop_so_far(protocol: DeviceProtocol) -> tuple[Packet, ...] | None:
     """What stops it before its handshake; None if only the handshake tells."""
     try:
         return protocol.armed()
@@ -177,6 +177,6 @@ async def arm(hardware: Hardware, protocol: DeviceProtocol, gap_ms: int) -> None
         await _take_stop(hardware, ())
 
 
-async def _take_stop(hardware: Hardware, packets: Sequence[EndpointWrite]) -> None:
+async def _take_stop(hardware: Hardware, packets: Sequence[Packet]) -> None:
     if await hardware.stop(packets, everything=True) is not Fate.TAKEN:
         raise HardwareError(ErrorCode.GONE, "Its relay went away before it took its stop.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from forwarder.devices.driver import Outcome
 from forwarder.hub.truth import Truth
-from forwarder.protocols.base import EndpointWrite, KeptAlive
-from relay.link.messages import Service
+from forwarder.protocols.base import KeptAlive
+from relay.link.messages import Packet, Service
 
 OnNotification = Callable[[bytes], None]
 EndpointsOf = Callable[[tuple[Service, ...]], dict[str, int]]
@@ -32,7 +32,7 @@ class Hardware(Protocol):
         ...
 
     @property
-    def endpoints(self) -> frozenset[str]:
+    def endpoints(self) -> Mapping[str, int]:
         """The role names of what was found here; empty before `bind`."""
         ...
 
@@ -43,7 +43,7 @@ class Hardware(Protocol):
 
     def output(
         self,
-        packets: Sequence[EndpointWrite],
+        packets: Sequence[Packet],
         *,
         merge: bool,
         at_rest: bool,
@@ -62,7 +62,7 @@ class Hardware(Protocol):
         ...
 
     def stop(
-        self, packets: Sequence[EndpointWrite], *, everything: bool, at_rest: bool = False
+        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
     ) -> Outcome:
         """Overtakes everything; `everything`: nothing that is queued survives; `at_rest`: all is
         off after it, though it names some features only."""
@@ -90,7 +90,7 @@ class Hardware(Protocol):
         ...
 
     async def arm(
-        self, stop: Sequence[EndpointWrite] | None, *, gap_ms: int, keepalive: KeptAlive | None
+        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeptAlive | None
     ) -> None:
         """Hand over what stops the device without us. None: nothing is known yet, so let it go.
         An empty sequence: silence is its stop."""

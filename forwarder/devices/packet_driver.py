@@ -14,9 +14,9 @@ from forwarder.devices.handshake_runner import Notifications, StepRunner
 from forwarder.devices.hardware import Hardware
 from forwarder.errors import DeviceError, HardwareError, Unsupported
 from forwarder.hub.truth import FeatureValue, Truth
-from forwarder.protocols.base import DeviceProtocol, EndpointWrite, ProtocolError
+from forwarder.protocols.base import DeviceProtocol, ProtocolError
 from forwarder.protocols.connecting import FAULTS
-from relay.link.messages import ErrorCode
+from relay.link.messages import ErrorCode, Packet
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class PacketDriver:
 
     def _send(
         self,
-        packets: Sequence[EndpointWrite],
+        packets: Sequence[Packet],
         merge: bool,
         at_rest: bool,
         moves_ms: int | None = None,
@@ -111,7 +111,7 @@ class PacketDriver:
         if not _arrived(outcome):
             self._hardware.own_stop()
 
-    def _press(self, packets: Sequence[EndpointWrite]) -> Outcome:
+    def _press(self, packets: Sequence[Packet]) -> Outcome:
         """What stops a device whose off is a toggle: behind what was sent, never in its place."""
         if not packets:
             return self._hardware.output((), merge=False, at_rest=True)
@@ -151,7 +151,7 @@ class PacketDriver:
         rests = self._truth.rests_after({feature: value})
         return self._send(packets, True, rests, _moves_ms(value, rests))
 
-    def _remember(self, feature: int, value: FeatureValue) -> Sequence[EndpointWrite]:
+    def _remember(self, feature: int, value: FeatureValue) -> Sequence[Packet]:
         """Have the protocol believe that it is there; returns what would bring it there."""
         # First of all what goes on by the clock ends.
         rest = self._forget((feature,))
@@ -176,16 +176,17 @@ class PacketDriver:
             self._schedule_tick()
         if self._armed is None:
             return self._press(packets)
-        everything = features is None
-        at_rest = self._truth.rests_after(dict.fromkeys(features or ()))
-        return self._hardware.stop(packets, everything=everything, at_rest=at_rest)
+        if features is None:
+            return self._hardware.stop(packets, everything=True, at_rest=True)
+        at_rest = self._truth.rests_after(dict.fromkeys(features))
+        return self._hardware.stop(packets, everything=False, at_rest=at_rest)
 
     def stopped(self) -> None:
         """The hardware was stopped without us: what the protocol remembers is at rest again."""
         self._forget(None)
         self._schedule_tick()
 
-    def _forget(self, features: Collection[int] | None) -> Sequence[EndpointWrite]:
+    def _forget(self, features: Collection[int] | None) -> Sequence[Packet]:
         """Have the protocol take these for at rest; returns what would bring them there."""
         try:
             return self.protocol.stop(features)
@@ -207,8 +208,8 @@ class PacketDriver:
         self._tick = None
         try:
             outcome = self._send(self.protocol.tick(), False, self._truth.rests_after({}))
-        except DeviceError as error:
-            self._on_failed(error)
+        except (DeviceError, ProtocolError) as error:
+            self._cannot(error)
             return
         self._schedule_tick()
         outcome.then(self._tick_written)
@@ -224,8 +225,14 @@ class PacketDriver:
         try:
             if packets := self.protocol.heard(endpoint, data):
                 self._send(packets, False, self._truth.rests_after({}))
-        except DeviceError as error:
-            self._on_failed(error)
+        except (DeviceError, ProtocolError) as error:
+            self._cannot(error)
+
+    def _cannot(self, error: DeviceError | ProtocolError) -> None:
+        """What the device wants by itself cannot be sent to it."""
+        if isinstance(error, ProtocolError):
+            error = Unsupported(f"{self._name}: {error}")
+        self._on_failed(error)
 
     @property
     def stop_waits_for_reads(self) -> bool:

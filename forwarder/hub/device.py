@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -151,6 +151,13 @@ class Device:
     def replace_features(self, features: Sequence[VisibleFeature]) -> None:
         """Limits or ceilings changed: the next command is checked against the new ranges."""
         self._features = {feature.info.feature_index: feature for feature in features}
+        # What each is at when it rests; none for what holds by itself.
+        self._off = {
+            index: FeatureValue(kind, 0)
+            for index, feature in self._features.items()
+            for kind in reversed(feature.scales)
+            if not kind.is_position
+        }
         self._info = None
 
     def limit(self, features: Sequence[VisibleFeature]) -> bool:
@@ -218,8 +225,7 @@ class Device:
     ) -> Outcome | None:
         """Bring a feature to `value` (visible steps) `at` a time; None if it is known to be there.
         The same value while it is under way shares its outcome, unless that waits for a time and
-        this does not. Raises UnknownFeature,
-        Unsupported, OutOfRange. The outcome fails with HardwareError.
+        this does not. Raises UnknownFeature, Unsupported, OutOfRange; the outcome HardwareError.
         """
         feature = self._features.get(feature_index) or self._feature(feature_index)
         wanted = FeatureValue(kind, *feature.to_device(kind, value, duration_ms))
@@ -266,11 +272,6 @@ class Device:
             for index in newest:
                 self._recall(index, given, corrects)
 
-    def _answered(self, features: Iterable[int], outcome: Outcome) -> None:
-        for index in features:
-            if self._outcomes.get(index) is outcome:
-                del self._outcomes[index]
-
     def _carried(self, given: Given, newest: Sequence[int], behind: Sequence[Outcome]) -> None:
         """Another feature's packet took its place, and carries `newest`, too. Which one of those
         `behind` it was, only the relay knows: taken when all were, in doubt if one was not."""
@@ -284,7 +285,8 @@ class Device:
             left -= 1
             if left:
                 return
-            self._answered(newest, carried)
+            for index in [i for i in newest if self._outcomes.get(i) is carried]:
+                del self._outcomes[index]
             fate = behind[-1].result() if all(map(worked, behind)) else None
             later = [each for at, each in self._under_way.items() if at > given.number]
             still = [index for index in newest if self.truth.newest(given, index)]
@@ -346,14 +348,10 @@ class Device:
         the same place again."""
         rest: dict[int, FeatureValue | None] = {}
         for index in {*self._features, *self.truth.told} if features is None else features:
-            feature, asked = self._features.get(index), self.truth.asked(index)
-            kinds = [] if feature is None else list(feature.scales)
-            kinds += [] if asked is None else [asked.kind]
-            rest[index] = None
-            for kind in kinds:
-                if not kind.is_position:
-                    rest[index] = FeatureValue(kind, 0)
-                    break
+            off = self._off.get(index)
+            if off is None and (asked := self.truth.asked(index)) and not asked.kind.is_position:
+                off = FeatureValue(asked.kind, 0)  # clients were shown it then
+            rest[index] = off
         return rest
 
     async def read(self, feature_index: int, kind: InputType) -> int:

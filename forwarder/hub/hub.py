@@ -290,8 +290,8 @@ class Hub:
         else:
             device = self._device(client, command.device_index)
             devices = (device,)
-            if command.feature_index in device.feature_indexes:
-                features = {command.feature_index}
+            at = command.feature_index
+            features = {at} if at is not UNSET and at in device.feature_indexes else None
         outcomes: list[Outcome] = []
         for device in devices:
             if command.outputs:

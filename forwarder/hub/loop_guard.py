@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from functools import lru_cache
 from typing import Final
 
 _MARK: Final = re.compile(r" #bpf-([0-9a-f]{16})$")
-# Asked for each command; more names than a hub has places for clients.
-_NAMES: Final = 256
 
 
 def new_hub_id() -> str:
@@ -27,7 +24,6 @@ def marked(client_name: str, hub_id: str) -> str:
     return f"{client_name} #bpf-{hub_id}"
 
 
-@lru_cache(_NAMES)
 def hub_id_of(client_name: str) -> str | None:
     """The id of the hub that calls itself so; None for any other client."""
     found = _MARK.search(client_name)

@@ -12,35 +12,19 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from forwarder.buttplug.messages import InputType, OutputType
+from relay.link.messages import Packet
 
 
 class ProtocolError(Exception):
     """The device did not answer as its protocol demands; the text names device and step."""
 
 
+class NoEndpoint(ProtocolError, LookupError):
+    """The device lacks a characteristic that its protocol writes to."""
+
+
 class StepFailed(Exception):
     """Thrown into a generator whose step could not be carried out or timed out."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunningByte:
-    """Byte `at` counts up with every packet; `xor_at` is an xor checksum over it, if any."""
-
-    at: int
-    xor_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointWrite:
-    """One write to an endpoint. `keys`: slots it fills; newer packets replace queued ones that
-    share a key, never packets of their own command. `after_ms`: delay behind the packet before."""
-
-    endpoint: str
-    data: bytes
-    response: bool = False
-    keys: tuple[str, ...] = ()
-    after_ms: int = 0
-    counter: RunningByte | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +37,7 @@ class KeptAlive:
     """
 
     every_ms: int
-    packet: EndpointWrite | None = None
+    packet: Packet | None = None
     only_running: bool = False
     only_demanded: bool = False
     primed: bool = False
@@ -112,7 +96,9 @@ Steps = Generator[Step, bytes | None, T]
 class DeviceProtocol(Protocol):
     """Makes the bytes of one connected device; remembers what its packets need to know.
 
-    Values are in the device's own steps (the definition's ranges), already limited. All methods
+    Values are in the device's own steps (the definition's ranges), already limited. What it makes
+    are packets as the link carries them, by the handles of the device that it was opened with, and
+    newer ones replace queued ones that share a key, never packets of their own command. All methods
     are cheap and synchronous. The memory starts at rest on every connect.
     """
 
@@ -125,18 +111,18 @@ class DeviceProtocol(Protocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         """Packets that bring `feature` to `value`. Raises ProtocolError without such an output."""
         ...
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         """Packets that bring these features (None: all) to rest, merged; empty if none exist.
 
         Also resets the memory of those features.
         """
         ...
 
-    def armed(self) -> tuple[EndpointWrite, ...] | None:
+    def armed(self) -> tuple[Packet, ...] | None:
         """The packets of `stop(None)` for somebody else to keep: no counter goes on for them.
 
         They are sent without knowing what the device does, so they bring it to rest from any state
@@ -150,7 +136,7 @@ class DeviceProtocol(Protocol):
         """Endpoints, subscribed by the handshake, whose notifications `heard` is to be given."""
         ...
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
+    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
         """Packets that what the device just said makes due. What makes no sense is passed over."""
         ...
 
@@ -175,6 +161,6 @@ class DeviceProtocol(Protocol):
         """How soon `tick` wants to be called; None while there is nothing to do by the clock."""
         ...
 
-    def tick(self) -> tuple[EndpointWrite, ...]:
+    def tick(self) -> tuple[Packet, ...]:
         """Packets that time alone makes due."""
         ...

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from forwarder.definitions.model import NAME_OF, Definition
+from forwarder.protocols.base import NoEndpoint
+from relay.link.messages import Packet
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceMemory:
     """A connected device, as far as bytes depend on it.
 
-    `name` as advertised; `manufacturer`: company number → data. `constants` come from the file's
-    `set`. `random` yields that many random bytes.
+    `endpoints`: role name → characteristic handle. `name` as advertised; `manufacturer`: company
+    number → data. `constants` come from the file's `set`. `random` yields that many random bytes.
     """
 
     definition: Definition
-    endpoints: frozenset[str]
+    endpoints: Mapping[str, int]
     address: str = ""
     name: str = ""
     manufacturer: Mapping[int, bytes] = field(default_factory=dict)
     constants: Mapping[str, int | str] = field(default_factory=dict)
     random: Callable[[int], bytes] = secrets.token_bytes
+    # What its slots are called over the link, by the names that its protocol has for them: numbered
+    # as they come, of which a protocol's file has some dozens at most.
+    _slots: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def handle(self, endpoint: str) -> int:
+        """Raises NoEndpoint."""
+        try:
+            return self.endpoints[endpoint]
+        except KeyError:
+            raise NoEndpoint(f"the device has no endpoint {endpoint}") from None
+
+    def keys(self, names: Iterable[str]) -> tuple[int, ...]:
+        """The keys of these slots."""
+        return tuple(self._slots.setdefault(name, len(self._slots)) for name in names)
+
+    def packet(self, endpoint: str, data: bytes, *names: str, response: bool = False) -> Packet:
+        """One write to `endpoint`, which fills the slots of these names. Raises NoEndpoint."""
+        return Packet(self.handle(endpoint), data, response, self.keys(names))
 
 
 class FeatureMemory(dict[int, int]):

@@ -17,16 +17,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.definitions.model import NAME_OF, FeatureSpec
 from forwarder.protocols.base import (
-    EndpointWrite,
     KeptAlive,
     ProtocolError,
     ReadStep,
-    RunningByte,
     StepFailed,
     Steps,
     SubscribeStep,
@@ -38,6 +38,7 @@ from forwarder.protocols.connecting import FAULTS, MAX_NOTIFICATIONS, handshake,
 from forwarder.protocols.memory import DeviceMemory, FeatureMemory, Memory
 from forwarder.protocols.registry import TICKERS
 from forwarder.protocols.tickers import Ticker
+from relay.link.messages import Counter, Packet
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +48,17 @@ _COUNTER_MASK = 0xFF
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one output of one feature is encoded: its rules, those ruled out already removed."""
+    """How one output of one feature is encoded: its rules, those ruled out already removed.
+
+    `places`: handle and keys of its packets, by the identity of their rules.
+    """
 
     feature: int
     type: str
     top: int
     own_keys: tuple[str, ...]
     rules: tuple[OutputRule, ...]
+    places: dict[int, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
 
 
 class TemplateProtocol:
@@ -114,9 +119,8 @@ class TemplateProtocol:
             return None
         packet = None
         if rule.packet is not None:
-            packet = EndpointWrite(
-                rule.packet.endpoint, self._bytes(rule.packet, ()), rule.packet.response
-            )
+            data = self._bytes(rule.packet, ())
+            packet = self._opening.packet(rule.packet.endpoint, data, response=rule.packet.response)
         return KeptAlive(rule.every_ms, packet, rule.only_running, rule.only_demanded, rule.primed)
 
     def handshake(self) -> Steps[None]:
@@ -124,7 +128,7 @@ class TemplateProtocol:
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         try:
             plan = self._plans[feature, kind]
         except KeyError:
@@ -138,7 +142,7 @@ class TemplateProtocol:
             what = f"{self._name}: {kind} {value} cannot be encoded"
             raise ProtocolError(f"{what}: {error}") from error
 
-    def _encode(self, plan: Plan, value: int, duration_ms: int) -> tuple[EndpointWrite, ...]:
+    def _encode(self, plan: Plan, value: int, duration_ms: int) -> tuple[Packet, ...]:
         memory = self._memory
         feature = plan.feature
         remembered = memory.s[feature]
@@ -161,17 +165,24 @@ class TemplateProtocol:
         self._before[feature] = value
         return tuple(packets)
 
-    def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> EndpointWrite:
+    def _packet(self, rule: PacketRule, plan: Plan, call: tuple[object, ...]) -> Packet:
         memory = self._memory
         data = self._bytes(rule, call)
         counter = None
         if rule.encoder.counts:
             # The relay counts what it really writes: packets may be merged, dropped or repeated on
             # the way, and devices refuse a number that they have seen. Ours is only the first.
-            counter = RunningByte(memory.counter_at, memory.counter_xor_at)
+            counter = Counter(memory.counter_at, memory.counter_xor_at)
             memory.seq = (memory.seq + 1) & _COUNTER_MASK
+        place = plan.places.get(id(rule)) or self._place(plan, rule)
+        return Packet(place[0], data, rule.response, place[1], rule.after_ms, counter)
+
+    def _place(self, plan: Plan, rule: PacketRule) -> tuple[int, tuple[int, ...]]:
+        """Where this packet of this output goes, and the slots it fills: looked up once."""
         keys = rule.keys or (SHARED_KEY if rule.encoder.shared else plan.own_keys)
-        return EndpointWrite(rule.endpoint, data, rule.response, keys, rule.after_ms, counter)
+        opening = self._opening
+        place = plan.places[id(rule)] = opening.handle(rule.endpoint), opening.keys(keys)
+        return place
 
     def _bytes(self, rule: PacketRule, call: tuple[object, ...]) -> bytes:
         self._memory.counter_xor_at = None
@@ -183,8 +194,8 @@ class TemplateProtocol:
             self._tickers[plan.feature] = (TICKERS[name](), plan)
         return self._tickers[plan.feature][0]
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
-        indexes = [i for i in sorted(self._features) if features is None or i in features]
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
+        indexes = sorted(self._features if features is None else self._features.keys() & features)
         for index in indexes:
             if index in self._tickers:
                 # Whatever becomes of the packets: nothing may go on by the clock.
@@ -192,12 +203,12 @@ class TemplateProtocol:
         commands = self._stops(indexes)
         return commands[0] if len(commands) == 1 else merge(commands)
 
-    def _stops(self, indexes: list[int]) -> list[tuple[EndpointWrite, ...]]:
+    def _stops(self, indexes: list[int]) -> list[tuple[Packet, ...]]:
         """What stops these features. One that cannot be encoded must not keep the others running.
 
         Raises ProtocolError only if nothing is left to send.
         """
-        commands: list[tuple[EndpointWrite, ...]] = []
+        commands: list[tuple[Packet, ...]] = []
         failed: ProtocolError | None = None
         for index in indexes:
             for kind in self._features[index].outputs:
@@ -214,7 +225,7 @@ class TemplateProtocol:
             raise failed
         return commands
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
+    def armed(self) -> tuple[Packet, ...]:
         memory = self._memory
         # Of a copy, and with the counter put back: to be armed says nothing to the device.
         state, counter, before = FeatureMemory(memory.s), memory.seq, self._before
@@ -225,8 +236,8 @@ class TemplateProtocol:
         finally:
             memory.s, memory.seq, self._before = state, counter, before
 
-    def _position_stops(self, feature: FeatureSpec) -> list[EndpointWrite]:
-        found: list[EndpointWrite] = []
+    def _position_stops(self, feature: FeatureSpec) -> list[Packet]:
+        found: list[Packet] = []
         for kind in feature.outputs:
             plan = self._plans[feature.index, kind]
             # A value of 0 stands for "none": a file's packet that halts has no place to go to.
@@ -321,7 +332,7 @@ class TemplateProtocol:
     def listens(self) -> tuple[str, ...]:
         return ()
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
+    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
         del endpoint, data
         return ()
 
@@ -334,12 +345,12 @@ class TemplateProtocol:
             default=None,
         )
 
-    def tick(self) -> tuple[EndpointWrite, ...]:
+    def tick(self) -> tuple[Packet, ...]:
         packets = []
         for ticker, plan in self._tickers.values():
             data = ticker.tick() if ticker.active else None
             if data is not None:
-                packets.append(EndpointWrite("tx", data, keys=plan.own_keys))
+                packets.append(self._opening.packet("tx", data, *plan.own_keys))
         return tuple(packets)
 
 
@@ -348,11 +359,11 @@ def percent(data: bytes) -> int | None:
     return data[0] if data and data[0] <= 100 else None
 
 
-def _alike(halts: Iterable[EndpointWrite]) -> list[tuple[EndpointWrite, ...]]:
+def _alike(halts: Iterable[Packet]) -> list[tuple[Packet, ...]]:
     """Each packet once, for all features that it halts: one word stops every axis of a machine."""
-    found: dict[tuple[str, bytes], EndpointWrite] = {}
+    found: dict[tuple[int, bytes], Packet] = {}
     for halt in halts:
-        place = (halt.endpoint, halt.data)
+        place = (halt.handle, halt.data)
         same = found.get(place)
         if same is not None:
             halt = replace(same, keys=tuple(dict.fromkeys((*same.keys, *halt.keys))))
@@ -360,9 +371,9 @@ def _alike(halts: Iterable[EndpointWrite]) -> list[tuple[EndpointWrite, ...]]:
     return [(halt,) for halt in found.values()]
 
 
-def merge(commands: Iterable[tuple[EndpointWrite, ...]]) -> tuple[EndpointWrite, ...]:
+def merge(commands: Iterable[tuple[Packet, ...]]) -> tuple[Packet, ...]:
     """What is left of several commands when newer packets replace older ones that share a key."""
-    kept: list[EndpointWrite] = []
+    kept: list[Packet] = []
     for packets in commands:
         keys = {key for packet in packets for key in packet.keys}
         kept = [packet for packet in kept if keys.isdisjoint(packet.keys)]

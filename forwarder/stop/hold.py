@@ -87,7 +87,12 @@ class Hold:
     """The state and its changes. Nothing here waits or fails but for a name that is none."""
 
     def __init__(self, state: HoldState | None = None) -> None:
-        self.state = state or HoldState()
+        self._become(state or HoldState())
+
+    def _become(self, state: HoldState) -> None:
+        self.state = state
+        # Whether `refusal` has anything to say to anybody; asked for with each value.
+        self.refuses_anybody = state.mode is not HoldMode.FREE or bool(state.muted)
 
     def __repr__(self) -> str:
         return f"<Hold {self.state.mode}, {len(self.state.muted)} muted>"
@@ -97,18 +102,13 @@ class Hold:
         """Whether nothing may be driven."""
         return self.state.mode is not HoldMode.FREE
 
-    @property
-    def refuses_anybody(self) -> bool:
-        """Whether `refusal` has anything to say to anybody."""
-        return self.state.mode is not HoldMode.FREE or bool(self.state.muted)
-
     def wish(self, wish: Wish, by: str, now: float) -> bool:
         """Stop, pause or resume; `now` in Unix time. Returns whether the mode has changed."""
         mode = NEXT[self.state.mode, wish]
         if mode is self.state.mode:
             return False
         by, since = ("", 0.0) if mode is HoldMode.FREE else (neutralise(by), now)
-        self.state = replace(self.state, mode=mode, by=by, since=since)
+        self._become(replace(self.state, mode=mode, by=by, since=since))
         return True
 
     def mute(self, name: str, by: str, now: float) -> Muted:
@@ -122,7 +122,7 @@ class Hold:
         if len(self.state.muted) >= MAX_MUTED:
             raise ConfigError(f"{MAX_MUTED} names are muted already: unmute some first.")
         muted = Muted(neutralise(name), neutralise(by), now)
-        self.state = replace(self.state, muted=(*self.state.muted, muted))
+        self._become(replace(self.state, muted=(*self.state.muted, muted)))
         return muted
 
     def unmute(self, name: str) -> Muted:
@@ -130,7 +130,7 @@ class Hold:
         for muted in self.state.muted:
             if _key(muted.name) == _key(name):
                 left = tuple(other for other in self.state.muted if other is not muted)
-                self.state = replace(self.state, muted=left)
+                self._become(replace(self.state, muted=left))
                 return muted
         raise ConfigError(f"{quoted(name)} is not muted.")
 

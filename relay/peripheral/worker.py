@@ -374,9 +374,8 @@ class Worker(Voice):
             for packet in message.packets:
                 self._history.taken(PastWrite(packet, message.rest))
         if self._late(stop.run.began):
-            armed = same_stop(message.packets, self.armed.stop)
-            self._again.add(message, max(now, self._late_until), armed=armed)
-        elif same_stop(message.packets, self.armed.stop) and self._holds(stop.run):
+            self._again.add(message, max(now, self._late_until), armed=stop.armed)
+        elif stop.armed and stop.run.mark == self._touched:
             self._settle(now)
         if message.rest and not self.gate.settled:
             self.gate.rested(now, waits=self._value_waits)

@@ -16,13 +16,12 @@ from forwarder.definitions.user_files.user import UserConfig
 from forwarder.errors import ConfigError
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.protocols.base import EndpointWrite, RunningByte
 from forwarder.sources.relays.source import RelaySource
 from relay.agent import Agent
 from relay.config import AgentConfig
 from relay.link.channel import channel_pair
 from relay.link.errors import LinkError
-from relay.link.messages import Advertisement
+from relay.link.messages import Advertisement, Counter, Packet
 from relay.radio.simulated.faults import FaultPoint
 from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.scripted import ScriptedToy
@@ -66,9 +65,9 @@ class _Reader:
         self.seen: list[Expected] = []
         self.repeated = 0
         self._ours: list[int] = []
-        self._counter: RunningByte | None = None
+        self._counter: Counter | None = None
 
-    def opened(self, stop: Sequence[EndpointWrite]) -> None:
+    def opened(self, stop: Sequence[Packet]) -> None:
         """It was just announced, and took our `stop` before that, which the reference does not
         send: passed over, also by running numbers."""
         writes = [at for at, one in enumerate(self.toy.record) if one.op in _WRITES]

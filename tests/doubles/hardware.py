@@ -9,8 +9,8 @@ from forwarder.devices.driver import Fate, Outcome, settled
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError
 from forwarder.hub.truth import Truth
-from forwarder.protocols.base import EndpointWrite, KeptAlive
-from relay.link.messages import ErrorCode, Service
+from forwarder.protocols.base import KeptAlive
+from relay.link.messages import ErrorCode, Packet, Service
 
 Call = tuple[object, ...]
 
@@ -34,7 +34,7 @@ class RecordingHardware:
         self.away = False
         self.failing = False
         self.listeners: dict[str, OnNotification] = {}
-        self.endpoints = frozenset(endpoints)
+        self.endpoints = {name: at for at, name in enumerate(endpoints, 1)}
 
     def bind(self, endpoints_of: EndpointsOf) -> None:
         self.calls.append(("bind",))
@@ -49,7 +49,7 @@ class RecordingHardware:
 
     def output(
         self,
-        packets: Sequence[EndpointWrite],
+        packets: Sequence[Packet],
         *,
         merge: bool,
         at_rest: bool,
@@ -72,7 +72,7 @@ class RecordingHardware:
         return self.lead_s
 
     def stop(
-        self, packets: Sequence[EndpointWrite], *, everything: bool, at_rest: bool = False
+        self, packets: Sequence[Packet], *, everything: bool, at_rest: bool = False
     ) -> Outcome:
         self.calls.append(("stop", tuple(p.data for p in packets), everything))
         return self._outcome()
@@ -106,7 +106,7 @@ class RecordingHardware:
         return _done()
 
     async def arm(
-        self, stop: Sequence[EndpointWrite] | None, *, gap_ms: int, keepalive: KeptAlive | None
+        self, stop: Sequence[Packet] | None, *, gap_ms: int, keepalive: KeptAlive | None
     ) -> None:
         shown = None if stop is None else tuple(packet.data for packet in stop)
         self.calls.append(("arm", shown, gap_ms))

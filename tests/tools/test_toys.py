@@ -39,7 +39,7 @@ def of(protocol: str) -> list[ToyModel]:
 
 def open_toy(bench: Bench) -> tuple[Model, DeviceProtocol]:
     model = bench.identify(CATALOGUE)
-    endpoints = frozenset(model.endpoints(bench.services))
+    endpoints = model.endpoints(bench.services)
     protocol = model.open(endpoints=endpoints, address="C0:00:00:00:00:01")
     bench.play(protocol.handshake())
     return model, protocol

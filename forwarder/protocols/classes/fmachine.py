@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import EndpointWrite, SleepStep, Steps, SubscribeStep, WriteStep
+from forwarder.protocols.base import SleepStep, Steps, SubscribeStep, WriteStep
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.memory import DeviceMemory
+from relay.link.messages import Packet
 
 _ON_OFF, _ON_OFF_RELEASED, _RELEASED, _FASTER, _SLOWER = 0x01, 0x02, 0x03, 0x05, 0x06
 _HEAD = bytes.fromhex("64 00 00 00 00")
@@ -52,17 +53,17 @@ class FMachine(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         del duration_ms
         self._check_output(feature, kind)
         self._goal = value
         return () if value else self._toggle(runs=False)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         chosen = self._chosen(features)
         return self.output(chosen[0], OutputType.OSCILLATE, 0) if chosen else ()
 
-    def armed(self) -> tuple[EndpointWrite, ...] | None:
+    def armed(self) -> tuple[Packet, ...] | None:
         return None
 
     @property
@@ -77,29 +78,29 @@ class FMachine(PlainProtocol):
     def _wanted(self) -> int:
         return max(self._goal, _LOWEST)
 
-    def tick(self) -> tuple[EndpointWrite, ...]:
+    def tick(self) -> tuple[Packet, ...]:
         """One step towards the goal; it is slowed down before it is switched on, never after."""
-        packets: tuple[EndpointWrite, ...] = ()
+        packets: tuple[Packet, ...] = ()
         if self._speed <= self._wanted:
             packets = self._toggle(runs=self._goal > 0)
         if self._speed != self._wanted:
             faster = self._speed < self._wanted
             self._speed += 1 if faster else -1
-            packets += presses(_FASTER if faster else _SLOWER, _RELEASED)
+            packets += self._presses(_FASTER if faster else _SLOWER, _RELEASED)
         return packets
 
-    def _toggle(self, *, runs: bool) -> tuple[EndpointWrite, ...]:
+    def _toggle(self, *, runs: bool) -> tuple[Packet, ...]:
         if self._runs == runs:
             return ()
         self._runs = runs
-        return presses(_ON_OFF, _ON_OFF_RELEASED)
+        return self._presses(_ON_OFF, _ON_OFF_RELEASED)
 
-
-def presses(pressed: int, released: int) -> tuple[EndpointWrite, ...]:
-    # Without keys: a press that replaced another would be a press lost.
-    return tuple(
-        EndpointWrite("tx", frame(command), response=True) for command in (pressed, released)
-    )
+    def _presses(self, pressed: int, released: int) -> tuple[Packet, ...]:
+        # Without keys: a press that replaced another would be a press lost.
+        return tuple(
+            self._opening.packet("tx", frame(command), response=True)
+            for command in (pressed, released)
+        )
 
 
 def frame(command: int) -> bytes:

@@ -13,7 +13,6 @@ from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.protocols.base import (
-    EndpointWrite,
     StepFailed,
     Steps,
     SubscribeStep,
@@ -22,6 +21,7 @@ from forwarder.protocols.base import (
 )
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.memory import DeviceMemory
+from relay.link.messages import Packet
 
 _LOGIN, _PASSWORD, _POWER, _STOP, _FASTER, _SLOWER = 0x99, 0x21, 0x1F, 0x24, 0x01, 0x02
 _ANSWER_MS = 100
@@ -50,7 +50,7 @@ class FredorchRotary(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         del duration_ms
         self._check_output(feature, kind)
         self._goal = value
@@ -59,24 +59,24 @@ class FredorchRotary(PlainProtocol):
         self._current = 0
         return self.armed()
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         chosen = self._chosen(features)
         return self.output(chosen[0], OutputType.OSCILLATE, 0) if chosen else ()
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
-        return (EndpointWrite("tx", frame(_STOP), keys=("speed",)),)
+    def armed(self) -> tuple[Packet, ...]:
+        return (self._opening.packet("tx", frame(_STOP), "speed"),)
 
     @property
     def tick_ms(self) -> int | None:
         return _TICK_MS if self._current != self._goal else None
 
-    def tick(self) -> tuple[EndpointWrite, ...]:
+    def tick(self) -> tuple[Packet, ...]:
         if self._current == self._goal:
             return ()
         up = self._goal > self._current
         self._current += 1 if up else -1
         # Without keys: a step that replaced another would be a step lost.
-        return (EndpointWrite("tx", frame(_FASTER if up else _SLOWER)),)
+        return (self._opening.packet("tx", frame(_FASTER if up else _SLOWER)),)
 
 
 def frame(command: int, arguments: bytes = b"") -> bytes:

@@ -17,12 +17,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from forwarder.buttplug.messages import OutputType
 from forwarder.protocols.base import (
-    EndpointWrite,
     KeptAlive,
     ProtocolError,
-    RunningByte,
     StepFailed,
     Steps,
     SubscribeStep,
@@ -32,6 +32,7 @@ from forwarder.protocols.base import (
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.expressions import crc16_modbus
 from forwarder.protocols.memory import DeviceMemory
+from relay.link.messages import Counter, Packet
 
 _HEAD = bytes.fromhex("02 a5 5a 55 aa f0")
 _TAIL = 0x03
@@ -100,7 +101,7 @@ class HoneyPlayBox(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         del duration_ms
         self._check_output(feature, kind)
         strength = abs(value)
@@ -109,14 +110,14 @@ class HoneyPlayBox(PlainProtocol):
         self._values[feature] = strength
         return (self._packet(),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         chosen = self._chosen(features)
         if not chosen:
             return ()
         self._values |= dict.fromkeys(chosen, 0)
         return (self._packet(),)
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
+    def armed(self) -> tuple[Packet, ...]:
         counter, values = self._counter, self._values
         self._values = dict.fromkeys(values, 0)
         try:
@@ -124,7 +125,7 @@ class HoneyPlayBox(PlainProtocol):
         finally:
             self._counter, self._values = counter, values
 
-    def _packet(self) -> EndpointWrite:
+    def _packet(self) -> Packet:
         self._counter = self._counter + 1 & 0xFF
         groups = b"".join(
             bytes((motor << 4 & 0xF0 | 1, 0, 5, 0, 60, 0, 0, strength))
@@ -135,9 +136,8 @@ class HoneyPlayBox(PlainProtocol):
         # MD5 is the vendor's choice; it keeps nothing safe here.
         tag = hashlib.md5(signed, usedforsecurity=False).digest()[:8]
         data = frame(_VALUES, groups + tag, self._counter)
-        return EndpointWrite(
-            "tx", data, response=True, keys=("all",), counter=RunningByte(_COUNTER_AT)
-        )
+        packet = self._opening.packet("tx", data, "all", response=True)
+        return replace(packet, counter=Counter(_COUNTER_AT))
 
 
 def frame(command: int, data: bytes, counter: int) -> bytes:

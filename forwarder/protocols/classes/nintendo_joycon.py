@@ -14,8 +14,9 @@ import math
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import EndpointWrite, KeptAlive, Steps, WriteStep
+from forwarder.protocols.base import KeptAlive, Steps, WriteStep
 from forwarder.protocols.classes.plain import PlainProtocol
+from relay.link.messages import Packet
 
 _REPORT = 64
 _FREQUENCY_HZ = 200
@@ -41,18 +42,18 @@ class NintendoJoycon(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         del duration_ms
         self._check_output(feature, kind)
         code = rumble(value / _STEPS)
         data = (bytes((0x10, 0x01)) + code + code).ljust(_REPORT, b"\0")
-        return (EndpointWrite("tx", data, keys=(f"f{feature}",)),)
+        return (self._opening.packet("tx", data, f"f{feature}"),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         packets = (self.output(index, OutputType.VIBRATE, 0) for index in self._chosen(features))
         return tuple(packet for group in packets for packet in group)
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
+    def armed(self) -> tuple[Packet, ...]:
         return self.stop(None)
 
 

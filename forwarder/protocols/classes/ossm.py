@@ -17,9 +17,10 @@ import json
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import EndpointWrite, Steps, SubscribeStep
+from forwarder.protocols.base import Steps, SubscribeStep
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.memory import DeviceMemory
+from relay.link.messages import Packet
 
 _STROKE, _STREAM = "strokeEngine", "streaming"
 _STOP = "set:speed:0"
@@ -48,7 +49,7 @@ class Ossm(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         self._check_output(feature, kind)
         if kind.is_position:
             return self._follow(feature, value, duration_ms)
@@ -58,7 +59,7 @@ class Ossm(PlainProtocol):
             return self.stop(None) if self._told == _STROKE else ()
         return (*self._go(_STROKE), self._value(feature, f"set:speed:{value}"))
 
-    def _follow(self, feature: int, value: int, duration_ms: int) -> tuple[EndpointWrite, ...]:
+    def _follow(self, feature: int, value: int, duration_ms: int) -> tuple[Packet, ...]:
         if self._slowed and self._told not in (None, _STREAM):
             # It does not follow, as it says; while it strokes, its limit would be its speed.
             self._asked = None
@@ -68,36 +69,45 @@ class Ossm(PlainProtocol):
         self._slowed = False
         return (*packets, self._value(feature, f"stream:{value}:{duration_ms}"))
 
-    def _go(self, mode: str) -> tuple[EndpointWrite, ...]:
+    def _go(self, mode: str) -> tuple[Packet, ...]:
         if self._asked == mode:
             return ()
         self._asked = mode
-        return (_packet("go:menu", "mode"), _packet(f"go:{mode}", "mode"))
+        return (self._packet("go:menu", "mode"), self._packet(f"go:{mode}", "mode"))
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         if not self._chosen(features) or (self._asked is None and self._told != _STROKE):
             return ()
         self._slowed = self._asked == _STREAM
         return self.armed()
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
+    def armed(self) -> tuple[Packet, ...]:
         return tuple(self._value(index, _STOP) for index in self._chosen(None)[:1])
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
+    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
         """Settings that a mode wants as soon as it is there; a mode left at the machine is gone."""
         del endpoint
         before, self._told = self._told, mode_of(data) or self._told
         if self._told == before:
             return ()
         if self._told in (_STROKE, _STREAM):
-            packets = (_packet("false", "knob", to="txmode"), *map(_setting, _WHOLE_WAY))
-            return (*packets, _setting(_FULL_SPEED)) if self._told == _STREAM else packets
+            packets = (
+                self._packet("false", "knob", to="txmode"),
+                *map(self._setting, _WHOLE_WAY),
+            )
+            return (*packets, self._setting(_FULL_SPEED)) if self._told == _STREAM else packets
         if before == self._asked:
             self._asked = None
         return ()
 
-    def _value(self, feature: int, text: str) -> EndpointWrite:
-        return _packet(text, f"f{feature}")
+    def _value(self, feature: int, text: str) -> Packet:
+        return self._packet(text, f"f{feature}")
+
+    def _setting(self, text: str) -> Packet:
+        return self._packet(text, text.rpartition(":")[0])
+
+    def _packet(self, text: str, key: str, *, to: str = "tx") -> Packet:
+        return self._opening.packet(to, text.encode(), key, response=True)
 
 
 def mode_of(data: bytes) -> str | None:
@@ -108,11 +118,3 @@ def mode_of(data: bytes) -> str | None:
         return None
     state = told.get("state") if isinstance(told, dict) else None
     return state.split(".")[0] if isinstance(state, str) else None
-
-
-def _setting(text: str) -> EndpointWrite:
-    return _packet(text, text.rpartition(":")[0])
-
-
-def _packet(text: str, key: str, *, to: str = "tx") -> EndpointWrite:
-    return EndpointWrite(to, text.encode(), response=True, keys=(key,))

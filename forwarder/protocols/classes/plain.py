@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.protocols.base import (
-    EndpointWrite,
     KeptAlive,
     ProtocolError,
     ReadStep,
@@ -14,6 +13,7 @@ from forwarder.protocols.base import (
     Steps,
 )
 from forwarder.protocols.memory import DeviceMemory
+from relay.link.messages import Packet
 
 
 class PlainProtocol:
@@ -48,7 +48,7 @@ class PlainProtocol:
     def listens(self) -> tuple[str, ...]:
         return ()
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
+    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
         del endpoint, data
         return ()
 
@@ -56,7 +56,7 @@ class PlainProtocol:
     def tick_ms(self) -> int | None:
         return None
 
-    def tick(self) -> tuple[EndpointWrite, ...]:
+    def tick(self) -> tuple[Packet, ...]:
         return ()
 
     def read(self, feature: int, kind: InputType) -> Steps[int]:

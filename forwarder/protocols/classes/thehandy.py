@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import EndpointWrite, KeptAlive
+from forwarder.protocols.base import KeptAlive
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.classes.protobuf import f64, message, varint
+from relay.link.messages import Packet
 
 # How long phones in the background let a connection be silent, by the reference's choice.
 _KEEPALIVE_MS = 5_000
@@ -28,20 +29,20 @@ class TheHandy(PlainProtocol):
     def keepalive(self) -> KeptAlive | None:
         ping = message(1, message(102, varint(1, 999)))
         return KeptAlive(
-            _KEEPALIVE_MS, EndpointWrite("tx", ping, response=True), only_demanded=True
+            _KEEPALIVE_MS, self._opening.packet("tx", ping, response=True), only_demanded=True
         )
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         self._check_output(feature, kind)
         vector = message(3, varint(2, duration_ms), f64(3, value / _STEPS))
         data = message(1, message(403, varint(1, 2), vector))
-        return (EndpointWrite("tx", data, response=True, keys=(f"f{feature}",)),)
+        return (self._opening.packet("tx", data, f"f{feature}", response=True),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         del features
         return ()
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
+    def armed(self) -> tuple[Packet, ...]:
         return ()

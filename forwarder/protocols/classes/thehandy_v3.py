@@ -17,7 +17,6 @@ from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
 from forwarder.protocols.base import (
-    EndpointWrite,
     KeptAlive,
     ProtocolError,
     StepFailed,
@@ -29,6 +28,7 @@ from forwarder.protocols.base import (
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.classes.protobuf import f32, message, varint
 from forwarder.protocols.memory import DeviceMemory
+from relay.link.messages import Packet
 
 _BATTERY, _CAPABILITIES, _POSITION, _POSITION_STOP = 710, 713, 744, 746
 _VIBRATE, _VIBRATE_STOP = 900, 901
@@ -59,7 +59,7 @@ class TheHandyV3(PlainProtocol):
     def keepalive(self) -> KeptAlive | None:
         question = varint(1, 1) + message(2, varint(2, 1), message(_BATTERY))
         return KeptAlive(
-            _KEEPALIVE_MS, EndpointWrite("tx", question, response=True), only_demanded=True
+            _KEEPALIVE_MS, self._opening.packet("tx", question, response=True), only_demanded=True
         )
 
     def handshake(self) -> Steps[None]:
@@ -73,7 +73,7 @@ class TheHandyV3(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         self._check_output(feature, kind)
         if kind.is_position:
             self._moving_ms = duration_ms + _STEP_MS
@@ -86,21 +86,19 @@ class TheHandyV3(PlainProtocol):
             data = self._request(_VIBRATE_STOP)
         return (self._packet(feature, data),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         """A move that is over has nothing to stop: it holds, and the mode stays as it is."""
         packets = self._stops(features, moving=self._moving_ms > 0)
         self._moving_ms = 0
         return packets
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
+    def armed(self) -> tuple[Packet, ...]:
         number = self._number
         packets = self._stops(None, moving=True)
         self._number = number
         return packets
 
-    def _stops(
-        self, features: Collection[int] | None, *, moving: bool
-    ) -> tuple[EndpointWrite, ...]:
+    def _stops(self, features: Collection[int] | None, *, moving: bool) -> tuple[Packet, ...]:
         packets = []
         for index in self._chosen(features):
             if any(not kind.is_position for kind in self._features[index].outputs):
@@ -113,9 +111,9 @@ class TheHandyV3(PlainProtocol):
     def tick_ms(self) -> int | None:
         return _STEP_MS if self._moving_ms > 0 else None
 
-    def tick(self) -> tuple[EndpointWrite, ...]:
+    def tick(self) -> tuple[Packet, ...]:
         self._moving_ms -= _STEP_MS
         return ()
 
-    def _packet(self, feature: int, data: bytes) -> EndpointWrite:
-        return EndpointWrite("tx", data, response=True, keys=(f"f{feature}",))
+    def _packet(self, feature: int, data: bytes) -> Packet:
+        return self._opening.packet("tx", data, f"f{feature}", response=True)

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.protocols.base import EndpointWrite, KeptAlive
+from forwarder.protocols.base import KeptAlive
 from forwarder.protocols.classes.plain import PlainProtocol
 from forwarder.protocols.memory import DeviceMemory
+from relay.link.messages import Packet
 
 _STEP_MS = 100
 # The device wants traffic; the reference repeats the last packet after so much silence.
@@ -24,7 +25,7 @@ _KEEPALIVE_MS = 500
 _COOLEST = 37
 # Both kinds of packet fill one slot, so that the last one alone is repeated, as the reference does.
 # What takes the place of a heater's packet while that may still be waiting brings it along.
-_KEYS = ("all",)
+_KEY = "all"
 _FRESH_TICKS = 10
 _U16, _U32 = 0xFFFF, 0xFFFF_FFFF
 
@@ -62,7 +63,7 @@ class UMove(PlainProtocol):
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         self._check_output(feature, kind)
         self._driven = self._driven or value != 0
         if not self._driven and kind not in (OutputType.TEMPERATURE, OutputType.POSITION):
@@ -81,7 +82,7 @@ class UMove(PlainProtocol):
                 self._place = self._way.pop()
         return self._packets()
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         kinds = {kind for index in self._chosen(features) for kind in self._features[index].outputs}
         moving = bool(self._way) and any(kind.is_position for kind in kinds)
         if moving:
@@ -94,35 +95,38 @@ class UMove(PlainProtocol):
             packets.append(self._heat())
         return tuple(packets)
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
+    def armed(self) -> tuple[Packet, ...]:
         if not self._vibrates and self._heater is None:
             # It ends the step it is at and holds.
             return ()
         count = self._count
-        state = EndpointWrite("tx", self._state(0, 0), keys=_KEYS)
+        state = self._made(self._state(0, 0))
         self._count = count
-        off = (EndpointWrite("tx", heat(0), keys=_KEYS),) if self._heater is not None else ()
+        off = (self._made(heat(0)),) if self._heater is not None else ()
         return (state, *off)
 
     @property
     def tick_ms(self) -> int | None:
         return _STEP_MS if self._way or self._fresh else None
 
-    def tick(self) -> tuple[EndpointWrite, ...]:
+    def tick(self) -> tuple[Packet, ...]:
         self._fresh = max(0, self._fresh - 1)
         if not self._way:
             return ()
         self._place = self._way.pop()
         return self._packets()
 
-    def _packets(self) -> tuple[EndpointWrite, ...]:
+    def _packets(self) -> tuple[Packet, ...]:
         return (self._heat(), self._packet()) if self._fresh else (self._packet(),)
 
-    def _packet(self) -> EndpointWrite:
-        return EndpointWrite("tx", self._state(self._vibration, self._place), keys=_KEYS)
+    def _packet(self) -> Packet:
+        return self._made(self._state(self._vibration, self._place))
 
-    def _heat(self) -> EndpointWrite:
-        return EndpointWrite("tx", heat(self._degrees), keys=_KEYS)
+    def _heat(self) -> Packet:
+        return self._made(heat(self._degrees))
+
+    def _made(self, data: bytes) -> Packet:
+        return self._opening.packet("tx", data, _KEY)
 
     def _state(self, vibration: int, place: int) -> bytes:
         self._count = self._count + 1 & _U32

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from forwarder.devices.driver import Fate, Outcome, settled
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import Denied, HardwareError
 from forwarder.hub.truth import Truth
-from forwarder.protocols.base import EndpointWrite, KeptAlive
+from forwarder.protocols.base import KeptAlive
 from forwarder.sources.relays.bounds import CONNECT_S, STOP_S
 from forwarder.sources.relays.open_stops import OpenStops
 from forwarder.sources.relays.waiting import ReplyFuture as Asked
@@ -46,8 +46,6 @@ class RelayHardware:
         self._address = address
         self._relay_name = relay_name
         self._handles: dict[str, int] = {}
-        self._keys: dict[str, int] = {}
-        self._numbers: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._listeners: dict[int, OnNotification] = {}
         # Characteristics whose newest beginning or end is not confirmed; None: it could not leave.
         self._unsure: dict[int, Outcome | None] = {}
@@ -68,8 +66,8 @@ class RelayHardware:
         return self._address
 
     @property
-    def endpoints(self) -> frozenset[str]:
-        return frozenset(self._handles)
+    def endpoints(self) -> Mapping[str, int]:
+        return self._handles
 
     def bind(self, endpoints_of: EndpointsOf) -> None:
         self._handles = endpoints_of(self.services)
@@ -140,18 +138,17 @@ class RelayHardware:
     # --- safety ---------------------------------------------------------------------------------
 
     async def arm(
-        self, stop: Sequence[EndpointWrite] | None, *, gap_ms: int, keepalive: KeptAlive | None
+        self, stop: Sequence[wire.Packet] | None, *, gap_ms: int, keepalive: KeptAlive | None
     ) -> None:
         alive = None
         if keepalive is not None:
             alive = wire.KeepAlive(
                 keepalive.every_ms,
-                None if keepalive.packet is None else self._packet(keepalive.packet),
+                keepalive.packet,
                 only_running=keepalive.only_running,
                 only_demanded=keepalive.only_demanded,
             )
-        packets = None if stop is None else tuple(map(self._packet, stop))
-        self._arming = (packets, gap_ms, alive)
+        self._arming = (None if stop is None else tuple(stop), gap_ms, alive)
         await self._rearm()
 
     def rearm(self) -> None:
@@ -188,7 +185,7 @@ class RelayHardware:
 
     def output(
         self,
-        packets: Sequence[EndpointWrite],
+        packets: Sequence[wire.Packet],
         *,
         merge: bool,
         at_rest: bool,
@@ -199,14 +196,15 @@ class RelayHardware:
         if self.blocked is not None:
             raise Denied(self.blocked)
         link = self._reachable()
-        frames = tuple(map(self._packet, packets))
         if not self.armed:
             self.rearm()
         if not at_rest:
             link.rouse()
         at_us = None if at is None else link.theirs_us(at)
         off = off and at_us is not None
-        message = wire.Output(link.next_id(), self.p, frames, merge, at_rest, moves_ms, at_us, off)
+        message = wire.Output(
+            link.next_id(), self.p, tuple(packets), merge, at_rest, moves_ms, at_us, off
+        )
         outcome = link.carry(message, shut=self._gate_was_shut)
         if at_rest and self._wrote:
             self._off_when(outcome)
@@ -230,12 +228,14 @@ class RelayHardware:
         outcome.then(settled)
 
     def stop(
-        self, packets: Sequence[EndpointWrite], *, everything: bool, at_rest: bool = False
+        self, packets: Sequence[wire.Packet], *, everything: bool, at_rest: bool = False
     ) -> Outcome:
         if self.link is None:
             return self._open_stops.new()
-        frames, rest = tuple(map(self._packet, packets)), everything or at_rest
-        message = wire.Stop(self.link.next_id(), self.p, frames, everything, rest, self._stops_seen)
+        rest = everything or at_rest
+        message = wire.Stop(
+            self.link.next_id(), self.p, tuple(packets), everything, rest, self._stops_seen
+        )
         outcome = self.link.carry(message, deadline_s=STOP_S, orphaned=self._open_stops.add)
         if rest and self._wrote:
             self._off_when(outcome)
@@ -337,28 +337,6 @@ class RelayHardware:
             raise HardwareError(
                 ErrorCode.UNSUPPORTED, f"The device has no endpoint {endpoint}."
             ) from None
-
-    def _packet(self, packet: EndpointWrite) -> wire.Packet:
-        counter = packet.counter
-        keys = self._numbers.get(packet.keys)
-        if keys is None:
-            keys = self._number(packet.keys)
-        handle = self._handles.get(packet.endpoint)
-        return wire.Packet(
-            self._handle(packet.endpoint) if handle is None else handle,
-            packet.data,
-            packet.response,
-            keys,
-            packet.after_ms,
-            None if counter is None else wire.Counter(counter.at, counter.xor_at),
-        )
-
-    def _number(self, keys: tuple[str, ...]) -> tuple[int, ...]:
-        """What these keys are called over the link. A protocol's file has some dozens at most."""
-        known = self._keys
-        numbers = tuple([known.setdefault(key, len(known)) for key in keys])
-        self._numbers[keys] = numbers
-        return numbers
 
 
 def _failed(done: Outcome) -> bool:

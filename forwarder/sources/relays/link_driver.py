@@ -90,6 +90,8 @@ class RelayLink:
         self._turns = turns or TurnQueue()
         self._loop = asyncio.get_running_loop()
         self.session = HubSession(hub_name, self._loop.time(), page=page)
+        # A number that no request still under way has.
+        self.next_id = self.session.request_id
         self._leases = leases
         self._running = running
         # Frames, and in the place of a state its class: what it is then is in `_states`.
@@ -160,10 +162,6 @@ class RelayLink:
                 entry.fail(ErrorCode.GONE, why)
 
     # --- out ------------------------------------------------------------------------------------
-
-    def next_id(self) -> int:
-        """A number that no request still under way has."""
-        return self.session.request_id()
 
     def request(self, message: Request, *, deadline_s: float = REQUEST_S) -> ReplyFuture:
         """Queue `message`, whose id is of `next_id`; the future brings its reply.

@@ -214,7 +214,7 @@ def _rest(hub: Hub, index: int, toy: Toy) -> frozenset[str]:
         data = [f"{byte:02x}" for byte in packet.data]
         if packet.counter is not None:
             data[packet.counter.at] = "??"
-        role = toy.handles[hardware._handles[packet.endpoint]]
+        role = toy.handles[packet.handle]
         found |= {f"{letter} {role} {''.join(data)}" for letter in "wW"}
     return frozenset(found)
 

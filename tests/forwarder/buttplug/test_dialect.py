@@ -6,7 +6,8 @@ import pytest
 
 from forwarder.buttplug.codec import encode
 from forwarder.buttplug.dialect import V4Dialect, answer
-from forwarder.buttplug.messages import DeviceList, Ok, Ping, ScanningFinished
+from forwarder.buttplug.legacy.dialects import dialect
+from forwarder.buttplug.messages import DeviceList, Ok, Ping, ScanningFinished, stop_named
 from tests.forwarder.buttplug.devices import nora
 
 
@@ -28,3 +29,11 @@ def test_answer_is_ok_or_the_outcome_under_the_requests_id() -> None:
 def test_only_what_is_in_the_vocabulary_is_understood() -> None:
     with pytest.raises(AssertionError, match="Ping"):
         V4Dialect({}).understand(Ping(id=1), dict)
+
+
+@pytest.mark.parametrize("version", range(5))
+def test_no_message_of_a_vocabulary_is_a_stop(version: int) -> None:
+    """So a session looks for stops only in what its vocabulary does not have."""
+    names = dialect(version).vocabulary.readers
+    assert names
+    assert not [name for name in names if stop_named(name) is not None]

@@ -85,7 +85,7 @@ def test_a_file_of_the_users_own_is_loaded_and_replaces_ours(tmp_path: Path) -> 
     assert catalogue.match(Advertisement("AA", "Massage Demo")) == ()
     seen = Advertisement("AA", "Mine")
     model = catalogue.match(seen)[0].resolve("Mine", seen)
-    protocol = model.open(endpoints=frozenset({"tx"}))
+    protocol = model.open(endpoints={"tx": 1})
     assert protocol.output(0, OutputType.VIBRATE, 5)[0].data == b"\x77\5"
     assert len(catalogue.files.names()) == len(CATALOGUE.files.names())
 

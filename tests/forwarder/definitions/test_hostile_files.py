@@ -148,7 +148,7 @@ def use(catalogue: Catalogue) -> None:
         for candidate in catalogue.match(seen):
             with suppress(ProtocolError):
                 model = candidate.resolve(name, seen)
-                protocol = model.open(endpoints=frozenset({"tx"}))
+                protocol = model.open(endpoints={"tx": 1})
                 for feature in model.definition.features:
                     for kind, spec in feature.outputs.items():
                         protocol.output(feature.index, kind, spec.high, 100)

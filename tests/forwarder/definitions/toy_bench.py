@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from forwarder.definitions.catalogue import Catalogue, Model
 from forwarder.protocols.base import (
-    EndpointWrite,
     ProtocolError,
     ReadStep,
     StepFailed,
@@ -15,7 +14,7 @@ from forwarder.protocols.base import (
     WaitStep,
     WriteStep,
 )
-from relay.link.messages import Advertisement, Characteristic, Service
+from relay.link.messages import Advertisement, Characteristic, Packet, Service
 from relay.radio.simulated.models import ToyModel, level, matches, render
 
 MAC = "0082059AD3BD"
@@ -38,6 +37,7 @@ class Bench:
         )
         numbers = iter(range(1, 1000))
         self._handles = {role: next(numbers) for role in toy.roles}
+        self._roles = {handle: role for role, handle in self._handles.items()}
         self.services = tuple(
             Service(
                 uuid=uuid,
@@ -113,6 +113,6 @@ class Bench:
             if answer.role == role and matches(answer.pattern, data):
                 self._pending.append((answer.via, self._bytes(answer.data)))
 
-    def take(self, packets: tuple[EndpointWrite, ...]) -> None:
+    def take(self, packets: tuple[Packet, ...]) -> None:
         for packet in packets:
-            self.write(packet.endpoint, packet.data)
+            self.write(self._roles[packet.handle], packet.data)

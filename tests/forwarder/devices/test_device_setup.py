@@ -16,8 +16,8 @@ from forwarder.devices.driver import Fate, Outcome
 from forwarder.devices.hardware import EndpointsOf, OnNotification
 from forwarder.errors import HardwareError
 from forwarder.hub.device import Identity
-from forwarder.protocols.base import EndpointWrite, KeptAlive
-from relay.link.messages import Advertisement, Ceiling, ErrorCode, Service
+from forwarder.protocols.base import KeptAlive
+from relay.link.messages import Advertisement, Ceiling, ErrorCode, Packet, Service
 from relay.radio.simulated.catalogue import toys_by_name
 from relay.radio.simulated.toy import Toy
 from tests.doubles.clock import run_virtual
@@ -32,7 +32,7 @@ class Peripheral(RecordingHardware):
     `slow`: every request takes that many turns of the loop.
     """
 
-    endpoints: frozenset[str]
+    endpoints: dict[str, int]
 
     def __init__(self, toy: Toy, answer: bytes = b"Z:11:0082059AD3BD;", slow: int = 0) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Peripheral(RecordingHardware):
 
     def bind(self, endpoints_of: EndpointsOf) -> None:
         super().bind(endpoints_of)
-        self.endpoints = frozenset(endpoints_of(self.found))
+        self.endpoints = endpoints_of(self.found)
 
     async def _turns(self) -> None:
         for _ in range(self.slow):
@@ -303,10 +303,10 @@ def test_a_protocol_that_sees_nothing_to_stop_is_stopped_by_what_is_armed() -> N
     class Protocol:
         keepalive = None
 
-        def armed(self) -> tuple[EndpointWrite, ...]:
-            return (EndpointWrite("tx", b"armed"),)
+        def armed(self) -> tuple[Packet, ...]:
+            return (Packet(1, b"armed"),)
 
-        def stop(self, features: None) -> tuple[EndpointWrite, ...]:
+        def stop(self, features: None) -> tuple[Packet, ...]:
             return ()
 
     async def main() -> None:

@@ -14,13 +14,13 @@ from forwarder.devices.packet_driver import PacketDriver
 from forwarder.errors import DeviceError, HardwareError, Unsupported
 from forwarder.hub.truth import FeatureValue, Truth
 from forwarder.protocols.base import (
-    EndpointWrite,
     KeptAlive,
     ProtocolError,
     Steps,
     WaitStep,
     WriteStep,
 )
+from relay.link.messages import Packet
 from tests.doubles.clock import run_virtual
 from tests.doubles.hardware import Call, RecordingHardware
 
@@ -37,26 +37,26 @@ class FakeProtocol:
         self.ticking = 0
         self.stops: list[Collection[int] | None] = []
         self.fault: Exception | None = None
-        self.kept: tuple[EndpointWrite, ...] = (EndpointWrite("tx", b"stop"),)
+        self.kept: tuple[Packet, ...] = (Packet(1, b"stop"),)
 
     def handshake(self) -> Steps[None]:
         yield WriteStep("tx", b"hi")
 
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int = 0
-    ) -> tuple[EndpointWrite, ...]:
+    ) -> tuple[Packet, ...]:
         if feature == 9:
             raise ProtocolError("there is no feature 9")
-        return () if value == 99 else (EndpointWrite("tx", bytes([feature, value])),)
+        return () if value == 99 else (Packet(1, bytes([feature, value])),)
 
-    def stop(self, features: Collection[int] | None = None) -> tuple[EndpointWrite, ...]:
+    def stop(self, features: Collection[int] | None = None) -> tuple[Packet, ...]:
         if self.fault is not None:
             raise self.fault
         self.stops.append(features)
         self.ticking = 0
-        return (EndpointWrite("tx", b"stop"),)
+        return (Packet(1, b"stop"),)
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
+    def armed(self) -> tuple[Packet, ...]:
         return self.kept
 
     def shares_packets(self, feature: int) -> bool:
@@ -74,16 +74,16 @@ class FakeProtocol:
     def reading(self, feature: int, kind: InputType, data: bytes) -> int | None:
         return data[0] if data else None
 
-    def heard(self, endpoint: str, data: bytes) -> tuple[EndpointWrite, ...]:
-        return (EndpointWrite("tx", b"settings"),) if data == b"ready" else ()
+    def heard(self, endpoint: str, data: bytes) -> tuple[Packet, ...]:
+        return (Packet(1, b"settings"),) if data == b"ready" else ()
 
     @property
     def tick_ms(self) -> int | None:
         return 100 if self.ticking else None
 
-    def tick(self) -> tuple[EndpointWrite, ...]:
+    def tick(self) -> tuple[Packet, ...]:
         self.ticking -= 1
-        return (EndpointWrite("tx", b"tick"),)
+        return (Packet(1, b"tick"),)
 
 
 class Bench:
@@ -344,8 +344,8 @@ def test_what_failed_is_forgotten_where_a_packet_of_another_feature_would_carry_
 @pytest.mark.parametrize("response", [True, False])
 def test_a_stop_that_is_a_request_waits_for_reads(response: bool) -> None:
     class Protocol(FakeProtocol):
-        def armed(self) -> tuple[EndpointWrite, ...]:
-            return (EndpointWrite("tx", b"stop", response),)
+        def armed(self) -> tuple[Packet, ...]:
+            return (Packet(1, b"stop", response),)
 
     async def main() -> bool:
         hardware = RecordingHardware("tx")
@@ -380,7 +380,7 @@ def test_an_answer_that_makes_no_sense_is_the_devices_fault() -> None:
 class Toggle(FakeProtocol):
     """Its off is a button: nothing can be armed."""
 
-    def armed(self) -> tuple[EndpointWrite, ...]:
+    def armed(self) -> tuple[Packet, ...]:
         return None  # type: ignore[return-value]  # as the seam allows, unlike its parent
 
 

@@ -29,7 +29,7 @@ FEATURES = (
 
 def memory() -> Memory:
     definition = Definition("toy", "X1", "Toy", FEATURES)
-    found = Memory(DeviceMemory(definition, frozenset({"tx"}), constants={"dev": 7}))
+    found = Memory(DeviceMemory(definition, {"tx": 1}, constants={"dev": 7}))
     found.s[3] = 4
     return found
 

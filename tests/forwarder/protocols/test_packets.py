@@ -19,7 +19,7 @@ FEATURES = (
 
 
 def memory(*levels: int) -> Memory:
-    opening = DeviceMemory(Definition("toy", None, "Toy", FEATURES), frozenset({"tx"}))
+    opening = DeviceMemory(Definition("toy", None, "Toy", FEATURES), {"tx": 1})
     found = Memory(opening)
     found.names = {"blob": b"\x0a\x0b"}
     found.s.update(enumerate(levels))

@@ -12,8 +12,9 @@ from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.check import opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
 from forwarder.definitions.model import OutputSpec
-from forwarder.protocols.base import DeviceProtocol, EndpointWrite
+from forwarder.protocols.base import DeviceProtocol
 from forwarder.protocols.template import merge
+from relay.link.messages import Packet
 
 FILES = Files(DATA)
 # Their stop says less where nothing runs, or holds what the armed one cannot know.
@@ -42,7 +43,7 @@ def fresh(name: str, entry: object) -> DeviceProtocol:
     return open_protocol(loaded, opening_of(loaded, entry))  # type: ignore[arg-type]  # of layouts()
 
 
-def plain(packets: tuple[EndpointWrite, ...]) -> list[tuple[str, bytes]]:
+def plain(packets: tuple[Packet, ...]) -> list[tuple[int, bytes]]:
     """Packets without what counts up, each once."""
     found = []
     for packet in packets:
@@ -51,7 +52,7 @@ def plain(packets: tuple[EndpointWrite, ...]) -> list[tuple[str, bytes]]:
             if packet.counter.xor_at is not None:
                 data[packet.counter.xor_at] ^= data[packet.counter.at]
             data[packet.counter.at] = 0
-        found.append((packet.endpoint, bytes(data)))
+        found.append((packet.handle, bytes(data)))
     return found
 
 

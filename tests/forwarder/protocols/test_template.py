@@ -5,23 +5,23 @@ from __future__ import annotations
 import pytest
 
 from forwarder.buttplug.messages import InputType, OutputType
-from forwarder.definitions.check import opening_of
+from forwarder.definitions.check import numbered, opening_of
 from forwarder.definitions.loader import load
 from forwarder.protocols.base import (
-    EndpointWrite,
     ProtocolError,
     ReadStep,
-    RunningByte,
     StepFailed,
     WaitStep,
     WriteStep,
 )
 from forwarder.protocols.connecting import MAX_NOTIFICATIONS
 from forwarder.protocols.template import TemplateProtocol, merge
+from relay.link.messages import Counter, Packet
 
 VIBRATE = OutputType.VIBRATE
 OSCILLATE = OutputType.OSCILLATE
 MOVE = OutputType.HW_POSITION_WITH_DURATION
+TX = numbered(("rx", "rxblebattery", "tx"))["tx"]
 FEATURES = "[{ vibrate = [0, 20] }, { oscillate = [0, 20] }, { battery = 'read' }]"
 TAIL = """
 [[match]]
@@ -40,7 +40,7 @@ def toy(body: str, features: str = FEATURES) -> TemplateProtocol:
     return TemplateProtocol(loaded.behaviour, opening_of(loaded, loaded.default))
 
 
-def data(packets: tuple[EndpointWrite, ...]) -> list[str]:
+def data(packets: tuple[Packet, ...]) -> list[str]:
     return [packet.data.hex(" ") for packet in packets]
 
 
@@ -78,12 +78,12 @@ def test_packets_with_other_values_share_a_slot_and_others_have_their_own() -> N
                   { on = "oscillate", send = [{ bytes = "05 {v}" }, { bytes = "06", key = "x" },
                                               { after_ms = 300, bytes = "07", key = ["x", "y"] }]}]
         """)
-    assert [p.keys for p in protocol.output(0, VIBRATE, 1)] == [("all",)]
+    assert [p.keys for p in protocol.output(0, VIBRATE, 1)] == [(0,)]
     packets = protocol.output(1, OSCILLATE, 1)
     assert [(p.keys, p.after_ms) for p in packets] == [
-        (("f1",), 0),
-        (("x",), 0),
-        (("x", "y"), 300),
+        ((1,), 0),
+        ((2,), 0),
+        ((2, 3), 300),
     ]
     assert protocol.shares_packets(0)
     assert protocol.shares_packets(1)
@@ -101,7 +101,7 @@ def test_the_running_number_counts_packets_and_can_be_patched_by_others() -> Non
     protocol = toy('output = [{ on = ["vibrate", "oscillate"], bytes = "{seq} {v} {xor(0)}" }]')
     assert data(protocol.output(0, VIBRATE, 4)) == ["00 04 04"]
     (packet,) = protocol.output(1, OSCILLATE, 4)
-    assert packet == EndpointWrite("tx", b"\1\4\5", keys=("f1",), counter=RunningByte(0, 2))
+    assert packet == Packet(TX, b"\1\4\5", keys=(1,), counter=Counter(0, 2))
     assert data(protocol.armed() or ()) == ["02 00 02", "03 00 03"]
     assert data(protocol.output(0, VIBRATE, 4)) == ["02 04 06"]
 
@@ -125,8 +125,8 @@ def test_a_feature_whose_stop_cannot_be_encoded_does_not_keep_the_others_running
 
 
 def test_newer_packets_replace_older_ones_of_their_slots_but_never_their_own() -> None:
-    one = (EndpointWrite("tx", b"1", keys=("a",)), EndpointWrite("tx", b"2", keys=("b",)))
-    two = (EndpointWrite("tx", b"3", keys=("b",)), EndpointWrite("tx", b"4", keys=("b",)))
+    one = (Packet(1, b"1", keys=(0,)), Packet(1, b"2", keys=(1,)))
+    two = (Packet(1, b"3", keys=(1,)), Packet(1, b"4", keys=(1,)))
     assert [p.data for p in merge([one, two])] == [b"1", b"3", b"4"]
 
 

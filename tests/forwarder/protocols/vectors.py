@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import yaml
 
+from forwarder.definitions.check import numbered
 from forwarder.definitions.files import Files, open_protocol
 from forwarder.definitions.loader import LoadedProtocol, ModelEntry
 from forwarder.definitions.model import INPUT_NAMES, OUTPUT_NAMES
 from forwarder.protocols import connecting
 from forwarder.protocols.base import (
     DeviceProtocol,
-    EndpointWrite,
     NoticeStep,
     ProtocolError,
     ReadStep,
@@ -31,6 +31,7 @@ from forwarder.protocols.base import (
 from forwarder.protocols.connecting import Seen
 from forwarder.protocols.memory import DeviceMemory
 from forwarder.protocols.template import merge
+from relay.link.messages import Packet
 
 FOLDER = Path(__file__).parent / "vectors"
 Tree = dict[str, Any]
@@ -59,6 +60,7 @@ class Case:
     tree: Tree
     loaded: LoadedProtocol
     seen: Seen = field(default_factory=Seen)
+    roles: dict[int, str] = field(default_factory=dict)
 
     def run(self, files: Files) -> None:
         """Raises Mismatch."""
@@ -105,9 +107,11 @@ class Case:
                 for endpoint in table
             ] or ["tx", "rx"]
         self._check_features(entry)
+        handles = numbered(endpoints)
+        self.roles = {handle: role for role, handle in handles.items()}
         opening = DeviceMemory(
             definition=entry.definition,
-            endpoints=frozenset(endpoints),
+            endpoints=handles,
             address=self.seen.address,
             name=self.seen.name,
             manufacturer=self.seen.manufacturer,
@@ -134,23 +138,23 @@ class Case:
         else:
             idle(protocol.handshake())
         if "keepalive" in tree:
-            _same("keepalive", shown_keepalive(protocol), _keepalive(tree["keepalive"]))
+            _same("keepalive", self._keepalive(protocol), _keepalive(tree["keepalive"]))
         for number, step in enumerate(tree.get("steps") or []):
             self._step(f"step {number + 1}", step, protocol)
 
     def _step(self, where: str, step: Tree, protocol: DeviceProtocol) -> None:
         match step:
             case {"output": command}:
-                _packets(where, _output(protocol, command), step["packets"])
+                self._packets(where, _output(protocol, command), step["packets"])
             case {"outputs": commands}:
                 sent = merge([_output(protocol, command) for command in commands])
-                _packets(where, sent, step["packets"])
+                self._packets(where, sent, step["packets"])
             case {"stop": features}:
                 sent = protocol.stop(None if features == "all" else features)
-                _packets(where, sent, step["packets"])
+                self._packets(where, sent, step["packets"])
             case {"tick": times}:
                 sent = tuple(packet for _ in range(times) for packet in protocol.tick())
-                _packets(where, sent, step["packets"])
+                self._packets(where, sent, step["packets"])
             case {"read": wanted}:
                 steps = protocol.read(wanted["feature"], INPUT_NAMES[wanted["type"]])
                 found = exchange(where, steps, step["exchange"])
@@ -164,6 +168,33 @@ class Case:
                 _same(f"{where} reading", found, step["reading"])
             case _:
                 raise Mismatch(f"{where}: unknown step {step}")
+
+    def _keepalive(self, protocol: DeviceProtocol) -> Tree | None:
+        keepalive = protocol.keepalive
+        if keepalive is None:
+            return None
+        packet = keepalive.packet
+        return {
+            "every_ms": keepalive.every_ms,
+            "data": packet.data if packet else None,
+            "endpoint": self.roles[packet.handle] if packet else None,
+            "running": keepalive.only_running,
+            "demanded": keepalive.only_demanded,
+            "primed": keepalive.primed,
+        }
+
+    def _packets(self, where: str, sent: Iterable[Packet], expected: list[Tree]) -> None:
+        shown = [(self.roles[p.handle], p.data.hex(" "), p.response, p.after_ms) for p in sent]
+        wanted = [
+            (
+                one.get("to", "tx"),
+                (_hex(one["hex"]) if "hex" in one else one["text"].encode()).hex(" "),
+                one.get("response", False),
+                one.get("after_ms", 0),
+            )
+            for one in expected
+        ]
+        _same(where, shown, wanted)
 
 
 def load(path: Path) -> list[Tree]:
@@ -263,21 +294,6 @@ def idle(steps: Steps[None]) -> None:
         return
 
 
-def shown_keepalive(protocol: DeviceProtocol) -> Tree | None:
-    keepalive = protocol.keepalive
-    if keepalive is None:
-        return None
-    packet = keepalive.packet
-    return {
-        "every_ms": keepalive.every_ms,
-        "data": packet.data if packet else None,
-        "endpoint": packet.endpoint if packet else None,
-        "running": keepalive.only_running,
-        "demanded": keepalive.only_demanded,
-        "primed": keepalive.primed,
-    }
-
-
 def _keepalive(tree: Tree | None) -> Tree | None:
     if tree is None:
         return None
@@ -292,23 +308,9 @@ def _keepalive(tree: Tree | None) -> Tree | None:
     }
 
 
-def _output(protocol: DeviceProtocol, command: Tree) -> tuple[EndpointWrite, ...]:
+def _output(protocol: DeviceProtocol, command: Tree) -> tuple[Packet, ...]:
     kind = OUTPUT_NAMES[command["type"]]
     return protocol.output(command["feature"], kind, command["value"], command.get("duration", 0))
-
-
-def _packets(where: str, sent: Iterable[EndpointWrite], expected: list[Tree]) -> None:
-    shown = [(p.endpoint, p.data.hex(" "), p.response, p.after_ms) for p in sent]
-    wanted = [
-        (
-            one.get("to", "tx"),
-            (_hex(one["hex"]) if "hex" in one else one["text"].encode()).hex(" "),
-            one.get("response", False),
-            one.get("after_ms", 0),
-        )
-        for one in expected
-    ]
-    _same(where, shown, wanted)
 
 
 def _hex(text: str) -> bytes:

@@ -72,7 +72,7 @@ def test_a_new_model_of_a_known_protocol_works_and_an_unknown_protocol_is_listed
     assert model.definition.features[0].outputs[V].high == 50
     # An output of a kind that we do not know is left out, not fatal.
     assert model.definition.features[1].outputs == {}
-    protocol = model.open(endpoints=frozenset({"tx"}))
+    protocol = model.open(endpoints={"tx": 1})
     assert protocol.output(0, V, 50)[0].data == b"\xf1\x32"
     assert catalogue.match(Advertisement("AA", "Nobody")) == ()
 

@@ -222,7 +222,7 @@ def test_own_recognition_and_own_models_come_first() -> None:
     (candidate,) = catalogue.match(seen)
     model = candidate.resolve("tcode-v03-linear-vibrate", seen)
     assert model.definition.name == "TCode v0.3 (Single Linear Axis + Single Vibe)"
-    protocol = model.open(endpoints=frozenset({"tx"}))
+    protocol = model.open(endpoints={"tx": 1})
     assert protocol.output(0, HP, 51, 200)[0].data == b"L051I200\n"
 
 

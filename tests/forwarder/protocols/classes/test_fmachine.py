@@ -9,8 +9,8 @@ import pytest
 from forwarder.buttplug.messages import OutputType
 from forwarder.definitions.check import opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
-from forwarder.protocols.base import EndpointWrite
 from forwarder.protocols.classes.fmachine import FMachine
+from relay.link.messages import Packet
 
 LOADED = Files(DATA).get("fmachine")
 
@@ -29,7 +29,7 @@ class Machine:
         self.speed = 1
         self.fastest = 0
 
-    def take(self, packets: tuple[EndpointWrite, ...]) -> None:
+    def take(self, packets: tuple[Packet, ...]) -> None:
         for packet in packets:
             match packet.data[0]:
                 case 0x01:

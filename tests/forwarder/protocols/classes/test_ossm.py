@@ -7,12 +7,13 @@ import json
 import pytest
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.definitions.check import opening_of
+from forwarder.definitions.check import endpoints_of, numbered, opening_of
 from forwarder.definitions.files import DATA, Files, open_protocol
-from forwarder.protocols.base import EndpointWrite
 from forwarder.protocols.classes.ossm import Ossm, mode_of
+from relay.link.messages import Packet
 
 LOADED = Files(DATA).get("ossm")
+NAMES = {handle: name for name, handle in numbered(endpoints_of(LOADED)).items()}
 OSCILLATE, MOVE = OutputType.OSCILLATE, OutputType.HW_POSITION_WITH_DURATION
 SETTINGS = ["txmode false", "tx set:depth:100", "tx set:stroke:100"]
 
@@ -27,9 +28,9 @@ def says(protocol: Ossm, state: str) -> list[str]:
     return shown(protocol.heard("rx", json.dumps({"state": state}).encode()))
 
 
-def shown(packets: tuple[EndpointWrite, ...]) -> list[str]:
+def shown(packets: tuple[Packet, ...]) -> list[str]:
     assert all(packet.response for packet in packets)
-    return [f"{packet.endpoint} {packet.data.decode()}" for packet in packets]
+    return [f"{NAMES[packet.handle]} {packet.data.decode()}" for packet in packets]
 
 
 def test_a_mode_that_is_new_gets_its_settings_once() -> None:

@@ -12,7 +12,7 @@ from forwarder.devices.driver import Fate
 from forwarder.errors import Denied, HardwareError
 from forwarder.hub import truth
 from forwarder.hub.truth import Given, Truth
-from forwarder.protocols.base import EndpointWrite, KeptAlive, RunningByte
+from forwarder.protocols.base import KeptAlive
 from forwarder.sources.relays.hardware import RelayHardware
 from forwarder.sources.relays.link_driver import RelayLink
 from relay.link import messages as wire
@@ -30,6 +30,7 @@ from relay.link.messages import (
     FromRelay,
     Notification,
     Output,
+    Packet,
     Request,
     Stop,
     StopCause,
@@ -41,8 +42,8 @@ from relay.radio.simulated.catalogue import toys_by_name
 from tests.doubles.clock import run_virtual
 from tests.doubles.scripted_relay import ScriptedRelay
 
-OFF = (EndpointWrite("tx", b"off"),)
-ON = (EndpointWrite("tx", b"on"),)
+OFF = (Packet(1, b"off"),)
+ON = (Packet(1, b"on"),)
 RUN = truth.FeatureValue(OutputType.VIBRATE, 5)
 
 
@@ -118,7 +119,7 @@ async def armed(bench: Bench) -> None:
 
 def test_arming_hands_over_the_stop_and_leases_at_once() -> None:
     async def scene(bench: Bench) -> None:
-        alive = KeptAlive(100, EndpointWrite("tx", b"alive", counter=RunningByte(1, 2)))
+        alive = KeptAlive(100, Packet(1, b"alive", counter=wire.Counter(1, 2)))
         await bench.hardware.arm(OFF, gap_ms=50, keepalive=alive)
         arm = await bench.relay.hears(Arm)
         assert [packet.data for packet in arm.stop or ()] == [b"off"]
@@ -136,7 +137,7 @@ def test_arming_hands_over_the_stop_and_leases_at_once() -> None:
 
 @pytest.mark.parametrize(("stop", "said"), [(None, None), ((), ())])
 def test_a_stop_without_packets_says_what_it_is(
-    stop: tuple[EndpointWrite, ...] | None, said: tuple[wire.Packet, ...] | None
+    stop: tuple[Packet, ...] | None, said: tuple[wire.Packet, ...] | None
 ) -> None:
     async def scene(bench: Bench) -> None:
         await bench.hardware.arm(stop, gap_ms=0, keepalive=None)
@@ -148,7 +149,7 @@ def test_a_stop_without_packets_says_what_it_is(
 def test_at_rest_is_said_by_the_message() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
-        two = (EndpointWrite("tx", b"1", keys=("a",)), EndpointWrite("tx", b"2", keys=("b", "a")))
+        two = (Packet(1, b"1", keys=(0,)), Packet(1, b"2", keys=(1, 0)))
         await bench.hardware.output(two, merge=True, at_rest=True)
         output = await bench.relay.hears(Output)
         assert output.merge
@@ -162,7 +163,7 @@ def test_an_output_brings_active_leases_and_the_stop_ends_them() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
         bench.truth.took(bench.on())
-        await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
+        await bench.hardware.output((Packet(1, b"on"),), merge=False, at_rest=False)
         before = len(bench.relay.heard)
         await asyncio.sleep(0.6)
         beats = [each for each in bench.relay.heard[before:] if isinstance(each, Beat)]
@@ -211,12 +212,12 @@ def test_behind_a_write_the_hub_says_rest_unless_something_was_set_going_meanwhi
 def test_after_a_stop_of_the_relays_own_the_next_arm_knows_of_it() -> None:
     async def scene(bench: Bench) -> None:
         await armed(bench)
-        await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
+        await bench.hardware.output((Packet(1, b"on"),), merge=False, at_rest=False)
         await bench.relay.say(Stopped(1, StopCause.STALL, number=3))
         await asyncio.sleep(0.01)
         assert not bench.hardware.armed
         before = len(bench.relay.heard)
-        bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
+        bench.hardware.output((Packet(1, b"on"),), merge=False, at_rest=False)
         await asyncio.sleep(0.01)
         kinds = [type(each) for each in bench.relay.heard[before:]]
         assert kinds.index(Arm) < kinds.index(Beat) < kinds.index(Output)
@@ -237,10 +238,10 @@ def test_a_gate_that_was_shut_without_a_word_is_armed_again_with_the_next_output
 
         bench.relay.instead = shut
         with pytest.raises(HardwareError):
-            await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
+            await bench.hardware.output((Packet(1, b"on"),), merge=False, at_rest=False)
         bench.relay.instead = lambda request: None
         before = len(bench.relay.heard)
-        await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
+        await bench.hardware.output((Packet(1, b"on"),), merge=False, at_rest=False)
         await bench.relay.hears(Arm, after=before)
 
     play(scene)
@@ -260,12 +261,10 @@ def test_a_refused_arm_is_tried_again_with_the_next_output() -> None:
         for _ in range(3):
             before = len(bench.relay.heard)
             with pytest.raises(HardwareError):
-                await bench.hardware.output(
-                    (EndpointWrite("tx", b"on"),), merge=False, at_rest=False
-                )
+                await bench.hardware.output((Packet(1, b"on"),), merge=False, at_rest=False)
             await bench.relay.hears(Arm, after=before)
         bench.relay.instead = lambda request: None
-        await bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
+        await bench.hardware.output((Packet(1, b"on"),), merge=False, at_rest=False)
         assert bench.hardware.armed
 
     play(scene)
@@ -276,7 +275,7 @@ def test_while_the_wearer_forbids_it_nothing_is_sent_but_stops() -> None:
         await armed(bench)
         bench.hardware.blocked = "The wearer has paused attic."
         with pytest.raises(Denied, match="paused"):
-            bench.hardware.output((EndpointWrite("tx", b"on"),), merge=False, at_rest=False)
+            bench.hardware.output((Packet(1, b"on"),), merge=False, at_rest=False)
         await bench.hardware.stop(OFF, everything=True)
         assert not any(isinstance(each, Output) for each in bench.relay.heard)
 

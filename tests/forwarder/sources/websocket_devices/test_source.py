@@ -16,7 +16,7 @@ from forwarder.errors import ForwarderError, HardwareError
 from forwarder.hub.device import Device, Identity
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
-from forwarder.protocols.base import EndpointWrite, KeptAlive, RunningByte
+from forwarder.protocols.base import KeptAlive
 from forwarder.sources.base import HeldBack
 from forwarder.sources.websocket_devices.bounds import HANDSHAKE_S, SEND_S
 from forwarder.sources.websocket_devices.hardware import WebsocketHardware
@@ -24,7 +24,7 @@ from forwarder.sources.websocket_devices.source import DeviceGate, WebsocketDevi
 from forwarder.stop.person import Person
 from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed
-from relay.link.messages import ErrorCode, StopCause
+from relay.link.messages import Counter, ErrorCode, Packet, StopCause
 from relay.peripheral.limits import QUEUE_MOST
 from tests.doubles.clock import VirtualLoop, run_virtual
 from tests.doubles.hubs import outcome
@@ -295,10 +295,10 @@ def bench(test: Callable[[Bench], Awaitable[None]], bound: int = 256) -> None:
     run_virtual(main())
 
 
-def packet(
-    data: bytes, *keys: str, after_ms: int = 0, counter: RunningByte | None = None
-) -> EndpointWrite:
-    return EndpointWrite("tx", data, keys=keys, after_ms=after_ms, counter=counter)
+def packet(data: bytes, *keys: str, after_ms: int = 0, counter: Counter | None = None) -> Packet:
+    return Packet(
+        1, data, keys=tuple(int(key, 36) for key in keys), after_ms=after_ms, counter=counter
+    )
 
 
 def test_without_a_gap_packets_are_written_at_once() -> None:
@@ -384,7 +384,7 @@ def test_what_ran_before_a_stop_is_never_repeated() -> None:
 
 def test_running_numbers_go_on_and_their_checksum_with_them() -> None:
     async def test(on: Bench) -> None:
-        counter = RunningByte(0, xor_at=1)
+        counter = Counter(0, xor_at=1)
         for _ in range(3):
             numbered = packet(b"\xfe\x10", "a", counter=counter)
             await on.hardware.output([numbered], merge=False, at_rest=False)
