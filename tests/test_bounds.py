@@ -60,7 +60,6 @@ NO_BOUNDS = {
         "UNSUPPORTED",
     },
     "forwarder/connectors/mdns.py": {"_MAX_LABEL_BYTES"},
-    "forwarder/hub/loop_guard.py": {"_NAMES"},
     "forwarder/hub/store.py": {"_FORMAT", "_MAX_INDEX"},
     "forwarder/meet/here.py": {"KNOCKING"},
     "forwarder/meet/proxies.py": {"_MOST_HOPS"},
