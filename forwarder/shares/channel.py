@@ -74,7 +74,7 @@ class GuestChannel:
                 case GuestLeaseWord():
                     self._count()
                     self._listener.heard(said)
-                    await self.say(said)
+                    await self.say(GuestLeaseWord(said.at))
                 case GuestRest():
                     self._count()
                     self._listener.heard(said)

@@ -69,6 +69,7 @@ class SharedChannel:
         self._secure = secure
         self._unpacker = Unpacker(guest=True)
         self._words = WordRate()
+        self._heard: float | None = None  # the newest of our leases that was answered
         self._turn = asyncio.Lock()
 
     async def allowed(self) -> None:
@@ -118,15 +119,16 @@ class SharedChannel:
                 self.changed()
             case ShareEnd():
                 raise ShareIsOver(word.reason, word.text)
-            case _:
-                pass  # a lease that was heard
+            case GuestLeaseWord():
+                self._heard = word.at
 
     async def keep_lease(self) -> None:
         """Say every 0.3 s that this end is alive, until cancelled or closed: without it the hub
-        stops what this end drives, after 0.9 s. Raises ChannelClosed."""
+        stops what this end drives, after 0.9 s; also if nobody receives what the hub answers.
+        Raises ChannelClosed."""
         clock = asyncio.get_running_loop().time
         while True:
-            await self._say(GuestLeaseWord(at=clock() * 1000))
+            await self._say(GuestLeaseWord(at=clock() * 1000, heard=self._heard))
             await asyncio.sleep(RENEW_S)
 
     async def rest(self) -> None:

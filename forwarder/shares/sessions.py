@@ -40,6 +40,7 @@ _ENDS: Final = {
     Standing.REFUSED: "Your part in this share was ended, or not allowed.",
 }
 _SILENT: Final = "Stopped: this page was not heard for a moment."
+_SLOW: Final = "Stopped: what this page says takes too long to arrive."
 
 
 class LiveGrant:
@@ -59,7 +60,9 @@ class LiveGrant:
     def refusal(self) -> str | None:
         if self.ended:
             return "This share has ended."
-        return None if self._lease.holds(self._clock()) else _SILENT
+        if self._lease.holds(self._clock()):
+            return None
+        return _SLOW if self._lease.slow else _SILENT
 
     def sees(self, device: Device) -> bool:
         return self.grant.sees(device)
@@ -110,7 +113,7 @@ class _GuestSession:
         now = self._loop.time()
         match word:
             case GuestLeaseWord():
-                self._lease.renew(word.at, now)
+                self._lease.renew(word.at, now, word.heard)
                 if self._lease.hopeless(now):
                     raise LinkViolation("the words of a guest come too late")
                 if self._timer is None and self._lease.holds(now):

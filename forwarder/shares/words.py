@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from forwarder.shares.bounds import MAX_WHOLE_BYTES, WORDS_S
 from relay.link.errors import LinkViolation
@@ -25,9 +25,11 @@ class _ShareFrame(Struct, frozen=True, tag_field="t"):
 
 
 class GuestLeaseWord(_ShareFrame, frozen=True, tag="lease"):
-    """Guest: what I drive may go on. Hub: I heard you. `at`: the guest's clock in ms."""
+    """Guest: what I drive may go on. Hub: I heard you. `at`: the guest's clock in ms. `heard`, of
+    the guest: the newest `at` that the hub has answered; None while there is none."""
 
     at: ClockMillis
+    heard: ClockMillis | UnsetType | None = UNSET
 
 
 class GuestRest(_ShareFrame, frozen=True, tag="rest"):

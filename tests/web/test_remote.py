@@ -188,6 +188,7 @@ async def test_a_frozen_page_stops_though_its_browser_answers_pings(
         assert [True for _ in guest.hub.app.shared.staying()] == [True]
         await guest.page.until("document.querySelector('.value').textContent === 'off'")
         assert not guest.running
+        await guest.page.until("!document.getElementById('devices').inert")
         await guest.drive()
         await guest.page.call("Page.setWebLifecycleState", state="frozen")
         await guest.stops()
@@ -202,6 +203,7 @@ class Cable:
         self.whole = asyncio.Event()
         self.whole.set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Cable:
         self._server = await asyncio.start_server(self._joined, "127.0.0.1")
@@ -213,9 +215,12 @@ class Cable:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
 
     async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers |= {writer, back}
         for source, sink in ((reader, back), (there, writer)):
             self._tasks.add(asyncio.create_task(self._carry(source, sink)))
 

@@ -17,6 +17,8 @@ export const RENEW_MS = 300;
 // The hub answers each lease at once. Silent for longer, it is shown so; then the line is given up.
 export const SILENT_MS = 1200;
 const DEAD_MS = 5000;
+// The hub takes no lease that was longer on its way (ANSWER_S there, less the pause between two).
+const SLOW_MS = 1200;
 const HANDSHAKE_MS = 5000;
 const RETRY_FIRST_MS = 500;
 const RETRY_MOST_MS = 8000;
@@ -42,6 +44,8 @@ export class Guest {
   #lease = null;
   #seen = true;
   #heardAt = 0;
+  #answered = null; // `at` of the newest lease that was answered
+  #answeredAt = 0;
   #id = 0;
   #asked = new Map(); // id → what to do with the answer
   #outputs = new Map(); // control → { value waiting, id under way }
@@ -96,7 +100,8 @@ export class Guest {
     const slot = this.#outputs.get(control.key) ?? { next: null, under: null, last: null };
     this.#outputs.set(control.key, slot);
     slot.next = { control, value, duration };
-    if (slot.under === null) this.#flush(control.key, slot);
+    // Until an answer has come again, the hub takes none of our leases: it waits for that.
+    if (slot.under === null && this.#env.now() - this.#answeredAt <= SILENT_MS) this.#flush(control.key, slot);
   }
 
   #flush(key, slot) {
@@ -196,6 +201,8 @@ export class Guest {
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
     this.#lease = null;
+    this.#answered = null;
+    this.#answeredAt = 0;
     this.#transport = null;
     this.#pipe?.close();
     this.#pipe = null;
@@ -212,13 +219,13 @@ export class Guest {
     this.#lease?.();
     const now = this.#env.now();
     const quiet = now - this.#heardAt;
-    if (this.#seen) this.#say({ t: 'lease', at: now });
+    if (this.#seen) this.#say({ t: 'lease', at: now, heard: this.#answered });
     else this.#heardAt = now; // nobody was asked
     if (this.#seen && quiet > DEAD_MS) {
       this.#lost(new Error('silent'));
       return;
     }
-    const silent = this.#seen && quiet > SILENT_MS;
+    const silent = this.#seen && (quiet > SILENT_MS || this.state.trip > SLOW_MS);
     if (silent !== this.state.silent) {
       if (silent) this.#stopped('');
       this.#set({ silent });
@@ -232,9 +239,15 @@ export class Guest {
     switch (word.t) {
       case 'lease': {
         const now = this.#env.now();
-        this.#heardAt = now;
+        const back = now - this.#answeredAt > SILENT_MS;
+        this.#heardAt = this.#answeredAt = now;
         this.state.trip = now - word.at;
-        if (this.state.silent) this.#set({ silent: false });
+        this.#answered = word.at;
+        if (this.state.silent && this.state.trip <= SLOW_MS) this.#set({ silent: false });
+        if (back) {
+          this.#beat();
+          for (const [key, slot] of this.#outputs) if (slot.next && slot.under === null) this.#flush(key, slot);
+        }
         return;
       }
       case 'share': {

@@ -743,6 +743,8 @@ export const hub = {
   'press a button on the pad, so that this page sees it': 'drücke eine Taste am Gamepad, damit diese Seite es sieht',
   'the browser keeps this from pages: {why}': 'der Browser verwehrt das Seiten: {why}',
   'The wearer pressed the emergency stop at {relay}.': 'Der Träger hat bei {relay} den Notstopp gedrückt.',
+  'Stopped: this page was not heard for a moment.': 'Gestoppt: Diese Seite war einen Moment nicht zu hören.',
+  'Stopped: what this page says takes too long to arrive.': 'Gestoppt: Was diese Seite sagt, braucht zu lange.',
   'The wearer has paused {relay}.': 'Der Träger hat {relay} angehalten.',
   'The link works on this machine only: say `forwarder run --lan` for guests at home, or --meet wss://meet.example.org for guests anywhere (docs/away.md).': 'Der Link gilt nur auf diesem Rechner: `forwarder run --lan` ist für Gäste zu Hause, --meet wss://meet.example.org für Gäste von überall (docs/away.md).',
 };

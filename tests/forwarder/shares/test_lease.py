@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.shares.bounds import LEASE_S
+from forwarder.shares.bounds import ANSWER_S, ANSWERS_MOST, LEASE_S
 from forwarder.shares.lease import GuestLease
 
 
@@ -48,3 +48,50 @@ def test_a_clock_that_stood_still_needs_a_new_connection() -> None:
     lease.renew(2300, 72.3)
     assert not lease.holds(72.3)
     assert lease.hopeless(72.3)
+
+
+def test_a_word_that_knows_of_no_recent_answer_renews_nothing() -> None:
+    lease = GuestLease()
+    lease.renew(0, 10.0, None)
+    lease.renew(300, 10.3, None)
+    assert lease.holds(10.3)
+    # The guest heard the answer to the first one, and said so in time.
+    lease.renew(600, 10.0 + ANSWER_S - 0.01, 0)
+    assert not lease.slow
+    lease.rest()
+    # And here too late: as late as all that came before, so the clocks tell nothing.
+    lease.renew(900, 10.0 + ANSWER_S, 0)
+    assert lease.slow
+    assert not lease.holds(10.0 + ANSWER_S)
+    # What was answered in between is recent again.
+    lease.renew(1200, 11.8, 900)
+    assert lease.holds(11.8)
+
+
+def test_who_has_heard_no_answer_yet_has_so_long_to_hear_one() -> None:
+    lease = GuestLease()
+    lease.renew(0, 10.0, None)
+    lease.renew(1400, 11.4, None)
+    assert lease.holds(11.4)
+    lease.rest()
+    lease.renew(1500, 10.0 + ANSWER_S, None)
+    assert not lease.holds(10.0 + ANSWER_S)
+
+
+def test_an_answer_that_was_never_given_is_none_and_those_that_are_kept_are_bounded() -> None:
+    lease = GuestLease()
+    lease.renew(0, 10.0, 77)
+    assert not lease.holds(10.0)
+    for number in range(1, ANSWERS_MOST + 2):
+        lease.renew(number, 10.0 + number / 1000, number - 1)
+    assert lease.holds(10.1)
+    lease.rest()
+    lease.renew(500, 10.2, 1)  # forgotten
+    assert not lease.holds(10.2)
+
+
+def test_a_page_of_an_older_release_is_judged_by_its_lateness_alone() -> None:
+    lease = GuestLease()
+    lease.renew(0, 10.0)
+    lease.renew(9000, 19.0)
+    assert lease.holds(19.0)

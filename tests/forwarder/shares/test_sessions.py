@@ -14,17 +14,19 @@ from forwarder.access.relay_keys import HubTrust, RelayBook
 from forwarder.access.share_link import ShareLink, share_psk
 from forwarder.access.shares import ShareBook
 from forwarder.clients.driver import ClientOptions
+from forwarder.shares.bounds import LEASE_S
 from forwarder.shares.dialer import SharedChannel, ShareIsOver, greet
 from forwarder.shares.doorway import Doorway
 from forwarder.shares.sessions import SharedSessions
 from forwarder.shares.words import GuestLeaseWord
 from forwarder.stop.person import Person
-from relay.link.channel import MemoryChannel, channel_pair
+from relay.link.channel import Channel, channel_pair
 from relay.link.errors import ChannelClosed
 from relay.link.security.handshake import HandshakeRefused
 from relay.link.security.noise import KeyPair
 from relay.link.security.secure import secure_as_hub
 from tests.doubles.clock import run_virtual
+from tests.doubles.delayed import delayed_pair
 from tests.doubles.driver import NORA, RecordingDriver, device
 from tests.doubles.hubs import SomeHub
 
@@ -101,6 +103,7 @@ class House:
             wall=self.wall,
         )
         self.tasks: set[asyncio.Task[None]] = set()
+        self.delay_s = 0.0  # of the guests that come by a delayed channel, each way
 
     @property
     def toy(self) -> RecordingDriver:
@@ -110,7 +113,7 @@ class House:
     def running(self) -> bool:
         return self.hub.hub.devices[0].running
 
-    async def _serve(self, channel: MemoryChannel) -> None:
+    async def _serve(self, channel: Channel) -> None:
         doorway = Doorway(self.trust, self.book, self.wall)
         try:
             secure, _ = await secure_as_hub(channel, doorway)
@@ -119,8 +122,10 @@ class House:
         assert doorway.guest is not None
         await self.sessions.serve(secure, doorway.guest)
 
-    async def channel(self, secret: bytes, key: KeyPair = PHONE) -> SharedChannel:
-        guest, hub = channel_pair()
+    async def channel(
+        self, secret: bytes, key: KeyPair = PHONE, *, delayed: bool = False
+    ) -> SharedChannel:
+        guest, hub = delayed_pair(lambda: self.delay_s) if delayed else channel_pair()
         task = asyncio.create_task(self._serve(hub))
         self.tasks.add(task)
         link = ShareLink((), share_psk(secret))
@@ -177,7 +182,7 @@ def test_it_stops_within_a_second_when_the_page_says_nothing_more() -> None:
         lease = house.keep(page)
         await page.start()
         await page.output("Vibrate", 10)
-        await asyncio.sleep(5)
+        await page.hear(5)
         assert house.running
         lease.cancel()
         await asyncio.sleep(0.95)
@@ -204,6 +209,40 @@ def test_what_was_sent_before_a_loss_moves_nothing_after_it() -> None:
         await page.channel._say(GuestLeaseWord(at=sent))
         assert (await page.output("Vibrate", 10))[0] == "Error"
         assert not any(call[0] == "output" for call in house.toy.calls)
+
+    in_a_house(scene)
+
+
+def test_a_way_that_is_slow_from_its_beginning_drives_nothing() -> None:
+    """By what comes later than something else it is not noticed: all of it is as late."""
+
+    async def scene(house: House) -> None:
+        secret = house.book.new("Marie", house.wall(), ask=False)
+        page = Page(await house.channel(secret, delayed=True))
+        house.delay_s = 3.0  # whoever carries it let the handshake through
+        house.keep(page)
+        await page.start()
+        answer, error = await page.output("Vibrate", 10)
+        assert answer == "Error"
+        assert "too long" in str(error["ErrorMessage"])
+        assert not any(call[0] == "output" for call in house.toy.calls)
+
+    in_a_house(scene)
+
+
+def test_a_way_around_the_world_drives_and_stops_within_what_it_takes() -> None:
+    async def scene(house: House) -> None:
+        secret = house.book.new("Marie", house.wall(), ask=False)
+        house.delay_s = 0.4
+        page = Page(await house.channel(secret, delayed=True))
+        lease = house.keep(page)
+        await page.start()
+        assert (await page.output("Vibrate", 10))[0] == "Ok"
+        await page.hear(5)
+        assert house.running
+        lease.cancel()
+        await page.hear(0.4 + LEASE_S + 0.05)
+        assert not house.running
 
     in_a_house(scene)
 

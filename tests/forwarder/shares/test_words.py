@@ -26,6 +26,7 @@ _PART = b"+" + b" " * (MAX_PLAINTEXT_BYTES - 1)
 @pytest.mark.parametrize(
     ("word", "guest"),
     [(GuestLeaseWord(at=12.5), True), (GuestLeaseWord(at=1), False), (GuestRest(), False),
+     (GuestLeaseWord(at=1, heard=None), False), (GuestLeaseWord(at=900.5, heard=600.25), False),
      (ShareWord(owner="Kim", name="Marie", state="asked", percent=60, left_s=None), True),
      (ShareNews(held=None, devices={"0": "Paused."}), True),
      (ShareEnd(reason="ended", text="Over."), True)],
