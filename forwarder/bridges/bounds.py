@@ -60,6 +60,8 @@ MOST_SETUPS = 64
 
 # --- mqtt: bridge --------------------------------------------------------------------------------
 
+# Long enough for a toy that is being switched on.
+LOOK_FOR_TOYS_S = 30.0
 # A broker that says nothing for so long is gone; it finds out about us after 1.5 times that.
 KEEPALIVE_S = 5
 MQTT_AGAIN_S = 1.0

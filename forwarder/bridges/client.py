@@ -68,6 +68,11 @@ class BridgeClient:
         if self._client is not None:
             await told([self._client.start_scanning()])
 
+    async def rest(self) -> None:
+        """Have them look no more for this bridge. Raises Refusal."""
+        if self._client is not None:
+            await told([self._client.stop_scanning()])
+
 
 async def told(commands: Iterable[Awaitable[object]], within_s: float | None = ANSWER_S) -> None:
     """Carry out commands side by side. Raises Refusal for the first that failed, when all are done.

@@ -15,7 +15,8 @@ place may stand:
     installed     it counts, and is not carried out, for what it would bring is there
 
 More comments count as steps of a person: `<!-- by hand: scan the code -->`, and
-`<!-- carry door.ini from desk to win7 -->`, which is done. `<!-- answer y at desk -->` is typed
+`<!-- carry door.ini from desk to win7 -->` and `<!-- file a/b.toml at desk -->`, which writes the
+block that follows, are done. `<!-- answer y at desk -->` is typed
 into what runs there, once it asks; `, and it ends` if it does, `, then` if a block says what is
 seen.
 """
@@ -26,7 +27,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-_COMMENT = re.compile(r"\s*<!-- (?P<what>at|by hand:|carry|answer) (?P<rest>.+?) -->\s*$")
+_COMMENT = re.compile(r"\s*<!-- (?P<what>at|by hand:|carry|answer|file) (?P<rest>.+?) -->\s*$")
 _ANYTHING = "…"
 # What one command prints and a later one is given: the reader copies it.
 CARRIED = {"LINK": re.compile(r"bpforward://\S+")}
@@ -81,7 +82,17 @@ class Answer:
     seen: tuple[str, ...] = ()
 
 
-Step = Command | ByHand | Carry | Answer
+@dataclass(frozen=True, slots=True)
+class File:
+    """`text` is typed into a file below the home of who sits at `place`."""
+
+    line: int
+    path: str
+    place: str
+    text: str
+
+
+Step = Command | ByHand | Carry | Answer | File
 
 
 class BadPage(Exception):
@@ -101,6 +112,8 @@ def steps(text: str) -> list[Step]:
             found.append(ByHand(number + 1, rest))
         elif comment["what"] == "answer":
             found.append(_answer(lines, number + 1, rest))
+        elif comment["what"] == "file":
+            found.append(_file(lines, number + 1, rest))
         elif comment["what"] == "carry":
             words = rest.split()
             if len(words) < 5 or words[-4] != "from" or words[-2] != "to":
@@ -127,6 +140,14 @@ def _answer(lines: Sequence[str], number: int, rest: str) -> Answer:
     if any(text.startswith("$ ") for text in seen) or (said[3] == ", then" and not seen):
         raise BadPage(f"line {number}: no block of what is seen then follows")
     return Answer(number, said[1], said[2], said[3] == ", and it ends", seen)
+
+
+def _file(lines: Sequence[str], number: int, rest: str) -> File:
+    path, _, place = rest.rpartition(" at ")
+    text = "\n".join(text for _, text in _code(lines, number)).strip()
+    if not path or not place or not text:
+        raise BadPage(f"line {number}: file PATH at PLACE, and a block with what is in it")
+    return File(number, path, place, text + "\n")
 
 
 def _block(lines: Sequence[str], start: int, place: str, stays: bool) -> list[Command]:

@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from forwarder.access.tls import own_certificate
+from forwarder.config import MQTT_PORT
 from tests.needs import missing, needs
 from tests.system.homes import MEETING, two_homes
 
@@ -78,6 +79,36 @@ def one_house(folder: Path, names: Sequence[str]) -> Iterator[Places]:
         yield made
     finally:
         _gone([switch, *(place.namespace for place in made.values())])
+
+
+@contextmanager
+def with_broker(folder: Path, names: Sequence[str]) -> Iterator[Places]:
+    """A house with one machine more, in which Home Assistant's broker runs: a genuine mosquitto,
+    with a user for the hub."""
+    mosquitto, passwd = needs("mosquitto", "/usr/sbin/mosquitto"), needs("mosquitto_passwd")
+    with one_house(folder, (*names, "assistant")) as places, ExitStack() as stack:
+        assistant = places["assistant"]
+        settings, users = assistant.home / "mosquitto.conf", assistant.home / "users"
+        subprocess.run([passwd, "-b", "-c", users, "hub", "secret"], check=True)
+        settings.write_text(
+            f"listener {MQTT_PORT} 0.0.0.0\nallow_anonymous false\n"
+            f"password_file {users}\nuser root\n"
+        )
+        number = len(places)
+        for name in names:
+            etc = _ETC / places[name].namespace
+            etc.mkdir(parents=True)
+            stack.callback(shutil.rmtree, etc)
+            hosts = f"127.0.0.1 localhost\n192.168.7.{number} homeassistant.local\n"
+            (etc / "hosts").write_text(hosts)
+        with (folder / "broker.log").open("wb") as log:
+            broker = subprocess.Popen(
+                assistant.words(f"exec {mosquitto} -c {settings}"), stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        stack.callback(broker.wait)
+        stack.callback(broker.kill)
+        yield {name: places[name] for name in names}
 
 
 @contextmanager

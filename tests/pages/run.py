@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.pages.page import CARRIED, Answer, ByHand, Carry, Command, Step, missing
+from tests.pages.page import CARRIED, Answer, ByHand, Carry, Command, File, Step, missing
 from tests.pages.places import Place, Places
 from tests.system.processes import END_S, START_S
 
@@ -58,6 +58,7 @@ def count(found: Sequence[Step]) -> Told:
             told.typed += len(step.text)
         else:
             told.by_hand += 1
+            told.typed += len(step.text) if isinstance(step, File) else 0
     return told
 
 
@@ -93,6 +94,11 @@ class Reader:
                     continue
                 if isinstance(step, Carry):
                     self._carry(step)
+                    continue
+                if isinstance(step, File):
+                    path = self.places[step.place].home / step.path
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(step.text, encoding="utf-8")
                     continue
                 begun = time.monotonic()
                 if isinstance(step, Answer):

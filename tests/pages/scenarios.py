@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.pages.booted import with_systemd
-from tests.pages.places import Places, far_apart, one_house
+from tests.pages.places import Places, far_apart, one_house, with_broker
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,5 +38,6 @@ SCENARIOS = (
     Scenario("the next room", "docs/next-room.md", ("desk", "room")),
     Scenario("away", "docs/away.md", ("ann", "bo", "host"), far_apart),
     Scenario("a service", "deploy/README.md", ("machine", "desk"), with_systemd),
+    Scenario("Home Assistant", "docs/home-assistant.md", ("desk",), with_broker),
     Scenario("Windows 7", "docs/windows7.md", ("hub", "win7")),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pages.page import Answer, BadPage, ByHand, Carry, Command, missing, steps
+from tests.pages.page import Answer, BadPage, ByHand, Carry, Command, File, missing, steps
 
 PAGE = """
 # A page
@@ -60,6 +60,11 @@ def test_answers_are_typed_into_what_runs() -> None:
         steps("<!-- answer y at desk, then -->\n\nnothing\n")
 
 
+def test_a_file_is_written_as_it_stands_there() -> None:
+    (file,) = steps("<!-- file a/b.toml at desk -->\n\n    [a]\n    b = 1\n\nMore text.\n")
+    assert file == File(1, "a/b.toml", "desk", "[a]\nb = 1\n")
+
+
 def test_what_others_have_running_comes_first() -> None:
     one, two = steps("<!-- at a -->\n\n    $ one\n\n<!-- at b, runs before -->\n\n    $ two\n")
     assert isinstance(one, Command)
@@ -69,7 +74,7 @@ def test_what_others_have_running_comes_first() -> None:
 
 @pytest.mark.parametrize(
     "text", ["<!-- at desk -->\n\ntext", "<!-- at desk -->\n\n    out\n", "<!-- at desk, maybe -->",
-             "<!-- carry a -->", "<!-- at desk -->"],
+             "<!-- carry a -->", "<!-- at desk -->", "<!-- file a.toml at desk -->\n\nno block"],
 )  # fmt: skip
 def test_what_cannot_be_carried_out_is_told(text: str) -> None:
     with pytest.raises(BadPage):

@@ -94,7 +94,8 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
             await client.subscribe("#", qos=1)
             found = Home(hub, client, broker, port)
             listening = asyncio.create_task(found.listen())
-            await hub.with_devices(1)
+            await until(lambda: any(topic.endswith("/status") for topic in found.seen), "the hub")
+            await client.publish(f"{found.base}/look", "PRESS", qos=1)
             await until(
                 lambda: any(topic.endswith("/0/0-vibrate") for topic in found.seen), "a toy", 20
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.test_windows7_door import DOOR, python38
-from tests.pages.page import Answer, Carry, Command, steps
+from tests.pages.page import Answer, Carry, Command, File, steps
 from tests.pages.run import Reader, count, installed
 from tests.pages.scenarios import SCENARIOS, Scenario
 from tests.pages.table import PAGE, rows
@@ -46,7 +46,7 @@ def test_every_page_has_commands_on_its_own_machines() -> None:
         found = steps(scenario.path.read_text(encoding="utf-8"))
         for step in found:
             places = {step.place} if isinstance(step, Command) else set()
-            if isinstance(step, Answer):
+            if isinstance(step, Answer | File):
                 places = {step.place}
             if isinstance(step, Carry):
                 places = {step.source, step.target}

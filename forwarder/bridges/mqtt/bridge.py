@@ -23,6 +23,7 @@ from typing import Final
 from forwarder.bridges.bounds import (
     AGAIN_MOST_S,
     KEEPALIVE_S,
+    LOOK_FOR_TOYS_S,
     MQTT_AGAIN_S,
     MQTT_BATTERY_S,
     MQTT_UNDER_WAY,
@@ -33,6 +34,7 @@ from forwarder.bridges.client import BridgeClient, OpenChannel, Refusal
 from forwarder.bridges.mqtt.topics import (
     OFFLINE,
     ONLINE,
+    LookForToys,
     Press,
     SetLevel,
     Topics,
@@ -99,6 +101,7 @@ class MqttBridge:
         self._version = version
         self._neutral = neutral
         self._levels = levels
+        self._look = asyncio.Event()
         self._announced: dict[int, RemoteDevice] = {}
         self._said: dict[str, str] = {}
 
@@ -108,6 +111,7 @@ class MqttBridge:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._client.run(), name=f"{NAME} client")
             tasks.create_task(performer.run(), name=f"{NAME} levels")
+            tasks.create_task(self._look_for_toys(), name=f"{NAME} looking")
             again_s = MQTT_AGAIN_S
             while True:
                 try:
@@ -194,12 +198,26 @@ class MqttBridge:
                 case Press(index):
                     named = [each for each in self._client.devices if each.index == index]
                     await performer.stop(named)
+                case LookForToys():
+                    self._look.set()
                 case None:
                     log.info("not understood by MQTT: %s = %r", topic, payload[:40])
         except Refusal as error:
             log.info("MQTT: %s", error)
         # Also after a no: the slider goes back to what is true.
         self._said.clear()
+
+    async def _look_for_toys(self) -> None:
+        """As apps scan; but this one stays for ever, and would scan as long."""
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            try:
+                await self._client.scan()
+                await asyncio.sleep(LOOK_FOR_TOYS_S)
+                await self._client.rest()
+            except Refusal as error:
+                log.info("MQTT: %s", error)
 
     def _set(self, wanted: SetLevel, performer: Performer) -> None:
         found = [each for each in self._client.devices if each.index == wanted.index]

@@ -1,8 +1,9 @@
 """Topics and payloads of the MQTT bridge: what is announced, what is said, what is understood.
 
-Sans-I/O. `BASE/<hub>/<toy>/<output>/set` takes a number, `…/stop` a press; states come at
-`BASE/<hub>/<toy>/<output>`, retained. `<toy>` is the device's index, `<output>` its feature and
-kind: ids are [a-zA-Z0-9_-] as Home Assistant wants them, and say nothing that people typed.
+Sans-I/O. `BASE/<hub>/<toy>/<output>/set` takes a number, `…/stop` and the hub's `…/look` a press;
+states come at `BASE/<hub>/<toy>/<output>`, retained. `<toy>` is the device's index, `<output>` its
+feature and kind: ids are [a-zA-Z0-9_-] as Home Assistant wants them, and say nothing that people
+typed.
 
 Source: Home Assistant's documentation of MQTT discovery (device form, since 2024.11).
 """
@@ -44,6 +45,11 @@ class Press:
     index: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class LookForToys:
+    """Look for toys, for a while."""
+
+
 class Topics:
     """The names of one hub's topics. `hub`: 8 hexadecimal digits that stay."""
 
@@ -64,7 +70,8 @@ class Topics:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        return (f"{self.base}/+/+/set", f"{self.base}/+/stop", f"{self.base}/stop", self.home)
+        presses = (f"{self.base}/+/stop", f"{self.base}/stop", f"{self.base}/look")
+        return (f"{self.base}/+/+/set", *presses, self.home)
 
     def toy(self, device: RemoteDevice) -> str:
         return f"{self.base}/{device.index}"
@@ -79,13 +86,15 @@ class Topics:
     def hub_discovery(self) -> str:
         return f"{self._prefix}/device/buttplug_{self.hub}/config"
 
-    def understood(self, topic: str, payload: bytes) -> SetLevel | Press | None:
+    def understood(self, topic: str, payload: bytes) -> SetLevel | Press | LookForToys | None:
         """None for what is no command of this hub's. Never raises."""
         if not topic.startswith(f"{self.base}/"):
             return None
         rest = topic[len(self.base) + 1 :]
         if rest == "stop":
             return Press(None)
+        if rest == "look":
+            return LookForToys()
         if one := _STOP.fullmatch(rest):
             return Press(int(one[1]))
         found = _SET.fullmatch(rest)
@@ -175,7 +184,7 @@ def discovery_document(
 
 
 def hub_document(topics: Topics, name: str, version: str) -> bytes:
-    """The hub itself: a button that stops everything."""
+    """The hub itself: a button that stops everything, and one that has radios look for toys."""
     id = f"buttplug_{topics.hub}"
     return msgspec.json.encode(
         {
@@ -190,7 +199,14 @@ def hub_document(topics: Topics, name: str, version: str) -> bytes:
                     "unique_id": f"{id}_stop",
                     "command_topic": f"{topics.base}/stop",
                     "icon": "mdi:stop-circle",
-                }
+                },
+                "look": {
+                    "platform": "button",
+                    "name": "Look for toys",
+                    "unique_id": f"{id}_look",
+                    "command_topic": f"{topics.base}/look",
+                    "icon": "mdi:magnify",
+                },
             },
         }
     )

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+import pytest
+
+from forwarder.bridges.bounds import LOOK_FOR_TOYS_S
 from forwarder.bridges.client import BridgeClient
 from forwarder.bridges.mqtt.bridge import BrokerPlace, MqttBridge
 from forwarder.bridges.mqtt.topics import Topics
@@ -44,6 +47,15 @@ class Broker:
         await asyncio.Event().wait()
 
 
+def _bridge(stage: Stage) -> MqttBridge:
+    bridge = MqttBridge(
+        _no_channel, BrokerPlace("broker", 1883, None, None, None), TOPICS,
+        hub_name="Desk", version="1", neutral=True, levels=lambda index: {},
+    )  # fmt: skip
+    bridge._client = cast("BridgeClient", stage)
+    return bridge
+
+
 def told(*said: tuple[str, bytes]) -> list[list[tuple[int, OutputType, int] | str]]:
     """What two toys were told half a second later, of which the first needs 4 s to answer."""
     toys = [RecordedDialogue(), RecordedDialogue()]
@@ -55,11 +67,7 @@ def told(*said: tuple[str, bytes]) -> list[list[tuple[int, OutputType, int] | st
             for index, dialogue in enumerate(toys)
         ]
         toys[0].answer_s = 4.0
-        bridge = MqttBridge(
-            _no_channel, BrokerPlace("broker", 1883, None, None, None), TOPICS,
-            hub_name="Desk", version="1", neutral=True, levels=lambda index: {},
-        )  # fmt: skip
-        bridge._client = cast("BridgeClient", stage)
+        bridge = _bridge(stage)
         async with asyncio.TaskGroup() as tasks:
             works = [
                 tasks.create_task(stage.performer.run()),
@@ -84,3 +92,37 @@ def test_neither_a_level_nor_an_off_waits_for_another_toy() -> None:
     )  # fmt: skip
     assert slow == [(0, OutputType.VIBRATE, 10), "stop"]
     assert quick == [(0, OutputType.VIBRATE, 10), "stop", (0, OutputType.VIBRATE, 20)]
+
+
+class Radios(Stage):
+    """What the bridge has radios do, and when."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.did: list[tuple[str, float]] = []
+
+    async def scan(self) -> None:
+        self.did.append(("scan", asyncio.get_running_loop().time()))
+
+    async def rest(self) -> None:
+        self.did.append(("rest", asyncio.get_running_loop().time()))
+
+
+def test_radios_look_for_a_while_and_again_only_when_it_is_pressed_again() -> None:
+    async def scene() -> list[tuple[str, float]]:
+        stage = Radios()
+        bridge = _bridge(stage)
+        async with asyncio.TaskGroup() as tasks:
+            broker = cast("Any", Broker(("look", b"PRESS")))
+            works = [
+                tasks.create_task(bridge._look_for_toys()),
+                tasks.create_task(bridge._listen(broker, stage.performer)),
+            ]
+            await asyncio.sleep(10 * LOOK_FOR_TOYS_S)
+            for work in works:
+                work.cancel()
+        return stage.did
+
+    (scan, begun), (rest, ended) = run_virtual(scene())
+    assert (scan, rest) == ("scan", "rest")
+    assert ended - begun == pytest.approx(LOOK_FOR_TOYS_S)

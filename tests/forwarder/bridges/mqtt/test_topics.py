@@ -8,6 +8,7 @@ import re
 import pytest
 
 from forwarder.bridges.mqtt.topics import (
+    LookForToys,
     Press,
     SetLevel,
     Topics,
@@ -31,6 +32,8 @@ VIBRATE, ROTATE = OutputType.VIBRATE, OutputType.ROTATE
         ("buttplug/7f3a7f3a/0/1-vibrate/set", b"999", SetLevel(0, (1, VIBRATE), 1.0)),
         ("buttplug/7f3a7f3a/3/stop", b"PRESS", Press(3)),
         ("buttplug/7f3a7f3a/stop", b"", Press(None)),
+        ("buttplug/7f3a7f3a/look", b"PRESS", LookForToys()),
+        ("buttplug/7f3a7f3a/3/look", b"PRESS", None),
         ("buttplug/7f3a7f3a/0/1-vibrate/set", b"on", None),
         ("buttplug/7f3a7f3a/0/1-vibrate/set", b"\xff\xfe", None),
         ("buttplug/7f3a7f3a/0/1-vibrate/set", b"1e9", None),
