@@ -465,7 +465,8 @@ async def test_a_phone_is_paired_by_its_qr_code(desk: Desk) -> None:
     page = desk.page
     await page.click("#pair")
     await page.until("document.getElementById('pairing').open")
-    await page.until("document.getElementById('pairing-problems').innerText.includes('--lan')")
+    await page.until("!document.getElementById('pairing-shut').hidden")
+    assert await page.evaluate("document.getElementById('pairing-code').hidden")
     await page.click("input[value=localhost]")
     await page.until("Boolean(document.querySelector('#qr svg path'))")
     link = await page.evaluate("document.getElementById('pairing-link').value")

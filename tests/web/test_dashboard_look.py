@@ -198,8 +198,8 @@ _PLACES = """Object.fromEntries(['stop', 'pause', 'resume'].map(id => {
 async def test_pairing(desk: Desk) -> None:
     await desk.page.click("#pair")
     await desk.page.until("document.getElementById('pairing').open")
-    await desk.page.until("!document.getElementById('pairing-problems').hidden")
-    await both(desk.page, "pairing-problem")
+    await desk.page.until("!document.getElementById('pairing-shut').hidden")
+    await both(desk.page, "pairing-shut")
     await desk.page.click("input[value=localhost]")
     await desk.page.until("Boolean(document.querySelector('#qr svg path'))")
     await both(desk.page, "pairing")

@@ -36,7 +36,7 @@ const hold = new Hold(() => {
   playing.here?.rest();
 });
 const around = new Around(plumbing);
-const pairing = later(() => import('./pairing.js').then(({ Pairing }) => new Pairing(feed.state.hub)));
+const pairing = later(() => import('./pairing.js').then(({ Pairing }) => new Pairing(feed.state.hub, () => Object.keys(feed.state.devices).length > 0)));
 const shares = new Shares();
 const accepted = new Accepted();
 const toasts = new Toasts();
@@ -77,6 +77,8 @@ function draw(state, change) {
   if (change.log) logTools.filter();
   shares.draw(state, change);
   accepted.draw(state, change);
+  // The hub was started anew to pair somebody.
+  if (change.whole && sessionStorage.getItem('forwarder-pair')) pairing.open();
 }
 
 const met = point => t(point.registered ? 'met.here' : 'met.trouble', { url: point.url, trouble: heard(point.trouble) });

@@ -2,20 +2,29 @@
 
 import { call } from './api.js';
 import { Comparing } from './comparing.js';
-import { $, klass, qr, show, text } from './dom.js';
+import { $, klass, qr, show, sure, text } from './dom.js';
 import { heard, t } from './words.js';
 
 const ASK_EVERY_MS = 1000;
+// The hub starts anew to let others in; the page that comes back opens this again (app.js).
+const GOES_ON = 'forwarder-pair';
+// What has to reach this hub by the network.
+const NEEDS_NETWORK = ['https', 'site', 'computer'];
+
 
 export class Pairing {
-  // `hub`: as its state has it; `elsewhere` tells of changes.
-  constructor(hub) {
+  // `hub`: as its state has it; `elsewhere` tells of changes. `busy()`: whether a start of the hub
+  // would stop anything.
+  constructor(hub, busy) {
+    this.busy = busy;
+    this.lan = true;
     this.dialog = $('pairing');
     this.code = null;
     this.timer = null;
     $('pairing-close').onclick = () => this.dialog.close();
     $('pairing-again').onclick = () => this.issue();
     $('pairing-copy').onclick = () => this.copy();
+    $('pairing-let-in').onclick = () => this.letIn();
     this.points = [];
     this.direct = false;
     if (hub) this.elsewhere(hub);
@@ -31,13 +40,15 @@ export class Pairing {
   }
 
   open() {
+    sessionStorage.removeItem(GOES_ON);
     $('pairing-by-link').open = false;
-    this.dialog.showModal();
+    if (!this.dialog.open) this.dialog.showModal();
     this.issue();
   }
 
   // By what relays from elsewhere find this hub, as its state has it.
-  elsewhere({ meetings, direct }) {
+  elsewhere({ lan, meetings, direct }) {
+    this.lan = lan;
     this.points = meetings;
     this.direct = Boolean(direct);
     show($('away-line'), this.direct || meetings.length > 0);
@@ -59,6 +70,9 @@ export class Pairing {
     await this.withdraw();
     show($('site-line'), way === 'site');
     show($('pairing-again'), false);
+    const shut = !this.lan && !this.away && NEEDS_NETWORK.includes(way);
+    show($('pairing-shut'), shut);
+    text($('pairing-shut-error'), '');
     // In this network a code is compared; from elsewhere, or if one likes, a link says all.
     const computer = way === 'computer';
     show($('pairing-by-link'), computer && !this.away);
@@ -70,10 +84,10 @@ export class Pairing {
       this.state('');
       return;
     }
-    if (way === 'site' && !$('site').value) {
+    if ((shut && !computer) || (way === 'site' && !$('site').value)) {
       this.problems([]);
       show($('pairing-code'), false);
-      this.state(t('pair.where'));
+      this.state(shut ? '' : t('pair.where'));
       return;
     }
     try {
@@ -91,6 +105,21 @@ export class Pairing {
       show($('pairing-code'), false);
       this.state('');
     }
+  }
+
+  // Have the hub listen in the network, which it does from its next start on.
+  async letIn() {
+    if (this.busy() && !await sure(t('setup.sure'), t('setup.save'))) return;
+    sessionStorage.setItem(GOES_ON, 'yes');
+    $('pairing-let-in').disabled = true;
+    try {
+      await call('PUT', '/switches', { values: { 'link.lan': true } });
+      this.state(t('pair.starts'));
+    } catch (error) {
+      sessionStorage.removeItem(GOES_ON);
+      text($('pairing-shut-error'), error.message);
+    }
+    $('pairing-let-in').disabled = false;
   }
 
   shown(code, way) {
