@@ -79,6 +79,14 @@ ALIVE_S = 1.0
 LOG_LINES = 100
 # Scripts that look now and then count as lookers for so long.
 ASKED_S = 120.0
+# Relays, and devices, that are looked at each time, 2 ms for those that have not changed: all of a
+# home, and each of five thousand once a second.
+LOOKED_AT = 500
+# What all that apps drive may be, a second: the list is sent as a whole, and is half a megabyte
+# where two hundred drive five thousand devices.
+DRIVES_BYTES_S = 256e3
+# Names of what was here, for readers that have not heard of it yet.
+GONE_MOST = 1024
 
 
 # --- dashboard: switches -------------------------------------------------------------------------
@@ -112,8 +120,8 @@ FORGET_S = 2.0
 LATELY_S = 120
 # More than one screen; a crowded flat has some hundred, and the strongest are the nearest.
 MOST_SEEN = 256
-# More devices than a hub has; those of before are made anew.
-MOST_CHOSEN = 4096
+# As many devices as a hub knows; of more, all are made anew.
+MOST_CHOSEN = 16_384
 # A cause is a line on a screen; longer texts are cut.
 SEEN_MAX_TEXT = 160
 

@@ -35,8 +35,10 @@ class Missing:
     def held_back(self) -> tuple[str, ...]:
         """Names of what is not connected because the person's stop holds."""
         store, sources = self._services.store, self._services.hub.sources
+        heard = [toy for source in sources for toy in source.held_back]
+        if not heard:
+            return ()
         known = {entry.address: entry.name for entry in store.known}
-        heard = (toy for source in sources for toy in source.held_back)
         names = (neutralise(known.get(toy.address) or toy.name) or "A toy" for toy in heard)
         return tuple(dict.fromkeys(names))
 
@@ -84,10 +86,10 @@ class Missing:
 
     def _view(self, item: Owing) -> MissingView:
         services = self._services
-        known = services.store.at(item.address)
+        at = services.store.at(item.address)
+        entry = None if at is None else services.store.of(at)
         index, name = None, item.toy
-        if known is not None:
-            entry = next(one for one in services.store.known if one.identity == known)
+        if entry is not None:
             user = services.user.device(entry.address, entry.protocol, entry.identifier)
             index, name = entry.index, entry.name or name
             if user is not None and user.display_name:

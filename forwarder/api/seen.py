@@ -80,11 +80,18 @@ def pins_of(
     pins: Pins, address: str, relays: Mapping[str, Relay], trust: HubTrust
 ) -> tuple[PinView, ...]:
     """What a person decided about relays and the device at this address."""
-    names = {paired.key.hex(): paired.name for paired in trust.book}
-    names |= {key: relay.name for key, relay in relays.items()}
+
+    def name(key: str) -> str:
+        if key in relays:
+            return relays[key].name
+        try:
+            paired = trust.book.name(bytes.fromhex(key))
+        except ValueError:  # one of this machine, which was not paired
+            paired = None
+        return key.removeprefix("local:") if paired is None else paired
+
     decided = [
-        PinView(relay=neutralise(names.get(key, key.removeprefix("local:"))), how=how)
-        for key, how in pins.by_key(address).items()
+        PinView(relay=neutralise(name(key)), how=how) for key, how in pins.by_key(address).items()
     ]
     known = {view.relay.casefold() for view in decided}
     decided += [
@@ -139,7 +146,7 @@ class SeenActions:
     def _view(self, heard: HeardToy, now: float) -> SeenView:
         services, advertisement = self._services, heard.sighting.advertisement
         was = services.store.at(heard.address)
-        known = next((one for one in services.store.known if one.identity == was), None)
+        known = None if was is None else services.store.of(was)
         model = services.catalogue.model_name(advertisement)
         until = heard.why.until
         return SeenView(

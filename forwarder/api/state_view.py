@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import Iterable, Iterator
 
-from msgspec import UNSET
 from msgspec.structs import asdict
 
 from forwarder.api.bounds import STATE_VIEW_MAX_TEXT
 from forwarder.api.controllers import Controller
 from forwarder.api.dashboard.batteries import Batteries
+from forwarder.api.dashboard.devices import DeviceViews
 from forwarder.api.dashboard.relays import absent_relay, relay_view
 from forwarder.api.documents.model import (
     ClientView,
-    DeviceView,
     DirectView,
     Drives,
-    FeatureView,
     HubView,
     Known,
-    Level,
-    Limit,
     LiveDeviceView,
-    LiveView,
     MeetingView,
     OriginsView,
-    OutputView,
-    PinView,
     RelayView,
     StatusView,
 )
 from forwarder.api.documents.stop import HoldView, KeptView, MutedView
 from forwarder.api.missing import Missing
-from forwarder.api.seen import ChosenViews, pins_of
 from forwarder.api.services import ApiServices
-from forwarder.buttplug.messages import DeviceFeature, OutputType
-from forwarder.definitions.limits import effective_limits
-from forwarder.definitions.model import OutputLimit
-from forwarder.devices.device_setup import OpenedDevice
 from forwarder.hub.device import Device as HubDevice
 from forwarder.hub.hub import ClientGrant, Hub, HubClient
 from forwarder.play.driver import PlayDriver
 from forwarder.shares.sessions import GuestDriver
-from forwarder.sources.relays.choosing.pins import How
-from forwarder.sources.relays.relay import Relay
 from forwarder.stop.hold import HoldMode
 from relay.link.names import neutralise
 from relay.version import __version__
@@ -55,9 +41,8 @@ class StateView:
 
     def __init__(self, services: ApiServices, batteries: Batteries) -> None:
         self._services = services
-        self._batteries = batteries
         self.missing = Missing(services)
-        self._chosen = ChosenViews(services.relays.chosen)
+        self.device_views = DeviceViews(services.hub, services.relays, services.trust, batteries)
         self._version = __version__
 
     def status(self) -> StatusView:
@@ -87,6 +72,8 @@ class StateView:
     def _kept(self) -> tuple[KeptView, ...]:
         """Toys that are not here because their wearer paused or stopped the relay that had them."""
         relays = self._services.relays
+        if not relays.held:
+            return ()
         here = {device.identity.address for device in self._services.hub.devices.values()}
         return tuple(
             KeptView(
@@ -132,13 +119,10 @@ class StateView:
     def relays(self) -> tuple[RelayView, ...]:
         """Those that are here, and those that are paired and away."""
         here = self._services.relays.relays
-        views = [relay_view(relay, self.paired(relay)) for relay in here.values()]
-        away = [paired for paired in self._services.trust.book if paired.key.hex() not in here]
-        views += [absent_relay(neutralise(paired.name)) for paired in away]
+        paired = {known.key.hex(): known.name for known in self._services.trust.book}
+        views = [relay_view(relay, key in paired) for key, relay in here.items()]
+        views += [absent_relay(name) for key, name in paired.items() if key not in here]
         return tuple(sorted(views, key=lambda view: view.name.casefold()))
-
-    def paired(self, relay: Relay) -> bool:
-        return any(paired.key.hex() == relay.key for paired in self._services.trust.book)
 
     # --- devices --------------------------------------------------------------------------------
 
@@ -151,74 +135,10 @@ class StateView:
         return tuple(shown)
 
     def device(self, device: HubDevice, grant: ClientGrant | None = None) -> LiveDeviceView:
-        return LiveDeviceView(**asdict(self.view(device, grant)), live=self.live(device))
-
-    def view(self, device: HubDevice, grant: ClientGrant | None = None) -> DeviceView:
-        found = self._services.relays.place(device)
-        opened = None if found is None else found[1]
-        limits = {} if opened is None else _limits(opened)
-        shown = self._services.hub.shown(device, grant).device_features
-        pins = self.pins(device.identity.address)
-        # A feature whose outputs were all taken away is listed with its limits.
-        indexes = sorted({*shown, *(index for index, _ in limits)})
-        return DeviceView(
-            index=device.index,
-            name=neutralise(device.name),
-            display_name=None if device.display_name is None else neutralise(device.display_name),
-            shown_name=neutralise(device.shown_name),
-            protocol=device.identity.protocol,
-            source=neutralise(device.source),
-            pinned=next((pin.relay for pin in pins if pin.how is How.ONLY), None),
-            pins=pins,
-            gap_ms=device.gap_ms,
-            features=tuple(
-                _feature(
-                    index,
-                    shown.get(index),
-                    {kind: limit for (at, kind), limit in limits.items() if at == index},
-                )
-                for index in indexes
-            ),
-        )
-
-    def pins(self, address: str) -> tuple[PinView, ...]:
-        relays = self._services.relays
-        return pins_of(relays.pins, address, relays.relays, self._services.trust)
-
-    def live(self, device: HubDevice) -> LiveView:
-        relays = self._services.relays
-        found = relays.place(device)
-        link_ms = rssi = None
-        if found is not None:
-            relay, opened = found
-            rssi = relays.rssi(relay, opened.hardware.address)
-            link_ms = None if relay.link is None else relay.link.session.round_trip_ms
-        took_ms = device.took_ms
-        radio_ms = took_ms if took_ms is None else _rounded(max(0.0, took_ms - (link_ms or 0.0)))
-        owners = self._services.hub.owners(device)
-        levels = {}
-        for index, (kind, value, _) in sorted(device.levels.items()):
-            highest = device.highest(index, kind)
-            owner = owners.get(index)
-            levels[str(index)] = Level(
-                type=kind,
-                steps=value,
-                percent=round(100 * value / highest, 1) if highest else 0.0,
-                driven_by=None if owner is None else neutralise(owner.name),
-            )
-        return LiveView(
-            running=device.running,
-            may_run=device.may_run,
-            notice=_notice(device, None if found is None else found[0]),
-            levels=levels,
-            battery=self._batteries.level(device),
-            battery_age_s=None if device.battery is None else int(_now() - device.battery[1]),
-            rssi_dbm=rssi,
-            link_ms=_rounded(link_ms),
-            radio_ms=radio_ms,
-            commands=device.commands,
-            choice=self._chosen.of(device.identity.address),
-        )
+        views = self.device_views
+        view = views.view(device, views.facts(device, grant))
+        live = views.live(device, views.live_facts(device))
+        return LiveDeviceView(**asdict(view), live=live)
 
     def known(self) -> tuple[Known, ...]:
         """Devices that were here once, and whether they may come."""
@@ -255,24 +175,18 @@ class StateView:
     # --- clients --------------------------------------------------------------------------------
 
     def clients(self) -> tuple[ClientView, ...]:
-        driven: dict[HubClient, list[Drives]] = {}
-        for device in self._services.hub.devices.values():
-            levels = device.levels
-            for index, client in self._services.hub.owners(device).items():
-                if index in levels:
-                    kind, value, _ = levels[index]
-                    driven.setdefault(client, []).append(
-                        Drives(
-                            device=device.index,
-                            device_name=neutralise(device.shown_name),
-                            feature=index,
-                            type=kind,
-                            steps=value,
-                        )
-                    )
         hub = self._services.hub
-        views = [_client(client, driven.get(client, []), hub) for client in hub.clients]
+        views = [_client(client, self._drives(client), hub) for client in hub.clients]
         return tuple(sorted(views, key=lambda view: (view.kind, view.name.casefold())))
+
+    def _drives(self, client: HubClient) -> Iterator[Drives]:
+        for device, features in self._services.hub.driven(client):
+            name, levels = neutralise(device.shown_name), device.levels
+            for index in sorted(features & levels.keys()):
+                kind, value, _ = levels[index]
+                yield Drives(
+                    device=device.index, device_name=name, feature=index, type=kind, steps=value
+                )
 
     def origins(self) -> OriginsView:
         origins = self._services.origins
@@ -282,21 +196,7 @@ class StateView:
         )
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _notice(device: HubDevice, relay: Relay | None) -> str | None:
-    if device.may_run and relay is not None and relay.link is None:
-        return f"It may be running: {neutralise(relay.name)} is away. Switch it off by hand."
-    if device.may_run:
-        return "It may be running: nobody knows whether its last command arrived. Stop it."
-    if relay is None or relay.blocked is None:
-        return None
-    return neutralise(relay.blocked, STATE_VIEW_MAX_TEXT)
-
-
-def _client(client: HubClient, drives: list[Drives], hub: Hub) -> ClientView:
+def _client(client: HubClient, drives: Iterable[Drives], hub: Hub) -> ClientView:
     kind = "hub" if client.hub_id is not None else "app"
     if isinstance(client, Controller | GuestDriver | PlayDriver):
         kind = client.kind
@@ -309,44 +209,3 @@ def _client(client: HubClient, drives: list[Drives], hub: Hub) -> ClientView:
         muted=hub.hold.muted(client.name, token) is not None,
         drives=tuple(drives),
     )
-
-
-def _feature(
-    index: int, shown: DeviceFeature | None, limits: dict[OutputType, Limit]
-) -> FeatureView:
-    outputs: dict[OutputType, OutputView] = {}
-    if shown is not None and shown.output is not UNSET:
-        for kind, offered in shown.output.items():
-            duration = None if offered.duration is UNSET else offered.duration
-            outputs[kind] = OutputView(range=offered.value, duration_ms=duration)
-    inputs = () if shown is None or shown.input is UNSET else tuple(shown.input)
-    description = "" if shown is None else neutralise(shown.feature_description)
-    return FeatureView(
-        index=index, description=description, outputs=outputs, inputs=inputs, limits=limits
-    )
-
-
-def _limits(opened: OpenedDevice) -> dict[tuple[int, OutputType], Limit]:
-    """What the user decided, in percent of the device's own steps."""
-    if opened.user is None:
-        return {}
-    found = {}
-    for key, limit in effective_limits(opened.definition, opened.user).items():
-        index, kind = key
-        spec = next(spec for spec in opened.definition.features if spec.index == index)
-        if limit != OutputLimit():
-            found[key] = _in_percent(limit, spec.outputs[kind].high)
-    return found
-
-
-def _in_percent(limit: OutputLimit, high: int) -> Limit:
-    lowest, highest = limit.value if limit.value is not None else (0, high)
-    return Limit(
-        lowest=round(100 * lowest / high, 1) if high else 0,
-        highest=round(100 * highest / high, 1) if high else 100,
-        disabled=limit.disabled,
-    )
-
-
-def _rounded(ms: float | None) -> float | None:
-    return None if ms is None else round(ms, 1)

@@ -212,6 +212,10 @@ class Hub:
         """Feature → who drives it now."""
         return self._owners.of(device.index)
 
+    def driven(self, client: HubClient) -> list[tuple[Device, set[int]]]:
+        """What `client` drives now, and which features of it."""
+        return [(self.devices[index], features) for index, features in self._owners.by(client)]
+
     @property
     def scanning(self) -> bool:
         return bool(self._scans)

@@ -22,6 +22,13 @@ class Owners:
         """Feature → who drives it now."""
         return dict(self._by_device.get(index, ()))
 
+    def by(self, client: HubClient) -> list[tuple[int, set[int]]]:
+        """What `client` drives now: device, features; devices in order."""
+        return [
+            (index, {at for at, owner in self._by_device[index].items() if owner is client})
+            for index in sorted(self._by_client.get(client, ()))
+        ]
+
     def take(self, index: int, feature: int, client: HubClient) -> bool:
         """`client` drives it from now on; returns whether nobody did."""
         device = self._by_device.setdefault(index, {})

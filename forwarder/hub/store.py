@@ -133,6 +133,10 @@ class Store:
         found = self._at.get(address)
         return next(reversed(found)) if found else None
 
+    def of(self, identity: Identity) -> KnownDevice | None:
+        """What is known of this device."""
+        return self._known.get(identity)
+
     def index(
         self, identity: Identity, name: str, wish: int | None = None, *, source: str = ""
     ) -> int:

@@ -100,11 +100,13 @@ class _Feature(Struct, eq=False):
 
 
 class Truth:
-    """Of one device. Features that were never told anything are at rest."""
+    """Of one device. Features that were never told anything are at rest. `changes` counts the news:
+    as long as it stays, every answer does."""
 
     def __init__(self) -> None:
         self._features: dict[int, _Feature] = {}
         self._numbers = 0
+        self.changes = 0
 
     def __repr__(self) -> str:
         features = sorted(self._features.items())
@@ -122,6 +124,7 @@ class Truth:
     def give(self, values: Mapping[int, FeatureValue | None]) -> Given:
         """A command was handed over; one of the next four tells how it ended."""
         self._numbers += 1
+        self.changes += 1
         for index, value in values.items():
             feature = self._features.get(index) or self._feature(index)
             feature.waiting[self._numbers] = value
@@ -129,17 +132,20 @@ class Truth:
 
     def took(self, given: Given) -> None:
         """The radio took it."""
+        self.changes += 1
         for index, value in given.values.items():
             feature = self._features.get(index) or self._feature(index)
             feature.take(given.number, value)
 
     def never_sent(self, given: Given) -> None:
         """It was turned back before the radio."""
+        self.changes += 1
         for index in given.values:
             self._feature(index).waiting.pop(given.number, None)
 
     def failed(self, given: Given) -> None:
         """It may have arrived or not, and will not arrive any more: failed, or replaced."""
+        self.changes += 1
         for index in given.values:
             self._feature(index).fail(given.number)
 
@@ -149,6 +155,7 @@ class Truth:
 
     def lost(self) -> None:
         """Whoever would have told is gone: what may run, may run from now on."""
+        self.changes += 1
         for feature in self._features.values():
             for number in tuple(feature.waiting):
                 feature.fail(number)

@@ -15,6 +15,21 @@ from forwarder.sources.relays.relay import Relay
 from relay.link.names import neutralise
 
 
+def relay_facts(relay: Relay, paired: bool) -> tuple[object, ...]:
+    """What `relay_view` is made of: as long as this stays the same, so does that."""
+    link = relay.link
+    return (
+        relay.hello,
+        relay.radio,
+        relay.wearer,
+        relay.name,
+        paired,
+        relay.free_slots,
+        None if link is None else (relay.path(), _rounded(link.session.round_trip_ms)),
+        [opened.device.index for opened in relay.devices.values()],
+    )
+
+
 def relay_view(relay: Relay, paired: bool) -> RelayView:
     """One that was here since the start."""
     radio, link = relay.radio, relay.link

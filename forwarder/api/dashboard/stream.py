@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from forwarder.api.access import Caller, Right
 from forwarder.api.bounds import ALIVE_S, ASKED_S, EVERY_S, LOG_LINES
+from forwarder.api.dashboard.parts import GuestParts, HubParts, Parts
 from forwarder.api.documents.model import (
     ClientView,
     DeviceIndex,
@@ -30,6 +31,7 @@ from forwarder.api.documents.stop import HoldView
 from forwarder.api.services import ApiServices
 from forwarder.api.state_view import StateView
 from forwarder.buttplug.messages import OutputType
+from forwarder.hub.client import ClientGrant
 
 
 class Change(Document, frozen=True):
@@ -81,12 +83,11 @@ class Alive(Struct, frozen=True, tag="alive", tag_field="t", forbid_unknown_fiel
 
 CallerMessage = CallerHello | Drive | CallerRelease | Alive
 
-Parts = dict[tuple[str, str], bytes]
 _MAPS = ("relays", "devices", "live")
 
 
 class Watch:
-    """The encoded parts of the state, looked at no more often than EVERY_S by whoever asks."""
+    """The parts of the state, looked at no more often than EVERY_S by whoever asks."""
 
     def __init__(
         self,
@@ -97,9 +98,8 @@ class Watch:
     ) -> None:
         self._services = services
         self._view = view
-        self._shares = shares
-        self._accepted = accepted
-        self._parts: Parts = {}
+        self._hub = HubParts(services, view, shares, accepted)
+        self._parts = Parts()
         self._looked = float("-inf")
         self._asked = float("-inf")
         self.readers = 0
@@ -115,38 +115,13 @@ class Watch:
     def parts(self, now: float) -> Parts:
         # A little less than the interval, or readers in step would get old news in turn.
         if now - self._looked >= EVERY_S * 0.8:
-            self._parts = self._look()
+            self._parts = self._hub.look(now)
             self._looked = now
         return self._parts
 
-    def _look(self) -> Parts:
-        encode, view = msgspec.json.encode, self._view
-        parts: Parts = {
-            ("hub", ""): encode(msgspec.structs.replace(view.hub(), up_s=0)),
-            ("hold", ""): encode(view.hold()),
-            ("clients", ""): encode(view.clients()),
-            ("origins", ""): encode(view.origins()),
-            ("shares", ""): encode(self._shares()),
-            ("accepted", ""): encode(self._accepted()),
-        }
-        for relay in view.relays():
-            parts["relays", relay.name] = encode(relay)
-        for index, device in self._services.hub.devices.items():
-            parts["devices", str(index)] = encode(view.view(device))
-            parts["live", str(index)] = encode(view.live(device))
-        return parts
-
-    def guest_parts(self, caller: Caller) -> Parts:
-        """What a guest may see: its devices, with its ranges."""
-        encode, view = msgspec.json.encode, self._view
-        # Whether and why nothing moves, but not who else is muted, or where the hub keeps files.
-        hold = msgspec.structs.replace(view.hold(), muted=(), unsaved=None, missing=(), kept=())
-        parts: Parts = {("hold", ""): encode(hold)}
-        for index, device in self._services.hub.devices.items():
-            if caller.grant is None or caller.grant.sees(device):
-                parts["devices", str(index)] = encode(view.view(device, caller.grant))
-                parts["live", str(index)] = encode(view.live(device))
-        return parts
+    def guest_parts(self, grant: ClientGrant | None) -> GuestParts:
+        """What one guest may see, for as long as it reads."""
+        return GuestParts(self._services, self._view, grant)
 
 
 class Feed:
@@ -163,26 +138,26 @@ class Feed:
         self._watch = watch
         self._log = services.log
         self._started = services.started
-        self._caller = caller
         self._troubles = troubles
-        self._told: Parts | None = None
+        self._guest = None if caller.may(Right.READ) else watch.guest_parts(caller.grant)
+        self._told: int | None = None
         self._line = 0
         self._alive = float("-inf")
 
     def next(self, now: float) -> bytes | None:
         """The next Change, encoded; None if nothing has changed, for ALIVE_S at most."""
-        full = self._caller.may(Right.READ)
-        parts = self._watch.parts(now) if full else self._watch.guest_parts(self._caller)
-        told, self._told = self._told, parts
-        change: dict[str, object] = {} if told is not None else {"whole": True}
-        if told is None:
-            change |= {section: {} for section in _MAPS}
-        for key, encoded in parts.items():
-            if told is None or told.get(key) != encoded:
+        parts = self._watch.parts(now) if self._guest is None else self._guest.look()
+        told, self._told = self._told, parts.number
+        change: dict[str, object] = {}
+        if told is None or told < parts.whole_since:
+            change = {"whole": True, **{section: {} for section in _MAPS}}
+            self._line = 0
+            for key, encoded in parts.whole():
                 _put(change, key, Raw(encoded))
-        for key in () if told is None else told.keys() - parts.keys():
-            _put(change, key, None)
-        if full and self._log.last != self._line:
+        else:
+            for key, news in parts.since(told):
+                _put(change, key, None if news is None else Raw(news))
+        if self._guest is None and self._log.last != self._line:
             change["log"] = self._log.since(self._line, LOG_LINES)
             self._line = self._log.last
         if troubles := self._troubles():

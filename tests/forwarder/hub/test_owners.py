@@ -45,6 +45,11 @@ def test_it_says_what_one_flat_table_says(steps: list[Step]) -> None:
                     for at in gone
                 }
                 flat = left
+        for client in CLIENTS:
+            mine = sorted(key for key, who in flat.items() if who is client)
+            told = [(at, features) for at, features in owners.by(client)]
+            assert sorted((at, each) for at, features in told for each in features) == mine
+            assert [at for at, _ in told] == sorted({at for at, _ in mine})
         for at in range(4):
             assert owners.of(at) == {key[1]: who for key, who in flat.items() if key[0] == at}
 

@@ -257,6 +257,24 @@ def test_a_value_moves_for_no_time_in_particular() -> None:
     assert FeatureValue(VIBRATE, 5).duration_ms == 0
 
 
+def test_all_news_are_counted() -> None:
+    truth = Truth()
+    counted = [truth.changes]
+    given = [truth.give(on(steps)) for steps in (5, 3, 2)]
+    counted.append(truth.changes)
+    truth.took(given[0])
+    counted.append(truth.changes)
+    truth.failed(given[1])
+    counted.append(truth.changes)
+    truth.never_sent(given[2])
+    counted.append(truth.changes)
+    truth.rested(on(0))
+    counted.append(truth.changes)
+    truth.lost()
+    counted.append(truth.changes)
+    assert counted == sorted(set(counted))
+
+
 @dataclass
 class _Sent:
     given: Given
@@ -274,6 +292,7 @@ class TruthWalk(RuleBasedStateMachine):
         self.toy = 0
         self.queue: list[_Sent] = []
         self.unanswered: list[_Sent] = []
+        self.looked: tuple[int, str] = (-1, "")
 
     @rule(value=st.sampled_from((0, 0, 3, 7, -7)))
     def is_told(self, value: int) -> None:
@@ -317,6 +336,11 @@ class TruthWalk(RuleBasedStateMachine):
         self.queue.clear()
         self.unanswered.clear()
         self.truth.lost()
+
+    @invariant()
+    def as_long_as_nothing_is_counted_nothing_is_different(self) -> None:
+        looked, self.looked = self.looked, (self.truth.changes, repr(self.truth))
+        assert looked[0] != self.looked[0] or looked == self.looked
 
     @invariant()
     def what_runs_counts_as_running(self) -> None:
