@@ -15,7 +15,7 @@
 #   make soak-day  the same for 24 virtual hours, with the trend of memory
 #   make ble-vm  the relay on a genuine Bluetooth stack, in a virtual machine of its own
 #   make look    every state of the dashboard as pictures, with axe, at all widths and colours
-#   make bench   speed and memory, beside a floor measured in the same run
+#   make bench   speed and memory, beside a floor measured in the same run, and the last release
 #   make bench-peer ENGINE=path  the same beside an intiface-engine
 #   make bench-scale  a house that grows to 1,000 relays, 5,000 devices and 200 clients
 #   make workarounds whether the quirks that we work round are still there
@@ -47,13 +47,13 @@ lint: $(BIN)/.ready
 	$(BIN)/mypy
 
 bench: $(BIN)/.ready
-	$(BIN)/python -m tests.benchmarks --seconds 10
+	$(BIN)/python -m tests.benchmarks --seconds 10 --json build/bench/bench.json
 
 bench-peer: $(BIN)/.ready
 	$(BIN)/python -m tests.benchmarks.peer $(if $(ENGINE),--engine "$(ENGINE)") --json build/bench/peer.json
 
 bench-scale: $(BIN)/.ready
-	$(BIN)/python -m tests.benchmarks.scale
+	$(BIN)/python -m tests.benchmarks.scale --json build/bench/scale.json
 
 faults: $(BIN)/.ready
 	$(BIN)/python -m tests.faults

@@ -120,15 +120,15 @@ class Api:
         )
         shares = ShareActions(services)
         self._batteries = Batteries(services.hub, lambda: self._watch.watched(time.monotonic()))
-        self._view = StateView(services, self._batteries)
-        self._watch = Watch(services, self._view, shares.views, shares.taken)
+        self.view = StateView(services, self._batteries)
+        self._watch = Watch(services, self.view, shares.views, shares.taken)
         self._streams = 0
         self._description: asyncio.Future[str] | None = None
         pins = PinFile(state / PINS_FILE, services.relays.pins)
         self.settings = DeviceSettings(services, pins)
         self._actions = Actions(
             services,
-            self._view,
+            self.view,
             self._batteries,
             Pairing(services),
             self.settings,

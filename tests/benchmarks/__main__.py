@@ -1,4 +1,5 @@
-"""`python -m tests.benchmarks [--seconds N]`: prints a table of figures against their budgets."""
+"""`python -m tests.benchmarks [--seconds N]`: a table of figures beside their budgets and what the
+last release had (released.json); `--json` keeps them with the commit."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from forwarder.definitions.user_files.user import UserConfig
 from relay.radio.simulated.catalogue import toys_by_name
 from tests.benchmarks import devices, direct, installed, meet, path, start
 from tests.benchmarks.floor import STAMP
-from tests.benchmarks.row import Row
+from tests.benchmarks.process import load_average
+from tests.benchmarks.row import Row, busy, commit, keep, lines, released, table
 from tests.benchmarks.start import listens, resident_kib
 from tests.system.processes import House, Program, free_ports, house, until
 
@@ -225,27 +227,28 @@ async def memory(home: House) -> float:
 async def measure(seconds: float, folder: Path) -> list[Row]:
     rows = await start.rows(folder)
     bare = await floor(seconds, 50, folder)
-    rows.append(Row("floor: bare aiohttp over the same hops, 50/s", spread(bare)))
+    rows.append(Row("floor: bare aiohttp over the same hops, 50/s", spread(bare), clock=True))
 
     one = folder / "one"
     without_gaps(one, TOY)
     async with house(one, TOY) as home:
         per_socket = await memory(home)
         steady = await latency(home, 50, seconds)
-        rows.append(
-            Row("client frame in → radio write, 50/s", spread(steady), "p50 1 ms, p99 5 ms")
-        )
+        what, wanted = "client frame in → radio write, 50/s", "p50 1 ms, p99 5 ms"
+        rows.append(Row(what, spread(steady), wanted, clock=True))
         ratio = statistics.median(steady) / statistics.median(bare)
-        rows.append(Row("  as a multiple of the floor (p50)", f"{ratio:.1f}"))
+        rows.append(Row("  as a multiple of the floor (p50)", f"{ratio:.1f}", "1.6", clock=True))
         stops = await stop_in_a_flood(home, int(seconds * 5))
-        rows.append(Row("stop during 1,000/s → radio write", spread(stops), "p99 50 ms"))
+        rows.append(
+            Row("stop during 1,000/s → radio write", spread(stops), "p99 50 ms", clock=True)
+        )
     many = folder / "many"
     names = ",".join([TOY] * TOYS)
     without_gaps(many, names)
     async with house(many, names) as home:
         rate = await throughput(home, seconds)
         what = f"commands per second, {CLIENTS} clients, {TOYS} toys"
-        rows.append(Row(what, f"{rate:,.0f}/s", "5,000/s"))
+        rows.append(Row(what, f"{rate:,.0f}/s", "5,000/s", clock=True))
     rows.append(Row("memory per idle client", f"{per_socket:.1f} KiB", "20 KiB"))
     return rows
 
@@ -254,7 +257,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each figure")
     parser.add_argument("--away", action="store_true", help="meeting point and direct path alone")
+    parser.add_argument("--json", type=Path, help="where they are kept, with the commit")
+    parser.add_argument("--markdown", action="store_true", help="the table of docs/performance.md")
     options = parser.parse_args()
+    load = load_average()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         rows = [] if options.away else asyncio.run(measure(options.seconds, Path(folder)))
         rows += asyncio.run(meet.rows(options.seconds, Path(folder)))
@@ -263,9 +269,15 @@ def main() -> int:
         rows += path.rows()
         rows += devices.rows()
         rows += installed.rows()
-    width = max(len(row.figure) for row in rows)
-    for row in rows:
-        print(f"{row.figure:{width}}   {row.value:28}   {row.budget}".rstrip())
+    release, before = released()
+    print("\n".join(lines(rows, before)))
+    print(f"\ncommit {commit()}; on the right: release {release}")
+    if lost := busy(rows, load, load_average()):
+        print(lost)
+    if options.markdown:
+        print("\n" + "\n".join(table(rows, before, release)))
+    if options.json is not None:
+        keep(options.json, rows, load)
     return 0
 
 

@@ -46,7 +46,8 @@ async def rows(seconds: float, folder: Path) -> list[Row]:
     finally:
         await echo.end()
     p50, p99 = statistics.median(times), percentile(times, 0.99)
-    return [Row("direct path, there and back", f"p50 {p50:.2f} ms, p99 {p99:.2f} ms")]
+    said = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+    return [Row("direct path, there and back", said, clock=True)]
 
 
 async def _echo() -> None:

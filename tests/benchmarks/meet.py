@@ -352,11 +352,11 @@ async def rows(seconds: float, folder: Path) -> list[Row]:
     times, used, rate = await pairs(folder, seconds)
     what = f"  {PAIRS:,} pairs at {rate:.0f} frames/s (of {PAIR_HZ}), one way"
     return [
-        Row("meeting point: bare two-hop echo, there and back", spread(floor)),
-        Row("  the same by a meeting point", spread(met)),
-        Row("  as a multiple of that (p50)", f"{ratio:.2f}", "1.5"),
-        *([] if far is None else [Row("  by two nodes and NATS", spread(far))]),
-        Row(what, spread(times)),
+        Row("meeting point: bare two-hop echo, there and back", spread(floor), clock=True),
+        Row("  the same by a meeting point", spread(met), clock=True),
+        Row("  as a multiple of that (p50)", f"{ratio:.2f}", "1.5", clock=True),
+        *([] if far is None else [Row("  by two nodes and NATS", spread(far), clock=True)]),
+        Row(what, spread(times), clock=True),
         Row("  of a core, meanwhile", f"{used:.0%}", "100%"),
         Row(f"  memory per idle hub, of {IDLE:,}", f"{await idle_hubs(folder):.1f} KiB", "25 KiB"),
     ]

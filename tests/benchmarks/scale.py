@@ -1,18 +1,21 @@
 """A house that grows: `python -m tests.benchmarks.scale [--relays N] [--toys N] [--clients N]`.
 
 1,000 relays with 5 toys each, and 200 clients. The hub is one process, `forwarder run` as anybody
-starts it. The relays are real ones, paired and encrypted, with simulated toys, in SWARMS processes;
-the clients are one compiled program (load.c). All of them, the hub too, share this machine's
-processors and speak over loopback: what the swarm takes, the hub does not get. So the figures are
-processor time (the system's accounting of the hub alone), the longest time that its loop stood
-still (without what the system took), and memory; seconds by the clock are told with the load of the
-machine, and are worth little on a busy one.
+starts it, with its defaults. The relays are `tests.benchmarks.swarm`, in SWARMS processes: to the
+hub they are true ones, paired and encrypted, but they cost a fraction of those; the clients are one
+compiled program (load.c). All of them share this machine's processors and speak over loopback. So
+what is told of the hub is processor time (the system's accounting of that process alone; the
+swarm's is told beside it), the longest time that its loop stood still (without what the system
+took), and memory; seconds by the clock are worth something only where both fit on the machine, and
+are told with its load.
 
 What is measured, in this order:
 1. FIRST relays with their toys, then all others at once, while every client is there and hears
    each list: processor time of the hub until all toys are devices, its longest stall, its memory.
 2. Commands to all toys, at a rate for each client, and one for each toy: Ok p50, p99, errors.
 3. `kill -9` of the hub, and a new one: when all relays are linked again, all from one address.
+
+`--json FILE` keeps it with the commit.
 """
 
 from __future__ import annotations
@@ -30,9 +33,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from forwarder.access.relay_keys import HubTrust
-from tests.benchmarks.load import NO_COMPILER, Figures, Load, compiled, run
+from tests.benchmarks.load import NO_COMPILER, Figures, Load, compiled
 from tests.benchmarks.process import cpu_s, load_average, memory_kib
-from tests.benchmarks.row import Row
+from tests.benchmarks.row import Row, busy, keep
 from tests.benchmarks.swarm import key_of, name_of
 from tests.system.processes import Program, free_ports, hub_program
 
@@ -66,6 +69,10 @@ class Swarm:
             if len(lines) > 1:
                 total += int(json.loads(lines[-2])[what])  # the last one may be half
         return total
+
+    @property
+    def cpu_s(self) -> float:
+        return sum(cpu_s(program.process.pid) for program in self._programs)
 
     async def end(self) -> None:
         for program in self._programs:
@@ -151,12 +158,13 @@ async def grow(folder: Path, relays: int, toys: int, clients: int, driven_hz: fl
             for begin in range(first, relays, each or 1):
                 await swarm.add(begin, min(each, relays - begin))
             took = await until_devices(figures, devices, GROW_S)
-            said = await figures.said()
+            said, swarm_s = await figures.said(), swarm.cpu_s
             grown = f"{first} → {relays} relays, {devices} devices, {clients} clients"
             there = int(said["forwarder_devices"])
             rows += [
                 Row(f"{grown}: the hub's CPU until all there", f"{figures.cpu_s - begun_cpu:.1f} s"
                     + ("" if took is not None else f" ({there} are)"), "30 s"),
+                Row("  the relays' CPU, in their own processes", f"{swarm_s:.1f} s"),
                 Row("  by the clock", "never" if took is None else f"{took:.1f} s"),
                 Row("  longest stall", f"{said['forwarder_stall_longest_seconds'] * 1e3:.0f} ms",
                     "50 ms"),
@@ -167,7 +175,7 @@ async def grow(folder: Path, relays: int, toys: int, clients: int, driven_hz: fl
             ]  # fmt: skip
             await load.end()
             if took is not None:
-                rows += await driven(figures, client_port, clients, devices, driven_hz)
+                rows += await driven(figures, swarm, client_port, clients, devices, driven_hz)
         rows += await homecoming(folder, swarm, client_port, link_port, relays, devices)
     finally:
         await swarm.end()
@@ -175,23 +183,34 @@ async def grow(folder: Path, relays: int, toys: int, clients: int, driven_hz: fl
 
 
 async def driven(
-    figures: HubFigures, port: int, clients: int, devices: int, each_hz: float
+    figures: HubFigures, swarm: Swarm, port: int, clients: int, devices: int, each_hz: float
 ) -> list[Row]:
     rows = []
     for what, rate in (
         (f"each client {each_hz:g}/s", each_hz * clients),
         (f"each device {each_hz:g}/s", each_hz * devices),
     ):
-        before = figures.cpu_s
-        said: Figures = await run(
-            port=port, clients=clients, devices=devices, rate=rate, seconds=DRIVE_S, ready=120
-        )
-        ok, cpu = said["ok_us"], figures.cpu_s - before
+        load = Load(
+            port=port, clients=clients, devices=devices, rate=rate, seconds=DRIVE_S, ready=120,
+            quit=0,
+        )  # fmt: skip
+        await load.start()
+        try:
+            await load.line()  # all have read the list: what that cost is no command's
+            before = figures.cpu_s, swarm.cpu_s
+            said: Figures = await load.line()
+            hub, others = figures.cpu_s - before[0], swarm.cpu_s - before[1]
+        finally:
+            await load.end()
+        ok = said["ok_us"]
         text = f"p50 {ok.get('p50', 0) / 1e3:.1f} ms, p99 {ok.get('p99', 0) / 1e3:.1f} ms"
+        wrong = said["errors"] + said["unanswered"]
+        each_us = hub / max(1, said["answered"]) * 1e6
         rows += [
             Row(f"{what}, {rate:.0f}/s in all: Ok", text, "p99 50 ms"),
-            Row("  answered a second; errors; CPU, joining included",
-                f"{said['per_s']:.0f}; {said['errors'] + said['unanswered']}; {cpu:.1f} s"),
+            Row("  answered a second; errors", f"{said['per_s']:.0f}; {wrong}"),
+            Row("  of a processor: the hub; the relays; µs of the hub for each",
+                f"{hub / DRIVE_S:.0%}; {others / DRIVE_S:.0%}; {each_us:.0f}"),
         ]  # fmt: skip
     stall = (await figures.said())["forwarder_stall_longest_seconds"] * 1e3
     return [*rows, Row("  longest stall so far", f"{stall:.0f} ms", "50 ms")]
@@ -211,13 +230,16 @@ async def homecoming(
             await asyncio.sleep(0.1)
             linked = swarm.said("linked")
         took = time.monotonic() - begun
+        linked_cpu = figures.cpu_s
         there = await until_devices(figures, devices, BACK_S)
         back = time.monotonic() - begun
-        said = await figures.said()
+        said, whole_cpu = await figures.said(), figures.cpu_s
     return [
         Row(f"kill -9: {relays} relays behind one address linked again",
             f"{took:.1f} s" if linked >= relays else f"never ({linked})", "10 s"),
+        Row("  the hub's CPU until then, start included", f"{linked_cpu:.1f} s"),
         Row("  all their devices", "never" if there is None else f"{back:.1f} s"),
+        Row("  the hub's CPU until then", f"{whole_cpu:.1f} s"),
         Row("  longest stall", f"{said['forwarder_stall_longest_seconds'] * 1e3:.0f} ms"),
     ]  # fmt: skip
 
@@ -227,6 +249,7 @@ def main() -> int:
     parser.add_argument("--relays", type=int, default=1000)
     parser.add_argument("--toys", type=int, default=5)
     parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--json", type=Path, help="where it is kept")
     parser.add_argument("--hz", type=float, default=2.0, help="how often each is driven")
     options = parser.parse_args()
     if compiled() is None:
@@ -241,6 +264,10 @@ def main() -> int:
     width = max(len(row.figure) for row in rows)
     for row in rows:
         print(f"{row.figure:{width}}   {row.value:28}   {row.budget}".rstrip())
+    if lost := busy(rows, before, load_average()):
+        print(lost)
+    if options.json is not None:
+        keep(options.json, rows, before)
     return 0
 
 

@@ -118,10 +118,10 @@ async def rows(folder: Path) -> list[Row]:
         rounds.append(await _round(place))
     least = {name: min(each[name] for each in rounds) for name in rounds[0]}
     aid = min(help_s() for _ in range(_ROUNDS))
-    made = [Row("`forwarder --help`", f"{aid:.2f} s", "0.25 s")]
+    made = [Row("`forwarder --help`", f"{aid:.2f} s", "0.25 s", clock=True)]
     for who, what, goal in (("hub", "listening", "50 MiB"), ("relay", "linked", "40 MiB")):
         spent = f"{least[f'{who} s']:.2f} s ({least[f'{who} processor s']:.2f} s of a processor)"
-        made.append(Row(f"{who}: start to {what}", spent, "0.5 s"))
+        made.append(Row(f"{who}: start to {what}", spent, "0.5 s", clock=True))
         made.append(Row(f"{who}: resident when idle", f"{least[f'{who} MiB']:.1f} MiB", goal))
         alone = libraries_mib(_LIBRARIES[who])
         made.append(Row("  of it its libraries alone", f"{alone:.1f} MiB"))

@@ -79,6 +79,9 @@ class SoakClient:
             raise Wrong(f"client {self.number} v{self.version}: {name} {fields} → {got} {answer}")
         return answer
 
+    async def leave(self) -> None:
+        await self._channel.close()
+
     async def greet(self) -> None:
         fields: Message = {"ClientName": f"client {self.number}"}
         if self.version == 4:

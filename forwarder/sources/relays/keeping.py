@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from forwarder.hub.device import Device
 from forwarder.hub.kept import KeptConnection
@@ -32,8 +32,7 @@ class Keeping:
 
     def has(self, relay: Relay, address: str, toy: str = "") -> None:
         """`relay` has this toy."""
-        here = {key for key, other in self._relays.items() if other.link is not None}
-        self.reserved.had(address, relay.key, toy, here)
+        self.reserved.had(address, relay.key, toy, _Linked(self._relays))
         if relay.blocked is not None:
             self._told()
 
@@ -55,13 +54,27 @@ class Keeping:
 
     def free(self, key: str) -> list[str]:
         """This relay keeps nothing any more; returns the addresses of those that are nowhere."""
+        freed = self.reserved.free(key)
+        self._told()
+        if not freed:
+            return []  # nearly always: each relay says so when it comes
         here = {
             hardware.address for relay in self._relays.values() for hardware in relay.all_hardware()
         }
-        freed = [address for address in self.reserved.free(key) if address not in here]
-        self._told()
-        return freed
+        return [address for address in freed if address not in here]
 
     def _told(self) -> None:
         # A relay without a key cannot be revoked: if it never came back, neither would its toys.
         self._on_kept(tuple(one for one in self.reserved.holds() if UNPAIRED not in one.relay))
+
+
+class _Linked(Container[str]):
+    """Keys of the relays that are linked now: looked up, for a toy comes at a time, and of a
+    thousand relays two matter to it."""
+
+    def __init__(self, relays: Mapping[str, Relay]) -> None:
+        self._relays = relays
+
+    def __contains__(self, key: object) -> bool:
+        relay = self._relays.get(key) if isinstance(key, str) else None
+        return relay is not None and relay.link is not None

@@ -11,7 +11,7 @@ macOS) call the same toy differently, and nothing can be told about it across tw
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from forwarder.hub.kept import KeptConnection
@@ -42,7 +42,7 @@ class Reserved:
     def holds(self) -> tuple[KeptConnection, ...]:
         return tuple(self._held.values())
 
-    def had(self, address: str, relay: str, toy: str, here: Collection[str]) -> None:
+    def had(self, address: str, relay: str, toy: str, here: Container[str]) -> None:
         """`relay` has this toy, or had it last; `here`: keys of the relays that are linked now, and
         would have said so if their wearers had anything against it."""
         known = self._had.pop(address, None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 
 from forwarder.sources.relays.bounds import MOST_TOLD, OWING_EVERY_S, OWING_LOOK_S
 from forwarder.sources.relays.link_driver import RelayLink
-from forwarder.sources.relays.relay import Relay, hardware_of
+from forwarder.sources.relays.relay import Relay
 from relay.link.messages import Forget, Scan
 
 
@@ -91,19 +91,48 @@ class ScanWord:
                 relay.link.tell(Scan(scans))
 
 
-def end_searches(relays: Iterable[Relay], stopped: str | None = None) -> None:
-    """Tell each relay what it need not look for: before a toy is listed it was stopped. `stopped`:
-    the address of one that was, and is listed nowhere."""
-    known = tuple(relays)
-    for relay in known:
-        if relay.link is None or not relay.debts:
-            continue
-        elsewhere = {
-            hardware_of(opened).address
-            for other in known
-            if other is not relay
-            for opened in other.devices.values()
-        }
-        for debt in relay.debts:
-            if debt.address in elsewhere or debt.address == stopped:
-                relay.link.request(Forget(relay.link.next_id(), debt.address))
+class Debtors:
+    """Which relays look for what because it may be running, and which of it others have by now: a
+    toy was stopped before it is listed. `relays`: all there are, by key."""
+
+    def __init__(self, relays: Mapping[str, Relay]) -> None:
+        self._relays = relays
+        self._owed: dict[str, tuple[str, ...]] = {}
+        # By address: keys of those that look for it, in order; and of who has it.
+        self._by: dict[str, dict[str, None]] = {}
+        self._at: dict[str, str] = {}
+
+    def told(self, key: str, addresses: Iterable[str]) -> None:
+        """This relay looks for these, and for nothing else."""
+        for address in self._owed.pop(key, ()):
+            by = self._by[address]
+            by.pop(key, None)
+            if not by:
+                del self._by[address]
+        if owed := tuple(dict.fromkeys(addresses)):
+            self._owed[key] = owed
+        for address in owed:
+            self._by.setdefault(address, {})[key] = None
+            if self._at.get(address, key) != key:
+                self._spare(key, address)
+
+    def here(self, address: str, key: str) -> None:
+        """This relay has it: no other one need look for it."""
+        self._at[address] = key
+        for other in self._by.get(address, ()):
+            if other != key:
+                self._spare(other, address)
+
+    def gone(self, address: str) -> None:
+        """Nobody has it any more."""
+        self._at.pop(address, None)
+
+    def stopped(self, address: str) -> None:
+        """It was stopped, and is listed nowhere: nobody need look for it."""
+        for key in self._by.get(address, ()):
+            self._spare(key, address)
+
+    def _spare(self, key: str, address: str) -> None:
+        relay = self._relays.get(key)
+        if relay is not None and relay.link is not None:
+            relay.link.request(Forget(relay.link.next_id(), address))

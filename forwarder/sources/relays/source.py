@@ -29,7 +29,7 @@ from forwarder.sources.relays.keeping import Keeping
 from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.owing import Owings
 from forwarder.sources.relays.relay import WHY, Relay, free_key, hardware_of
-from forwarder.sources.relays.searches import end_searches
+from forwarder.sources.relays.searches import Debtors
 from forwarder.sources.relays.waiting import ReplyFuture
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError
@@ -94,6 +94,7 @@ class RelaySource:
         self.whereabouts = Whereabouts(self.relays)
         # Toys that are not connected and may be running.
         self.owing = Owings()
+        self._debtors = Debtors(self.relays)
         self._finder = Finder(
             self.relays,
             catalogue,
@@ -148,6 +149,8 @@ class RelaySource:
         finally:
             link.over.set()
             self._absences.link_ended(relay, link)
+            if relay.link is None:
+                self._debtors.told(relay.key, ())  # it tells again when it is back
 
     def _welcome(self, key: str, name: str, hello: Hello, link: RelayLink) -> Relay:
         relay = self.relays.get(key)
@@ -299,7 +302,7 @@ class RelaySource:
                     missing = neutralise(toys, MOST_NAMED)
                     text = "%s looks for what is not connected and may be running: %s"
                     log.error(text, relay.name, missing)
-                end_searches(self.relays.values())
+                self._debtors.told(relay.key, named)
                 self._on_change()
             case GuestAnswer():
                 self.on_guest_answer(relay, message)
@@ -377,7 +380,7 @@ class RelaySource:
         self.owing.settled(opened.hardware.address)
         self._keeping.has(relay, opened.hardware.address, opened.device.shown_name)
         self._sink.add(opened.device)
-        end_searches(self.relays.values())
+        self._debtors.here(opened.hardware.address, relay.key)
         self._on_change()
 
     def gone(self, relay: Relay, opened: OpenedDevice, why: str) -> None:
@@ -388,6 +391,7 @@ class RelaySource:
         hardware.release()
         opened.driver.stopped()
         self._sink.remove(opened.device, why)
+        self._debtors.gone(hardware.address)
         self._finder.lost(hardware.address)
         self._on_change()
 
@@ -396,5 +400,5 @@ class RelaySource:
 
     def settled(self, address: str) -> None:
         self.owing.settled(address)
-        end_searches(self.relays.values(), address)
+        self._debtors.stopped(address)
         self._on_change()
