@@ -65,6 +65,7 @@ class Swarm:
         """The newest count of all processes: "linked" or "toys"."""
         total = 0
         for program in self._programs:
+            assert program.process.returncode is None, program.text[-2000:]
             lines = program.text.splitlines()
             if len(lines) > 1:
                 total += int(json.loads(lines[-2])[what])  # the last one may be half
@@ -127,10 +128,13 @@ async def started(hub: Program) -> AsyncIterator[Program]:
         await hub.end()
 
 
-async def until_devices(figures: HubFigures, wanted: int, limit_s: float) -> float | None:
+async def until_devices(
+    figures: HubFigures, swarm: Swarm, wanted: int, limit_s: float
+) -> float | None:
     """Seconds until the hub had so many devices; None if it never did."""
     begun = time.monotonic()
     while time.monotonic() - begun < limit_s:
+        swarm.said("linked")  # or why it is no more
         if (await figures.said())["forwarder_devices"] >= wanted:
             return time.monotonic() - begun
         await asyncio.sleep(0.5)
@@ -153,11 +157,11 @@ async def grow(folder: Path, relays: int, toys: int, clients: int, driven_hz: fl
             await load.line()
             first = min(FIRST, relays)
             await swarm.add(0, first)
-            await until_devices(figures, first * toys, 60.0)
+            await until_devices(figures, swarm, first * toys, 60.0)
             each = -(-(relays - first) // SWARMS) if relays > first else 0
             for begin in range(first, relays, each or 1):
                 await swarm.add(begin, min(each, relays - begin))
-            took = await until_devices(figures, devices, GROW_S)
+            took = await until_devices(figures, swarm, devices, GROW_S)
             said, swarm_s = await figures.said(), swarm.cpu_s
             grown = f"{first} → {relays} relays, {devices} devices, {clients} clients"
             there = int(said["forwarder_devices"])
@@ -231,7 +235,7 @@ async def homecoming(
             linked = swarm.said("linked")
         took = time.monotonic() - begun
         linked_cpu = figures.cpu_s
-        there = await until_devices(figures, devices, BACK_S)
+        there = await until_devices(figures, swarm, devices, BACK_S)
         back = time.monotonic() - begun
         said, whole_cpu = await figures.said(), figures.cpu_s
     return [

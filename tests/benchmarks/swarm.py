@@ -18,10 +18,13 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import random
 import sys
 import time
+import traceback
 from functools import partial
+from typing import cast
 
 import msgpack
 import uvloop
@@ -93,8 +96,8 @@ class Socket(asyncio.Protocol):
         self.ended = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's is one, and does not say so.
+        self._transport = transport = cast(asyncio.Transport, transport)
         transport.write(
             f"GET /link HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nConnection: Upgrade\r\n"
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -177,6 +180,8 @@ class SwarmRelay:
         self._name, self._port = name_of(number), port
         self._keys, self._hub_key = key_of(number), hub_key
         self._connected: dict[str, int] = {}
+        # Those of them that a hub has; the others wait for one, and are told as if they advertised.
+        self._bound: set[str] = set()
         self._listening: set[int] = set()
         self._scanning = False
         self._socket: Socket | None = None
@@ -202,6 +207,7 @@ class SwarmRelay:
             except OSError:
                 pass  # nobody listens: the hub is not back yet
             self.linked, self._scanning, self._socket, self._cipher = False, False, None, None
+            self._bound.clear()
             if self._refused:
                 self._refused = False
                 await asyncio.sleep(max(PAUSE_LEAST_S, random.uniform(0, BUSY_S)))
@@ -271,11 +277,13 @@ class SwarmRelay:
             case Connect(id, p, address):
                 resumed = address in self._connected
                 self._connected[address] = p
+                self._bound.add(address)
                 services = self._toys[0].services
                 self._say(Connected(id, services, 247, resumed))
             case Disconnect(id, p):
                 for address in [a for a, other in self._connected.items() if other == p]:
                     del self._connected[address]
+                    self._bound.discard(address)
                 self._done(id)
             case Subscribe(id, p):
                 self._listening.add(p)
@@ -301,7 +309,7 @@ class SwarmRelay:
 
     def advertise(self) -> None:
         """Tell what is heard, if anybody wants to know."""
-        free = [toy for toy in self._toys if toy.address not in self._connected]
+        free = [toy for toy in self._toys if toy.address not in self._bound]
         if self._scanning and free and self._socket is not None and self._cipher is not None:
             self._say(Advertisements(tuple(map(_advertised, free))))
             self._socket.flush()
@@ -325,7 +333,14 @@ async def _every(relays: list[SwarmRelay], every_s: float, what: str) -> None:
             await asyncio.sleep(every_s / len(relays))
 
 
+def _tripped(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """What goes wrong in a callback ends this process, which is noticed."""
+    traceback.print_exception(cast(BaseException, context.get("exception")))
+    os._exit(1)
+
+
 async def swarm(port: int, hub_key: bytes, first: int, count: int, toys: int) -> None:
+    asyncio.get_running_loop().set_exception_handler(_tripped)
     relays = [SwarmRelay(first + number, toys, port, hub_key) for number in range(count)]
     async with asyncio.TaskGroup() as tasks:
         for relay in relays:
