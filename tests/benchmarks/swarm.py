@@ -97,7 +97,7 @@ class Socket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's is one, and does not say so.
-        self._transport = transport = cast(asyncio.Transport, transport)
+        self._transport = transport = cast("asyncio.Transport", transport)
         transport.write(
             f"GET /link HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nConnection: Upgrade\r\n"
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -335,7 +335,7 @@ async def _every(relays: list[SwarmRelay], every_s: float, what: str) -> None:
 
 def _tripped(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     """What goes wrong in a callback ends this process, which is noticed."""
-    traceback.print_exception(cast(BaseException, context.get("exception")))
+    traceback.print_exception(cast("BaseException", context.get("exception")))
     os._exit(1)
 
 
