@@ -81,6 +81,14 @@ def settled(fate: Fate = Fate.TAKEN) -> Outcome:
     return outcome
 
 
+def failed(error: HardwareError) -> Outcome:
+    """One that is there already, and that nobody has to look at."""
+    outcome = Outcome()
+    outcome.set_exception(error)
+    outcome.exception()
+    return outcome
+
+
 def never_sent(done: Outcome) -> bool:
     """Whether this command can't have reached the device, however it ended for its sender."""
     if done.cancelled():

@@ -29,7 +29,7 @@ from forwarder.buttplug.messages import (
 from forwarder.buttplug.shown_devices import ShownDevices
 from forwarder.clients.list_limits import ListLimits
 from forwarder.clients.turns import TurnQueue
-from forwarder.devices.driver import Outcome
+from forwarder.devices.driver import Outcome, failed
 from forwarder.errors import DeviceError, HardwareError, HeldByPerson, UnknownDevice
 from forwarder.hub.bounds import MAX_HUBS
 from forwarder.hub.client import ClientGrant as ClientGrant
@@ -302,7 +302,7 @@ class Hub:
                 outcomes += self._stop(device, features)
                 self._owners.forget(device.index, features)
         if command.outputs and client is not None and command.device_index is UNSET:
-            outcomes += map(_failed, self._drove.unstopped(client))
+            outcomes += map(failed, self._drove.unstopped(client))
         if command.inputs and client is not None:
             # Behind all stops.
             for device in devices:
@@ -319,7 +319,7 @@ class Hub:
         it. Raises UnknownFeature."""
         outcome = self._told_to_stop(device, features)
         self._owners.forget(device.index, features)
-        return _failed(outcome) if isinstance(outcome, HardwareError) else outcome
+        return failed(outcome) if isinstance(outcome, HardwareError) else outcome
 
     def _rest(self, device: Device) -> Outcome | None:
         """Stop it if it may be running. An app that goes on saying 0 gets one stop at a time."""
@@ -342,7 +342,7 @@ class Hub:
         if not isinstance(outcome, HardwareError):
             return [outcome]
         # Whoever asked hears of what may be running; a relay that is gone has stopped its toys.
-        return [] if outcome.reason is ErrorCode.GONE else [_failed(outcome)]
+        return [] if outcome.reason is ErrorCode.GONE else [failed(outcome)]
 
     def _told_to_stop(
         self, device: Device, features: Collection[int] | None
@@ -388,13 +388,6 @@ class Hub:
         if device is None or (client is not None and not self._sees(client, device)):
             raise UnknownDevice(index)
         return device
-
-
-def _failed(error: HardwareError) -> Outcome:
-    failed = Outcome()
-    failed.set_exception(error)
-    failed.exception()  # nobody has to look
-    return failed
 
 
 def _report_stop(device: Device, done: Outcome) -> None:
