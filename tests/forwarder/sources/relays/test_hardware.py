@@ -487,29 +487,6 @@ def test_answers_of_the_wrong_kind_are_faults_of_the_relay() -> None:
     play(scene)
 
 
-@pytest.mark.parametrize("driven", [False, True])
-def test_a_query_of_what_rests_says_that_it_rests_unless_it_was_driven_meanwhile(
-    driven: bool,
-) -> None:
-    async def scene(bench: Bench) -> None:
-        await armed(bench)
-        bench.relay.mute.add(wire.Write)
-        asking = asyncio.create_task(bench.hardware.write("tx", b"Battery;", False))
-        write = await bench.relay.hears(wire.Write)
-        if driven:
-            given = bench.on()
-            await bench.hardware.output(ON, merge=False, at_rest=False)
-            bench.truth.took(given)
-        await bench.relay.say(Done(write.id))
-        await asking
-        await asyncio.sleep(1)
-        outputs = [each for each in bench.relay.heard if isinstance(each, Output)]
-        assert [output.rest for output in outputs] == [not driven]
-        assert bench.hardware.running is driven
-
-    play(scene)
-
-
 def test_an_endpoint_that_is_not_there_is_named() -> None:
     async def scene(bench: Bench) -> None:
         with pytest.raises(HardwareError, match="no endpoint firmware"):
