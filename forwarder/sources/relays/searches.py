@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Iterable, Mapping
+import logging
+from collections.abc import Callable, Container, Mapping
 
-from forwarder.sources.relays.bounds import MOST_TOLD, OWING_EVERY_S, OWING_LOOK_S
+from forwarder.sources.relays.bounds import MOST_NAMED, MOST_TOLD, OWING_EVERY_S, OWING_LOOK_S
 from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.relay import Relay
 from relay.link.messages import Forget, Scan
+from relay.link.names import neutralise
+
+log = logging.getLogger(__name__)
 
 
 class Searches:
@@ -102,16 +106,20 @@ class Debtors:
         self._by: dict[str, dict[str, None]] = {}
         self._at: dict[str, str] = {}
 
-    def told(self, key: str, addresses: Iterable[str]) -> None:
-        """This relay looks for these, and for nothing else."""
+    def told(self, key: str, toys: Mapping[str, str]) -> None:
+        """This relay looks for these, address and name, and for nothing else."""
+        if toys:
+            named = ", ".join(toy or address for address, toy in toys.items())
+            text = "%s looks for what is not connected and may be running: %s"
+            log.error(text, self._relays[key].name, neutralise(named, MOST_NAMED))
         for address in self._owed.pop(key, ()):
             by = self._by[address]
             by.pop(key, None)
             if not by:
                 del self._by[address]
-        if owed := tuple(dict.fromkeys(addresses)):
-            self._owed[key] = owed
-        for address in owed:
+        if toys:
+            self._owed[key] = tuple(toys)
+        for address in toys:
             self._by.setdefault(address, {})[key] = None
             if self._at.get(address, key) != key:
                 self._spare(key, address)

@@ -20,7 +20,7 @@ from forwarder.hub.device import Device, Identity
 from forwarder.hub.kept import KeptConnection
 from forwarder.sources.base import DeviceSink, HeldBack
 from forwarder.sources.relays.absences import Absences
-from forwarder.sources.relays.bounds import MOST_COUNTED, MOST_EACH, MOST_NAMED
+from forwarder.sources.relays.bounds import MOST_COUNTED, MOST_EACH
 from forwarder.sources.relays.choosing.choice import RelayVerdict
 from forwarder.sources.relays.choosing.heard import HeardToys
 from forwarder.sources.relays.choosing.pins import Pins
@@ -150,7 +150,7 @@ class RelaySource:
             link.over.set()
             self._absences.link_ended(relay, link)
             if relay.link is None:
-                self._debtors.told(relay.key, ())  # it tells again when it is back
+                self._debtors.told(relay.key, {})  # it tells again when it is back
 
     def _welcome(self, key: str, name: str, hello: Hello, link: RelayLink) -> Relay:
         relay = self.relays.get(key)
@@ -297,11 +297,6 @@ class RelaySource:
                 named = {debt.address: neutralise(debt.name) for debt in relay.debts}
                 for address in self.owing.told(relay.key, relay.name, named.items()):
                     self._finder.look_for(address, told=True)
-                if named:
-                    toys = ", ".join(toy or address for address, toy in named.items())
-                    missing = neutralise(toys, MOST_NAMED)
-                    text = "%s looks for what is not connected and may be running: %s"
-                    log.error(text, relay.name, missing)
                 self._debtors.told(relay.key, named)
                 self._on_change()
             case GuestAnswer():

@@ -87,24 +87,24 @@ class Linked:
 
 def test_what_another_relay_has_need_not_be_looked_for() -> None:
     it = Linked("attic", "cellar", "desk")
-    it.debtors.told("attic", ["T", "U"])
-    it.debtors.told("cellar", ["T"])
+    it.debtors.told("attic", {"T": "Hush", "U": ""})
+    it.debtors.told("cellar", {"T": "Hush"})
     it.debtors.here("T", "desk")
     assert it.forgotten == [("attic", "T"), ("cellar", "T")]
     it.debtors.here("U", "attic")
     assert len(it.forgotten) == 2, "its own it need not be told of"
-    it.debtors.told("cellar", ["T", "V"])
+    it.debtors.told("cellar", {"T": "Hush", "V": ""})
     assert it.forgotten[2:] == [("cellar", "T")]
     it.debtors.gone("T")
-    it.debtors.told("desk", ["T"])
+    it.debtors.told("desk", {"T": "Hush"})
     assert len(it.forgotten) == 3
 
 
 def test_who_looks_for_nothing_any_more_is_told_nothing() -> None:
     it = Linked("attic", "cellar")
-    it.debtors.told("attic", ["T"])
-    it.debtors.told("cellar", ["T"])
-    it.debtors.told("attic", [])
+    it.debtors.told("attic", {"T": "Hush"})
+    it.debtors.told("cellar", {"T": "Hush"})
+    it.debtors.told("attic", {})
     it.debtors.stopped("T")
     assert it.forgotten == [("cellar", "T")]
     it.relays["cellar"].link = None
