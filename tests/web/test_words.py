@@ -202,6 +202,27 @@ def test_what_is_translated_of_the_hub_is_what_it_says(language: str) -> None:
             assert part.strip(": ") in joined, said
 
 
+# Where a button shows another key than its longer name is made of; and sentences that end so.
+_SHOWN = {"stop-one": "stop"}
+_NO_BUTTONS = ("remote",)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_longer_name_of_a_button_has_in_it_what_the_button_shows(language: str) -> None:
+    """Whoever speaks to the page says what they see (WCAG 2.5.3)."""
+    words = spoken(language)["words"]
+    checked = 0
+    for key, name in words.items():
+        base = key.removesuffix(".of")
+        shown = words.get(_SHOWN.get(base, base))
+        if base == key or shown is None or base in _NO_BUTTONS:
+            continue
+        checked += 1
+        said, seen = (" ".join(re.findall(r"\w+", text.lower())) for text in (name, shown))
+        assert f" {seen} " in f" {said} ", key
+    assert checked > 15
+
+
 def test_what_every_page_imports_is_served_with_it() -> None:
     files = remote_files()
     for name in ("words.js", "en.js", "de.js"):

@@ -297,7 +297,7 @@ export const words = {
   'device.at': 'bei {source}',
   'pinned': 'fest',
   'preferred': 'bevorzugt',
-  'stop-one.of': '{name} stoppen',
+  'stop-one.of': 'Stopp: {name}',
   'drive.of': '{name} ausprobieren',
   'settings.of': 'Einstellungen von {name}',
   'drive.label': '{label}, ausprobieren',
