@@ -61,13 +61,17 @@ class Couple:
         await asyncio.sleep(0.6)  # so that the lease has been renewed
 
 
-async def paired(homes: Homes, *how: str) -> None:
-    """Pair the relay's home with the hub's, by the first line that `forwarder pair` prints."""
+async def paired(homes: Homes, *how: str, page: bool = False) -> None:
+    """Pair the relay's home with the hub's, by the first line that `forwarder pair` prints, or by
+    the link to the phone's page."""
     state = ["--state", str(homes.folder / "hub")]
     code = homes.at(homes.hub, "pair", "forwarder", "pair", "--no-wait", *how, *state)
     await code.start()
     assert await code.wait(20) == 0, code.text
     link = code.text.splitlines()[0]
+    if page:
+        link = next(word for word in code.text.split() if word.startswith("https://"))
+        assert link.startswith(f"https://{MEETING}/relay/#")
     joining = homes.at(
         homes.relay, "joining", "relay", "pair", link, "--state", str(homes.folder / "relay")
     )
@@ -77,7 +81,7 @@ async def paired(homes: Homes, *how: str) -> None:
 
 
 @asynccontextmanager
-async def couple(homes: Homes, *how: str) -> AsyncIterator[Couple]:
+async def couple(homes: Homes, *how: str, page: bool = False) -> AsyncIterator[Couple]:
     folder = homes.folder
     trace = Trace(folder / "trace.jsonl")
     meet = homes.meeting_point()
@@ -95,7 +99,7 @@ async def couple(homes: Homes, *how: str) -> AsyncIterator[Couple]:
         await meet.until_said("Meeting point at")
         await hub.start()
         await hub.until_said("registered at")
-        await paired(homes, *how)
+        await paired(homes, *how, page=page)
         await relay.start()
         await hub.until_said(" connected (")
         await app.start()
@@ -108,9 +112,11 @@ async def couple(homes: Homes, *how: str) -> AsyncIterator[Couple]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("how", [["--away"], []])
-async def test_a_toy_in_another_home_is_driven_and_stopped(homes: Homes, how: list[str]) -> None:
-    async with couple(homes, *how) as pair:
+@pytest.mark.parametrize(("how", "page"), [(["--away"], False), ([], True)])
+async def test_a_toy_in_another_home_is_driven_and_stopped(
+    homes: Homes, how: list[str], page: bool
+) -> None:
+    async with couple(homes, *how, page=page) as pair:
         await pair.on()
         assert "battery 0." in pair.app.text or "battery 1." in pair.app.text
         pair.app.send(signal.SIGTERM)
