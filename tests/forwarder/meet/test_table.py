@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from collections import defaultdict
+import contextlib
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -293,3 +296,62 @@ def test_nothing_is_kept_of_who_is_gone() -> None:
         point.table.leave_hub(hub)
     assert set(point.table.counts.values()) == {0}
     assert len(point.table._attempts_at) == 4
+
+
+SMALL = Bounds(
+    registrations=6, registrations_each=3, derived=4, derived_each=2, visitors=6, visitors_each=3,
+    visitors_hub=3, visitors_derived=2, pairs=5, pairs_each=3, pairs_hub=3, pairs_derived=2, slow=2,
+    addresses=3,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_it_counts_exactly_who_is_there(seed: int) -> None:
+    chance, now = random.Random(seed), 0.0
+    table = MeetingTable(SMALL)
+    keys, seeds = [bytes([n]) * 32 for n in range(4)], [bytes([n]) * 16 for n in range(3)]
+    ids = [*map(hub_id, keys), *(derived_id(key, each) for key in keys for each in seeds)]
+    hubs, visits, tickets = [RegisteredHub("", 0.0, print)], [], ["none"]
+    hubs[0].state = MeetingState.GONE
+
+    def ended(why: str) -> None:
+        pass
+
+    def prove() -> None:
+        hub = chance.choice(hubs)
+        if hub.state is MeetingState.KNOCKING:
+            table.prove(hub, chance.choice(keys), now, lambda visit: tickets.append(visit.ticket))
+
+    def elsewhere() -> None:
+        visits.append(table.visit_elsewhere(chance.choice(ids), address, now, ended))
+        tickets.append(visits[-1].ticket)
+
+    acts: list[Callable[[], object]] = [
+        lambda: hubs.append(table.knock(address, now, ended)),
+        prove,
+        lambda: table.answer(chance.choice(hubs), chance.choice(seeds), now),
+        lambda: table.ended(chance.choice(hubs), chance.choice(seeds)),
+        lambda: table.moved(chance.choice(ids)),
+        lambda: visits.append(table.visit(chance.choice(ids), address, now, ended)),
+        elsewhere,
+        lambda: visits.append(table.pair_elsewhere(now, ended)),
+        lambda: table.join(chance.choice(tickets), now),
+        lambda: table.slow(chance.choice(visits)),
+        lambda: table.flows(chance.choice(visits)),
+        lambda: table.leave_visit(chance.choice(visits)),
+        lambda: table.leave_hub(chance.choice(hubs)),
+        lambda: table.sweep(now),
+    ]
+    for _ in range(300):
+        now += chance.choice([0.0, 0.1, 1.0, 3.0])
+        address = f"192.0.2.{chance.randrange(3)}"
+        with contextlib.suppress(NoRoom, IndexError):
+            chance.choice(acts)()
+        waiting = table._waiting.values()
+        assert table._hubs_at == Counter(hub.network for hub in table._hubs)
+        assert table._waiting_at == Counter(visit.network for visit in waiting)
+        assert table._waiting_for == Counter(visit.id for visit in waiting)
+        assert table._pairs_at == Counter(visit.network for visit in table._pairs)
+        assert table._pairs_of == Counter(visit.id for visit in table._pairs)
+        assert table._registered == {id: hub for hub in table._hubs for id in hub.ids}
+        assert set(table._slow) <= set(table._pairs)
