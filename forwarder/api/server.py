@@ -74,6 +74,7 @@ from relay.link.channel import Channel
 from relay.link.messages import ErrorCode
 from relay.link.misfit import misfit
 from relay.link.names import neutralise
+from relay.link.tasks.groups import drop_frames
 from relay.version import __version__
 
 log = logging.getLogger(__name__)
@@ -286,8 +287,8 @@ class Api:
         self._watch.readers += 1
         try:
             await self._send_events(response, caller)
-        except (TimeoutError, ConnectionError):
-            pass  # the usual end of a stream: the reader went away
+        except (TimeoutError, ConnectionError) as error:
+            drop_frames(error)  # the usual end of a stream: the reader went away
         finally:
             self._streams -= 1
             self._watch.readers -= 1

@@ -63,7 +63,7 @@ class InputCommand(StrEnum):
     UNSUBSCRIBE = "Unsubscribe"
 
 
-class _Wire(Struct, frozen=True, rename="pascal", omit_defaults=True, kw_only=True):
+class _Wire(Struct, frozen=True, rename="pascal", omit_defaults=True, kw_only=True, gc=False):
     pass
 
 

@@ -74,6 +74,10 @@ class Closing(msgspec.Struct, frozen=True):
 ServerAction = str | ClientRequest | Closing
 
 
+def _short(devices: int, size: int) -> None:
+    """Every list can be read."""
+
+
 class ServerSession:
     """One client. Times are seconds of one monotonic clock, given by the caller.
 
@@ -86,7 +90,7 @@ class ServerSession:
         *,
         max_ping_ms: int = 0,
         devices: Callable[[], DeviceInfos],
-        too_long: Callable[[int, int], ForwarderError | None] = lambda devices, size: None,
+        too_long: Callable[[int, int], ForwarderError | None] = _short,
     ) -> None:
         """`max_ping_ms`: longest time between two Pings, 0 for no limit; `devices`: those there
         are at the moment of the call, by index, as v4 shows them; `too_long`: what the client is
@@ -111,6 +115,10 @@ class ServerSession:
 
     def __repr__(self) -> str:
         return f"<ServerSession {self.state.name} {self.client_name!r} v{self.version}>"
+
+    def over(self) -> None:
+        """Nobody is served any more, and who listed the devices is forgotten."""
+        self._devices, self._too_long = dict, _short
 
     # --- from the client -------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from forwarder.connectors.bounds import SERVER_BURST, SERVER_MESSAGES_S, TURN_ME
 from forwarder.errors import Code, ForwarderError
 from relay.link.channel import Channel, Frame
 from relay.link.errors import ChannelClosed
-from relay.link.tasks.groups import first_error
+from relay.link.tasks.groups import ConnectionTasks, first_error
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class SessionDriver:
         self._wake.set()
         reason = "this end closed the connection"
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with ConnectionTasks() as tasks:
                 tasks.create_task(self._write(), name="dialogue writer")
                 tasks.create_task(self._watch(), name="dialogue deadlines")
                 while True:

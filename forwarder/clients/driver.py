@@ -56,7 +56,7 @@ from relay.link.channel import Channel
 from relay.link.close_codes import NORMAL_CLOSURE, POLICY_VIOLATION, TRY_AGAIN
 from relay.link.errors import ChannelClosed
 from relay.link.messages import ErrorCode
-from relay.link.tasks.groups import first_error
+from relay.link.tasks.groups import ConnectionTasks, drop_frames, first_error
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ class ClientDriver:
         """Serve until either end closes, or this client breaks a deadline."""
         leave: BaseException | None = None
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with ConnectionTasks() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._write(), name="client writer")
                 try:
@@ -169,12 +169,15 @@ class ClientDriver:
         except* ChannelClosed as group:
             log.debug("%s: %s", self.name, ended := first_error(group))
             self._hub.list_limits.ended(self, self.session.listed_bytes, ended)
+            drop_frames(ended)
         finally:
             self._tasks = None
             # Synchronous, and before anything that could take long: the stops are on their way
             # whatever happens to this task or to the channel.
             self._hub.leave(self)
             self._hub.news.forget(self._outbox.devices_changed)
+            self._reader.end()
+            self.session.over()
         if isinstance(leave, _LeaveSession):
             await self._channel.close(leave.code, leave.reason)
 

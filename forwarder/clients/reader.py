@@ -70,6 +70,10 @@ class ClientReader:
         self._loop = asyncio.get_running_loop()
         self._turn = ReadTurn(turns, budget, self._loop.time)
 
+    def end(self) -> None:
+        """Nothing is taken any more, and who carried it out is forgotten."""
+        del self._desk
+
     async def take(self, frame: str | bytes) -> None:
         """Carry out everything in `frame`."""
         turn = self._turn

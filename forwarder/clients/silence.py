@@ -14,6 +14,10 @@ from relay.link.channel import Channel
 from relay.link.websocket import WebSocketChannel
 
 
+def _nothing() -> None:
+    pass
+
+
 class PeerSilent(Exception):
     """It was not heard, or took nothing, for GONE_S; its text says which."""
 
@@ -55,6 +59,7 @@ class Silence:
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._on_busy = self._on_due = _nothing
 
     async def tend(self) -> None:
         """Do what is due: ask for a sign of life. Raises PeerSilent."""

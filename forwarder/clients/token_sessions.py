@@ -10,6 +10,7 @@ from forwarder.access.tokens import TokenGrant
 from forwarder.clients.bounds import LOOK_S
 from relay.link.channel import Channel
 from relay.link.close_codes import POLICY_VIOLATION
+from relay.link.tasks.groups import ConnectionTasks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,7 @@ class TokenSessions:
             async with asyncio.timeout(None) as until:
                 guest = _Guest(grant, until)
                 self._guests.add(guest)
-                async with asyncio.TaskGroup() as tasks:
+                async with ConnectionTasks() as tasks:
                     watch = tasks.create_task(self._watch(guest), name="token watch")
                     try:
                         await session()

@@ -43,3 +43,11 @@ MEMORY_MB = 512
 LISTEN_S = 5.0
 # Of what no definition fits, so many; a house has dozens of televisions and lamps.
 UNKNOWN_SHOWN = 20
+
+
+# --- collector -----------------------------------------------------------------------------------
+
+# Objects that were set aside since everything was looked at: some ten megabytes.
+SET_ASIDE_MOST = 100_000
+# A look at everything takes a tenth of a second and more.
+TIDY_EVERY_S = 60.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from forwarder.access.tls import users_certificate
 from forwarder.commands.base import FINE, Subcommand, port_number
-from forwarder.commands.collector import keep
+from forwarder.commands.collector import keep, tidy
 from forwarder.config import MEETING_PORT
 from forwarder.connectors.listener import EVERYWHERE
 from forwarder.errors import ConfigError
@@ -122,10 +122,12 @@ async def _serve(meeting: MeetingServer) -> int:
     _on_signals(stop.set)
     serving = asyncio.ensure_future(meeting.run(ready))
     stopping = asyncio.ensure_future(stop.wait())
+    tidying = asyncio.ensure_future(tidy(lambda: True))  # nothing moves here
     try:
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
+        tidying.cancel()
         if not serving.done():
             serving.cancel()
         await asyncio.wait((serving,))

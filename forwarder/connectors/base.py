@@ -17,6 +17,7 @@ from forwarder.errors import ForwarderError
 from relay.link.channel import Channel
 from relay.link.close_codes import GOING_AWAY, INTERNAL_ERROR, NORMAL_CLOSURE
 from relay.link.errors import ChannelClosed, LinkError
+from relay.link.tasks.groups import drop_frames
 
 Handler = Callable[[Channel], Awaitable[None]]
 
@@ -83,6 +84,7 @@ async def serve(handler: Handler, channel: Channel) -> None:
             log.error("%s: a bug ended this connection", channel.peer, exc_info=rest)
         else:
             code, reason = NORMAL_CLOSURE, ""
+        drop_frames(error)
     except BaseException:
         code, reason = GOING_AWAY, "this end is shutting down"
         raise

@@ -363,5 +363,7 @@ class _Arrival:
             self._timer.cancel()
         self._listener.places.pop(self._handler, None)
         self._listener.turns.pop(self._handler, None)
+        # aiohttp (3.14): by this a websocket that is over keeps itself.
+        self._handler._data_received_cb = None
         self._place.leave()
         self._counted.forget()

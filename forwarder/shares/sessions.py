@@ -25,7 +25,7 @@ from forwarder.shares.lease import GuestLease
 from forwarder.shares.words import GuestLeaseWord, GuestRest, Said, ShareEnd, ShareNews, ShareWord
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, LinkViolation
-from relay.link.tasks.groups import first_error
+from relay.link.tasks.groups import ConnectionTasks, first_error
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ class _GuestSession:
             if self.end is not None:
                 self._until.reschedule(0)
             try:
-                async with asyncio.TaskGroup() as tasks:
+                async with ConnectionTasks() as tasks:
                     telling = tasks.create_task(self._tell(), name="guest news")
                     try:
                         await self._drive()

@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import web
 
 from forwarder.errors import MessageError
+from relay.link.tasks.groups import drop_frames
 
 
 async def read_body(request: web.Request, most_bytes: int, within_s: float) -> bytes:
@@ -28,6 +29,7 @@ async def read_body(request: web.Request, most_bytes: int, within_s: float) -> b
                     raise MessageError(f"A body has {most_bytes} bytes at most.")
     except TimeoutError:
         raise MessageError("The body did not come in time.") from None
-    except ConnectionError:
+    except ConnectionError as error:
+        drop_frames(error)  # the body keeps it
         raise MessageError("The connection ended before the body did.") from None
     return bytes(chunks)

@@ -16,6 +16,7 @@ from relay.link.close_codes import NORMAL_CLOSURE, PROTOCOL_ERROR
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused, TooLarge
 from relay.link.messages import Bye, FromHub, FromRelay, Hello, Welcome
 from relay.link.session import LinkSilent, RelaySession
+from relay.link.tasks.groups import ConnectionTasks
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class LinkDriver:
         """
         failure: LinkError | None = None
         try:
-            async with asyncio.TaskGroup() as group:
+            async with ConnectionTasks() as group:
                 self.put(hello)
                 group.create_task(self._write(), name="link writer")
                 await self._read()

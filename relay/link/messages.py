@@ -38,7 +38,7 @@ Names = Annotated[tuple[Name, ...], _Most]
 Uuids = Annotated[tuple[Uuid, ...], _Most]
 
 
-class _Message(Struct, frozen=True, tag_field="t", omit_defaults=True):
+class _Message(Struct, frozen=True, tag_field="t", omit_defaults=True, gc=False):
     pass
 
 
@@ -73,7 +73,7 @@ class StopCause(StrEnum):
 # --- values inside messages --------------------------------------------------------------------
 
 
-class Counter(Struct, frozen=True, omit_defaults=True):
+class Counter(Struct, frozen=True, omit_defaults=True, gc=False):
     """A running number inside a packet: byte `at` is replaced by the last one sent plus one.
 
     `xor_at` is a checksum byte that is xored with old ^ new, so that it stays right.
@@ -83,7 +83,7 @@ class Counter(Struct, frozen=True, omit_defaults=True):
     xor_at: U8 | None = None
 
 
-class Packet(Struct, frozen=True, omit_defaults=True):
+class Packet(Struct, frozen=True, omit_defaults=True, gc=False):
     """One GATT write. `keys`: of slots; a newer packet replaces a queued one that shares a key.
 
     `after_ms` delays it behind the packet before it.
@@ -97,7 +97,7 @@ class Packet(Struct, frozen=True, omit_defaults=True):
     counter: Counter | None = None
 
 
-class KeepAlive(Struct, frozen=True, omit_defaults=True):
+class KeepAlive(Struct, frozen=True, omit_defaults=True, gc=False):
     """What the relay repeats. While an output is on: `packet`, or the last ones written by key.
 
     At rest: what was written last to rest, or the armed stop; without a lease the armed stop.
@@ -110,7 +110,7 @@ class KeepAlive(Struct, frozen=True, omit_defaults=True):
     only_demanded: bool = False
 
 
-class Characteristic(Struct, frozen=True, omit_defaults=True):
+class Characteristic(Struct, frozen=True, omit_defaults=True, gc=False):
     """`properties`: of read, write, write-without-response, notify, indicate."""
 
     handle: U16 = field(name="h")
@@ -118,19 +118,19 @@ class Characteristic(Struct, frozen=True, omit_defaults=True):
     properties: Names = ()
 
 
-class Service(Struct, frozen=True, omit_defaults=True):
+class Service(Struct, frozen=True, omit_defaults=True, gc=False):
     uuid: Uuid
     characteristics: Annotated[tuple[Characteristic, ...], _Most] = ()
 
 
-class Signal(Struct, frozen=True, omit_defaults=True):
+class Signal(Struct, frozen=True, omit_defaults=True, gc=False):
     """How well one radio of a relay that has several hears a peripheral, in dBm."""
 
     radio: Name
     rssi: Annotated[int, Meta(ge=-128, le=127)]
 
 
-class Advertisement(Struct, frozen=True, omit_defaults=True):
+class Advertisement(Struct, frozen=True, omit_defaults=True, gc=False):
     """`manufacturer`: company number → data without the number. `rssi` in dBm, 0 when unknown;
     `radios`: the same for each radio of a relay that has several."""
 
@@ -142,13 +142,13 @@ class Advertisement(Struct, frozen=True, omit_defaults=True):
     radios: Annotated[tuple[Signal, ...], Meta(max_length=16)] = ()
 
 
-class Held(Struct, frozen=True, omit_defaults=True):
+class Held(Struct, frozen=True, omit_defaults=True, gc=False):
     """A peripheral that the relay kept connected while the link was down."""
 
     address: Address
 
 
-class Debt(Struct, frozen=True, omit_defaults=True):
+class Debt(Struct, frozen=True, omit_defaults=True, gc=False):
     """A peripheral that is not connected and may be running: it owes a stop.
 
     `lost_s`: how long ago it was lost, as far as this relay knows.
@@ -159,7 +159,7 @@ class Debt(Struct, frozen=True, omit_defaults=True):
     lost_s: U32 = 0
 
 
-class Ceiling(Struct, frozen=True, omit_defaults=True):
+class Ceiling(Struct, frozen=True, omit_defaults=True, gc=False):
     """The wearer's limit: outputs of type `output` (all if absent) go to `level` of 1 at most.
 
     `address` names one peripheral; absent means all of this relay. `level` 0 takes the output away.
@@ -170,7 +170,7 @@ class Ceiling(Struct, frozen=True, omit_defaults=True):
     address: Address | None = None
 
 
-class RadioPart(Struct, frozen=True, omit_defaults=True):
+class RadioPart(Struct, frozen=True, omit_defaults=True, gc=False):
     """One radio of several; as in RadioInfo."""
 
     kind: Name
@@ -180,7 +180,7 @@ class RadioPart(Struct, frozen=True, omit_defaults=True):
     text: Text = ""
 
 
-class RadioInfo(Struct, frozen=True, omit_defaults=True):
+class RadioInfo(Struct, frozen=True, omit_defaults=True, gc=False):
     """`kind`: bleak, esphome, dongle, serial, tcode, hid, gamepad, xinput, advertised, simulated,
     web. `slots`: connections it can still take, None if unknown. `parts`: each radio of a relay
     that has several (`kind` several); `on` if one is."""
@@ -487,7 +487,7 @@ class Beat(_Message, frozen=True, tag=True):
     leases: Annotated[dict[U16, Millis], _Most] = {}
 
 
-class Driven(Struct, frozen=True, omit_defaults=True):
+class Driven(Struct, frozen=True, omit_defaults=True, gc=False):
     """`name`: as clients see the device. `level`: its strongest output now, 0 to 1.
 
     `clients`: whose commands it runs. `battery` in percent.
@@ -511,7 +511,7 @@ class Status(_Message, frozen=True, tag=True):
     rtt_us: Micros = 0
 
 
-class GuestHere(Struct, frozen=True, omit_defaults=True):
+class GuestHere(Struct, frozen=True, omit_defaults=True, gc=False):
     """Somebody with a link to what this relay has, who is here. `share`: whom it is for; `guest`: a
     number among those who came by that link. `waits`: nobody has allowed it yet; `drives`: it moves
     something of this relay now. `browser`: as it calls itself."""

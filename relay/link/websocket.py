@@ -31,6 +31,7 @@ from relay.link.bounds import (
 from relay.link.channel import Frame
 from relay.link.close_codes import NO_CLOSE, NO_CODE
 from relay.link.errors import ChannelClosed, LinkError, LinkRefused
+from relay.link.tasks.groups import drop_frames
 from relay.link.tasks.transport import TurnWrites, WriteFlow, framed, turn_of
 
 if TYPE_CHECKING:  # a relay dials: aiohttp's servers are the hub's
@@ -253,6 +254,7 @@ class WebSocketChannel:
             asyncio.get_running_loop().call_later(CLOSE_S, self.transport.abort)
             if self._session is not None:
                 await self._session.close()
+            drop_frames(self._ws.exception())
 
     def _check(self) -> None:
         if self._end is not None:

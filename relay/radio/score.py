@@ -14,7 +14,8 @@ that hangs waits as long (`tests/relay/radio/test_score.py`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+
+from msgspec import Struct
 
 from relay.radio.bounds import (
     CONNECTING_DB,
@@ -34,8 +35,9 @@ STRONGEST_DBM = -30
 UNKNOWN_DBM = -127
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+# A relay with a thousand toys has tens of thousands of these: the collector has nothing to look for
+# in them.
+class Score(Struct, frozen=True, gc=False):
     """All in dB; only `signal` is a level (dBm). `hangs`: a connect there takes too long.
 
     `preferred`: a person wants this one before all others.
@@ -62,10 +64,10 @@ class Score:
         """ "-49 = signal -55, kept +30, failures -24": parts that are nothing are left out."""
         known = self.signal > UNKNOWN_DBM
         parts = [f"signal {self.signal:.0f}" if known else "signal unknown"]
-        for field in fields(self)[1:5]:
-            value = getattr(self, field.name)
+        for name in ("failures", "connecting", "slots", "kept"):
+            value = getattr(self, name)
             if round(value):
-                parts.append(f"{field.name} {value:+.0f}")
+                parts.append(f"{name} {value:+.0f}")
         parts += ["preferred"] * self.preferred + ["a connect hangs"] * self.hangs
         return f"{self.total:.0f} = {', '.join(parts)}"
 

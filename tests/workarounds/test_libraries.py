@@ -10,6 +10,8 @@ import asyncio
 import gc
 import inspect
 import socket
+import sys
+import weakref
 
 import aiohttp
 import bleak
@@ -91,6 +93,30 @@ async def test_aiohttp_leaves_circles_behind_each_websocket() -> None:
     finally:
         gc.enable()
         await runner.cleanup()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="mended in Python 3.13")
+async def test_asyncio_the_error_of_a_group_is_in_a_circle() -> None:
+    class Kept:
+        pass
+
+    async def fail(kept: Kept) -> None:
+        raise ValueError(kept)
+
+    async def scene() -> weakref.ref[Kept]:
+        kept = Kept()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail(kept))
+        except* ValueError:
+            pass
+        return weakref.ref(kept)
+
+    gc.disable()
+    try:
+        assert (await asyncio.create_task(scene()))() is not None
+    finally:
+        gc.enable()
 
 
 def test_msgspec_was_tried_up_to_this_release_only() -> None:

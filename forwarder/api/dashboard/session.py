@@ -31,7 +31,7 @@ from relay.link.channel import Channel
 from relay.link.close_codes import POLICY_VIOLATION, TRY_AGAIN, UNKNOWN_TOKEN
 from relay.link.errors import ChannelClosed
 from relay.link.misfit import misfit
-from relay.link.tasks.groups import first_error
+from relay.link.tasks.groups import ConnectionTasks, first_error
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class DashboardSession:
         self._driver = driver if caller.may(Right.DRIVE) else None
         self._watch.readers += 1
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with ConnectionTasks() as tasks:
                 tasks.create_task(self._write(caller, driver), name="dashboard writer")
                 tasks.create_task(self._listen(caller, driver), name="dashboard silence")
                 while True:

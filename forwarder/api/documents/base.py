@@ -12,9 +12,9 @@ Share = Annotated[float, Meta(ge=0, le=100)]
 ShownName = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
-class Document(Struct, frozen=True, kw_only=True):
+class Document(Struct, frozen=True, kw_only=True, gc=False):
     pass
 
 
-class RequestBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RequestBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What a caller sends; a misspelt field is an error, not silence."""

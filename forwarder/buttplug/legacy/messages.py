@@ -17,11 +17,13 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 Byte = Annotated[int, Meta(ge=0, le=255)]
 
 
-class _Sent(Struct, frozen=True, rename="pascal", forbid_unknown_fields=True, kw_only=True):
+class _Sent(
+    Struct, frozen=True, rename="pascal", forbid_unknown_fields=True, kw_only=True, gc=False
+):
     """By a client; the schema allows no other fields, inside messages neither."""
 
 
-class _Received(Struct, frozen=True, rename="pascal", kw_only=True):
+class _Received(Struct, frozen=True, rename="pascal", kw_only=True, gc=False):
     """By a client; read with patience, because other servers say more and less."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from forwarder.app import App
 from forwarder.checks.starting import refuse
 from forwarder.commands.base import FINE
-from forwarder.commands.collector import keep
+from forwarder.commands.collector import keep, tidy
 from forwarder.config import Config
 from forwarder.console import HubConsole
 from forwarder.errors import ConfigError
@@ -27,8 +27,8 @@ def serve(switches: Switches, ready: Callable[[App], None] = lambda app: None) -
     exit status. `ready` is called once, when it serves. Raises ConfigError for what keeps it from
     starting."""
     app = _made(switches)
-    keep()
     while True:
+        keep()
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(app, ready))
         if not app.wants_restart:
@@ -74,6 +74,10 @@ async def _look_around(app: App) -> None:
             log.warning("%s", finding.text)
 
 
+def _at_rest(app: App) -> bool:
+    return not any(device.running for device in app.hub.devices.values())
+
+
 async def _serve(app: App, ready: Callable[[App], None]) -> None:
     loop = asyncio.get_running_loop()
 
@@ -90,11 +94,12 @@ async def _serve(app: App, ready: Callable[[App], None]) -> None:
         console = tasks.create_task(HubConsole(app).run(), name="console")
         around = tasks.create_task(_look_around(app), name="checks")
         alive = tasks.create_task(sign_of_life(), name="sign of life")
+        tidying = tasks.create_task(tidy(lambda: _at_rest(app)), name="collector")
 
         def serving() -> None:
             notify(READY)
             ready(app)
 
         await app.run(serving)
-        for task in (console, around, alive):
+        for task in (console, around, alive, tidying):
             task.cancel()

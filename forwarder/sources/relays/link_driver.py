@@ -56,7 +56,7 @@ from relay.link.messages import (
     Write,
 )
 from relay.link.session import HubSession, LinkSilent
-from relay.link.tasks.groups import first_error
+from relay.link.tasks.groups import ConnectionTasks, first_error
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class RelayLink:
     async def run(self, on_message: Callable[[FromRelay], None]) -> None:
         """Carry frames both ways until the link ends; raises what ended it (LinkError)."""
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with ConnectionTasks() as tasks:
                 tasks.create_task(self._write(), name="link writer")
                 tasks.create_task(self._beat(), name="link beats")
                 await self._read(on_message)

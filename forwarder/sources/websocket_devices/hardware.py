@@ -43,6 +43,7 @@ from relay.link.messages import (
     Value,
     Write,
 )
+from relay.link.tasks.groups import ConnectionTasks
 from relay.peripheral.driver import Peripheral
 from relay.peripheral.gate import Lockout
 from relay.peripheral.limits import ACTIVE_S, IDLE_S
@@ -143,7 +144,7 @@ class _Here:
         self._peripheral.bind(hardware.p, self, active_s=ACTIVE_S, idle_s=IDLE_S)
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
+        async with ConnectionTasks() as group:
             leasing = group.create_task(self._lease_on(), name="websocket device leases")
             try:
                 await self._peripheral.run()

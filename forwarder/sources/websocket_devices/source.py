@@ -31,7 +31,7 @@ from relay.link.errors import ChannelClosed
 from relay.link.messages import Advertisement, StopCause
 from relay.link.misfit import misfit
 from relay.link.names import neutralise, quoted
-from relay.link.tasks.groups import first_error
+from relay.link.tasks.groups import ConnectionTasks, first_error
 
 _WHY: dict[StopCause, str] = {
     StopCause.STALL: "this hub was held up",
@@ -167,7 +167,7 @@ class WebsocketDeviceSource:
             self._sink.remove(visit_opened.device, reason)
 
     async def _serve(self, visit: _Visit) -> None:
-        async with asyncio.TaskGroup() as tasks:
+        async with ConnectionTasks() as tasks:
             tasks.create_task(self._read(visit), name="websocket device reader")
             tasks.create_task(visit.hardware.write_on(), name="websocket device writer")
             candidates = self._catalogue.match_websocket(visit.advertisement.name or "")

@@ -21,6 +21,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 from forwarder.sources.relays.bounds import AGAIN_S, GATHER_S
 from forwarder.sources.relays.choosing.pins import Pinned
 from forwarder.sources.relays.choosing.sightings import Sighting
@@ -41,8 +43,7 @@ class Obstacle(StrEnum):
     FULL = "full"  # no free place
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True, gc=False):
     """One relay as it is now. `off`: why its radio does not work. `blocked`: by its wearer, in
     words. `free`: places. `connects_s`: how long each connect in progress there has taken."""
 
@@ -55,8 +56,7 @@ class Post:
     connects_s: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RelayVerdict:
+class RelayVerdict(Struct, frozen=True, gc=False):
     """One relay about one toy. `why`: the obstacle in words. `until`: loop time of the next try."""
 
     post: Post

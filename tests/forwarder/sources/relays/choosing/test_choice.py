@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from forwarder.sources.relays.bounds import AGAIN_S, GATHER_S, SIGHTING_S
 from forwarder.sources.relays.choosing.choice import (
@@ -42,7 +41,7 @@ def verdicts(
 
 
 def post(key: str, **more: object) -> Post:
-    return replace(Post(key, key), **more)  # type: ignore[arg-type]  # its fields
+    return replace(Post(key, key), **more)
 
 
 def first(sighting: Sighting, *posts: Post) -> str | None:
