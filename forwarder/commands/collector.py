@@ -16,8 +16,6 @@ from typing import Literal
 
 from forwarder.commands.bounds import SET_ASIDE_MOST, TIDY_EVERY_S
 
-_OLDEST = 2
-
 
 def keep() -> None:
     """What was loaded stays loaded, and what was looked at once is not looked at again. Called anew
@@ -31,7 +29,7 @@ def keep() -> None:
 
 
 def _set_aside(phase: Literal["start", "stop"], info: dict[str, int]) -> None:
-    if phase == "stop" and info["generation"] == _OLDEST:
+    if phase == "stop" and info["generation"] == 2:
         gc.freeze()
 
 

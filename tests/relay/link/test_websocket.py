@@ -277,6 +277,9 @@ async def test_what_libraries_say_of_a_lost_connection_stays_below(error: Except
 
         send_str = send_bytes = receive = ping = close = fail
 
+        def exception(self) -> None:
+            """None is kept."""
+
     async with websocket() as (listened, dialed):
         real = listened._ws
         listened._ws = Lost()  # type: ignore[assignment]
