@@ -61,10 +61,12 @@ faults: $(BIN)/.ready
 look: $(BIN)/.ready
 	mkdir -p build/look
 	cd build && test -e axe.min.js || { npm pack --silent axe-core@4 && tar xzf axe-core-*.tgz && mv package/axe.min.js . && rm -r package axe-core-*.tgz; }
-	AXE_CORE=$(CURDIR)/build/axe.min.js FORWARDER_SCREENSHOTS=$(CURDIR)/build/look $(BIN)/python -m pytest -q \
+	export AXE_CORE=$(CURDIR)/build/axe.min.js FORWARDER_SCREENSHOTS=$(CURDIR)/build/look; \
+	$(BIN)/python -m pytest -q \
 	  tests/web/test_dashboard_look.py tests/web/test_dashboard_comparing.py tests/web/test_dashboard_playing.py \
 	  tests/web/test_reference.py tests/web/test_look.py tests/web/test_remote_look.py \
-	  tests/web/test_dashboard_shares.py tests/web/test_languages.py
+	  tests/web/test_dashboard_shares.py tests/web/test_languages.py && \
+	$(BIN)/python -m tests.web.look_more en && $(BIN)/python -m tests.web.look_more de
 	$(BIN)/python -m tests.web.measure_dashboard
 
 hostile: $(BIN)/.ready

@@ -14,6 +14,7 @@ import pytest
 
 from tests.deploy.test_windows7_door import DOOR, python38
 from tests.pages.page import Answer, Carry, Command, File, steps
+from tests.pages.places import one_house
 from tests.pages.run import Reader, count, installed
 from tests.pages.scenarios import SCENARIOS, Scenario
 from tests.pages.table import PAGE, rows
@@ -52,3 +53,39 @@ def test_every_page_has_commands_on_its_own_machines() -> None:
                 places = {step.source, step.target}
             assert places <= set(scenario.places), f"{scenario.page}, line {step.line}"
         assert count(found).typed > 0, scenario.page
+
+
+# docs/next-room.md, by the command that pairs and does no more.
+_PAIRED = """
+<!-- at desk, stays -->
+
+    $ forwarder run --lan
+    Buttplug clients   ws://127.0.0.1:12345   (0 connected)
+    Relays, dashboard  http://127.0.0.1:12346
+
+<!-- at desk, stays -->
+
+    $ forwarder pair --code
+    Say `relay run` at the other computer, and choose this hub. Waiting…
+
+<!-- at room, stays -->
+
+    $ relay pair
+    Hubs in this network:
+    1 …
+
+<!-- answer y at desk -->
+<!-- answer y at room, then -->
+
+    Paired with …
+"""
+
+
+@pytest.mark.timeout(120)
+def test_relay_pair_alone_hears_the_hub_in_the_network_and_both_compare_a_code(
+    tmp_path: Path,
+) -> None:
+    programs = installed(tmp_path / "bin")
+    with one_house(tmp_path, ("desk", "room")) as places:
+        told = Reader(places, programs, tmp_path).carry_out(steps(_PAIRED))
+    assert (told.commands, told.answers) == (3, 2)

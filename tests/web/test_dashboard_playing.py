@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
+from forwarder.config import RadioSection
 from forwarder.hub.device import Device
 from tests.doubles.chromium import Chromium
-from tests.doubles.running_hub import running_hub
+from tests.doubles.running_hub import config_for, running_hub
+from tests.doubles.tcode_network import UdpToy
 from tests.system.processes import until
 from tests.web.test_dashboard_look import both
 from tests.web.test_dashboard_together import Board
@@ -110,3 +113,42 @@ async def test_a_finger_on_the_pad_moves_a_stroker_within_its_range(board: Board
     # Leaving room between both ends is seen to.
     await chosen(board, "play-low", "80")
     assert await page.evaluate("document.getElementById('play-high').value") == "85"
+
+
+async def test_a_pad_moves_two_axes_at_once_to_where_the_finger_is(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    toy = UdpToy()
+    await toy.plug()
+    config = replace(config_for(tmp_path, ()), radio=RadioSection(tcode=(toy.url,)))
+    async with running_hub(tmp_path, (), config) as hub:
+        await hub.with_devices(1)
+        page = await browser.page(f"{hub.url}/")
+        await page.until("document.querySelector('.device .play')?.getClientRects().length > 0")
+        await page.evaluate("document.querySelector('.device .play').click()")
+        await page.until("!document.getElementById('play-pad-box').hidden")
+        hint = await page.evaluate("document.getElementById('play-pad-hint').innerText")
+        assert "Stroke 1" in hint
+        assert "Stroke 2" in hint
+        for right, up in ((0.25, 0.75), (0.8, 0.4)):
+            x, y = await page.evaluate(
+                f"""(pad => {{
+                    pad.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+                    const box = pad.getBoundingClientRect();
+                    return [box.x + {right} * box.width, box.y + (1 - {up}) * box.height];
+                }})(document.getElementById('play-pad'))"""
+            )
+            for kind in ("mousePressed", "mouseReleased"):
+                await page.call(
+                    "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
+                )
+            for axis, place in (("L0", up), ("L1", right)):
+                await until(partial(at_place, toy, axis, place), f"{axis} at {place}", 5)
+        assert page.errors == []
+        await page.close()
+    await toy.pull()
+
+
+def at_place(toy: UdpToy, axis: str, place: float) -> bool:
+    told = [one.to for one in toy.firmware.record if one.axis == axis]
+    return bool(told) and abs(told[-1] - place) < 0.02

@@ -27,7 +27,8 @@ export const PLACES = new Set(['HwPositionWithDuration', 'Position']);
 export function playable(device) {
   const outputs = device.features.flatMap(feature => {
     const types = Object.keys(feature.outputs);
-    const type = types.find(one => PLACES.has(one)) ?? types.find(one => LEVELS.has(one));
+    // The smoother way to a place is that which takes a time.
+    const type = [...PLACES].find(one => types.includes(one)) ?? types.find(one => LEVELS.has(one));
     return type ? [{ feature: feature.index, type, range: feature.outputs[type].range }] : [];
   });
   const named = labels(outputs.map(one => one.type));

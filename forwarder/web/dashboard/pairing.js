@@ -3,7 +3,7 @@
 import { call } from './api.js';
 import { Comparing } from './comparing.js';
 import { $, klass, qr, show, sure, text } from './dom.js';
-import { heard, t } from './words.js';
+import { heard, put, t } from './words.js';
 
 const ASK_EVERY_MS = 1000;
 // The hub starts anew to let others in; the page that comes back opens this again (app.js).
@@ -138,7 +138,7 @@ export class Pairing {
     show($('qr'), !computer);
     text($('pairing-do'), t(`pair.do.${way}`));
     $('pairing-link').value = link;
-    text($('pairing-hint'), computer ? t('pair.secret') : code.hints.map(heard).join(' '));
+    put($('pairing-hint'), computer ? t('pair.secret') : code.hints.map(heard).join(' '));
     this.certificate(computer ? null : code.certificate);
     this.until = performance.now() + code.valid_s * 1000;
     this.tick();
