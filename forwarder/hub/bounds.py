@@ -22,6 +22,15 @@ AT_ONCE_BYTES: Final = 1 << 20
 DROVE_MOST = 256
 
 
+# --- device --------------------------------------------------------------------------------------
+
+# Values of one device that are on their way and not answered, of all clients together. A relay
+# takes some 60 µs for each, and on the link a stop comes behind them: 8 ms of its 20. Nobody needs
+# more: two motors at 60 values a second are 108 in the 0.9 s after which a link that does not
+# answer has stopped them.
+VALUES_UNDER_WAY: Final = 128
+
+
 # --- loop guard ----------------------------------------------------------------------------------
 
 # A device that came through so many hubs came round in a circle that somebody hides from us.

@@ -24,6 +24,7 @@ from forwarder.buttplug.messages import (
 from forwarder.definitions.limits import Scale, VisibleFeature, narrower
 from forwarder.devices.driver import Driver, Fate, OnReading, Outcome, never_sent, worked
 from forwarder.errors import DeviceError, HardwareError, UnknownFeature, Unsupported
+from forwarder.hub.bounds import VALUES_UNDER_WAY
 from forwarder.hub.truth import FeatureValue, Given, Truth
 from relay.link.messages import ErrorCode
 
@@ -224,9 +225,8 @@ class Device:
         at: float | None = None,
     ) -> Outcome | None:
         """Bring a feature to `value` (visible steps) `at` a time; None if it is known to be there.
-        The same value while it is under way shares its outcome, unless that waits for a time and
-        this does not. Raises UnknownFeature, Unsupported, OutOfRange; the outcome HardwareError.
-        """
+        The same while it is under way shares its outcome, unless that waits for a time. Raises
+        UnknownFeature, Unsupported, OutOfRange; HardwareError, as the outcome, for too much."""
         feature = self._features.get(feature_index) or self._feature(feature_index)
         wanted = FeatureValue(kind, *feature.to_device(kind, value, duration_ms))
         if self.truth.asked(feature_index) == wanted and self.truth.certain(feature_index):
@@ -234,6 +234,8 @@ class Device:
             # Whoever says it now waits for nobody's time, nor hears that it came too late for that.
             if same is None or same.at is None or at is not None:
                 return same
+        if len(self._under_way) >= VALUES_UNDER_WAY:
+            raise HardwareError(ErrorCode.CONGESTED, f"{self.shown_name}: too many values at once.")
         outcome = self._driver.output(feature_index, kind, wanted.steps, wanted.duration_ms, at)
         # Only now: what the driver refused at once has not been handed over.
         self._follow({feature_index: wanted}, outcome)
@@ -334,7 +336,7 @@ class Device:
         return outcome
 
     def at_rest(self) -> None:
-        """A stop that its relay ran by itself was taken by the radio: everything is off."""
+        """A stop that its relay ran was taken by the radio: everything is off."""
         self._outcomes.clear()
         self.truth.rested(self._rest(None))
 

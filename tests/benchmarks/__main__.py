@@ -17,11 +17,9 @@ from pathlib import Path
 from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector
 
 from forwarder.buttplug.messages import OutputType
-from forwarder.definitions.catalogue import Catalogue
-from forwarder.definitions.user_files.user import UserConfig
-from relay.radio.simulated.catalogue import toys_by_name
 from tests.benchmarks import devices, direct, installed, meet, path, start
 from tests.benchmarks.floor import STAMP
+from tests.benchmarks.pauses import without_gaps
 from tests.benchmarks.process import load_average
 from tests.benchmarks.row import Row, busy, commit, keep, lines, released, table
 from tests.benchmarks.start import listens, resident_kib
@@ -85,21 +83,6 @@ async def connected(url: str, devices: int) -> AsyncIterator[Client]:
             await asyncio.sleep(0.05)
         await client.ask("StopScanning")
         yield client
-
-
-def without_gaps(folder: Path, names: str) -> None:
-    """Have the hub write to these toys without pauses: the pacing is not what is measured."""
-    catalogue = Catalogue.load()
-    user = UserConfig()
-    for index, toy in enumerate(toys_by_name(names)):
-        entry = next(one for one in catalogue.search(toy.name) if one.definition.name == toy.name)
-        identifier = entry.identifiers[0]
-        user.remember(toy.address, identifier, entry.definition, index)
-        device = user.device(toy.address, entry.definition.protocol, identifier)
-        assert device is not None
-        user.set_choice(device, message_gap_ms=0)
-    (folder / "hub").mkdir(parents=True, mode=0o700)
-    user.save(folder / "hub" / "devices.json")
 
 
 async def latency(home: House, rate_hz: float, seconds: float) -> list[float]:

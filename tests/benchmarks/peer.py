@@ -2,14 +2,17 @@
 
 A toy that dials in by websocket and a client, both in one compiled program (load.c); between them
 this hub, the engine, or nothing but an echo in aiohttp and uvloop (the floor: answers only, for it
-knows no toys). ROUNDS rounds, all of them in each round, in alternating order: what else the
-machine does hits them alike, and each round gives one ratio. Told is min/median/max of those.
+knows no toys). Then a hub with a relay that was paired, so that their link is encrypted, whose toy
+is simulated and has no gap, beside its own floor: the same echo, one process further away. ROUNDS
+rounds, all of them in each round, in alternating order: what else the machine does hits them alike,
+and each round gives one ratio. Told is min/median/max of those.
 
-Processor time is the scheduler's, of the server alone. Latencies are from the moment a command was
-due, so a server that stands still pays for what should have been said meanwhile. The flood is ten
-times what the server answers with eight outstanding; the stop comes from another client (from the
-same one at the engine, which serves no more) and counts when the toy has its 0. System calls are
-counted by strace, if it is there, in a run of their own.
+Processor time is the scheduler's, of the server alone; of hub and relay together. Latencies are
+from the moment a command was due, so a server that stands still pays for what should have been said
+meanwhile. The flood is ten times what the server answers with eight outstanding; the stop comes
+from another client (from the same one at the engine, which serves no more) and counts when the toy
+has a 0 behind it; `python -m tests.benchmarks.flood` does that on every way to a toy. System calls
+are counted by strace, if it is there, in a run of their own.
 
 `--json FILE` keeps everything with the commit; without an engine the hub is measured beside the
 floor. A line says which figures this machine could not give.
@@ -31,12 +34,16 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.load import NO_COMPILER, Figures, Load, compiled, run
+from tests.benchmarks.pauses import without_gaps
 from tests.benchmarks.process import cpu_fine_s, load_average, memory_kib
+from tests.benchmarks.relay import ADDRESS, TOY
+from tests.benchmarks.scale import pair_all
 from tests.benchmarks.start import listens
-from tests.system.processes import Program, free_ports, until
+from tests.system.processes import Program, free_ports, hub_program, until
 
 ROUNDS = 5
 SECONDS = 4.0
@@ -57,17 +64,18 @@ USER_FILE = {
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What stands between client and toy. `toys_port` 0: nothing takes toys."""
+    """What stands between client and toy, in the processes `pids`. `ends`: how the load dials."""
 
-    pid: int
-    port: int
-    toys_port: int
+    pids: tuple[int, ...]
+    ends: dict[str, float]
 
     @property
-    def ends(self) -> dict[str, float]:
-        if not self.toys_port:
-            return {"port": self.port, "bare": 1}
-        return {"port": self.port, "toys": 1, "toys_port": self.toys_port, "devices": 1}
+    def cpu_s(self) -> float:
+        return sum(map(cpu_fine_s, self.pids))
+
+    @property
+    def memory_mib(self) -> float:
+        return sum(map(memory_kib, self.pids)) / 1024
 
 
 @dataclass(slots=True)
@@ -85,26 +93,43 @@ class Side:
 
 @asynccontextmanager
 async def served(side: Side, folder: Path) -> AsyncIterator[Server]:
-    port, toys_port = free_ports(2)
-    if side.name == "floor":
-        program = Program("tests.benchmarks.floor", [str(port)], folder, "floor")
-        toys_port = 0
-        await program.start()
-    elif side.engine is None:
-        program = await _hub(folder, port, toys_port)
-    else:
-        program = await _engine(side.engine, folder, port, toys_port)
+    port, second = free_ports(2)
+    bare: dict[str, float] = {"port": port, "bare": 1}
+    one_toy: dict[str, float] = {"port": port, "devices": 1}
+    its_own = {**one_toy, "toys": 1, "toys_port": second}
+    # Each is started when the one before listens, at its port.
+    match side.name:
+        case "floor":
+            ends, starts = bare, [(_floor(folder, port), port)]
+        case "two-hop floor":
+            ends = bare
+            starts = [(_floor(folder, second), second), (_floor(folder, port, second), port)]
+        case "hub + relay":
+            key = pair_all(folder, 1)
+            without_gaps(folder, {ADDRESS: TOY})
+            relay = Program("tests.benchmarks.relay", [str(second), key.hex()], folder, "relay")
+            ends, starts = one_toy, [(hub_program(folder, port, second), port), (relay, second)]
+        case _ if side.engine is not None:
+            ends, starts = its_own, [(_engine(side.engine, folder, port, second), second)]
+        case _:
+            ends, starts = its_own, [(_hub(folder, port, second), second)]
     try:
-        await until(lambda: listens(port), f"{side.name} listens")
-        if toys_port:
-            await until(lambda: listens(toys_port), f"{side.name} listens for toys")
+        for program, listening in starts:
+            await program.start()
+            await until(partial(listens, listening), f"{side.name} listens")
+        await until(partial(listens, port), f"{side.name} listens")
         await asyncio.sleep(AGAIN_S)
-        yield Server(program.process.pid, port, toys_port)
+        yield Server(tuple(program.process.pid for program, _ in starts), ends)
     finally:
-        await program.end()
+        for program, _ in starts:
+            await program.end()
 
 
-async def _hub(folder: Path, port: int, toys_port: int) -> Program:
+def _floor(folder: Path, *ports: int) -> Program:
+    return Program("tests.benchmarks.floor", list(map(str, ports)), folder, f"floor {ports[0]}")
+
+
+def _hub(folder: Path, port: int, toys_port: int) -> Program:
     state = folder / "hub"
     state.mkdir(mode=0o700, exist_ok=True)
     (folder / "devices.json").write_text(
@@ -117,34 +142,30 @@ async def _hub(folder: Path, port: int, toys_port: int) -> Program:
     )
     ports = ["--port", str(port), "--link-port", str(free_ports(1)[0]), "--https-port", "0"]
     words = ["run", "--config", str(config), "--state", str(state), *ports]
-    program = Program("forwarder", words, folder, "hub")
-    await program.start()
-    return program
+    return Program("forwarder", words, folder, "hub")
 
 
-async def _engine(engine: Path, folder: Path, port: int, toys_port: int) -> Program:
+def _engine(engine: Path, folder: Path, port: int, toys_port: int) -> Program:
     user = folder / "engine.json"
     user.write_text(json.dumps({"version": {"major": 5, "minor": 0}, **USER_FILE}))
-    program = Program("", [], folder, "engine")
-    with program.output.open("wb") as output:
-        program.process = await asyncio.create_subprocess_exec(
-            engine, "--websocket-port", str(port), "--use-device-websocket-server",
-            "--device-websocket-server-port", str(toys_port), "--user-device-config-file",
-            str(user), "--log", "error",
-            stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-    return program
+    words = [
+        "--websocket-port", str(port), "--use-device-websocket-server",
+        "--device-websocket-server-port", str(toys_port), "--user-device-config-file",
+        str(user), "--log", "error",
+    ]  # fmt: skip
+    return Program("", words, folder, "engine", (engine, os.environ))
 
 
 async def one_round(side: Side, folder: Path, seconds: float) -> None:
     async with served(side, folder) as server:
         steady = await _measured(side, server, "50/s", rate=STEADY_HZ, seconds=seconds)
-        which = "toy_us" if server.toys_port else "ok_us"
+        which = "toy_us" if "toys" in server.ends else "ok_us"
         side.note("50/s: p50, µs", steady[which].get("p50", 0))
         side.note("50/s: p99, µs", steady[which].get("p99", 0))
+        side.note("50/s: answer p50, µs", steady["ok_us"].get("p50", 0))
         full = await _measured(side, server, "8 at once", window=OUTSTANDING, seconds=seconds)
         side.note("8 at once: answered a second", full["per_s"])
-        if server.toys_port:
+        if "toys" in server.ends:
             flood = await run(
                 **server.ends,
                 rate=FLOOD * full["per_s"],
@@ -156,7 +177,7 @@ async def one_round(side: Side, folder: Path, seconds: float) -> None:
             off = flood["off_us"]
             side.note(f"flood: stops written, of {STOPS}", off["count"])
             side.note("flood: worst stop, ms", off.get("max", 0) / 1e3)
-        side.note("memory, MiB", memory_kib(server.pid) / 1024)
+        side.note("memory, MiB", server.memory_mib)
 
 
 async def _measured(side: Side, server: Server, what: str, **how: float) -> Figures:
@@ -164,9 +185,9 @@ async def _measured(side: Side, server: Server, what: str, **how: float) -> Figu
     await load.start()
     try:
         await load.line()  # all are there: what that cost is no command's
-        before = cpu_fine_s(server.pid)
+        before = server.cpu_s
         figures = await load.line()
-        spent = cpu_fine_s(server.pid) - before
+        spent = server.cpu_s - before
     finally:
         await load.end()
     await asyncio.sleep(AGAIN_S)
@@ -184,7 +205,12 @@ async def system_calls(side: Side, folder: Path, seconds: float) -> float | None
         loading = asyncio.create_task(run(**server.ends, rate=STEADY_HZ, seconds=seconds + 3))
         await asyncio.sleep(2)  # the toy is there
         counting = await asyncio.create_subprocess_exec(
-            strace, "-f", "-c", "-q", "-p", str(server.pid), stderr=asyncio.subprocess.PIPE
+            strace,
+            "-f",
+            "-c",
+            "-q",
+            *(word for pid in server.pids for word in ("-p", str(pid))),
+            stderr=asyncio.subprocess.PIPE,
         )
         await asyncio.sleep(seconds)
         counting.terminate()
@@ -223,7 +249,7 @@ def _table(sides: Sequence[Side]) -> list[str]:
 
 
 async def measure(engine: Path | None, rounds: int, seconds: float, folder: Path) -> list[Side]:
-    sides = [Side("hub"), Side("floor")]
+    sides = [Side("hub"), Side("floor"), Side("hub + relay"), Side("two-hop floor")]
     if engine is not None:
         sides.insert(1, Side("engine", engine))
     for number in range(rounds):
@@ -260,9 +286,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="peer-") as folder:
         sides = asyncio.run(measure(options.engine, options.rounds, options.seconds, Path(folder)))
     after = load_average()
-    print("\n".join(_table(sides)))
+    named = {side.name: side for side in sides}
+    for names in (("hub", "engine", "floor"), ("hub + relay", "engine", "two-hop floor")):
+        print("\n".join(_table([named[name] for name in names if name in named])), end="\n\n")
     print(
-        f"\ncommit {commit()}, {options.rounds} rounds; load {before:.1f} before,"
+        f"commit {commit()}, {options.rounds} rounds; load {before:.1f} before,"
         f" {after:.1f} after, {os.cpu_count()} processors"
     )
     if max(before, after) > NOISY:

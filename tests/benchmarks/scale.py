@@ -111,7 +111,7 @@ class HubFigures:
 
 def pair_all(folder: Path, relays: int) -> bytes:
     """Have the hub of this folder know all relays; returns its key."""
-    (folder / "hub").mkdir(mode=0o700)
+    (folder / "hub").mkdir(mode=0o700, exist_ok=True)
     trust = HubTrust.open(folder / "hub", "hub")
     for number in range(relays):
         trust.book.add(key_of(number).public, name_of(number))

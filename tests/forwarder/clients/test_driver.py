@@ -28,6 +28,7 @@ from forwarder.connectors.bounds import (
     WEIGHT_BYTES,
 )
 from forwarder.errors import HardwareError
+from forwarder.hub.bounds import VALUES_UNDER_WAY
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
@@ -284,15 +285,17 @@ def test_of_a_client_that_does_not_read_its_answers_nothing_more_is_read() -> No
 def test_a_stop_behind_a_flood_is_still_read() -> None:
     async def scene(house: House, app: App) -> None:
         house.driver.slow = True
-        for number in range(OUTPUTS_UNDER_WAY + 50):
-            await app.send("OutputCmd", **_vibrate(1 + number % 20))
+        for number in range(VALUES_UNDER_WAY):
+            await app.send("OutputCmd", **_vibrate(1 + number % 10))
+        for number in range(50):
+            await app.send("OutputCmd", **_vibrate(11 + number % 9))
         stop = await app.send("StopCmd")
         refused = [await app.receive() for _ in range(50)]
         assert {fields["ErrorCode"] for _, fields in refused} == {4}
         assert house.driver.calls[-1] == ("stop", None)
-        assert len(house.driver.calls) == OUTPUTS_UNDER_WAY + 1
+        assert len(house.driver.calls) == VALUES_UNDER_WAY + 1
         house.driver.finish()
-        ids = [(await app.receive())[1]["Id"] for _ in range(OUTPUTS_UNDER_WAY + 1)]
+        ids = [(await app.receive())[1]["Id"] for _ in range(VALUES_UNDER_WAY + 1)]
         assert stop in ids
 
     play(scene)

@@ -10,6 +10,7 @@ from forwarder.buttplug.messages import InputType, OutputType
 from forwarder.definitions.limits import build_features
 from forwarder.devices.driver import Fate
 from forwarder.errors import HardwareError, OutOfRange, UnknownFeature, Unsupported
+from forwarder.hub.bounds import VALUES_UNDER_WAY
 from relay.link.messages import Ceiling, ErrorCode
 from tests.doubles.driver import NORA, STROKER, RecordingDriver, device
 
@@ -47,6 +48,24 @@ async def test_a_value_that_did_not_arrive_may_be_sent_again() -> None:
     await asyncio.sleep(0)
     driver.broken = False
     assert toy.output(0, VIBRATE, 5) is not None
+
+
+async def test_of_a_flood_so_much_is_handed_over_that_a_stop_comes_soon_behind_it() -> None:
+    driver = RecordingDriver()
+    driver.slow = True
+    toy = device(driver)
+    for number in range(VALUES_UNDER_WAY):
+        toy.output(number % 2, VIBRATE if number % 2 == 0 else ROTATE, 1 + number // 2 % 5)
+    with pytest.raises(HardwareError, match="too many values") as refused:
+        toy.output(0, VIBRATE, 19)
+    assert refused.value.reason is ErrorCode.CONGESTED
+    levels = toy.levels
+    assert levels[0] != (VIBRATE, 19, 0), "it was not handed over"
+    toy.stop()
+    assert driver.calls[-1] == ("stop", None)
+    for outcome in driver.waiting[:2]:
+        outcome.set_result(Fate.SUPERSEDED)
+    assert toy.output(0, VIBRATE, 19) is not None
 
 
 async def test_a_late_failure_does_not_unlearn_a_newer_value() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -709,11 +710,13 @@ def test_in_a_flood_no_stop_is_lost_and_all_are_answered(answers: bool) -> None:
         script.heard.clear()
         stops = []
         for n in range(1500):
-            one.output(0, OutputType.VIBRATE, n % 10 + 1)
+            with suppress(HardwareError):  # too many at once, while nothing is answered
+                one.output(0, OutputType.VIBRATE, n % 10 + 1)
             stops.append(one.stop())
             await asyncio.sleep(0.002)
         script.silent_about = set()
-        one.output(0, OutputType.VIBRATE, 3)
+        with suppress(HardwareError):
+            one.output(0, OutputType.VIBRATE, 3)
         await asyncio.sleep(ANSWER_S)
         stops.append(one.stop())
         assert await outcome(stops[-1]) == "done"
