@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,8 @@ import platformdirs
 
 from forwarder.config import Config
 from forwarder.errors import ConfigError
-from relay.link.misfit import TABLE, misfit, toml_fault
+from relay.link.files.toml_file import TomlFileError, read_toml
+from relay.link.misfit import TABLE, misfit
 
 Tree = Mapping[str, object]
 
@@ -55,23 +55,15 @@ def read(path: Path | None) -> ConfigFile:
     """What the file says; it may still be nonsense. Raises ConfigError."""
     chosen = path or Path(platformdirs.user_config_dir("buttplug-forwarder", False)) / "hub.toml"
     try:
-        text = chosen.read_text(encoding="utf-8-sig")
-        return ConfigFile(chosen, tomllib.loads(text), text)
+        return ConfigFile(chosen, *read_toml(chosen))
     except FileNotFoundError as error:
         if path is None:
             return ConfigFile(chosen, {})
         raise ConfigError(
             f"There is no configuration file {chosen}: correct its name, or leave --config out."
         ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{chosen} is not UTF-8. Save the file as UTF-8.") from error
-    except OSError as error:
-        raise ConfigError(
-            f"{chosen} cannot be read ({error.strerror}): correct its name, or make it readable for"
-            " this user."
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{chosen} is not TOML: {toml_fault(error)}.") from error
+    except TomlFileError as error:
+        raise ConfigError(f"{error}.") from error
 
 
 def converted(tree: Tree, file: Path) -> Config:

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from relay.version import __version__
@@ -117,6 +118,13 @@ def hoisted(arguments: Sequence[str], options: Sequence[str]) -> list[str]:
         else:
             rest.append(argument)
     return front + rest
+
+
+def file_path(text: str) -> Path:
+    """For argparse: a path. Nothing at all, as of a variable that is not set, would be here."""
+    if not text:
+        raise argparse.ArgumentTypeError("nothing is no path: write the name of a file or folder")
+    return Path(text)
 
 
 LOG_OPTIONS = ("--log", "--log-format")

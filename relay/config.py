@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,8 +11,9 @@ import msgspec
 from platformdirs import user_state_path
 
 from relay.errors import UsageError
+from relay.link.files.toml_file import TomlFileError, read_toml
 from relay.link.messages import Ceiling, Name
-from relay.link.misfit import TABLE, misfit, toml_fault
+from relay.link.misfit import TABLE, misfit
 from relay.link.names import machine_name
 from relay.wanted import NamedRadios
 
@@ -88,16 +88,14 @@ class AgentConfig:
 def load(path: Path) -> FileConfig:
     """Read a configuration file. Raises UsageError, which names the file and the key."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content, _ = read_toml(path)
         return msgspec.convert(content, FileConfig)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise UsageError(
-            f"{path} cannot be read ({error.strerror}): correct its name, or leave --config out"
+            f"There is no configuration file {path}: correct its name, or leave --config out"
         ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8: save the file as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {toml_fault(error)}") from error
+    except TomlFileError as error:
+        raise UsageError(str(error)) from error
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}, {misfit(error, FileConfig, table=TABLE)}") from error
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -63,22 +64,35 @@ def _back(finding: Finding, copy: Path, real: Path) -> Finding:
 
 
 def _copied(real: Path, copy: Path) -> Iterator[Finding]:
-    """The files of the state folder, with their rights; what cannot be read is a finding."""
+    """The files of the state folder, with their rights; what cannot be read is a finding. What is
+    no file, or far too large for one, is copied as such, for the hub would meet it."""
     copy.mkdir(mode=0o700)
     if not real.is_dir():
         return
     try:
         for path in real.iterdir():
-            small = path.is_file() and path.stat().st_size <= _MOST_BYTES
-            if small and path.name != LOCK_FILE:
-                shutil.copy2(path, copy / path.name)
+            if path.name == LOCK_FILE or path.is_socket() or not path.exists():
+                continue
+            there = copy / path.name
+            if path.is_dir():
+                there.mkdir(mode=0o700)
+            elif not path.is_file():
+                there.symlink_to(os.devnull)
+            elif path.stat().st_size > _MOST_BYTES:
+                there.touch(mode=0o600)
+                os.truncate(there, path.stat().st_size)  # as long, and takes no room
+            else:
+                shutil.copy2(path, there)
     except PermissionError as error:
         yield bad(
             f"{error.filename} cannot be read: run this as the user who runs the hub, or give it"
             " to that user."
         )
     except OSError as error:
-        yield bad(f"{error.filename or real} cannot be read: {error.strerror}.")
+        yield bad(
+            f"{error.filename or real} cannot be read ({error.strerror}): move it away, or check"
+            " the disk."
+        )
 
 
 def _parts(config: Config) -> Iterator[Callable[[], object]]:

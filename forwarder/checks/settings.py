@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from forwarder.access.admission import is_address, is_loopback, is_program
+from forwarder.access.admission import is_address, is_loopback, is_program, normal_origin
 from forwarder.config import PUBLIC_RELAYS, Clients, Config, Link, Upstream, WebsocketDevices
 from relay.checks.findings import Finding, bad, note
 from relay.link.direct.place import direct_address, relay_url
 from relay.link.errors import LinkError
 from relay.link.security.meeting import meeting_origin
 
+# Labels of letters, digits and hyphens, of any script (RFC 5890); underscores, for some have them.
+_HOST = re.compile(r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?")
 _SPECIAL_ORIGINS = ("*", "null", "(empty)")
 
 
@@ -77,6 +81,18 @@ def settings(config: Config) -> Iterator[Finding]:
                 f"stand_ins[{number}]: low is {stand_in.low:g} and high {stand_in.high:g}, so it"
                 " could not move: choose a high that is above low."
             )
+    groups: set[str] = set()
+    for number, group in enumerate(config.groups, 1):
+        if group.name in groups:
+            yield bad(f"groups[{number}].name: another group is called that; choose another name.")
+        groups.add(group.name)
+    if bridges.mqtt.enabled and not (
+        _HOST.fullmatch(bridges.mqtt.broker) or is_address(bridges.mqtt.broker)
+    ):
+        yield bad(
+            f"bridges.mqtt.broker: {bridges.mqtt.broker} is no name of a machine; write it without"
+            ' mqtt:// and without a port, like "homeassistant.local".'
+        )
     names: set[str] = set()
     for number, entry in enumerate(config.upstream, 1):
         yield from _upstream(entry, f"upstream[{number}]")
@@ -139,9 +155,20 @@ def _clients(clients: Clients) -> Iterator[Finding]:
             yield note(
                 f'clients.origins: {origin} matches no page; write it like "https://example.com".'
             )
+        elif not known and urlsplit(normal_origin(origin)).path:
+            yield note(
+                f"clients.origins: {origin} matches no page, for an origin ends with its host;"
+                " leave out what follows."
+            )
 
 
 def _link(link: Link) -> Iterator[Finding]:
+    for name in link.names:
+        if not _HOST.fullmatch(name) and not is_address(name):
+            yield bad(
+                f"link.names: {name} is no name of a machine; write it without https:// and without"
+                ' a port, like "hub.example.org".'
+            )
     for key, texts, read in (
         ("link.meet", link.meet, meeting_origin),
         ("link.iroh_relays", link.iroh_relays, _iroh_relay),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -14,6 +13,7 @@ from forwarder.commands.api_client import ApiClient
 from forwarder.config import Config
 from relay.command_line import USAGE as USAGE
 from relay.command_line import Subcommand as Subcommand
+from relay.command_line import file_path
 from relay.link.names import quoted
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -29,7 +29,7 @@ def add_state(parser: argparse.ArgumentParser, *, nested: bool = False) -> None:
         ("--state", "DIR", "the hub's state folder, with keys and tokens"),
         ("--config", "FILE", "the hub's configuration, a TOML file"),
     ):
-        parser.add_argument(option, type=Path, metavar=metavar, default=default, help=what)
+        parser.add_argument(option, type=file_path, metavar=metavar, default=default, help=what)
 
 
 def port_number(text: str) -> int:

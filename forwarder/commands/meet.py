@@ -17,6 +17,7 @@ from forwarder.errors import ConfigError
 from forwarder.meet.bounds import DEFAULT, with_descriptors
 from forwarder.meet.proxies import Proxies
 from forwarder.meet.server import MeetingServer
+from relay.command_line import file_path
 from relay.link.names import neutralise
 from relay.link.security.meeting import MeetingAddressError, is_id, meeting_origin, websocket_of
 from relay.link.tasks.event_loop import new_event_loop
@@ -37,12 +38,12 @@ def _add(parser: argparse.ArgumentParser) -> None:
         " (default: this machine, at --port)",
     )  # fmt: skip
     parser.add_argument(
-        "--certificate", type=Path, metavar="FILE",
+        "--certificate", type=file_path, metavar="FILE",
         help="serve https with this certificate (PEM); without it a proxy has to",
     )  # fmt: skip
-    parser.add_argument("--key", type=Path, metavar="FILE", help="the certificate's key (PEM)")
+    parser.add_argument("--key", type=file_path, metavar="FILE", help="the certificate's key (PEM)")
     parser.add_argument(
-        "--only", type=Path, metavar="FILE",
+        "--only", type=file_path, metavar="FILE",
         help="ids of the hubs that may register, one a line; # begins a remark",
     )  # fmt: skip
     parser.add_argument(

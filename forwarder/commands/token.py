@@ -22,7 +22,7 @@ from forwarder.commands.base import (
 from forwarder.commands.door_file import write_door
 from forwarder.errors import ConfigError
 from forwarder.state_lock import StateLock
-from relay.command_line import Subcommand
+from relay.command_line import Subcommand, file_path
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--level", type=float, default=100, metavar="PERCENT", help="not above that")
     new.add_argument("--valid", type=span, metavar="TIME", help="like 2h or 7d; default: for ever")
     new.add_argument(
-        "--door", type=Path, metavar="FILE", help="write door.ini for deploy/windows7/door.py"
+        "--door", type=file_path, metavar="FILE", help="write door.ini for deploy/windows7/door.py"
     )
     new.set_defaults(token=_new)
     list_ = commands.add_parser("list", help="who may come in, and how many are here")

@@ -44,7 +44,10 @@ def load_hold(path: Path) -> HoldState:
         log.error("%s is damaged: everything is stopped until you resume", path)
         return HoldState(HoldMode.STOPPED, f"the hub, for {path.name} is damaged", time.time())
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror}): make it readable for this user, or move it"
+            " away."
+        ) from error
 
 
 class HoldFile:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from relay.command_line import file_path
 from relay.config import FileConfig, default_state, load, make_state
 from relay.errors import UsageError
 from relay.wanted import NamedRadios, add_radio_options, on_command_line
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_state(parser: argparse.ArgumentParser) -> None:
     text = "folder for keys, switches and the audit log"
-    parser.add_argument("--state", type=Path, metavar="DIR", help=text)
+    parser.add_argument("--state", type=file_path, metavar="DIR", help=text)
 
 
 def add_radio(parser: argparse.ArgumentParser) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from relay.checks import examine
 from relay.checks.bundle import Leak, write_bundle
 from relay.checks.findings import bad, failed, lines, run_checks
-from relay.command_line import Subcommand
+from relay.command_line import Subcommand, file_path
 from relay.commands.base import add_radio, add_state, wanted_radios
 from relay.config import FileConfig, default_state, load
 from relay.errors import RelayError
@@ -17,9 +16,11 @@ from relay.errors import RelayError
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hub", metavar="URL", help="where the hub is: ws://HOST:12346")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file, see the README")
+    parser.add_argument(
+        "--config", type=file_path, metavar="FILE", help="a TOML file, see the README"
+    )
     text = "also write it to FILE, without addresses, names and keys, for somebody who helps"
-    parser.add_argument("--bundle", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--bundle", type=file_path, metavar="FILE", help=text)
     add_radio(parser)
     add_state(parser)
 

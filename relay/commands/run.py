@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from relay.command_line import Subcommand
+from relay.command_line import Subcommand, file_path
 from relay.commands.base import add_radio, add_state, start_of
 from relay.commands.pair import pair_here
 from relay.errors import NotPaired
@@ -18,9 +17,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="what the hub calls this relay (default: the host's name)")
     add_radio(parser)
     parser.add_argument(
-        "--trace", type=Path, metavar="FILE", help="note each radio operation there"
+        "--trace", type=file_path, metavar="FILE", help="note each radio operation there"
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file, see the README")
+    parser.add_argument(
+        "--config", type=file_path, metavar="FILE", help="a TOML file, see the README"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     add_state(parser)
 

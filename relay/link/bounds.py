@@ -133,6 +133,13 @@ COMPARE_SYMBOLS: Final = 6
 # As long as a link name may be; what is shown is cut to it whatever its source.
 MAX_NAME: Final = 128
 
+# --- files ----------------------------------------------------------------------------------------
+
+# A configuration that names every key has 12 KiB; what is larger is another file, or a device.
+TOML_BYTES: Final = 1 << 20
+# Of a word that is compared with those that are known: the longest of them has 60 characters.
+MOST_WORD: Final = 100
+
 # --- websockets -----------------------------------------------------------------------------------
 
 # From the first packet to the upgrade; 10 s is what browsers and websocket libraries allow, and

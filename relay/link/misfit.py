@@ -11,11 +11,13 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 import msgspec
+
+from relay.link.bounds import MOST_WORD
 
 _KINDS: Mapping[str, str] = {
     "int": "a number",
@@ -31,6 +33,8 @@ _KINDS: Mapping[str, str] = {
 }
 # What a table is called: in TOML, and in JSON.
 TABLE, OBJECT = "a table", "an object"
+# As tomllib shows what it does not allow.
+_STRANGE_CHARACTER = re.compile(r"illegal character '.*'")
 # How msgspec's own sentences begin.
 _LIBRARY = re.compile(r"Expected |Object |Invalid |Integer |Can't |Unsupported |Out of range")
 # Names that somebody else chose are shown up to here.
@@ -67,7 +71,7 @@ def misfit(error: msgspec.MsgspecError, kind: object = None, *, table: str = OBJ
 def toml_fault(error: Exception) -> str:
     """Where a TOML file is wrong, in words; `error`: of tomllib."""
     reason, found, where = str(error).partition(" (at ")
-    said = f"{reason[:1].lower()}{reason[1:]}"
+    said = _STRANGE_CHARACTER.sub("a character that no text has", reason[:1].lower() + reason[1:])
     if not found:
         return said
     if where.startswith("end"):
@@ -105,19 +109,25 @@ def _kind(name: str, table: str) -> str:
     return table if name == "object" else _KINDS.get(name, "something else")
 
 
+def near(word: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """The known words that `word` may be meant to be, nearest first; none for what is too long to
+    be a word, with which the comparison would take minutes."""
+    if len(word) > MOST_WORD:
+        return []
+    return difflib.get_close_matches(word, list(known), most, cutoff)
+
+
 def _unknown(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    if near:
-        return f"this is unknown here; did you mean {near[0]}?"
+    if found := near(name, known):
+        return f"this is unknown here; did you mean {found[0]}?"
     if 0 < len(known) <= _MOST_KNOWN:
         return f"this is unknown here; known are {', '.join(known)}"
     return "this is unknown here"
 
 
 def _strange(word: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(word, known, 1)
-    if near:
-        return f"{_shown(word)} is unknown here; did you mean {near[0]}?"
+    if found := near(word, known):
+        return f"{_shown(word)} is unknown here; did you mean {found[0]}?"
     if 0 < len(known) <= _MOST_KNOWN:
         return f"{_shown(word)} is unknown here; known are {', '.join(known)}"
     return f"{_shown(word)} is not among the words that are known here"

@@ -363,9 +363,9 @@ def _dial_error(url: str, error: BaseException, open_s: float) -> LinkError | No
         case aiohttp.InvalidURL() | ValueError():
             return LinkRefused(f"{where} is not an address of the form ws://HOST:PORT")
         case aiohttp.ClientConnectorError():
-            return DialFailed(f"{where} cannot be reached: {_why(error.os_error)}")
+            return DialFailed(f"{where} cannot be reached: {system_words(error.os_error)}")
         case OSError():
-            return DialFailed(f"{where} cannot be reached: {_why(error)}")
+            return DialFailed(f"{where} cannot be reached: {system_words(error)}")
         case aiohttp.ClientError():
             return DialFailed(f"{where} hung up: what listens there may be no hub")
         case _:
@@ -387,7 +387,8 @@ def _distrust(error: Exception) -> str:
     return next((ours for words, ours in _DISTRUST.items() if words in said), "it is damaged")
 
 
-def _why(error: OSError) -> str:
+def system_words(error: OSError) -> str:
+    """Why a connection could not be made, in a person's words where there are some."""
     match error:
         case socket.gaierror():
             return "there is no such host"

@@ -73,5 +73,5 @@ def test_a_mark_of_windows_is_no_fault_and_another_encoding_is_named(tmp_path: P
     path.write_bytes(b"\xef\xbb\xbfname = 'desk'\n")
     assert load(path).name == "desk"
     path.write_bytes("name = 'desk'".encode("utf-16"))
-    with pytest.raises(ConfigError, match=r"hub\.toml is not UTF-8\. Save the file as UTF-8\.$"):
+    with pytest.raises(ConfigError, match=r"hub\.toml is not UTF-8: save the file as UTF-8\.$"):
         load(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from forwarder.cli import WORDS as HUB_WORDS
 from forwarder.cli import parser as hub_parser
 from relay.cli import WORDS as RELAY_WORDS
 from relay.cli import parser as relay_parser
-from relay.command_line import LOG_OPTIONS, Word, hoisted
+from relay.command_line import LOG_OPTIONS, Parser, Word, file_path, hoisted
 
 # What the programs are made of, and no help needs.
 HEAVY = ("aiohttp", "bleak", "zeroconf", "forwarder.app", "relay.agent", "cryptography.x509")
@@ -81,3 +82,13 @@ def test_the_version_is_said(program: str) -> None:
     )  # fmt: skip
     assert done.stdout.startswith(f"{program} 0.")
     assert "Python 3." in done.stdout
+
+
+def test_nothing_is_no_path(capsys: pytest.CaptureFixture[str]) -> None:
+    """As of a variable of a shell that is not set: it would be the folder in which it is typed."""
+    parser = Parser(prog="x")
+    parser.add_argument("--state", type=file_path)
+    assert parser.parse_args(["--state", "."]).state == Path()
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--state", ""])
+    assert "nothing is no path" in capsys.readouterr().err

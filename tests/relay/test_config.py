@@ -88,7 +88,7 @@ def test_what_is_wrong_is_said_with_file_and_key(
 
 
 def test_a_file_that_is_not_there_is_said() -> None:
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(UsageError, match="There is no configuration file nowhere"):
         load(Path("nowhere.toml"))
 
 

@@ -157,6 +157,27 @@ def damaged_certificate(case: Case) -> list[str]:
     return ["run", "--state", str(case.state), "--port", "0", "--link-port", "0"]
 
 
+def a_folder(name: str, *, https: bool = False) -> Callable[[Case], list[str]]:
+    """Where the hub has a file."""
+
+    def words(case: Case) -> list[str]:
+        case.state.mkdir(mode=0o700)
+        (case.state / name).mkdir(mode=0o700)
+        free = ["--port", "0", "--link-port", "0", "--https-port", "23457"] if https else FREE
+        return ["run", "--state", str(case.state), *free]
+
+    return words
+
+
+def a_device(name: str) -> Callable[[Case], list[str]]:
+    def words(case: Case) -> list[str]:
+        case.state.mkdir(mode=0o700)
+        (case.state / name).symlink_to("/dev/zero")
+        return ["run", "--state", str(case.state), *FREE]
+
+    return words
+
+
 def user_file(text: str) -> Callable[[Case], list[str]]:
     def words(case: Case) -> list[str]:
         path = case.folder / "user.json"
@@ -413,9 +434,77 @@ ROWS = [
     Row("meet: no such list", typed("meet", "--only", "no.txt"), 2, "no.txt"),
     Row("meet: a proxy that is none", typed("meet", "--proxy", "banana"), 2, "is no network"),
     Row("a trace into no folder", hub("--trace", "no/t.jsonl"), 2, "there is no folder"),
+    # --- tried by somebody who had not read this table
+    Row("brackets without end", configured("a = " + "[" * 5000 + "]" * 5000 + "\n"), 2,
+        "too deeply", doctor=True),
+    Row("a character that is none", configured('name = "a\x00b"\n'), 2, "no text has",
+        doctor=True),
+    Row("a log as configuration", configured("# text\n" * 200_000), 2, "far too large",
+        doctor=True),
+    Row("a word without quotes", configured("[link]\r\nlan = maybe\r\n"), 2, "line 2",
+        doctor=True),
+    Row("a port of 26 digits", configured(f"clients = {{port = {'9' * 26}}}\n"), 2,
+        "at most 65535", doctor=True),
+    Row("a level without end", configured("[bridges.osc]\nlevel = inf\n"), 2, "at most 1",
+        doctor=True),
+    Row("a level that is no number", configured("[bridges.osc]\nlevel = nan\n"), 2,
+        "bridges.osc.level", doctor=True),
+    Row("a name with https", configured('[link]\nnames = ["https://hub.example.org"]\n'), 2,
+        "no name of a machine", doctor=True),
+    Row("a name with a port", configured('[link]\nnames = ["hub.example.org:443"]\n'), 2,
+        "no name of a machine", doctor=True),
+    Row("two groups of a name", configured(
+        '[[groups]]\nname = "all"\n[[groups]]\nname = "all"\n'), 2, "another group is called that",
+        doctor=True),
+    Row("a broker with mqtt", configured(
+        '[bridges.mqtt]\nenabled = true\nbroker = "mqtt://127.0.0.1"\n'), 2, "no name of a machine",
+        doctor=True),
+    Row("a broker without a name", configured(
+        '[bridges.mqtt]\nenabled = true\nbroker = ""\n'), 2, "it is empty", doctor=True),
+    Row("https at the apps' port", hub("--port", "23456", "--https-port", "23456"), 2,
+        "choose another port"),
+    Row("a state of no name", hub("--state", ""), 2, "nothing is no path"),
+    Row("a configuration of no name", hub("--config", ""), 2, "nothing is no path"),
+    Row("a bundle of no name", typed("doctor", "--bundle", ""), 2, "nothing is no path"),
+    Row("a toy with a name without end", hub("--simulate", "x" * 100_000), 2, "no toy called"),
+    Row("two toys in two lines", hub("--simulate", "Lovense Hush\nLovense Edge"), 2,
+        "no toy called"),
+    Row("a toy that is no text", hub("--simulate", os.fsdecode(b"\xff\xfe")), 2, "no toy called"),
+    Row("a folder as indexes", a_folder("indexes.json"), 2, "move it away", doctor=True),
+    Row("a folder as key", a_folder("hub.key"), 2, "move it away", doctor=True),
+    Row("a folder as certificate", a_folder("certificate.pem", https=True), 2, "certificate.pem",
+        doctor=True),
+    Row("a folder as tokens", a_folder("tokens.json"), 2, "move it away", doctor=True),
+    Row("a folder as list of relays", a_folder("relays.json"), 2, "move it away", doctor=True),
+    Row("a folder as the person's stop", a_folder("hold.json"), 2, "hold.json", doctor=True),
+    Row("a device as key", a_device("hub.key"), 2, "move it away", doctor=True),
+    Row("a disk image as key", with_file("hub.key", b"\0" * (9 << 20)), 2, "far too large",
+        doctor=True),
+    Row("tokens in a list", with_file("tokens.json", "[1, 2]"), 2, "an object is wanted",
+        doctor=True),
+    Row("accepted shares damaged", with_file("accepted.json", "{"), 2, "accept the shares again",
+        doctor=True),
+    Row("accepted shares of later", with_file("accepted.json", '{"version": 99}'), 2, "newer",
+        doctor=True),
+    Row("devices in UTF-16", with_file("devices.json", b"\xff\xfe\x00"), 2, "Save it as UTF-8",
+        doctor=True),
+    Row("switches damaged", with_file("switches.json", "{{{"), 2, "delete it", doctor=True),
+    Row("pages damaged", with_file("origins.json", "{{{"), 2, "allow the pages again",
+        doctor=True),
+    Row("a meeting point at a port below 0", typed("meet", "--port", "-1"), 2, "is no port"),
+    Row("a token for no time", typed("token", "new", "a", "--for", "0s"), 2, "unknown here"),
+    Row("relay: brackets without end", relay_configured(
+        "a = " + "[" * 5000 + "]" * 5000 + "\n"), 2, "too deeply", "relay", True),
+    Row("relay: a phone's link", ask("pair", "https://192.168.1.2:12347/relay/#abc"), 2,
+        "copy the whole link", "relay"),
+    Row("relay: half a link with spaces", ask("pair", "  bpforward://x  "), 2,
+        "copy the whole link", "relay"),
+    Row("relay: a hub by its address alone", ask("run", "--hub", "192.168.1.2:12346"), 2,
+        "looks like", "relay"),
+    Row("relay: a state of no name", typed("run", "--state", ""), 2, "nothing is no path", "relay"),
     # --- more of the relay
-    Row("relay: no such file", typed("run", "--config", "no.toml"), 2, "no.toml cannot be read",
-        "relay"),
+    Row("relay: no such file", typed("run", "--config", "no.toml"), 2,
+        "no configuration file no.toml", "relay"),
     Row("relay: a folder as file", lambda case: ["run", "--config", str(case.folder)], 2,
         "cannot be read", "relay"),
     Row("relay: state is a file", lambda case: [

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -49,6 +50,7 @@ from forwarder.buttplug.messages import InputType
 from forwarder.client.device import RemoteDevice
 from forwarder.errors import ConfigError, ForwarderError
 from relay.link.tasks.groups import first_error
+from relay.link.websocket import system_words
 
 try:
     from aiomqtt import Client as Broker
@@ -59,6 +61,8 @@ except ImportError:  # the extra is not installed
 log = logging.getLogger(__name__)
 
 NAME = "MQTT"
+# How aiomqtt begins what a broker refused.
+_CODE = re.compile(r"\[code:\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +122,9 @@ class MqttBridge:
                     async with self._connected() as broker:
                         again_s = MQTT_AGAIN_S
                         await self._serve(broker, performer)
-                except MqttError as error:
-                    log.warning("the MQTT broker %s: %s", self._place.host, error)
-                except (OSError, ValueError) as error:  # ValueError: no host can have such a name
-                    log.warning("the MQTT broker %s: %s", self._place.host, error)
+                except (MqttError, OSError, ValueError) as error:
+                    # ValueError: no host can have such a name.
+                    log.warning("the MQTT broker %s: %s", self._place.host, broker_words(error))
                 await self._rest(performer)
                 await asyncio.sleep(again_s)
                 again_s = min(again_s * 2, AGAIN_MOST_S)
@@ -303,3 +306,15 @@ async def _farewell(broker: Broker, topic: str) -> None:
             await broker.publish(topic, OFFLINE, qos=1, retain=True)
     except (MqttError, TimeoutError) as error:
         log.debug("no goodbye to the MQTT broker: %s", error)
+
+
+def broker_words(error: Exception) -> str:
+    """Why the broker cannot be used, and what to do."""
+    # aiomqtt (2.3) says what the system said, and hides it behind its own error.
+    cause = error if isinstance(error, OSError) else error.__context__
+    if isinstance(cause, OSError):
+        return system_words(cause)
+    text = _CODE.sub("", str(error)).strip().rstrip(".")
+    if "authori" in text.lower() or "password" in text.lower():
+        return "it refuses this user or password: correct bridges.mqtt.user and its password_file"
+    return f"{text[:1].lower()}{text[1:]}"

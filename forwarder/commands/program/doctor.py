@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -18,13 +17,14 @@ from forwarder.errors import ConfigError, ForwarderError
 from forwarder.switches import Switches
 from relay.checks.bundle import Leak, write_bundle
 from relay.checks.findings import bad, failed, lines, run_checks
+from relay.command_line import file_path
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
     add_state(parser)
     parser.add_argument(
         "--bundle",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="also write it to FILE, without addresses, names and keys, for somebody who helps",
     )

@@ -8,14 +8,14 @@ from pathlib import Path
 from forwarder.commands.base import FINE, counted
 from forwarder.errors import ConfigError
 from forwarder.web.pages import RELAY, page_files, remote_files
-from relay.command_line import Subcommand
+from relay.command_line import Subcommand, file_path
 
 # Beside the phone's page; the address of a guest's page ends in it.
 _REMOTE = "remote"
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="made if it is not there")
+    parser.add_argument("folder", type=file_path, metavar="DIR", help="made if it is not there")
 
 
 def _run(options: argparse.Namespace) -> int:

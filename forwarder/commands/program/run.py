@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
@@ -14,6 +13,7 @@ from forwarder.commands.base import Subcommand, add_state, port_number
 from forwarder.config import Config
 from forwarder.errors import ConfigError
 from forwarder.switches import Switches
+from relay.command_line import file_path
 from relay.wanted import add_radio_options, on_command_line
 
 
@@ -71,7 +71,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
         " none; or public, for those of iroh's makers",
     )
     parser.add_argument(
-        "--trace", type=Path, metavar="FILE", help="write each radio operation as a JSON line"
+        "--trace", type=file_path, metavar="FILE", help="write each radio operation as a JSON line"
     )
 
 

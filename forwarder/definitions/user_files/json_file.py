@@ -9,13 +9,13 @@ import codecs
 import json
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
 from forwarder.errors import ConfigError
+from relay.link.misfit import near
 
 JsonTree = dict[str, object]
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def hint(word: str, known: Iterable[str]) -> str:
     """` (known: …). Did you mean …?`: the end of an error about a word that is not known."""
     names = tuple(known)
     plain = {_plain(name): name for name in names}
-    close = get_close_matches(_plain(word), plain, n=1, cutoff=0.6)
+    close = near(_plain(word), plain)
     end = f" Did you mean {plain[close[0]]}?" if close else " Correct it or take it out."
     return f" (known: {', '.join(names)}).{end}"
 
@@ -173,7 +173,7 @@ def hint(word: str, known: Iterable[str]) -> str:
 def misspelt(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` is meant to be, if it is no other word."""
     plain = {_plain(name): name for name in known}
-    close = get_close_matches(_plain(word), plain, n=1, cutoff=0.8)
+    close = near(_plain(word), plain, cutoff=0.8)
     return plain[close[0]] if close else None
 
 

@@ -62,7 +62,10 @@ def read_private(path: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise PrivateFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise PrivateFileError(
+            f"{path} cannot be read ({error.strerror}): make it readable for this user, or move it"
+            " away"
+        ) from error
     try:
         # The open file is asked, not the path: nobody can swap it in between.
         _check_private(path, os.fstat(handle))
@@ -71,7 +74,7 @@ def read_private(path: Path) -> bytes:
     finally:
         os.close(handle)
     if len(data) > _MAX_FILE_BYTES:
-        raise PrivateFileError(f"{path} is far too large to be what it should be")
+        raise PrivateFileError(f"{path} is far too large to be what it should be: move it away")
     return data
 
 
@@ -194,7 +197,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _check_private(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise PrivateFileError(f"{path} is not a file")
+        raise PrivateFileError(f"{path} is not a file: move it away")
     if os.name != "posix":
         return  # Windows: the user's profile folder is closed to other users by its own rights
     if status.st_mode & _OTHERS:

@@ -67,7 +67,10 @@ def read_state(
     except PrivateFileError:
         raise
     except OSError as error:
-        raise PrivateFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise PrivateFileError(
+            f"{path} cannot be read ({error.strerror}): move it away, or make it readable for this"
+            " user"
+        ) from error
     if not data.strip():
         raise PrivateFileError(f"{path} is empty, as after a power cut; {remedy}")
     try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
+from relay.link.misfit import near
 from relay.link.names import CHIPS, quoted
 from relay.radio.simulated.models import ToyModel, decode
 from relay.radio.simulated.toy import Toy
@@ -23,8 +23,9 @@ class UnknownToy(ValueError):
     """Nobody can simulate that; the text names it and suggests others."""
 
     def __init__(self, name: str, close: Sequence[str]) -> None:
-        hint = f" Did you mean {', '.join(close)}?" if close else ""
-        super().__init__(f"There is no toy called {quoted(name)} to simulate.{hint}")
+        meant = f"Did you mean {', '.join(close)}?"
+        hint = meant if close else "See docs/devices.md for their names."
+        super().__init__(f"There is no toy called {quoted(name)} to simulate. {hint}")
 
 
 @lru_cache(maxsize=1)
@@ -122,5 +123,5 @@ def _close(name: str, models: Sequence[ToyModel]) -> list[str]:
             if not advertised.endswith("*"):
                 known.setdefault(advertised.casefold(), advertised)
     wanted = name.casefold()
-    alike = [text for text in known if wanted in text] or get_close_matches(wanted, known, n=3)
+    alike = [text for text in known if wanted in text] or near(wanted, known, 3)
     return [known[text] for text in alike[:3]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from forwarder.config import Config, RadioSection
 from forwarder.config_file import _path
 from relay.config import FileConfig
-from relay.link.misfit import TABLE, misfit
+from relay.link.misfit import TABLE, misfit, near
 
 CASES: list[tuple[object, object, str]] = [
     (Config, {"clients": {"port": "x"}}, "clients.port: a number is wanted, not text"),
@@ -83,3 +84,10 @@ def test_no_word_of_the_library_is_left(value: object) -> None:
         assert "`" not in said
         assert "$" not in said
         assert "\n" not in said
+
+
+def test_what_is_too_long_for_a_word_is_compared_with_none() -> None:
+    assert near("prot", ["port", "host"]) == ["port"]
+    begun = time.process_time()
+    assert near("x" * 1_000_000, ["port"] * 1000) == []
+    assert time.process_time() - begun < 0.5

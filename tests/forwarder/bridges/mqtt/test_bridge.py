@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
+from aiomqtt import MqttError
 
 from forwarder.bridges.bounds import LOOK_FOR_TOYS_S
 from forwarder.bridges.client import BridgeClient
-from forwarder.bridges.mqtt.bridge import BrokerPlace, MqttBridge
+from forwarder.bridges.mqtt.bridge import BrokerPlace, MqttBridge, broker_words
 from forwarder.bridges.mqtt.topics import Topics
 from forwarder.buttplug.messages import OutputType
 from relay.link.channel import Channel
@@ -126,3 +128,32 @@ def test_radios_look_for_a_while_and_again_only_when_it_is_pressed_again() -> No
     (scan, begun), (rest, ended) = run_virtual(scene())
     assert (scan, rest) == ("scan", "rest")
     assert ended - begun == pytest.approx(LOOK_FOR_TOYS_S)
+
+
+def _hidden(cause: OSError) -> Exception:
+    """As aiomqtt hides what the system said."""
+    try:
+        try:
+            raise cause
+        except OSError as error:
+            raise MqttError(str(error)) from None
+    except MqttError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (_hidden(socket.gaierror(-2, "Name or service not known")), "there is no such host"),
+        (_hidden(ConnectionRefusedError(111, "Connection refused")), "nothing listens there"),
+        (OSError(101, "Network is unreachable"), "Network is unreachable"),
+        (MqttError("[code:135] Not authorized"), "correct bridges.mqtt.user and its password_file"),
+        (MqttError("[code:134] Bad user name or password"), "it refuses this user or password"),
+        (MqttError("Operation timed out"), "operation timed out"),
+    ],
+)
+def test_why_a_broker_cannot_be_used_is_in_a_persons_words(error: Exception, words: str) -> None:
+    said = broker_words(error)
+    assert words in said
+    assert "Errno" not in said
+    assert "[code" not in said
