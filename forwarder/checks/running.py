@@ -116,15 +116,13 @@ def _stop(status: StatusView) -> Iterator[Finding]:
 def _relays(status: StatusView) -> Iterator[Finding]:
     away = [relay.name for relay in status.relays if not relay.connected]
     here = len(status.relays) - len(away)
-    counted = f"{here} relay{'' if here == 1 else 's'} connected."
-    yield (
-        good(counted)
-        if here
-        else note(
+    if here:
+        yield good(f"Relays that are connected: {here}.")
+    else:
+        yield note(
             "No relay is connected: `forwarder pair` lends this hub the radio of a phone or of"
             " another computer, --local-radio that of this one."
         )
-    )
     for relay in status.relays:
         if relay.blocked is not None:
             yield note(relay.blocked)

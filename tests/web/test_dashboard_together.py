@@ -45,6 +45,7 @@ async def board(browser: Chromium, tmp_path: Path) -> AsyncIterator[Board]:
         page = await browser.page(f"{hub.url}/")
         await page.until("!document.getElementById('board').hidden")
         await page.until(f"document.querySelectorAll('.device').length === {len(TOYS)}")
+        await page.until("!document.getElementById('together').hidden")
         try:
             yield Board(hub, page)
         finally:

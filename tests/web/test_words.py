@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -200,6 +201,39 @@ def test_what_is_translated_of_the_hub_is_what_it_says(language: str) -> None:
     for said in spoken(language)["hub"]:
         for part in re.split(r"\{\w+\}", said):
             assert part.strip(": ") in joined, said
+
+
+# What the dashboard's Help says, by the functions that say it; mDNS is asked by a relay alone.
+_FINDINGS = ("forwarder/checks/running.py", "relay/checks/machine.py")
+_OF_RELAYS = ("mDNS",)
+
+
+def findings() -> list[str]:
+    """Each sentence of a finding that stands in the code as one, with X for what is filled in."""
+    found = []
+    for name in _FINDINGS:
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id not in ("good", "note", "bad", "trouble"):
+                continue
+            said = node.args[0]
+            parts = said.values if isinstance(said, ast.JoinedStr) else [said]
+            texts = [str(one.value) if isinstance(one, ast.Constant) else "X" for one in parts]
+            if all(isinstance(part, ast.Constant | ast.FormattedValue) for part in parts):
+                found.append("".join(texts))
+    return [one for one in found if not one.startswith(_OF_RELAYS)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_what_help_says_is_said_in_every_language(language: str) -> None:
+    known = [
+        re.compile("(?s)" + ".+?".join(map(re.escape, re.split(r"\{\w+\}", said))))
+        for said in spoken(language)["hub"]
+    ]
+    said = findings()
+    assert len(said) > 30
+    assert [one for one in said if not any(each.fullmatch(one) for each in known)] == []
 
 
 # Where a button shows another key than its longer name is made of; and sentences that end so.

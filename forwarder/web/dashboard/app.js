@@ -11,7 +11,6 @@ import { Plumbing } from './plumbing.js';
 import { Accepted } from './accepted.js';
 import { Shares } from './shares.js';
 import { Toasts } from './toasts.js';
-import { Together } from './together.js';
 import { heard, language, start, t } from './words.js';
 
 const SCAN_S = 30;
@@ -32,7 +31,7 @@ const devices = new Devices(feed, device => playing.open(device), plumbing);
 const hold = new Hold(() => {
   feed.release();
   devices.rest();
-  together.rest();
+  together.here?.rest();
   playing.here?.rest();
 });
 const around = new Around(plumbing);
@@ -40,7 +39,8 @@ const pairing = later(() => import('./pairing.js').then(({ Pairing }) => new Pai
 const shares = new Shares();
 const accepted = new Accepted();
 const toasts = new Toasts();
-const together = new Together(feed, words => toasts.show(words));
+// One toy has a control of its own.
+const together = later(() => import('./together.js').then(({ Together }) => new Together(feed, words => toasts.show(words))));
 const seen = later(() => import('./seen.js').then(({ Seen }) => new Seen()));
 const setup = later(() => import('./setup.js').then(({ Setup }) => new Setup(() => feed.state.devices)));
 const doctor = later(() => import('./doctor.js').then(({ Doctor }) => new Doctor()));
@@ -69,8 +69,8 @@ function draw(state, change) {
   if (change.hub) hub(state.hub);
   if (change.hold) hold.draw(state.hold);
   if (change.devices || change.live || change.relays || change.hold || change.whole) devices.draw(state);
-  if (change.devices || change.whole) together.draw(state);
-  if (change.hold && state.hold && state.hold.mode !== 'free') together.rest();
+  if ((change.devices || change.whole) && (together.here || Object.keys(state.devices).length > 1)) together.open(state);
+  if (change.hold && state.hold && state.hold.mode !== 'free') together.here?.rest();
   if (change.devices || change.whole) playing.here?.draw(state);
   toasts.draw(state, change);
   around.draw(state, change);

@@ -55,6 +55,9 @@ export class Together {
     setInterval(() => this.tick(), TICK_MS);
   }
 
+  // Toys came or went; also the first time, when this was loaded for them.
+  open(state) { this.draw(state); }
+
   draw(state) {
     if (state) this.follow(state);
     const toys = new Set([...this.outputs, ...this.strokes].map(one => one.device)).size;

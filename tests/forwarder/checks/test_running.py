@@ -60,7 +60,7 @@ def worse(findings: list[Finding]) -> list[str]:
 def test_a_hub_that_is_well_has_good_news_only() -> None:
     findings = found(HubReport(STATUS, seen(), OriginsView(allowed=(), asked={})))
     assert {finding.mark for finding in findings} == {Mark.GOOD}
-    assert "1 relay connected." in [finding.text for finding in findings]
+    assert "Relays that are connected: 1." in [finding.text for finding in findings]
     assert {finding.about for finding in findings} == {"hub", "relays"}
 
 
