@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from relay.link.bounds import CONTROL_BURST, CONTROL_HZ, TURN_FRAMES
-from relay.link.errors import ChannelClosed, LinkRefused
-from relay.link.websocket import WebSocketChannel, dial, shown_url
+from relay.link.errors import ChannelClosed
+from relay.link.websocket import DialFailed, WebSocketChannel, dial, shown_url
 from tests.relay.link.channel_pairs import websocket
 
 SOON_S = 5.0
@@ -61,7 +61,7 @@ async def test_who_is_dialed_sends_nobody_elsewhere(status: int) -> None:
         app = web.Application()
         app.router.add_get("/at", elsewhere)
         async with TestServer(app) as hostile:
-            with pytest.raises(LinkRefused, match="sends its visitors elsewhere"):
+            with pytest.raises(DialFailed, match="sends its visitors elsewhere"):
                 await dial(f"ws://{hostile.host}:{hostile.port}/at", headers={"X-Token": "secret"})
     assert asked == []
 
