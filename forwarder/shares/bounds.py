@@ -31,7 +31,7 @@ RENEW_S: Final = 0.3
 # is late, drives nothing.
 ANSWER_S: Final = 1.5
 # Answers that are remembered: more than fit into that time.
-ANSWERS_MOST: Final = 64
+ANSWERS_MOST: Final = 96
 # Words that come late for so long will not come in time any more: the page's clock stood still (a
 # laptop slept), or the way has become slower. A new connection compares the clocks anew; this one
 # may not, for the first word of a burst would make all of it look fresh.
