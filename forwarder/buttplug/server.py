@@ -32,6 +32,7 @@ from forwarder.buttplug.messages import (
     ServerMessage,
     StopCmd,
 )
+from forwarder.buttplug.shown_devices import snapshot_of
 from forwarder.buttplug.stops import read_stop, within
 from forwarder.errors import Code, ForwarderError, HandshakeError, PingTimeout
 from relay.link.close_codes import NORMAL_CLOSURE, POLICY_VIOLATION, PROTOCOL_ERROR
@@ -267,7 +268,8 @@ class ServerSession:
         """A list, or what is said instead; another event about devices as it is."""
         text = encode(message)
         if len(text) > self.listed_bytes:
-            error = self._too_long(len(self._devices()), len(text.encode()))
+            size = len(text) if text.isascii() else len(text.encode())
+            error = self._too_long(len(snapshot_of(self._devices())), size)
             if error is not None:
                 return _failure(id, error)
             self.listed_bytes = len(text)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from forwarder.clients.budget import Budget
-from forwarder.connectors.bounds import DEAR_REST, STEP_S, TURN_MESSAGES, TURN_S
+from forwarder.connectors.bounds import DEAR_REST, SPARE_MOST_S, STEP_S, TURN_MESSAGES, TURN_S
 
 
 class TurnQueue:
@@ -39,6 +39,15 @@ class TurnQueue:
         async with self._lock:
             await asyncio.sleep(self._pause_s)
             self._began, self._began_at = self.cpu(), self._clock()
+
+    async def spare(self) -> None:
+        """Wait for a turn to begin what takes many passes of the loop: as long as the last pass
+        took, so that a thousand that begin at once are not all in the next one."""
+        async with self._lock:
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            await asyncio.sleep(0)
+            await asyncio.sleep(min(clock() - began, SPARE_MOST_S))
 
     async def rest(self, took_s: float) -> None:
         """Nobody has a turn for a multiple of what one step took, which could not be made smaller:

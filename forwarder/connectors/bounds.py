@@ -170,6 +170,9 @@ TURN_MESSAGES: Final = 64
 # done in steps. A value takes two passes of the loop and half a millisecond on its way through this
 # hub: with such a step in each of them it takes twice as long.
 STEP_S: Final = 0.00025
+# What takes many passes begins as late as the last one was; a machine that stood still for longer
+# is not waited for.
+SPARE_MOST_S: Final = 0.25
 # Who has said less in so long is read at once. Four toys with two motors at ten values a second,
 # and ten sensors, are an eighth of it.
 TURN_S: Final = 0.1

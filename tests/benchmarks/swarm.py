@@ -156,9 +156,9 @@ class Socket(asyncio.Protocol):
         self._leaves += (head, b"\0\0\0\0", payload)
 
     def flush(self) -> None:
-        if self._leaves:
+        if self._leaves and not self._transport.is_closing():
             self._transport.write(b"".join(self._leaves))
-            self._leaves.clear()
+        self._leaves.clear()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.ended.done():

@@ -93,7 +93,7 @@ class Finder:
         self._missing = Searches(owing, self._again, self._word.tell)
         # Addresses that are being opened, or are devices.
         self._busy: set[str] = set()
-        # Toys that are opened at the same moment weigh up all relays one after the other.
+        # Of a thousand toys that come at once, the links' beats would be late.
         self._turns = TurnQueue()
         # Whoever waits for the relay that had it last to hear it.
         self._gathering = Gathering()
@@ -323,7 +323,8 @@ class Finder:
         try:
             for_s = patience_s(sighting, self.verdicts(address, sighting))
             await self._gathering.wait(address, for_s)
-            await self._turns.next()
+            if address not in self._owing:  # nor is a stop kept waiting
+                await self._turns.spare()
             # Ends: each relay that fails has a pause then, and one that is full is full.
             while opened is None and self._may_connect(address):
                 verdicts = self.verdicts(address, sighting)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
@@ -12,6 +13,18 @@ from forwarder.sources.relays.link_driver import RelayLink
 from forwarder.sources.relays.relay import Relay
 from forwarder.sources.relays.source import RelaySource
 from relay.link.messages import Driven, Status
+
+
+class _Facts(NamedTuple):
+    """What is told of a device is made of this: as long as it stays the same, so does that.
+    `changes`: of its truth, which has the level."""
+
+    p: int
+    device: Device
+    changes: int
+    name: str
+    clients: set[str]
+    battery: int | None
 
 
 class RelayStatus:
@@ -24,13 +37,13 @@ class RelayStatus:
         self._relays = relays
         self._battery = battery
         # By link, not by relay: a new link has been told nothing.
-        self._told: dict[RelayLink, tuple[Driven, ...]] = {}
+        self._told: dict[RelayLink, tuple[_Facts, ...]] = {}
 
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
             relays = tuple(self._relays.relays.values())
-            told: dict[RelayLink, tuple[Driven, ...]] = {}
+            told: dict[RelayLink, tuple[_Facts, ...]] = {}
             for first in range(0, len(relays), AT_ONCE):
                 told |= self._tell(relays[first : first + AT_ONCE])
                 await asyncio.sleep(0)  # everybody else has a turn
@@ -41,35 +54,36 @@ class RelayStatus:
         """Send what has changed since the last time."""
         self._told = self._tell(tuple(self._relays.relays.values()))
 
-    def _tell(self, relays: Sequence[Relay]) -> dict[RelayLink, tuple[Driven, ...]]:
+    def _tell(self, relays: Sequence[Relay]) -> dict[RelayLink, tuple[_Facts, ...]]:
         """Send what has changed since the last time; returns what they know now."""
-        told: dict[RelayLink, tuple[Driven, ...]] = {}
+        told: dict[RelayLink, tuple[_Facts, ...]] = {}
         for relay in relays:
             link = relay.link
             if link is None or link.ended is not None or "status" not in relay.hello.capabilities:
                 continue
-            items = tuple(self._items(relay))
-            told[link] = items
-            if self._told.get(link) != items:
+            facts = told[link] = tuple(self._facts(relay))
+            if self._told.get(link) != facts:
                 trip_ms = link.session.round_trip_ms or 0.0
-                link.tell(Status(items, rtt_us=int(trip_ms * 1000)))
+                link.tell(Status(tuple(map(_driven, facts)), rtt_us=int(trip_ms * 1000)))
         return told
 
-    def _items(self, relay: Relay) -> list[Driven]:
-        items = []
-        for p, opened in sorted(relay.devices.items()):
+    def _facts(self, relay: Relay) -> Iterator[_Facts]:
+        for p, opened in relay.devices.items():
             device = opened.device
-            clients = {client.name[:MAX_NAME] for client in self._hub.owners(device).values()}
-            items.append(
-                Driven(
-                    p,
-                    device.shown_name[:MAX_NAME],
-                    level=device.strongest,
-                    clients=tuple(sorted(clients)),
-                    battery=self._battery(device),
-                )
+            clients = {client.name for client in self._hub.owners(device).values()}
+            yield _Facts(
+                p, device, device.truth.changes, device.shown_name, clients, self._battery(device)
             )
-        return items
+
+
+def _driven(facts: _Facts) -> Driven:
+    return Driven(
+        facts.p,
+        facts.name[:MAX_NAME],
+        level=facts.device.strongest,
+        clients=tuple(sorted(name[:MAX_NAME] for name in facts.clients)),
+        battery=facts.battery,
+    )
 
 
 def why_not(relay: Relay) -> str | None:

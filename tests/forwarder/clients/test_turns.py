@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from forwarder.clients.budget import Budget
 from forwarder.clients.turns import ReadTurn, TurnQueue
 from forwarder.connectors.bounds import STEP_S, TURN_MESSAGES, TURN_S
-from tests.doubles.clock import run_virtual
+from tests.doubles.clock import VirtualLoop, run_virtual
 
 
 def new_turn(turns: TurnQueue, budget: Budget | None = None) -> ReadTurn:
@@ -157,3 +158,36 @@ def test_between_two_turns_of_a_paced_queue_there_is_a_pause() -> None:
         assert loop.time() - began >= 0.0499
 
     run_virtual(run())
+
+
+def test_what_takes_long_begins_as_much_later_as_a_pass_of_the_loop_took() -> None:
+    async def run() -> list[float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        turns, began = TurnQueue(), list[float]()
+
+        async def begin() -> None:
+            await turns.spare()
+            began.append(loop.time())
+            loop.call_soon(loop.stand_still, 0.1)  # what it brings, in the next pass
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(4):
+                tasks.create_task(begin())
+        return began
+
+    first, *others = run_virtual(run())
+    assert first < 0.01
+    gaps = [b - a for a, b in pairwise([first, *others])]
+    assert all(0.19 < gap < 0.31 for gap in gaps), gaps
+
+
+def test_a_loop_that_has_nothing_else_to_do_keeps_nobody_waiting() -> None:
+    async def run() -> float:
+        turns = TurnQueue()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(1000):
+                tasks.create_task(turns.spare())
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(run()) < 0.01

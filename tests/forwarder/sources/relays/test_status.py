@@ -41,3 +41,30 @@ def test_nothing_is_said_when_nothing_changed() -> None:
         assert len(relay.link._outbox) == waiting == 0
 
     play(scene)
+
+
+def test_a_repeated_value_that_changes_nothing_is_no_news_and_each_other_one_is() -> None:
+    async def scene(world: World) -> None:
+        post = world.post("attic", "Lovense Hush")
+        world.link(post)
+        device = await world.device()
+        (relay,) = world.source.relays.values()
+        assert relay.link is not None
+        status = RelayStatus(world.hub, world.source, lambda device: None)
+        told: list[float] = []
+        for level in (5, 5, 10):
+            await world.vibrates(level)
+            status.tell()
+            await asyncio.sleep(0.1)
+            (driven,) = [each.driven for each in post.agent.status().peripherals]
+            assert driven is not None
+            told.append(driven.level)
+        assert told == [0.25, 0.25, 0.5]
+        device.display_name = "Left"
+        status.tell()
+        await asyncio.sleep(0.1)
+        (driven,) = [each.driven for each in post.agent.status().peripherals]
+        assert driven is not None
+        assert driven.name == "Left"
+
+    play(scene)
