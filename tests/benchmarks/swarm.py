@@ -2,7 +2,7 @@
 
 `python -m tests.benchmarks.swarm PORT HUB_KEY FIRST COUNT TOYS`: relays FIRST to FIRST + COUNT - 1,
 paired, each with TOYS toys, dial 127.0.0.1:PORT until this is ended. A line of JSON now and then
-on standard output says how many are linked, and how many toys are connected.
+on standard output says how many are linked, and how many toys the hub has.
 
 To the hub they are relays like any other: the handshake, the cipher and the messages are the true
 ones, toys answer what a Lovense Hush answers, connections are kept for a hub that comes back, and
@@ -191,8 +191,9 @@ class SwarmRelay:
         self.linked = False
 
     @property
-    def connected(self) -> int:
-        return len(self._connected)
+    def had(self) -> int:
+        """Toys that the hub has connected."""
+        return len(self._bound)
 
     async def run(self) -> None:
         """Dials for ever, with the pauses of `Uplink`."""
@@ -351,7 +352,7 @@ async def swarm(port: int, hub_key: bytes, first: int, count: int, toys: int) ->
             state = {
                 "t": time.monotonic(),
                 "linked": sum(relay.linked for relay in relays),
-                "toys": sum(relay.connected for relay in relays),
+                "toys": sum(relay.had for relay in relays),
             }
             print(json.dumps(state), flush=True)
             await asyncio.sleep(TELL_S)
