@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 
 class Absences:
-    """`relays`: all there are, by key; their keeper's own table. `gone`: ends one device."""
+    """`relays`: all there are, by key; their keeper's own table. `holder`: the key of the relay that
+    has the device at an address, None if none does. `gone`: ends one device."""
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class Absences:
         sink: DeviceSink,
         finder: Finder,
         owing: Owings,
+        holder: Callable[[str], str | None],
         gone: Callable[[Relay, OpenedDevice, str], None],
         changed: Callable[[], None],
     ) -> None:
@@ -35,6 +37,7 @@ class Absences:
         self._sink = sink
         self._finder = finder
         self._owing = owing
+        self._holder = holder
         self._gone = gone
         self._changed = changed
 
@@ -98,14 +101,14 @@ class Absences:
 
     def strayed(self, address: str, hearer: Relay, *, take: bool) -> bool:
         """See Keeper."""
-        for relay in self._relays.values():
-            if relay is hearer or relay.link is not None:
-                continue
-            for opened in relay.devices.values():
-                if opened.hardware.address == address:
-                    if take:
-                        self._take(relay, opened, hearer)
-                    return True
+        relay = self._relays.get(self._holder(address) or "")
+        if relay is None or relay is hearer or relay.link is not None:
+            return False
+        for opened in tuple(relay.devices.values()):
+            if opened.hardware.address == address:
+                if take:
+                    self._take(relay, opened, hearer)
+                return True
         return False
 
     def _take(self, relay: Relay, opened: OpenedDevice, hearer: Relay) -> None:

@@ -131,6 +131,10 @@ class Debtors:
             if other != key:
                 self._spare(other, address)
 
+    def holder(self, address: str) -> str | None:
+        """The relay that has it."""
+        return self._at.get(address)
+
     def gone(self, address: str) -> None:
         """Nobody has it any more."""
         self._at.pop(address, None)

@@ -108,7 +108,13 @@ class RelaySource:
         )
         self.heard = HeardToys(self.relays, self._finder)
         self._absences = Absences(
-            self.relays, sink, self._finder, self.owing, self.gone, lambda: self._on_change()
+            self.relays,
+            sink,
+            self._finder,
+            self.owing,
+            self._debtors.holder,
+            self.gone,
+            lambda: self._on_change(),
         )
 
     # --- life -----------------------------------------------------------------------------------
