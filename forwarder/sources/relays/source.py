@@ -107,14 +107,9 @@ class RelaySource:
             lambda: sink.holds,
         )
         self.heard = HeardToys(self.relays, self._finder)
+        holder = self._debtors.holder
         self._absences = Absences(
-            self.relays,
-            sink,
-            self._finder,
-            self.owing,
-            self._debtors.holder,
-            self.gone,
-            lambda: self._on_change(),
+            self.relays, sink, self._finder, self.owing, holder, self.gone, on_change
         )
 
     # --- life -----------------------------------------------------------------------------------
