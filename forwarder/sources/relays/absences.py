@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 
 class Absences:
-    """`relays`: all there are, by key; their keeper's own table. `holder`: of a device's address the
-    key of the relay that has it, None if none does. `gone`: ends one device."""
+    """`relays`: all there are, by key; their keeper's own table. `holder`: by the address of a
+    device, the key of the relay that has it; None if none does. `gone`: ends one device."""
 
     def __init__(
         self,
