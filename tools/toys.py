@@ -24,6 +24,9 @@ from forwarder.protocols.base import (
 )
 from forwarder.protocols.memory import DeviceMemory
 from relay.link.messages import Advertisement
+from relay.link.names import CHIPS
+from relay.radio.simulated.catalogue import model_of
+from relay.radio.simulated.models import decode
 from tools.toy_motors import MotorCue, MotorData, TracedProtocol, motor_names, motors_of
 from tools.toy_rehearsal import GREETINGS, Rehearsal, RehearsedAnswer, rehearse_inputs
 
@@ -304,7 +307,14 @@ def export(files: Files) -> bytes:
         recogniser.add(block)
     toys = [toy for loaded in files.all() for toy in toys_of(loaded, recogniser)]
     lines = b",\n".join(msgspec.json.encode(toy) for toy in toys)
-    return b'{"toys": [\n' + lines + b"\n]}\n"
+    models = decode(b'{"toys": [' + lines + b"]}")
+    kinds = {
+        name: block.protocol
+        for block in files.parsed_blocks()
+        for name in block.names
+        if model_of(name.replace("*", "zz"), models) is None and name not in CHIPS
+    }
+    return b'{"toys": [\n' + lines + b'\n], "kinds": ' + msgspec.json.encode(kinds) + b"}\n"
 
 
 def main() -> None:

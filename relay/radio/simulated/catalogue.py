@@ -10,7 +10,7 @@ from pathlib import Path
 
 from relay.link.misfit import near
 from relay.link.names import CHIPS, quoted
-from relay.radio.simulated.models import ToyModel, decode
+from relay.radio.simulated.models import ToyModel, decode, decode_kinds
 from relay.radio.simulated.toy import Toy
 
 _FILE = Path(__file__).with_name("toys.json")
@@ -32,6 +32,11 @@ class UnknownToy(ValueError):
 def catalogue() -> tuple[ToyModel, ...]:
     """Every toy that comes with the relay; read once, when first needed."""
     return decode(_FILE.read_bytes())
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> dict[str, str]:
+    return decode_kinds(_FILE.read_bytes())
 
 
 def find(name: str, models: Sequence[ToyModel]) -> tuple[ToyModel, str | None]:
@@ -75,11 +80,22 @@ def model_of(advertised: str, models: Sequence[ToyModel] | None = None) -> str |
                     continue
                 best = [*best, model] if len(start) == length else [model]
                 length = len(start)
+    if not best and models is None:
+        return _kind_of(advertised)
     names = {model.name for model in best}
     kinds = {model.protocol for model in best}
     if len(names) == 1:
         return names.pop()
     return f"{kinds.pop()} device" if len(kinds) == 1 else None
+
+
+def _kind_of(advertised: str) -> str | None:
+    """What it is where no toy can be simulated that has this name."""
+    begins = (f"{advertised[:end]}*" for end in range(len(advertised), 0, -1))
+    for name in (advertised, *begins):
+        if (protocol := _kinds().get(name)) is not None:
+            return f"{protocol} device"
+    return None
 
 
 def _letters(name: str) -> str:

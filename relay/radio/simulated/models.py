@@ -126,6 +126,8 @@ class ToyModel(Struct, frozen=True, omit_defaults=True):
 
 class _ToysFile(Struct):
     toys: tuple[ToyModel, ...]
+    # Names (or how they begin, with a `*`) that no toy of these advertises → protocol.
+    kinds: dict[str, str] = {}
 
 
 @lru_cache(maxsize=4096)
@@ -203,6 +205,11 @@ def decode(data: bytes) -> tuple[ToyModel, ...]:
         return msgspec.json.decode(data, type=_ToysFile).toys
     except msgspec.MsgspecError as exc:
         raise ModelError(f"This is not a list of toys: {exc}") from exc
+
+
+def decode_kinds(data: bytes) -> dict[str, str]:
+    """Names in a `toys.json` that none of its toys advertises, and whose protocol each is."""
+    return msgspec.json.decode(data, type=_ToysFile).kinds
 
 
 def encode(toys: tuple[ToyModel, ...]) -> bytes:

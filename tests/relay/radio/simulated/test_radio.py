@@ -362,6 +362,10 @@ def test_until_waits_for_what_the_record_shows() -> None:
         ("LVS-Edge77", "Lovense Edge"),
         # Fifteen models say so: they are of one kind.
         ("HISMITH S1", "hismith-mini device"),
+        # No toy of these can be simulated by such a name.
+        ("ALMiB0123", "umove device"),
+        ("FM-Q", "fmachine device"),
+        ("Lioness2", "lioness device"),
         ("BT05", None),
         ("Television", None),
         ("", None),
