@@ -74,6 +74,9 @@ async def _look_around(radio: Radio, seconds: float) -> int:
         await radio.close()
     if not seen and not info.on:
         raise RadioError(ErrorCode.RADIO, info.text)
+    if info.text:
+        # Of several radios, or of one that found something all the same.
+        print(info.text, file=sys.stderr)
     return len(seen)
 
 

@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from relay.wearer.control import Control
 from tests.doubles.linkhub import LinkHub
 from tests.doubles.radio import RecordingRadio
 from tests.doubles.relay_process import Hub, relay
+from tests.doubles.tcode_network import UdpToy
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -84,6 +87,20 @@ def test_scan_shows_what_is_in_range_once(capsys: pytest.CaptureFixture[str]) ->
     assert len(out.splitlines()) == 2
     assert "Massage Demo  (Aneros Vivi)" in out
     assert err == "2 devices in range\n"
+
+
+async def test_scan_says_of_each_radio_why_it_hears_nothing(tmp_path: Path) -> None:
+    toy = UdpToy()
+    await toy.plug()
+    scan = ("scan", "--tcode", toy.url, "--serial", f"{tmp_path}/port=tcode", "--seconds", "2")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "relay", *scan, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await process.communicate()
+    await toy.pull()
+    assert out.count(b"TCode L0") == 1
+    assert b"There is no port" in err
+    assert err.endswith(b"1 device in range\n")
 
 
 # --- whole programs ----------------------------------------------------------------------------
