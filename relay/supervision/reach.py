@@ -67,9 +67,13 @@ class OpenPath:
     def close(self) -> None:
         """Behind a write that is under way: its number may be another line's afterwards."""
         self._closed = True
-        if not self._busy:
-            with contextlib.suppress(OSError):
-                os.close(self._line)
+        if self._busy:
+            return
+        if self._is_socket:
+            _close(self._line)
+        else:
+            # A terminal whose device takes nothing keeps whoever closes it last for half a minute.
+            threading.Thread(target=_close, args=(self._line,), daemon=True).start()
 
     def _write(
         self, data: bytes, loop: asyncio.AbstractEventLoop, taken: asyncio.Future[int | OSError]
@@ -91,6 +95,11 @@ class OpenPath:
             raise (Unreached if result.errno in _AGAIN else PeripheralGone)(text) from result
         if result < len(data):
             raise Unreached("its line is full")
+
+
+def _close(line: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(line)
 
 
 def _written(line: int, data: bytes) -> int | OSError:

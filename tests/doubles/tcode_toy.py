@@ -92,15 +92,44 @@ class Firmware:
             await self._changed.wait()
 
 
-class PtyToy:
-    """A toy behind the port `path`, once it is plugged in. Close it."""
+class PortToy:
+    """A toy behind the serial port `path`, once it is plugged in. Pull it."""
 
     def __init__(self, path: Path, firmware: Firmware | None = None) -> None:
         self.path = path
         self.firmware = firmware or Firmware()
         self.ours: int | None = None
-        # Kept open: else the terminal would count as hung up whenever nobody else has it.
-        self._theirs: int | None = None
+
+    def listen(self) -> None:
+        assert self.ours is not None
+        asyncio.get_running_loop().add_reader(self.ours, self._readable)
+
+    def hang(self) -> None:
+        assert self.ours is not None
+        asyncio.get_running_loop().remove_reader(self.ours)
+
+    def say(self, data: bytes) -> None:
+        assert self.ours is not None
+        os.write(self.ours, data)
+
+    def _leave(self) -> None:
+        if self.ours is not None:
+            self.hang()
+            os.close(self.ours)
+            self.ours = None
+
+    def _readable(self) -> None:
+        assert self.ours is not None
+        with contextlib.suppress(OSError):
+            if answer := self.firmware.feed(os.read(self.ours, 4096)):
+                os.write(self.ours, answer)
+
+
+class PtyToy(PortToy):
+    """Its port is a terminal."""
+
+    # Kept open: else the terminal would count as hung up whenever nobody else has it.
+    _theirs: int | None = None
 
     def plug(self) -> None:
         self.ours, self._theirs = os.openpty()
@@ -109,26 +138,47 @@ class PtyToy:
         self.path.symlink_to(os.ttyname(self._theirs))
         self.listen()
 
-    def listen(self) -> None:
-        assert self.ours is not None
-        asyncio.get_running_loop().add_reader(self.ours, self._readable)
-
     def pull(self) -> None:
         """As when the cable is pulled: reads and writes fail, and the port is gone."""
         self.path.unlink(missing_ok=True)
-        if self.ours is not None:
-            asyncio.get_running_loop().remove_reader(self.ours)
-            os.close(self.ours)
+        self._leave()
         if self._theirs is not None:
             os.close(self._theirs)
-        self.ours = self._theirs = None
+            self._theirs = None
 
-    def say(self, data: bytes) -> None:
-        assert self.ours is not None
-        os.write(self.ours, data)
 
-    def _readable(self) -> None:
-        assert self.ours is not None
-        with contextlib.suppress(OSError):
-            if answer := self.firmware.feed(os.read(self.ours, 4096)):
-                os.write(self.ours, answer)
+# Where this kernel has a USB device that programs play (dummy_hcd and g_serial): whether it has,
+# its cable (whether the host may use what is at that port), its own end, and what the host's driver
+# for modems (cdc_acm) makes of it, as of an ESP32 or an Arduino.
+PLAYED = Path("/sys/class/udc/dummy_udc.0")
+_CABLE = Path("/sys/bus/usb/devices/1-1/authorized")
+_GADGET, _PORT = Path("/dev/ttyGS0"), Path("/dev/ttyACM0")
+
+
+class UsbToy(PortToy):
+    """Its port is a USB device of this machine's kernel. Needs root."""
+
+    def __init__(self) -> None:
+        super().__init__(_PORT)
+
+    def plug(self) -> None:
+        if not self.path.exists():
+            _CABLE.write_text("1")
+        self.ours = os.open(_GADGET, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        tty.setraw(self.ours)
+        self.listen()
+
+    def held(self) -> bool:
+        """Whether anybody still has the port that was taken away: another would get other numbers,
+        as it would from a hand that is quicker than any."""
+        for file in Path("/proc").glob("[0-9]*/fd/*"):
+            with contextlib.suppress(OSError):
+                if str(file.readlink()).startswith(str(self.path)):
+                    return True
+        return False
+
+    def pull(self) -> None:
+        """The kernel takes the port away while it is in use."""
+        if self.ours is not None:
+            _CABLE.write_text("0")
+        self._leave()

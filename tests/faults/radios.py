@@ -33,7 +33,7 @@ from tests.doubles.lovense_dongle import TOYS as AT_DONGLE
 from tests.doubles.lovense_dongle import DongleFirmware, PtyDongle
 from tests.doubles.relay_process import Hub, relay
 from tests.doubles.tcode_network import TcpToy, UdpToy, WebToy
-from tests.doubles.tcode_toy import Firmware, PtyToy
+from tests.doubles.tcode_toy import PLAYED, Firmware, PtyToy, UsbToy
 from tests.doubles.uinput_pad import UINPUT, UinputPad
 from tests.system.processes import until
 
@@ -43,6 +43,8 @@ WARM_S = 0.5
 HUNG_S = 0.6
 OFF_S = 5.0
 QUIET_S = 3.0
+# A loose contact opens for so long (s).
+LOOSE_S = 0.05
 
 
 class Behind(Protocol):
@@ -130,10 +132,13 @@ class Stroker:
 
 
 class SerialStroker(Stroker):
-    def __init__(self, folder: Path) -> None:
-        self.toy = PtyToy(folder / "ttyTOY")
-        super().__init__(self.toy.firmware)
-        self.options: tuple[str, ...] = ("--serial", f"{self.toy.path}=tcode")
+    """`fail`: a loose contact, the port goes and comes."""
+
+    def __init__(self, toy: PtyToy | UsbToy) -> None:
+        self.toy = toy
+        super().__init__(toy.firmware)
+        self.options: tuple[str, ...] = ("--serial", f"{toy.path}=tcode")
+        self.hang, self.heal = toy.hang, toy.listen
 
     async def plug(self) -> None:
         self.toy.plug()
@@ -141,17 +146,31 @@ class SerialStroker(Stroker):
     async def pull(self) -> None:
         self.toy.pull()
 
-    def hang(self) -> None:
-        assert self.toy.ours is not None
-        asyncio.get_running_loop().remove_reader(self.toy.ours)
+    def fail(self) -> None:
+        self.toy.pull()
+        asyncio.get_running_loop().call_later(LOOSE_S, self.toy.plug)
 
-    def heal(self) -> None:
-        self.toy.listen()
+
+class UsbStroker(SerialStroker):
+    """The same; it is there again once nobody has the port that is gone."""
+
+    def __init__(self, toy: UsbToy) -> None:
+        super().__init__(toy)
+        self.usb = toy
+
+    async def plug(self) -> None:
+        await until(lambda: not self.usb.held(), "that nobody has the old port", OFF_S)
+        self.usb.plug()
 
     def fail(self) -> None:
-        """A loose contact: the port goes and comes."""
-        self.toy.pull()
-        asyncio.get_running_loop().call_later(0.05, self.toy.plug)
+        self.usb.pull()
+        self._again()
+
+    def _again(self) -> None:
+        if self.usb.held():
+            asyncio.get_running_loop().call_later(LOOSE_S, self._again)
+        else:
+            self.usb.plug()
 
 
 class NetworkStroker(Stroker):
@@ -166,7 +185,12 @@ class NetworkStroker(Stroker):
 
 @asynccontextmanager
 async def serial(folder: Path) -> AsyncIterator[Behind]:
-    yield SerialStroker(folder)
+    yield SerialStroker(PtyToy(folder / "ttyTOY"))
+
+
+@asynccontextmanager
+async def serial_of_the_kernel(folder: Path) -> AsyncIterator[Behind]:
+    yield UsbStroker(UsbToy())
 
 
 def _network(kind: type[UdpToy] | type[TcpToy] | type[WebToy]) -> Make:
@@ -216,7 +240,7 @@ class HidCyclone:
 
     def fail(self) -> None:
         self._device.pull()
-        asyncio.get_running_loop().call_later(0.05, self._device.plug)
+        asyncio.get_running_loop().call_later(LOOSE_S, self._device.plug)
 
 
 @asynccontextmanager
@@ -367,6 +391,8 @@ if os.access(UINPUT, os.W_OK):
     TOYS["gamepad"] = gamepad
 if os.access(hid_device.UHID, os.W_OK):
     TOYS["HID of the kernel"] = hid_of_the_kernel
+if PLAYED.exists():
+    TOYS["serial of the kernel"] = serial_of_the_kernel
 
 
 # --- what breaks ---------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import importlib
 import os
 import stat
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from relay.link.messages import ErrorCode
 from relay.radio.base import RadioError
 from relay.radio.wired.bounds import PROCESSES_MOST
 from relay.radio.wired.line import OnBytes, OnLost, StreamLine
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class SerialPort:
         # A tenth of a second and 10 MiB, which nobody pays who has no such toy; not in the loop.
         serialx = await asyncio.to_thread(importlib.import_module, "serialx")
         settings = self.settings
-        line = StreamLine(on_bytes, on_lost, settings.prefix)
+        line = SerialLine(on_bytes, on_lost, settings.prefix)
         try:
             await serialx.create_serial_connection(
                 asyncio.get_running_loop(),
@@ -70,6 +74,30 @@ class SerialPort:
             code = _CODES.get(getattr(error, "errno", None) or 0, ErrorCode.RADIO)
             raise RadioError(code, text) from error
         return line
+
+
+class SerialLine(StreamLine):
+    """Whoever closes the port of a device that takes nothing waits for half a minute, in the
+    kernel. That is a thread of nobody's here, so that neither a line nor a program ends as late."""
+
+    _last: int | None = None
+
+    def lose(self, reason: str) -> None:
+        transport = self._transport
+        if sys.platform != "win32" and transport is not None and not transport.is_closing():
+            port = self.descriptor()
+            if port is not None:
+                # The transport's own one is not the last one then, and is closed at once.
+                self._last = os.dup(port)
+                # It may be opened again meanwhile.
+                fcntl.flock(self._last, fcntl.LOCK_UN)
+        super().lose(reason)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._last is not None:
+            last, self._last = self._last, None
+            threading.Thread(target=os.close, args=(last,), name="a port", daemon=True).start()
 
 
 _CODES = {
