@@ -113,8 +113,9 @@ export class Pairing {
     sessionStorage.setItem(GOES_ON, 'yes');
     $('pairing-let-in').disabled = true;
     try {
-      await call('PUT', '/switches', { values: { 'link.lan': true } });
-      this.state(t('pair.starts'));
+      const { restarts } = await call('PUT', '/switches', { values: { 'link.lan': true } });
+      if (restarts) this.state(t('pair.starts'));
+      else sessionStorage.removeItem(GOES_ON); // another tab was first
     } catch (error) {
       sessionStorage.removeItem(GOES_ON);
       text($('pairing-shut-error'), error.message);

@@ -8,13 +8,19 @@ import { BadLink, localNetwork, placeName, readLink } from './places.js';
 import {
   chooserProblem, elsewhere, forgetful, linkLine, linkNotice, newer, owedNotice, radioOff, toyLine, unsupported, wearerNotice,
 } from './texts.js';
-import { fill, t } from './words.js';
+import { fill, put, t } from './words.js';
 
 const ADD_HINTS = { serial: 'add.serial', pad: 'add.pad' };
 
 const $ = id => document.getElementById(id);
 
 function say(element, text) { if (element.textContent !== text) element.textContent = text; }
+// Likewise what has marks in it.
+function sayMarked(element, text) {
+  if (element.dataset.said === text) return;
+  element.dataset.said = text;
+  put(element, text);
+}
 function show(element, visible) { if (element.hidden === visible) element.hidden = !visible; }
 
 export class Ui {
@@ -190,7 +196,7 @@ export class Ui {
     box.classList.toggle('bad', notice.tone === 'bad');
     box.setAttribute('role', notice.urgent ? 'alert' : 'status');
     say($('notice-title'), notice.title);
-    say($('notice-text'), notice.text);
+    sayMarked($('notice-text'), notice.text);
     for (const [button, action] of [[$('notice-action'), notice.action], [$('notice-other'), notice.other]]) {
       show(button, Boolean(action));
       if (action && !this.#asked.has(button)) say(button, t(`action.${action}`));
