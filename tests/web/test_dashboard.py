@@ -20,6 +20,7 @@ from forwarder.connectors.host_addresses import addresses
 from relay.link.messages import Debt
 from tests.doubles.chromium import Chromium, Page
 from tests.doubles.running_hub import RunningHub, config_for, running_hub
+from tests.forwarder.api.dashboard.test_guest import Guest as TokenGuest
 from tests.system.processes import free_ports, house, until
 from tests.web.test_first_toy import shows
 from tests.web.test_service_workers import shows_the_board
@@ -334,6 +335,22 @@ async def test_a_guests_token_opens_the_remote_page_and_never_this_one(desk: Des
     await page.click("#sign-out")
     await shows(page, "document.getElementById('sign-in')?.hidden === false")
     assert await page.evaluate("sessionStorage.length") == 0
+
+
+async def test_news_come_as_toasts_for_whoever_looks_elsewhere(desk: Desk) -> None:
+    hub, shown = desk.hub, "document.getElementById('toasts').innerText"
+    assert await desk.page.evaluate(shown) == ""  # what is here at first is no news
+    device = hub.app.hub.devices[0]
+    hub.app.api._batteries.learn(device, 9)
+    await desk.page.until(f"{shown}.includes('9 %')")
+    _, made = await hub.ask("POST", "/tokens", {"name": "Marie"})
+    assert isinstance(made, dict)
+    guest = await TokenGuest.come(hub, made["token"])
+    await guest.open()
+    await desk.page.until(f"{shown}.includes('Marie is here, as a guest.')")
+    await guest.ws.close()
+    hub.app.relays.let_go(device, "a test")
+    await desk.page.until(f"{shown}.includes('Lovense Edge is gone.')")
 
 
 async def test_a_hub_that_hangs_is_said_and_a_stop_that_does_not_arrive_too(

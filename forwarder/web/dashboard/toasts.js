@@ -1,4 +1,4 @@
-// What happens while one looks elsewhere: a toy that goes, a battery that runs low.
+// What happens while one looks elsewhere: a toy that goes, a battery that runs low, a guest that comes.
 
 import { $ } from './dom.js';
 import { t } from './words.js';
@@ -11,6 +11,7 @@ export class Toasts {
   constructor() {
     this.names = new Map();
     this.low = new Set();
+    this.guests = new Set();
   }
 
   // What changed since the last time; what is there at the beginning is no news.
@@ -18,6 +19,7 @@ export class Toasts {
     if (change.whole) {
       this.names = names(state);
       this.low = low(state);
+      this.guests = guests(state);
       return;
     }
     if (change.devices) {
@@ -32,6 +34,11 @@ export class Toasts {
         if (!this.low.has(index)) this.show(t('toast.battery', { name: this.names.get(index), percent: state.live[index].battery }));
       }
       this.low = now;
+    }
+    if (change.clients || change.shares) {
+      const now = guests(state);
+      for (const name of now) if (!this.guests.has(name)) this.show(t('toast.guest', { name }));
+      this.guests = now;
     }
   }
 
@@ -49,3 +56,9 @@ const names = state => new Map(Object.values(state.devices).map(device => [`${de
 
 const low = state => new Set(Object.entries(state.live)
   .filter(([, live]) => live.battery !== null && live.battery <= LOW).map(([index]) => index));
+
+// By a link, or by a token of their own; whoever still waits is asked about elsewhere.
+const guests = state => new Set([
+  ...state.clients.filter(client => client.kind === 'guest').map(client => client.name),
+  ...state.shares.filter(share => share.guests.some(guest => guest.here && guest.state === 'allowed')).map(share => share.name),
+]);

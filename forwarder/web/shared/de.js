@@ -254,6 +254,7 @@ export const words = {
   'home.unreachable': 'Die eigene Adresse des Hubs, {home}, ist von diesem Browser aus nicht erreichbar. Hier meldet dich ein Token an: `forwarder token admin`.',
   'log.copied': 'Das Protokoll ist kopiert.',
   'log.uncopied': 'Der Browser lässt diese Seite nicht kopieren: Nimm Speichern.',
+  'toast.guest': '{name} ist zu Gast.',
   'toast.gone': '{name} ist weg.',
   'toast.here': '{name} ist da.',
   'toast.battery': '{name}: Akku {percent} %.',

@@ -254,6 +254,7 @@ export const words = {
   'home.unreachable': 'The hub\'s own address, {home}, cannot be reached from this browser. A token signs you in here: `forwarder token admin`.',
   'log.copied': 'The log is copied.',
   'log.uncopied': 'The browser does not let this page copy: use Save.',
+  'toast.guest': '{name} is here, as a guest.',
   'toast.gone': '{name} is gone.',
   'toast.here': '{name} is here.',
   'toast.battery': '{name}: battery {percent} %.',
