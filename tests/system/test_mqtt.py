@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from relay.radio.simulated.radio import SimulatedRadio
 from relay.radio.simulated.toy import Toy
 from tests.doubles.running_hub import RunningHub, config_for, running_hub
 from tests.needs import needs
-from tests.system.processes import free_ports, until
+from tests.system.processes import Program, free_ports, until
 
 TOYS = ("Lovense Edge",)
 
@@ -172,6 +173,61 @@ async def test_home_assistant_that_goes_stops_what_it_set_going(home: Home) -> N
     home.seen.clear()
     await home.client.publish("homeassistant/status", "online", qos=1)
     await until(lambda: any(topic.endswith("_0/config") for topic in home.seen), "the toy", 10)
+
+
+# Home Assistant as far as the broker knows it: its will is that it is gone.
+_ASSISTANT = """
+import asyncio, sys
+from aiomqtt import Client, Will
+
+async def main(port, topic):
+    will = Will("homeassistant/status", "offline", qos=1)
+    async with Client("127.0.0.1", port, will=will) as client:
+        await client.publish(topic, "50", qos=1)
+        await asyncio.Event().wait()
+
+asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+"""
+
+
+async def test_home_assistant_that_is_killed_takes_its_toy_to_rest_within_a_second(
+    home: Home,
+) -> None:
+    assistant = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _ASSISTANT, str(home.port), f"{home.base}/0/0-vibrate/set"
+    )
+    try:
+        await until(lambda: not home.toy.at_rest, "the toy moving", 20)
+    finally:
+        assistant.kill()
+    killed = asyncio.get_running_loop().time()
+    await until(lambda: home.toy.at_rest, "rest", 5)
+    assert asyncio.get_running_loop().time() - killed <= 1.0
+    await assistant.wait()
+
+
+async def test_a_hub_that_is_killed_is_offline_by_its_last_will(tmp_path: Path) -> None:
+    mqtt, client, link = free_ports(3)
+    broker = await _broker(tmp_path, mqtt)
+    config = tmp_path / "hub.toml"
+    config.write_text(
+        f"[clients]\nport = {client}\n[link]\nport = {link}\nhttps_port = 0\n"
+        f"[bridges.mqtt]\nenabled = true\nbroker = '127.0.0.1'\nport = {mqtt}\n"
+    )
+    words = ["run", "--state", str(tmp_path / "s"), "--config", str(config)]
+    hub = Program("forwarder", words, tmp_path, "hub")
+    try:
+        async with Client("127.0.0.1", mqtt) as watcher, asyncio.timeout(30):
+            await watcher.subscribe("buttplug/+/status", qos=1)
+            await hub.start()
+            said = aiter(watcher.messages)
+            assert (await anext(said)).payload == b"online"
+            hub.process.kill()
+            assert (await anext(said)).payload == b"offline"
+    finally:
+        await hub.end()
+        broker.kill()
+        await broker.wait()
 
 
 def test_a_silent_broker_is_found_out_in_time() -> None:
