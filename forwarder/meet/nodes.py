@@ -39,6 +39,7 @@ from forwarder.meet.table import NOBODY, MeetingTable, NoRoom, Visit
 from relay.link.close_codes import GOING_AWAY, NOT_HERE
 from relay.link.errors import ChannelClosed
 from relay.link.names import neutralise
+from relay.link.websocket import shown_url
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +86,9 @@ class Nodes:
             self._nats = await self._connected()
         except TROUBLE as error:
             log.debug("NATS: %s", error)
+            where = ", ".join(map(shown_url, self._url.split(",")))
             raise ConfigError(
-                f"--nats: {self._url} cannot be reached: does nats-server run there? It is written"
+                f"--nats: {where} cannot be reached: does nats-server run there? It is written"
                 " like nats://127.0.0.1:4222."
             ) from error
 
