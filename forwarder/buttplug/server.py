@@ -22,6 +22,7 @@ from forwarder.buttplug.dialect import DeviceInfos, Dialect
 from forwarder.buttplug.legacy.dialects import dialect
 from forwarder.buttplug.legacy.handshake import UnreadableHandshake, UnservedVersion, read_handshake
 from forwarder.buttplug.messages import (
+    DeviceListText,
     Disconnect,
     Error,
     InputType,
@@ -262,11 +263,18 @@ class ServerSession:
     def device_list(self) -> list[str]:
         """Frames that tell how the devices differ from what this client knows; often none."""
         ready = self._ready
-        return [] if ready is None else [self._listed(0, m) for m in ready.changes(self._devices())]
+        if ready is None:
+            return []
+        devices = self._devices()
+        return [self._listed(0, each, devices) for each in ready.changes(devices)]
 
-    def _listed(self, id: int, message: msgspec.Struct) -> str:
-        """A list, or what is said instead; another event about devices as it is."""
-        text = encode(message)
+    def _listed(self, id: int, message: msgspec.Struct, devices: DeviceInfos | None = None) -> str:
+        """A list, or what is said instead; another event about devices as it is. `devices`: those
+        of a list that all clients get alike."""
+        if devices is not None and isinstance(message, DeviceListText):
+            text: str = snapshot_of(devices).made("news", lambda _: encode(message))
+        else:
+            text = encode(message)
         if len(text) > self.listed_bytes:
             size = len(text) if text.isascii() else len(text.encode())
             error = self._too_long(len(snapshot_of(self._devices())), size)

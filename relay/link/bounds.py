@@ -151,6 +151,8 @@ SEND_S: Final = 10.0
 CLOSE_S: Final = 1.0
 # Address translators forget silent TCP connections, some home routers after 60 s.
 HEARTBEAT_S: Final = 20.0
+# From here on a text is a list that many are sent alike; 300 devices have so much.
+MANY_CHARS: Final = 64 << 10
 # A DeviceList of 100 devices with 10 features each has about 200 KiB.
 CHANNEL_FRAME_BYTES: Final = 1 << 20
 # What a peer may have sent that nobody has read, to be owed a goodbye: 170 pings, which are read in

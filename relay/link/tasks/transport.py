@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import struct
 from contextlib import suppress
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
+from relay.link.bounds import MANY_CHARS
 from relay.link.tasks.signal import WakeFlag
 
 # What a head says of longer frames (RFC 6455, 5.2).
@@ -128,6 +130,19 @@ class TurnWrites:
 
 def framed(frame: str | bytes) -> bytes:
     """`frame` as this end sends it: whole, and not masked (RFC 6455, 5.2)."""
+    if len(frame) > MANY_CHARS and isinstance(frame, str):
+        return _framed_once(frame)
+    return _framed(frame)
+
+
+@lru_cache(maxsize=1)
+def _framed_once(text: str) -> bytes:
+    """A text of such length is a list that all clients get alike: what it is on the wire is made
+    once, and there once however many have not read it yet."""
+    return _framed(text)
+
+
+def _framed(frame: str | bytes) -> bytes:
     kind, data = (0x81, frame.encode()) if isinstance(frame, str) else (0x82, frame)
     size = len(data)
     if size <= _SHORT_BYTES:

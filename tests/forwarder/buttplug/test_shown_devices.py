@@ -98,3 +98,19 @@ def test_a_snapshot_of_anything_stays_as_it_is() -> None:
     assert snapshot == {0: nora()}
     assert snapshot_of(snapshot) is snapshot
     assert isinstance(snapshot, DeviceSnapshot)
+
+
+def test_the_frame_of_news_is_one_for_all_clients_of_v4() -> None:
+    table = Table(3)
+    told = []
+    for _ in range(2):
+        session = ServerSession("x", devices=lambda: table.shown)
+        session.receive(
+            '[{"RequestServerInfo":{"Id":1,"ClientName":"new","ProtocolVersionMajor":4,'
+            '"ProtocolVersionMinor":0}}]',
+            0.0,
+        )
+        told += session.device_list()
+    first, second = told
+    assert first is second
+    assert first == encode(DeviceList(id=0, devices=table.devices))

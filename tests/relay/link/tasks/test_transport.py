@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from relay.link.bounds import MANY_CHARS
 from relay.link.tasks.transport import LoopTurn, TurnWrites, framed, turn_of
 from relay.link.websocket import WebSocketChannel
 from tests.relay.link.channel_pairs import websocket
@@ -124,3 +125,11 @@ async def test_what_was_held_precedes_whatever_comes_behind_it() -> None:
         assert listened.send_now("4")
         await listened.close()
         assert [await dialed.receive() for _ in range(4)] == ["1", "2", "3", "4"]
+
+
+def test_a_list_for_many_is_put_into_a_frame_once() -> None:
+    text, short = "ä" * (MANY_CHARS + 1), "ä" * MANY_CHARS
+    assert framed(text) is framed(text)
+    assert framed(text)[10:] == text.encode()
+    assert framed(short)[10:] == short.encode()
+    assert framed(text.encode())[1:] == framed(text)[1:]
