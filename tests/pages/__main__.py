@@ -36,10 +36,12 @@ def main() -> int:
         tool = by_uv(copy, folder)
         if tool is not None:
             line = f"install: `{tool.command}`"
-            costs.append(Cost(line, 1, 0, 0, len(tool.command), 0, tool.seconds))
+            costs.append(Cost(line, 1, 0, 0, len(tool.command), 0, tool.seconds, tool.processor_s))
         programs = (tool or made).programs
         for scenario in SCENARIOS:
-            costs.append(_carried_out(scenario, programs, folder / scenario.name))
+            more = by_uv(copy, folder, scenario.extra) if scenario.extra else None
+            found = programs if more is None else more.programs
+            costs.append(_carried_out(scenario, found, folder / scenario.name))
     page = written(PAGE.read_text(encoding="utf-8"), costs)
     load = os.getloadavg()[0]
     print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} processors, load {load:.1f}")
@@ -56,7 +58,8 @@ def _made_run(made: Installed, copy: Path, folder: Path) -> Cost:
         run = Command(1, "desk", f"make -C {copy} run", _RUNS, stays=True)
         told = Reader(places, made.programs, folder).carry_out([run])
     line = "try it from a checkout: `make run`"
-    return Cost(line, 1, 0, 0, len(made.command), 0, made.seconds + told.seconds)
+    took = made.seconds + told.seconds
+    return Cost(line, 1, 0, 0, len(made.command), 0, took, made.processor_s)
 
 
 def _carried_out(scenario: Scenario, programs: Path, folder: Path) -> Cost:

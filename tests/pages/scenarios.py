@@ -15,12 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`places`: as the page calls the machines."""
+    """`places`: as the page calls the machines. `extra`: of the package, which it installs."""
 
     name: str
     page: str
     places: tuple[str, ...]
     world: Callable[[Path, Sequence[str]], AbstractContextManager[Places]] = one_house
+    extra: str = ""
 
     @property
     def way(self) -> str:
@@ -38,6 +39,6 @@ SCENARIOS = (
     Scenario("the next room", "docs/next-room.md", ("desk", "room")),
     Scenario("away", "docs/away.md", ("ann", "bo", "host"), far_apart),
     Scenario("a service", "deploy/README.md", ("machine", "desk"), with_systemd),
-    Scenario("Home Assistant", "docs/home-assistant.md", ("desk",), with_broker),
+    Scenario("Home Assistant", "docs/home-assistant.md", ("desk",), with_broker, "mqtt"),
     Scenario("Windows 7", "docs/windows7.md", ("hub", "win7")),
 )

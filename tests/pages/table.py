@@ -25,9 +25,12 @@ class Cost:
     typed: int
     copied: int
     seconds: float | None
+    processor_s: float | None = None
 
     def row(self) -> str:
         took = "" if self.seconds is None else f"{self.seconds:.1f}"
+        if self.processor_s is not None:
+            took += f" (processor: {self.processor_s:.1f})"
         counts = (self.commands, self.answers, self.by_hand, self.typed, self.copied)
         return f"| {self.way} | {' | '.join(str(each or '–') for each in counts)} | {took} |"
 
