@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from relay.link.messages import Counter, KeepAlive, Packet
-from relay.peripheral.history import History, PastWrite
+from relay.peripheral.history import History, PastWrite, longest_ms
 from relay.peripheral.limits import HISTORY_MOST
 
 
@@ -98,6 +98,13 @@ def test_the_longest_move_counts_and_what_has_no_end_has_none() -> None:
     assert history.endless
     history.settled(8)
     assert (history.moves_until, history.endless) == (8, False)
+
+
+def test_what_is_repeated_moves_for_as_long_as_the_longest_of_it_or_without_end() -> None:
+    some, other, endless = (PastWrite(Packet(1, b"x"), moves_ms=ms) for ms in (100, 200, None))
+    assert longest_ms([some, other]) == 200
+    assert longest_ms([some, endless]) is None
+    assert longest_ms([some]) == 100
 
 
 def test_a_hub_that_makes_up_slots_and_counters_costs_no_memory() -> None:

@@ -1169,6 +1169,14 @@ def test_strokes_that_go_on_are_not_interrupted_to_make_sure_of_rest(moves_ms: i
     assert it.wrote[-1] == b"off"
 
 
+def test_a_position_that_is_repeated_does_not_put_off_that_rest_is_made_sure_of() -> None:
+    it = Bench()
+    it.open(keepalive=KeepAlive(500))
+    it.output(on(b"stroke"), rest=True)
+    it.keep(BREAK_S + 0.5)
+    assert b"off" in it.wrote
+
+
 def test_zeros_do_not_put_off_that_rest_is_made_sure_of() -> None:
     it = Bench()
     it.open()

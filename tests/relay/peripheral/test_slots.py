@@ -46,6 +46,20 @@ def test_what_comes_first_leaves_first() -> None:
     assert slots.size == 0
 
 
+def test_what_waits_is_a_value_if_it_is_an_output_or_a_write_and_has_not_begun() -> None:
+    slots = Slots()
+    repeat(slots, [packet(9, 1)], 0)
+    slots.request(Read(1, 1, 1))
+    assert not slots.hold_value
+    slots.request(Write(2, 1, 1, b"x"))
+    assert slots.hold_value
+    slots.drop_all()
+    output(slots, 3, [packet(10, 1)], 0, merge=False)
+    assert slots.hold_value
+    slots.take(0)
+    assert not slots.hold_value
+
+
 def test_the_newest_value_of_a_slot_wins() -> None:
     slots = Slots()
     assert output(slots, 1, [packet(10, 1)], 0, merge=False) == []
