@@ -43,7 +43,7 @@ class ShortenDeadline(Struct, frozen=True):
     """
 
     by: float
-    drop: bool = False
+    drop: bool
 
 
 class Say(Struct, frozen=True):

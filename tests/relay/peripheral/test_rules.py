@@ -30,6 +30,7 @@ from relay.peripheral.actions import (
     ShortenDeadline,
     StopOutcome,
     Taken,
+    What,
 )
 from relay.peripheral.gate import GateState, Lockout
 from relay.peripheral.limits import (
@@ -1195,6 +1196,45 @@ def test_stops_of_one_motor_do_not_put_it_off_either() -> None:
         it.stop(ZERO, all=False, rest=True)
         it.keep(1)
     assert b"off" in it.wrote
+
+
+def test_what_only_reads_gives_back_the_long_lease_too() -> None:
+    it = running()
+    it.by_hand = True
+    it.output(ZERO, rest=True)
+    it.do(it.machine.request(it.now, Read(60, 7, 2)))
+    it.end()
+    assert it.machine.gate.deadline > it.now + ACTIVE_S
+
+
+def test_a_word_of_rest_with_a_stop_holds_with_the_off_that_waits_behind_it() -> None:
+    it = Bench()
+    it.open(*BOTH)
+    it.output(on(b"a", 1), on(b"b", 2))
+    it.wait(0.01)
+    it.by_hand = True
+    it.do(it.machine.request(it.now, Read(60, 7, 2)))
+    it.output(ZERO_2)
+    it.stop(ZERO_1, all=False, rest=True)
+    it.end()
+    it.end()
+    assert it.wrote[-1] == b"zero2"
+    assert it.machine.gate.active
+    it.end()
+    assert not it.machine.gate.active
+
+
+def test_a_write_that_passes_what_is_delayed_takes_its_word_of_rest_back() -> None:
+    it = running()
+    it.output(ZERO, Packet(1, b"zero2", keys=(2,), after_ms=100), rest=True)
+    it.do(it.machine.request(it.now, Write(60, 7, 1, b"unknown")))
+    it.wait(0.2)
+    assert it.wrote[1:] == [b"zero", b"unknown", b"zero2"]
+    assert it.machine.gate.active
+
+
+def test_what_writes_nothing_has_no_bytes_and_stops_nothing() -> None:
+    assert Operate(What.READ, 1.0) == Operate(What.READ, 1.0, 0, b"", r=False, stops=False)
 
 
 @pytest.mark.parametrize("ahead_s", [None, 0.2])

@@ -46,6 +46,64 @@ def test_what_comes_first_leaves_first() -> None:
     assert slots.size == 0
 
 
+def row(slots: Slots, now: float = 0.0) -> list[tuple[int | None, bool]]:
+    """Carry out all values; who asked for each packet, and whether it is said to be the last."""
+    found = []
+    while (taken := slots.take(now)) is not None:
+        if not isinstance(taken, QueuedRequest):
+            found.append((taken[0].id, taken[0].rest))
+        slots.finished(now)
+    return found
+
+
+def test_a_word_of_rest_holds_with_the_last_value_that_waits() -> None:
+    slots = Slots()
+    output(slots, 1, [packet(10, 1)], 0, merge=False)
+    output(slots, 2, [packet(11, 2)], 0, merge=False)
+    repeat(slots, [packet(12, 3)], 0)
+    slots.request(Read(4, 1, 1))
+    assert slots.rest_last()
+    assert row(slots) == [(1, False), (2, True), (None, False)]
+
+
+def test_it_finds_nothing_to_hold_with_where_the_last_packet_is_under_way() -> None:
+    slots = Slots()
+    slots.output(Output(1, 1, (packet(10, 1),), rest=True), 0)
+    taken = slots.take(0)
+    assert isinstance(taken, tuple)
+    assert not slots.rest_last()
+    slots.unrest()
+    assert taken[0].rest, "that one was said before"
+
+
+def test_what_is_said_to_be_on_takes_rest_from_what_waits_and_from_no_keep_alive() -> None:
+    slots = Slots()
+    slots.output(Output(1, 1, (packet(10, 1),), rest=True), 0)
+    slots.repeat(Group(None, deque([packet(11, 2)]), 0, rest=True))
+    slots.unrest()
+    assert row(slots) == [(1, False), (None, True)]
+
+
+def test_only_a_stop_of_the_relays_own_strikes_what_is_under_way() -> None:
+    for struck in (False, True):
+        slots = Slots()
+        output(slots, 1, [packet(10, 1), packet(11, 2)], 0, merge=False)
+        taken = slots.take(0)
+        assert isinstance(taken, tuple)
+        if struck:
+            slots.drop_writes(struck=True)
+        else:
+            slots.drop_writes()
+        assert (taken[0].superseded, taken[0].struck) == (True, struck)
+
+
+def test_without_a_gap_one_write_waits_for_no_other() -> None:
+    slots = Slots()
+    slots.wrote(0)
+    output(slots, 1, [packet(10, 1)], 0, merge=False)
+    assert drain(slots) == [10]
+
+
 def test_what_waits_is_a_value_if_it_is_an_output_or_a_write_and_has_not_begun() -> None:
     slots = Slots()
     repeat(slots, [packet(9, 1)], 0)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from relay.link.messages import Done, ErrorCode, Failed, Output, Packet, Stop, StopCause
+from relay.link.messages import Arm, Done, ErrorCode, Failed, Output, Packet, Stop, StopCause
 from relay.peripheral import timed
-from relay.peripheral.gate import GateState
+from relay.peripheral.actions import Say
+from relay.peripheral.gate import GateState, Lockout
 from relay.peripheral.limits import (
     ACTIVE_S,
     AHEAD_S,
@@ -18,6 +19,7 @@ from relay.peripheral.limits import (
     QUEUE_MOST,
     TIMED_MOST,
 )
+from relay.peripheral.machine import Machine
 from tests.relay.peripheral.bench import OFF, Bench, on
 
 README = Path(__file__).resolve().parents[3] / "relay" / "link" / "README.md"
@@ -482,3 +484,24 @@ def test_of_two_values_for_one_moment_the_newer_one_counts() -> None:
     assert it.fate(older) == "superseded"
     it.wait(0.3)
     assert it.times == [(0.2, b"b")]
+
+
+def test_what_is_due_now_and_finds_no_place_leaves_what_waits() -> None:
+    it = Timing()
+    it.by_hand = True
+    it.output(*(on(b"x", n) for n in range(2, QUEUE_MOST + 2)))
+    later = it.at(0.1, on(b"later"))
+    assert it.fate(it.at(0, on(b"now"), on(b"now", 0))) == "congested"
+    assert it.fate(later) is None
+
+
+def test_what_is_as_far_ahead_as_may_be_has_no_place_rather_than_too_much_time() -> None:
+    machine = Machine(Lockout(), 0.0)
+    machine.bind(0.0, 7, 0.9, 10)
+    machine.arm(0.0, Arm(1, 7, (Packet(1, b"off"),), seen=0))
+    machine.lease(0.0, 5.0)
+    machine.output(0.0, Output(2, 7, (on(),) * TIMED_MOST, at_us=500_000))
+    (said,) = machine.output(0.0, Output(3, 7, (on(),), at_us=round(AHEAD_S * 1e6)))
+    assert isinstance(said, Say)
+    assert isinstance(said.message, Failed)
+    assert said.message.code is ErrorCode.CONGESTED
