@@ -351,8 +351,7 @@ def _dial_error(url: str, error: BaseException, open_s: float) -> LinkError | No
             return LinkRefused(f"{where} refused this program (HTTP {status}): check the token")
         case aiohttp.WSServerHandshakeError(status=status):
             return DialFailed(f"{where} is no websocket server (HTTP {status})")
-        case _Redirected():
-            # It may pass: so does the sign-in page of a hotel's network.
+        case _Redirected():  # it may pass: so does the sign-in page of a hotel's network
             return DialFailed(f"{where} sends its visitors elsewhere; is that the right address?")
         case aiohttp.ServerFingerprintMismatch():
             return LinkRefused(f"{where} has another certificate than the one that was pinned")
