@@ -74,10 +74,36 @@ ExecStartPre=+/bin/chown $uid:$uid /run/user/$uid
 ExecStart=/lib/systemd/systemd --user
 Delegate=yes
 END
+# Whether this machine lets systemd lock a service in at all, and whether what was installed starts
+# there: where not, nothing can be shown here.
+cat > "$root/etc/systemd/system/probe.service" <<END
+[Unit]
+DefaultDependencies=no
+[Service]
+Type=oneshot
+User=$uid
+StateDirectory=probe
+ExecStart=$program/bin/forwarder --version
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+ProtectProc=invisible
+ProcSubset=pid
+RestrictNamespaces=yes
+MemoryDenyWriteExecute=yes
+NoNewPrivileges=yes
+SystemCallFilter=@system-service
+MemoryMax=256M
+TasksMax=64
+END
 cat > "$root/etc/systemd/system/up.service" <<'END'
 [Unit]
 DefaultDependencies=no
-After=session.service
+Requires=session.service probe.service
+After=session.service probe.service
 [Service]
 Type=oneshot
 ExecStart=/bin/touch /run/first-is-up
