@@ -23,7 +23,7 @@ def keep() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(700, 10, 3)
+    gc.set_threshold(700, 5, 2)
     if _set_aside not in gc.callbacks:
         gc.callbacks.append(_set_aside)
 

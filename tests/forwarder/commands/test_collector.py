@@ -35,7 +35,7 @@ def collector() -> Iterator[None]:
 def test_what_was_loaded_is_gone_through_no_more_and_circles_go_soon() -> None:
     keep()
     assert gc.get_freeze_count() > 10_000
-    assert gc.get_threshold() == (700, 10, 3)
+    assert gc.get_threshold() == (700, 5, 2)
 
 
 def test_what_was_looked_at_once_is_not_looked_at_again() -> None:

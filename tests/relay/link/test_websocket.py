@@ -325,14 +325,14 @@ async def test_a_flood_of_small_frames_leaves_everybody_else_a_turn(what: str) -
 
 
 async def test_a_peer_that_does_little_but_ping_is_read_slowly() -> None:
-    count = CONTROL_BURST + 20
+    count = CONTROL_BURST + 5
     async with websocket() as (listened, dialed):
         for _ in range(count):
             await dialed.ping()
         await dialed.send("behind them")
         before = asyncio.get_running_loop().time()
         assert await listened.receive() == "behind them"
-        assert asyncio.get_running_loop().time() - before > 10 / CONTROL_HZ
+        assert asyncio.get_running_loop().time() - before > 3 / CONTROL_HZ
 
 
 async def test_a_ping_is_answered_unless_its_peer_does_not_read() -> None:
