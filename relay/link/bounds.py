@@ -160,8 +160,8 @@ CHANNEL_FRAME_BYTES: Final = 1 << 20
 MOST_UNREAD_BYTES: Final = 1 << 10
 # Microseconds of a time: what a double holds exactly, 285 years.
 MICROS_MOST: Final = 2**53
-# Pings and pongs of one peer; an honest one sends one every few seconds. Answering costs a call of the
-# system: five hundred peers take a tenth of a processor with it.
+# Pings and pongs of one peer; an honest one sends one every few seconds. Answering one costs a call
+# of the system: five hundred peers take a tenth of a processor with it.
 CONTROL_HZ: Final = 5.0
 CONTROL_BURST: Final = 8
 # Frames of one peer before everybody else has a turn.

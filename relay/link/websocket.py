@@ -243,9 +243,9 @@ class WebSocketChannel:
         if self._flow.received - self._read > MOST_UNREAD_BYTES:
             # aiohttp would read all of that, and leave nobody a turn, to find the peer's goodbye.
             self.transport.abort()
-        text = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
         try:
             async with asyncio.timeout(CLOSE_S):
+                text = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
                 await self._ws.close(code=code, message=text.encode())
         except _LOST:  # a TimeoutError is an OSError
             self.transport.abort()
@@ -306,8 +306,7 @@ async def dial(
             )
     except BaseException as error:
         await session.close()
-        failure = _dial_error(url, error, open_s)
-        if failure is None:
+        if (failure := _dial_error(url, error, open_s)) is None:
             raise
         raise failure from error
     assert isinstance(ws, _ClientSocket)
