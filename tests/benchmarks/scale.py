@@ -178,7 +178,6 @@ async def grow(folder: Path, relays: int, toys: int, clients: int, driven_hz: fl
             await load.end()
             if took is not None:
                 rows += await driven(figures, swarm, client_port, clients, devices, driven_hz)
-            rows += await stalls(figures, "coming and driven")
         rows += await homecoming(folder, swarm, client_port, link_port, relays, devices)
     finally:
         await swarm.end()
@@ -188,11 +187,14 @@ async def grow(folder: Path, relays: int, toys: int, clients: int, driven_hz: fl
 async def driven(
     figures: HubFigures, swarm: Swarm, port: int, clients: int, devices: int, each_hz: float
 ) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for what, rate in (
         (f"each client {each_hz:g}/s", each_hz * clients),
         (f"each device {each_hz:g}/s", each_hz * devices),
     ):
+        if rows:
+            # From here on the hub takes the time of each command, for it was asked for figures.
+            rows += await stalls(figures, "coming, and driven by each client")
         load = Load(
             port=port, clients=clients, devices=devices, rate=rate, seconds=DRIVE_S, ready=120,
             quit=0,
@@ -215,7 +217,7 @@ async def driven(
             Row("  of a processor: the hub; the relays; µs of the hub for each",
                 f"{hub / DRIVE_S:.0%}; {others / DRIVE_S:.0%}; {each_us:.0f}"),
         ]  # fmt: skip
-    return rows
+    return [*rows, *await stalls(figures, "of all that")]
 
 
 async def stalls(figures: HubFigures, what: str) -> list[Row]:

@@ -131,3 +131,12 @@ def test_bleak_a_scan_whose_start_was_cancelled_is_not_stopped_by_it() -> None:
     source = inspect.getsource(backend.BleakScannerBlueZDBus.start)
     assert "except" not in source
     assert "finally" not in source
+
+
+def test_no_library_tells_the_interval_of_a_connection() -> None:
+    messages = pytest.importorskip("aioesphomeapi.api_pb2")
+    told = [each.name for each in messages.BluetoothDeviceConnectionResponse.DESCRIPTOR.fields]
+    assert "mtu" in told
+    told += [*dir(bleak.BleakClient), *dir(bleak.backends.client.BaseBleakClient)]
+    assert "mtu_size" in told
+    assert not [name for name in told if "interval" in name or "parameters" in name]
