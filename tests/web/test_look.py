@@ -29,6 +29,9 @@ _FAULTS = """(() => {
     const found = [];
     const wide = document.documentElement.scrollWidth;
     if (wide > innerWidth) found.push(`the page is ${wide} px wide`);
+    for (const one of document.querySelectorAll('dialog[open]')) {
+        if (one.scrollWidth > one.clientWidth) found.push(`${one.id} is wider than itself`);
+    }
     for (const element of document.querySelectorAll('button, input, select, summary')) {
         const box = element.getBoundingClientRect();
         if (!box.width) continue;
