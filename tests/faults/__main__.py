@@ -32,7 +32,7 @@ next write, 0.1 s later at most, has the toy at rest (a We-Vibe's sets both moto
 Limits other than 1,000 ms:
   kill -9 of a relay  2,000 ms: nobody but its supervisor is left.
   6,000 ms            supervisor and relay are dead; off counts from the start of the next one, an
-                      interpreter and its imports included.
+                      interpreter and its imports included, without what it waits for a processor.
   3,000 ms            only the way from relay to hub is broken, or its writer is gone: every stop
                       still arrives (see the rows with arrows). The hub leases nothing once an
                       answer is 1.2 s late, and gives the link up after 2 s.
