@@ -24,6 +24,8 @@ TOYS = (
     "Kiiroo Onyx 2", "We-Vibe Chorus", "Lovense Domi", "Lovense Lush",
 )  # fmt: skip
 
+LONGEST_S = 3600.0
+
 _TOGETHER = """
 const wanted = { 'all-pattern': { value: 'loop' }, 'all-strokes': { checked: true } };
 for (const [id, changes] of Object.entries(wanted)) {
@@ -80,7 +82,10 @@ async def main(language: str) -> int:
             await page.until(SHOWN)
             await page.until(f"document.querySelectorAll('.device h3').length === {len(TOYS)}", 30)
             assert await page.evaluate("document.documentElement.lang") == language
-            await busy(Desk(hub, page))
+            desk = Desk(hub, page)
+            await busy(desk)
+            # An app that does not read is dropped, and its toys stop.
+            reading = asyncio.create_task(desk.pass_time(LONGEST_S))
             for name, do, seen in STATES:
                 await page.evaluate(f"(() => {{ {do} }})()")
                 await page.until(seen, 30)
@@ -89,6 +94,8 @@ async def main(language: str) -> int:
                 except AssertionError as error:
                     faults.append(str(error))
             faults += page.errors
+            reading.cancel()
+            await asyncio.wait([reading])
     for fault in faults:
         print(fault)
     return 1 if faults else 0
