@@ -118,12 +118,13 @@ class Actions:
     # --- hub ------------------------------------------------------------------------------------
 
     async def status(self, call: Call) -> StatusView:
-        return self._view.status()
+        return await self._view.status()
 
     async def _report(self, call: Call) -> HubReport:
         running = await asyncio.to_thread(importlib.import_module, "forwarder.checks.running")
         made: type[HubReport] = running.HubReport
-        return made(self._view.status(), await self.heard.seen(call), self._view.origins())
+        status, seen = await self._view.status(), await self.heard.seen(call)
+        return made(status, seen, self._view.origins())
 
     async def stop(self, call: Call) -> StoppedView:
         body = call.sent(StopBody)
@@ -224,7 +225,7 @@ class Actions:
         return device
 
     async def devices(self, call: Call) -> tuple[LiveDeviceView, ...]:
-        return self._view.devices(call.caller.grant)
+        return await self._view.devices(call.caller.grant)
 
     async def device(self, call: Call) -> LiveDeviceView:
         return self._view.device(self._device(call, call.number("index")), call.caller.grant)

@@ -148,3 +148,5 @@ FILE_LOOK_S: Final = 2.0
 
 # Loud enough for anybody; longer texts are cut.
 STATE_VIEW_MAX_TEXT = 160
+# Devices that are made documents of in one pass of the loop: 2 ms.
+SHOWN_AT_ONCE = 100

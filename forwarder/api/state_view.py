@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Iterator
 
 from msgspec.structs import asdict
 
-from forwarder.api.bounds import STATE_VIEW_MAX_TEXT
+from forwarder.api.bounds import SHOWN_AT_ONCE, STATE_VIEW_MAX_TEXT
 from forwarder.api.controllers import Controller
 from forwarder.api.dashboard.batteries import Batteries
 from forwarder.api.dashboard.devices import DeviceViews
@@ -45,12 +46,13 @@ class StateView:
         self.device_views = DeviceViews(services.hub, services.relays, services.trust, batteries)
         self._version = __version__
 
-    def status(self) -> StatusView:
+    async def status(self) -> StatusView:
+        devices = await self.devices()
         return StatusView(
             hub=self.hub(),
             hold=self.hold(),
             relays=self.relays(),
-            devices=self.devices(),
+            devices=devices,
             clients=self.clients(),
         )
 
@@ -126,12 +128,15 @@ class StateView:
 
     # --- devices --------------------------------------------------------------------------------
 
-    def devices(self, grant: ClientGrant | None = None) -> tuple[LiveDeviceView, ...]:
-        """All that `grant` sees."""
+    async def devices(self, grant: ClientGrant | None = None) -> tuple[LiveDeviceView, ...]:
+        """All that `grant` sees; of many, everybody else has a turn in between."""
+        devices = self._services.hub.devices
         shown = []
-        for _, device in sorted(self._services.hub.devices.items()):
-            if grant is None or grant.sees(device):
+        for number, (index, device) in enumerate(sorted(devices.items()), 1):
+            if devices.get(index) is device and (grant is None or grant.sees(device)):
                 shown.append(self.device(device, grant))
+            if number % SHOWN_AT_ONCE == 0:
+                await asyncio.sleep(0)
         return tuple(shown)
 
     def device(self, device: HubDevice, grant: ClientGrant | None = None) -> LiveDeviceView:

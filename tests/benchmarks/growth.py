@@ -156,7 +156,7 @@ async def _house(count: int, folder: Path) -> dict[str, int]:
         await drive_all()
         status = RelayStatus(hub, relays, app.api.battery)
         figures = Figures(hub, relays, app.stalls, app.meter, "", 0.0)
-        await it.costs_of("status", lambda: at_once(app.api.view.status))
+        await it.costs_of("status", app.api.view.status)
         await it.costs_of("relay status", lambda: at_once(status.tell))
         await it.costs_of("metrics", lambda: at_once(lambda: told(figures)))
         await it.costs_of("stop of all", lambda: stop(None))
