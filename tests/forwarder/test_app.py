@@ -102,8 +102,10 @@ async def test_a_frame_of_any_readable_size_is_answered_and_one_beyond_it_stops_
             (answer,) = json.loads(await client.receive())
             answers += [answer] if answer.get("Error", {}).get("Id") != 0 else []
         assert answers == [{"Ok": {"Id": id}} for id in range(10, 23_010)]
-        await ask(client, 5, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
-        assert writes(tmp_path)[-1] == b"Vibrate:20;"
+        other = {"Vibrate": {"Value": 10}}
+        await ask(client, 5, "OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=other)
+        # Not the last one: behind it, too, a machine that stands still may stop it.
+        assert b"Vibrate:10;" in writes(tmp_path)
         await client.send(json.dumps([{"Ping": {"Id": 3}}, "a" * CLIENT_FRAME_BYTES]))
         with pytest.raises(ChannelClosed) as closed:
             await client.receive()
