@@ -13,8 +13,9 @@ import asyncio
 import logging
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -35,6 +36,7 @@ from tests.soak.client import SoakClient
 
 _OWN = f"{Path(__file__).parents[2] / 'forwarder'}/"
 SETTLE_S = 5.0
+PAUSE_S = 0.3
 GRACE_S = 61.0
 # Of one device, and of all.
 EACH = ("OutputCmd", "ScalarCmd, v3", "VibrateCmd, v1", "stop of one")
@@ -76,6 +78,15 @@ class House:
         with self._lines.counted():
             await work()
         self.costs[what] = self._lines.count
+
+    async def least_of(self, what: str, works: Sequence[Callable[[], Awaitable[object]]]) -> None:
+        """Beats and other things that come by the clock are in some of the tries."""
+        tries = []
+        for work in works:
+            await self.costs_of(what, work)
+            tries.append(self.costs[what])
+            await asyncio.sleep(PAUSE_S)
+        self.costs[what] = min(tries)
 
     def run(self, work: Any) -> None:
         async def quiet() -> None:
@@ -149,10 +160,11 @@ async def _house(count: int, folder: Path) -> dict[str, int]:
         for client in (v4, v3, v1):
             await client.list()
         await drive_all()
-        await it.costs_of("OutputCmd", lambda: drive(v4, 0, 0.25))
-        await it.costs_of("ScalarCmd, v3", lambda: drive(v3, 0, 0.3))
-        await it.costs_of("VibrateCmd, v1", lambda: drive(v1, 0, 0.35))
-        await it.costs_of("stop of one", lambda: stop(0))
+        levels = (0.25, 0.5, 0.75)
+        await it.least_of("OutputCmd", [partial(drive, v4, 0, level) for level in levels])
+        await it.least_of("ScalarCmd, v3", [partial(drive, v3, 0, level) for level in levels])
+        await it.least_of("VibrateCmd, v1", [partial(drive, v1, 0, level) for level in levels])
+        await it.least_of("stop of one", [partial(stop, 0)] * 3)
         await drive_all()
         status = RelayStatus(hub, relays, app.api.battery)
         figures = Figures(hub, relays, app.stalls, app.meter, "", 0.0)
