@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -38,8 +39,10 @@ if TYPE_CHECKING:  # a relay dials: aiohttp's servers are the hub's
     from aiohttp import web
 
 _CONTROL = (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG)
-# RFC 6455, 5.2: of a masked frame; longer ones have more, of which nothing depends here.
-_HEAD_BYTES = 6
+# RFC 6455, 5.2: of a frame, and what a masked one has more; longer ones have more, of which nothing
+# depends here.
+_HEAD_BYTES = 2
+_MASK_BYTES = 4
 # RFC 6455, 5.5: a control frame holds 125 bytes, two of them are the code.
 _MAX_REASON_BYTES = 123
 # What a send says of a connection that is no more: aiohttp, the system, and uvloop's transports,
@@ -84,10 +87,11 @@ class WebSocketChannel:
         self._end: ChannelClosed | None = None
         self._released = False
         self._taken = 0  # frames since everybody else had a turn
-        # Frames that are made here; only the dialing end has to mask them, which aiohttp does.
         self._turn = turn_of(asyncio.get_running_loop())
-        server = not isinstance(ws, aiohttp.ClientWebSocketResponse)
-        self._out = TurnWrites(transport, self._turn) if server else None
+        self._out = TurnWrites(transport, self._turn)
+        # Only the dialing end masks what it sends.
+        self._masks = isinstance(ws, aiohttp.ClientWebSocketResponse)
+        self._head_bytes = _HEAD_BYTES if self._masks else _HEAD_BYTES + _MASK_BYTES
         self._control_at = -math.inf  # until when its pings have used up their budget
         self._read = 0  # bytes, as far as it matters
         self._waits = False
@@ -103,8 +107,7 @@ class WebSocketChannel:
         Raises ChannelClosed once closed, and when the peer is stuck, which closes the channel.
         """
         self._check()
-        if self._out is not None:
-            self._out.flush()
+        self._out.flush()
         if not self._flow.room.is_set():
             try:
                 async with asyncio.timeout(self._send_s):
@@ -129,27 +132,10 @@ class WebSocketChannel:
     def send_now(self, frame: Frame) -> bool:
         if self._end is not None or not self._flow.room.is_set():
             return False
-        if self._out is not None:
-            return self._written(self._out, frame)
-        sending = self._ws.send_str(frame) if isinstance(frame, str) else self._ws.send_bytes(frame)
-        try:
-            sending.send(None)
-        except StopIteration:
-            return True
-        except _LOST:
-            self._lost("the connection was lost")
-            return False
-        # aiohttp (3.14) waits for nothing but room, of which it hears nothing, see WriteFlow. If it
-        # did all the same, nobody would know whether the frame has left.
-        sending.close()
-        self._lost("a frame was not sent to its end")
-        return False
-
-    def _written(self, out: TurnWrites, frame: Frame) -> bool:
         if self._ws.closed or self.transport.is_closing():
             return False
         try:
-            out.write(framed(frame))
+            self._out.write(framed(frame, random.getrandbits(32) if self._masks else None))
         except _LOST:
             self._lost("the connection was lost")
             return False
@@ -196,8 +182,8 @@ class WebSocketChannel:
             if self._flow.received != before:
                 self._read = before  # it was waited for: all that had come before was read
             if isinstance(message.data, str | bytes):
-                self._read += _HEAD_BYTES + len(message.data)
-            self._turn.more = self._flow.received - self._read > _HEAD_BYTES
+                self._read += self._head_bytes + len(message.data)
+            self._turn.more = self._flow.received - self._read > self._head_bytes
             if message.type not in _CONTROL:
                 return message
             # To one that does not read no answer is owed, and none is kept for it.
@@ -238,8 +224,7 @@ class WebSocketChannel:
         if self._released:
             return
         self._released = True
-        if self._out is not None:
-            self._out.flush()
+        self._out.flush()
         if self._flow.received - self._read > MOST_UNREAD_BYTES:
             # aiohttp would read all of that, and leave nobody a turn, to find the peer's goodbye.
             self.transport.abort()

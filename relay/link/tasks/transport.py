@@ -128,25 +128,31 @@ class TurnWrites:
                     self._transport.write(data)
 
 
-def framed(frame: str | bytes) -> bytes:
-    """`frame` as this end sends it: whole, and not masked (RFC 6455, 5.2)."""
-    if len(frame) > MANY_CHARS and isinstance(frame, str):
+def framed(frame: str | bytes, mask: int | None = None) -> bytes:
+    """`frame` as it is sent, whole (RFC 6455, 5.2). `mask`: 32 bits, from the end that dialed; it
+    keeps nothing secret, only what stands between from taking a frame for something else."""
+    if mask is None and len(frame) > MANY_CHARS and isinstance(frame, str):
         return _framed_once(frame)
-    return _framed(frame)
+    return _framed(frame, mask)
 
 
 @lru_cache(maxsize=1)
 def _framed_once(text: str) -> bytes:
     """A text of such length is a list that all clients get alike: what it is on the wire is made
     once, and there once however many have not read it yet."""
-    return _framed(text)
+    return _framed(text, None)
 
 
-def _framed(frame: str | bytes) -> bytes:
+def _framed(frame: str | bytes, mask: int | None) -> bytes:
     kind, data = (0x81, frame.encode()) if isinstance(frame, str) else (0x82, frame)
-    size = len(data)
+    size, masked = len(data), 0
+    if mask is not None:
+        masked = 0x80
+        key = mask.to_bytes(4, "big")
+        whole = int.from_bytes((key * (size // 4 + 1))[:size], "big")
+        data = key + (int.from_bytes(data, "big") ^ whole).to_bytes(size, "big")
     if size <= _SHORT_BYTES:
-        return bytes((kind, size)) + data
+        return bytes((kind, masked | size)) + data
     if size <= _LONG_BYTES:
-        return _LONG.pack(kind, 126, size) + data
-    return _LONGEST.pack(kind, 127, size) + data
+        return _LONG.pack(kind, masked | 126, size) + data
+    return _LONGEST.pack(kind, masked | 127, size) + data

@@ -106,14 +106,24 @@ async def test_a_loop_has_one_turn_and_another_loop_its_own() -> None:
 async def test_frames_of_each_length_are_read_as_they_were_written(size: int) -> None:
     async with websocket() as (listened, dialed):
         assert isinstance(listened, WebSocketChannel)
+        assert isinstance(dialed, WebSocketChannel)
         for frame in ("x" * size, "\N{SNOWMAN}" * (size // 3), bytes(size)):
             assert listened.send_now(frame)
             assert await dialed.receive() == frame
+            assert dialed.send_now(frame)
+            assert await listened.receive() == frame
 
 
 def test_a_short_frame_is_two_bytes_longer_than_what_it_carries() -> None:
     assert framed("Ok") == b"\x81\x02Ok"
     assert framed(b"\x00") == b"\x82\x01\x00"
+
+
+def test_what_the_dialing_end_says_is_masked() -> None:
+    """The example of RFC 6455, 5.7."""
+    assert framed("Hello", 0x37FA213D).hex() == "818537fa213d7f9f4d5158"
+    assert framed(b"", 0x37FA213D).hex() == "828037fa213d"
+    assert framed(b"\0\0\0\0\0", 0x01020304).hex() == "8285" + "01020304" * 2 + "01"
 
 
 async def test_what_was_held_precedes_whatever_comes_behind_it() -> None:
