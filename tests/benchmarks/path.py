@@ -1,11 +1,13 @@
 """What one command costs on its way, counted rather than timed: the same on every machine.
 
-`python -m tests.benchmarks.path` prints these alone, and with `--calls` every function.
+`python -m tests.benchmarks.path` prints these alone, and with `--calls` every function and form.
 
 Client session, hub, link, agent and machine in one process and in virtual time; the sockets,
 the encryption of the link and the toy are not part of it. Counted from the client's frame to its
 Ok: calls of functions of this project (a coroutine that goes on counts as a call), its files that
-take part, and hand-offs: how often something was put in the event loop's queue.
+take part, and hand-offs: how often something was put in the event loop's queue. Forms are the kinds
+of object that carried the value on its way, as far as functions were given them or gave them back:
+texts and bytes, and what the program makes of them.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+
+import msgspec
 
 from forwarder.clients.driver import ClientOptions, serve
 from forwarder.definitions.catalogue import Catalogue
@@ -40,6 +44,10 @@ TOY = "Lovense Hush"
 # Beats and other things that come by the clock are in some of the tries; the least has none.
 TRIES = 20
 PAUSE_S = 0.1
+# One that the tries do not say, nor anything else: the value by which its forms are known.
+VALUE = 17
+WRITTEN = f"Vibrate:{VALUE};".encode()
+_DEEP = 6
 # Commit 828efe9, before the machine of the peripheral and the bounds of the doors: the figures
 # that these stand beside, counted by this file on that code.
 BEFORE = {"OutputCmd": "227, 29, 14", "StopCmd": "209, 28, 15"}
@@ -55,6 +63,7 @@ class Cost:
 
     functions: Counter[tuple[str, str]]
     hand_offs: int
+    forms: frozenset[str] = frozenset()
 
     @property
     def calls(self) -> int:
@@ -99,6 +108,56 @@ class _Counting(VirtualLoop):
             self._functions[file.removeprefix(f"{_ROOT}/"), frame.f_code.co_qualname] += 1
 
 
+class _Forms:
+    """Notes each kind of object that carries VALUE: what functions are given, and give back."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def __call__(self, frame: FrameType, event: str, result: object) -> None:
+        if not frame.f_code.co_filename.startswith(_OWN):
+            return
+        if event == "call":
+            code = frame.f_code
+            for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+                if name != "self":
+                    self._look(frame.f_locals.get(name))
+        elif event == "return":
+            self._look(result)
+
+    def _look(self, what: object, depth: int = 0) -> bool:
+        """Whether `what` carries the value; what does, down to there, is noted."""
+        match what:
+            case str():
+                return self._note("text", f'"Value":{VALUE}' in what)
+            case bytes() | msgspec.Raw():
+                data = bytes(what)
+                form = "bytes of the packet" if data == WRITTEN else "bytes of the link"
+                if f'"Value":{VALUE}'.encode() in data:
+                    form = "text"
+                return self._note(form, form == "text" or WRITTEN in data)
+            case int():
+                return what == VALUE and not isinstance(what, bool)
+            case _ if depth > _DEEP:
+                return False
+            case tuple() | list() | deque():
+                return any(self._each(what, depth))
+            case dict():
+                return any(self._each(what.values(), depth))
+            case msgspec.Struct():
+                fields = [getattr(what, name) for name in what.__struct_fields__]
+                return self._note(type(what).__name__, any(self._each(fields, depth)))
+        return False
+
+    def _each(self, fields: Iterable[object], depth: int) -> list[bool]:
+        return [self._look(field, depth + 1) for field in fields]
+
+    def _note(self, form: str, carries: bool) -> bool:
+        if carries:
+            self.found.add(form)
+        return carries
+
+
 class _Client:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -106,15 +165,16 @@ class _Client:
 
     async def ask(self, name: str, **fields: object) -> None:
         self._id += 1
-        await self._channel.send(json.dumps([{name: {"Id": self._id, **fields}}]))
+        message = {name: {"Id": self._id, **fields}}
+        await self._channel.send(json.dumps([message], separators=(",", ":")))
         while True:
             ((kind, answer),) = json.loads(await self._channel.receive())[0].items()
             if answer["Id"] == self._id:
                 assert kind != "Error", answer
                 return
 
-    async def vibrate(self) -> None:
-        command = {"Vibrate": {"Value": 1 + self._id % 20}}
+    async def vibrate(self, value: int | None = None) -> None:
+        command = {"Vibrate": {"Value": 1 + self._id % 15 if value is None else value}}
         await self.ask("OutputCmd", DeviceIndex=0, FeatureIndex=0, Command=command)
 
     async def stop(self) -> None:
@@ -156,6 +216,10 @@ async def _measure(loop: _Counting) -> dict[str, Cost]:
                 await command()
                 tries.append(loop.end())
             costs[name] = min(tries, key=lambda cost: (cost.calls, cost.hand_offs))
+        sys.setprofile(forms := _Forms())
+        await client.vibrate(VALUE)
+        sys.setprofile(None)
+        costs["OutputCmd"] = replace(costs["OutputCmd"], forms=frozenset(forms.found))
         for task in running:
             task.cancel()
     return costs
@@ -186,6 +250,8 @@ def main() -> int:
         if "--calls" in sys.argv:
             for (file, function), count in sorted(cost.functions.items()):
                 print(f"  {count:3} {file} {function}")
+        if cost.forms:
+            print(f"  {len(cost.forms)} forms: {', '.join(sorted(cost.forms))}")
     return 0
 
 
