@@ -1367,6 +1367,8 @@ def test_a_strike_as_an_operation_has_just_run_out_of_time_changes_nothing_of_th
         for _ in range(5):
             await asyncio.sleep(0)
         assert it.connection.took, "it is under way, and no time has passed"
+        bugs: list[dict[str, Any]] = []
+        it.loop.set_exception_handler(lambda _, context: bugs.append(context))
         it.loop.call_at(began + OPERATION_S, it.peripheral.trigger_stop, StopCause.PAUSE)
         await asyncio.sleep(OPERATION_S - 0.01)
         it.connection.takes_s = 0.0
@@ -1375,6 +1377,7 @@ def test_a_strike_as_an_operation_has_just_run_out_of_time_changes_nothing_of_th
         assert isinstance(answer, Failed)
         assert answer.code is ErrorCode.TIMEOUT
         assert it.connection.written == [b"\x00"]
+        assert bugs == []
 
 
 # --- what a crash would need to know -----------------------------------------------------------
@@ -1687,5 +1690,95 @@ def test_what_is_asked_from_inside_an_answer_comes_behind_what_is_being_done() -
         with suppress(asyncio.CancelledError):
             await worker
         assert connection.written[-1] == b"\x00"
+
+    run_virtual(main())
+
+
+def test_without_a_worker_nothing_is_written() -> None:
+    """Whoever writes before it begins, or in its place, is nobody's to stop."""
+
+    async def main() -> None:
+        it = Rig(PromptConnection())
+        it.open()
+        it.output(on(5))
+        assert it.connection.written == []
+
+    run_virtual(main())
+
+
+def test_what_the_worker_had_to_do_itself_leaves_the_next_write_to_the_call() -> None:
+    async def body(it: Rig) -> None:
+        it.connection.takes_s = 0.01
+        it.output(on(1))
+        await asyncio.sleep(0.1)
+        it.connection.takes_s = 0.0
+        it.output(on(2))
+        assert it.connection.written == [b"\x01", b"\x02"]
+
+    prompt(body)
+
+
+def test_a_value_waits_for_its_record_also_where_writes_need_no_waiting() -> None:
+    async def body(it: Rig) -> None:
+        written = asyncio.Event()
+
+        async def recorded() -> None:
+            await written.wait()
+
+        it.around.recorded = recorded
+        it.stop()
+        assert it.connection.written == [b"\x00"], "no stop waits for one"
+        it.output(on(5))
+        assert it.connection.written == [b"\x00"]
+        written.set()
+        await asyncio.sleep(0.01)
+        it.output(on(6))
+        assert it.connection.written == [b"\x00", b"\x05", b"\x06"]
+
+    prompt(body)
+
+
+def test_a_stop_that_overtakes_what_the_worker_writes_is_asked_for_once() -> None:
+    async def body(it: Rig) -> None:
+        it.open()
+        it.connection.takes_s = 0.05
+        it.output(on(5))
+        await asyncio.sleep(0.01)
+        it.stop()
+        await asyncio.sleep(0.2)
+        assert it.connection.written == [b"\x05", b"\x00"]
+        assert it.around.tally["stops"] == 1
+
+    play(body)
+
+
+def test_of_several_bugs_in_one_call_the_first_is_told() -> None:
+    async def body(it: Rig) -> None:
+        class Deaf:
+            heard = 0
+
+            def put(self, message: FromRelay) -> None:
+                self.heard += 1
+                raise KeyError(self.heard)
+
+        it.open(gap_ms=500)
+        it.output(on(5))
+        await asyncio.sleep(0.01)
+        it.output(on(6, 1))
+        it.output(on(7, 2))
+        it.peripheral.bind(7, Deaf(), active_s=0.9, idle_s=10)
+        with pytest.raises(KeyError, match="1"):
+            it.peripheral.stop(Stop(it.id(), 7, (OFF,), seen=it.gate.n))
+        it.peripheral.bind(7, it, active_s=0.9, idle_s=10)
+
+    play(body)
+
+
+def test_what_its_hub_calls_it_and_how_long_it_may_run_unless_the_wearer_says() -> None:
+    async def main() -> None:
+        it = Rig(RecordingConnection())
+        assert it.peripheral.p == 7
+        alone = Peripheral("AA", RecordingConnection(), Lockout(), RelayContext())
+        assert alone.gate.max_run_s == 0
 
     run_virtual(main())
