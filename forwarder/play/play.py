@@ -6,7 +6,8 @@
 | a tick                                           | each output is told what it is at then        |
 | pattern, strength, range change                  | the next tick says it                         |
 | the speed changes                                | it goes on in the same phase                  |
-| its page says that it is still there             | LEASE_S more                                  |
+| its page says that it is still there             | LEASE_S more, from when that was said         |
+| its page says so, and knows of no recent answer  | nothing                                       |
 | LEASE_S without that, unless it `stays`          | it is over                                    |
 | the time that it was given is over               | it is over                                    |
 | an output is driven or stopped by anybody else   | that one is out, and is told nothing          |
@@ -24,10 +25,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from forwarder.clients.bounds import LEASE_S
+from forwarder.clients.page_lease import PageLease
 from forwarder.play.patterns import PATTERNS, TurningPattern, level, loop, rescaled
 
-# So long (s) a play goes on without a word of its page: as long as a relay without its hub.
-LEASE_S: Final = 0.9
 # How often outputs are told (s): motors follow no faster, and radios carry ten values a second.
 TICK_S: Final = 0.1
 # The longest time (s) that a play may be given.
@@ -54,13 +55,29 @@ class PlaySetting:
         return loop(self.points, self.turn_s) if self.points else PATTERNS[self.pattern]
 
 
-class PatternPlay:
-    """`stays`: it goes on without its page until the time is over that it was given."""
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A word of a page. `at`: its own clock (ms) when it was sent. `heard`: the newest `at` of this
+    play that it had an answer to; None while there is none."""
 
-    __slots__ = ("_began", "_leased_until", "_pattern", "setting", "stays", "until")
+    at: float
+    heard: float | None
+
+
+class PatternPlay:
+    """`stays`: it goes on without its page until the time is over that it was given. `begun_ms`: by
+    the page's own clock, when it asked for this."""
+
+    __slots__ = ("_began", "_lease", "_leased_until", "_pattern", "setting", "stays", "until")
 
     def __init__(
-        self, setting: PlaySetting, now: float, *, for_s: float | None, stays: bool
+        self,
+        setting: PlaySetting,
+        now: float,
+        *,
+        for_s: float | None,
+        stays: bool,
+        begun_ms: float | None = None,
     ) -> None:
         self.setting = setting
         self._pattern = setting.turning
@@ -68,6 +85,11 @@ class PatternPlay:
         self._leased_until = now + LEASE_S
         self.until = float("inf") if for_s is None else now + min(for_s, LONGEST_S)
         self.stays = stays and for_s is not None
+        # None: nobody has said so far when its words were sent.
+        self._lease: PageLease | None = None
+        if begun_ms is not None:
+            self._lease = PageLease()
+            self._lease.renew(begun_ms, now, None)
 
     def change(self, setting: PlaySetting, now: float) -> None:
         old, new = self.setting, setting.turning
@@ -86,10 +108,20 @@ class PatternPlay:
             self.until = now + min(for_s, LONGEST_S)
             self.stays = stays
 
-    def renew(self, now: float) -> None:
-        """Its page is still there. Likewise."""
-        if now < self.ends_at:
-            self._leased_until = now + LEASE_S
+    def renew(self, now: float, word: Renewal | None = None) -> None:
+        """Its page is still there. Likewise. Without `word` how old this is cannot be told; it
+        counts as new, unless its page has had words that could be."""
+        if now >= self.ends_at:
+            return
+        if word is None:
+            if self._lease is None:
+                self._leased_until = now + LEASE_S
+            return
+        # One that stays may be taken over by another page, which has another clock.
+        if self._lease is None or (word.heard is None and self.stays):
+            self._lease = PageLease()
+        self._lease.renew(word.at, now, word.heard)
+        self._leased_until = max(self._leased_until, self._lease.ends)
 
     @property
     def ends_at(self) -> float:

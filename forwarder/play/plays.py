@@ -17,7 +17,7 @@ from forwarder.errors import MessageError, UnknownPlay
 from forwarder.hub.hub import Hub
 from forwarder.play.driver import PlayDriver, PlayState
 from forwarder.play.outputs import OutputChoice, chosen_outputs
-from forwarder.play.play import TICK_S, PatternPlay, PlaySetting
+from forwarder.play.play import TICK_S, PatternPlay, PlaySetting, Renewal
 from forwarder.sources.virtual.members import is_real
 
 # At the same time: a play for each toy of a large house, and each of its tabs.
@@ -37,8 +37,10 @@ class Plays:
         *,
         for_s: float | None = None,
         stays: bool = False,
+        begun_ms: float | None = None,
     ) -> PlayState:
-        """Begin to play; every output has been told when this returns.
+        """Begin to play; every output has been told when this returns. `begun_ms`: by the page's
+        own clock, when it asked.
 
         Raises DeviceError, MessageError, HeldByPerson: nothing plays then.
         """
@@ -48,7 +50,7 @@ class Plays:
         # What is made of other devices moves with them, and is played on by name only.
         real = filter(is_real, self._hub.devices.values())
         outputs = chosen_outputs(self._hub.devices, choices, real)
-        play = PatternPlay(setting, now, for_s=for_s, stays=stays)
+        play = PatternPlay(setting, now, for_s=for_s, stays=stays, begun_ms=begun_ms)
         player = PlayDriver(self._hub, secrets.token_hex(8), play, outputs, self._over)
         self._players[player.id] = player
         player.tick(now)
@@ -57,12 +59,12 @@ class Plays:
         self._schedule(now)
         return player.state(now)
 
-    def change(self, id: str, setting: PlaySetting) -> None:
+    def change(self, id: str, setting: PlaySetting, word: Renewal | None = None) -> None:
         """Play this from now on, which its page says, so it is there. Raises UnknownPlay."""
         now = _now()
         player = self._player(id)
         player.play.change(setting, now)
-        player.play.renew(now)
+        player.play.renew(now, word)
         self._schedule(now)
 
     def give(self, id: str, *, for_s: float, stays: bool) -> None:
@@ -70,9 +72,9 @@ class Plays:
         self._player(id).play.give(_now(), for_s=for_s, stays=stays)
         self._schedule(_now())
 
-    def renew(self, id: str) -> None:
+    def renew(self, id: str, word: Renewal | None = None) -> None:
         """Its page is still there. Raises UnknownPlay."""
-        self._player(id).play.renew(_now())
+        self._player(id).play.renew(_now(), word)
 
     def state(self, id: str) -> PlayState:
         return self._player(id).state(_now())

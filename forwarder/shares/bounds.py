@@ -20,22 +20,10 @@ NAME_CHARS: Final = 64
 WORDS_S: Final = 50
 
 
-# --- lease ---------------------------------------------------------------------------------------
+# --- dialer --------------------------------------------------------------------------------------
 
-# Off within a second includes the way to the toy.
-LEASE_S: Final = 0.9
-# Three words may be lost or late before it ends.
+# Three words may be lost or late before the lease ends.
 RENEW_S: Final = 0.3
-# From the hub's answer to a word until a word that knows of it: a round trip as the link allows it
-# (1.2 s), and the pause between two words. What is slower from its beginning, so that nothing of it
-# is late, drives nothing.
-ANSWER_S: Final = 1.5
-# Answers that are remembered: more than fit into that time.
-ANSWERS_MOST: Final = 96
-# Words that come late for so long will not come in time any more: the page's clock stood still (a
-# laptop slept), or the way has become slower. A new connection compares the clocks anew; this one
-# may not, for the first word of a burst would make all of it look fresh.
-HOPELESS_S: Final = 2.0
 
 
 # --- sessions ------------------------------------------------------------------------------------

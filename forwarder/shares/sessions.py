@@ -15,13 +15,14 @@ from typing import Final
 from forwarder.access.grants import TokenGrant
 from forwarder.access.shares import ShareBook, Standing, TakenShare
 from forwarder.buttplug.messages import OutputType
+from forwarder.clients.bounds import LEASE_S
 from forwarder.clients.driver import ClientDriver, ClientOptions
+from forwarder.clients.page_lease import PageLease
 from forwarder.errors import DeviceError
 from forwarder.hub.device import Device
 from forwarder.hub.hub import Hub
-from forwarder.shares.bounds import BYE_S, LEASE_S, LOOK_S
+from forwarder.shares.bounds import BYE_S, LOOK_S
 from forwarder.shares.channel import GuestChannel
-from forwarder.shares.lease import GuestLease
 from forwarder.shares.words import GuestLeaseWord, GuestRest, Said, ShareEnd, ShareNews, ShareWord
 from relay.link.channel import Channel
 from relay.link.errors import ChannelClosed, LinkError, LinkViolation
@@ -46,7 +47,7 @@ _SLOW: Final = "Stopped: what this page says takes too long to arrive."
 class LiveGrant:
     """What a guest may do at this moment; implements forwarder.hub.client.Grant."""
 
-    def __init__(self, grant: TokenGrant, lease: GuestLease, clock: Callable[[], float]) -> None:
+    def __init__(self, grant: TokenGrant, lease: PageLease, clock: Callable[[], float]) -> None:
         self.grant = grant
         self.ended = False
         self._lease = lease
@@ -97,7 +98,7 @@ class _GuestSession:
         self._house = house
         self._standing = standing
         self._loop = asyncio.get_running_loop()
-        self._lease = GuestLease()
+        self._lease = PageLease()
         self._timer: asyncio.TimerHandle | None = None
         self._until: asyncio.Timeout | None = None
         self.allowed = False

@@ -17,31 +17,60 @@ const { HubPlay } = await page('plays.js');
 const settle = async () => { for (let turn = 0; turn < 8; turn++) await null; };
 const pass = async ms => { for (let at = 0; at < ms; at += 50) { mock.timers.tick(50); now += 50; await settle(); } };
 let now = 0;
+// What was asked, less what each word says about time.
+const wanted = () => api.asked.splice(0).map(([method, path, { at, heard, ...body } = {}]) => [method, path, ...(method === 'DELETE' ? [] : [body])]);
 globalThis.performance.now = () => now;
 
 beforeEach(() => {
   mock.timers.reset();
   mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
   document.hidden = false;
+  now = 0;
   api.asked.length = 0;
   api.answers((method, path, body) => (method === 'DELETE' ? null : { id: 'p1', stays: body?.stays ?? false }));
 });
 
 test('it says four times a second that its page is there, and sends the newest of each change', async () => {
   const play = await HubPlay.start({ pattern: 'wave', percent: 10 });
-  assert.deepEqual(api.asked.shift(), ['POST', '/plays', { pattern: 'wave', percent: 10 }]);
+  assert.deepEqual(api.asked.shift(), ['POST', '/plays', { pattern: 'wave', percent: 10, at: 0 }]);
   await pass(1000);
-  assert.deepEqual(api.asked.splice(0), Array(4).fill(['PUT', '/plays/p1', {}]));
+  assert.deepEqual(wanted(), Array(4).fill(['PUT', '/plays/p1', {}]));
   play.change({ percent: 20 });
   play.change({ percent: 30, speed: 2 });
   play.change({ percent: 40 });
   await settle();
-  assert.deepEqual(api.asked.splice(0), [['PUT', '/plays/p1', { percent: 20 }], ['PUT', '/plays/p1', { percent: 40, speed: 2 }]]);
+  assert.deepEqual(wanted(), [['PUT', '/plays/p1', { percent: 20 }], ['PUT', '/plays/p1', { percent: 40, speed: 2 }]]);
   await play.end();
   assert.deepEqual(api.asked.splice(0), [['DELETE', '/plays/p1', undefined]]);
   await pass(1000);
   assert.deepEqual(api.asked, []);
   assert.equal(listeners.size, 0);
+});
+
+test('each word says when it was sent and the newest that was answered, so that the hub knows its age', async () => {
+  now = 4000;
+  const play = await HubPlay.start({});
+  assert.equal(api.asked.shift()[2].at, 4000);
+  const times = () => api.asked.splice(0).map(([, , { at, heard }]) => [at, heard]);
+  await pass(500);
+  assert.deepEqual(times(), [[4200, 4000], [4450, 4200]]);
+  // One that is not answered is never named, and what comes late is named when it has come.
+  api.answers(() => { throw new api.Refused(0, 'The hub cannot be reached.'); });
+  await pass(250);
+  let answer;
+  api.answers(() => new Promise(resolve => { answer = () => resolve({ id: 'p1', stays: false }); }));
+  await pass(500);
+  assert.deepEqual(times(), [[4700, 4450], [4950, 4450]]);
+  answer();
+  await settle();
+  await pass(250);
+  assert.deepEqual(times(), [[5450, 4950]]);
+  play.close();
+  // What another page began is measured from this page's first word on.
+  const adopted = new HubPlay({ id: 'p1', stays: true }, () => {});
+  await pass(250);
+  assert.deepEqual(times(), [[5700, null]]);
+  adopted.close();
 });
 
 test('it ends when nobody sees it any more, unless it stays', async () => {
@@ -86,7 +115,7 @@ test('what the hub did not hear is said again, and a hub that is silent for 0.9 
   api.answers(() => ({ id: 'p1', stays: false }));
   api.asked.length = 0;
   await pass(250);
-  assert.deepEqual(api.asked[0], ['PUT', '/plays/p1', { percent: 77 }]);
+  assert.deepEqual(wanted()[0], ['PUT', '/plays/p1', { percent: 77 }]);
   api.answers(() => { throw new api.Refused(0, 'The hub cannot be reached.'); });
   await pass(1400);
   assert.deepEqual(heard, ['The hub cannot be reached.']);

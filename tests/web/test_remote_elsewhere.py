@@ -52,7 +52,8 @@ async def _comes_and_comes_back(page: FirefoxPage | WebKit, hub: RunningHub, nam
     took = time.monotonic() - started
     print(f"{name}: off {took:.2f} s after its script stood still")
     # By the lease, 0.9 s, and not by the script, which goes on after 2.5. How exact the lease is
-    # does not depend on the browser: forwarder/shares/test_lease.py, test_sessions.py.
+    # does not depend on the browser: forwarder/clients/test_page_lease.py,
+    # forwarder/shares/test_sessions.py.
     assert took < 2.0
 
 

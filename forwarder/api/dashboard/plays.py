@@ -9,10 +9,11 @@ from typing import Any
 from forwarder.api.access import Call
 from forwarder.api.bounds import STOP_S
 from forwarder.api.documents.plays import PlayBody, PlayChange, PlayedOn, PlayView
+from forwarder.clients.bounds import LEASE_S
 from forwarder.errors import HardwareError, MessageError
 from forwarder.play.driver import PlayState
 from forwarder.play.outputs import OutputChoice
-from forwarder.play.play import LEASE_S, PlaySetting
+from forwarder.play.play import PlaySetting, Renewal
 from forwarder.play.plays import Plays
 from relay.link.messages import ErrorCode
 
@@ -41,13 +42,19 @@ class PlayActions:
             high=body.high / 100,
         )
         choices = [OutputChoice(one.device, one.feature, one.type) for one in body.outputs]
-        return _view(self._plays.start(setting, choices, for_s=body.for_s, stays=body.stays))
+        state = self._plays.start(
+            setting, choices, for_s=body.for_s, stays=body.stays, begun_ms=body.at
+        )
+        return _view(state)
 
     async def change(self, call: Call) -> PlayView:
         id, body = call.path["id"], call.sent(PlayChange)
         if body.stays and body.for_s is None:
             raise MessageError("A pattern that goes on by itself needs for_s: for how long.")
-        self._plays.change(id, _changed(self._plays.state(id).setting, body))
+        if body.heard is not None and body.at is None:
+            raise MessageError("What was heard says nothing without at: when this was sent.")
+        word = None if body.at is None else Renewal(body.at, body.heard)
+        self._plays.change(id, _changed(self._plays.state(id).setting, body), word)
         if body.for_s is not None:
             self._plays.give(id, for_s=body.for_s, stays=body.stays)
         return _view(self._plays.state(id))

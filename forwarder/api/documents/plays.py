@@ -16,6 +16,7 @@ _Points = Annotated[tuple[Annotated[float, Meta(ge=0, le=1)], ...], Meta(max_len
 _Turn = Annotated[float, Meta(ge=0.25, le=60)]
 _Speed = Annotated[float, Meta(ge=LEAST_SPEED, le=MOST_SPEED)]
 _Time = Annotated[float, Meta(gt=0, le=LONGEST_S)]
+_ClockMs = Annotated[float, Meta(ge=0, le=2**50)]
 
 
 class PlayOn(RequestBody, frozen=True):
@@ -33,7 +34,7 @@ class PlayBody(RequestBody, frozen=True):
     `points`: a loop that somebody drew, levels spread evenly over one turn of `turn_s` at speed 1,
     in the place of `pattern`. `percent`: how strong. `backwards`: where an output has two
     directions. `low`, `high`: the range of strokes, in percent. Unless it is renewed each 0.9 s it
-    is over; with `stays` it goes on for `for_s` without that.
+    is over; with `stays` it goes on for `for_s` without that. `at`: as in PlayChange.
     """
 
     pattern: PatternName = "steady"
@@ -47,11 +48,19 @@ class PlayBody(RequestBody, frozen=True):
     outputs: tuple[PlayOn, ...] = ()
     for_s: _Time | None = None
     stays: bool = False
+    at: _ClockMs | None = None
 
 
 class PlayChange(RequestBody, frozen=True):
     """What is different from now on; empty: its page is still there. `for_s`: another time to go
-    on, from now; `stays` goes with it. A `pattern` ends the drawn loop."""
+    on, from now; `stays` goes with it. A `pattern` ends the drawn loop.
+
+    `at`: when this was sent, in ms of a clock of the sender's own that only goes forward. `heard`:
+    the newest `at` of this play that was answered, null while there is none. It renews for 0.9 s
+    from when it was sent, and not at all if that answer is older than 1.5 s. Without `at` it counts
+    as sent when it arrived: whoever says none waits for each answer before the next. Once a play
+    was told an `at`, only what has one renews it.
+    """
 
     pattern: PatternName | None = None
     points: _Points | None = None
@@ -63,6 +72,8 @@ class PlayChange(RequestBody, frozen=True):
     high: Share | None = None
     for_s: _Time | None = None
     stays: bool = False
+    at: _ClockMs | None = None
+    heard: _ClockMs | None = None
 
 
 class PlayedOn(Document, frozen=True):

@@ -1,5 +1,6 @@
 // A pattern that runs in the hub, as this page sees it: begins it, changes it, and says again and
-// again that the page is still there. The hub ends it when it hears nothing for 0.9 s.
+// again that the page is still there. The hub ends it when it hears nothing for 0.9 s, and counts
+// what it hears from when it was said: each word says when that was, and which answer came last.
 
 import { call } from './api.js';
 
@@ -15,15 +16,18 @@ export class HubPlay {
   // Begin `what` (the body of POST /plays). Resolves to the play; throws Refused with words for people.
   // `ended(words)`: it is over, and this page did not end it; words may be empty.
   static async start(what, ended = () => {}) {
-    const play = new HubPlay(await call('POST', '/plays', what), ended);
+    const at = performance.now();
+    const play = new HubPlay(await call('POST', '/plays', { ...what, at }), ended, at);
     // The page went out of sight while the hub answered.
     if (document.hidden && !play.view.stays) await play.end();
     return play;
   }
 
-  // view: as the hub described it last.
-  constructor(view, ended) {
+  // view: as the hub described it last. answered: when the newest word was sent that has an answer;
+  // null for one that another page began.
+  constructor(view, ended, answered = null) {
     this.view = view;
+    this.answered = answered;
     this.ended = ended;
     this.changes = {};
     this.busy = false;
@@ -74,8 +78,10 @@ export class HubPlay {
     this.busy = true;
     const changes = this.changes;
     this.changes = {};
+    const at = performance.now();
     try {
-      this.view = await call('PUT', `/plays/${this.view.id}`, changes);
+      this.view = await call('PUT', `/plays/${this.view.id}`, { ...changes, at, heard: this.answered });
+      this.answered = at;
       this.heard = performance.now();
     } catch (error) {
       this.failed(error, changes);

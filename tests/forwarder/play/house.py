@@ -33,8 +33,9 @@ class PlayHouse(VirtualHouse):
         *choices: OutputChoice,
         for_s: float | None = None,
         stays: bool = False,
+        begun_ms: float | None = None,
     ) -> PlayState:
-        return self.plays.start(setting, choices, for_s=for_s, stays=stays)
+        return self.plays.start(setting, choices, for_s=for_s, stays=stays, begun_ms=begun_ms)
 
     def values(self, number: int, kind: OutputType = VIBRATE) -> list[object]:
         return [c[3] for c in self.calls(number) if c[0] == "output" and c[2] == kind.value]

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from forwarder.clients.bounds import LEASE_S
 from forwarder.errors import (
     UnknownPlay,
 )
 from forwarder.hub.hub import Hub
 from forwarder.hub.store import Store
 from forwarder.play.outputs import OutputChoice
-from forwarder.play.play import LEASE_S, TICK_S
+from forwarder.play.play import TICK_S, Renewal
 from forwarder.play.plays import Plays
 from tests.doubles.clock import VirtualLoop
 from tests.forwarder.play.house import RAMP, STEADY, PlayHouse, live, renewed
@@ -35,6 +36,29 @@ def test_a_play_whose_page_says_nothing_any_more_is_stopped_within_a_second() ->
         for act in (house.plays.renew, house.plays.end, house.plays.state):
             with pytest.raises(UnknownPlay):
                 act(id)
+
+    live(scene)
+
+
+def test_a_play_is_stopped_though_words_of_a_closed_page_keep_arriving() -> None:
+    """They are sent each 0.25 s, and are on their way for longer and longer, up to 3 s."""
+
+    async def scene(house: PlayHouse) -> None:
+        now = asyncio.get_running_loop().time
+        id = house.start(begun_ms=0.0).id
+        began, heard = now(), 0.0
+        for number in range(1, 20):
+            sent = number * 0.25
+            await asyncio.sleep(began + sent + min(3.0, sent / 3) - now())
+            if number == 6:  # closed: 1.5 s after the beginning
+                assert house.stops(0) == 0
+            try:
+                house.plays.renew(id, Renewal(at=sent * 1000, heard=heard))
+            except UnknownPlay:
+                break
+            heard = sent * 1000
+            assert now() - began < sent + LEASE_S + TICK_S
+        assert house.stops(0) == house.stops(1) == 1
 
     live(scene)
 

@@ -13,8 +13,8 @@ from forwarder.access.grants import GrantTable
 from forwarder.access.relay_keys import HubTrust, RelayBook
 from forwarder.access.share_link import ShareLink, share_psk
 from forwarder.access.shares import ShareBook
+from forwarder.clients.bounds import LEASE_S
 from forwarder.clients.driver import ClientOptions
-from forwarder.shares.bounds import LEASE_S
 from forwarder.shares.dialer import SharedChannel, ShareIsOver, greet
 from forwarder.shares.doorway import Doorway
 from forwarder.shares.sessions import SharedSessions

@@ -11,10 +11,10 @@ import pytest
 
 from forwarder.api.access import Call, Caller, Right
 from forwarder.api.dashboard.plays import PlayActions
-from forwarder.api.documents.plays import PatternName
+from forwarder.api.documents.plays import PatternName, PlayBody, PlayChange
+from forwarder.clients.bounds import LEASE_S
 from forwarder.errors import HardwareError
 from forwarder.play.patterns import PATTERNS
-from forwarder.play.play import LEASE_S
 from tests.doubles.running_hub import RunningHub, running_hub
 from tests.forwarder.play.house import PlayHouse, live
 from tests.system.processes import until
@@ -69,6 +69,28 @@ async def test_it_ends_when_its_page_says_nothing_any_more(house: RunningHub) ->
     assert await house.ask("GET", "/plays") == (200, [])
 
 
+def test_a_renewal_says_when_it_was_sent_and_what_it_had_heard() -> None:
+    async def scene(house: PlayHouse) -> None:
+        actions, owner = PlayActions(house.plays), Caller(Right.ADMIN, "page")
+        view = await actions.start(Call(owner, {}, {}, PlayBody(at=0)))
+
+        async def renew(at: float, heard: float | None) -> None:
+            change = PlayChange(at=at, heard=heard)
+            await actions.change(Call(owner, {"id": view.id}, {}, change))
+
+        for beat in range(1, 12):
+            await asyncio.sleep(0.25)
+            await renew(beat * 250, (beat - 1) * 250)
+        assert house.stops(0) == 0
+        # Said in time by its own clock, but by a page that has heard nothing for two seconds.
+        await asyncio.sleep(0.8)
+        await renew(3550, 1000)
+        await asyncio.sleep(0.101)
+        assert house.stops(0) == 1
+
+    live(scene)
+
+
 async def test_a_change_says_only_what_is_different_and_renews(house: RunningHub) -> None:
     view = await started(house, pattern="wave", percent=30, low=20, high=80, speed=2)
     path = f"/plays/{view['id']}"
@@ -98,6 +120,8 @@ async def test_a_change_says_only_what_is_different_and_renews(house: RunningHub
         ({"outputs": [{"device": 99}]}, 404, "99"),
         ({"outputs": [{"device": 0, "feature": 9}]}, 404, "9"),
         ({"outputs": [{"device": 0, "type": "Spray"}]}, 422, "Spray"),
+        ({"at": -1}, 422, "at"),
+        ({"at": 1e300}, 422, "at"),
         ({"oops": 1}, 422, "oops"),
     ],
 )

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from forwarder.shares.bounds import ANSWER_S, ANSWERS_MOST, LEASE_S
-from forwarder.shares.lease import GuestLease
+from forwarder.clients.bounds import ANSWER_S, ANSWERS_MOST, LEASE_S
+from forwarder.clients.page_lease import PageLease
 
 
 def test_it_holds_for_less_than_a_second_after_the_last_word() -> None:
-    lease = GuestLease()
+    lease = PageLease()
     assert not lease.holds(0.0)
     for beat in range(5):
         lease.renew(beat * 300, 10 + beat * 0.3)
@@ -16,14 +16,14 @@ def test_it_holds_for_less_than_a_second_after_the_last_word() -> None:
 
 
 def test_a_late_word_renews_by_what_is_left_of_it() -> None:
-    lease = GuestLease()
+    lease = PageLease()
     lease.renew(0, 10.0)
     lease.renew(300, 10.8)  # half a second late
     assert lease.ends == pytest.approx(10.3 + LEASE_S, abs=0.001)  # clocks may drift
 
 
 def test_what_comes_in_a_burst_after_a_loss_renews_nothing_but_its_newest() -> None:
-    lease = GuestLease()
+    lease = PageLease()
     lease.renew(0, 10.0)
     for sent in (300, 600, 900, 1200):
         lease.renew(sent, 15.0)
@@ -34,14 +34,14 @@ def test_what_comes_in_a_burst_after_a_loss_renews_nothing_but_its_newest() -> N
 
 
 def test_rest_ends_it_at_once() -> None:
-    lease = GuestLease()
+    lease = PageLease()
     lease.renew(0, 10.0)
     lease.rest()
     assert not lease.holds(10.0)
 
 
 def test_a_clock_that_stood_still_needs_a_new_connection() -> None:
-    lease = GuestLease()
+    lease = PageLease()
     lease.renew(0, 10.0)
     lease.renew(300, 70.3)
     assert not lease.hopeless(70.3)
@@ -51,7 +51,7 @@ def test_a_clock_that_stood_still_needs_a_new_connection() -> None:
 
 
 def test_a_word_that_knows_of_no_recent_answer_renews_nothing() -> None:
-    lease = GuestLease()
+    lease = PageLease()
     lease.renew(0, 10.0, None)
     lease.renew(300, 10.3, None)
     assert lease.holds(10.3)
@@ -69,7 +69,7 @@ def test_a_word_that_knows_of_no_recent_answer_renews_nothing() -> None:
 
 
 def test_who_has_heard_no_answer_yet_has_so_long_to_hear_one() -> None:
-    lease = GuestLease()
+    lease = PageLease()
     lease.renew(0, 10.0, None)
     lease.renew(1400, 11.4, None)
     assert lease.holds(11.4)
@@ -79,7 +79,7 @@ def test_who_has_heard_no_answer_yet_has_so_long_to_hear_one() -> None:
 
 
 def test_an_answer_that_was_never_given_is_none_and_those_that_are_kept_are_bounded() -> None:
-    lease = GuestLease()
+    lease = PageLease()
     lease.renew(0, 10.0, 77)
     assert not lease.holds(10.0)
     for number in range(1, ANSWERS_MOST + 2):
@@ -91,7 +91,7 @@ def test_an_answer_that_was_never_given_is_none_and_those_that_are_kept_are_boun
 
 
 def test_a_page_of_an_older_release_is_judged_by_its_lateness_alone() -> None:
-    lease = GuestLease()
+    lease = PageLease()
     lease.renew(0, 10.0)
     lease.renew(9000, 19.0)
     assert lease.holds(19.0)

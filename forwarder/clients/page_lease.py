@@ -1,9 +1,9 @@
-"""For how long what a guest drives may go on without a word of its page. Sans-I/O.
+"""For how long what a page drives may go on without a word of it. Sans-I/O.
 
 A browser answers pings for a page that is frozen, so only a message of the page's own script renews
 the lease; and one that was on its way for long renews nothing, for what stands behind it is as old.
 How long that was, two things tell: how much later a word comes than the best ones, and how long ago
-the hub gave the answer that the guest had when it said the word, so that a way that is as slow from
+the hub gave the answer that the page had when it said the word, so that a way that is as slow from
 its beginning is noticed, too.
 """
 
@@ -13,12 +13,12 @@ from collections import OrderedDict
 
 from msgspec import UNSET, UnsetType
 
-from forwarder.shares.bounds import ANSWER_S, ANSWERS_MOST, HOPELESS_S, LEASE_S
+from forwarder.clients.bounds import ANSWER_S, ANSWERS_MOST, HOPELESS_S, LEASE_S
 from relay.link.lease_clock import LeaseClock
 
 
-class GuestLease:
-    """One guest's, on one connection. Times are monotonic seconds."""
+class PageLease:
+    """One guest's, on one connection; or one play's. Times are monotonic seconds."""
 
     __slots__ = ("_answered", "_clock", "_first", "_late_since", "_until", "slow")
 
@@ -51,7 +51,7 @@ class GuestLease:
         self._until = max(self._until, now - late + LEASE_S)
 
     def _had(self, heard_ms: float | UnsetType | None, now: float) -> float:
-        """When the answer left that the guest had heard."""
+        """When the answer left that the page had heard."""
         if heard_ms is UNSET:
             return now
         if heard_ms is None:
