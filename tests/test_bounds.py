@@ -85,7 +85,7 @@ NO_BOUNDS = {
         "HASH_BYTES", "KEY_BYTES", "MAX_MESSAGE_BYTES", "TAG_BYTES", "_MAX_NONCE",
     },
     "relay/link/security/pairing.py": {"LINK_PORT", "_FORMAT", "_HTTPS_PORT", "_HTTP_PORT"},
-    "relay/link/websocket.py": {"_HEAD_BYTES", "_MAX_REASON_BYTES"},
+    "relay/link/websocket.py": {"_HEAD_BYTES", "_MASK_BYTES", "_MAX_REASON_BYTES"},
     "relay/radio/advertised/radio.py": {"MTU"},
     "relay/radio/bleak_radio.py": {"WEAKEST_DBM"},
     "relay/radio/dongle/connection.py": {"MTU"},
