@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -1369,7 +1370,9 @@ def test_a_strike_as_an_operation_has_just_run_out_of_time_changes_nothing_of_th
         assert it.connection.took, "it is under way, and no time has passed"
         bugs: list[dict[str, Any]] = []
         it.loop.set_exception_handler(lambda _, context: bugs.append(context))
-        it.loop.call_at(began + OPERATION_S, it.peripheral.trigger_stop, StopCause.PAUSE)
+        # In the same turn of the loop, behind what cancels the operation.
+        just_after = math.nextafter(began + OPERATION_S, math.inf)
+        it.loop.call_at(just_after, it.peripheral.trigger_stop, StopCause.PAUSE)
         await asyncio.sleep(OPERATION_S - 0.01)
         it.connection.takes_s = 0.0
         await asyncio.sleep(0.1)

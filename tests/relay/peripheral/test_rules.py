@@ -1178,6 +1178,20 @@ def test_a_position_that_is_repeated_does_not_put_off_that_rest_is_made_sure_of(
     assert b"off" in it.wrote
 
 
+def test_a_position_that_is_repeated_says_nothing_of_a_value_that_failed() -> None:
+    it = Bench()
+    it.open(keepalive=KeepAlive(200))
+    it.output(on(b"stroke"), rest=True)
+    it.wait(0.01)
+    it.result = failing()
+    it.output(on(b"on", 2))
+    it.wait(0.01)
+    it.result = Taken()
+    it.keep(0.5)
+    assert it.wrote[-1] == b"stroke"
+    assert it.machine.gate.active
+
+
 def test_zeros_do_not_put_off_that_rest_is_made_sure_of() -> None:
     it = Bench()
     it.open()
