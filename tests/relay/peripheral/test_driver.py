@@ -1785,3 +1785,31 @@ def test_what_its_hub_calls_it_and_how_long_it_may_run_unless_the_wearer_says() 
         assert alone.gate.max_run_s == 0
 
     run_virtual(main())
+
+
+def test_a_strike_while_a_radio_gives_an_operation_up_changes_nothing_of_that() -> None:
+    class Late(RecordingConnection):
+        notice: Callable[[], None] = staticmethod(lambda: None)
+
+        async def read(self, handle: int) -> bytes:
+            try:
+                return await super().read(handle)
+            except asyncio.CancelledError:
+                self.notice()
+                raise
+
+    async def main() -> None:
+        connection = Late()
+        async with rig(connection, 0, False) as it:
+            it.open()
+            connection.takes_s = None
+            connection.notice = lambda: it.peripheral.trigger_stop(StopCause.PAUSE)
+            it.peripheral.request(Read(90, 7, 2))
+            await asyncio.sleep(OPERATION_S - 0.01)
+            connection.takes_s = 0.0
+            connection.failures = []
+            await asyncio.sleep(0.1)
+            assert isinstance(it.answer(90), Failed)
+            assert connection.written == [b"\x00"]
+
+    run_virtual(main())
