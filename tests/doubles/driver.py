@@ -18,7 +18,8 @@ Call = tuple[object, ...]
 
 class RecordingDriver:
     """`calls` is everything in order. `slow`: outcomes wait for `finish`; `hold`: subscriptions
-    do. `broken`: all fails. `times`: when each output is to begin; `lead_s`: how long before."""
+    do. `broken`: all fails. `full`: an output is refused at once. `times`: when each output is to
+    begin; `lead_s`: how long before."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -27,6 +28,7 @@ class RecordingDriver:
         self.slow = False
         self.hold = False
         self.broken = False
+        self.full = False
         self.listeners: dict[tuple[int, InputType], OnReading] = {}
         self.waiting: list[Outcome] = []
 
@@ -50,6 +52,8 @@ class RecordingDriver:
     def output(
         self, feature: int, kind: OutputType, value: int, duration_ms: int, at: float | None = None
     ) -> Outcome:
+        if self.full:
+            raise HardwareError(ErrorCode.CONGESTED, "too many values at once")
         self.calls.append(("output", feature, kind.value, value, duration_ms))
         self.times.append(at)
         return self._outcome()

@@ -111,14 +111,19 @@ class StandInDriver:
         if self.member is None:
             raise HardwareError(ErrorCode.GONE, "the toy that stands in is not here")
         share = value / STEPS
-        if self._role is Role.STROKER:
-            outcome = self._moved(share, duration_ms if kind is _MOVES[0] else None)
-        elif share:
-            self._level = share
-            outcome = self._stroke() if self._timer is None else self._faster()
-        else:
+        if self._role is Role.VIBRATOR and not share:
             return self.stop(None)
         # What an app was told has failed does not go on by itself.
+        try:
+            if self._role is Role.STROKER:
+                outcome = self._moved(share, duration_ms if kind is _MOVES[0] else None)
+            else:
+                self._level = share
+                outcome = self._stroke() if self._timer is None else self._faster()
+        except DeviceError as error:
+            if self._timer is not None:
+                self._failed(str(error))
+            raise
         self._watch(outcome)
         return outcome
 

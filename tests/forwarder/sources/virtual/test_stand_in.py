@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forwarder.buttplug.messages import OutputCmd, OutputType, OutputValue
+from forwarder.errors import HardwareError
 from forwarder.sources.virtual.bounds import FASTEST_S, LINGER_S, SLOWEST_S
 from forwarder.sources.virtual.source import StandInRule
 from forwarder.sources.virtual.stand_in import Role
@@ -83,6 +84,27 @@ def test_what_was_answered_with_an_error_does_not_go_on_by_itself(before: int) -
         assert not toy.running
         house.say(toy, VIBRATE, 100)
         assert strokes(house)
+
+    lived(scene())
+
+
+@pytest.mark.parametrize("before", [0, 20])
+def test_a_level_that_was_refused_at_once_is_not_carried_out_by_the_next_stroke(
+    before: int,
+) -> None:
+    async def scene() -> None:
+        house = VirtualHouse(stand_ins=AS_VIBRATOR)
+        await house.come(house.stroker)
+        toy = house.named("Stroker as a vibrator")
+        house.say(toy, VIBRATE, before)
+        house.calls(2)
+        house.drivers[2].full = True
+        with pytest.raises(HardwareError):
+            house.say(toy, VIBRATE, 100)
+        house.drivers[2].full = False
+        await asyncio.sleep(5)
+        assert strokes(house) == (["stop"] if before else [])
+        assert not toy.running
 
     lived(scene())
 
