@@ -235,6 +235,9 @@ async def test_who_leaves_stops_only_what_it_drove_last() -> None:
     house.hub.output(second, output(0, 3))
     house.hub.output(second, output(1, 5))
     assert house.hub.owners(house.toys[0]) == {0: second, 1: first}
+    assert house.hub.driven(first) == [(house.toys[0], {1})]
+    assert house.hub.driven(second) == [(toy, {0}) for toy in house.toys]
+    assert house.hub.driven(FakeClient()) == []
     house.hub.leave(first)
     assert house.drivers[1].calls == [("output", 0, "Vibrate", 5, 0)]
     house.hub.leave(second)
