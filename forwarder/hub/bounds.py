@@ -27,7 +27,8 @@ DROVE_MOST = 256
 # Values of one device that are on their way and not answered, of all clients together. A relay
 # takes some 60 µs for each, and on the link a stop comes behind them: 8 ms of its 20. Nobody needs
 # more: two motors at 60 values a second are 108 in the 0.9 s after which a link that does not
-# answer has stopped them.
+# answer has stopped them. An off passes all the same: it is on its way once for each feature, and
+# the app that says it may never say it again.
 VALUES_UNDER_WAY: Final = 128
 
 

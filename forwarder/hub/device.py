@@ -234,7 +234,7 @@ class Device:
             # Whoever says it now waits for nobody's time, nor hears that it came too late for that.
             if same is None or same.at is None or at is not None:
                 return same
-        if len(self._under_way) >= VALUES_UNDER_WAY:
+        if len(self._under_way) >= VALUES_UNDER_WAY and (wanted.steps or kind.is_position):
             raise HardwareError(ErrorCode.CONGESTED, f"{self.shown_name}: too many values at once.")
         outcome = self._driver.output(feature_index, kind, wanted.steps, wanted.duration_ms, at)
         # Only now: what the driver refused at once has not been handed over.

@@ -55,7 +55,8 @@ class Again(Struct, eq=False):
 
 
 class StopsAgain:
-    """Those that wait for their time, the first one due first.
+    """Those that wait for their time, the first one due first: no more than a radio takes in the
+    STRAGGLER_S behind a write that was cut short, for each was written once already.
 
     `since`: when that may be written; infinite: there is none.
     """

@@ -128,7 +128,9 @@ function replaces(fresh, old) {
 }
 
 // Stops that the relay writes by itself without closing the gate, each { run, since, armed, rest }; the
-// first one is due first. `armed`: all of it is the armed stop; `rest`: everything is off after it.
+// first one is due first, and there are no more than a radio takes in the STRAGGLER_S behind a write that
+// was cut short, for each was written once already. `armed`: all of it is the armed stop; `rest`:
+// everything is off after it.
 export class StopsAgain {
   #waiting = [];
 

@@ -61,9 +61,14 @@ async def test_of_a_flood_so_much_is_handed_over_that_a_stop_comes_soon_behind_i
     assert refused.value.reason is ErrorCode.CONGESTED
     levels = toy.levels
     assert levels[0] != (VIBRATE, 19, 0), "it was not handed over"
+    off = toy.output(0, VIBRATE, 0)
+    assert driver.calls[-1:] == [("output", 0, "Vibrate", 0, 0)]
+    calls = len(driver.calls)
+    assert toy.output(0, VIBRATE, 0) is off
+    assert len(driver.calls) == calls, "once is enough"
     toy.stop()
     assert driver.calls[-1] == ("stop", None)
-    for outcome in driver.waiting[:2]:
+    for outcome in driver.waiting[:3]:
         outcome.set_result(Fate.SUPERSEDED)
     assert toy.output(0, VIBRATE, 19) is not None
 
@@ -198,7 +203,7 @@ async def test_a_zero_behind_a_stop_that_failed_is_sent() -> None:
     await asyncio.sleep(0)
     assert toy.running, "it may well be"
     assert toy.output(0, VIBRATE, 0) is not None
-    assert driver.calls[-1] == ("output", 0, "Vibrate", 0, 0)
+    assert driver.calls[-1:] == [("output", 0, "Vibrate", 0, 0)]
 
 
 async def test_a_value_that_failed_leaves_the_level_that_was_there() -> None:
