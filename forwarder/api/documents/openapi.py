@@ -94,6 +94,9 @@ def _schemas(kinds: list[object]) -> tuple[tuple[OpenApiTree, ...], OpenApiTree]
         # Python 3.13 takes the indentation off docstrings, earlier ones leave it.
         if description := component.get("description"):
             component["description"] = inspect.cleandoc(description)
+        for member in component.get("properties", {}).values():
+            # msgspec says it from 0.23 on; the document is the same whichever made it.
+            member.pop("propertyNames", None)
     return schemas, components
 
 
